@@ -1,0 +1,1 @@
+"""What a cycle may do (one room a phase) and the words it speaks (`model`)."""

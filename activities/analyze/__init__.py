@@ -1,0 +1,1 @@
+"""Analyze: patterns and root causes in the recent past."""

@@ -1,0 +1,74 @@
+"""Settings of Analyze."""
+
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from activities.model.base import Settings
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class TemporalSettings(Settings):
+    """A burst: many violations of one component in a short window."""
+
+    enabled: bool = True
+    sensitivity: Share = 0.85
+    """Prior confidence of the pattern, used until outcomes calibrate it."""
+    window: PositiveFloat = 60.0
+    """Seconds; written `60s`, `5m` or a number in the file."""
+    threshold: PositiveInt = 3
+
+
+class SpatialSettings(Settings):
+    """Several components in trouble at once."""
+
+    enabled: bool = True
+    sensitivity: Share = 0.80
+    min_components: PositiveInt = 3
+    """Distinct components per loop; the same limit holds for violated metrics on one component."""
+
+
+class CausalSettings(Settings):
+    """Latency of one component moving with failures of another that calls it."""
+
+    enabled: bool = True
+    sensitivity: Share = 0.75
+    correlation_threshold: Share = 0.8
+
+
+class FrequencySettings(Settings):
+    """Violations of one component that keep coming."""
+
+    enabled: bool = True
+    sensitivity: Share = 0.70
+    anomaly_threshold: PositiveInt = 8
+    window: PositiveFloat = 300.0
+    """Seconds."""
+
+
+class Algorithms(Settings):
+    """The four analyzers."""
+
+    temporal: TemporalSettings = TemporalSettings()
+    spatial: SpatialSettings = SpatialSettings()
+    causal: CausalSettings = CausalSettings()
+    frequency: FrequencySettings = FrequencySettings()
+
+
+class AnalyzeSettings(Settings):
+    """How patterns are found."""
+
+    algorithms: Algorithms = Algorithms()
+    pattern_history_limit: PositiveInt = 100
+    """How many patterns one diagnosis keeps at most, the most confident ones."""
+    analysis_step: PositiveFloat = 15.0
+    """Seconds between the instants at which violations are counted. Never below the data's own step."""
+    sample_size_saturation: PositiveInt = 10
+    """Counted violations at which the sample-size part of the overall confidence is full (n/10)."""
+
+    @property
+    def lookback(self) -> float:
+        """Seconds of range data the analyzers need: the longest window and as much again for hysteresis."""
+        algorithms = self.algorithms
+        return 2.0 * max(algorithms.temporal.window, algorithms.frequency.window)

@@ -1,0 +1,1 @@
+"""The knowledge store: outcomes, snapshots, audit, guards in one database."""

@@ -1,0 +1,1 @@
+"""Execute: prepare, apply, verify, undo at Charter."""

@@ -1,0 +1,46 @@
+"""Settings of Execute."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+
+from activities.model.base import Settings
+
+
+class ExecutionMode(StrEnum):
+    """What happens when a step fails.
+
+    `transactional`: the steps done before it are undone in reverse order. `best_effort`: they stay if verification
+    finds them good, and the rest of the plan is left out.
+    """
+
+    TRANSACTIONAL = "transactional"
+    BEST_EFFORT = "best_effort"
+
+
+class VerifySettings(Settings):
+    """How an effect is judged. Times in seconds."""
+
+    delay: NonNegativeFloat = 30.0
+    """After the apply: nothing scraped before can show the effect (at least one scrape interval is kept)."""
+    interval: PositiveFloat = 15.0
+    samples: PositiveInt = 5
+    passes: PositiveInt = 4
+
+
+class ExecuteSettings(Settings):
+    """How a plan is carried out at Charter."""
+
+    charter_url: str = "http://127.0.0.1:8000"
+    charter_api_key: SecretStr | None = None
+    """Only by environment (`CHARTER_API_KEY`); a value in the file is refused."""
+    charter_api_key_file: Path | None = None
+    timeout_seconds: PositiveFloat = Field(default=30.0, le=120.0)
+    """Seconds for one call that changes Charter."""
+    max_retries: NonNegativeInt = 3
+    """Retries of an apply after its first attempt. Each reads back before it sends."""
+    rollback_enabled: bool = True
+    """False: what makes things worse is escalated to a person instead of undone."""
+    execution_mode: ExecutionMode = ExecutionMode.TRANSACTIONAL
+    verify: VerifySettings = VerifySettings()

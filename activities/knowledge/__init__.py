@@ -1,0 +1,1 @@
+"""Knowledge: outcomes, learned effectiveness, insights."""

@@ -1,0 +1,100 @@
+"""The nine action types, what they change and how they are undone."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from activities.model.base import Noun
+
+COMMITTEE = "committee"
+"""The knob of scale and restart."""
+
+
+class ActionType(StrEnum):
+    """What the loop can do."""
+
+    SCALE_UP = "SCALE_UP"
+    SCALE_DOWN = "SCALE_DOWN"
+    RESTART_SERVICE = "RESTART_SERVICE"
+    APPLY_POLICY = "APPLY_POLICY"
+    BYPASS_VALIDATION = "BYPASS_VALIDATION"
+    THROTTLE_REQUESTS = "THROTTLE_REQUESTS"
+    ACTIVATE_EMERGENCY_OVERRIDE = "ACTIVATE_EMERGENCY_OVERRIDE"
+    REBALANCE_LOAD = "REBALANCE_LOAD"
+    UPDATE_CONFIGURATION = "UPDATE_CONFIGURATION"
+
+
+class Route(StrEnum):
+    """The Charter route that carries the action."""
+
+    SCALE = "committee/scale"
+    RESTART = "committee/restart"
+    APPLY = "policies/apply"
+
+
+class Inverse(StrEnum):
+    """How the action is undone."""
+
+    SCALE_BACK = "scale_back"
+    ROLLBACK = "rollback"
+    NONE = "none"
+
+
+ROUTES: dict[ActionType, Route] = {
+    ActionType.SCALE_UP: Route.SCALE,
+    ActionType.SCALE_DOWN: Route.SCALE,
+    ActionType.RESTART_SERVICE: Route.RESTART,
+    **{
+        kind: Route.APPLY
+        for kind in ActionType
+        if kind not in (ActionType.SCALE_UP, ActionType.SCALE_DOWN, ActionType.RESTART_SERVICE)
+    },
+}
+
+INVERSES: dict[Route, Inverse] = {
+    Route.SCALE: Inverse.SCALE_BACK,
+    Route.RESTART: Inverse.NONE,
+    Route.APPLY: Inverse.ROLLBACK,
+}
+
+
+class Action(Noun):
+    """One change at Charter.
+
+    `component` is the target, None for one that concerns the whole of Charter. `parameters` are what the route
+    takes: `{"replicas": n}`, `{"member": name, "graceful": true, "timeout": 30}`, or the policy's parameters.
+    `policy` is the name an APPLY_POLICY applies. `cost` is 0 to 1.
+    """
+
+    type: ActionType
+    component: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    policy: str | None = None
+    cost: float = 0.0
+
+    @property
+    def route(self) -> Route:
+        """The Charter route that carries it."""
+        return ROUTES[self.type]
+
+    @property
+    def inverse(self) -> Inverse:
+        """How it is undone."""
+        return INVERSES[self.route]
+
+    @property
+    def knob(self) -> str:
+        """What it changes: "committee", the policy's own name, or `<type>[.<component>]` in lower case."""
+        if self.route is not Route.APPLY:
+            return COMMITTEE
+        if self.type is ActionType.APPLY_POLICY and self.policy:
+            return self.policy
+        name = self.type.value.lower().replace("_", "-")
+        return f"{name}.{self.component}" if self.component else name
+
+    @property
+    def text(self) -> str:
+        """One line for people: `SCALE_UP committee (replicas 6)`."""
+        values = ", ".join(f"{k} {v}" for k, v in sorted(self.parameters.items()))
+        return f"{self.type} {self.knob}" + (f" ({values})" if values else "")

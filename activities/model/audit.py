@@ -1,0 +1,29 @@
+"""The append-only audit: every attempt at Charter and every decision of a person."""
+
+from activities.model.base import Noun
+
+
+class AuditEntry(Noun):
+    """One row. `at` is unix seconds.
+
+    `kind` is attempt (a call that changes Charter, written before and after sending), approval, mode, quarantine or
+    ending. For an attempt `phase` is before or after, `status` the HTTP status (None before, and when no reply came),
+    `attempt` counts from 1, `worker` is the identity of the worker process.
+    """
+
+    at: float
+    kind: str
+    loop: str
+    plan_id: str = ""
+    knob: str = ""
+    key: str = ""
+    step: int | None = None
+    direction: str = ""
+    phase: str = ""
+    attempt: int = 0
+    status: int | None = None
+    generation_before: int | None = None
+    generation_after: int | None = None
+    worker: str = ""
+    who: str = ""
+    text: str = ""

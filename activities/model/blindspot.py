@@ -1,0 +1,34 @@
+"""A blind spot: neither healthy nor violated. Nothing acts on it."""
+
+from enum import StrEnum
+
+from activities.model.base import Noun
+
+
+class Blindness(StrEnum):
+    """Why a signal cannot be judged."""
+
+    UNREACHABLE = "unreachable"
+    MISSING = "missing"
+    STALE = "stale"
+    NAN = "nan"
+    CONTRADICTORY = "contradictory"
+
+
+class BlindSpot(Noun):
+    """A signal that cannot be judged.
+
+    `component` is a component, or "prometheus" or "charter" when that remote as a whole cannot be read;
+    `signal` is the metric, query or route; `detail` says with numbers what is wrong.
+    """
+
+    component: str
+    signal: str
+    kind: Blindness
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line: `stale: failure_rate on gateway (last sample 62 s old)`."""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.kind}: {self.signal} on {self.component}{detail}"

@@ -1,0 +1,37 @@
+"""A policy the planner considered."""
+
+from activities.model.action import Action
+from activities.model.base import Noun
+from activities.model.diagnosis import Cause
+
+
+class Candidate(Noun):
+    """Actions on one knob with their price. All figures are 0 to 1, `score` = benefit − cost, −1 to 1.
+
+    `rung` is its step (from 0) on the ladder of its cause. `rejected_by` is the name of the rule that stopped it,
+    empty for the one that may go; `reason` says with numbers why.
+    """
+
+    cause: Cause
+    component: str
+    rung: int
+    actions: tuple[Action, ...]
+    cost: float
+    benefit: float
+    score: float
+    effectiveness: float = 0.0
+    rejected_by: str = ""
+    reason: str = ""
+
+    @property
+    def knob(self) -> str:
+        """The one knob all its actions change."""
+        return self.actions[0].knob
+
+    @property
+    def text(self) -> str:
+        """One line with the numbers."""
+        what = " then ".join(a.text for a in self.actions)
+        numbers = f"benefit {self.benefit:.2f} − cost {self.cost:.2f} = score {self.score:+.2f}"
+        stop = f"; rejected by {self.rejected_by}: {self.reason}" if self.rejected_by else ""
+        return f"{what}: {numbers}{stop}"

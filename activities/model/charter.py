@@ -1,0 +1,74 @@
+"""What Charter says of itself."""
+
+from typing import Any
+
+from pydantic import Field
+
+from activities.model.base import Noun
+
+
+class Change(Noun):
+    """Who last changed a knob: idempotency key and plan (None if it was not us), generation after it, time."""
+
+    key: str | None = None
+    plan: str | None = None
+    generation: int = 0
+    at: str = ""
+
+
+class Member(Noun):
+    """One member of the committee."""
+
+    name: str
+    healthy: bool = True
+    leader: bool = False
+
+
+class Committee(Noun):
+    """The committee's state. `replicas` is the configured number, `members` may be empty on a plain Charter."""
+
+    status: str = "normal"
+    replicas: int
+    healthy_nodes: int
+    generation: int = 0
+    last_change: Change | None = None
+    last_restart: Change | None = None
+    members: tuple[Member, ...] = ()
+
+
+class Policy(Noun):
+    """One policy version at Charter; `name` is its knob."""
+
+    id: str
+    name: str
+    kind: str = ""
+    component: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    status: str = "active"
+    version: int = 1
+    generation: int = 0
+    last_change: Change | None = None
+
+
+class CharterFinding(Noun):
+    """A violation Charter itself reports. Times are unix seconds, `closed_at` None while open."""
+
+    id: str
+    component: str
+    metric: str
+    severity: str = "warning"
+    value: float | None = None
+    limit: float | None = None
+    opened_at: float
+    closed_at: float | None = None
+    description: str = ""
+
+
+class Changed(Noun):
+    """Charter's reply to a change. `previous` is the value before it; `replayed` tells a stored reply."""
+
+    knob: str
+    generation: int
+    policy_id: str | None = None
+    previous: dict[str, Any] | None = None
+    replayed: bool = False

@@ -1,0 +1,84 @@
+"""The messages of a cycle: small, because they are written into every history."""
+
+from activities.model.base import Noun
+from activities.model.plan import Risk
+
+
+class CycleRequest(Noun):
+    """Input of `MapekCycle`. `trigger` is schedule, alert or manual; `reason` is who or what asked, for people."""
+
+    loop: str
+    trigger: str = "schedule"
+    reason: str = ""
+    links: str = ""
+
+
+class CycleResult(Noun):
+    """Result of `MapekCycle`. `outcome` as in `MapekOutcome`; `plans` are ids of started remediations."""
+
+    headline: str
+    outcome: str
+    plans: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    root_causes: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+
+
+class MonitorRequest(Noun):
+    """What Monitor is asked: one loop."""
+
+    loop: str
+
+
+class AnalyzeRequest(Noun):
+    """What Analyze is asked: the loop as of `at` (unix seconds, from the observation)."""
+
+    loop: str
+    at: float
+
+
+class DiagnosisBrief(Noun):
+    """What of a diagnosis goes into history: at most 4 patterns, 3 causes and 8 violations, each one line."""
+
+    headline: str
+    at: float
+    digest: str = ""
+    confidence: float = 0.0
+    violated: int = 0
+    blind_remote: bool = False
+    patterns: tuple[str, ...] = ()
+    root_causes: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+
+
+class PlanRequest(Noun):
+    """What Plan is asked: to decide upon the analysis input stored under `digest`."""
+
+    loop: str
+    cycle_id: str
+    digest: str
+
+
+class PlanBrief(Noun):
+    """A plan as a cycle carries it. `workflow_id` is the remediation's fixed id: the lock of its knob."""
+
+    plan_id: str
+    knob: str
+    workflow_id: str
+    headline: str
+    risk: Risk
+    cause: str
+    score: float
+    details: str = ""
+
+
+class DecisionBrief(Noun):
+    """What of a decision goes into history: the plans, and at most 6 rejected candidates, each one line."""
+
+    headline: str
+    outcome: str
+    plans: tuple[PlanBrief, ...] = ()
+    root_causes: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()

@@ -1,0 +1,30 @@
+"""Plan's answer: what will be done, and for everything else why not."""
+
+from activities.model.base import Noun
+from activities.model.candidate import Candidate
+from activities.model.diagnosis import Diagnosis
+from activities.model.plan import Plan
+
+
+class Block(Noun):
+    """A guard that stopped a candidate: the rule's name and the numbers."""
+
+    rule: str
+    knob: str
+    reason: str
+
+
+class Decision(Noun):
+    """`outcome` is the cycle's `MapekOutcome`: planned, observed, blocked, unknown or escalated.
+
+    `plans` are to be started (empty unless planned), `shadow` those that observe mode held back. `candidates` are all
+    that were considered, the best first, each rejected one with its rule.
+    """
+
+    outcome: str
+    headline: str
+    diagnosis: Diagnosis
+    plans: tuple[Plan, ...] = ()
+    shadow: tuple[Plan, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    blocks: tuple[Block, ...] = ()

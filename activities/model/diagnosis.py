@@ -1,0 +1,55 @@
+"""Analyze's answer."""
+
+from enum import StrEnum
+
+from activities.model.base import Noun
+from activities.model.blindspot import BlindSpot
+from activities.model.pattern import Pattern
+from activities.model.violation import Violation
+
+
+class Cause(StrEnum):
+    """What may be behind the violations."""
+
+    VALIDATION_LATENCY = "validation_latency"
+    POLICY_MISCONFIGURATION = "policy_misconfiguration"
+    CASCADE = "cascade"
+    OVERLOAD = "overload"
+    UNHEALTHY_MEMBER = "unhealthy_member"
+    UNKNOWN = "unknown"
+
+
+class RootCause(Noun):
+    """A ranked cause. `component` is where it sits ("committee" for a trouble of all validators).
+
+    `confidence` is 0 to 1. `onset` is unix seconds of the earliest violation it explains. `pairs` are the
+    (component, metric) it explains: what a remedy has to make good.
+    """
+
+    cause: Cause
+    component: str
+    confidence: float
+    onset: float = 0.0
+    why: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+class Diagnosis(Noun):
+    """Patterns, ranked root causes and the overall confidence, or "unknown".
+
+    `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`.
+    """
+
+    headline: str
+    at: float
+    confidence: float = 0.0
+    patterns: tuple[Pattern, ...] = ()
+    root_causes: tuple[RootCause, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    blind: tuple[BlindSpot, ...] = ()
+    digest: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether any cause but "unknown" was named."""
+        return any(c.cause is not Cause.UNKNOWN for c in self.root_causes)

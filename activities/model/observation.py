@@ -1,0 +1,32 @@
+"""What Monitor saw in one cycle."""
+
+from activities.model.base import Noun
+from activities.model.blindspot import BlindSpot
+from activities.model.violation import Violation
+
+SHOWN = 8
+"""How many violations, and how many blind spots, an observation carries: a history must not grow with them."""
+
+
+class Observation(Noun):
+    """Monitor's answer, bounded in size.
+
+    `at` is the instant (unix seconds) all later phases of the cycle look at. `violations` and `blind` are the
+    worst `SHOWN`; the counts are of all. `suspects` counts values between leave and enter limit: only the past
+    tells whether they are violations, so they make the cycle look closer. `blind_remote` is set when Prometheus
+    or Charter as a whole could not be read: then nothing can be decided.
+    """
+
+    headline: str
+    at: float
+    violations: tuple[Violation, ...] = ()
+    violation_count: int = 0
+    suspects: int = 0
+    blind: tuple[BlindSpot, ...] = ()
+    blind_count: int = 0
+    blind_remote: bool = False
+
+    @property
+    def troubled(self) -> bool:
+        """Whether the cycle has to go on to Analyze."""
+        return self.violation_count > 0 or self.suspects > 0

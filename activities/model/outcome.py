@@ -1,0 +1,60 @@
+"""Verdicts of verification and the outcomes Knowledge keeps."""
+
+from enum import StrEnum
+
+from activities.model.action import ActionType
+from activities.model.base import Noun
+from activities.model.diagnosis import Cause
+
+
+class Verdict(StrEnum):
+    """Verification's answer. Never a bool: not knowing is an answer."""
+
+    FIXED = "fixed"
+    IMPROVED = "improved"
+    NO_EFFECT = "no_effect"
+    WORSE = "worse"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Consequence(StrEnum):
+    """What follows from a verdict."""
+
+    KEEP = "keep"
+    ROLL_BACK = "roll_back"
+    ESCALATE = "escalate"
+
+
+class OutcomeType(StrEnum):
+    """What Knowledge keeps of a remediation."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    INEFFECTIVE = "ineffective"
+    DEGRADATION = "degradation"
+    UNKNOWN = "unknown"
+
+
+class Outcome(Noun):
+    """One remediation's outcome; `plan_id` is unique, so that it is kept exactly once.
+
+    `ending` is the remediation's `MapekOutcome` (a verdict, or rolled_back, rejected, ...). `before` and `after` are
+    numbers of violated (component, metric) pairs. `value` is 1, 0.5 or 0, None where it does not count for learning.
+    `seconds` is apply to verdict, None if nothing was applied.
+    """
+
+    plan_id: str
+    loop: str
+    charter: str
+    knob: str
+    actions: tuple[ActionType, ...]
+    cause: Cause
+    component: str
+    ending: str
+    type: OutcomeType
+    value: float | None
+    before: int = 0
+    after: int = 0
+    at: float = 0.0
+    seconds: float | None = None
+    headline: str = ""

@@ -1,0 +1,104 @@
+"""A plan: the chosen candidate, frozen, hashed and stored."""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Any
+
+from activities.model.action import Action
+from activities.model.base import Noun
+from activities.model.diagnosis import Cause
+
+
+class Risk(StrEnum):
+    """What a mistake would cost: from blast radius and reversibility."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """0 for low, rising."""
+        return list(Risk).index(self)
+
+
+class Verification(Noun):
+    """How the effect is judged. Times in seconds.
+
+    `targets` are the (component, metric) pairs that must become good; `neighbours` the components that must not get
+    worse. Samples start `delay` after the apply, one every `interval`, at least `samples` of them; `fixed` needs the
+    last `passes` to be all good.
+    """
+
+    targets: tuple[tuple[str, str], ...]
+    neighbours: tuple[str, ...] = ()
+    delay: float = 30.0
+    interval: float = 15.0
+    samples: int = 5
+    passes: int = 4
+    before: int = 0
+
+
+class CoolDowns(Noun):
+    """How long a knob rests after each ending, in seconds."""
+
+    kept: float = 300.0
+    no_effect: float = 0.0
+    rolled_back: float = 900.0
+
+
+class Plan(Noun):
+    """What one remediation executes. It changes exactly one knob.
+
+    `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation the decision saw: the fence
+    of the first step. `created_at` (unix seconds) is the plan's time and goes into Charter's apply envelope, so that
+    a retry is byte-identical. `settle` seconds pass before it is prepared.
+    """
+
+    plan_id: str
+    hash: str
+    loop: str
+    charter: str
+    cycle_id: str
+    knob: str
+    incident_id: str
+    rung: int
+    cause: Cause
+    component: str
+    onset: float
+    generation: int
+    actions: tuple[Action, ...]
+    created_at: float
+    settle: float
+    verification: Verification
+    cool_downs: CoolDowns
+    risk: Risk
+    needs_approval: bool
+    approval_deadline: float
+    confidence: float
+    cost: float
+    benefit: float
+    score: float
+    snapshot: str
+    headline: str
+
+    @property
+    def reversible(self) -> bool:
+        """Whether every action has an inverse."""
+        return all(a.inverse.value != "none" for a in self.actions)
+
+
+def plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:
+    """Return sha256 (64 hex) over incident, rung, observed generation and actions with parameters.
+
+    Cost and wording are left out: the same change to the same state in the same trouble is the same plan, and so it
+    has the same idempotency keys.
+    """
+    body: dict[str, Any] = {
+        "incident": incident_id,
+        "rung": rung,
+        "generation": generation,
+        "actions": [a.model_dump(mode="json", exclude={"cost"}) for a in actions],
+    }
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

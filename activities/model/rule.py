@@ -1,0 +1,26 @@
+"""A metric rule: what is read and beyond which limits it is a violation."""
+
+from activities.model.base import Noun
+from activities.model.violation import Bad, Severity
+
+
+class MetricRule(Noun):
+    """How one metric of every component is read and judged.
+
+    `metric` is the short name (without the `westworld_charter_` prefix). `expr` is PromQL that yields one
+    series per `node_or_service`; `{window}` in it stands for the rate window. A value beyond `enter` starts a
+    violation, which lasts until the value is back at `leave` or better (hysteresis; `leave` is never the
+    harsher one). `signals` are the full names of the series that must be fresh for the value to be believed.
+    """
+
+    metric: str
+    expr: str
+    enter: float
+    leave: float
+    bad: Bad = Bad.ABOVE
+    severity: Severity = Severity.WARNING
+    signals: tuple[str, ...] = ()
+
+    def beyond(self, value: float, limit: float) -> bool:
+        """Tell whether `value` is on the bad side of `limit`; exactly on it is still good."""
+        return value > limit if self.bad is Bad.ABOVE else value < limit

@@ -1,0 +1,69 @@
+"""The complete recorded input of one decision: enough to decide it again."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import Field
+
+from activities.model.base import Noun
+from activities.model.blindspot import BlindSpot
+from activities.model.charter import CharterFinding, Committee, Policy
+from activities.model.component import Topology
+from activities.model.experience import Experience
+from activities.model.guards import GuardState
+from activities.model.mode import Mode
+from activities.model.rule import MetricRule
+from activities.model.series import Series
+
+
+class AnalysisInput(Noun):
+    """What Analyze looks at.
+
+    `at` is the last instant of `grid` (unix seconds, multiples of `step`); series hold one value an instant.
+    `ages[i]` are sample ages: the series named by `freshness` give seconds since the last sample of each signal.
+    `findings` are Charter's own violations, `committee` and `policies` its state at `at` (None: not readable, and
+    then `blind` says so).
+    """
+
+    at: float
+    step: float
+    grid: tuple[float, ...]
+    components: tuple[str, ...]
+    rules: tuple[MetricRule, ...]
+    series: tuple[Series, ...] = ()
+    freshness: tuple[Series, ...] = ()
+    findings: tuple[CharterFinding, ...] = ()
+    committee: Committee | None = None
+    policies: tuple[Policy, ...] = ()
+    topology: Topology = Topology()
+    blind: tuple[BlindSpot, ...] = ()
+
+
+class Snapshot(Noun):
+    """One decision's input. `analysis` is the digest of the stored analysis input it was made from.
+
+    `settings` is the dump of the sections that decide; `seed` feeds the choices that are drawn (none while exploring
+    is off); `at` is the decision's time in unix seconds.
+    """
+
+    at: float
+    loop: str
+    charter: str
+    cycle_id: str
+    analysis: str
+    experience: Experience = Experience()
+    guards: GuardState = GuardState()
+    mode: Mode
+    settings: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+
+
+def canonical(noun: Noun) -> bytes:
+    """Return the noun as JSON bytes with sorted keys: equal values have equal bytes."""
+    return json.dumps(noun.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest(noun: Noun) -> str:
+    """Return the content address of a noun: sha256 over its canonical bytes, 64 hex digits."""
+    return hashlib.sha256(canonical(noun)).hexdigest()

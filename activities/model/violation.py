@@ -1,0 +1,61 @@
+"""A violation: one metric of one component beyond its limit."""
+
+from enum import StrEnum
+
+from activities.model.base import Noun
+
+
+class Severity(StrEnum):
+    """How bad; the order of declaration is the order of urgency."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for critical, rising with lesser urgency."""
+        return list(Severity).index(self)
+
+
+class Bad(StrEnum):
+    """On which side of its limit a metric is bad."""
+
+    ABOVE = "above"
+    BELOW = "below"
+
+
+class Violation(Noun):
+    """One (component, metric) beyond its limit, whoever reported it.
+
+    `value` and `limit` are in the metric's own unit, None where the source gives none (a Charter finding
+    such as `member_health`). `since` is unix seconds of the first instant of the present run beyond the
+    limit, as far as the look-back reaches. `sources` are among "metric", "charter", "alert".
+    """
+
+    component: str
+    metric: str
+    value: float | None = None
+    limit: float | None = None
+    bad: Bad = Bad.ABOVE
+    severity: Severity = Severity.WARNING
+    since: float = 0.0
+    sources: tuple[str, ...] = ("metric",)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(component, metric): what before and after are counted in."""
+        return (self.component, self.metric)
+
+    @property
+    def text(self) -> str:
+        """One line with values: `failure_rate 0.31 > 0.1 on gateway`."""
+        sign = ">" if self.bad is Bad.ABOVE else "<"
+        numbers = "" if self.value is None else f" {self.value:.4g}"
+        limit = "" if self.limit is None else f" {sign} {self.limit:.4g}"
+        return f"{self.metric}{numbers}{limit} on {self.component}"
+
+
+def worst_first(violations: tuple[Violation, ...] | list[Violation]) -> tuple[Violation, ...]:
+    """Return the violations by severity, then component, then metric: a stable order for people and ids."""
+    return tuple(sorted(violations, key=lambda v: (v.severity.rank, v.component, v.metric)))

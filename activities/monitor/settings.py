@@ -1,0 +1,52 @@
+"""Settings of Monitor."""
+
+from pydantic import Field, PositiveFloat
+
+from activities.model.base import Settings
+from activities.model.violation import Bad, Severity
+
+
+class MetricEntry(Settings):
+    """One metric of the configuration, by its short name (with or without the `westworld_charter_` prefix).
+
+    A name of the built-in list changes that rule; any other name adds one. Fields left out keep the built-in value.
+    """
+
+    name: str
+    query: str | None = None
+    """PromQL with one series per `node_or_service`; default: the built-in one, or the metric itself."""
+    threshold: float | None = None
+    """A value beyond it starts a violation, in the metric's unit."""
+    leave: float | None = None
+    """The violation ends at this value. Default: 10 % of the threshold on its good side, so that noise around the
+    limit does not flap."""
+    bad: Bad | None = None
+    severity: Severity | None = None
+    enabled: bool = True
+
+
+class QueryEntry(Settings):
+    """One critical query: PromQL `expression OP number`, with OP one of > >= < <=, one series per component."""
+
+    name: str
+    query: str
+    severity: Severity = Severity.CRITICAL
+
+
+class MonitorSettings(Settings):
+    """What is read from Prometheus, and when a sample is believed."""
+
+    prometheus_url: str = "http://127.0.0.1:9090"
+    metrics: tuple[MetricEntry, ...] = ()
+    """The 15 exported and the 4 recorded metrics are built in; entries here change or add to them."""
+    queries: tuple[QueryEntry, ...] = (
+        QueryEntry(name="high_validation_latency", query="westworld_charter_validation_latency_seconds > 1.0"),
+        QueryEntry(name="high_failure_rate", query="westworld_charter_failure_rate > 0.10"),
+        QueryEntry(name="low_throughput", query="westworld_charter_throughput_ops_per_sec < 100"),
+    )
+    scrape_interval: PositiveFloat = 15.0
+    """Seconds between scrapes of Charter. A sample older than two of them is a blind spot."""
+    rate_window: PositiveFloat = 60.0
+    """Seconds; four scrapes, so that a rate survives one failed scrape."""
+    timeout_seconds: PositiveFloat = Field(default=5.0, le=30.0)
+    """Seconds for one query: a stale answer is worth less than none."""

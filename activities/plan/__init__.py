@@ -1,0 +1,1 @@
+"""Plan: which remedy, if any, and why not the others."""

@@ -1,0 +1,39 @@
+"""All settings one loop decides by, composed of the rooms' sections."""
+
+from activities.analyze.settings import AnalyzeSettings
+from activities.execute.settings import ExecuteSettings
+from activities.knowledge.settings import KnowledgeSettings
+from activities.model.base import Settings
+from activities.model.component import Topology
+from activities.monitor.settings import MonitorSettings
+from activities.plan.settings import PlanSettings
+
+
+class LoopSettings(Settings):
+    """One loop: its names, what it watches and the sections that decide.
+
+    `components` are the services that must always be visible; members of the committee are added as Charter names
+    them. `simulator` is True for the embedded Charter: only then may a loop start in mode act by itself.
+    """
+
+    name: str = "charter"
+    charter: str = "charter"
+    components: tuple[str, ...] = ("gateway", "policy-engine", "audit-log")
+    topology: Topology = Topology(
+        edges=(("gateway", "policy-engine"), ("policy-engine", "audit-log"), ("policy-engine", "committee"))
+    )
+    simulator: bool = False
+    monitor: MonitorSettings = MonitorSettings()
+    analyze: AnalyzeSettings = AnalyzeSettings()
+    plan: PlanSettings = PlanSettings()
+    execute: ExecuteSettings = ExecuteSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+
+    def deciding(self) -> dict[str, object]:
+        """Return the sections a decision depends on as JSON values, without addresses and credentials."""
+        dump = self.model_dump(mode="json", include={"monitor", "analyze", "plan", "knowledge"})
+        dump["monitor"].pop("prometheus_url")
+        dump["knowledge"] = {
+            k: dump["knowledge"][k] for k in ("pattern_learning_enabled", "confidence_saturation_point")
+        }
+        return dump

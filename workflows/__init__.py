@@ -1,0 +1,1 @@
+"""Order: which step, how long, how often, what to undo. Deterministic."""
