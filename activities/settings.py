@@ -5,6 +5,7 @@ from activities.execute.settings import ExecuteSettings
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.base import Settings
 from activities.model.component import Topology
+from activities.model.mode import Mode, ModeName
 from activities.monitor.settings import MonitorSettings
 from activities.plan.settings import PlanSettings
 
@@ -28,6 +29,14 @@ class LoopSettings(Settings):
     plan: PlanSettings = PlanSettings()
     execute: ExecuteSettings = ExecuteSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
+
+    @property
+    def first_mode(self) -> Mode:
+        """The mode before anybody set one: act on the simulator, observe on a Charter that matters."""
+        if self.simulator:
+            return Mode(loop=self.name, name=ModeName.ACT, who="default", why="the Charter is the simulator")
+        why = "first mode on a Charter that is not the simulator; `mapek resume --mode act` is a person's decision"
+        return Mode(loop=self.name, name=ModeName.OBSERVE, who="default", why=why)
 
     def deciding(self) -> dict[str, object]:
         """Return the sections a decision depends on as JSON values, without addresses and credentials."""

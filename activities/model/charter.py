@@ -65,10 +65,30 @@ class CharterFinding(Noun):
 
 
 class Changed(Noun):
-    """Charter's reply to a change. `previous` is the value before it; `replayed` tells a stored reply."""
+    """Charter's reply to a change. `previous` is the value before it; `replayed` tells a stored reply.
+
+    `changed` is False for a rollback of what had been rolled back before.
+    """
 
     knob: str
     generation: int
     policy_id: str | None = None
     previous: dict[str, Any] | None = None
     replayed: bool = False
+    changed: bool = True
+
+
+class ChangeCall(Noun):
+    """One call that changes Charter; equal calls are sent as equal bytes.
+
+    `path` is below `/api/v1/` and not escaped: `committee/scale`, `policies/<id>/rollback`. `body` None sends none.
+    `key` is the idempotency key `<plan id>-<step>-<do|undo>`. `generation` fences the change: the knob must still
+    have it. `timeout` is seconds for the whole call.
+    """
+
+    path: str
+    body: dict[str, Any] | None = None
+    key: str
+    plan_hash: str
+    generation: int
+    timeout: float = 30.0

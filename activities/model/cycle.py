@@ -21,7 +21,7 @@ class CycleResult(Noun):
     plans: tuple[str, ...] = ()
     violations: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
-    root_causes: tuple[str, ...] = ()
+    root_cause: str = ""
     rejected: tuple[str, ...] = ()
 
 
@@ -39,14 +39,17 @@ class AnalyzeRequest(Noun):
 
 
 class DiagnosisBrief(Noun):
-    """What of a diagnosis goes into history: at most 4 patterns, 3 causes and 8 violations, each one line."""
+    """What of a diagnosis goes into history: at most 4 patterns, 3 causes and 8 violations, each one line.
+
+    `outcome` is empty if there is something to plan for, else how the cycle ends: healthy (the trouble is over),
+    blind or blocked. `digest` names the stored analysis input.
+    """
 
     headline: str
     at: float
+    outcome: str = ""
     digest: str = ""
     confidence: float = 0.0
-    violated: int = 0
-    blind_remote: bool = False
     patterns: tuple[str, ...] = ()
     root_causes: tuple[str, ...] = ()
     violations: tuple[str, ...] = ()
@@ -62,7 +65,11 @@ class PlanRequest(Noun):
 
 
 class PlanBrief(Noun):
-    """A plan as a cycle carries it. `workflow_id` is the remediation's fixed id: the lock of its knob."""
+    """A plan as a cycle carries it. `workflow_id` is the remediation's fixed id: the lock of its knob.
+
+    `settle` is in seconds. `supersedes` is the id of a plan of higher risk that waits for its approval on the same
+    knob, empty if there is none.
+    """
 
     plan_id: str
     knob: str
@@ -71,7 +78,8 @@ class PlanBrief(Noun):
     risk: Risk
     cause: str
     score: float
-    details: str = ""
+    settle: float = 0.0
+    supersedes: str = ""
 
 
 class DecisionBrief(Noun):
@@ -80,5 +88,5 @@ class DecisionBrief(Noun):
     headline: str
     outcome: str
     plans: tuple[PlanBrief, ...] = ()
-    root_causes: tuple[str, ...] = ()
+    root_cause: str = ""
     rejected: tuple[str, ...] = ()

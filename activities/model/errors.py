@@ -23,7 +23,12 @@ database, and `worker/interceptor.py` turns this family into what Temporal under
 
 
 class MapekError(Exception):
-    """Root of the family. Messages never hold a credential, a header or a whole body."""
+    """Root of the family. Messages never hold a credential, a header or a whole body.
+
+    `status` is the HTTP status of the reply that said so, None if there was none.
+    """
+
+    status: int | None = None
 
 
 class RetryableError(MapekError):

@@ -25,3 +25,16 @@ class Mode(Noun):
     at: float = 0.0
     until: float | None = None
     previous: ModeName | None = None
+
+
+def in_force(stored: Mode | None, first: Mode, now: float) -> Mode:
+    """Return the mode in force at `now` (unix seconds): the stored one, `first` if there is none.
+
+    A mode whose `until` has passed gives way to the one before it.
+    """
+    if stored is None:
+        return first
+    if stored.until is None or now < stored.until:
+        return stored
+    why = f"{stored.name} ended as it was meant to: {stored.why}"
+    return Mode(loop=stored.loop, name=stored.previous or first.name, who=stored.who, why=why, at=stored.until)

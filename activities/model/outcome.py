@@ -58,3 +58,18 @@ class Outcome(Noun):
     at: float = 0.0
     seconds: float | None = None
     headline: str = ""
+
+
+class Ending(Noun):
+    """How a remediation ends, written to the store in one transaction. Times are unix seconds.
+
+    `cooldown_until` is 0 for no cool-down. A `quarantine_why` quarantines the knob; empty leaves a quarantine as it
+    is, because only a person releases one. `keep` is how many outcomes of the loop are remembered.
+    """
+
+    outcome: Outcome
+    cooldown_until: float = 0.0
+    cooldown_why: str = ""
+    quarantine_why: str = ""
+    close_incident: bool = False
+    keep: int = 1000

@@ -27,8 +27,9 @@ class Verification(Noun):
     """How the effect is judged. Times in seconds.
 
     `targets` are the (component, metric) pairs that must become good; `neighbours` the components that must not get
-    worse. Samples start `delay` after the apply, one every `interval`, at least `samples` of them; `fixed` needs the
-    last `passes` to be all good.
+    worse. `before` counts the targets violated at the decision; `known` are the neighbours' other pairs violated then,
+    which are not held against the plan. Samples start `delay` after the apply, one every `interval`, at least `samples`
+    of them; `fixed` needs the last `passes` to be all good.
     """
 
     targets: tuple[tuple[str, str], ...]
@@ -38,6 +39,7 @@ class Verification(Noun):
     samples: int = 5
     passes: int = 4
     before: int = 0
+    known: tuple[tuple[str, str], ...] = ()
 
 
 class CoolDowns(Noun):
@@ -82,6 +84,11 @@ class Plan(Noun):
     score: float
     snapshot: str
     headline: str
+
+    @property
+    def workflow_id(self) -> str:
+        """The fixed id of whatever remediates this knob: the lock, for every loop on the same Charter."""
+        return f"mapek-fix:{self.charter}:{self.knob}"
 
     @property
     def reversible(self) -> bool:

@@ -2,7 +2,6 @@
 
 from activities.model.base import Noun
 from activities.model.outcome import Consequence, Verdict
-from activities.model.plan import Risk
 
 
 class RemediationRequest(Noun):
@@ -30,31 +29,38 @@ class RemediationResult(Noun):
 
 
 class PrepareRequest(Noun):
-    """`approved`: a person approved it, so the need of approval is met."""
+    """`approved`: a person approved it, so the need of approval is met. `leftover`: look what was left half done."""
 
     plan_id: str
     approved: bool = False
+    leftover: bool = False
+
+
+class Step(Noun):
+    """One action of the plan as a person reads it. `standing`: it was sent to Charter before and not undone since."""
+
+    text: str
+    standing: bool = False
 
 
 class Prepared(Noun):
     """What `prepare` found. `ending` is empty if the plan may be applied, else stale, recovered, rejected or failed.
 
-    `steps` are the actions' one-line texts in order. `generation` fences the first step. `deadline` is how many
-    seconds an approval may take.
+    `generation` fences the first step. `deadline` is how many seconds an approval may take. `timeout` (seconds) and
+    `retries` bound each apply, `span` is how many seconds one verification takes samples. `transactional`: a failed
+    step undoes those before it.
     """
 
     headline: str
-    plan_id: str = ""
-    hash: str = ""
-    knob: str = ""
     ending: str = ""
     needs_approval: bool = False
     deadline: float = 86400.0
-    risk: Risk = Risk.LOW
     generation: int = 0
-    steps: tuple[str, ...] = ()
-    best_effort: bool = False
-    applied_steps: tuple[int, ...] = ()
+    steps: tuple[Step, ...] = ()
+    timeout: float = 30.0
+    retries: int = 3
+    span: float = 105.0
+    transactional: bool = True
 
 
 class ApplyRequest(Noun):
@@ -92,6 +98,11 @@ class Verified(Noun):
     after: int = 0
     samples: int = 0
 
+    @classmethod
+    def unmade(cls, headline: str) -> "Verified":
+        """Return the verdict of a verification that could not be made: inconclusive, and undone to be safe."""
+        return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=Consequence.ROLL_BACK)
+
 
 class UndoRequest(Noun):
     """Undo one step, if it was applied at all."""
@@ -101,16 +112,22 @@ class UndoRequest(Noun):
 
 
 class Undone(Noun):
-    """`changed` is False when there was nothing to undo (never applied, no inverse, already rolled back)."""
+    """`changed` is False when there was nothing to undo: never applied, or already rolled back.
+
+    `failed` says why it cannot be undone any more (a newer change by somebody else stands on the knob), empty if it is.
+    """
 
     headline: str
     changed: bool = True
-    possible: bool = True
-    generation: int | None = None
+    failed: str = ""
 
 
 class RecordRequest(Noun):
-    """How the remediation ended, to be recorded exactly once per plan."""
+    """How the remediation ended, to be recorded exactly once per plan.
+
+    `seconds` from apply to verdict, None if nothing was applied. `undo_failed` says what could not be undone, empty
+    if nothing; then the knob is quarantined.
+    """
 
     plan_id: str
     ending: str
@@ -119,7 +136,7 @@ class RecordRequest(Noun):
     before: int = 0
     after: int = 0
     seconds: float | None = None
-    undo_failed: bool = False
+    undo_failed: str = ""
 
 
 class Recorded(Noun):
@@ -137,4 +154,30 @@ class Approval(Noun):
     plan: str
     approve: bool
     who: str
+    why: str = ""
+
+
+class Yield(Noun):
+    """Argument of signal `yield`: plan `plan` shall give way if it still waits for its approval.
+
+    `ending` is recovered (its violations are gone) or superseded (a plan of lower risk wants the knob).
+    """
+
+    plan: str
+    ending: str
+    why: str = ""
+
+
+class Resume(Noun):
+    """Argument of signal `resume`: who releases a quarantined knob, and why."""
+
+    who: str = ""
+    why: str = ""
+
+
+class ReleaseRequest(Noun):
+    """A person released the quarantined knob of this plan."""
+
+    plan_id: str
+    who: str = ""
     why: str = ""

@@ -11,6 +11,8 @@ class MetricRule(Noun):
     series per `node_or_service`; `{window}` in it stands for the rate window. A value beyond `enter` starts a
     violation, which lasts until the value is back at `leave` or better (hysteresis; `leave` is never the
     harsher one). `signals` are the full names of the series that must be fresh for the value to be believed.
+    `steady` tells that every working component always has them, so that their absence is a blind spot; otherwise a
+    series is born with its first event, and absence says that nothing happened.
     """
 
     metric: str
@@ -20,6 +22,7 @@ class MetricRule(Noun):
     bad: Bad = Bad.ABOVE
     severity: Severity = Severity.WARNING
     signals: tuple[str, ...] = ()
+    steady: bool = False
 
     def beyond(self, value: float, limit: float) -> bool:
         """Tell whether `value` is on the bad side of `limit`; exactly on it is still good."""

@@ -21,13 +21,16 @@ class AnalysisInput(Noun):
     """What Analyze looks at.
 
     `at` is the last instant of `grid` (unix seconds, multiples of `step`); series hold one value an instant.
-    `ages[i]` are sample ages: the series named by `freshness` give seconds since the last sample of each signal.
+    `freshness` holds, per component and signal, seconds since the last sample; its signal "moving" counts how often
+    the component's validation counter changed lately. A sample older than `max_age` seconds is not believed.
+    `components` are those that must be visible: configured ones and members of the committee.
     `findings` are Charter's own violations, `committee` and `policies` its state at `at` (None: not readable, and
     then `blind` says so).
     """
 
     at: float
     step: float
+    max_age: float = 30.0
     grid: tuple[float, ...]
     components: tuple[str, ...]
     rules: tuple[MetricRule, ...]

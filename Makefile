@@ -1,0 +1,75 @@
+# What a developer does here, from a fresh clone on: nothing has to be installed by hand but Python 3.11 or later.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# Touched when the environment is complete; older than a requirements file means: install again.
+READY := $(VENV)/.ready
+SEED ?= 1
+SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
+PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
+
+.PHONY: help setup test lint types demo demo-seeds run bench requirements clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## the virtual environment, and the servers' binaries where they are missing
+	@$(PY) -m deploy.local setup
+
+test: setup ## lint, types and all tests, against the real servers
+	@$(MAKE) --no-print-directory lint types
+	@echo "tests"
+	@$(PY) -m pytest -q
+
+lint: $(READY) ## ruff: rules and format
+	@echo "lint"
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --check --quiet .
+
+types: $(READY) ## mypy, strict
+	@echo "types"
+	@$(PY) -m mypy
+
+demo: setup ## everything embedded and a scripted incident, start to end: SEED=n for another one
+	@$(PY) -m deploy.local demo --seed $(SEED)
+
+demo-seeds: setup ## the demo with every seed from 1 to 20
+	@failed=; for seed in $(SEEDS); do \
+		echo "seed $$seed"; \
+		$(PY) -m deploy.local demo --seed $$seed || failed="$$failed $$seed"; \
+	done; \
+	test -z "$$failed" || { echo "failed with seed$$failed"; exit 1; }
+
+run: setup ## everything embedded, the loop on its schedule, until Ctrl-C
+	@$(PY) -m deploy.local run
+
+bench: setup ## the benchmarks
+	@PYTHONPATH=. $(PY) tests/bench/run.py
+
+requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)
+	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \
+	$$uv $(PIN) pyproject.toml -o requirements.txt && \
+	$$uv $(PIN) --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## remove what was made in this folder (the cache of binaries stays)
+	@rm -rf $(VENV) .mapek .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@for python in python3.12 python3.11 python3.13 python3.14 python3; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$python"; \
+			$$python -m venv --clear $(VENV) && exit 0; \
+			rm -rf $(VENV); exit 1; \
+		fi; \
+	done; \
+	echo "Python 3.11 or later is needed (and its venv module)"; exit 1
+
+$(READY): requirements-dev.txt pyproject.toml | $(PY)
+	@echo "installing the Python packages, about a minute, once"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,105 @@
+"""The Temporal side of Analyze: the recent past, stored, and what is behind it."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities.analyze.diagnose import diagnose
+from activities.analyze.grid import RangeReading, input_of, timing_of
+from activities.model.base import clipped
+from activities.model.blindspot import BlindSpot
+from activities.model.cycle import AnalyzeRequest, DiagnosisBrief
+from activities.model.diagnosis import Diagnosis
+from activities.model.errors import StoreUnavailable
+from activities.model.observation import SHOWN
+from activities.model.snapshot import AnalysisInput
+from activities.monitor.activity import seen
+from activities.monitor.queries import coverage_detail_query, values_query
+from activities.monitor.rules import rules_of
+from activities.monitor.sight import CHARTER, PROMETHEUS, REMOTES
+from activities.parts import LoopParts, Parts
+
+PATTERNS_SHOWN = 4
+CAUSES_SHOWN = 3
+
+
+class AnalyzeActivities:
+    """Diagnoses one loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @activity.defn(name="analyze")
+    async def analyze(self, request: AnalyzeRequest) -> DiagnosisBrief:
+        """Return what is behind the trouble at `request.at`; the series go to the store, never into history."""
+        loop = self.parts.loop(request.loop)
+        source = await gather(loop, request.at)
+        diagnosis = diagnose(source, loop.settings.analyze)
+        try:
+            digest = await self.parts.store.snapshots.put(source, "analysis", self.parts.clock())
+        except StoreUnavailable as error:
+            return brief(diagnosis, outcome="blocked", headline=f"blocked: store: {error}; {diagnosis.headline}")
+        return brief(diagnosis.model_copy(update={"digest": digest}), outcome=ending(diagnosis))
+
+
+async def gather(loop: LoopParts, at: float) -> AnalysisInput:
+    """Return the range data of all rules up to `at` (unix seconds), with Charter's own state."""
+    settings = loop.settings
+    rules = rules_of(settings.monitor)
+    timing = timing_of(at, settings.monitor, settings.analyze)
+    span = (timing.instants[0], timing.instants[-1], timing.step)
+    blind: list[BlindSpot] = []
+    values, freshness, findings, committee, policies = await asyncio.gather(
+        seen(
+            loop.prometheus.query_range(values_query(rules, settings.monitor.rate_window), *span),
+            PROMETHEUS,
+            "values",
+            blind,
+        ),
+        seen(
+            loop.prometheus.query_range(coverage_detail_query(rules, timing.max_age), *span),
+            PROMETHEUS,
+            "freshness",
+            blind,
+        ),
+        seen(loop.charter.violations(timing.instants[0]), CHARTER, "violations", blind),
+        seen(loop.charter.committee(), CHARTER, "committee/state", blind),
+        seen(loop.charter.policies(everything=True), CHARTER, "policies", blind),
+    )
+    reading = RangeReading(
+        values=values or (),
+        freshness=freshness or (),
+        findings=findings or (),
+        committee=committee,
+        policies=policies or (),
+        blind=tuple(blind),
+    )
+    return input_of(reading, timing, rules, settings.components, settings.topology)
+
+
+def ending(diagnosis: Diagnosis) -> str:
+    """Return how the cycle ends if there is nothing to plan for, else an empty text."""
+    if any(spot.component in REMOTES for spot in diagnosis.blind):
+        return "blind"
+    if diagnosis.violations:
+        return ""
+    return "blind" if diagnosis.blind else "healthy"
+
+
+def brief(diagnosis: Diagnosis, outcome: str, headline: str = "") -> DiagnosisBrief:
+    """Return what of the diagnosis goes into history."""
+    return DiagnosisBrief(
+        headline=clipped(headline or diagnosis.headline),
+        at=diagnosis.at,
+        outcome=outcome,
+        digest=diagnosis.digest,
+        confidence=round(diagnosis.confidence, 4),
+        patterns=tuple(
+            clipped(f"{p.kind} {p.confidence:.2f}: {p.evidence.text}", 120) for p in diagnosis.patterns[:PATTERNS_SHOWN]
+        ),
+        root_causes=tuple(
+            clipped(f"{c.cause} on {c.component} {c.confidence:.2f}", 120) for c in diagnosis.root_causes[:CAUSES_SHOWN]
+        ),
+        violations=tuple(clipped(v.text, 100) for v in diagnosis.violations[:SHOWN]),
+        blind=tuple(clipped(b.text, 100) for b in diagnosis.blind[:SHOWN]),
+    )

@@ -1,0 +1,99 @@
+"""Analyze as one pure function."""
+
+from activities.analyze.causal import causal
+from activities.analyze.causes import Case
+from activities.analyze.confidence import overall
+from activities.analyze.counting import Window, by_component, hits, latest
+from activities.analyze.frequency import frequency
+from activities.analyze.guesses import root_causes
+from activities.analyze.settings import AnalyzeSettings
+from activities.analyze.spatial import spatial
+from activities.analyze.symptoms import expanded
+from activities.analyze.temporal import temporal
+from activities.model.component import Topology
+from activities.model.diagnosis import Diagnosis, RootCause
+from activities.model.pattern import Pattern
+from activities.model.snapshot import AnalysisInput
+from activities.monitor.judgement import Judged, judge
+from activities.monitor.reports import member_names
+from activities.monitor.sight import REMOTES
+
+
+def diagnose(source: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:
+    """Return patterns, ranked root causes and overall confidence; `digest` is left to the caller.
+
+    Without a violation at the last instant there is no cause, whatever was before. While Prometheus or Charter as a
+    whole cannot be read, or contradicts itself, no cause is named: nothing may act upon half a picture.
+    """
+    judged = judge(source)
+    members = _members(source, judged)
+    topology = expanded(source.topology, members)
+    patterns = _patterns(judged, topology, settings)
+    remote = any(spot.component in REMOTES for spot in judged.blind)
+    lately = latest(judged, settings.algorithms.temporal.window)
+    causes = () if remote else root_causes(_case(judged, topology, patterns, members, lately))
+    return Diagnosis(
+        headline=_headline(judged, causes, remote),
+        at=judged.at,
+        confidence=round(overall(patterns, _counted(judged, patterns), settings.sample_size_saturation), 4),
+        patterns=patterns,
+        root_causes=causes,
+        violations=judged.violations,
+        blind=judged.blind,
+    )
+
+
+def _patterns(judged: Judged, topology: Topology, settings: AnalyzeSettings) -> tuple[Pattern, ...]:
+    algorithms = settings.algorithms
+    found = (
+        *temporal(judged, algorithms.temporal),
+        *spatial(judged, algorithms.spatial),
+        *causal(judged, topology, algorithms.causal),
+        *frequency(judged, algorithms.frequency),
+    )
+    by_confidence = sorted(found, key=lambda pattern: -pattern.confidence)
+    return tuple(by_confidence[: settings.pattern_history_limit])
+
+
+def _counted(judged: Judged, patterns: tuple[Pattern, ...]) -> int:
+    """Return how many distinct counted violations the patterns rest on."""
+    return len(
+        {
+            hit[:3]
+            for pattern in patterns
+            for hit in hits(judged, Window(pattern.evidence.start, pattern.evidence.end))
+            if hit.component in pattern.components and hit.metric in pattern.metrics
+        }
+    )
+
+
+def _members(source: AnalysisInput, judged: Judged) -> tuple[str, ...]:
+    """Return the visible members; where Charter does not name them, every component the topology does not name."""
+    blind = {spot.component for spot in judged.blind}
+    services = {name for edge in source.topology.edges for name in edge}
+    names = member_names(source.committee) or {track.component for track in judged.tracks} - services
+    return tuple(sorted(set(names) - blind))
+
+
+def _case(
+    judged: Judged, topology: Topology, patterns: tuple[Pattern, ...], members: tuple[str, ...], lately: Window
+) -> Case:
+    violated = {violation.component for violation in judged.violations}
+    recent = by_component(hits(judged, lately))
+    return Case(
+        violations=judged.violations,
+        symptoms={name: frozenset(hit.metric for hit in found) for name, found in recent.items() if name in violated},
+        patterns=patterns,
+        members=members,
+        topology=topology,
+    )
+
+
+def _headline(judged: Judged, causes: tuple[RootCause, ...], remote: bool) -> str:
+    if remote:
+        return f"blind: {judged.blind[0].text}"
+    if not judged.violations:
+        ended = any(any(track.counted) for track in judged.tracks)
+        blind = f"; blind: {judged.blind[0].text}" if judged.blind else ""
+        return ("ended: what was violated is good again" if ended else "healthy: no violation") + blind
+    return "; ".join(f"{c.cause} on {c.component} {c.confidence:.2f}: {c.why}" for c in causes)

@@ -1,0 +1,110 @@
+"""The fixed grid all counting is done on, and the analysis input built upon it."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from activities.analyze.settings import AnalyzeSettings
+from activities.model.blindspot import BlindSpot
+from activities.model.charter import CharterFinding, Committee, Policy
+from activities.model.component import Topology
+from activities.model.rule import MetricRule
+from activities.model.sample import SampleSeries
+from activities.model.series import Series
+from activities.model.snapshot import AnalysisInput
+from activities.monitor.queries import component_of
+from activities.monitor.reports import member_names
+from activities.monitor.settings import MonitorSettings
+
+_TOLERANCE = 0.01
+"""Seconds a point may lie beside its instant: Prometheus rounds to milliseconds."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The instants to ask Prometheus for (unix seconds, multiples of `step`) and the age limit of a sample."""
+
+    instants: tuple[float, ...]
+    step: float
+    max_age: float
+
+
+@dataclass(frozen=True)
+class RangeReading:
+    """What the remotes answered over a range.
+
+    `values` is the answer to `values_query`, `freshness` to `coverage_detail_query`, `findings`, `committee` and
+    `policies` are Charter's (None: not read). A remote that could not be read has its blind spot in `blind`.
+    """
+
+    values: tuple[SampleSeries, ...] = ()
+    freshness: tuple[SampleSeries, ...] = ()
+    findings: tuple[CharterFinding, ...] = ()
+    committee: Committee | None = None
+    policies: tuple[Policy, ...] = ()
+    blind: tuple[BlindSpot, ...] = ()
+
+
+def grid(at: float, step: float, lookback: float) -> tuple[float, ...]:
+    """Return the multiples of `step` in (a − lookback, a], where a is the last multiple at or before `at`.
+
+    All in seconds. Every `at` within a step has the same grid; at least one instant is returned.
+    """
+    last = math.floor(at / step)
+    count = max(1, math.ceil(lookback / step))
+    return tuple((last - back) * step for back in reversed(range(count)))
+
+
+def timing_of(at: float, monitor: MonitorSettings, analyze: AnalyzeSettings) -> Timing:
+    """Return the timing of an analysis as of `at` (unix seconds): the step is never below the scrape interval."""
+    step = max(analyze.analysis_step, monitor.scrape_interval)
+    return Timing(grid(at, step, analyze.lookback), step, 2.0 * monitor.scrape_interval)
+
+
+def input_of(
+    reading: RangeReading,
+    timing: Timing,
+    rules: Sequence[MetricRule],
+    components: Iterable[str],
+    topology: Topology,
+) -> AnalysisInput:
+    """Return the analysis input: points put on their instants, None where there is none; nothing is judged.
+
+    `components` are the configured ones; members are added as the committee names them. Points beside the grid are
+    left out, never moved to another instant.
+    """
+    return AnalysisInput(
+        at=timing.instants[-1],
+        step=timing.step,
+        max_age=timing.max_age,
+        grid=timing.instants,
+        components=tuple(sorted({*components, *member_names(reading.committee)})),
+        rules=tuple(rules),
+        series=_aligned(reading.values, "rule", timing),
+        freshness=_aligned(reading.freshness, "signal", timing),
+        findings=reading.findings,
+        committee=reading.committee,
+        policies=reading.policies,
+        topology=topology,
+        blind=reading.blind,
+    )
+
+
+def _aligned(answers: Iterable[SampleSeries], label: str, timing: Timing) -> tuple[Series, ...]:
+    found: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    for answer in answers:
+        component, metric = component_of(answer.labels), answer.labels.get(label, "")
+        line = Series(component=component, metric=metric, values=_on_grid(answer.points, timing))
+        found[component, metric].append(line)
+    return tuple(series for key in sorted(found) for series in found[key])
+
+
+def _on_grid(points: Iterable[tuple[float, float]], timing: Timing) -> tuple[float | None, ...]:
+    values: list[float | None] = [None] * len(timing.instants)
+    first = timing.instants[0]
+    for at, value in points:
+        index = round((at - first) / timing.step)
+        if 0 <= index < len(values) and abs(at - timing.instants[index]) <= _TOLERANCE:
+            values[index] = value
+    return tuple(values)

@@ -1,0 +1,116 @@
+"""Charter: what it says of itself, and the one method that changes it."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
+
+from activities.clients.escape import path_segment
+from activities.clients.http import Http
+from activities.clients.request import Request, json_bytes
+from activities.model.charter import ChangeCall, Changed, CharterFinding, Committee, Policy
+from activities.model.errors import ConfigurationError
+
+T = TypeVar("T")
+
+_ISO = TypeAdapter(AwareDatetime)
+
+
+def _unix(text: object) -> float | None:
+    return None if text is None else _ISO.validate_python(text).timestamp()
+
+
+class _Finding(CharterFinding):
+    """On the wire times are ISO 8601 with an offset."""
+
+    opened_at: Annotated[float, BeforeValidator(_unix)]
+    closed_at: Annotated[float | None, BeforeValidator(_unix)] = None
+
+
+_COMMITTEE = TypeAdapter(Committee)
+_POLICIES = TypeAdapter(tuple[Policy, ...])
+_FINDINGS = TypeAdapter(tuple[_Finding, ...])
+_CHANGED = TypeAdapter(Changed)
+
+
+class CharterClient:
+    """One Charter. `timeout` is seconds for a read.
+
+    `token` is asked at every call, so that a rotated credential is picked up; an empty one sends none.
+    Every read raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
+    """
+
+    def __init__(self, http: Http, url: str, token: Callable[[], str], timeout: float = 5.0) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._token = token
+        self._timeout = timeout
+
+    async def health(self) -> None:
+        """Return if Charter says that it is healthy."""
+        await self._http.probe(Request("GET", f"{self._url}/health", timeout=self._timeout))
+
+    async def committee(self) -> Committee:
+        """Return the committee's state."""
+        return await self._get("committee/state", {}, _COMMITTEE)
+
+    async def policies(self, name: str | None = None, everything: bool = False) -> tuple[Policy, ...]:
+        """Return the active policies, of the knob `name` only if given; `everything` adds those no longer active."""
+        wanted = {"status": "all" if everything else "active"} | ({"name": name} if name is not None else {})
+        return await self._get("policies", wanted, _POLICIES)
+
+    async def violations(self, since: float) -> tuple[CharterFinding, ...]:
+        """Return what Charter found since `since` (unix seconds), what has closed included."""
+        found = await self._get("violations", {"since": f"{since:.3f}"}, _FINDINGS)
+        return tuple(CharterFinding(**one.model_dump()) for one in found)
+
+    async def validate(self, policy: dict[str, object]) -> None:
+        """Return if Charter would accept the policy; Rejected says why not. Changes nothing."""
+        request = Request(
+            "POST",
+            f"{self._url}/api/v1/policies/validate",
+            headers=self._headers() | {"Content-Type": "application/json"},
+            content=json_bytes(policy),
+            timeout=self._timeout,
+        )
+        await self._http.probe(request)
+
+    async def change(self, call: ChangeCall) -> Changed:
+        """Send a change; `replayed` tells that it had been done before and this is its stored reply.
+
+        Raises: Unreachable (never sent), Ambiguous (may have been done), Overloaded, InFlight (same key),
+            Superseded, Stale (the knob moved), Unauthorized, Rejected, NotFound, ConfigurationError.
+        """
+        path = "/".join(path_segment(part) for part in call.path.split("/"))
+        headers = {
+            "Idempotency-Key": call.key,
+            "X-Plan-Hash": call.plan_hash,
+            "If-Match": f'"{call.generation}"',
+        }
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        request = Request(
+            "POST",
+            f"{self._url}/api/v1/{path}",
+            headers=self._headers() | headers,
+            content=None if call.body is None else json_bytes(call.body),
+            timeout=call.timeout,
+        )
+        reply = await self._http.change(request, _CHANGED)
+        replayed = reply.headers.get("Idempotency-Replayed", "").lower() == "true"
+        return reply.value.model_copy(update={"replayed": replayed})
+
+    async def _get(self, path: str, params: dict[str, str], shape: TypeAdapter[T]) -> T:
+        url = f"{self._url}/api/v1/{path}"
+        request = Request("GET", url, headers=self._headers(), params=params, timeout=self._timeout)
+        return await self._http.read(request, shape)
+
+    def _headers(self) -> dict[str, str]:
+        token = self._token().strip()
+        if not token:
+            return {}
+        if not re.fullmatch(r"[\x21-\x7e]+", token):
+            # The text itself must not be shown, and the HTTP library would show it.
+            raise ConfigurationError("the Charter credential holds characters that a header cannot carry")
+        return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,52 @@
+"""One function a sink for text that came from outside. Pure."""
+
+import re
+import unicodedata
+from urllib.parse import quote
+
+_PROMQL = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_REGEX = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&:@/=]")
+
+
+def promql(value: str) -> str:
+    """Return `value` for use between double quotes in PromQL, as in `{instance="..."}`.
+
+    Lone surrogates, which are no text and cannot be sent, become question marks.
+    """
+    return _encodable("".join(_PROMQL.get(sign, sign) for sign in value))
+
+
+def promql_regex(value: str) -> str:
+    """Return `value` for use between double quotes after `=~`: it matches itself and nothing else."""
+    return promql(_REGEX.sub(lambda found: "\\" + found.group(), value))
+
+
+def markdown(value: str) -> str:
+    """Return `value` as one line of Markdown that renders as the same plain text: no link, mention, image or HTML."""
+    return _MARKDOWN.sub(lambda found: "\\" + found.group(), terminal(value))
+
+
+def terminal(value: str) -> str:
+    """Return `value` as one line a terminal only prints.
+
+    Control and format characters (escape sequences, line ends, right-to-left overrides) become spaces or the
+    replacement character.
+    """
+    return "".join(_printable(sign) for sign in value)
+
+
+def path_segment(value: str) -> str:
+    """Return `value` as exactly one segment of a URL path: no slash, query or dot segment survives."""
+    quoted = quote(_encodable(value), safe="")
+    return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
+
+
+def _printable(sign: str) -> str:
+    if sign in "\t\n\r\v\f\x85\u2028\u2029":
+        return " "
+    return "\ufffd" if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Co", "Cn"} else sign
+
+
+def _encodable(value: str) -> str:
+    return value.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,242 @@
+"""The one HTTP client, and the one place where HTTP becomes the error family.
+
+What a failure means depends on what was asked:
+
+- A *read* changes nothing. Whatever breaks on the way is `Unreachable`; a reply that arrived and cannot be used is
+  `Unreadable`.
+- A *change* that never left, because no connection was made, is `Unreachable`. Once sending started, everything but a
+  clear answer is `Ambiguous`: reading back decides, never sending again blindly.
+
+A clear answer is a 4xx status, or 429 or 503, which refuse before anything is done. Bodies are streamed with a cap,
+never decompressed (a small reply could unfold without end), and pydantic's parser refuses JSON of more than
+about 200 levels. There are no redirects, no proxies from the environment and no new client a call: building one costs
+50 ms, a call on a shared one 2 ms.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from activities.clients.escape import terminal
+from activities.clients.request import Reply, Request, retry_after
+from activities.model.base import clipped
+from activities.model.errors import (
+    Ambiguous,
+    ConfigurationError,
+    InFlight,
+    MapekError,
+    NotFound,
+    Overloaded,
+    Rejected,
+    Stale,
+    Superseded,
+    Unauthorized,
+    Unreachable,
+    Unreadable,
+)
+
+T = TypeVar("T")
+
+PROBLEM_BYTES = 64 << 10
+"""Bytes read of the body of a refusal: enough for any problem+json."""
+
+FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
+"""Everything an exchange can raise; `OSError` covers time-outs and what the TLS layer lets through."""
+
+_UNUSABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol)
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_ON_THE_WAY = (httpx.TransportError, OSError)
+
+
+@dataclass(frozen=True)
+class _Raw:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class Http:
+    """The shared client. Made once for a process and given to every client of a remote.
+
+    `transport` replaces the network in tests; `connections` bounds the pool.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, connections: int = 50) -> None:
+        self._client = httpx.AsyncClient(
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=20, keepalive_expiry=60.0),
+            headers={"User-Agent": "mapek", "Accept-Encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def read(self, request: Request, shape: TypeAdapter[T]) -> T:
+        """Return the reply's JSON body in `shape`.
+
+        Raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
+        """
+        raw = await self._read(request)
+        try:
+            return shape.validate_json(raw.body, strict=True)
+        except ValidationError as error:
+            raise Unreadable(f"{request.name}: {_first(error)}") from error
+
+    async def probe(self, request: Request) -> None:
+        """Return if the reply is 2xx, whatever its body; raise as `read` does otherwise."""
+        await self._read(request)
+
+    async def change(self, request: Request, shape: TypeAdapter[T]) -> Reply[T]:
+        """Send a change and return its reply, the body in `shape`.
+
+        Raises: Unreachable (never sent), Ambiguous (may have been done), Overloaded, InFlight, Superseded, Stale,
+            Unauthorized, Rejected, NotFound, ConfigurationError.
+        """
+        try:
+            raw = await self._exchange(request)
+        except Unreadable as error:
+            raise Ambiguous(str(error)) from error
+        except FOREIGN as error:
+            raise of_change(error, request) from error
+        if not 200 <= raw.status < 300:
+            _refuse(request, raw, Ambiguous)
+        try:
+            return Reply(shape.validate_json(raw.body, strict=True), raw.headers)
+        except ValidationError as error:
+            raise Ambiguous(f"{request.name}: {raw.status}, {_first(error)}") from error
+
+    async def _read(self, request: Request) -> _Raw:
+        try:
+            raw = await self._exchange(request)
+        except FOREIGN as error:
+            raise of_read(error, request) from error
+        if not 200 <= raw.status < 300:
+            _refuse(request, raw, Unreachable if raw.status >= 500 else Unreadable)
+        return raw
+
+    async def _exchange(self, request: Request) -> _Raw:
+        # Pool and connection have a third each, so that the whole deadline strikes only after sending started.
+        waiting = httpx.Timeout(request.timeout, connect=request.timeout / 3, pool=request.timeout / 3)
+        answered = False
+        try:
+            async with (
+                asyncio.timeout(request.timeout),
+                self._client.stream(
+                    request.method,
+                    request.url,
+                    params=dict(request.params) or None,
+                    headers=dict(request.headers),
+                    content=request.content,
+                    timeout=waiting,
+                ) as response,
+            ):
+                answered = True
+                return _Raw(response.status_code, response.headers, await _body(request, response))
+        except TimeoutError as error:
+            if answered:
+                raise Unreadable(f"{request.name}: the body took longer than {request.timeout:g} s") from error
+            raise
+
+
+def of_read(error: Exception, request: Request) -> MapekError:
+    """Return what a foreign error means for a read. Its own text is left out: it may hold a header."""
+    if isinstance(error, _UNUSABLE):
+        return ConfigurationError(_told(error, request))
+    if isinstance(error, _ON_THE_WAY):
+        return Unreachable(_told(error, request))
+    return Unreadable(_told(error, request))
+
+
+def of_change(error: Exception, request: Request) -> MapekError:
+    """Return what a foreign error means for a change: anything not known to precede sending is `Ambiguous`."""
+    if isinstance(error, _UNUSABLE):
+        return ConfigurationError(_told(error, request))
+    if isinstance(error, _NEVER_SENT):
+        return Unreachable(_told(error, request))
+    return Ambiguous(_told(error, request))
+
+
+def _told(error: Exception, request: Request) -> str:
+    return f"{request.name} at {request.host}: {type(error).__name__} within {request.timeout:g} s"
+
+
+async def _body(request: Request, response: httpx.Response) -> bytes:
+    good = response.is_success
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        if good:
+            raise Unreadable(f"{request.name}: a compressed body, though none was asked for")
+        return b""
+    limit = request.max_bytes if good else PROBLEM_BYTES
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            if good:
+                raise Unreadable(f"{request.name}: the body is longer than {limit} bytes")
+            break
+    return b"".join(chunks)
+
+
+def _refuse(request: Request, raw: _Raw, otherwise: type[Ambiguous | Unreachable | Unreadable]) -> NoReturn:
+    problem = _problem(raw.body)
+    text = _text(request, raw.status, problem)
+    delay = retry_after(raw.headers.get("Retry-After"))
+    match raw.status:
+        case 401 | 403:
+            raise Unauthorized(text)
+        case 404 | 410:
+            raise NotFound(text)
+        case 409 if delay is not None:
+            raise InFlight(text, delay)
+        case 409:
+            raise Superseded(text)
+        case 412:
+            raise Stale(text, _generation(problem, raw.headers.get("ETag", "")))
+        case 429 | 503:
+            raise Overloaded(text, delay)
+        case status if 400 <= status < 500 and status != 408:
+            raise Rejected(text)
+        case _:
+            raise otherwise(text, delay)
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    try:
+        value = from_json(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(request: Request, status: int, problem: dict[str, Any]) -> str:
+    said = (problem.get(word) for word in ("title", "detail", "error"))
+    text = ": ".join(terminal(word) for word in said if isinstance(word, str) and word)
+    # A remote may quote the request it refuses, credential and all.
+    credential = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if credential:
+        text = text.replace(credential, "***")
+    return f"{request.name}: {status}" + (f" {clipped(text)}" if text else "")
+
+
+def _generation(problem: dict[str, Any], etag: str) -> int | None:
+    if type(problem.get("generation")) is int:
+        return int(problem["generation"])
+    tag = re.fullmatch(r'(?:W/)?"(\d{1,18})"', etag)
+    return int(tag.group(1)) if tag else None
+
+
+def _first(error: ValidationError) -> str:
+    """Say where the first thing is wrong, without the value: that may be anything."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return clipped(terminal(f"{where or 'body'}: {first['msg']}"))

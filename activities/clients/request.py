@@ -1,0 +1,79 @@
+"""One HTTP call and its reply, as values."""
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from activities.clients.escape import terminal
+from activities.model.base import clipped
+from activities.model.errors import Rejected
+
+T = TypeVar("T")
+
+MAX_BYTES = 8 << 20
+"""Bytes of a reply's body, unless the request allows more."""
+LONGEST_DELAY = 3600.0
+"""Seconds; a `Retry-After` beyond it is cut, so that the other side cannot park the loop for days."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call. `url` is absolute, `content` the exact bytes sent, `timeout` seconds for everything together.
+
+    A message names the call by `name`, method and path; query, body and headers stay out of it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = field(default=None, repr=False)
+    timeout: float = 5.0
+    max_bytes: int = MAX_BYTES
+
+    @property
+    def name(self) -> str:
+        """Method and path: `POST /api/v1/committee/scale`."""
+        path = self.url.partition("://")[2].partition("/")[2].partition("?")[0]
+        return f"{self.method} /{terminal(clipped(path))}"
+
+    @property
+    def host(self) -> str:
+        """Host and port, without user and password."""
+        return terminal(clipped(self.url.partition("://")[2].partition("/")[0].rpartition("@")[2]))
+
+
+@dataclass(frozen=True)
+class Reply(Generic[T]):
+    """A 2xx reply: its body in the shape that was asked for, and its headers."""
+
+    value: T
+    headers: Mapping[str, str]
+
+
+def json_bytes(value: object) -> bytes:
+    """Return `value` as JSON bytes with sorted keys: equal values have equal bytes.
+
+    Raises: Rejected (NaN or an infinity, which JSON does not have).
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError as error:
+        raise Rejected("a body with NaN or an infinity is not JSON") from error
+
+
+def retry_after(header: str | None) -> float | None:
+    """Return the seconds a `Retry-After` asks for, given as seconds or as an HTTP date; None if it is neither."""
+    if header is None:
+        return None
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", header.strip()):
+        return min(float(header), LONGEST_DELAY)
+    try:
+        delay = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(delay, 0.0), LONGEST_DELAY)

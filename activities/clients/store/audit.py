@@ -1,0 +1,67 @@
+"""The audit: append-only, each row chained to the one before by its hash."""
+
+import hashlib
+
+from sqlalchemy import Connection, Select, insert, select
+
+from activities.clients.store.engine import Database
+from activities.clients.store.schema import audit
+from activities.model.audit import AuditEntry
+
+GENESIS = "0" * 64
+"""What stands for the hash before the first row."""
+
+
+class Audit:
+    """The audit of all loops. Every call raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, entry: AuditEntry) -> None:
+        """Write one row; once this returns, it stands for ever."""
+        await self._database.write(lambda connection: append(connection, entry))
+
+    async def of_plan(self, plan_id: str) -> tuple[AuditEntry, ...]:
+        """Return the rows of a plan in the order they were written."""
+        return await self._entries(select(audit.c.body).where(audit.c.plan_id == plan_id).order_by(audit.c.id))
+
+    async def of_loop(self, loop: str, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the loop's last `limit` rows in the order they were written."""
+        query = select(audit.c.body).where(audit.c.loop == loop).order_by(audit.c.id.desc()).limit(limit)
+        return (await self._entries(query))[::-1]
+
+    async def verify_chain(self) -> int | None:
+        """Return the id of the first row that was changed, moved or follows a missing one; None if all stand.
+
+        Rows cut off at the end leave no trace in the chain; an exported copy shows them.
+        """
+        return await self._database.read(_first_broken)
+
+    async def _entries(self, query: Select[str]) -> tuple[AuditEntry, ...]:
+        bodies = await self._database.read(lambda connection: connection.scalars(query).all())
+        return tuple(AuditEntry.model_validate_json(body) for body in bodies)
+
+
+def append(connection: Connection, entry: AuditEntry) -> None:
+    """Write one row in the transaction of `connection`, which holds the writer's lock."""
+    last = connection.scalar(select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)) or GENESIS
+    body = entry.model_dump_json()
+    row = {"loop": entry.loop, "plan_id": entry.plan_id, "kind": entry.kind}
+    connection.execute(insert(audit).values(**row, body=body, hash=_chained(last, body)))
+
+
+def _chained(last: str, body: str) -> str:
+    return hashlib.sha256(f"{last}\n{body}".encode()).hexdigest()
+
+
+def _first_broken(connection: Connection) -> int | None:
+    last = GENESIS
+    rows = connection.execution_options(yield_per=1000).execute(select(audit).order_by(audit.c.id))
+    for row in rows:
+        entry = AuditEntry.model_validate_json(row.body)
+        columns = (row.loop, row.plan_id, row.kind)
+        if row.hash != _chained(last, row.body) or columns != (entry.loop, entry.plan_id, entry.kind):
+            return int(row.id)
+        last = row.hash
+    return None

@@ -1,0 +1,102 @@
+"""Guards: what keeps a knob from being touched now, the open incidents, and the loops' modes."""
+
+from sqlalchemy import Connection, or_, select
+
+from activities.clients.store import audit, incidents
+from activities.clients.store.engine import Database, upsert
+from activities.clients.store.schema import knobs, modes
+from activities.model.audit import AuditEntry
+from activities.model.guards import GuardState, KnobGuard
+from activities.model.incident import Incident, Rung
+from activities.model.mode import Mode
+
+
+class Guards:
+    """The guards of all Charters. Times are unix seconds. Every call raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def state(self, charter: str) -> GuardState:
+        """Return the knobs that ever had a cool-down or are quarantined, and the open incidents with their rungs."""
+        return await self._database.read(lambda connection: _state(connection, charter))
+
+    async def start_rung(self, charter: str, knob: str, onset: float, now: float, rung: Rung) -> Incident:
+        """Note that a plan starts and return the knob's incident, opened with `onset` if none is open.
+
+        The onset of an open incident stands; the same plan is one rung, however often this is called.
+        """
+        times = (onset, now)
+        return await self._database.write(lambda c: incidents.start_rung(c, charter, knob, times, rung))
+
+    async def seen(self, charter: str, knob: str, at: float) -> None:
+        """Note that the violations of the knob's open incident still held at `at`; without one nothing happens."""
+        await self._database.write(lambda c: incidents.seen(c, charter, knob, at))
+
+    async def close_quiet(self, charter: str, before: float) -> int:
+        """Close, as of `before`, the incidents last seen earlier that have no rung running; return how many."""
+        return await self._database.write(lambda c: incidents.close_quiet(c, charter, before))
+
+    async def quarantine(self, charter: str, knob: str, loop: str, why: str, now: float) -> None:
+        """Keep every plan off the knob until a person releases it; the audit tells which loop asked."""
+
+        def work(connection: Connection) -> None:
+            quarantine(connection, charter, knob, loop, why)
+            entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, text=f"quarantined: {why}")
+            audit.append(connection, entry)
+
+        await self._database.write(work)
+
+    async def release(self, charter: str, knob: str, who: str, why: str, now: float) -> bool:
+        """Release the knob and write it into the audit; False if it was not quarantined, and then nothing changes."""
+
+        def work(connection: Connection) -> bool:
+            mine = (knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
+            loop = connection.scalar(select(knobs.c.loop).where(*mine))
+            if loop is None:
+                return False
+            upsert(connection, knobs, {"charter": charter, "knob": knob}, {"quarantined": False, "quarantine_why": ""})
+            entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, who=who, text=f"released: {why}")
+            audit.append(connection, entry)
+            return True
+
+        return await self._database.write(work)
+
+    async def mode(self, loop: str) -> Mode | None:
+        """Return the loop's mode as it was last set, None if it never was."""
+        body = await self._database.read(lambda c: c.scalar(select(modes.c.body).where(modes.c.loop == loop)))
+        return None if body is None else Mode.model_validate_json(body)
+
+    async def set_mode(self, mode: Mode) -> None:
+        """Set the mode of a loop and write it into the audit."""
+
+        def work(connection: Connection) -> None:
+            upsert(connection, modes, {"loop": mode.loop}, {"body": mode.model_dump_json()})
+            text = f"{mode.name}: {mode.why}"
+            audit.append(connection, AuditEntry(at=mode.at, kind="mode", loop=mode.loop, who=mode.who, text=text))
+
+        await self._database.write(work)
+
+
+def quarantine(connection: Connection, charter: str, knob: str, loop: str, why: str) -> None:
+    """Set the knob's quarantine."""
+    values = {"loop": loop, "quarantined": True, "quarantine_why": why}
+    upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
+
+
+def cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str) -> None:
+    """Set the knob's cool-down to the guard's, unless one that lasts longer stands."""
+    key = {"charter": charter, "knob": guard.knob}
+    standing = connection.scalar(
+        select(knobs.c.cooldown_until).where(knobs.c.charter == charter, knobs.c.knob == guard.knob)
+    )
+    if guard.cooldown_until > (standing or 0.0):
+        values = {"loop": loop, "cooldown_until": guard.cooldown_until, "cooldown_why": guard.cooldown_why}
+        upsert(connection, knobs, key, values)
+
+
+def _state(connection: Connection, charter: str) -> GuardState:
+    guarded = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0)
+    query = select(knobs).where(knobs.c.charter == charter, guarded).order_by(knobs.c.knob)
+    found = tuple(KnobGuard(**row) for row in connection.execute(query).mappings())
+    return GuardState(knobs=found, incidents=incidents.still_open(connection, charter))

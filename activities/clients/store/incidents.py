@@ -1,0 +1,89 @@
+"""Incidents and the rungs of their ladders, as statements inside a transaction of the guards."""
+
+from sqlalchemy import Connection, exists, insert, select, update
+
+from activities.clients.store.schema import incidents, rungs
+from activities.model.incident import Incident, Rung, incident_id
+
+
+def still_open(connection: Connection, charter: str) -> tuple[Incident, ...]:
+    """Return the open incidents of a Charter, the oldest first."""
+    query = (
+        select(incidents)
+        .where(incidents.c.charter == charter, incidents.c.closed_at.is_(None))
+        .order_by(incidents.c.onset, incidents.c.knob)
+    )
+    rows = connection.execute(query).mappings().all()
+    return tuple(Incident(**row, rungs=_rungs(connection, row["incident_id"])) for row in rows)
+
+
+def start_rung(connection: Connection, charter: str, knob: str, times: tuple[float, float], rung: Rung) -> Incident:
+    """Add `rung` to the knob's open incident and return it; `times` are (onset, now), used if one has to be opened."""
+    onset, now = times
+    running = connection.scalar(
+        select(incidents.c.incident_id).where(
+            incidents.c.charter == charter, incidents.c.knob == knob, incidents.c.closed_at.is_(None)
+        )
+    )
+    found = running or _open(connection, charter, knob, onset, now)
+    connection.execute(
+        update(incidents).where(incidents.c.incident_id == found, incidents.c.seen_at < now).values(seen_at=now)
+    )
+    tried = exists().where(rungs.c.incident_id == found, rungs.c.plan_id == rung.plan_id)
+    if not connection.scalar(select(tried)):
+        connection.execute(insert(rungs).values(incident_id=found, **rung.model_dump()))
+    return _incident(connection, found)
+
+
+def seen(connection: Connection, charter: str, knob: str, at: float) -> None:
+    """Note that the violations of the knob's open incident still held at `at`."""
+    connection.execute(
+        update(incidents)
+        .where(incidents.c.charter == charter, incidents.c.knob == knob)
+        .where(incidents.c.closed_at.is_(None), incidents.c.seen_at < at)
+        .values(seen_at=at)
+    )
+
+
+def end_rung(connection: Connection, plan_id: str, ending: str) -> None:
+    """Note how the plan ended on the rung it was."""
+    connection.execute(update(rungs).where(rungs.c.plan_id == plan_id).values(ending=ending))
+
+
+def close_of_plan(connection: Connection, plan_id: str, at: float) -> None:
+    """Close the incident the plan was a rung of."""
+    mine = select(rungs.c.incident_id).where(rungs.c.plan_id == plan_id)
+    connection.execute(
+        update(incidents).where(incidents.c.incident_id.in_(mine), incidents.c.closed_at.is_(None)).values(closed_at=at)
+    )
+
+
+def close_quiet(connection: Connection, charter: str, before: float) -> int:
+    """Close, as of `before`, what was last seen earlier and has no rung running; return how many."""
+    running = exists().where(rungs.c.incident_id == incidents.c.incident_id, rungs.c.ending == "")
+    quiet = (incidents.c.charter == charter, incidents.c.closed_at.is_(None), incidents.c.seen_at < before)
+    return connection.execute(update(incidents).where(*quiet, ~running).values(closed_at=before)).rowcount
+
+
+def _open(connection: Connection, charter: str, knob: str, onset: float, now: float) -> str:
+    found = incident_id(charter, knob, onset)
+    # The same onset is the same trouble: closed too early, it goes on with the rungs it had.
+    reopened = connection.execute(update(incidents).where(incidents.c.incident_id == found).values(closed_at=None))
+    if reopened.rowcount == 0:
+        row = {"incident_id": found, "charter": charter, "knob": knob, "onset": onset}
+        connection.execute(insert(incidents).values(**row, opened_at=now, seen_at=now))
+    return found
+
+
+def _incident(connection: Connection, found: str) -> Incident:
+    row = connection.execute(select(incidents).where(incidents.c.incident_id == found)).mappings().one()
+    return Incident(**row, rungs=_rungs(connection, found))
+
+
+def _rungs(connection: Connection, incident: str) -> tuple[Rung, ...]:
+    query = (
+        select(rungs.c.rung, rungs.c.plan_id, rungs.c.cause, rungs.c.component, rungs.c.ending)
+        .where(rungs.c.incident_id == incident)
+        .order_by(rungs.c.rung, rungs.c.plan_id)
+    )
+    return tuple(Rung(**row) for row in connection.execute(query).mappings())

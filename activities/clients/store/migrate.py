@@ -1,0 +1,92 @@
+"""Opening: where the database is, who may read it, and bringing its schema up to the code's."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from activities.clients.store.engine import WRITES, Database, mapped, new_engine
+from activities.model.errors import ConfigurationError, StoreUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MEMORY = "memory"
+
+
+def open_database(address: str, busy_seconds: float) -> Database:
+    """Return the database at `address`, its schema up to date. Blocks.
+
+    `address` is `memory`, a database URL or the path of an SQLite file, made readable for this user only if there is
+    none. Two processes may open it at once.
+    Raises: ConfigurationError (a wrong address, a missing driver, a schema newer than this code), StoreUnavailable.
+    """
+    url = _url(address)
+    on_file = url.get_backend_name() == "sqlite" and url.database
+    try:
+        with mapped(), _made(Path(str(url.database))) if on_file else nullcontext():
+            engine = new_engine(url, busy_seconds)
+            _upgrade(engine)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot open {url.database}: {error.strerror}") from error
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(f"no driver for a database of kind {url.drivername}: {error}") from error
+    return Database(engine)
+
+
+def _url(address: str) -> URL:
+    if address == MEMORY:
+        return URL.create("sqlite")
+    if "://" not in address:
+        return URL.create("sqlite", database=address)
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        # The address may hold a password, and the library's message holds the address.
+        raise ConfigurationError("the database URL cannot be read: dialect://user:password@host/name") from None
+    return URL.create("sqlite") if url.drivername == "sqlite" and url.database == ":memory:" else url
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[None]:
+    """Hold the lock beside the database file, which exists inside the block.
+
+    The lock is a file of its own: closing a handle of the database would drop the locks SQLite holds on it. It also
+    covers the switch to WAL, for which SQLite does not wait.
+    """
+    for folder in reversed([f for f in path.parents if not f.exists()]):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        yield
+    finally:
+        os.close(lock)
+
+
+def _upgrade(engine: Engine) -> None:
+    config = Config()
+    # Interpolation would read a percent sign in the path as its own.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.execution_options(**{WRITES: True}).begin() as connection:
+        _refuse_newer(connection, config)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    present = MigrationContext.configure(connection).get_current_revision()
+    try:
+        ScriptDirectory.from_config(config).get_revision(present or "base")
+    except CommandError as error:
+        raise ConfigurationError(f"the store's schema {present!r} is newer than this program: update it") from error

@@ -1,0 +1,118 @@
+"""Plans, the decisions they came of, and what their steps did at Charter."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select
+
+from activities.clients.store.engine import Database, upsert
+from activities.clients.store.schema import audit, decisions, effects, outcomes, plans
+from activities.model.decision import Decision
+from activities.model.effect import Direction, Effect
+from activities.model.errors import NotFound, Rejected
+from activities.model.plan import Plan
+
+ATTEMPT = "attempt"
+"""The audit's kind of a call that changes Charter."""
+UNSETTLED_LIMIT = 100
+"""Plans listed at most."""
+
+
+class Plans:
+    """The plans of all loops. Every call raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, plan: Plan, now: float) -> Plan:
+        """Store the plan and return what stands under its id.
+
+        The same plan again changes nothing: the one stored first stands, with its times, so that what is sent to
+        Charter stays the same bytes. Raises: Rejected (the id stands for another hash).
+        """
+        return await self._database.write(lambda connection: _put(connection, plan, now))
+
+    async def get(self, plan_id: str) -> Plan:
+        """Return the plan. Raises: NotFound."""
+        body = await self._database.read(lambda c: c.scalar(select(plans.c.body).where(plans.c.plan_id == plan_id)))
+        if body is None:
+            raise NotFound(f"no plan {plan_id}")
+        return Plan.model_validate_json(body)
+
+    async def cycle_of_plan(self, plan_id: str) -> str:
+        """Return the id of the cycle that made the plan. Raises: NotFound."""
+        return (await self.get(plan_id)).cycle_id
+
+    async def put_decision(self, cycle_id: str, loop: str, at: float, decision: Decision, snapshot: str) -> None:
+        """Store what a cycle decided and the digest it decided upon; a cycle that decides again replaces it."""
+        values = {"loop": loop, "at": at, "snapshot": snapshot, "body": decision.model_dump_json()}
+        await self._database.write(lambda c: upsert(c, decisions, {"cycle_id": cycle_id}, values))
+
+    async def decision_of(self, cycle_id: str) -> Decision | None:
+        """Return what the cycle decided, None if it did not come to that."""
+        query = select(decisions.c.body).where(decisions.c.cycle_id == cycle_id)
+        body = await self._database.read(lambda c: c.scalar(query))
+        return None if body is None else Decision.model_validate_json(body)
+
+    async def snapshot_of(self, cycle_id: str) -> str | None:
+        """Return the digest of the snapshot the cycle decided upon, None if it did not come to that."""
+        query = select(decisions.c.snapshot).where(decisions.c.cycle_id == cycle_id)
+        return await self._database.read(lambda c: c.scalar(query))
+
+    async def put_effect(self, effect: Effect) -> Effect:
+        """Store what a step did and return what stands: the first of the same plan, step and direction."""
+        return await self._database.write(lambda connection: _put_effect(connection, effect))
+
+    async def effects(self, plan_id: str) -> tuple[Effect, ...]:
+        """Return what the plan's steps did, the oldest first."""
+        query = (
+            select(effects.c.body)
+            .where(effects.c.plan_id == plan_id)
+            .order_by(effects.c.at, effects.c.direction, effects.c.step)
+        )
+        bodies = await self._database.read(lambda c: c.scalars(query).all())
+        return tuple(Effect.model_validate_json(body) for body in bodies)
+
+    async def open_plans(self, charter: str) -> tuple[Plan, ...]:
+        """Return the plans that may have touched this Charter and have no outcome, the oldest first.
+
+        What no running remediation holds among them was left half applied.
+        """
+        tried = exists().where(audit.c.plan_id == plans.c.plan_id, audit.c.kind == ATTEMPT)
+        done = exists().where(effects.c.plan_id == plans.c.plan_id, effects.c.direction == Direction.DO)
+        query = _without_outcome(plans.c.charter == charter, or_(tried, done)).order_by(plans.c.at)
+        return _plans(await self._database.read(lambda c: c.scalars(query).all()))
+
+    async def unsettled(self, loop: str) -> tuple[Plan, ...]:
+        """Return the newest 100 plans of the loop that have no outcome, whether begun or not, the newest first."""
+        query = _without_outcome(plans.c.loop == loop).order_by(plans.c.at.desc()).limit(UNSETTLED_LIMIT)
+        return _plans(await self._database.read(lambda c: c.scalars(query).all()))
+
+
+def _plans(bodies: Sequence[str]) -> tuple[Plan, ...]:
+    return tuple(Plan.model_validate_json(body) for body in bodies)
+
+
+def _without_outcome(*conditions: ColumnElement[bool]) -> Select[str]:
+    ended = exists().where(outcomes.c.plan_id == plans.c.plan_id)
+    return select(plans.c.body).where(*conditions, ~ended)
+
+
+def _put(connection: Connection, plan: Plan, now: float) -> Plan:
+    stored = connection.scalar(select(plans.c.body).where(plans.c.plan_id == plan.plan_id))
+    if stored is None:
+        row = {name: getattr(plan, name) for name in ("plan_id", "hash", "loop", "charter")}
+        connection.execute(insert(plans).values(**row, at=now, body=plan.model_dump_json()))
+        return plan
+    standing = Plan.model_validate_json(stored)
+    if standing.hash != plan.hash:
+        raise Rejected(f"plan {plan.plan_id} is stored with another hash")
+    return standing
+
+
+def _put_effect(connection: Connection, effect: Effect) -> Effect:
+    key = {"plan_id": effect.plan_id, "step": effect.step, "direction": effect.direction}
+    stored = connection.scalar(select(effects.c.body).where(*(effects.c[name] == value for name, value in key.items())))
+    if stored is not None:
+        return Effect.model_validate_json(stored)
+    connection.execute(insert(effects).values(**key, at=effect.at, body=effect.model_dump_json()))
+    return effect

@@ -1,0 +1,152 @@
+"""The tables. A noun is kept whole as JSON in `body`; the other columns are what is searched by.
+
+Times are unix seconds. Migrations make the tables; a test holds that they agree with this page.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("plan_id", String, primary_key=True),
+    Column("loop", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("value", Double),
+    Column("at", Double, nullable=False),
+    # A forgotten outcome teaches no more, but stays as the proof that its plan has ended.
+    Column("remembered", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("outcomes_by_loop", "loop", "remembered", "at"),
+)
+
+outcome_actions = Table(
+    "outcome_actions",
+    metadata,
+    Column("plan_id", String, ForeignKey("outcomes.plan_id"), primary_key=True),
+    Column("action", String, primary_key=True),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("snapshots_by_age", "pinned", "at"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("plan_id", String, primary_key=True),
+    Column("hash", String, nullable=False),
+    Column("loop", String, nullable=False),
+    Column("charter", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("plans_by_charter", "charter", "at"),
+    Index("plans_by_loop", "loop", "at"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("cycle_id", String, primary_key=True),
+    Column("loop", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("snapshot", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("decisions_by_loop", "loop", "at"),
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("plan_id", String, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("direction", String, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("loop", String, nullable=False),
+    Column("plan_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("hash", String, nullable=False),
+    Index("audit_by_plan", "plan_id", "kind"),
+    Index("audit_by_loop", "loop", "id"),
+    sqlite_autoincrement=True,
+)
+
+knobs = Table(
+    "knobs",
+    metadata,
+    Column("charter", String, primary_key=True),
+    Column("knob", String, primary_key=True),
+    Column("loop", String, nullable=False),
+    Column("cooldown_until", Double, nullable=False, default=0.0),
+    Column("cooldown_why", String, nullable=False, default=""),
+    Column("quarantined", Boolean, nullable=False, default=False),
+    Column("quarantine_why", String, nullable=False, default=""),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("charter", String, nullable=False),
+    Column("knob", String, nullable=False),
+    Column("onset", Double, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Index(
+        "one_open_incident",
+        "charter",
+        "knob",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
+
+rungs = Table(
+    "rungs",
+    metadata,
+    Column("incident_id", String, ForeignKey("incidents.incident_id"), primary_key=True),
+    Column("plan_id", String, primary_key=True),
+    Column("rung", Integer, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("component", String, nullable=False),
+    Column("ending", String, nullable=False),
+    Index("rungs_by_plan", "plan_id"),
+)
+
+modes = Table(
+    "modes",
+    metadata,
+    Column("loop", String, primary_key=True),
+    Column("body", Text, nullable=False),
+)

@@ -1,0 +1,74 @@
+"""Snapshots: recorded inputs of decisions, compressed, addressed by their content."""
+
+import hashlib
+import zlib
+from typing import TypeVar
+
+from sqlalchemy import Connection, delete, select, update
+
+from activities.clients.store.engine import Database, upsert
+from activities.clients.store.schema import snapshots
+from activities.model.base import Noun
+from activities.model.errors import NotFound, Rejected, StoreUnavailable
+from activities.model.snapshot import canonical
+
+N = TypeVar("N", bound=Noun)
+
+MAX_BYTES = 1 << 20
+"""Bytes of one snapshot, compressed."""
+
+
+class Snapshots:
+    """Everything stored by digest. Every call raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, noun: Noun, kind: str, now: float) -> str:
+        """Store `noun` and return its digest; `kind` is for people. The same value again only renews its age.
+
+        Raises: Rejected (more than 1 MiB compressed).
+        """
+
+        def work(connection: Connection) -> str:
+            plain = canonical(noun)
+            body = zlib.compress(plain)
+            if len(body) > MAX_BYTES:
+                raise Rejected(f"a snapshot of {len(body)} bytes compressed: at most {MAX_BYTES}")
+            digest = hashlib.sha256(plain).hexdigest()
+            pinned = connection.scalar(select(snapshots.c.pinned).where(snapshots.c.digest == digest)) or False
+            upsert(connection, snapshots, {"digest": digest}, {"kind": kind, "at": now, "pinned": pinned, "body": body})
+            return digest
+
+        return await self._database.write(work)
+
+    async def get(self, digest: str, of: type[N]) -> N:
+        """Return what was stored under `digest`.
+
+        Raises: NotFound (never stored, or expired), StoreUnavailable (also if the content is not what was stored).
+        """
+
+        def work(connection: Connection) -> N:
+            body = connection.scalar(select(snapshots.c.body).where(snapshots.c.digest == digest))
+            if body is None:
+                raise NotFound(f"no snapshot {digest[:12]}: it was never stored, or it has expired")
+            try:
+                plain = zlib.decompress(body)
+            except zlib.error as error:
+                raise StoreUnavailable(f"snapshot {digest[:12]} cannot be unpacked") from error
+            if hashlib.sha256(plain).hexdigest() != digest:
+                raise StoreUnavailable(f"snapshot {digest[:12]} holds another content")
+            return of.model_validate_json(plain)
+
+        return await self._database.read(work)
+
+    async def pin(self, digest: str) -> None:
+        """Keep a snapshot for ever, because a plan came of it. Raises: NotFound."""
+        pinned = update(snapshots).where(snapshots.c.digest == digest).values(pinned=True)
+        if await self._database.write(lambda connection: connection.execute(pinned).rowcount) == 0:
+            raise NotFound(f"no snapshot {digest[:12]} to pin")
+
+    async def expire(self, now: float, max_age_seconds: float) -> int:
+        """Drop what is older and not pinned; return how many."""
+        old = delete(snapshots).where(snapshots.c.pinned.is_(False), snapshots.c.at < now - max_age_seconds)
+        return await self._database.write(lambda connection: connection.execute(old).rowcount)

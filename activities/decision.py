@@ -1,0 +1,50 @@
+"""Decide again: the very functions a cycle calls, on what was recorded of it."""
+
+from activities.analyze.diagnose import diagnose
+from activities.model.decision import Decision
+from activities.model.plan import Verification
+from activities.model.snapshot import AnalysisInput, Snapshot, digest
+from activities.plan.choose import choose
+from activities.plan.context import PlanContext
+from activities.settings import LoopSettings
+
+
+def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) -> Decision:
+    """Return the decision for a recorded input: the same input always has the same one.
+
+    `analysis` is the one stored under `snapshot.analysis`. Plans carry the snapshot's own digest. The settings are
+    an argument and not read from the snapshot, so that other settings can be asked of the same past.
+    """
+    diagnosis = diagnose(analysis, settings.analyze).model_copy(update={"digest": snapshot.analysis})
+    return choose(
+        PlanContext(
+            loop=snapshot.loop,
+            charter=snapshot.charter,
+            cycle_id=snapshot.cycle_id,
+            at=snapshot.at,
+            diagnosis=diagnosis,
+            analysis=analysis,
+            experience=snapshot.experience,
+            guards=snapshot.guards,
+            mode=snapshot.mode,
+            settings=settings.plan,
+            knowledge=settings.knowledge,
+            verification=timings(settings),
+            snapshot=digest(snapshot),
+        )
+    )
+
+
+def timings(settings: LoopSettings) -> Verification:
+    """Return the timings of every verification, without targets.
+
+    It never starts before one scrape after the apply: what was scraped before cannot show the effect.
+    """
+    verify = settings.execute.verify
+    return Verification(
+        targets=(),
+        delay=max(verify.delay, settings.monitor.scrape_interval),
+        interval=verify.interval,
+        samples=verify.samples,
+        passes=verify.passes,
+    )

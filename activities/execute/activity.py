@@ -1,0 +1,265 @@
+"""The Temporal side of Execute: prepare, apply, undo, and on its own queue verify."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities.analyze.activity import gather
+from activities.clients.attempts import Attempts
+from activities.execute.calls import do_call, policy_body, undo_call
+from activities.execute.preparation import Facts, check
+from activities.execute.readback import Readback, State, read_back
+from activities.execute.sampling import samples_of
+from activities.execute.verification import instants, next_instant, settled, verified, verified_undo
+from activities.heartbeat import heartbeating
+from activities.model.action import Inverse, Route
+from activities.model.base import clipped
+from activities.model.charter import ChangeCall, Changed
+from activities.model.effect import Direction, Effect
+from activities.model.errors import Ambiguous, NotFound, Rejected, Stale, Superseded
+from activities.model.incident import Rung
+from activities.model.mode import in_force
+from activities.model.plan import Plan
+from activities.model.remediation import (
+    Applied,
+    ApplyRequest,
+    Prepared,
+    PrepareRequest,
+    Undone,
+    UndoRequest,
+    Verified,
+    VerifyRequest,
+)
+from activities.monitor.judgement import judge
+from activities.parts import Parts
+
+
+class ExecuteActivities:
+    """Changes Charter, one fenced and keyed step at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.store = parts.store
+
+    @activity.defn(name="prepare")
+    async def prepare(self, request: PrepareRequest) -> Prepared:
+        """Check the stored plan against this worker's own rules and the present state, and validate it at Charter.
+
+        Raises:
+            NotFound: no such plan.
+            StoreUnavailable, Unreachable, Overloaded: nothing was changed; a retry may help.
+        """
+        async with heartbeating():
+            plan = await self.store.plans.get(request.plan_id)
+            facts = await self.facts(plan, approved=request.approved)
+            prepared = check(plan, facts)
+            if request.leftover or prepared.ending:
+                return prepared
+            refusal = await self.refusal(plan)
+            if refusal:
+                return prepared.model_copy(update={"ending": "failed", "headline": clipped(refusal)})
+            rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
+            await self.store.guards.start_rung(plan.charter, plan.knob, plan.onset, facts.at, rung)
+            return prepared
+
+    async def facts(self, plan: Plan, *, approved: bool) -> Facts:
+        """Observe again, and recall what guards the knob."""
+        loop, now = self.parts.loop(plan.loop), self.parts.clock()
+        source = await gather(loop, now)
+        judged = judge(source)
+        mode = await self.store.guards.mode(plan.loop)
+        return Facts(
+            at=now,
+            mode=in_force(mode, loop.settings.first_mode, now),
+            guards=await self.store.guards.state(plan.charter),
+            committee=source.committee,
+            policies=None if source.committee is None else source.policies,
+            components=len(source.components),
+            violated=frozenset(violation.key for violation in judged.violations),
+            blind=frozenset(spot.component for spot in judged.blind),
+            settings=loop.settings.plan,
+            execute=loop.settings.execute,
+            approved=approved,
+            standing=await self.standing(plan),
+        )
+
+    async def standing(self, plan: Plan) -> frozenset[int]:
+        """Return the steps that were sent to Charter and not undone since."""
+        undone = {e.step for e in await self.store.plans.effects(plan.plan_id) if e.direction is Direction.UNDO}
+        rows = await self.store.audit.of_plan(plan.plan_id)
+        sent = {row.step for row in rows if row.direction == Direction.DO.value and row.step is not None}
+        return frozenset(sent - undone)
+
+    async def refusal(self, plan: Plan) -> str:
+        """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
+        charter = self.parts.loop(plan.loop).charter
+        for action in plan.actions:
+            try:
+                if action.route is Route.APPLY:
+                    await charter.validate(policy_body(action))
+            except Rejected as error:
+                return f"Charter refuses {action.text}: {error}"
+        return ""
+
+    @activity.defn(name="apply")
+    async def apply(self, request: ApplyRequest) -> Applied:
+        """Do one step, once: what an earlier attempt may have done is read back before anything is sent.
+
+        Raises:
+            Ambiguous, Unreachable, Overloaded, InFlight: another attempt reads back and tries again.
+            Stale, Rejected, Superseded, NotFound, Unauthorized: Charter will not do it.
+        """
+        async with heartbeating():
+            plan = await self.store.plans.get(request.plan_id)
+            call = do_call(plan, request.step, request.generation, self.timeout(plan))
+            attempts = self.attempts(plan, request.step, Direction.DO)
+            effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)
+            if effect is None:
+                await self.keep_pre_image(plan, request)
+                effect = await self.keep(attempts, await attempts.change(call))
+            text = plan.actions[request.step].text
+            return Applied(
+                headline=f"applied {text}: generation {effect.generation}",
+                generation=effect.generation,
+                at=effect.at,
+                policy_id=effect.policy_id,
+            )
+
+    async def keep_pre_image(self, plan: Plan, request: ApplyRequest) -> None:
+        """Keep the value the step is about to change: a reply that is lost would take it along."""
+        if plan.actions[request.step].inverse is not Inverse.SCALE_BACK:
+            return
+        committee = await self.parts.loop(plan.loop).charter.committee()
+        if committee.generation != request.generation:
+            raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
+        before = Effect(
+            plan_id=plan.plan_id,
+            step=request.step,
+            direction=Direction.BEFORE,
+            at=self.parts.clock(),
+            generation=committee.generation,
+            previous={"replicas": committee.replicas},
+        )
+        await self.store.plans.put_effect(before)
+
+    async def done_before(self, attempts: Attempts, call: ChangeCall) -> Effect | None:
+        """Return the effect of an earlier attempt whose reply was lost; None if it was not done."""
+        if not await attempts.made():
+            return None
+        found = await self.read_back(attempts.plan, call)
+        if found.state is State.UNKNOWN:
+            raise Ambiguous(f"{call.path} for plan {attempts.plan.plan_id}: Charter's state does not tell if it was done")
+        if found.state is not State.DONE:
+            return None
+        before = await self.effect(attempts.plan, attempts.step, Direction.BEFORE)
+        previous = before.previous if before and attempts.direction is Direction.DO else None
+        changed = Changed(
+            knob=attempts.plan.knob, generation=found.generation, policy_id=found.policy_id, previous=previous
+        )
+        return await self.keep(attempts, changed)
+
+    async def read_back(self, plan: Plan, call: ChangeCall) -> Readback:
+        """Ask Charter's own state whether the change was done."""
+        charter = self.parts.loop(plan.loop).charter
+        committee, policies = await asyncio.gather(charter.committee(), charter.policies(plan.knob, everything=True))
+        return read_back(call, plan.knob, committee, policies)
+
+    @activity.defn(name="undo")
+    async def undo(self, request: UndoRequest) -> Undone:
+        """Undo one step if it was done. What somebody else changed since is not touched: then `failed` says so.
+
+        Raises:
+            Ambiguous, Unreachable, Overloaded, InFlight, StoreUnavailable: another attempt reads back and tries again.
+        """
+        async with heartbeating():
+            plan = await self.store.plans.get(request.plan_id)
+            text = plan.actions[request.step].text
+            done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(plan, request.step)
+            if done is None:
+                return Undone(headline=f"nothing to undo: {text} does not stand at Charter", changed=False)
+            try:
+                undone = await self.undo_effect(plan, done)
+            except (Stale, Superseded, NotFound) as error:
+                return Undone(headline=f"ROLLBACK FAILED: {text}", changed=False, failed=clipped(f"{text}: {error}"))
+            if undone is None:
+                return Undone(headline=f"{text} has no inverse", changed=False)
+            return Undone(headline=f"ROLLBACK {text}: generation {undone.generation}")
+
+    async def done_unheard(self, plan: Plan, step: int) -> Effect | None:
+        """Return the effect of a step whose reply was never heard; None if it was never sent or always refused."""
+        attempts = self.attempts(plan, step, Direction.DO)
+        rows = await attempts.made()
+        phases = [row.phase for row in rows]
+        if phases.count("before") == phases.count("refused"):
+            return None
+        call = do_call(plan, step, rows[0].generation_before or 0, self.timeout(plan))
+        return await self.done_before(attempts, call)
+
+    async def undo_effect(self, plan: Plan, done: Effect) -> Effect | None:
+        """Undo what `done` did, fenced by what the plan itself last left on the knob; None if it has no inverse."""
+        known = await self.effect(plan, done.step, Direction.UNDO)
+        if known:
+            return known
+        attempts = self.attempts(plan, done.step, Direction.UNDO)
+        fences = [row.generation_before for row in await attempts.made() if row.generation_before is not None]
+        left = max(effect.generation for effect in await self.store.plans.effects(plan.plan_id))
+        call = undo_call(plan, done, fences[0] if fences else left, self.timeout(plan))
+        if call is None:
+            return None
+        return await self.done_before(attempts, call) or await self.keep(attempts, await attempts.change(call))
+
+    def attempts(self, plan: Plan, step: int, direction: Direction) -> Attempts:
+        """Return the audited attempts at a step."""
+        charter = self.parts.loop(plan.loop).charter
+        return Attempts(charter, self.store.audit, self.parts.clock, self.parts.worker, plan, step, direction)
+
+    async def effect(self, plan: Plan, step: int, direction: Direction) -> Effect | None:
+        """Return the stored effect of a step."""
+        effects = await self.store.plans.effects(plan.plan_id)
+        return next((e for e in effects if (e.step, e.direction) == (step, direction)), None)
+
+    async def keep(self, attempts: Attempts, changed: Changed) -> Effect:
+        """Store what a step did; what is stored already stands."""
+        return await self.store.plans.put_effect(
+            Effect(
+                plan_id=attempts.plan.plan_id,
+                step=attempts.step,
+                direction=attempts.direction,
+                at=self.parts.clock(),
+                generation=changed.generation,
+                policy_id=changed.policy_id,
+                previous=changed.previous,
+            )
+        )
+
+    def timeout(self, plan: Plan) -> float:
+        """Return the seconds one call that changes Charter may take."""
+        return self.parts.loop(plan.loop).settings.execute.timeout_seconds
+
+
+class VerifyActivities:
+    """Judges effects by samples taken after them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @activity.defn(name="verify")
+    async def verify(self, request: VerifyRequest) -> Verified:
+        """Wait until the question is answered, or all samples are in, and return the verdict with its consequence.
+
+        No state is kept between polls: each reads the range data since the change again, so that another worker can
+        go on in the middle.
+        """
+        async with heartbeating():
+            plan = await self.parts.store.plans.get(request.plan_id)
+            loop, rule = self.parts.loop(plan.loop), plan.verification
+            while True:
+                now = self.parts.clock()
+                samples = samples_of(await gather(loop, now), instants(rule, request.since, now))
+                following = next_instant(rule, request.since, now)
+                if following is None or settled(rule, samples, request.rollback):
+                    break
+                await asyncio.sleep(following - now)
+            if request.rollback:
+                return verified_undo(plan, samples)
+            return verified(plan, samples, loop.settings.execute.rollback_enabled)

@@ -1,0 +1,161 @@
+"""What a change did: from samples after it to a verdict, and from the verdict to what follows.
+
+Every sample counts the violated pairs that a plan answers for: its targets, and whatever of its neighbours was good
+at the decision. Blindness is never good news: a sample in which one of them cannot be seen is not used at all, unless
+the target is known to be violated.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from activities.model.outcome import Consequence, Verdict
+from activities.model.plan import Plan, Risk, Verification
+from activities.model.remediation import Verified
+from activities.monitor.sight import REMOTES
+
+Pair = tuple[str, str]
+
+EXTENSION = 2
+"""An open question gets as many samples again, once: a rate over a minute shows a fix only after that minute."""
+
+
+@dataclass(frozen=True)
+class EffectSample:
+    """What was seen at one instant (unix seconds): violated (component, metric) pairs, and blind components."""
+
+    at: float
+    violated: frozenset[Pair]
+    blind: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict with its numbers: pairs violated before and after, the worst count in between, usable samples."""
+
+    verdict: Verdict
+    before: int
+    after: int
+    worst: int
+    samples: int
+
+
+def usable(sample: EffectSample, verification: Verification) -> bool:
+    """Tell whether everything the plan answers for can be seen in the sample."""
+    if sample.blind.intersection(REMOTES + verification.neighbours):
+        return False
+    return all(pair in sample.violated or pair[0] not in sample.blind for pair in verification.targets)
+
+
+def harm(sample: EffectSample, verification: Verification) -> int:
+    """Count the violated targets and the neighbours' pairs that are violated now and were good at the decision."""
+    targets, around = frozenset(verification.targets), frozenset(verification.neighbours)
+    new = {pair for pair in sample.violated - targets - frozenset(verification.known) if pair[0] in around}
+    return len(sample.violated & targets) + len(new)
+
+
+def judge(verification: Verification, samples: Iterable[EffectSample]) -> Finding:
+    """Return the verdict over the samples taken after the change.
+
+    Looked at are the last `passes` usable samples; `sustained` is the count that at least half of them reach. By the
+    first that fits:
+
+    - inconclusive: no targets, or fewer than `samples` (or `passes`) usable samples; `after` is then `before`
+    - worse: sustained > before, also from zero
+    - fixed: all of them are zero
+    - improved: at least half of `before` is resolved, where a count that still comes and goes is at least 1
+    - no_effect: less than half
+    """
+    seen = sorted((s for s in samples if usable(s, verification)), key=lambda s: s.at)
+    counts = [harm(sample, verification) for sample in seen]
+    before, worst = verification.before, max(counts, default=0)
+    if not verification.targets or len(counts) < max(verification.samples, verification.passes):
+        return Finding(Verdict.INCONCLUSIVE, before, before, worst, len(counts))
+    last = sorted(counts[-verification.passes :])
+    sustained = last[len(last) // 2]
+    if sustained > before:
+        return Finding(Verdict.WORSE, before, sustained, worst, len(counts))
+    if last[-1] == 0:
+        return Finding(Verdict.FIXED, before, 0, worst, len(counts))
+    after = min(before, max(1, sustained))
+    improved = before > 0 and 2 * (before - after) >= before
+    verdict = Verdict.IMPROVED if improved else Verdict.NO_EFFECT
+    return Finding(verdict, before, after, worst, len(counts))
+
+
+def consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequence:
+    """Return what follows from the verdict.
+
+    fixed, improved and no_effect are kept (what did no harm stands while the next rung is tried). worse, and
+    inconclusive unless the risk is low, is rolled back; if that is switched off or an action has no inverse, a person
+    is called.
+    """
+    risky = verdict is Verdict.INCONCLUSIVE and plan.risk is not Risk.LOW
+    if verdict is not Verdict.WORSE and not risky:
+        return Consequence.KEEP
+    return Consequence.ROLL_BACK if plan.reversible and rollback_enabled else Consequence.ESCALATE
+
+
+def verified(plan: Plan, samples: Iterable[EffectSample], rollback_enabled: bool) -> Verified:
+    """Return the verdict on the plan's effect, with its consequence and numbers."""
+    found = judge(plan.verification, samples)
+    return Verified(
+        headline=f"{found.verdict}: {_numbers(found)} on {plan.knob}",
+        verdict=found.verdict,
+        consequence=consequence(found.verdict, plan, rollback_enabled),
+        before=found.before,
+        after=found.after,
+        samples=found.samples,
+    )
+
+
+def verified_undo(plan: Plan, samples: Iterable[EffectSample]) -> Verified:
+    """Return whether a rollback brought the state before back: no more violated pairs than before the plan.
+
+    fixed (kept) if it did, worse or inconclusive (escalated) if it did not or cannot be seen.
+    """
+    found = judge(plan.verification, samples)
+    back = found.verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
+    return Verified(
+        headline=f"ROLLBACK {'verified' if back else found.verdict.value}: {_numbers(found)} on {plan.knob}",
+        verdict=Verdict.FIXED if back else found.verdict,
+        consequence=Consequence.KEEP if back else Consequence.ESCALATE,
+        before=found.before,
+        after=found.after,
+        samples=found.samples,
+    )
+
+
+def span(verification: Verification) -> float:
+    """Return the seconds from the change to the last sample, the extension included."""
+    return verification.delay + (EXTENSION * verification.samples - 1) * verification.interval
+
+
+def instants(verification: Verification, since: float, now: float) -> tuple[float, ...]:
+    """Return the instants (unix seconds) of all samples due by `now` after a change at `since`."""
+    first, interval = since + verification.delay, verification.interval
+    due = math.floor((now - first) / interval) + 1
+    return tuple(first + i * interval for i in range(max(0, min(due, EXTENSION * verification.samples))))
+
+
+def next_instant(verification: Verification, since: float, now: float) -> float | None:
+    """Return when the next sample is due, strictly after `now`; None when all are."""
+    taken = len(instants(verification, since, now))
+    if taken == EXTENSION * verification.samples:
+        return None
+    return since + verification.delay + taken * verification.interval
+
+
+def settled(verification: Verification, samples: Iterable[EffectSample], rollback: bool = False) -> bool:
+    """Tell whether the question is answered before the extension is over, so that more samples are not waited for.
+
+    After a plan fixed and worse are answers; after its `rollback` everything is that says the state before is back.
+    """
+    verdict = judge(verification, samples).verdict
+    if rollback:
+        return verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
+    return verdict in (Verdict.FIXED, Verdict.WORSE)
+
+
+def _numbers(found: Finding) -> str:
+    return f"violated pairs {found.before} → {found.after} (worst {found.worst}, {found.samples} usable samples)"

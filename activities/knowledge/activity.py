@@ -1,0 +1,77 @@
+"""The Temporal side of Knowledge: the outcome, exactly once, and the release of a quarantined knob."""
+
+from temporalio import activity
+
+from activities.knowledge.classify import classify
+from activities.knowledge.cooldown import cool_down
+from activities.model.outcome import Ending, Outcome
+from activities.model.plan import Plan
+from activities.model.remediation import Recorded, RecordRequest, ReleaseRequest
+from activities.parts import Parts
+
+CLOSING = frozenset({"fixed", "recovered"})
+"""Endings after which the incident is over; any other one is closed when its violations stay away."""
+
+
+class KnowledgeActivities:
+    """Writes down how remediations end."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @activity.defn(name="record")
+    async def record(self, request: RecordRequest) -> Recorded:
+        """Record the ending, with the knob's rest and quarantine, in one transaction; a repeat changes nothing.
+
+        Raises:
+            NotFound: no such plan.
+            StoreUnavailable: retried until it can be written; the knob stays locked meanwhile.
+        """
+        plan, now = await self.parts.store.plans.get(request.plan_id), self.parts.clock()
+        rest = cool_down(request.ending, plan.cool_downs)
+        stands = await self.parts.store.finish(
+            Ending(
+                outcome=outcome_of(plan, request, now),
+                cooldown_until=now + rest if rest else 0.0,
+                cooldown_why=f"{request.ending} by plan {plan.plan_id}",
+                quarantine_why=request.undo_failed,
+                close_incident=request.ending in CLOSING,
+                keep=self.parts.loop(plan.loop).settings.knowledge.outcome_history_limit,
+            )
+        )
+        return Recorded(
+            headline=stands.headline,
+            ending=stands.ending,
+            cool_down=cool_down(stands.ending, plan.cool_downs),
+            quarantined=bool(request.undo_failed),
+        )
+
+    @activity.defn(name="release")
+    async def release(self, request: ReleaseRequest) -> None:
+        """Release the quarantined knob of a plan in the store, with who and why in the audit."""
+        plan = await self.parts.store.plans.get(request.plan_id)
+        await self.parts.store.guards.release(
+            plan.charter, plan.knob, request.who, request.why, self.parts.clock()
+        )
+
+
+def outcome_of(plan: Plan, request: RecordRequest, now: float) -> Outcome:
+    """Return what Knowledge keeps of the remediation, as of `now` (unix seconds)."""
+    kind, value = classify(request.ending, request.before, request.after)
+    return Outcome(
+        plan_id=plan.plan_id,
+        loop=plan.loop,
+        charter=plan.charter,
+        knob=plan.knob,
+        actions=tuple(action.type for action in plan.actions),
+        cause=plan.cause,
+        component=plan.component,
+        ending=request.ending,
+        type=kind,
+        value=value,
+        before=request.before,
+        after=request.after,
+        at=now,
+        seconds=request.seconds,
+        headline=request.headline,
+    )

@@ -1,0 +1,31 @@
+"""An effect: what one step of a plan did at Charter."""
+
+from enum import StrEnum
+from typing import Any
+
+from activities.model.base import Noun
+
+
+class Direction(StrEnum):
+    """Whether a step is done or undone. `before` is the value a step is about to change, kept before it is sent."""
+
+    BEFORE = "before"
+    DO = "do"
+    UNDO = "undo"
+
+
+class Effect(Noun):
+    """One step done or undone, kept once per (plan, step, direction). `at` is unix seconds.
+
+    `generation` is the knob's after it, `policy_id` what a rollback names, `previous` the value before it. `changed`
+    is False when there was nothing to do.
+    """
+
+    plan_id: str
+    step: int
+    direction: Direction
+    at: float
+    generation: int
+    policy_id: str | None = None
+    previous: dict[str, Any] | None = None
+    changed: bool = True

@@ -1,0 +1,48 @@
+"""The messages of a loop's intake and of its upkeep."""
+
+from activities.model.base import Noun
+from activities.model.cycle import PlanBrief
+from activities.model.remediation import Yield
+
+
+class Ask(Noun):
+    """A wish for a cycle now. The same `key` (a name, at most 100 characters) is the same cycle; empty: a new one."""
+
+    key: str = ""
+    reason: str = ""
+
+
+class LoopState(Noun):
+    """Input of `MapekLoop`, carried over from run to run. `recent` are the ids of at most 10 cycles, newest last."""
+
+    loop: str
+    links: str = ""
+    asked: int = 0
+    recent: tuple[str, ...] = ()
+
+
+class UpkeepRequest(Noun):
+    """Input of `MapekUpkeep` and of its activity."""
+
+    loop: str
+
+
+class Yielding(Noun):
+    """A remediation that shall be asked to give way."""
+
+    workflow_id: str
+    signal: Yield
+
+
+class Upkeep(Noun):
+    """What there is to settle.
+
+    `leftovers` are plans of terminated remediations that may stand half applied. `yielding` are plans that wait for an
+    approval while their violations are gone. `closed` counts quiet incidents that were closed, `expired` snapshots.
+    """
+
+    headline: str
+    leftovers: tuple[PlanBrief, ...] = ()
+    yielding: tuple[Yielding, ...] = ()
+    closed: int = 0
+    expired: int = 0

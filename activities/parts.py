@@ -1,0 +1,40 @@
+"""What the activities work with. Made once, by `worker/assemble.py`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from activities.clients.charter import CharterClient
+from activities.clients.prometheus import PrometheusClient
+from activities.clients.store.store import Store
+from activities.model.errors import NotFound
+from activities.settings import LoopSettings
+
+
+@dataclass(frozen=True)
+class LoopParts:
+    """One loop: its settings and the remotes it reads and changes."""
+
+    settings: LoopSettings
+    prometheus: PrometheusClient
+    charter: CharterClient
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything an activity may use. `clock` gives unix seconds; `worker` is this process's identity."""
+
+    loops: Mapping[str, LoopParts]
+    store: Store
+    clock: Callable[[], float]
+    worker: str
+
+    def loop(self, name: str) -> LoopParts:
+        """Return the parts of a loop.
+
+        Raises:
+            NotFound: this worker's configuration has no such loop.
+        """
+        try:
+            return self.loops[name]
+        except KeyError:
+            raise NotFound(f"loop {name!r} is not configured on this worker") from None

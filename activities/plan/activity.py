@@ -1,0 +1,115 @@
+"""The Temporal side of Plan: recall, decide, write down, answer."""
+
+from temporalio import activity
+
+from activities.decision import decide
+from activities.model.base import clipped
+from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
+from activities.model.decision import Decision
+from activities.model.errors import NotFound, StoreUnavailable
+from activities.model.guards import GuardState
+from activities.model.mode import in_force
+from activities.model.plan import Plan
+from activities.model.snapshot import AnalysisInput, Snapshot
+from activities.parts import Parts
+from activities.settings import LoopSettings
+
+REJECTED_SHOWN = 6
+"""Rejected candidates a history carries; all of them are in the store."""
+
+
+class PlanActivities:
+    """Decides upon a stored analysis input."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @activity.defn(name="plan")
+    async def plan(self, request: PlanRequest) -> DecisionBrief:
+        """Return the decision. Without the store there is none: what cannot be written down is not done.
+
+        Raises:
+            NotFound: the loop is not configured here, or the analysis input is gone.
+        """
+        settings = self.parts.loop(request.loop).settings
+        try:
+            decision = await self.decide(settings, request)
+            return await self.brief(decision)
+        except StoreUnavailable as error:
+            return DecisionBrief(outcome="blocked", headline=clipped(f"blocked: store: {error}"))
+
+    async def decide(self, settings: LoopSettings, request: PlanRequest) -> Decision:
+        """Take the snapshot, decide upon it, and keep both before anything may come of it."""
+        store, now = self.parts.store, self.parts.clock()
+        analysis = await store.snapshots.get(request.digest, AnalysisInput)
+        mode = in_force(await store.guards.mode(settings.name), settings.first_mode, now)
+        snapshot = Snapshot(
+            at=now,
+            loop=settings.name,
+            charter=settings.charter,
+            cycle_id=request.cycle_id,
+            analysis=request.digest,
+            experience=await store.outcomes.experience(settings.name),
+            guards=await store.guards.state(settings.charter),
+            mode=mode,
+            settings=settings.deciding(),
+        )
+        digest = await store.snapshots.put(snapshot, "decision", now)
+        decision = decide(snapshot, analysis, settings)
+        await self.keep(decision, snapshot, digest)
+        return decision
+
+    async def keep(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
+        """Write down the decision, its plans with all they were made from, and that their incidents still go on."""
+        store, now = self.parts.store, snapshot.at
+        await store.plans.put_decision(snapshot.cycle_id, snapshot.loop, now, decision, digest)
+        for plan in decision.plans:
+            await store.snapshots.pin(digest)
+            await store.snapshots.pin(snapshot.analysis)
+            await store.plans.put(plan, now)
+            await store.guards.open_incident(plan.charter, plan.knob, plan.onset, now)
+        considered = {candidate.knob for candidate in decision.candidates}
+        for incident in snapshot.guards.incidents:
+            if incident.knob in considered:
+                await store.guards.seen(snapshot.charter, incident.knob, now)
+
+    async def brief(self, decision: Decision) -> DecisionBrief:
+        """Return what of the decision goes into history."""
+        guards = await self.parts.store.guards.state(decision.plans[0].charter) if decision.plans else GuardState()
+        rejected = [candidate for candidate in decision.candidates if candidate.rejected_by]
+        causes = decision.diagnosis.root_causes
+        return DecisionBrief(
+            headline=decision.headline,
+            outcome=decision.outcome,
+            plans=tuple([await self.plan_brief(plan, guards) for plan in decision.plans]),
+            root_cause=causes[0].cause.value if causes else "",
+            rejected=tuple(clipped(candidate.text) for candidate in rejected[:REJECTED_SHOWN]),
+        )
+
+    async def plan_brief(self, plan: Plan, guards: GuardState) -> PlanBrief:
+        """Return a plan as its cycle carries it."""
+        return PlanBrief(
+            plan_id=plan.plan_id,
+            knob=plan.knob,
+            workflow_id=plan.workflow_id,
+            headline=plan.headline,
+            risk=plan.risk,
+            cause=plan.cause.value,
+            score=round(plan.score, 4),
+            settle=plan.settle,
+            supersedes=await self.superseded(plan, guards),
+        )
+
+    async def superseded(self, plan: Plan, guards: GuardState) -> str:
+        """Return the id of a plan of higher risk that may be waiting for approval on the same knob, empty if none is."""
+        incident = guards.incident(plan.knob)
+        for rung in incident.rungs if incident else ():
+            if rung.ending or rung.plan_id == plan.plan_id:
+                continue
+            try:
+                running = await self.parts.store.plans.get(rung.plan_id)
+            except NotFound:
+                continue
+            if running.needs_approval and running.risk.rank > plan.risk.rank:
+                return running.plan_id
+        return ""

@@ -1,0 +1,77 @@
+"""Plan's decision: what will be done, and for everything else why not."""
+
+from activities.model.base import clipped
+from activities.model.decision import Block, Decision
+from activities.model.diagnosis import Cause
+from activities.model.mode import ModeName
+from activities.model.plan import Plan
+from activities.monitor.sight import REMOTES
+from activities.plan.context import PlanContext
+from activities.plan.freeze import frozen
+from activities.plan.selection import Option, options
+
+
+def choose(context: PlanContext) -> Decision:
+    """Return the decision; the same context always has the same one.
+
+    The outcome is, by the first that fits: unknown (no cause has a name), blocked (a remote cannot be read), planned,
+    observed (only the mode holds the plans back; they are in `shadow`), blocked (a guard says "not now"), unknown
+    (too little confidence), escalated (no rung is left that may be tried and promises more than it costs).
+    """
+    diagnosis, committee = context.diagnosis, context.analysis.committee
+    if not diagnosis.known:
+        return Decision(outcome="unknown", headline=_unknown(context), diagnosis=diagnosis)
+    unseen = sorted({spot.component for spot in diagnosis.blind}.intersection(REMOTES))
+    if committee is None or unseen:
+        block = Block(rule="blind", knob="", reason=f"{', '.join(unseen) or 'the committee'} cannot be read")
+        return Decision(outcome="blocked", headline=f"blocked: {block.reason}", diagnosis=diagnosis, blocks=(block,))
+    considered = options(context, committee)
+    plans = tuple(frozen(option, context, committee) for option in considered if option.open)
+    held = [o for o in considered if o.block and o.block.rule == "mode" and context.mode.name is ModeName.OBSERVE]
+    shadow = tuple(frozen(option, context, committee) for option in held)
+    outcome = _outcome(considered, plans, shadow)
+    return Decision(
+        outcome=outcome,
+        headline=clipped(_headline(outcome, context, considered, plans + shadow)),
+        diagnosis=diagnosis,
+        plans=plans,
+        shadow=shadow,
+        candidates=tuple(option.candidate for option in considered),
+        blocks=tuple(option.block for option in considered if option.block),
+    )
+
+
+WAITING = ("quarantine", "cool-down", "mode")
+"""Rules whose block goes away: by time, or by a person who says so."""
+
+
+def _outcome(considered: tuple[Option, ...], plans: tuple[Plan, ...], shadow: tuple[Plan, ...]) -> str:
+    if plans:
+        return "planned"
+    if shadow:
+        return "observed"
+    rules = {option.candidate.rejected_by for option in considered}
+    if rules.intersection(WAITING):
+        return "blocked"
+    return "unknown" if "confidence" in rules else "escalated"
+
+
+def _headline(outcome: str, context: PlanContext, considered: tuple[Option, ...], plans: tuple[Plan, ...]) -> str:
+    if plans:
+        more = f" (and {len(plans) - 1} more)" if len(plans) > 1 else ""
+        return f"{outcome} {plans[0].headline}{more}"
+    stops = [o.candidate for o in considered if o.candidate.rejected_by in (*WAITING, "confidence")]
+    if stops:
+        best = stops[0]
+        return f"{outcome} by {best.rejected_by}: {best.actions[0].text}: {best.reason}"
+    root = next(r for r in context.diagnosis.root_causes if r.cause is not Cause.UNKNOWN)
+    tried = sum(o.candidate.rejected_by == "ladder" for o in considered)
+    return (
+        f"escalated to a person: no rung left against {root.cause} on {root.component} {root.confidence:.2f} "
+        f"({len(considered)} candidates, {tried} tried)"
+    )
+
+
+def _unknown(context: PlanContext) -> str:
+    count = len(context.diagnosis.violations)
+    return f"unknown cause behind {count} violations: confidence {context.diagnosis.confidence:.2f}"

@@ -1,0 +1,35 @@
+"""Everything one choice is made from."""
+
+from dataclasses import dataclass
+
+from activities.knowledge.settings import KnowledgeSettings
+from activities.model.diagnosis import Diagnosis
+from activities.model.experience import Experience
+from activities.model.guards import GuardState
+from activities.model.mode import Mode
+from activities.model.plan import Verification
+from activities.model.snapshot import AnalysisInput
+from activities.plan.settings import PlanSettings
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """One decision's material. `at` is unix seconds, `snapshot` the digest under which all of it is kept.
+
+    `analysis` is what the diagnosis was made from: committee, policies and topology are read from it. `verification`
+    holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan.
+    """
+
+    loop: str
+    charter: str
+    cycle_id: str
+    at: float
+    diagnosis: Diagnosis
+    analysis: AnalysisInput
+    experience: Experience
+    guards: GuardState
+    mode: Mode
+    settings: PlanSettings
+    knowledge: KnowledgeSettings
+    verification: Verification
+    snapshot: str = ""

@@ -1,0 +1,146 @@
+"""The guard rails: rules that keep an action from being done, each answering with numbers.
+
+They are asked twice: when a plan is chosen, and again by Execute just before it is applied. Two kinds differ in
+what follows. A *lasting* block (allowed, max-replicas, quorum) will not go away by waiting, so the ladder passes the
+rung over. A *passing* block (mode, quarantine, cool-down) only says "not now", and climbing on would punish the rung
+for it. That a remediation is running on the knob is no rule here: its workflow id is the lock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from activities.model.action import Action, ActionType, Route
+from activities.model.charter import Committee
+from activities.model.decision import Block
+from activities.model.diagnosis import Diagnosis, RootCause
+from activities.model.guards import GuardState
+from activities.model.mode import Mode, ModeName
+from activities.plan.settings import PlanSettings
+
+Actions = tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the rules look at, as of `at` (unix seconds)."""
+
+    at: float
+    mode: Mode
+    guards: GuardState
+    committee: Committee
+    settings: PlanSettings
+
+
+Rule = Callable[[Actions, Conditions], Block | None]
+
+
+def allowed(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse action types that the settings do not allow."""
+    refused = sorted({a.type for a in actions} - set(conditions.settings.allowed_actions))
+    if not refused:
+        return None
+    return _block("allowed", actions, f"{', '.join(refused)} not among allowed_actions")
+
+
+def max_replicas(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse a committee larger than the settings allow."""
+    limit = conditions.settings.max_replicas
+    wanted = max((_replicas(a) or 0 for a in actions), default=0)
+    return None if wanted <= limit else _block("max-replicas", actions, f"replicas {wanted} > {limit}")
+
+
+def quorum(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse what could cost the committee its majority.
+
+    With quorum = n // 2 + 1 of the configured n: no action may leave fewer than quorum + 1 healthy members (a member
+    that is already ill costs nothing), the size changes by at most `scale_step`, and the leader is restarted last.
+    """
+    committee = conditions.committee
+    replicas, healthy = committee.replicas, committee.healthy_nodes
+    for action in actions:
+        before = replicas
+        if action.route is Route.SCALE:
+            replicas = _replicas(action) or 0
+            step = conditions.settings.scale_step
+            if replicas < 1 or abs(replicas - before) > step:
+                return _block("quorum", actions, f"replicas {before} → {replicas}: at most {step} at once, and never 0")
+        # Whoever leaves is taken to be healthy: Charter chooses, not the loop.
+        lost = max(0, before - replicas) + _interrupted(action, committee)
+        needed = replicas // 2 + 2
+        if lost and healthy - lost < needed:
+            return _block("quorum", actions, f"{healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)")
+        healthy -= lost
+    return _leader_last(actions, committee)
+
+
+def mode(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse to act unless the loop's mode is act."""
+    present = conditions.mode
+    if present.name is ModeName.ACT:
+        return None
+    since = f" since {present.at:.0f}" if present.at else ""
+    return _block("mode", actions, f"mode {present.name}{since} {present.why}".rstrip())
+
+
+def quarantine(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse a knob whose rollback failed, until a person releases it."""
+    guard = conditions.guards.knob(actions[0].knob)
+    if not guard.quarantined:
+        return None
+    return _block("quarantine", actions, f"quarantined until a person resumes it: {guard.quarantine_why}")
+
+
+def cool_down(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse a knob that rests; at the very end of the rest it is free."""
+    guard = conditions.guards.knob(actions[0].knob)
+    left = guard.cooldown_until - conditions.at
+    if left <= 0:
+        return None
+    return _block("cool-down", actions, f"rests for another {left:.0f} s: {guard.cooldown_why}")
+
+
+def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: float) -> Block | None:
+    """Refuse to act upon a diagnosis, or a cause in it, that is believed less than `least`."""
+    if diagnosis.confidence < least:
+        return _block("confidence", actions, f"overall confidence {diagnosis.confidence:.2f} < {least:.2f}")
+    if root.confidence < least:
+        return _block("confidence", actions, f"confidence in {root.cause} {root.confidence:.2f} < {least:.2f}")
+    return None
+
+
+LASTING: tuple[Rule, ...] = (allowed, max_replicas, quorum)
+PASSING: tuple[Rule, ...] = (quarantine, cool_down, mode)
+
+
+def first_block(rules: tuple[Rule, ...], actions: Actions, conditions: Conditions) -> Block | None:
+    """Return the block of the first rule that refuses the actions (at least one, all on one knob), or None."""
+    return next((block for rule in rules if (block := rule(actions, conditions)) is not None), None)
+
+
+def _block(rule: str, actions: Actions, reason: str) -> Block:
+    return Block(rule=rule, knob=actions[0].knob, reason=reason)
+
+
+def _replicas(action: Action) -> int | None:
+    wanted = action.parameters.get("replicas")
+    return wanted if isinstance(wanted, int) and action.route is Route.SCALE else None
+
+
+def _interrupted(action: Action, committee: Committee) -> int:
+    if action.type is not ActionType.RESTART_SERVICE:
+        return 0
+    named = action.parameters.get("member")
+    known = {member.name: member for member in committee.members}
+    if named in known:
+        return int(known[named].healthy)
+    # A name outside a known committee is a service, which has no vote; all members go one after the other.
+    return 0 if named is not None and known else 1
+
+
+def _leader_last(actions: Actions, committee: Committee) -> Block | None:
+    restarted = {a.parameters.get("member") for a in actions if a.type is ActionType.RESTART_SERVICE}
+    leads = any(member.leader and member.name in restarted for member in committee.members)
+    ill = [m.name for m in committee.members if not m.healthy and m.name not in restarted]
+    if not leads or not ill:
+        return None
+    return _block("quorum", actions, f"the leader goes last: {len(ill)} other members are ill ({', '.join(ill)})")

@@ -1,0 +1,48 @@
+"""What a mistake would cost, and whether a person has to say yes first."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from activities.model.action import Action, ActionType, Route
+from activities.model.plan import Risk
+from activities.plan.settings import ApprovalSettings
+
+ALWAYS_APPROVED = frozenset({ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE})
+"""Both switch Charter's own protection off, so a person decides, whatever the settings say."""
+
+LEAST: Mapping[ActionType, Risk] = MappingProxyType(
+    {
+        ActionType.BYPASS_VALIDATION: Risk.HIGH,
+        ActionType.ACTIVATE_EMERGENCY_OVERRIDE: Risk.HIGH,
+        ActionType.RESTART_SERVICE: Risk.MEDIUM,
+        ActionType.SCALE_DOWN: Risk.MEDIUM,
+    }
+)
+"""The risk of an action that touches little. A restart has no inverse, fewer members carry less; others are low."""
+
+WIDE = 0.5
+"""Share of the components from which the blast radius raises the risk by one."""
+
+
+def blast_radius(actions: tuple[Action, ...], components: int) -> float:
+    """Return the share, 0 to 1, of `components` that the actions touch.
+
+    A policy or a restart without a target touches all of them, a change of the committee's size one.
+    """
+    if any(a.component is None and a.route is not Route.SCALE for a in actions):
+        return 1.0
+    return min(1.0, len({a.component for a in actions}) / max(1, components))
+
+
+def risk_of(actions: tuple[Action, ...], components: int) -> Risk:
+    """Return the highest risk of the actions, one higher if they touch more than half of the components."""
+    least = max((LEAST.get(a.type, Risk.LOW) for a in actions), key=lambda risk: risk.rank)
+    wide = blast_radius(actions, components) > WIDE
+    return list(Risk)[min(least.rank + wide, Risk.HIGH.rank)]
+
+
+def needs_approval(actions: tuple[Action, ...], risk: Risk, settings: ApprovalSettings) -> bool:
+    """Tell whether a person has to say yes: by the lowest risk that needs it, and always for `ALWAYS_APPROVED`."""
+    if any(a.type in ALWAYS_APPROVED for a in actions):
+        return True
+    return settings.from_risk != "never" and risk.rank >= settings.from_risk.rank

@@ -1,0 +1,126 @@
+"""Which candidate wins: first against its own alternatives, then against the other causes.
+
+What is chosen never depends on a passing block: those are asked afterwards, of the winners alone. So a guard that is
+added can only take a plan away; it never makes room for one that was second best.
+"""
+
+from dataclasses import dataclass, replace
+
+from activities.model.candidate import Candidate
+from activities.model.charter import Committee
+from activities.model.decision import Block
+from activities.model.diagnosis import RootCause
+from activities.plan.context import PlanContext
+from activities.plan.guards import LASTING, PASSING, Conditions, confidence, first_block
+from activities.plan.ladder import only_next, rejected, tried, without_tried
+from activities.plan.score import scored
+from activities.plan.strategies import Ground, remedies
+
+
+@dataclass(frozen=True)
+class Option:
+    """A candidate with the cause it answers and the guard that stopped it, if one did."""
+
+    root: RootCause
+    candidate: Candidate
+    block: Block | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing has rejected it yet."""
+        return not self.candidate.rejected_by
+
+    def stopped(self, rule: str, reason: str) -> "Option":
+        """Return it rejected by a rule of the choice itself."""
+        return replace(self, candidate=rejected(self.candidate, rule, reason))
+
+    def blocked(self, block: Block) -> "Option":
+        """Return it rejected by a guard."""
+        return replace(self.stopped(block.rule, block.reason), block=block)
+
+
+def options(context: PlanContext, committee: Committee) -> tuple[Option, ...]:
+    """Return every candidate considered, by score, each rejected one with its rule; the open ones are to be planned.
+
+    At most one is open per knob and per cause.
+    """
+    at_hand = Conditions(context.at, context.mode, context.guards, committee, context.settings)
+    found = [option for root in context.diagnosis.root_causes for option in _of_cause(root, context, at_hand)]
+    contested = _contest(sorted(found, key=_rank))
+    return tuple(sorted((_guarded(o, context, at_hand) for o in contested), key=lambda o: (not o.open, _rank(o))))
+
+
+def _rank(option: Option) -> tuple[float, str, str, str, int]:
+    c = option.candidate
+    return (-c.score, c.knob, c.cause, c.component, c.rung)
+
+
+def _of_cause(root: RootCause, context: PlanContext, at_hand: Conditions) -> tuple[Option, ...]:
+    ground = Ground(root, at_hand.committee, context.analysis.topology, context.settings)
+    sections = (context.settings, context.knowledge)
+    listed = [
+        scored(root, rung, actions, context.experience, sections)
+        for rung, alternatives in enumerate(remedies(ground))
+        for actions in alternatives
+    ][: context.settings.max_policies_per_analysis]
+    judged = [_judged(Option(root, c), at_hand) for c in without_tried(listed, tried(context.guards, root))]
+    laddered = only_next(o.candidate for o in judged)
+    return _best_only([replace(o, candidate=c) for o, c in zip(judged, laddered, strict=True)])
+
+
+def _judged(option: Option, at_hand: Conditions) -> Option:
+    candidate = option.candidate
+    if not option.open:
+        return option
+    if candidate.score <= 0.0:
+        reason = f"benefit {candidate.benefit:.3f} − cost {candidate.cost:.3f} = {candidate.score:+.3f} ≤ 0"
+        return option.stopped("score", reason)
+    block = first_block(LASTING, candidate.actions, at_hand)
+    return option if block is None else option.blocked(block)
+
+
+def _best_only(listed: list[Option]) -> tuple[Option, ...]:
+    best = min((o for o in listed if o.open), key=_rank, default=None)
+    return tuple(o if o is best or best is None or not o.open else _outscored(o, best) for o in listed)
+
+
+def _contest(listed: list[Option]) -> list[Option]:
+    """Give each knob, and the violations of each cause, to the best option; `listed` is by score."""
+    knobs: dict[str, Option] = {}
+    answered: dict[tuple[str, str], Option] = {}
+    results = []
+    for option in listed:
+        result = _against(option, knobs, answered) if option.open else option
+        results.append(result)
+        if result.open:
+            knobs[option.candidate.knob] = option
+            answered.update({pair: option for pair in option.root.pairs if pair not in answered})
+    return results
+
+
+def _against(option: Option, knobs: dict[str, Option], answered: dict[tuple[str, str], Option]) -> Option:
+    taken = knobs.get(option.candidate.knob)
+    if taken is not None:
+        ahead = taken.candidate
+        reason = f"{ahead.cause} takes {ahead.knob}: score {ahead.score:+.3f} ≥ {option.candidate.score:+.3f}"
+        return option.stopped("knob-taken", reason)
+    better = [answered.get(pair) for pair in option.root.pairs]
+    # Two remedies for the same violations at once: nobody could tell which of them helped.
+    if better and better[0] is not None and None not in better:
+        return _outscored(option, better[0])
+    return option
+
+
+def _outscored(option: Option, best: Option) -> Option:
+    ahead = best.candidate
+    what = " then ".join(action.text for action in ahead.actions)
+    return option.stopped("outscored", f"{what}: score {ahead.score:+.3f} ≥ {option.candidate.score:+.3f}")
+
+
+def _guarded(option: Option, context: PlanContext, at_hand: Conditions) -> Option:
+    if not option.open:
+        return option
+    actions = option.candidate.actions
+    least = context.settings.min_confidence
+    block = confidence(option.root, context.diagnosis, actions, least) or first_block(PASSING, actions, at_hand)
+    return option if block is None else option.blocked(block)

@@ -1,0 +1,1 @@
+"""Upkeep: what terminated, silent or expired things leave behind."""

@@ -1,0 +1,91 @@
+"""The Temporal side of Upkeep: what is left to settle, to ask to give way, to close and to throw away."""
+
+from temporalio import activity
+
+from activities.analyze.activity import gather
+from activities.clients.locks import Locks
+from activities.heartbeat import heartbeating
+from activities.model.cycle import PlanBrief
+from activities.model.intake import Upkeep, UpkeepRequest, Yielding
+from activities.model.plan import Plan
+from activities.model.remediation import Yield
+from activities.monitor.judgement import judge
+from activities.parts import Parts
+
+QUIET = 600.0
+"""Seconds without a violation after which an incident is over."""
+DAY = 86400.0
+
+
+class UpkeepActivities:
+    """Looks after what cycles and remediations leave behind."""
+
+    def __init__(self, parts: Parts, locks: Locks) -> None:
+        self.parts = parts
+        self.store = parts.store
+        self.locks = locks
+
+    @activity.defn(name="upkeep")
+    async def upkeep(self, request: UpkeepRequest) -> Upkeep:
+        """Return the leftovers and the plans that wait for nothing; close quiet incidents and expire snapshots.
+
+        Raises:
+            StoreUnavailable, Unreachable: the next round tries again.
+        """
+        async with heartbeating():
+            settings, now = self.parts.loop(request.loop).settings, self.parts.clock()
+            leftovers = await self.leftovers(request.loop, settings.charter)
+            yielding = await self.recovered(request.loop)
+            closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
+            expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
+            return Upkeep(
+                headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed",
+                leftovers=leftovers,
+                yielding=yielding,
+                closed=closed,
+                expired=expired,
+            )
+
+    async def leftovers(self, loop: str, charter: str) -> tuple[PlanBrief, ...]:
+        """Return the plans that touched Charter, have no outcome and are held by no running remediation."""
+        plans = [plan for plan in await self.store.plans.open_plans(charter) if plan.loop == loop]
+        free = [plan for plan in plans if not await self.locks.held(plan.workflow_id)]
+        return tuple(
+            PlanBrief(
+                plan_id=plan.plan_id,
+                knob=plan.knob,
+                workflow_id=plan.workflow_id,
+                headline=plan.headline,
+                risk=plan.risk,
+                cause=plan.cause.value,
+                score=round(plan.score, 4),
+            )
+            for plan in free
+        )
+
+    async def recovered(self, loop: str) -> tuple[Yielding, ...]:
+        """Return the plans that wait for approval while none of their violations is left, seen and not assumed."""
+        waiting = [p for p in await self.store.plans.unsettled(loop) if p.needs_approval and await self.waits(p)]
+        if not waiting:
+            return ()
+        judged = judge(await gather(self.parts.loop(loop), self.parts.clock()))
+        violated = {violation.key for violation in judged.violations}
+        blind = {spot.component for spot in judged.blind} | ({"*"} if not judged.tracks else set())
+        return tuple(
+            Yielding(
+                workflow_id=plan.workflow_id,
+                signal=Yield(plan=plan.plan_id, ending="recovered", why="its violations are gone"),
+            )
+            for plan in waiting
+            if not violated.intersection(plan.verification.targets) and not blind.intersection(watched(plan))
+        )
+
+    async def waits(self, plan: Plan) -> bool:
+        """Tell whether the plan's remediation runs and has not touched Charter yet."""
+        rows = await self.store.audit.of_plan(plan.plan_id)
+        return not any(row.kind == "attempt" for row in rows) and await self.locks.held(plan.workflow_id)
+
+
+def watched(plan: Plan) -> set[str]:
+    """Return what has to be visible before the plan's violations can be called gone."""
+    return {component for component, _ in plan.verification.targets} | {"*", "prometheus", "charter"}

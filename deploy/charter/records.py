@@ -1,0 +1,85 @@
+"""The values the simulator passes around: policies, changes, ledger entries. Times are unix seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+
+class ActionKind(StrEnum):
+    """The nine action types; six of them travel as policies, three have committee routes."""
+
+    SCALE_UP = "SCALE_UP"
+    SCALE_DOWN = "SCALE_DOWN"
+    RESTART_SERVICE = "RESTART_SERVICE"
+    APPLY_POLICY = "APPLY_POLICY"
+    BYPASS_VALIDATION = "BYPASS_VALIDATION"
+    THROTTLE_REQUESTS = "THROTTLE_REQUESTS"
+    ACTIVATE_EMERGENCY_OVERRIDE = "ACTIVATE_EMERGENCY_OVERRIDE"
+    REBALANCE_LOAD = "REBALANCE_LOAD"
+    UPDATE_CONFIGURATION = "UPDATE_CONFIGURATION"
+
+
+COMMITTEE_KINDS: Final = frozenset({ActionKind.SCALE_UP, ActionKind.SCALE_DOWN, ActionKind.RESTART_SERVICE})
+"""Kinds with a route of their own under /api/v1/committee; they validate, but cannot be applied as a policy."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asked for a change: idempotency key and plan hash, both None for a change made by others."""
+
+    key: str | None = None
+    plan: str | None = None
+
+
+FOREIGN: Final = Origin()
+"""A change that did not come through the API."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of a knob; `generation` is the one it produced."""
+
+    key: str | None
+    plan: str | None
+    generation: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The last restart of the committee; `member` is None when all members were restarted in turn."""
+
+    change: Change
+    member: str | None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A policy as a client writes it; `name` is its knob, `component` None means the whole system."""
+
+    name: str
+    kind: ActionKind
+    component: str | None
+    parameters: Mapping[str, Any]
+
+
+class Effect(StrEnum):
+    """Direction of a ledger entry."""
+
+    APPLIED = "applied"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One effect that really happened. For an undo, `kind` is the action that was undone."""
+
+    at: float
+    effect: Effect
+    kind: ActionKind
+    knob: str
+    policy_id: str | None
+    key: str | None
+    generation_before: int
+    generation_after: int

@@ -1,0 +1,46 @@
+"""Everything one running simulator holds, and the single place where time enters it."""
+
+import time
+from dataclasses import dataclass, field
+
+from deploy.charter.keys import Keys
+from deploy.charter.plant import Plant
+
+
+class WallClock:
+    """Unix time that starts at the wall clock and then follows the monotonic one, so it never jumps."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Return unix seconds."""
+        return self._offset + time.monotonic()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the simulator runs; `failure_rate` is the share of API requests that fail on purpose."""
+
+    token: str
+    doors: bool = False
+    seed: int = 0
+    failure_rate: float = 0.0
+
+
+@dataclass
+class Simulator:
+    """The plant with its clock and the replies of decided changes."""
+
+    options: Options
+    clock: WallClock = field(default_factory=WallClock)
+    keys: Keys = field(default_factory=Keys)
+    _plant: Plant = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._plant = Plant(self.clock.now(), self.options.seed)
+
+    def plant(self) -> Plant:
+        """Return the plant, advanced to now."""
+        self._plant.advance(self.clock.now())
+        return self._plant

@@ -1,0 +1,68 @@
+"""What is installed when a binary is not found: versions, vendors' addresses and checksums.
+
+A checksum stands here only if it was seen in at least two independent public places. Where there is none, the
+vendor's download is left out and the package registry is used.
+Prometheus stays on 2.x, the long-term line next to Debian's, so that PromQL means the same whichever way it came.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Package:
+    """A set of binaries that come together.
+
+    `url` has the placeholders {os} and {arch}; `sha256` is keyed by platform ("linux-amd64").
+    `go_module` (its commands are in cmd/<binary>) and `debian` name the package in the registries; None where it
+    does not come from there.
+    """
+
+    name: str
+    version: str
+    binaries: tuple[str, ...]
+    url: str
+    sha256: dict[str, str]
+    go_module: str | None = None
+    debian: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder in the cache: a new pin is fetched anew."""
+        return f"{self.name}-{self.version}"
+
+
+_GITHUB = "https://github.com"
+
+PACKAGES = (
+    Package(
+        name="temporal",
+        version="1.5.1",
+        binaries=("temporal",),
+        url=f"{_GITHUB}/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_{{os}}_{{arch}}.tar.gz",
+        sha256={
+            "linux-amd64": "ddc95e08b0b076efd4ea9733a3f488eb7d2be875f8834e616cd2a37358b4852d",
+            "linux-arm64": "bd1b0db9f18b051026de8bf6cc1505f2510f14bbb7a8b9a4a91fff46c77454f5",
+        },
+        go_module="github.com/temporalio/cli",
+    ),
+    Package(
+        name="prometheus",
+        version="2.53.4",
+        binaries=("prometheus", "promtool"),
+        url=f"{_GITHUB}/prometheus/prometheus/releases/download/v2.53.4/prometheus-2.53.4.{{os}}-{{arch}}.tar.gz",
+        sha256={"linux-amd64": "b8b497c4610d1b93208252b60c8f20f6b2e78596ae8df43397a2e805aa53d475"},
+        debian="prometheus",
+    ),
+    Package(
+        name="alertmanager",
+        version="0.28.1",
+        binaries=("alertmanager", "amtool"),
+        url=f"{_GITHUB}/prometheus/alertmanager/releases/download/v0.28.1/alertmanager-0.28.1.{{os}}-{{arch}}.tar.gz",
+        sha256={
+            "linux-amd64": "5ac7ab5e4b8ee5ce4d8fb0988f9cb275efcc3f181b4b408179fafee121693311",
+            "linux-arm64": "d8832540e5b9f613d2fd759e31d603173b9c61cc7bb5e3bc7ae2f12038b1ce4f",
+        },
+        # Not Debian's: that one reads its templates from a folder under /usr which only a real installation makes.
+        go_module="github.com/prometheus/alertmanager",
+    ),
+)

@@ -1,0 +1,23 @@
+"""Timings of the loop in the embedded stack; everything else is the product's default."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+# All times in seconds. `real` sets nothing: the defaults are what production runs.
+# `demo` keeps the proportions but lets an incident play in about a minute: the rate window is five scrapes, each
+# analysis window five of its steps or more, and a verification starts only after a full rate window could pass.
+PROFILES: dict[str, Settings] = {
+    "real": {},
+    "demo": {
+        "orchestrator": {"loop_interval": 5},
+        "monitor": {"scrape_interval": 1, "rate_window": 5},
+        "analyze": {
+            "analysis_step": 1,
+            "algorithms": {"temporal": {"window": 5}, "frequency": {"window": 25}},
+        },
+        "plan": {"settle_seconds": 1, "cooldown": {"kept": 10, "rolled_back": 20}},
+        "execute": {"verify": {"delay": 4, "interval": 1, "samples": 5, "passes": 4}},
+    },
+}

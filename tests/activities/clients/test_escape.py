@@ -1,0 +1,93 @@
+"""Text from outside is only text at every sink."""
+
+import json
+import re
+import unicodedata
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.clients.escape import markdown, path_segment, promql, promql_regex, terminal
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NASTY = st.text(st.sampled_from('\\"{}[]().*+?|^$\n\r\t/%#&=-_~`<>!@: a1é'))
+
+
+def unquoted(inside: str) -> str:
+    """Read a double-quoted PromQL string as Go does: its escapes are those of JSON, for all we emit."""
+    assert "\n" not in inside
+    return str(json.loads(f'"{inside}"', strict=False))
+
+
+@given(TEXT | NASTY)
+def test_a_promql_string_reads_back(value: str):
+    """A label value between quotes is read back as itself and cannot end the string."""
+    assert unquoted(promql(value)) == value
+
+
+@given(TEXT | NASTY, TEXT | NASTY)
+def test_a_promql_regex_matches_only_itself(value: str, other: str):
+    """An escaped regular expression matches its text and no other."""
+    pattern = unquoted(promql_regex(value))
+    assert re.fullmatch(pattern, value)
+    assert bool(re.fullmatch(pattern, other)) == (other == value)
+
+
+@given(st.text())
+def test_promql_can_always_be_sent(value: str):
+    """Lone surrogates do not break the sending."""
+    assert promql(value).encode()
+
+
+@given(st.text())
+def test_a_terminal_only_prints(value: str):
+    """What reaches a terminal is one line without control, format or unassigned characters, of the same length."""
+    shown = terminal(value)
+    assert len(shown) == len(value)
+    assert not {unicodedata.category(sign) for sign in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
+def test_a_terminal_shows_plain_text_as_it_is(value: str):
+    """Ordinary text is not changed."""
+    assert terminal(value) == value
+
+
+@given(TEXT | NASTY)
+def test_markdown_reads_back_as_plain_text(value: str):
+    """Every sign with a meaning is behind a backslash, and taking those away gives the text back."""
+    shown = markdown(value)
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == terminal(value)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_{}\[\]()<>#+\-.!|~&:@/=]", shown)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[x](http://evil)",
+        "![x](http://evil)",
+        "<img src=x>",
+        "@channel",
+        "www.evil.example",
+        "&lt;",
+        "a | b",
+        "\x1b[2J",
+    ],
+)
+def test_markdown_neither_links_nor_mentions(value: str):
+    """Links, images, HTML, mentions, tables and escape sequences arrive as signs."""
+    shown = markdown(value)
+    assert "\x1b" not in shown
+    assert not re.search(r"\]\(|<img|(?<!\\)@|www\.|(?<!\\)&|(?<!\\)\|", shown)
+
+
+@given(st.text(min_size=1) | NASTY.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))
+def test_a_path_segment_stays_one(value: str):
+    """Between two slashes it is exactly one segment of the URL that httpx sends, whatever it holds."""
+    url = httpx.URL(f"http://x/a/{path_segment(value)}/b?q#f")
+    sent = url.raw_path.decode().partition("?")[0].split("/")
+    assert (len(sent), sent[1], sent[3]) == (4, "a", "b")
+    assert unquote(sent[2]) == value.encode("utf-8", "replace").decode()

@@ -1,0 +1,160 @@
+"""The guard rails, with their numbers."""
+
+import pytest
+
+from activities.model.action import Action, ActionType
+from activities.model.charter import Committee
+from activities.model.guards import GuardState, KnobGuard
+from activities.model.mode import Mode, ModeName
+from activities.plan.guards import (
+    LASTING,
+    PASSING,
+    Conditions,
+    allowed,
+    confidence,
+    cool_down,
+    first_block,
+    max_replicas,
+    mode,
+    quarantine,
+    quorum,
+)
+from activities.plan.settings import PlanSettings
+
+AT = 1000.0
+
+
+def scale(replicas):
+    """Return a change of the committee's size."""
+    return (Action(type=ActionType.SCALE_UP, parameters={"replicas": replicas}),)
+
+
+def restart(member):
+    """Return a restart of one member, or of all for None."""
+    parameters = {} if member is None else {"member": member}
+    return (Action(type=ActionType.RESTART_SERVICE, component=member, parameters=parameters),)
+
+
+@pytest.fixture(scope="session")
+def conditions(committee):
+    """Return what the rules look at."""
+
+    def make(**changes):
+        usual = {
+            "at": AT,
+            "mode": Mode(loop="charter", name=ModeName.ACT),
+            "guards": GuardState(),
+            "committee": committee(),
+            "settings": PlanSettings(),
+        }
+        return Conditions(**(usual | changes))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("replicas", "ill", "actions", "refused"),
+    [
+        (5, (), scale(6), ""),
+        (5, (), scale(7), "5 → 7"),
+        (5, (), scale(0), "5 → 0"),
+        (5, (), scale(4), ""),
+        (5, ("validator-5",), scale(4), "4 healthy − 1 < 4"),
+        (3, (), scale(2), "3 healthy − 1 < 3"),
+        (5, (), restart("validator-2"), ""),
+        (5, ("validator-3",), restart("validator-2"), "4 healthy − 1 < 4"),
+        (5, ("validator-3",), restart("validator-3"), ""),
+        (5, ("validator-2", "validator-3", "validator-4"), restart("validator-3"), ""),
+        (4, (), restart("validator-2"), "4 healthy − 1 < 4"),
+        (3, (), restart("validator-2"), "3 healthy − 1 < 3"),
+        (5, (), restart("validator-1"), ""),
+        (7, ("validator-3",), restart("validator-1"), "leader goes last: 1 other members are ill (validator-3)"),
+        (5, ("validator-1",), restart("validator-1"), ""),
+        (5, ("validator-3",), restart("gateway"), ""),
+        (4, (), restart(None), "4 healthy − 1 < 4"),
+        (5, ("validator-3",), (*scale(6), *restart("validator-3")), ""),
+        (5, (), (*scale(6), *restart("validator-2")), "5 healthy − 1 < 5 (quorum of 6, plus 1)"),
+    ],
+)
+def test_quorum(replicas, ill, actions, refused, conditions, committee):
+    """Quorum + 1 stays healthy, an ill member costs nothing, one at a time, the leader last."""
+    block = quorum(actions, conditions(committee=committee(replicas, ill)))
+    assert (block is None) == (refused == "")
+    assert block is None or (block.rule == "quorum" and refused in block.reason)
+
+
+def test_members_that_are_not_named_count_as_healthy(conditions):
+    """A plain Charter names no members: a restart is then taken to cost a healthy one."""
+    plain = Committee(replicas=4, healthy_nodes=4)
+    assert quorum(restart("validator-2"), conditions(committee=plain)) is not None
+
+
+@pytest.mark.parametrize("value", [None, "6", 5.5])
+def test_a_scale_without_a_number_is_refused(value, conditions):
+    """What does not name a whole number of replicas is no scaling."""
+    actions = (Action(type=ActionType.SCALE_UP, parameters={"replicas": value}),)
+    assert quorum(actions, conditions()) is not None
+
+
+def test_steps_and_size_are_settings(conditions, committee):
+    """`scale_step` widens the step, `max_replicas` bounds the size; exactly at the bound is allowed."""
+    assert quorum(scale(7), conditions(settings=PlanSettings(scale_step=2))) is None
+    full = conditions(settings=PlanSettings(max_replicas=6))
+    assert max_replicas(scale(6), full) is None
+    block = max_replicas(scale(7), full)
+    assert block is not None
+    assert (block.rule, block.reason) == ("max-replicas", "replicas 7 > 6")
+
+
+def test_only_allowed_actions(conditions):
+    """An action type that is not allowed is refused by name."""
+    settings = PlanSettings(allowed_actions=(ActionType.SCALE_UP,))
+    assert allowed(scale(6), conditions(settings=settings)) is None
+    block = allowed(restart("validator-2"), conditions(settings=settings))
+    assert block is not None
+    assert block.reason == "RESTART_SERVICE not among allowed_actions"
+
+
+@pytest.mark.parametrize(("until", "left"), [(0.0, None), (AT, None), (AT + 1, "1 s"), (AT + 240, "240 s")])
+def test_cool_down(until, left, conditions):
+    """A knob rests until its time, and is free at that very second."""
+    guards = GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=until, cooldown_why="fixed"),))
+    block = cool_down(scale(6), conditions(guards=guards))
+    assert (block is None) == (left is None)
+    assert block is None or (left in block.reason and block.knob == "committee")
+
+
+def test_quarantine_holds_its_knob_only(conditions):
+    """A quarantined knob is refused with the reason, others are free."""
+    guards = GuardState(knobs=(KnobGuard(knob="committee", quarantined=True, quarantine_why="undo failed"),))
+    held = conditions(guards=guards)
+    assert "undo failed" in quarantine(scale(6), held).reason
+    assert quarantine((Action(type=ActionType.REBALANCE_LOAD, component="gateway"),), held) is None
+
+
+@pytest.mark.parametrize(("name", "refused"), [("act", False), ("observe", True), ("stopped", True)])
+def test_mode(name, refused, conditions):
+    """Only mode act acts."""
+    block = mode(scale(6), conditions(mode=Mode(loop="charter", name=ModeName(name), why="holiday", at=5.0)))
+    assert (block is not None) == refused
+    assert block is None or block.reason == f"mode {name} since 5 holiday"
+
+
+@pytest.mark.parametrize(
+    ("overall", "own", "reason"),
+    [(0.6, 0.6, None), (0.59, 0.9, "overall confidence 0.59 < 0.60"), (0.9, 0.5, "confidence in overload 0.50 < 0.60")],
+)
+def test_confidence(overall, own, reason, root, context):
+    """Both the diagnosis and the cause must be believed; exactly the limit is enough."""
+    cause = root("overload", confidence=own)
+    block = confidence(cause, context(cause, confidence=overall).diagnosis, scale(6), 0.6)
+    assert (block.reason if block else None) == reason
+
+
+def test_the_first_rule_that_refuses_answers(conditions):
+    """Of several rules that refuse, the first one is named; without any, nothing is."""
+    guards = GuardState(knobs=(KnobGuard(knob="committee", quarantined=True, cooldown_until=AT + 5),))
+    block = first_block(PASSING, scale(6), conditions(guards=guards))
+    assert block is not None
+    assert block.rule == "quarantine"
+    assert first_block((*LASTING, *PASSING), scale(6), conditions()) is None

@@ -1,0 +1,141 @@
+"""The ladders of the five strategies."""
+
+import pytest
+
+from activities.model.action import ActionType
+from activities.model.component import Topology
+from activities.model.diagnosis import Cause
+from activities.plan.settings import KnownPolicy, PlanSettings
+from activities.plan.strategies import LADDERS, Ground, entry, remedies
+
+
+@pytest.fixture(scope="session")
+def rungs(root, committee, context):
+    """Return the texts of the ladder's remedies, rung by rung."""
+
+    def texts(found, **changes):
+        ground = Ground(
+            root=found,
+            committee=changes.get("committee", committee()),
+            topology=changes.get("topology", context().analysis.topology),
+            settings=changes.get("settings", PlanSettings()),
+        )
+        return [[" + ".join(a.text for a in actions) for actions in rung] for rung in remedies(ground)]
+
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("cause", "component", "expected"),
+    [
+        (
+            "validation_latency",
+            "committee",
+            [
+                ["SCALE_UP committee (replicas 6)"],
+                ["UPDATE_CONFIGURATION update-configuration.policy-engine (batch_size 64, parallelism 8, timeout 5)"],
+                ["THROTTLE_REQUESTS throttle-requests.gateway (rate_limit 300.0)"],
+            ],
+        ),
+        (
+            "policy_misconfiguration",
+            "gateway",
+            [
+                ["APPLY_POLICY admission (ruleset strict-v1)"],
+                ["BYPASS_VALIDATION bypass-validation.gateway (duration 300.0)"],
+            ],
+        ),
+        (
+            "cascade",
+            "audit-log",
+            [
+                ["THROTTLE_REQUESTS throttle-requests.audit-log (rate_limit 300.0)"],
+                ["ACTIVATE_EMERGENCY_OVERRIDE activate-emergency-override (duration 300.0)"],
+            ],
+        ),
+        (
+            "overload",
+            "policy-engine",
+            [
+                ["REBALANCE_LOAD rebalance-load.policy-engine (strategy least_loaded)"],
+                ["RESTART_SERVICE committee (graceful True, member policy-engine, timeout 30)"],
+            ],
+        ),
+        (
+            "unhealthy_member",
+            "validator-2",
+            [
+                ["RESTART_SERVICE committee (graceful True, member validator-2, timeout 30)"],
+                ["REBALANCE_LOAD rebalance-load.validator-2 (strategy least_loaded)"],
+            ],
+        ),
+        ("unknown", "gateway", []),
+    ],
+)
+def test_ladders(cause, component, expected, rungs, root):
+    """Each cause has its documented remedies, the mildest first, and the unknown one has none."""
+    assert rungs(root(cause, component)) == expected
+
+
+def test_every_cause_has_a_ladder():
+    """No cause is without a strategy, and SCALE_DOWN is in none."""
+    assert set(LADDERS) == set(Cause)
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.UNKNOWN])
+def test_a_remedy_changes_one_knob_and_never_scales_down(cause, root, committee):
+    """Every remedy has one knob, no irreversible step before a reversible one, and no SCALE_DOWN."""
+    ground = Ground(root(cause, "validator-2"), committee(ill=("validator-3",)), Topology(edges=()), PlanSettings())
+    for actions in (actions for rung in remedies(ground) for actions in rung):
+        assert len({a.knob for a in actions}) == 1
+        assert all(a.inverse != "none" for a in actions[:-1])
+        assert ActionType.SCALE_DOWN not in {a.type for a in actions}
+
+
+def test_an_ill_member_is_restarted_after_scaling_up(rungs, root, committee):
+    """With a member ill, SCALE_UP is followed by its restart on the same knob; of several not the leader first."""
+    ill = committee(ill=("validator-1", "validator-4"), leader="validator-1")
+    (first, *_) = rungs(root("validation_latency"), committee=ill)
+    assert first == [
+        "SCALE_UP committee (replicas 6) + RESTART_SERVICE committee (graceful True, member validator-4, timeout 30)"
+    ]
+
+
+def test_only_policies_that_govern_the_component_are_alternatives(rungs, root):
+    """Several known policies are alternatives of one rung; a policy for one other component is none."""
+    known = (
+        KnownPolicy(name="all", parameters={"a": 1}),
+        KnownPolicy(name="mine", components=("gateway",)),
+        KnownPolicy(name="other", components=("audit-log",)),
+    )
+    first = rungs(root("policy_misconfiguration", "gateway"), settings=PlanSettings(known_policies=known))[0]
+    assert first == ["APPLY_POLICY all (a 1)", "APPLY_POLICY mine"]
+
+
+def test_rungs_that_cannot_be_built_are_empty(rungs, root):
+    """Without callers of the committee there is nothing to tune or throttle; the knob is no restartable member."""
+    assert [len(r) for r in rungs(root("validation_latency"), topology=Topology())] == [1, 0, 0]
+    assert [len(r) for r in rungs(root("overload", "committee"))] == [1, 0]
+    assert [len(r) for r in rungs(root("cascade", "committee", pairs=()))] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("edges", "affected", "expected"),
+    [
+        ((("a", "b"), ("b", "c")), {"b", "c"}, "b"),
+        ((("a", "b"), ("b", "c")), {"a", "c"}, "a"),
+        ((("a", "b"), ("b", "a")), {"a", "b"}, None),
+        ((("a", "a"),), {"a"}, None),
+        ((), {"x", "y"}, "x"),
+        ((), set(), None),
+    ],
+)
+def test_entry_of_the_affected_part(edges, affected, expected):
+    """Load enters at the first affected component that no affected one calls; a circle has no entry."""
+    assert entry(Topology(edges=edges), frozenset(affected)) == expected
+
+
+def test_a_circle_of_callers_ends(rungs, root):
+    """Callers of the committee that call each other have no entry: nothing to throttle, and no endless search."""
+    circle = Topology(edges=(("a", "b"), ("b", "a"), ("b", "committee")))
+    assert [len(r) for r in rungs(root("validation_latency"), topology=circle)] == [1, 1, 0]

@@ -1,0 +1,31 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.charter.app import build
+from deploy.charter.simulator import Options
+from tests.deploy.charter.servers import TOKEN, Server, started
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a fresh simulator in this process, with token and doors."""
+    transport = httpx.ASGITransport(build(Options(TOKEN, doors=True, seed=1)))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://charter", headers=headers) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A simulator in a process of its own, with doors."""
+    with started(tmp_path_factory.mktemp("charter"), "--sim-doors") as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder."""
+    return tmp_path

@@ -1,0 +1,120 @@
+"""The arrows between the rooms, and the purity of what decides."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+PHASES = ("monitor", "analyze", "plan", "execute", "knowledge")
+
+MAY_IMPORT = {
+    "activities.model": set(),
+    "activities.clients": {"activities.model"},
+    "activities.monitor": {"activities.model"},
+    "activities.analyze": {"activities.model", "activities.monitor"},
+    "activities.knowledge": {"activities.model"},
+    "activities.plan": {"activities.model", "activities.monitor", "activities.analyze", "activities.knowledge"},
+    "activities.execute": {"activities.model", *(f"activities.{phase}" for phase in PHASES)},
+    "activities.settings": {"activities.model", *(f"activities.{phase}" for phase in PHASES)},
+    "activities.decision": {
+        "activities.model",
+        "activities.settings",
+        *(f"activities.{phase}" for phase in PHASES if phase != "execute"),
+    },
+    "activities.parts": {"activities.model", "activities.clients", "activities.settings"},
+    "activities.heartbeat": set(),
+    "activities.upkeep": {"activities.model", "activities.settings"},
+    "workflows": {"activities"},
+    "worker": {"activities", "workflows"},
+    "deploy.charter": set(),
+    "deploy.local": {"activities", "workflows", "worker"},
+}
+"""Room → rooms it may import; itself is understood, and a name stands for everything below it."""
+
+EDGE = {"activities.clients", "activities.parts", "activities.heartbeat", "activities.decision", "activities.settings"}
+"""What an `activity.py`, the Temporal side of its room, may import besides."""
+
+IMPURE = frozenset(
+    "temporalio httpx asyncio time random os sqlite3 prometheus_client sqlalchemy socket threading logging".split()
+)
+CLOCKS = frozenset({"now", "utcnow", "today"})
+
+
+def sources() -> list[Path]:
+    """Return every module of the product."""
+    return [path for top in ("workflows", "activities", "worker", "deploy") for path in sorted((ROOT / top).rglob("*.py"))]
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name of a module."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the dotted names a module imports anywhere."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room_of(module: str) -> str | None:
+    """Return the room a module is in, None if it is none of ours."""
+    return next((room for room in sorted(MAY_IMPORT, key=len, reverse=True) if within(module, room)), None)
+
+
+def within(module: str, room: str) -> bool:
+    """Tell whether a module is in a room or is it."""
+    return module == room or module.startswith(room + ".")
+
+
+def is_pure(path: Path) -> bool:
+    """Tell whether a module has to be pure: what decides, and the words."""
+    parts = path.relative_to(ROOT).parts
+    if parts[0] != "activities" or path.name == "activity.py":
+        return False
+    return parts[1] in ("model", "decision.py", "settings.py", *PHASES)
+
+
+@pytest.mark.parametrize("path", sources(), ids=module_of)
+def test_imports_follow_the_arrows(path):
+    """A room imports only the rooms it may."""
+    room = room_of(module_of(path))
+    if room is None:
+        assert path.read_text().count("import ") == 0, "a module outside the rooms imports nothing"
+        return
+    allowed = MAY_IMPORT[room] | {room} | (EDGE if path.name == "activity.py" else set())
+    ours = {name for name in imports_of(path) if name.split(".")[0] in ("activities", "workflows", "worker", "deploy")}
+    astray = {name for name in ours if not any(within(name, target) for target in allowed)}
+    assert astray == set()
+
+
+@pytest.mark.parametrize("path", [p for p in sources() if is_pure(p)], ids=module_of)
+def test_deciding_code_is_pure(path):
+    """What decides takes no clock, no randomness, no I/O."""
+    tree = ast.parse(path.read_text())
+    assert {name.split(".")[0] for name in imports_of(path)} & IMPURE == set()
+    asked = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
+    assert asked & CLOCKS == set()
+    assert "open" not in {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+
+
+@pytest.mark.parametrize("path", [p for p in sources() if p.name == "__init__.py"], ids=module_of)
+def test_packages_import_nothing(path):
+    """Importing a pure module never drags in a client."""
+    assert imports_of(path) == set()
+
+
+def test_the_rooms_are_loaded_from_this_checkout():
+    """No installed package of the same name shadows a room."""
+    import activities
+    import worker
+    import workflows
+
+    assert {Path(room.__file__).parent.parent for room in (activities, worker, workflows)} == {ROOT}

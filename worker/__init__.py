@@ -1,0 +1,1 @@
+"""Who runs it: configuration, wiring, the `mapek` command and the service it answers with."""

@@ -1,0 +1,1 @@
+"""The `mapek` command."""

@@ -1,0 +1,204 @@
+"""Verbs that only read: status, cycles, audit."""
+
+from typing import Annotated, Any
+
+import typer
+
+from activities.model.errors import ConfigurationError, StoreUnavailable
+from activities.model.mode import Mode, ModeName
+from activities.settings import LoopSettings
+from temporalio.client import Client, ScheduleDescription, WorkflowExecution
+from worker.cli import find, show
+from worker.cli.session import RPC, AsJson, Session, of, verb
+from workflows import names
+
+OUTCOME = r"[a-z_]+"
+
+
+@verb
+async def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show each loop's mode, schedule, last cycle, running remediations and locked knobs."""
+    session = of(ctx)
+    async with session.temporal() as client:
+        found = [await _loop_status(session, client, loop) for loop in session.config.loops]
+    if as_json:
+        return show.as_json(found)
+    for loop in found:
+        _show_loop(loop)
+    return None
+
+
+@verb
+async def cycles(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most, the newest first.")] = 20,
+    outcome: Annotated[str, typer.Option(help="Only cycles of this MapekOutcome, such as planned.")] = "",
+    loop: Annotated[str, typer.Option(help="Only cycles of this loop.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the newest cycles."""
+    session = of(ctx)
+    if outcome and not outcome.replace("_", "").isalpha():
+        raise typer.BadParameter(f"{outcome!r} is no outcome; see MapekOutcome, such as healthy, planned or blocked")
+    loops = [session.loop(loop).name] if loop else [configured.name for configured in session.config.loops]
+    async with session.temporal() as client:
+        found = [_cycle(session, one) async for one in find.cycles(client, loops, outcome, limit)]
+    if as_json:
+        return show.as_json(found)
+    columns = ("started", "outcome", "trigger", "root_cause", "id")
+    show.table(columns, [[one[column] for column in columns] for one in found])
+    return None
+
+
+@verb
+async def audit(
+    ctx: typer.Context,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A plan id or a cycle id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show every attempt at Charter and every decision of a person; works when Temporal has forgotten the workflow."""
+    async with of(ctx).store() as store:
+        plans = await find.plans_of(store, identifier)
+        entries = [entry for plan in plans for entry in await store.audit.of_plan(plan)]
+    if as_json:
+        return show.as_json(entries)
+    columns = ("at", "plan", "kind", "direction", "step", "attempt", "phase", "status", "generations", "who", "text")
+    rows = [
+        [
+            show.when(e.at),
+            e.plan_id,
+            e.kind,
+            e.direction,
+            _or_dash(e.step),
+            str(e.attempt or "-"),
+            e.phase,
+            _or_dash(e.status),
+            f"{_or_dash(e.generation_before)}→{_or_dash(e.generation_after)}" if e.kind == "attempt" else "",
+            e.who or e.worker,
+            e.text,
+        ]
+        for e in entries
+    ]
+    show.table(columns, rows)
+    return None
+
+
+async def mode_of(session: Session, loop: LoopSettings) -> Mode | None:
+    """Return the mode in the store; None if the store cannot be asked. A loop nobody set anything for has its first."""
+    try:
+        async with session.store() as store:
+            return await store.guards.mode(loop.name) or first_mode(loop)
+    except (StoreUnavailable, ConfigurationError):
+        return None
+
+
+def first_mode(loop: LoopSettings) -> Mode:
+    """Return the mode before anybody set one: act on the simulator, observe on a real Charter."""
+    name = ModeName.ACT if loop.simulator else ModeName.OBSERVE
+    return Mode(loop=loop.name, name=name, why="nobody has set a mode yet")
+
+
+async def _loop_status(session: Session, client: Client, loop: LoopSettings) -> dict[str, Any]:
+    schedule = await _schedule(client, loop.name)
+    open_now = await find.running(client, loop.name, ("Remediation",))
+    last = [_cycle(session, one) async for one in find.cycles(client, [loop.name], "", 1)]
+    mode = await mode_of(session, loop)
+    return {
+        "loop": loop.name,
+        "charter": loop.charter,
+        "mode": mode.model_dump(mode="json") if mode else None,
+        "schedule": _schedule_status(schedule),
+        "last_cycle": last[0] if last else None,
+        "remediations": [_remediation(session, one) for one in open_now],
+        "knobs": await _knobs(session, loop),
+    }
+
+
+async def _knobs(session: Session, loop: LoopSettings) -> list[dict[str, Any]] | None:
+    try:
+        async with session.store() as store:
+            return [knob.model_dump(mode="json") for knob in (await store.guards.state(loop.charter)).knobs]
+    except (StoreUnavailable, ConfigurationError):
+        return None
+
+
+async def _schedule(client: Client, loop: str) -> ScheduleDescription | None:
+    from temporalio.service import RPCError, RPCStatusCode
+
+    try:
+        return await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=RPC)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def _schedule_status(found: ScheduleDescription | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    state, info = found.schedule.state, found.info
+    return {
+        "paused": state.paused,
+        "note": state.note or "",
+        "next": info.next_action_times[0] if info.next_action_times else None,
+        "started": info.num_actions,
+        "skipped": info.num_actions_skipped_overlap,
+        "missed": info.num_actions_missed_catchup_window,
+    }
+
+
+def _cycle(session: Session, one: WorkflowExecution) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "loop": find.attribute(one, names.LOOP),
+        "started": show.when(one.start_time.timestamp()),
+        "trigger": find.attribute(one, names.TRIGGER),
+        "outcome": find.attribute(one, names.OUTCOME) or (one.status.name.lower() if one.status else ""),
+        "root_cause": find.attribute(one, names.ROOT_CAUSE),
+        "violations": list(one.typed_search_attributes.get(names.VIOLATIONS) or ()),
+        "link": session.link(one.id),
+    }
+
+
+def _remediation(session: Session, one: WorkflowExecution) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "plan": find.attribute(one, names.PLAN),
+        "knob": find.attribute(one, names.KNOB),
+        "phase": find.attribute(one, names.PHASE),
+        "since": show.when(one.start_time.timestamp()),
+        "link": session.link(one.id),
+    }
+
+
+def _show_loop(loop: dict[str, Any]) -> None:
+    show.heading(f"loop {loop['loop']} on Charter {loop['charter']}")
+    show.line(f"  mode       {_mode_line(loop['mode'])}")
+    show.line(f"  schedule   {_schedule_line(loop['schedule'])}")
+    last = loop["last_cycle"]
+    show.line(f"  last cycle {last['started']} {last['outcome']} ({last['id']})" if last else "  last cycle none yet")
+    show.lines("  violations", last["violations"] if last else ())
+    show.lines("  remediations", [f"{r['phase']}: plan {r['plan']} on {r['knob']}" for r in loop["remediations"]])
+    if loop["knobs"] is None:
+        show.line("  knobs      unknown: the store cannot be asked")
+    for knob in loop["knobs"] or ():
+        if knob["quarantined"]:
+            show.line(f"  quarantine {knob['knob']}: {knob['quarantine_why']} (mapek resume {loop['loop']} --knob)")
+
+
+def _mode_line(mode: dict[str, Any] | None) -> str:
+    if mode is None:
+        return "unknown: the store cannot be asked"
+    by = f" by {mode['who']} at {show.when(mode['at'])}" if mode["who"] else ""
+    return f"{mode['name']}{by}" + (f": {mode['why']}" if mode["why"] else "")
+
+
+def _schedule_line(schedule: dict[str, Any] | None) -> str:
+    if schedule is None:
+        return "missing: run `mapek bootstrap`"
+    counts = f"{schedule['started']} started, {schedule['skipped']} skipped, {schedule['missed']} missed"
+    return f"paused: {schedule['note']} ({counts})" if schedule["paused"] else f"running ({counts})"
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)

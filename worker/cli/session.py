@@ -1,0 +1,159 @@
+"""What every verb needs: the configuration, and connections that are bounded in time and closed in order."""
+
+import asyncio
+import functools
+import getpass
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+from urllib.parse import quote
+
+import typer
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.clients.store.store import Store, open_store
+from activities.model.errors import (
+    ConfigurationError,
+    FinalError,
+    NotFound,
+    Rejected,
+    StoreUnavailable,
+    Unauthorized,
+    Unreachable,
+)
+from activities.settings import LoopSettings
+from worker.config import Config, load
+from worker.config_file import Place
+from worker.temporal import connect
+
+P = ParamSpec("P")
+
+CONNECT_SECONDS = 3.0
+CALL_SECONDS = 4.0
+"""For one call: together with the connection below the five seconds in which a person is told."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Who = Annotated[str, typer.Option(help="Who acts. Default: your user name.")]
+Why = Annotated[str, typer.Option(help="Why, for those who read it later.")]
+LoopName = Annotated[str, typer.Argument(metavar="LOOP", help="A configured loop.")]
+PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, 12 hex digits.")]
+
+RPC = timedelta(seconds=CALL_SECONDS)
+
+_AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+_KEPT_OUT = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
+
+
+@dataclass
+class Session:
+    """One call of `mapek`: where its configuration is, and the addresses given on the command line."""
+
+    file: Path | None = None
+    state: Path | None = None
+    flags: dict[Place, str | None] = field(default_factory=dict)
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """The configuration. Raises ConfigurationError."""
+        return load(self.file, state=self.state, flags=self.flags)
+
+    def loop(self, name: str) -> LoopSettings:
+        """Return the loop a person named; a name that is not configured is wrong use."""
+        try:
+            return self.config.loop(name)
+        except NotFound as error:
+            raise typer.BadParameter(str(error)) from None
+
+    @asynccontextmanager
+    async def temporal(self) -> AsyncIterator[Client]:
+        """Give a connected client; what Temporal answers inside the block becomes our error family."""
+        settings = self.config.temporal
+        with _mapped(settings.address):
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    client = await connect(settings)
+            except TimeoutError:
+                raise Unreachable(_unreachable(settings.address)) from None
+            yield client
+
+    @asynccontextmanager
+    async def store(self, *, create: bool = False) -> AsyncIterator[Store]:
+        """Give the open store. Without `create` it must be there already: reading makes no database."""
+        knowledge = self.config.knowledge
+        if knowledge.database == "memory":
+            raise ConfigurationError("knowledge.database memory lives in the worker alone; ask with sqlite or postgres")
+        path = knowledge.sqlite_path
+        if knowledge.database == "sqlite" and not create and not (path and path.is_file()):
+            raise StoreUnavailable(f"there is no store at {path}: has a worker run with this configuration?")
+        store = await open_store(self.config.store_address, CALL_SECONDS)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    def link(self, workflow_id: str) -> str:
+        """Return where the Temporal UI shows the latest run of a workflow."""
+        temporal = self.config.temporal
+        path = f"namespaces/{quote(temporal.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+        return f"{temporal.ui_url.rstrip('/')}/{path}"
+
+
+def verb(body: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
+    """Make a command of an asynchronous function; the number it returns is the exit code, None is 0."""
+
+    @functools.wraps(body)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        code = asyncio.run(body(*args, **kwargs))
+        if code:
+            raise typer.Exit(code)
+
+    return command
+
+
+def of(ctx: typer.Context) -> Session:
+    """Return the session of this call."""
+    session = ctx.find_root().obj
+    assert isinstance(session, Session)
+    return session
+
+
+def person(who: str) -> str:
+    """Return who acts: as said, else the user of this process."""
+    if who.strip():
+        return who.strip()
+    try:
+        return os.environ.get("USER") or getpass.getuser()
+    except (OSError, KeyError):
+        raise typer.BadParameter("say who you are with --who") from None
+
+
+def _unreachable(address: str) -> str:
+    return f"cannot reach Temporal at {address}: is the stack running? start it with `make run` or set TEMPORAL_ADDRESS"
+
+
+@contextmanager
+def _mapped(address: str) -> Iterator[None]:
+    """Turn what the Temporal client raises into our error family."""
+    try:
+        yield
+    except WorkflowUpdateFailedError as error:
+        raise Rejected(f"refused: {error.cause or error}") from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise Unreachable("no worker took it up in time: is one running? start it with `mapek worker`") from None
+    except RPCError as error:
+        raise _of_rpc(error, address) from None
+
+
+def _of_rpc(error: RPCError, address: str) -> Exception:
+    if error.status in _AWAY:
+        return Unreachable(_unreachable(address))
+    if error.status in _KEPT_OUT:
+        return Unauthorized(f"Temporal at {address} refuses the credential: {error.message}")
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return NotFound(error.message)
+    return FinalError(f"Temporal at {address}: {error.message}")

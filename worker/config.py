@@ -1,0 +1,249 @@
+"""The configuration: one YAML file, with the environment above it and the running stack's addresses below.
+
+Precedence: flag > environment > file > `run.json` of the stack in the state folder > default. A file with mistakes is
+refused as a whole, all of them named at once, each with its line and with what would be right.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+
+from activities.analyze.settings import AnalyzeSettings
+from activities.execute.settings import ExecuteSettings
+from activities.knowledge.settings import KnowledgeSettings
+from activities.model.base import Settings
+from activities.model.component import Topology
+from activities.model.errors import ConfigurationError, NotFound
+from activities.monitor.settings import MonitorSettings
+from activities.plan.settings import PlanSettings
+from activities.settings import LoopSettings
+from worker.config_check import check, unknown_key
+from worker.config_file import Document, Place, read_document
+from worker.config_layers import SECRETS, apply_environment, apply_flags, apply_stack, read_stack
+from worker.config_rules import fleet_findings, loop_findings, service_findings, store_findings
+from worker.config_sections import (
+    AlertmanagerSettings,
+    ApiSettings,
+    LoggingSettings,
+    LoopEntry,
+    OrchestratorSettings,
+    PerformanceSettings,
+    StagingSettings,
+    TemporalSettings,
+)
+from worker.config_translate import translate
+
+_PROCESS: Mapping[str, type[Settings]] = {
+    "orchestrator": OrchestratorSettings,
+    "alertmanager": AlertmanagerSettings,
+    "api": ApiSettings,
+    "logging": LoggingSettings,
+    "performance": PerformanceSettings,
+    "staging": StagingSettings,
+    "temporal": TemporalSettings,
+}
+_DECIDING: Mapping[str, type[Settings]] = {
+    "monitor": MonitorSettings,
+    "analyze": AnalyzeSettings,
+    "plan": PlanSettings,
+    "execute": ExecuteSettings,
+    "knowledge": KnowledgeSettings,
+}
+_ONE_STORE = ("database", "sqlite_path", "postgres_url")
+
+
+class Config(Settings):
+    """Everything one process is configured with.
+
+    `state` is the folder of logs, data and `run.json`; `file` what was read, None for defaults; `notes` tell of keys
+    that were accepted and change nothing. `mapek_url` is where the service answers.
+    """
+
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    api: ApiSettings = ApiSettings()
+    logging: LoggingSettings = LoggingSettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    staging: StagingSettings = StagingSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    loops: tuple[LoopSettings, ...] = Field(default=(LoopSettings(),), min_length=1)
+    state: Path = Path(".mapek")
+    file: Path | None = None
+    mapek_url: str = "http://127.0.0.1:8001"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def knowledge(self) -> KnowledgeSettings:
+        """The one store of all loops."""
+        return self.loops[0].knowledge
+
+    @property
+    def store_address(self) -> str:
+        """Where the store is, as `open_store` takes it: `memory`, a path or a database URL (with its credential)."""
+        knowledge = self.knowledge
+        if knowledge.database == "postgres" and knowledge.postgres_url is not None:
+            return knowledge.postgres_url.get_secret_value()
+        return "memory" if knowledge.database == "memory" else str(knowledge.sqlite_path)
+
+    def loop(self, name: str) -> LoopSettings:
+        """Return the loop of that name.
+
+        Raises:
+            NotFound: there is none; the message names those there are.
+        """
+        found = next((loop for loop in self.loops if loop.name == name), None)
+        if found is None:
+            raise NotFound(f"no loop is called {name}; configured: {', '.join(loop.name for loop in self.loops)}")
+        return found
+
+
+def load(
+    path: Path | None = None,
+    *,
+    state: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[Place, str | None] | None = None,
+) -> Config:
+    """Return the configuration of this process.
+
+    `path` defaults to `MAPEK_CONFIG`, then to what the stack running in the state folder was started with, then to
+    defaults alone; `state` to `MAPEK_STATE`, then `.mapek`; `environ` to the process's. `flags` are addresses of the
+    command line, by place.
+
+    Raises:
+        ConfigurationError: one line per mistake, `file:line: section.key: what is wrong; what would be right`.
+    """
+    environ = os.environ if environ is None else environ
+    state = (state or Path(environ.get("MAPEK_STATE") or ".mapek")).expanduser()
+    stack = read_stack(state)
+    path = path or _default_file(state, environ, bool(stack))
+    document = read_document(path) if path else Document()
+    _refuse_secrets(document)
+    mapek_url = _mapek_url(document, stack, environ)
+    notes = apply_environment(document, environ)
+    apply_flags(document, flags or {})
+    apply_stack(document, stack, state)
+    notes += translate(document)
+    config = _built(document, environ, state)
+    if document.problems or config is None:
+        raise ConfigurationError(document.report())
+    return config.model_copy(update={"file": path, "notes": notes, "mapek_url": mapek_url or _own_url(config.api)})
+
+
+def _default_file(state: Path, environ: Mapping[str, str], running: bool) -> Path | None:
+    if environ.get("MAPEK_CONFIG"):
+        return Path(environ["MAPEK_CONFIG"]).expanduser()
+    started_with = state / "mapek.yaml"
+    return started_with if running and started_with.is_file() else None
+
+
+def _mapek_url(document: Document, stack: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    if environ.get("MAPEK_URL"):
+        return environ["MAPEK_URL"]
+    given = document.get(("api", "host")) is not None or document.get(("api", "port")) is not None
+    return "" if given else str(stack.get("mapek") or "")
+
+
+def _own_url(api: ApiSettings) -> str:
+    return f"http://[{api.host}]:{api.port}" if ":" in api.host else f"http://{api.host}:{api.port}"
+
+
+def _refuse_secrets(document: Document) -> None:
+    """Take secrets out of the file's values before anything can print them."""
+    loops = document.data.get("loops")
+    for index in (None, *range(len(loops) if isinstance(loops, list) else 0)):
+        for secret, (_, instead) in SECRETS.items():
+            place = secret if index is None else ("loops", index, *secret)
+            section = document.get(place[:-1])
+            if isinstance(section, dict) and section.pop(place[-1], None) not in (None, ""):
+                document.problem(place, f"a secret does not belong in this file; use {instead}")
+
+
+def _built(document: Document, environ: Mapping[str, str], state: Path) -> Config | None:
+    """Return the checked configuration, None where a section could not be made; problems are in the document."""
+    known = (*_PROCESS, *_DECIDING, "loops")
+    for key in document.data.keys() - set(known):
+        document.problem((key,), unknown_key(key, known))
+    process = {name: check(model, document.get((name,)), (name,), document) for name, model in _PROCESS.items()}
+    for name, model in _DECIDING.items():
+        check(model, document.get((name,)), (name,), document)
+    staging = process["staging"]
+    simulator = isinstance(staging, StagingSettings) and staging.use_mock_charter
+    loops = tuple(loop for loop in _loops(document, environ, state, simulator) if loop)
+    if document.problems or None in process.values():
+        return None
+    config = Config.model_validate({**process, "loops": loops, "state": state})
+    for place, text in _impossible(config, document):
+        document.problem(place, text)
+    return config
+
+
+def _loops(
+    document: Document, environ: Mapping[str, str], state: Path, simulator: bool
+) -> Iterator[LoopSettings | None]:
+    entries = document.data.get("loops", [{}])
+    if not isinstance(entries, list) or not entries:
+        document.problem(("loops",), "must be a list with at least one loop, `- name: charter`")
+        return
+    for index, values in enumerate(entries):
+        place: Place = ("loops", index)
+        entry = check(LoopEntry, values, place, document)
+        given = {name: values.get(name) if isinstance(values, dict) else None for name in _DECIDING}
+        for key in (given["knowledge"] or {}) if isinstance(given["knowledge"], dict) else ():
+            if key in _ONE_STORE:
+                document.problem((*place, "knowledge", key), "all loops share one store; set it in section knowledge")
+        sections = {
+            name: check(model, _laid_over(document.get((name,)), given[name]), (*place, name), document, (name,))
+            for name, model in _DECIDING.items()
+        }
+        yield None if entry is None or None in sections.values() else _loop(entry, sections, environ, state, simulator)
+
+
+def _loop(
+    entry: LoopEntry, sections: dict[str, Any], environ: Mapping[str, str], state: Path, simulator: bool
+) -> LoopSettings:
+    execute, knowledge = sections["execute"], sections["knowledge"]
+    if "charter_api_key_file" not in entry.execute:
+        sections["execute"] = execute.model_copy(
+            update={"charter_api_key": _secret(environ, ("execute", "charter_api_key"))}
+        )
+    sections["knowledge"] = knowledge.model_copy(
+        update={
+            "postgres_url": _secret(environ, ("knowledge", "postgres_url")),
+            "sqlite_path": knowledge.sqlite_path or state / "knowledge.db",
+        }
+    )
+    names: dict[str, Any] = {"name": entry.name, "charter": entry.charter}
+    names["simulator"] = simulator if entry.simulator is None else entry.simulator
+    if entry.components is not None:
+        names["components"] = entry.components
+    if entry.topology is not None:
+        names["topology"] = Topology(edges=entry.topology.edges)
+    return LoopSettings(**names, **sections)
+
+
+def _secret(environ: Mapping[str, str], place: Place) -> SecretStr | None:
+    value = environ.get(SECRETS[place][0], "").strip()
+    return SecretStr(value) if value else None
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    """Return `below` with `above` laid over it: mappings key by key, everything else replaced."""
+    if not isinstance(above, dict):
+        return below if above is None else above
+    merged = dict(below) if isinstance(below, dict) else {}
+    return {**merged, **{key: _laid_over(merged.get(key), value) for key, value in above.items()}}
+
+
+def _impossible(config: Config, document: Document) -> Iterator[tuple[Place, str]]:
+    production = config.orchestrator.mode == "production"
+    yield from service_findings(config.orchestrator, config.api, config.alertmanager, config.temporal)
+    yield from store_findings(config.loops, production)
+    yield from fleet_findings(config.loops)
+    for index, loop in enumerate(config.loops):
+        for place, text in loop_findings(loop, production):
+            own = ("loops", index, *place)
+            yield (own if own in document.origins or place == ("simulator",) else place), text

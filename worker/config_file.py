@@ -1,0 +1,215 @@
+"""Reading a YAML file so that every value knows its line, and nothing in it can exhaust the process.
+
+Only what a configuration needs is understood: one document of mappings, sequences and plain scalars. Keys are taken as
+they are written (`on` stays "on"), dates stay text, and two values for one key are a problem, not a choice.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from activities.model.errors import ConfigurationError
+
+MAX_BYTES = 256 * 1024
+MAX_ALIASES = 100
+MAX_DEPTH = 20
+MAX_VALUES = 20_000
+"""Values after all aliases are followed: ten aliases of ten aliases of ... would be millions."""
+
+Place = tuple[str | int, ...]
+"""Where a value is: keys and indices from the root, ("loops", 0, "name")."""
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+@dataclass
+class Document:
+    """A file's values, the place in the file of each, and what is wrong with its form.
+
+    `origins[place]` is `file:line` of the key (or of the item of a sequence). `problems` are ready to be shown.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    origins: dict[Place, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def put(self, place: Place, value: Any, origin: str) -> None:
+        """Set a value by its keys, replacing what stands in the way; `origin` says where it comes from."""
+        target = self.data
+        for key in place[:-1]:
+            inner = target.get(str(key))
+            target = inner if isinstance(inner, dict) else target.setdefault(str(key), {})
+        target[str(place[-1])] = value
+        self.origins[place] = origin
+
+    def get(self, place: Place) -> Any:
+        """Return the value at `place`, None if there is none."""
+        value: Any = self.data
+        for part in place:
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def origin(self, place: Place) -> str:
+        """Return where `place`, or the nearest place around it that was given, comes from."""
+        while place and place not in self.origins:
+            place = place[:-1]
+        return self.origins.get(place, "configuration")
+
+    def problem(self, place: Place, text: str) -> None:
+        """Note what is wrong at `place`; of several things the first is enough to mend it."""
+        start = f"{self.origin(place)}: {dotted(place)}: "
+        if not any(line.startswith(start) for line in self.problems):
+            self.problems.append(start + text)
+
+    def report(self) -> str:
+        """Return the problems in the order of the file, one a line."""
+        return "\n".join(sorted(self.problems, key=_line_number))
+
+
+def dotted(place: Place) -> str:
+    """Return a place as people write it: `loops[0].monitor.metrics[2].name`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _line_number(problem: str) -> int:
+    number = re.match(r".*?:(\d+): ", problem)
+    return int(number[1]) if number else 0
+
+
+def read_document(path: Path) -> Document:
+    """Return the file's values.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is too large, or is no YAML.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigurationError(f"{path}: larger than {MAX_BYTES // 1024} KiB; a configuration is a few hundred lines")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Return the values of YAML text; `name` stands before the line numbers.
+
+    Raises:
+        ConfigurationError: no YAML, more than one document, not a mapping, or more than the limits above.
+    """
+    try:
+        _refuse_bombs(text, name)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise ConfigurationError(f"{where}: not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{name}: not YAML: {error}") from None
+    if node is None:
+        return Document()
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigurationError(f"{name}:1: not a mapping; a configuration is `section:` with its keys below")
+    reader = _Reader(name)
+    data = reader.value(node, ())
+    return Document(data, reader.origins, reader.problems)
+
+
+def scalar(text: str) -> Any:
+    """Return one value as it would be read in a file: `5` the number, `[a, b]` the list, `a: b` left as text."""
+    try:
+        document = parse_document(f"value: {text}", "value")
+    except ConfigurationError:
+        return text
+    return text if document.problems or set(document.data) != {"value"} else document.data["value"]
+
+
+def _refuse_bombs(text: str, name: str) -> None:
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        where = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
+        if isinstance(event, yaml.AliasEvent):
+            aliases += 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if aliases > MAX_ALIASES:
+            raise ConfigurationError(f"{where}: more than {MAX_ALIASES} aliases; write the values out")
+        if depth > MAX_DEPTH:
+            raise ConfigurationError(f"{where}: nested deeper than {MAX_DEPTH} levels")
+
+
+class _Reader:
+    """Turns nodes into values, noting where each was written."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.origins: dict[Place, str] = {}
+        self.problems: list[str] = []
+        self._scalars = yaml.SafeLoader("")
+        self._values = 0
+
+    def value(self, node: yaml.Node, place: Place) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES or len(place) > MAX_DEPTH:
+            raise ConfigurationError(f"{self._where(node)}: its aliases unfold beyond every use; write the values out")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._item(child, (*place, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node, place)
+
+    def _item(self, node: yaml.Node, place: Place) -> Any:
+        self.origins[place] = self._where(node)
+        return self.value(node, place)
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                self._problem(key, place, "this is no plain key; write `key: value`, without merging")
+                continue
+            inner = (*place, key.value)
+            if key.value in values:
+                self._problem(key, inner, f"is given twice (first at {self.origins[inner]}); keep one of them")
+                continue
+            self.origins[inner] = self._where(key)
+            values[key.value] = self.value(child, inner)
+        return values
+
+    def _scalar(self, node: yaml.Node, place: Place) -> Any:
+        try:
+            value = self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            self._problem(
+                node, place, f"cannot be read as {node.tag.rpartition(':')[2]}; put it in quotes if it is text"
+            )
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            self._problem(node, place, f"is {node.value}; a finite number is needed")
+            return 0.0
+        return value if isinstance(value, _PLAIN) else str(node.value)
+
+    def _problem(self, node: yaml.Node, place: Place, text: str) -> None:
+        self.problems.append(f"{self._where(node)}: {dotted(place) or 'file'}: {text}")
+
+    def _where(self, node: yaml.Node) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}"

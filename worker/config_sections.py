@@ -1,0 +1,115 @@
+"""The sections of the configuration that are about the process: who runs the loops, where, and how it is seen.
+
+The sections monitor, analyze, plan, execute and knowledge belong to their rooms.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from activities.model.base import Settings
+
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+Level = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+
+
+class OrchestratorSettings(Settings):
+    """The loop as a whole."""
+
+    mode: Literal["staging", "production"] = "staging"
+    """`production` refuses what only a trial may do: the simulator, a store in memory, `api.debug`."""
+    loop_interval: Annotated[int, Field(ge=1, le=3600)] = 30
+    """Whole seconds between cycles: the schedule's period."""
+    enable_logging: bool = True
+    """False: no log file; standard error still gets every line."""
+    log_level: Level | None = None
+    """Level of this project's own loggers. Default: `logging.level`."""
+
+
+class AlertmanagerSettings(Settings):
+    """The Alertmanager whose alerts start cycles."""
+
+    url: str = "http://127.0.0.1:9093"
+    webhook_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_.-]*$")] = "/webhooks/alerts"
+    """Where alerts are posted to, on `api.port`."""
+    enabled: bool = True
+    """False: the webhook does not exist, and Alertmanager is not watched."""
+
+
+class ApiSettings(Settings):
+    """The service with health, readiness, metrics and the webhook."""
+
+    host: str = "127.0.0.1"
+    """An address that is not loopback needs `webhook_token_file`."""
+    port: Port = 8001
+    """0: any free one."""
+    debug: bool = False
+    """True: tracebacks in answers. Never in production."""
+    cors_enabled: bool = False
+    """True: pages of other origins may read the answers."""
+    webhook_token_file: Path | None = None
+    """File with the bearer token of the webhook and, on addresses that are not loopback, of metrics and details."""
+
+
+class LoggingSettings(Settings):
+    """Where log lines go and how they look. Standard error always gets them."""
+
+    level: Level = "INFO"
+    format: Literal["json", "text"] = "json"
+    file: Path | None = None
+    """Default: none, because two workers must not rotate one file, and containers collect standard error."""
+    max_bytes: PositiveInt = 10_485_760
+    """Size at which the file is rotated."""
+    backup_count: NonNegativeInt = 5
+    """Rotated files kept; 0 starts the file over."""
+
+
+class PerformanceSettings(Settings):
+    """How much is done at once."""
+
+    max_concurrent_analyses: PositiveInt = 10
+    """Activities one worker runs at the same time, per task queue."""
+
+
+class StagingSettings(Settings):
+    """What a trial may do."""
+
+    use_mock_charter: bool = False
+    """True: the Charter is the simulator, so that a loop may start in mode act, with a store in memory."""
+    verbose_logging: bool = False
+    """True: level DEBUG everywhere."""
+    collect_metrics: bool = True
+    """False: no `GET /metrics`."""
+
+
+class TemporalSettings(Settings):
+    """The Temporal server. Certificates and keys come by the environment (`TEMPORAL_*`) or its profile file."""
+
+    address: str = "127.0.0.1:7233"
+    namespace: str = "default"
+    ui_url: str = "http://127.0.0.1:8233"
+
+
+class TopologyEntry(Settings):
+    """Who calls whom: pairs of caller and callee."""
+
+    edges: tuple[tuple[str, str], ...] = ()
+
+
+class LoopEntry(Settings):
+    """One loop of the file. The five sections hold only what differs from the sections of the whole file."""
+
+    name: Name = "charter"
+    charter: Name = "charter"
+    components: tuple[str, ...] | None = None
+    topology: TopologyEntry | None = None
+    simulator: bool | None = None
+    """Default: `staging.use_mock_charter`."""
+    monitor: dict[str, Any] = Field(default_factory=dict)
+    analyze: dict[str, Any] = Field(default_factory=dict)
+    plan: dict[str, Any] = Field(default_factory=dict)
+    execute: dict[str, Any] = Field(default_factory=dict)
+    knowledge: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,38 @@
+"""Secrets by file or environment, read when they are used: a rotated one is picked up, and none lies in a setting."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from activities.execute.settings import ExecuteSettings
+from activities.model.errors import ConfigurationError
+
+MAX_BYTES = 4096
+
+
+def read_secret(path: Path) -> str:
+    """Return the one line the file holds.
+
+    Raises:
+        ConfigurationError: it cannot be read, is empty, or holds something else than one line of visible ASCII.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}; a secret file holds one line") from None
+    secret = raw.strip()
+    if not secret or len(raw) > MAX_BYTES or not all(0x21 <= byte <= 0x7E for byte in secret):
+        raise ConfigurationError(f"{path}: must hold one line of visible ASCII, at most {MAX_BYTES} bytes")
+    return secret.decode("ascii")
+
+
+def charter_token(execute: ExecuteSettings) -> Callable[[], str]:
+    """Return what gives Charter's bearer token at each call: the environment's, else the file's, else "" for none."""
+    if execute.charter_api_key is not None:
+        return execute.charter_api_key.get_secret_value
+    return token_of(execute.charter_api_key_file)
+
+
+def token_of(path: Path | None) -> Callable[[], str]:
+    """Return what reads the token file at each call; without a file it gives ""."""
+    return (lambda: read_secret(path)) if path is not None else str

@@ -1,0 +1,86 @@
+"""What the worker counts, under Prometheus's naming: base units, counters end in `_total`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""From a store look-up to a verification of minutes."""
+
+
+class Metrics:
+    """All `mapek_*` metrics of one process, in the registry that is given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.cycles = Counter(
+            "mapek_cycles_total",
+            "Cycles that ended, by how they were started (schedule, alert, manual) and by MapekOutcome.",
+            ("loop", "trigger", "outcome"),
+            registry=registry,
+        )
+        self.activity_seconds = Histogram(
+            "mapek_cycle_activity_seconds",
+            "Seconds one attempt of an activity took, failed ones included.",
+            ("activity",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.activity_errors = Counter(
+            "mapek_activity_errors_total",
+            "Attempts of activities that failed, by class of the error family.",
+            ("activity", "error"),
+            registry=registry,
+        )
+        self.blocked = Counter(
+            "mapek_blocked_total",
+            "Decisions that a guard stopped, by the rule's name (cooldown, quarantine, budget, store, ...).",
+            ("loop", "reason"),
+            registry=registry,
+        )
+        self.remediations = Counter(
+            "mapek_remediations_total",
+            "Remediations whose outcome was recorded, by MapekOutcome.",
+            ("loop", "outcome"),
+            registry=registry,
+        )
+        self.rollbacks = Counter(
+            "mapek_rollbacks_total",
+            "Steps that were undone at Charter, by result: done, nothing (there was nothing to undo) or failed.",
+            ("loop", "result"),
+            registry=registry,
+        )
+        self.charter_attempts = Counter(
+            "mapek_charter_attempts_total",
+            "Calls that change Charter, by route and HTTP status; status none means that no reply came.",
+            ("route", "status"),
+            registry=registry,
+        )
+        self.violations = Gauge(
+            "mapek_violations",
+            "Violated (component, metric) pairs at the last monitored instant.",
+            ("loop",),
+            registry=registry,
+        )
+        self.blind_spots = Gauge(
+            "mapek_blind_spots",
+            "Signals that could not be judged at the last monitored instant: missing, stale, NaN or contradictory.",
+            ("loop",),
+            registry=registry,
+        )
+        self.schedule_skipped = Gauge(
+            "mapek_schedule_skipped_total",
+            "Cycles the schedule dropped because the one before still ran, as Temporal counts them since its creation.",
+            ("loop",),
+            registry=registry,
+        )
+        self.schedule_missed = Gauge(
+            "mapek_schedule_missed_total",
+            "Cycles the schedule missed because no server ran in time, as Temporal counts them since its creation.",
+            ("loop",),
+            registry=registry,
+        )
+        self.last_cycle = Gauge(
+            "mapek_last_cycle_timestamp_seconds",
+            "Unix time at which this worker last monitored the loop: what to alert on when a loop falls silent.",
+            ("loop",),
+            registry=registry,
+        )

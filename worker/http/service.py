@@ -1,0 +1,162 @@
+"""The service: `GET /health`, `GET /ready`, `GET /metrics`.
+
+On loopback everything is open. On any other address metrics and details need the bearer token; `/health` and `/ready`
+answer anyone with their status alone, because what probes them from outside holds no secret.
+"""
+
+import asyncio
+import hmac
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from activities.model.errors import ConfigurationError, MapekError
+from worker.config_rules import is_loopback
+from worker.http.probes import Probes
+
+log = logging.getLogger("mapek.http")
+
+VITAL = ("monitor", "analyzer", "planner", "executor")
+"""Without them this process is of no use and may be restarted. No restart of ours mends a remote or the store."""
+
+NEEDED = ("worker", "temporal")
+"""What makes this process ready: it polls, and Temporal answers."""
+
+DEPENDENCIES = (*NEEDED, "prometheus", "charter", "alertmanager", "knowledge")
+
+GRACE_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What the service shows. `started` is monotonic seconds.
+
+    `probes` are named monitor, analyzer, planner, executor, knowledge, worker, temporal, prometheus, charter and
+    alertmanager, as far as they exist. `registry` None: no metrics. `token` None: no token is needed. `routes` are
+    further routes, which guard themselves.
+    """
+
+    version: str
+    started: float
+    probes: Probes
+    registry: CollectorRegistry | None = None
+    token: Callable[[], str] | None = None
+    cors: bool = False
+    debug: bool = False
+    routes: Sequence[BaseRoute] = ()
+
+    def admits(self, request: Request) -> bool:
+        """Tell whether the caller may see more than a status."""
+        if self.token is None:
+            return True
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        try:
+            wanted = self.token()
+        except MapekError as error:
+            # Nobody is let in by a token that cannot be read, and a probe must not fail over it.
+            log.warning("callers are refused: %s", error)
+            return False
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), wanted.encode())
+
+
+def app(state: ServiceState) -> Starlette:
+    """Return the service."""
+    doors = _Doors(state)
+    routes: list[BaseRoute] = [Route("/health", doors.health), Route("/ready", doors.ready)]
+    if state.registry is not None:
+        routes.append(Route("/metrics", doors.metrics))
+    across = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"])] if state.cors else []
+    return Starlette(debug=state.debug, routes=[*routes, *state.routes], middleware=across)
+
+
+class _Doors:
+    def __init__(self, state: ServiceState) -> None:
+        self.state = state
+
+    async def health(self, request: Request) -> Response:
+        """Answer 503 if a restart of this process would help, else 200: healthy, or degraded if a part is down."""
+        parts = await self.state.probes.ask()
+        down = {name for name, part in parts.items() if part["status"] == "down"}
+        status = "unhealthy" if down & set(VITAL) else "degraded" if down else "healthy"
+        body: dict[str, object] = {"status": status}
+        if self.state.admits(request):
+            uptime = round(time.monotonic() - self.state.started, 3)
+            body |= {"version": self.state.version, "uptime_seconds": uptime, "components": parts}
+        return JSONResponse(body, 503 if status == "unhealthy" else 200)
+
+    async def ready(self, request: Request) -> Response:
+        """Answer 200 if cycles would run here now, else 503."""
+        parts = await self.state.probes.ask(DEPENDENCIES)
+        ready = all(name in parts and parts[name]["status"] == "up" for name in NEEDED)
+        body: dict[str, object] = {"ready": ready}
+        if self.state.admits(request):
+            body["dependencies"] = parts
+        return JSONResponse(body, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer with all metrics in Prometheus's text format."""
+        if not self.state.admits(request):
+            return JSONResponse({"title": "bearer token needed"}, 401, {"WWW-Authenticate": "Bearer"})
+        registry = self.state.registry
+        return Response(generate_latest(registry) if registry else b"", media_type=CONTENT_TYPE_LATEST)
+
+
+@asynccontextmanager
+async def serve(service: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+    """Serve until the block is left, then let open answers end for 2 s. Gives the port that was bound.
+
+    Raises:
+        ConfigurationError: the address cannot be bound.
+    """
+    listener = _listener(host, port)
+    settings = uvicorn.Config(
+        service,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        limit_concurrency=200,
+    )
+    server = _Server(settings)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="mapek-http")
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: the worker ends the service, after its activities."""
+        yield
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        where = f"{host}:{port}"
+        raise ConfigurationError(f"api.port: {where} cannot be bound: {error.strerror}; choose another") from None
+
+
+def token_for(host: str, token: Callable[[], str]) -> Callable[[], str] | None:
+    """Return the token a caller on `host` has to show; none on loopback."""
+    return None if is_loopback(host) else token

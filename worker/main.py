@@ -1,0 +1,120 @@
+"""The worker process: `mapek worker`. Starts what runs, waits for a signal, ends it in order."""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.analyze.activity import AnalyzeActivities
+from activities.execute.activity import ExecuteActivities, VerifyActivities
+from activities.knowledge.activity import KnowledgeActivities
+from activities.model.errors import ConfigurationError
+from activities.monitor.activity import MonitorActivities
+from activities.plan.activity import PlanActivities
+from activities.upkeep.activity import UpkeepActivities
+from worker import bootstrap
+from worker.assemble import Assembly, assemble
+from worker.config import Config
+from worker.http.service import serve
+from worker.temporal import connect
+from workflows import names
+from workflows.cycle import MapekCycle
+from workflows.loop import MapekLoop
+from workflows.remediation import Remediation
+from workflows.upkeep import MapekUpkeep
+
+log = logging.getLogger("mapek.worker")
+
+WORKFLOWS = [MapekCycle, Remediation, MapekLoop, MapekUpkeep]
+
+PASSED_THROUGH = ("activities", "workflows", "pydantic_core", "annotated_types")
+"""Modules the sandbox does not load anew for every workflow: ours are pure or only referenced by name."""
+
+GRACE = timedelta(seconds=10)
+"""For running activities at shutdown; a verification that is cut off goes on at the next worker."""
+
+STICKY = timedelta(seconds=1)
+"""After a crash the next workflow task waits this long for the dead worker; the default of 10 s was the largest delay."""
+
+VERIFICATIONS = 200
+"""Verifications at once: they mostly sleep."""
+
+
+async def run(config: Config) -> int:
+    """Run the worker until SIGINT or SIGTERM. Returns 0.
+
+    Raises:
+        ConfigurationError: something a person has to mend first; the message names the command.
+        Unreachable: Temporal cannot be reached.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        client = await connect(config)
+        await check(client)
+        assembly = await stack.enter_async_context(assemble(config, client))
+        await assembly.check()
+        for worker in workers(client, config, assembly):
+            await stack.enter_async_context(worker)
+        await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port))
+        log.info("worker %s serves %s", client.identity, ", ".join(loop.name for loop in config.loops))
+        await stop.wait()
+        log.info("stopping: running activities have %d s to end", GRACE.total_seconds())
+    return 0
+
+
+async def check(client: Client) -> None:
+    """Refuse to start where a schedule's start would fail without a trace."""
+    absent = await bootstrap.missing(client)
+    if absent:
+        lacking = ", ".join(key.name for key in absent)
+        raise ConfigurationError(f"search attributes are not registered: {lacking}; run `mapek bootstrap` first")
+
+
+def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
+    """Return the two workers: one for everything, one that only verifies, so that it delays nothing else."""
+    parts = assembly.parts
+    execute, knowledge = ExecuteActivities(parts), KnowledgeActivities(parts)
+    common = Worker(
+        client,
+        task_queue=names.QUEUE,
+        workflows=WORKFLOWS,
+        activities=[
+            MonitorActivities(parts).monitor,
+            AnalyzeActivities(parts).analyze,
+            PlanActivities(parts).plan,
+            execute.prepare,
+            execute.apply,
+            execute.undo,
+            knowledge.record,
+            knowledge.release,
+            UpkeepActivities(parts, assembly.locks).upkeep,
+        ],
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        ),
+        interceptors=[assembly.interceptor],
+        max_cached_workflows=200,
+        max_concurrent_activities=config.performance.max_concurrent_analyses,
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=GRACE,
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+    )
+    verifying = Worker(
+        client,
+        task_queue=names.VERIFY_QUEUE,
+        activities=[VerifyActivities(parts).verify],
+        interceptors=[assembly.interceptor],
+        max_concurrent_activities=VERIFICATIONS,
+        graceful_shutdown_timeout=timedelta(seconds=1),
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+    )
+    return [common, verifying]

@@ -1,0 +1,44 @@
+"""The one place that makes a Temporal client: for the worker and for the commands alike."""
+
+import asyncio
+import os
+import socket
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+from activities.model.errors import Unreachable
+from worker.config_sections import TemporalSettings
+
+WITHIN = 5.0
+"""Seconds in which a server has to answer; a person is waiting."""
+
+
+async def connect(settings: TemporalSettings) -> Client:
+    """Return a client of the configured server and namespace.
+
+    Certificates, API key and profile come from `TEMPORAL_*` or its profile file; address and namespace as configured
+    (which has read the same variables). Nothing of the SDK is written to standard output.
+
+    Raises:
+        Unreachable: no answer within 5 seconds.
+    """
+    options = ClientConfig.load_client_connect_config()
+    options |= {"target_host": settings.address, "namespace": settings.namespace}
+    # The core prints its warnings to standard output otherwise, into the middle of `--json`.
+    logging = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    try:
+        async with asyncio.timeout(WITHIN):
+            return await Client.connect(
+                **options,
+                data_converter=pydantic_data_converter,
+                identity=f"{os.getpid()}@{socket.gethostname()}",
+                runtime=Runtime(telemetry=TelemetryConfig(logging=logging)),
+            )
+    except (RuntimeError, TimeoutError) as error:
+        raise Unreachable(
+            f"cannot reach Temporal at {settings.address}: is the stack running? "
+            "Start it with `make run`, or set TEMPORAL_ADDRESS"
+        ) from error

@@ -1,0 +1,169 @@
+"""MapekCycle: one pass Monitor → Analyze → Plan → Execute → Knowledge.
+
+It always ends within a minute. The long part, a remediation, is a detached child with a fixed id per knob: under
+overlap SKIP a cycle that waited for it would silently stop monitoring. Knowledge is the remediation's last step, and
+the next cycle's plan uses it.
+"""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.analyze.activity import AnalyzeActivities
+    from activities.model.cycle import (
+        AnalyzeRequest,
+        CycleRequest,
+        CycleResult,
+        DecisionBrief,
+        DiagnosisBrief,
+        MonitorRequest,
+        PlanBrief,
+        PlanRequest,
+    )
+    from activities.model.observation import Observation
+    from activities.model.remediation import RemediationRequest, Yield
+    from activities.monitor.activity import MonitorActivities
+    from activities.plan.activity import PlanActivities
+    from workflows import names, options
+    from workflows.attributes import attributes, updates
+    from workflows.remediation import Remediation
+
+
+@workflow.defn(name="MapekCycle")
+class MapekCycle:
+    """One cycle of one loop."""
+
+    @workflow.run
+    async def run(self, request: CycleRequest) -> CycleResult:
+        """Look, and if there is trouble say what it is, decide, and start what was decided."""
+        observation = await self.monitor(request)
+        if observation.blind_remote or not observation.troubled:
+            return self.finish(untroubled(observation))
+        diagnosis = await self.analyze(request, observation)
+        if diagnosis.outcome:
+            return self.finish(undecidable(diagnosis))
+        decision = await self.plan(request, diagnosis)
+        started = await self.start_remediations(request, decision)
+        return self.finish(decided(diagnosis, decision, started))
+
+    async def monitor(self, request: CycleRequest) -> Observation:
+        """Ask Prometheus and Charter what is beyond its limits and what cannot be seen."""
+        return await workflow.execute_activity_method(
+            MonitorActivities.monitor,
+            MonitorRequest(loop=request.loop),
+            summary=f"what is beyond its limits in {request.loop}?",
+            **options.MONITOR,
+        )
+
+    async def analyze(self, request: CycleRequest, observation: Observation) -> DiagnosisBrief:
+        """Find patterns and causes in the recent past of what was observed."""
+        return await workflow.execute_activity_method(
+            AnalyzeActivities.analyze,
+            AnalyzeRequest(loop=request.loop, at=observation.at),
+            summary=observation.headline[:120],
+            **options.ANALYZE,
+        )
+
+    async def plan(self, request: CycleRequest, diagnosis: DiagnosisBrief) -> DecisionBrief:
+        """Decide what to do about it, from the stored analysis input, experience and guard state."""
+        return await workflow.execute_activity_method(
+            PlanActivities.plan,
+            PlanRequest(loop=request.loop, cycle_id=workflow.info().workflow_id, digest=diagnosis.digest),
+            summary=diagnosis.headline[:120],
+            **options.PLAN,
+        )
+
+    async def start_remediations(self, request: CycleRequest, decision: DecisionBrief) -> list[bool]:
+        """Start one remediation a plan; False where the knob's lock is held by another one."""
+        return list(await asyncio.gather(*(self.start(request, plan) for plan in decision.plans)))
+
+    async def start(self, request: CycleRequest, plan: PlanBrief) -> bool:
+        """Start the plan's remediation and wait for its start only. A child not yet started dies with its parent."""
+        try:
+            await workflow.start_child_workflow(
+                Remediation.run,
+                RemediationRequest(loop=request.loop, plan_id=plan.plan_id, settle=plan.settle),
+                id=plan.workflow_id,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=plan.headline[:180],
+                static_details=request.links,
+                search_attributes=attributes(
+                    {
+                        names.LOOP: request.loop,
+                        names.TRIGGER: request.trigger,
+                        names.PHASE: "preparing",
+                        names.KNOB: plan.knob,
+                        names.PLAN: plan.plan_id,
+                        names.ROOT_CAUSE: plan.cause,
+                        names.SCORE: plan.score,
+                    }
+                ),
+            )
+        except WorkflowAlreadyStartedError:
+            await self.ask_to_yield(plan)
+            return False
+        return True
+
+    async def ask_to_yield(self, plan: PlanBrief) -> None:
+        """Ask a plan of higher risk that waits for its approval on the same knob to give way."""
+        if not plan.supersedes:
+            return
+        lock = workflow.get_external_workflow_handle(plan.workflow_id)
+        try:
+            await lock.signal("yield", Yield(plan=plan.supersedes, ending="superseded", why=plan.headline))
+        except FailureError:
+            workflow.logger.info("%s does not wait any more", plan.workflow_id)
+
+    def finish(self, result: CycleResult) -> CycleResult:
+        """Make the cycle findable by what came of it: the one upsert of a cycle."""
+        workflow.upsert_search_attributes(
+            updates(
+                {
+                    names.OUTCOME: result.outcome,
+                    names.VIOLATIONS: result.violations,
+                    names.ROOT_CAUSE: result.root_cause,
+                    names.PLAN: result.plans[0] if result.plans else "",
+                }
+            )
+        )
+        return result
+
+
+def untroubled(observation: Observation) -> CycleResult:
+    """Return the result of a cycle that ends after Monitor: healthy, or blind, which is not healthy."""
+    return CycleResult(
+        headline=observation.headline,
+        outcome="blind" if observation.blind_count or observation.blind_remote else "healthy",
+        violations=tuple(v.text for v in observation.violations),
+        blind=tuple(b.text for b in observation.blind),
+    )
+
+
+def undecidable(diagnosis: DiagnosisBrief) -> CycleResult:
+    """Return the result of a cycle that ends after Analyze, as Analyze said."""
+    return CycleResult(
+        headline=diagnosis.headline,
+        outcome=diagnosis.outcome,
+        violations=diagnosis.violations,
+        blind=diagnosis.blind,
+    )
+
+
+def decided(diagnosis: DiagnosisBrief, decision: DecisionBrief, started: list[bool]) -> CycleResult:
+    """Return the result of a cycle that decided. `started` tells for each plan whether its knob was free."""
+    outcome, headline = decision.outcome, decision.headline
+    if decision.plans and not any(started):
+        outcome = "busy"
+        headline = "busy: " + ", ".join(f"{plan.knob} is being remediated" for plan in decision.plans)
+    return CycleResult(
+        headline=headline,
+        outcome=outcome,
+        plans=tuple(plan.plan_id for plan, free in zip(decision.plans, started, strict=True) if free),
+        violations=diagnosis.violations,
+        blind=diagnosis.blind,
+        root_cause=decision.root_cause,
+        rejected=decision.rejected,
+    )

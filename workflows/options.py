@@ -1,0 +1,113 @@
+"""Every time-out and retry policy, each with its reason.
+
+All activities are bounded. Those that may run above 10 s heartbeat (time-out 5 s), so that a dead worker is noticed
+within seconds and not after the whole time-out.
+"""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `workflow.execute_activity` that are fixed per activity."""
+
+    task_queue: str
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+def seconds(value: float) -> timedelta:
+    """Return a duration."""
+    return timedelta(seconds=value)
+
+
+HEARTBEAT = seconds(5)
+
+# A remote that fails is a result of Monitor, and the next tick is the retry. The attempts here are for a worker that
+# died: the second one still fits into the cycle's minute.
+MONITOR = Options(
+    start_to_close_timeout=seconds(8),
+    schedule_to_close_timeout=seconds(25),
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
+)
+
+# Range data of all components, compressed and stored.
+ANALYZE = Options(
+    start_to_close_timeout=seconds(10),
+    schedule_to_close_timeout=seconds(25),
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
+)
+
+# Reads and writes the store only; a store that is down is a result (`blocked`).
+PLAN = Options(
+    start_to_close_timeout=seconds(8),
+    schedule_to_close_timeout=seconds(20),
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
+)
+
+# Observes again, captures the pre-image and validates at Charter. Nothing is changed yet, so giving up is harmless.
+PREPARE = Options(
+    start_to_close_timeout=seconds(30),
+    schedule_to_close_timeout=seconds(120),
+    heartbeat_timeout=HEARTBEAT,
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(10), maximum_attempts=5),
+)
+
+
+def apply(timeout: float, retries: int) -> Options:
+    """Return the options of an apply: Charter's own time-out and a margin for reading back; `retries` after the first.
+
+    A dead worker costs an attempt too, so at least two retries are kept; each attempt after the first reads back.
+    """
+    return Options(
+        start_to_close_timeout=seconds(timeout + 30),
+        schedule_to_close_timeout=seconds((timeout + 30) * (retries + 3)),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RetryPolicy(
+            initial_interval=seconds(1), maximum_interval=seconds(15), maximum_attempts=max(retries, 2) + 1
+        ),
+    )
+
+
+def verify(span: float) -> Options:
+    """Return the options of a verification that takes samples for `span` seconds, twice if it has to extend once.
+
+    Bounded by time and not by attempts: a deploy in the middle starts another attempt, never an inconclusive verdict.
+    """
+    return Options(
+        start_to_close_timeout=seconds(2 * span + 60),
+        schedule_to_close_timeout=seconds(4 * span + 300),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(10)),
+    )
+
+
+# What was applied must be undone, however long Charter is away: an hour, then a person is needed.
+UNDO = Options(
+    start_to_close_timeout=seconds(90),
+    schedule_to_close_timeout=seconds(3600),
+    heartbeat_timeout=HEARTBEAT,
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(15)),
+)
+
+# The outcome is recorded exactly once. Until it is, the knob stays locked, which is the safe side: so for days.
+RECORD = Options(
+    start_to_close_timeout=seconds(10),
+    schedule_to_close_timeout=timedelta(days=7),
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(15)),
+)
+
+# Leftovers, quiet incidents, retention: the next run is the retry.
+UPKEEP = Options(
+    start_to_close_timeout=seconds(20),
+    schedule_to_close_timeout=seconds(45),
+    heartbeat_timeout=HEARTBEAT,
+    retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=2),
+)
+
+CYCLE_LIMIT = seconds(60)
+"""A cycle that hangs would silence the schedule (overlap SKIP): it is timed out with the second tick after it."""

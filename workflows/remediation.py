@@ -1,0 +1,316 @@
+"""Remediation: prepare → (approve) → apply → verify → keep | roll back → record → cool down.
+
+Its id is fixed per knob and so is the lock: while it runs, even only to cool down or in quarantine, no other
+remediation of that knob starts, from whichever loop. Until the outcome is recorded a cancellation compensates; after
+that it only ends the cool-down.
+"""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.execute.activity import ExecuteActivities, VerifyActivities
+    from activities.knowledge.activity import KnowledgeActivities
+    from activities.model.outcome import Consequence, Verdict
+    from activities.model.remediation import (
+        ApplyRequest,
+        Approval,
+        Prepared,
+        PrepareRequest,
+        Recorded,
+        RecordRequest,
+        ReleaseRequest,
+        RemediationRequest,
+        RemediationResult,
+        Resume,
+        UndoRequest,
+        Verified,
+        VerifyRequest,
+        Yield,
+    )
+    from workflows import names, options
+    from workflows.attributes import updates
+    from workflows.shield import settled, stopping
+
+
+@workflow.defn(name="Remediation")
+class Remediation:
+    """The execution of one plan on one knob."""
+
+    @workflow.init
+    def __init__(self, request: RemediationRequest) -> None:
+        """Handlers may run before `run`: the state they touch is made here."""
+        self.request = request
+        self.prepared = Prepared(headline="not prepared yet")
+        self.undo: list[int] = []
+        self.applied: list[str] = []
+        self.rolled_back: list[str] = []
+        self.applied_at: float | None = None
+        self.awaiting_approval = False
+        self.answer: Approval | None = None
+        self.yielded: Yield | None = None
+        self.released: Resume | None = None
+
+    @workflow.run
+    async def run(self, request: RemediationRequest) -> RemediationResult:
+        """Carry the plan out, record how it ended, and hold the knob as long as it has to rest."""
+        ending = await (self.settle_leftover() if request.settle_leftover else self.remedy())
+        recorded = await self.record(ending)
+        await self.hold_quarantine(recorded)
+        await self.cool_down(recorded)
+        return RemediationResult(
+            headline=recorded.headline,
+            outcome=recorded.ending,
+            plan=request.plan_id,
+            applied=tuple(self.applied),
+            rolled_back=tuple(self.rolled_back),
+            quarantined=recorded.quarantined,
+        )
+
+    async def remedy(self) -> RecordRequest:
+        """Prepare, apply, verify; keep what helps and roll back what does not."""
+        refused = await self.make_ready()
+        if refused:
+            return refused
+        fault = await self.apply_steps()
+        if stopping() or (fault and (self.prepared.transactional or not self.applied)):
+            return await self.roll_back(fault or ended("stopped", "stopped by a person"))
+        verified = await self.verify()
+        if stopping():
+            return await self.roll_back(ended("stopped", "stopped by a person"))
+        if verified.consequence is Consequence.ROLL_BACK:
+            return await self.roll_back(ended("rolled_back", verified.headline), verified)
+        return self.concluded(ended(verified.verdict.value, verified.headline), verified)
+
+    async def make_ready(self) -> RecordRequest | None:
+        """Settle, observe again, ask a person if need be. Return how it ended if the plan may not be applied."""
+        try:
+            if self.request.settle > 0:
+                await workflow.sleep(self.request.settle, summary="settle: is it still so in a moment?")
+            refused = await self.prepare()
+            if refused or not self.prepared.needs_approval:
+                return refused
+            refused = await self.approval()
+            if refused:
+                return refused
+            self.phase("applying")
+            return await self.prepare(approved=True)
+        except (FailureError, asyncio.CancelledError) as error:
+            if is_cancelled_exception(error):
+                return self.concluded(ended("stopped", "stopped by a person before anything was applied"))
+            return self.concluded(ended("failed", f"could not be prepared: {reason_of(error)}"))
+
+    async def prepare(self, *, approved: bool = False) -> RecordRequest | None:
+        """Check the plan against the worker's own rules and the present state, and capture the pre-image."""
+        self.prepared = await workflow.execute_activity_method(
+            ExecuteActivities.prepare,
+            PrepareRequest(plan_id=self.request.plan_id, approved=approved),
+            summary=f"is plan {self.request.plan_id} still right?",
+            **options.PREPARE,
+        )
+        if self.prepared.ending:
+            return self.concluded(ended(self.prepared.ending, self.prepared.headline))
+        return None
+
+    async def approval(self) -> RecordRequest | None:
+        """Wait for a person. Return how it ended if it was not approved; silence until the deadline is a no."""
+        self.phase("awaiting-approval")
+        self.awaiting_approval = True
+        try:
+            await workflow.wait_condition(
+                lambda: self.answer is not None or self.yielded is not None,
+                timeout=self.prepared.deadline,
+                timeout_summary=f"approval deadline: {self.prepared.headline}"[:180],
+            )
+        except TimeoutError:
+            return self.concluded(ended("expired", f"nobody decided within {self.prepared.deadline:.0f} s"))
+        finally:
+            self.awaiting_approval = False
+        if self.yielded:
+            return self.concluded(ended(self.yielded.ending, f"gave way while waiting for approval: {self.yielded.why}"))
+        if self.answer and not self.answer.approve:
+            return self.concluded(ended("rejected", f"rejected by {self.answer.who}: {self.answer.why}"))
+        return None
+
+    async def apply_steps(self) -> RecordRequest | None:
+        """Apply the steps in order, each fenced by the generation the one before left. Return what stopped them."""
+        generation = self.prepared.generation
+        for number, step in enumerate(self.prepared.steps):
+            if stopping():
+                return None
+            # Before the effect: a step whose outcome is unknown has to be undone too.
+            self.undo.append(number)
+            handle = workflow.start_activity_method(
+                ExecuteActivities.apply,
+                ApplyRequest(plan_id=self.request.plan_id, step=number, generation=generation),
+                summary=step.text[:180],
+                **options.apply(self.prepared.timeout, self.prepared.retries),
+            )
+            try:
+                done = await settled(handle)
+            except ActivityError as error:
+                ending = "stale" if type_of(error) == "Stale" else "failed"
+                return ended(ending, f"{step.text} could not be applied: {reason_of(error)}")
+            generation, self.applied_at = done.generation, done.at
+            self.applied.append(step.text)
+        return None
+
+    async def verify(self) -> Verified:
+        """Judge the effect by samples taken after it. A verification that cannot be made is inconclusive."""
+        self.phase("verifying")
+        return await self.judged(rollback=False)
+
+    async def judged(self, *, rollback: bool) -> Verified:
+        """Run one verification, of the plan or of its rollback."""
+        subject = "ROLLBACK: is the state before back?" if rollback else "did it help?"
+        since = self.applied_at if self.applied_at is not None and not rollback else workflow.time()
+        handle = workflow.start_activity_method(
+            VerifyActivities.verify,
+            VerifyRequest(plan_id=self.request.plan_id, since=since, rollback=rollback),
+            summary=subject + f" {', '.join(self.applied)}"[:150],
+            task_queue=names.VERIFY_QUEUE,
+            **options.verify(self.prepared.span),
+        )
+        try:
+            return await (settled(handle) if rollback else handle)
+        except (FailureError, asyncio.CancelledError) as error:
+            return Verified.unmade(f"could not be verified: {reason_of(error)}")
+
+    async def settle_leftover(self) -> RecordRequest:
+        """A predecessor was terminated with this plan half applied: roll back what stands."""
+        handle = workflow.start_activity_method(
+            ExecuteActivities.prepare,
+            PrepareRequest(plan_id=self.request.plan_id, leftover=True),
+            summary=f"what of plan {self.request.plan_id} still stands?",
+            **options.UNDO,
+        )
+        self.prepared = await settled(handle)
+        self.undo = [number for number, step in enumerate(self.prepared.steps) if step.standing]
+        self.applied = [self.prepared.steps[number].text for number in self.undo]
+        return await self.roll_back(ended("stopped", "its remediation was terminated; settled by upkeep"))
+
+    async def roll_back(self, why: RecordRequest, verified: Verified | None = None) -> RecordRequest:
+        """Undo in reverse what was or may have been applied, and verify that. One failure does not stop the others."""
+        self.phase("rolling-back")
+        failures = [failed for number in reversed(self.undo) if (failed := await self.undo_step(number, why.headline))]
+        ending = why.ending
+        if self.rolled_back:
+            ending = "rolled_back" if ending in ("failed", "stale") else ending
+            back = await self.judged(rollback=True)
+            failures += [back.headline] if back.verdict is Verdict.WORSE else []
+        headline = why.headline if not failures else f"ROLLBACK FAILED: {'; '.join(failures)} (after: {why.headline})"
+        return self.concluded(ended(ending, headline), verified).model_copy(
+            update={"undo_failed": "; ".join(failures)[:400]}
+        )
+
+    async def undo_step(self, number: int, why: str) -> str:
+        """Undo one step. Return why it could not be undone, empty if it was or nothing had to be."""
+        text = self.prepared.steps[number].text
+        handle = workflow.start_activity_method(
+            ExecuteActivities.undo,
+            UndoRequest(plan_id=self.request.plan_id, step=number),
+            summary=f"ROLLBACK {text}: {why}"[:180],
+            **options.UNDO,
+        )
+        try:
+            undone = await settled(handle)
+        except ActivityError as error:
+            return f"{text} could not be undone: {reason_of(error)}"
+        if undone.changed:
+            self.rolled_back.append(text)
+        return undone.failed
+
+    async def record(self, ending: RecordRequest) -> Recorded:
+        """Write the outcome into Knowledge, exactly once, before the knob rests."""
+        handle = workflow.start_activity_method(
+            KnowledgeActivities.record,
+            ending.model_copy(update={"plan_id": self.request.plan_id}),
+            summary=f"{ending.ending}: {ending.headline}"[:180],
+            **options.RECORD,
+        )
+        return await settled(handle)
+
+    async def hold_quarantine(self, recorded: Recorded) -> None:
+        """Keep the knob locked until a person releases it; not even a cancellation does."""
+        if not recorded.quarantined:
+            return
+        self.phase("quarantined", recorded.ending)
+        while self.released is None:
+            try:
+                await workflow.wait_condition(lambda: self.released is not None)
+            except asyncio.CancelledError:
+                if not stopping():
+                    raise
+        handle = workflow.start_activity_method(
+            KnowledgeActivities.release,
+            ReleaseRequest(plan_id=self.request.plan_id, who=self.released.who, why=self.released.why),
+            summary=f"released by {self.released.who}: {self.released.why}"[:180],
+            **options.RECORD,
+        )
+        await settled(handle)
+
+    async def cool_down(self, recorded: Recorded) -> None:
+        """Hold the lock while the knob rests. A cancellation only ends the rest."""
+        if recorded.cool_down > 0 and not stopping():
+            self.phase("cooling-down", recorded.ending)
+            try:
+                await workflow.sleep(recorded.cool_down, summary=f"cool-down {recorded.cool_down:.0f} s")
+            except asyncio.CancelledError:
+                workflow.logger.info("cool-down ended by a person")
+        self.phase("done", recorded.ending)
+
+    def concluded(self, ending: RecordRequest, verified: Verified | None = None) -> RecordRequest:
+        """Return the ending with what was measured."""
+        seconds = workflow.time() - self.applied_at if self.applied_at is not None else None
+        figures = {} if verified is None else verified.model_dump(include={"verdict", "before", "after"})
+        return ending.model_copy(update={"seconds": seconds, **figures})
+
+    def phase(self, phase: str, outcome: str = "") -> None:
+        """Make the phase, and the outcome once it is recorded, findable."""
+        workflow.upsert_search_attributes(updates({names.PHASE: phase, names.OUTCOME: outcome}))
+
+    @workflow.update(description="approve or reject the plan that waits: {plan, approve, who, why}")
+    def decide(self, approval: Approval) -> str:
+        """Take a person's decision."""
+        self.answer = approval
+        return f"plan {approval.plan} {'approved' if approval.approve else 'rejected'} by {approval.who}"
+
+    @decide.validator
+    def check_decision(self, approval: Approval) -> None:
+        """Refuse a decision nobody asked for, on another plan, or by nobody; a refusal leaves no trace in history."""
+        if not self.awaiting_approval or self.answer is not None:
+            raise ApplicationError("this plan is not waiting for a decision")
+        if approval.plan != self.request.plan_id:
+            raise ApplicationError(f"the plan that waits is {self.request.plan_id}, not {approval.plan}")
+        if not approval.who.strip():
+            raise ApplicationError("a decision needs a name: who")
+
+    @workflow.signal(name="yield", description="give way while waiting for approval: {plan, ending, why}")
+    def give_way(self, request: Yield) -> None:
+        """Give way, if it is this plan that is meant and it still waits."""
+        if self.awaiting_approval and request.plan == self.request.plan_id:
+            self.yielded = request
+
+    @workflow.signal(description="release a quarantined knob: {who, why}")
+    def resume(self, request: Resume | None = None) -> None:
+        """Release the quarantine."""
+        self.released = request or Resume(who="somebody", why="no reason given")
+
+
+def ended(ending: str, headline: str) -> RecordRequest:
+    """Return an ending, still without the plan and the figures."""
+    return RecordRequest(plan_id="", ending=ending, headline=headline[:400])
+
+
+def type_of(error: BaseException) -> str:
+    """Return the class name, in our error family, of what made an activity fail."""
+    cause = error.__cause__
+    return (cause.type or "") if isinstance(cause, ApplicationError) else ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a person needs to know of a failure, in at most 200 characters."""
+    cause = error.__cause__ if isinstance(error, ActivityError) and error.__cause__ else error
+    return str(cause)[:200] or type(cause).__name__

@@ -1,0 +1,31 @@
+"""Waiting for steps that a cancellation must not overtake."""
+
+import asyncio
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+T = TypeVar("T")
+
+
+async def settled(handle: workflow.ActivityHandle[T]) -> T:
+    """Wait for a started activity to end, even if the workflow is cancelled meanwhile, and return its result.
+
+    A cancellation that arrives is not lost: `stopping` tells of it afterwards. With a plain await a rollback would be
+    scheduled in the same workflow task as the cancel request and could overtake an apply that is still in flight.
+
+    Raises:
+        ActivityError: the activity failed for good.
+    """
+    while not handle.done():
+        try:
+            await asyncio.shield(handle)
+        except (FailureError, asyncio.CancelledError):
+            continue  # on eviction the handle is cancelled too, so this loop ends
+    return handle.result()
+
+
+def stopping() -> bool:
+    """Tell whether cancellation of this workflow was asked for (an empty reason counts)."""
+    return workflow.cancellation_reason() is not None

@@ -1,0 +1,64 @@
+"""MapekUpkeep: leftovers, plans that wait for nothing, quiet incidents, retention.
+
+What a terminated or timed-out remediation left half applied is found here and settled under the same lock.
+"""
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.model.cycle import PlanBrief
+    from activities.model.intake import Upkeep, UpkeepRequest, Yielding
+    from activities.model.remediation import RemediationRequest
+    from activities.upkeep.activity import UpkeepActivities
+    from workflows import names, options
+    from workflows.attributes import attributes
+    from workflows.remediation import Remediation
+
+
+@workflow.defn(name="MapekUpkeep")
+class MapekUpkeep:
+    """One round of upkeep of one loop."""
+
+    @workflow.run
+    async def run(self, request: UpkeepRequest) -> Upkeep:
+        """Look what is left to do, and start it."""
+        found = await workflow.execute_activity_method(
+            UpkeepActivities.upkeep, request, summary=f"what is left to settle in {request.loop}?", **options.UPKEEP
+        )
+        for leftover in found.leftovers:
+            await self.settle(request, leftover)
+        for waiting in found.yielding:
+            await self.ask_to_yield(waiting)
+        return found
+
+    async def settle(self, request: UpkeepRequest, leftover: PlanBrief) -> None:
+        """Start a remediation that rolls the leftover back; if the knob is locked again, its holder comes first."""
+        try:
+            await workflow.start_child_workflow(
+                Remediation.run,
+                RemediationRequest(loop=request.loop, plan_id=leftover.plan_id, settle_leftover=True),
+                id=leftover.workflow_id,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"ROLLBACK of what was left of: {leftover.headline}"[:180],
+                search_attributes=attributes(
+                    {
+                        names.LOOP: request.loop,
+                        names.PHASE: "rolling-back",
+                        names.KNOB: leftover.knob,
+                        names.PLAN: leftover.plan_id,
+                        names.ROOT_CAUSE: leftover.cause,
+                    }
+                ),
+            )
+        except WorkflowAlreadyStartedError:
+            workflow.logger.info("%s is locked; its leftover waits for the next round", leftover.knob)
+
+    async def ask_to_yield(self, waiting: Yielding) -> None:
+        """Ask a plan that waits for an approval to give way; it may just have ended by itself."""
+        try:
+            lock = workflow.get_external_workflow_handle(waiting.workflow_id)
+            await lock.signal("yield", waiting.signal)
+        except FailureError:
+            workflow.logger.info("%s does not wait any more", waiting.workflow_id)
