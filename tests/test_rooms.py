@@ -25,7 +25,7 @@ MAY_IMPORT = {
     },
     "activities.parts": {"activities.model", "activities.clients", "activities.settings"},
     "activities.heartbeat": set(),
-    "activities.upkeep": {"activities.model", "activities.settings"},
+    "activities.upkeep": {"activities.model", "activities.monitor", "activities.analyze"},
     "workflows": {"activities"},
     "worker": {"activities", "workflows"},
     "deploy.charter": set(),

@@ -1,22 +1,176 @@
 """The only place that constructs clients: from the configuration to everything a worker process works with."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.metadata import version
 
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
 from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
 from activities.clients.http import Http
 from activities.clients.locks import Locks
 from activities.clients.prometheus import PrometheusClient
-from activities.clients.store.store import Store, open_store
-from activities.model.errors import ConfigurationError, MapekError
+from activities.clients.store.store import open_store
+from activities.model.errors import ConfigurationError, MapekError, Unreachable
 from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
 from worker.config import Config
+from worker.counting import LastRun
+from worker.credentials import charter_token, token_of
 from worker.http.metrics import Metrics
+from worker.http.probes import Probe, Probes
+from worker.http.service import ServiceState, app, token_for
 from worker.interceptor import MapekInterceptor
+
+STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply"}
+"""A component of `/health` and the activity that tells when it last ran."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """One worker process. `workers` is filled by whoever starts them, and `/ready` looks at it."""
+
+    parts: Parts
+    locks: Locks
+    metrics: Metrics
+    interceptor: MapekInterceptor
+    service: Starlette
+    workers: list[Worker]
+
+    async def check(self) -> None:
+        """Return if what this process was promised is there.
+
+        Raises:
+            ConfigurationError: the simulator was announced, and no Charter answers.
+        """
+        for loop in self.parts.loops.values():
+            if not loop.settings.simulator:
+                continue
+            try:
+                await loop.charter.health()
+            except MapekError as error:
+                raise ConfigurationError(
+                    f"staging.use_mock_charter is true, but no Charter answers at {loop.settings.execute.charter_url}"
+                    f" ({error}); `make run` starts one there, or set it to false and name your own"
+                ) from error
+
+
+@asynccontextmanager
+async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
+    """Give everything a worker process needs; closed in reverse order at the end.
+
+    Raises:
+        ConfigurationError, StoreUnavailable: the store cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        http = Http()
+        stack.push_async_callback(http.close)
+        store = await open_store(config.store_address)
+        stack.push_async_callback(store.close)
+        parts = Parts(
+            loops={loop.name: loop_parts(loop, http) for loop in config.loops},
+            store=store,
+            clock=time.time,
+            worker=client.identity,
+        )
+        metrics, last_run = Metrics(CollectorRegistry()), LastRun()
+        workers: list[Worker] = []
+        probes = {
+            **{name: component(workers, last_run, activity) for name, activity in STEPS.items()},
+            **remotes(config, client, parts, http),
+            "worker": component(workers, last_run, "monitor"),
+        }
+        yield Assembly(
+            parts=parts,
+            locks=Locks(client),
+            metrics=metrics,
+            interceptor=MapekInterceptor(metrics, last_run),
+            service=app(service_state(config, metrics, Probes(probes))),
+            workers=workers,
+        )
+
+
+def loop_parts(settings: LoopSettings, http: Http) -> LoopParts:
+    """Return the remotes of one loop, all over the one shared HTTP client."""
+    monitor, execute = settings.monitor, settings.execute
+    return LoopParts(
+        settings=settings,
+        prometheus=PrometheusClient(http, monitor.prometheus_url, monitor.timeout_seconds),
+        charter=CharterClient(http, execute.charter_url, charter_token(execute)),
+    )
+
+
+def service_state(config: Config, metrics: Metrics, probes: Probes) -> ServiceState:
+    """Return what the HTTP service shows."""
+    return ServiceState(
+        version=version("mapek"),
+        started=time.monotonic(),
+        probes=probes,
+        registry=metrics.registry if config.staging.collect_metrics else None,
+        token=token_for(config.api.host, token_of(config.api.webhook_token_file)),
+        cors=config.api.cors_enabled,
+        debug=config.api.debug,
+    )
+
+
+def component(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:
+    """Return the probe of a part that runs in this process: well while the workers run."""
+
+    async def probe() -> str:
+        if not workers or not all(worker.is_running for worker in workers):
+            raise Unreachable("the workers do not run")
+        return last_run.text(activity)
+
+    return probe
+
+
+def remotes(config: Config, client: Client, parts: Parts, http: Http) -> dict[str, Probe]:
+    """Return the probes of everything this process talks to; of several loops the first failing one is told."""
+    loops = tuple(parts.loops.values())
+    probes = {
+        "temporal": temporal_probe(client, config.temporal.address),
+        "knowledge": well(parts.store.ready, "the store can be read"),
+        "prometheus": all_well([loop.prometheus.ready for loop in loops], "ready"),
+        "charter": all_well([loop.charter.health for loop in loops], "healthy"),
+    }
+    if config.alertmanager.enabled:
+        probes["alertmanager"] = well(AlertmanagerClient(http, config.alertmanager.url).ready, "ready")
+    return probes
+
+
+def well(ask: Callable[[], Awaitable[None]], text: str) -> Probe:
+    """Return a probe that asks one thing."""
+    return all_well([ask], text)
+
+
+def all_well(asks: list[Callable[[], Awaitable[None]]], text: str) -> Probe:
+    """Return a probe that asks several things of the same kind."""
+
+    async def probe() -> str:
+        for ask in asks:
+            await ask()
+        return text
+
+    return probe
+
+
+def temporal_probe(client: Client, address: str) -> Probe:
+    """Return the probe of the Temporal server."""
+
+    async def probe() -> str:
+        try:
+            serving = await client.service_client.check_health()
+        except RPCError as error:
+            raise Unreachable(f"Temporal at {address}: {error.status.name}") from error
+        if not serving:
+            raise Unreachable(f"Temporal at {address} says that it does not serve")
+        return f"serving namespace {client.namespace}"
+
+    return probe

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, cast
 
-from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import (
     Client,
@@ -62,9 +62,11 @@ async def bootstrap(client: Client, loops: list[LoopSchedule]) -> list[str]:
     return done
 
 
-async def missing(client: Client) -> list[SearchAttributeKey[object]]:
+async def missing(client: Client) -> list[SearchAttributeKey[Any]]:
     """Return the search attributes that are not registered in the client's namespace."""
-    known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
     return [key for key in names.SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
 
 
@@ -72,7 +74,7 @@ async def register(client: Client) -> list[str]:
     """Register the missing search attributes and return their names."""
     wanted = await missing(client)
     if wanted:
-        kinds = {key.name: IndexedValueType.ValueType.ValueType(key.indexed_value_type) for key in wanted}
+        kinds = {key.name: cast(Any, key.indexed_value_type) for key in wanted}
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds)
         )

@@ -10,6 +10,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.model.base import clipped
 from activities.model.errors import MapekError, RetryableError
+from worker.counting import LastRun, count
 from worker.http.metrics import Metrics
 
 MESSAGE_LIMIT = 400
@@ -19,24 +20,28 @@ MESSAGE_LIMIT = 400
 class MapekInterceptor(Interceptor):
     """Wraps every activity of a worker."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, last_run: LastRun) -> None:
         self.metrics = metrics
+        self.last_run = last_run
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
         """Return the wrapper."""
-        return _Inbound(next, self.metrics)
+        return _Inbound(next, self)
 
 
 class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, following: ActivityInboundInterceptor, metrics: Metrics) -> None:
+    def __init__(self, following: ActivityInboundInterceptor, outer: MapekInterceptor) -> None:
         super().__init__(following)
-        self.metrics = metrics
+        self.metrics, self.last_run = outer.metrics, outer.last_run
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-        name = activity.info().activity_type
-        started = time.monotonic()
+        info = activity.info()
+        name, started = info.activity_type, time.monotonic()
         try:
-            return await super().execute_activity(input)
+            result = await super().execute_activity(input)
+            self.last_run.note(name)
+            count(self.metrics, info.workflow_id or "", input.args, result)
+            return result
         except MapekError as error:
             self.metrics.activity_errors.labels(name, type(error).__name__).inc()
             activity.logger.warning("%s: %s", type(error).__name__, clipped(str(error), MESSAGE_LIMIT))

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import signal
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -20,6 +22,7 @@ from activities.upkeep.activity import UpkeepActivities
 from worker import bootstrap
 from worker.assemble import Assembly, assemble
 from worker.config import Config
+from worker.counting import watch_schedules
 from worker.http.service import serve
 from worker.temporal import connect
 from workflows import names
@@ -56,17 +59,34 @@ async def run(config: Config) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        client = await connect(config)
+        client = await connect(config.temporal)
         await check(client)
         assembly = await stack.enter_async_context(assemble(config, client))
         await assembly.check()
         for worker in workers(client, config, assembly):
-            await stack.enter_async_context(worker)
+            assembly.workers.append(await stack.enter_async_context(worker))
         await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port))
-        log.info("worker %s serves %s", client.identity, ", ".join(loop.name for loop in config.loops))
+        await stack.enter_async_context(in_background(watch_schedules(client, names_of(config), assembly.metrics)))
+        log.info("worker %s serves %s", client.identity, ", ".join(names_of(config)))
         await stop.wait()
         log.info("stopping: running activities have %d s to end", GRACE.total_seconds())
     return 0
+
+
+def names_of(config: Config) -> list[str]:
+    """Return the names of the loops this worker serves."""
+    return [loop.name for loop in config.loops]
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the work while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def check(client: Client) -> None:

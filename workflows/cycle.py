@@ -40,7 +40,7 @@ class MapekCycle:
     async def run(self, request: CycleRequest) -> CycleResult:
         """Look, and if there is trouble say what it is, decide, and start what was decided."""
         observation = await self.monitor(request)
-        if observation.blind_remote or not observation.troubled:
+        if observation.outcome:
             return self.finish(untroubled(observation))
         diagnosis = await self.analyze(request, observation)
         if diagnosis.outcome:
@@ -136,7 +136,7 @@ def untroubled(observation: Observation) -> CycleResult:
     """Return the result of a cycle that ends after Monitor: healthy, or blind, which is not healthy."""
     return CycleResult(
         headline=observation.headline,
-        outcome="blind" if observation.blind_count or observation.blind_remote else "healthy",
+        outcome=observation.outcome,
         violations=tuple(v.text for v in observation.violations),
         blind=tuple(b.text for b in observation.blind),
     )

@@ -13,7 +13,6 @@ from temporalio.common import RetryPolicy
 class Options(TypedDict, total=False):
     """The keyword arguments of `workflow.execute_activity` that are fixed per activity."""
 
-    task_queue: str
     start_to_close_timeout: timedelta
     schedule_to_close_timeout: timedelta
     heartbeat_timeout: timedelta

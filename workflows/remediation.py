@@ -129,7 +129,9 @@ class Remediation:
         finally:
             self.awaiting_approval = False
         if self.yielded:
-            return self.concluded(ended(self.yielded.ending, f"gave way while waiting for approval: {self.yielded.why}"))
+            return self.concluded(
+                ended(self.yielded.ending, f"gave way while waiting for approval: {self.yielded.why}")
+            )
         if self.answer and not self.answer.approve:
             return self.concluded(ended("rejected", f"rejected by {self.answer.who}: {self.answer.why}"))
         return None

@@ -84,7 +84,7 @@ class PrometheusClient:
             "POST",
             f"{self._url}/api/v1/{route}",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
-            content=urlencode({**form, "timeout": f"{_number(self._timeout)}s"}).encode(),
+            content=urlencode({**form, "timeout": f"{round(self._timeout * 1000)}ms"}).encode(),
             timeout=self._timeout,
             max_bytes=MAX_BYTES,
         )

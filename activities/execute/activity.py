@@ -148,7 +148,9 @@ class ExecuteActivities:
             return None
         found = await self.read_back(attempts.plan, call)
         if found.state is State.UNKNOWN:
-            raise Ambiguous(f"{call.path} for plan {attempts.plan.plan_id}: Charter's state does not tell if it was done")
+            raise Ambiguous(
+                f"{call.path} for plan {attempts.plan.plan_id}: Charter's state does not tell if it was done"
+            )
         if found.state is not State.DONE:
             return None
         before = await self.effect(attempts.plan, attempts.step, Direction.BEFORE)
@@ -176,14 +178,17 @@ class ExecuteActivities:
             text = plan.actions[request.step].text
             done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(plan, request.step)
             if done is None:
-                return Undone(headline=f"nothing to undo: {text} does not stand at Charter", changed=False)
+                return Undone(
+                    headline=f"nothing to undo: {text} does not stand at Charter", changed=False, loop=plan.loop
+                )
             try:
                 undone = await self.undo_effect(plan, done)
             except (Stale, Superseded, NotFound) as error:
-                return Undone(headline=f"ROLLBACK FAILED: {text}", changed=False, failed=clipped(f"{text}: {error}"))
+                failed = clipped(f"{text}: {error}")
+                return Undone(headline=f"ROLLBACK FAILED: {text}", changed=False, failed=failed, loop=plan.loop)
             if undone is None:
-                return Undone(headline=f"{text} has no inverse", changed=False)
-            return Undone(headline=f"ROLLBACK {text}: generation {undone.generation}")
+                return Undone(headline=f"{text} has no inverse", changed=False, loop=plan.loop)
+            return Undone(headline=f"ROLLBACK {text}: generation {undone.generation}", loop=plan.loop)
 
     async def done_unheard(self, plan: Plan, step: int) -> Effect | None:
         """Return the effect of a step whose reply was never heard; None if it was never sent or always refused."""

@@ -53,8 +53,11 @@ def _with_key(key: str, changes: tuple[Change | None, ...]) -> Change | None:
 
 
 def _policy_id(call: ChangeCall, versions: tuple[Policy, ...]) -> str | None:
-    applied = (p for p in versions if p.last_change is not None and p.last_change.key == call.key)
-    return next((p.id for p in applied), None) if call.path == Route.APPLY else None
+    if call.path != Route.APPLY:
+        return None
+    # Every version shows the last change of its knob, so the key alone does not tell them apart.
+    newest = max(versions, key=lambda policy: policy.version, default=None)
+    return None if newest is None else newest.id
 
 
 def _by_value(call: ChangeCall, committee: Committee, versions: tuple[Policy, ...]) -> Readback:

@@ -44,15 +44,14 @@ class KnowledgeActivities:
             ending=stands.ending,
             cool_down=cool_down(stands.ending, plan.cool_downs),
             quarantined=bool(request.undo_failed),
+            loop=plan.loop,
         )
 
     @activity.defn(name="release")
     async def release(self, request: ReleaseRequest) -> None:
         """Release the quarantined knob of a plan in the store, with who and why in the audit."""
         plan = await self.parts.store.plans.get(request.plan_id)
-        await self.parts.store.guards.release(
-            plan.charter, plan.knob, request.who, request.why, self.parts.clock()
-        )
+        await self.parts.store.guards.release(plan.charter, plan.knob, request.who, request.why, self.parts.clock())
 
 
 def outcome_of(plan: Plan, request: RecordRequest, now: float) -> Outcome:

@@ -83,10 +83,14 @@ class PlanBrief(Noun):
 
 
 class DecisionBrief(Noun):
-    """What of a decision goes into history: the plans, and at most 6 rejected candidates, each one line."""
+    """What of a decision goes into history: the plans, and at most 6 rejected candidates, each one line.
+
+    `blocked_by` are the rules of the guards that stopped candidates.
+    """
 
     headline: str
     outcome: str
     plans: tuple[PlanBrief, ...] = ()
     root_cause: str = ""
     rejected: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()

@@ -27,6 +27,10 @@ class Observation(Noun):
     blind_remote: bool = False
 
     @property
-    def troubled(self) -> bool:
-        """Whether the cycle has to go on to Analyze."""
-        return self.violation_count > 0 or self.suspects > 0
+    def outcome(self) -> str:
+        """How the cycle ends here: blind or healthy; empty if it has to go on to Analyze."""
+        if self.blind_remote:
+            return "blind"
+        if self.violation_count > 0 or self.suspects > 0:
+            return ""
+        return "blind" if self.blind_count else "healthy"

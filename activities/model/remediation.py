@@ -120,6 +120,7 @@ class Undone(Noun):
     headline: str
     changed: bool = True
     failed: str = ""
+    loop: str = ""
 
 
 class RecordRequest(Noun):
@@ -146,6 +147,7 @@ class Recorded(Noun):
     ending: str
     cool_down: float = 0.0
     quarantined: bool = False
+    loop: str = ""
 
 
 class Approval(Noun):

@@ -7,7 +7,7 @@ from typing import TypeVar
 from temporalio import activity
 
 from activities.model.base import clipped
-from activities.model.blindspot import BlindSpot, Blindness
+from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.cycle import MonitorRequest
 from activities.model.errors import MapekError
 from activities.model.observation import Observation

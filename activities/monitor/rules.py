@@ -60,8 +60,9 @@ def _named(name: str, where: str) -> str:
 def _apply_query(rules: dict[str, MetricRule], query: QueryEntry) -> None:
     name = _named(query.name, "monitor.queries")
     expr, bad, limit = parse_critical(name, query.query)
-    metric = expr.removeprefix(PREFIX) if _NAME.fullmatch(expr) else name
-    if metric == name and metric in rules and expr.removeprefix(PREFIX) != name:
+    short = expr.removeprefix(PREFIX)
+    metric = short if short in rules else name
+    if metric in rules and metric != short:
         raise ConfigurationError(f"monitor.queries.{name}: a metric has this name; choose another for the query")
     known = rules.get(metric) or _own(metric, expr, limit, bad)
     rules[metric] = _limited(known, limit, bad).model_copy(update={"severity": query.severity})

@@ -36,7 +36,7 @@ class PlanActivities:
             decision = await self.decide(settings, request)
             return await self.brief(decision)
         except StoreUnavailable as error:
-            return DecisionBrief(outcome="blocked", headline=clipped(f"blocked: store: {error}"))
+            return DecisionBrief(outcome="blocked", headline=clipped(f"blocked: store: {error}"), blocked_by=("store",))
 
     async def decide(self, settings: LoopSettings, request: PlanRequest) -> Decision:
         """Take the snapshot, decide upon it, and keep both before anything may come of it."""
@@ -84,6 +84,7 @@ class PlanActivities:
             plans=tuple([await self.plan_brief(plan, guards) for plan in decision.plans]),
             root_cause=causes[0].cause.value if causes else "",
             rejected=tuple(clipped(candidate.text) for candidate in rejected[:REJECTED_SHOWN]),
+            blocked_by=tuple(sorted({block.rule for block in decision.blocks})),
         )
 
     async def plan_brief(self, plan: Plan, guards: GuardState) -> PlanBrief:

@@ -1,5 +1,6 @@
 """From the chosen candidate to the plan: everything a remediation will need, fixed and hashed."""
 
+from activities.analyze.symptoms import expanded
 from activities.model.action import COMMITTEE
 from activities.model.base import clipped
 from activities.model.charter import Committee
@@ -14,8 +15,7 @@ from activities.plan.selection import Option
 def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
     """Return the plan of a chosen option.
 
-    It belongs to the open incident of its knob, or to a new one whose onset is that of the root cause. Cost, score
-    and wording are not part of its hash, so the same change to the same state in the same trouble has the same id.
+    It belongs to the open incident of its knob, or to a new one whose onset is that of the root cause.
     """
     candidate, root, settings = option.candidate, option.root, context.settings
     known = context.guards.incident(candidate.knob)
@@ -68,10 +68,12 @@ def verification_of(option: Option, context: PlanContext, committee: Committee) 
     or a knob of the committee; those that cannot be seen now cannot be seen to get worse and are left out.
     """
     root, analysis, diagnosis = option.root, context.analysis, context.diagnosis
+    members = frozenset(member.name for member in committee.members)
+    calls = expanded(analysis.topology, members)
     touched = {component for component, _ in root.pairs} | {root.component}
-    around = touched.union(*(analysis.topology.neighbours(component) for component in touched))
-    if COMMITTEE in around or option.candidate.knob == COMMITTEE:
-        around |= {member.name for member in committee.members}
+    around = touched.union(*(calls.neighbours(component) for component in touched))
+    if COMMITTEE in (root.component, option.candidate.knob):
+        around |= members
     around -= {COMMITTEE, *(spot.component for spot in diagnosis.blind)}
     violated = {violation.key for violation in diagnosis.violations}
     return context.verification.model_copy(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from activities.analyze.symptoms import expanded, upstream
 from activities.model.action import COMMITTEE, Action, ActionType
 from activities.model.charter import Committee
 from activities.model.component import Topology
@@ -52,17 +53,6 @@ def entry(topology: Topology, affected: frozenset[str]) -> str | None:
     return next((c for c in sorted(affected) if not affected.intersection(topology.callers(c))), None)
 
 
-def _upstream(topology: Topology, component: str) -> frozenset[str]:
-    found: set[str] = set()
-    waiting = list(topology.callers(component))
-    while waiting:
-        caller = waiting.pop()
-        if caller not in found:
-            found.add(caller)
-            waiting.extend(topology.callers(caller))
-    return frozenset(found)
-
-
 def _scale_up(ground: Ground) -> tuple[Remedy, ...]:
     replicas = ground.committee.replicas + ground.settings.scale_step
     grow = Action(type=ActionType.SCALE_UP, parameters={"replicas": replicas})
@@ -79,7 +69,7 @@ def _tune(ground: Ground) -> tuple[Remedy, ...]:
 
 
 def _throttle_upstream(ground: Ground) -> tuple[Remedy, ...]:
-    source = entry(ground.topology, _upstream(ground.topology, COMMITTEE))
+    source = entry(ground.topology, upstream(ground.topology, (COMMITTEE,)))
     return () if source is None else (_throttle_of(source, ground.settings),)
 
 
@@ -106,7 +96,8 @@ def _bypass(ground: Ground) -> tuple[Remedy, ...]:
 
 def _throttle_affected(ground: Ground) -> tuple[Remedy, ...]:
     affected = frozenset({ground.root.component, *(component for component, _ in ground.root.pairs)} - {COMMITTEE})
-    source = entry(ground.topology, affected) or _target(ground.root)
+    calls = expanded(ground.topology, (member.name for member in ground.committee.members))
+    source = entry(calls, affected) or _target(ground.root)
     return () if source is None else (_throttle_of(source, ground.settings),)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,7 +32,8 @@ class Keys:
     """Keys in flight or answered; of the answered the newest `KEYS_KEPT` are remembered."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: dict[str, _Entry] = {}
+        self._answered: deque[str] = deque()
 
     def begin(self, key: str, fingerprint: str) -> Reply | None:
         """Take the key for a request; return the stored reply if this very request was decided before.
@@ -53,9 +54,9 @@ class Keys:
     def store(self, key: str, reply: Reply) -> None:
         """Keep the reply of a decided change."""
         self._entries[key].reply = reply
-        answered = [name for name, entry in self._entries.items() if entry.reply is not None]
-        for name in answered[: max(0, len(self._entries) - KEYS_KEPT)]:
-            del self._entries[name]
+        self._answered.append(key)
+        if len(self._answered) > KEYS_KEPT:
+            del self._entries[self._answered.popleft()]
 
     def release(self, key: str) -> None:
         """Forget a request that was not decided, so that it can be sent again."""

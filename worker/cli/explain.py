@@ -48,7 +48,9 @@ async def explain(
     """Tell what was found, why this was chosen, what was rejected and by which rule, and what came of it."""
     session = of(ctx)
     if not (find.PLAN_ID.fullmatch(identifier) or find.CYCLE_ID.fullmatch(identifier)):
-        raise typer.BadParameter(f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)")
+        raise typer.BadParameter(
+            f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)"
+        )
     found = await _stored(session, identifier)
     if found is None:
         async with session.temporal() as client:
@@ -100,7 +102,7 @@ async def _healthy(client: Client, cycle_id: str) -> CycleResult:
     if described.status is WorkflowExecutionStatus.RUNNING:
         raise NotFound(f"cycle {cycle_id} still runs; ask again in a minute")
     try:
-        return await handle.result(rpc_timeout=RPC)
+        return CycleResult.model_validate(await handle.result(rpc_timeout=RPC))
     except WorkflowFailureError as error:
         raise NotFound(f"cycle {cycle_id} ended without an answer: {error.cause}") from None
 
@@ -136,7 +138,9 @@ def _show_decision(decision: Decision) -> None:
 def _show_diagnosis(diagnosis: Diagnosis) -> None:
     show.lines("Found", [v.text for v in diagnosis.violations])
     show.lines("Blind spots", [b.text for b in diagnosis.blind])
-    patterns = [f"{p.kind} {p.confidence:.2f} on {', '.join(p.components)}: {p.evidence.text}" for p in diagnosis.patterns]
+    patterns = [
+        f"{p.kind} {p.confidence:.2f} on {', '.join(p.components)}: {p.evidence.text}" for p in diagnosis.patterns
+    ]
     show.lines("Patterns", patterns)
     causes = [f"{c.cause} on {c.component}, confidence {c.confidence:.2f}: {c.why}" for c in diagnosis.root_causes]
     show.lines(f"Root causes (overall confidence {diagnosis.confidence:.2f})", causes)

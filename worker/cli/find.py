@@ -1,6 +1,5 @@
 """Finding what an id or a loop stands for, in the store and at Temporal."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -73,13 +72,10 @@ async def plans_of(store: Store, identifier: str) -> tuple[str, ...]:
     if PLAN_ID.fullmatch(identifier):
         return ((await store.plans.get(identifier)).plan_id,)
     if not CYCLE_ID.fullmatch(identifier):
-        raise typer.BadParameter(f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)")
+        raise typer.BadParameter(
+            f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)"
+        )
     decision = await store.plans.decision_of(identifier)
     if decision is None:
         raise NotFound(f"cycle {identifier} decided nothing, or its decision is no longer kept")
     return tuple(plan.plan_id for plan in decision.plans)
-
-
-async def gone(seconds: float) -> None:
-    """Wait between two looks at something that ends by itself."""
-    await asyncio.sleep(seconds)

@@ -3,16 +3,15 @@
 from typing import Annotated, Any
 
 import typer
+from temporalio.client import Client, ScheduleDescription, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model.errors import ConfigurationError, StoreUnavailable
 from activities.model.mode import Mode, ModeName
 from activities.settings import LoopSettings
-from temporalio.client import Client, ScheduleDescription, WorkflowExecution
 from worker.cli import find, show
 from worker.cli.session import RPC, AsJson, Session, of, verb
 from workflows import names
-
-OUTCOME = r"[a-z_]+"
 
 
 @verb
@@ -123,8 +122,6 @@ async def _knobs(session: Session, loop: LoopSettings) -> list[dict[str, Any]] |
 
 
 async def _schedule(client: Client, loop: str) -> ScheduleDescription | None:
-    from temporalio.service import RPCError, RPCStatusCode
-
     try:
         return await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=RPC)
     except RPCError as error:

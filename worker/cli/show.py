@@ -56,9 +56,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             drawn.add_row(*map(Text, row))
         Console().print(drawn)
         return
-    widths = [max(map(len, cells)) for cells in zip(columns, *safe, strict=True)]
-    for row in (columns, *safe):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    widths = [max(map(len, down)) for down in zip(columns, *safe, strict=True)]
+    for cells in (list(columns), *safe):
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
 def note(text: str) -> None:

@@ -21,6 +21,10 @@ class Guards:
         """Return the knobs that ever had a cool-down or are quarantined, and the open incidents with their rungs."""
         return await self._database.read(lambda connection: _state(connection, charter))
 
+    async def open_incident(self, charter: str, knob: str, onset: float, now: float) -> Incident:
+        """Return the knob's open incident, opened with `onset` if there is none; the onset of an open one stands."""
+        return await self._database.write(lambda c: incidents.opened(c, charter, knob, (onset, now)))
+
     async def start_rung(self, charter: str, knob: str, onset: float, now: float, rung: Rung) -> Incident:
         """Note that a plan starts and return the knob's incident, opened with `onset` if none is open.
 

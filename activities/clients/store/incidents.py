@@ -17,8 +17,8 @@ def still_open(connection: Connection, charter: str) -> tuple[Incident, ...]:
     return tuple(Incident(**row, rungs=_rungs(connection, row["incident_id"])) for row in rows)
 
 
-def start_rung(connection: Connection, charter: str, knob: str, times: tuple[float, float], rung: Rung) -> Incident:
-    """Add `rung` to the knob's open incident and return it; `times` are (onset, now), used if one has to be opened."""
+def opened(connection: Connection, charter: str, knob: str, times: tuple[float, float]) -> Incident:
+    """Return the knob's open incident; `times` are (onset, now), the onset used if one has to be opened."""
     onset, now = times
     running = connection.scalar(
         select(incidents.c.incident_id).where(
@@ -29,6 +29,12 @@ def start_rung(connection: Connection, charter: str, knob: str, times: tuple[flo
     connection.execute(
         update(incidents).where(incidents.c.incident_id == found, incidents.c.seen_at < now).values(seen_at=now)
     )
+    return _incident(connection, found)
+
+
+def start_rung(connection: Connection, charter: str, knob: str, times: tuple[float, float], rung: Rung) -> Incident:
+    """Add `rung` to the knob's open incident and return it; `times` are (onset, now), used if one has to be opened."""
+    found = opened(connection, charter, knob, times).incident_id
     tried = exists().where(rungs.c.incident_id == found, rungs.c.plan_id == rung.plan_id)
     if not connection.scalar(select(tried)):
         connection.execute(insert(rungs).values(incident_id=found, **rung.model_dump()))

@@ -39,7 +39,7 @@ def test_a_promql_regex_matches_only_itself(value: str, other: str):
 @given(st.text())
 def test_promql_can_always_be_sent(value: str):
     """Lone surrogates do not break the sending."""
-    assert promql(value).encode()
+    assert promql(value).encode().count(b'"') >= value.count('"')
 
 
 @given(st.text())
@@ -81,7 +81,7 @@ def test_markdown_neither_links_nor_mentions(value: str):
     """Links, images, HTML, mentions, tables and escape sequences arrive as signs."""
     shown = markdown(value)
     assert "\x1b" not in shown
-    assert not re.search(r"\]\(|<img|(?<!\\)@|www\.|(?<!\\)&|(?<!\\)\|", shown)
+    assert not re.search(r"\]\(|(?<!\\)<|(?<!\\)@|www\.|(?<!\\)&|(?<!\\)\|", shown)
 
 
 @given(st.text(min_size=1) | NASTY.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))

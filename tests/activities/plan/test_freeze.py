@@ -95,6 +95,8 @@ def test_neighbours_are_what_can_be_seen_around(root, context):
     near = only(choose(context(root("overload", "policy-engine"), blind=(spot,)))).verification.neighbours
     members = tuple(f"validator-{i}" for i in range(1, 6))
     assert near == ("gateway", "policy-engine", *members)
+    member = root("unhealthy_member", "validator-2")
+    assert "policy-engine" in only(choose(context(member))).verification.neighbours
     far = only(choose(context(root("overload", "gateway")))).verification.neighbours
     assert far == ("gateway", "policy-engine")
 

@@ -135,6 +135,13 @@ def test_entry_of_the_affected_part(edges, affected, expected):
     assert entry(Topology(edges=edges), frozenset(affected)) == expected
 
 
+def test_a_cascade_in_the_committee_is_throttled_where_it_is_called(rungs, root):
+    """Members are called by whoever calls the committee: load enters an affected policy engine before them."""
+    pairs = (("audit-log", "failure_rate"), ("policy-engine", "failure_rate"), ("validator-2", "failure_rate"))
+    first = rungs(root("cascade", "validator-2", pairs=pairs))[0]
+    assert first == ["THROTTLE_REQUESTS throttle-requests.policy-engine (rate_limit 300.0)"]
+
+
 def test_a_circle_of_callers_ends(rungs, root):
     """Callers of the committee that call each other have no entry: nothing to throttle, and no endless search."""
     circle = Topology(edges=(("a", "b"), ("b", "a"), ("b", "committee")))

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,9 +22,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A simulator in a process of its own, with doors."""
     with started(tmp_path_factory.mktemp("charter"), "--sim-doors") as server:
         yield server
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An empty folder."""
-    return tmp_path

@@ -1,65 +1,18 @@
 """The OpenAPI document is valid, and every live reply is what it promises."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from tests.deploy.charter.servers import ROOT, TOKEN, change_headers, throttle_body
+from tests.deploy.charter.contract import CONTRACT, OPERATIONS, check, resolved
+from tests.deploy.charter.servers import TOKEN, change_headers, throttle_body
 
-DOCUMENT = Path(ROOT, "deploy/charter/openapi.yaml")
-CONTRACT: dict[str, Any] = yaml.safe_load(DOCUMENT.read_text())
-OPERATIONS = {(method, path) for path, item in CONTRACT["paths"].items() for method in item}
 APPLY, ROLLBACK = "/api/v1/policies/apply", "/api/v1/policies/{id}/rollback"
 SCALE, RESTART = "/api/v1/committee/scale", "/api/v1/committee/restart"
-CHECKED: set[tuple[str, str, int]] = set()
-
-
-def resolved(node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node and node["$ref"].startswith("#/"):
-        found: Any = CONTRACT
-        for part in node["$ref"][2:].split("/"):
-            found = found[part]
-        node = found
-    return node
-
-
-def check(response: httpx.Response, method: str, path: str) -> Any:
-    """Hold a reply against the contract: status, media type, required headers, body; return the body."""
-    promised = resolved(CONTRACT["paths"][path][method]["responses"][str(response.status_code)])
-    (media_type, content), *others = promised["content"].items()
-    assert not others
-    assert response.headers["content-type"].partition(";")[0] == media_type
-    for name, header in promised.get("headers", {}).items():
-        header = resolved(header)
-        assert name in response.headers or not header.get("required")
-        if name in response.headers:
-            Draft202012Validator(header["schema"]).validate(response.headers[name])
-    body = response.json() if "json" in media_type else response.text
-    schema = {"components": CONTRACT["components"], **content["schema"]}
-    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(body)
-    undeclared(content["schema"], body)
-    CHECKED.add((method, path, response.status_code))
-    return body
-
-
-def undeclared(schema: dict[str, Any], body: Any) -> None:
-    """Fail on a field of the reply that the contract does not name (the contract itself leaves replies open)."""
-    schema = resolved(schema)
-    for item in body if isinstance(body, list) else []:
-        undeclared(schema["items"], item)
-    for choice in schema.get("oneOf", []):
-        if isinstance(body, dict) and resolved(choice).get("type") == "object":
-            undeclared(choice, body)
-    if isinstance(body, dict) and "properties" in schema:
-        assert body.keys() <= schema["properties"].keys()
-        for name, value in body.items():
-            undeclared(schema["properties"][name], value)
 
 
 def test_document_is_valid_openapi() -> None:
@@ -136,7 +89,11 @@ Cause = Callable[[httpx.AsyncClient, str, str], Awaitable[httpx.Response]]
 
 
 def body_for(path: str) -> dict[str, Any]:
-    bodies = {APPLY: throttle_body(), SCALE: {"replicas": 6}, "/api/v1/policies/validate": throttle_body()["policy"]}
+    bodies: dict[str, dict[str, Any]] = {
+        APPLY: throttle_body(),
+        SCALE: {"replicas": 6},
+        "/api/v1/policies/validate": throttle_body()["policy"],
+    }
     return bodies.get(path, {})
 
 
@@ -237,44 +194,3 @@ async def test_unknown_route_is_a_problem(api: httpx.AsyncClient, method: str, p
     response = await api.request(method, path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
-
-
-SPECS: list[tuple[str, dict[str, Any], bool]] = [
-    ("SCALE_UP", {"replicas": 15}, True),
-    ("SCALE_UP", {"replicas": 16}, False),
-    ("SCALE_DOWN", {"replicas": 0}, False),
-    ("SCALE_DOWN", {"replicas": "3"}, False),
-    ("RESTART_SERVICE", {"graceful": True, "timeout": 30, "member": "validator-1"}, True),
-    ("RESTART_SERVICE", {"graceful": 1}, False),
-    ("APPLY_POLICY", {"ruleset": "strict-v1"}, True),
-    ("APPLY_POLICY", {}, False),
-    ("BYPASS_VALIDATION", {}, True),
-    ("BYPASS_VALIDATION", {"duration": 5}, False),
-    ("THROTTLE_REQUESTS", {"rate_limit": 50}, True),
-    ("THROTTLE_REQUESTS", {"rate_limit": 49}, False),
-    ("THROTTLE_REQUESTS", {"rate": 300}, False),
-    ("ACTIVATE_EMERGENCY_OVERRIDE", {"duration": 300}, True),
-    ("ACTIVATE_EMERGENCY_OVERRIDE", {"duration": 0}, False),
-    ("REBALANCE_LOAD", {"strategy": "round_robin"}, True),
-    ("REBALANCE_LOAD", {"strategy": "random"}, False),
-    ("UPDATE_CONFIGURATION", {"batch_size": 64, "parallelism": 8, "timeout": 5}, True),
-    ("UPDATE_CONFIGURATION", {}, False),
-    ("UPDATE_CONFIGURATION", {"batch_size": 1.5}, False),
-    ("NAP", {}, False),
-]
-
-
-@pytest.mark.parametrize(("kind", "parameters", "valid"), SPECS)
-async def test_simulator_and_document_agree_on_policies(
-    api: httpx.AsyncClient, kind: str, parameters: dict[str, Any], valid: bool
-) -> None:
-    """What validate accepts fits PolicySpec, and what it refuses does not, with a pointer to the place."""
-    name = "committee" if kind in ("SCALE_UP", "SCALE_DOWN", "RESTART_SERVICE") else "x"
-    spec = {"name": name, "kind": kind, "component": None, "parameters": parameters}
-    schema = {"components": CONTRACT["components"], "$ref": "#/components/schemas/PolicySpec"}
-    assert Draft202012Validator(schema).is_valid(spec) is valid
-    response = await api.post("/api/v1/policies/validate", json=spec)
-    assert response.status_code == (200 if valid else 422)
-    if not valid:
-        pointers = [error["pointer"] for error in response.json()["errors"]]
-        assert all(pointer.startswith(("/kind", "/parameters")) for pointer in pointers)

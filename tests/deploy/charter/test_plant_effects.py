@@ -108,7 +108,12 @@ TABLE: list[Row] = [
     (FaultKind.DEAD_NODE, "audit-log", HELPS, [restart("audit-log")]),
     (FaultKind.DEAD_NODE, "validator-3", NOTHING, [rules(), throttle("audit-log"), rebalance("validator-3")]),
     (FaultKind.DEAD_NODE, "validator-5", HARMS, [scale(4)]),
-    (FaultKind.REMEDY_WORSENS, "validator-3", HELPS, [throttle("gateway"), configure("policy-engine"), configure(None)]),
+    (
+        FaultKind.REMEDY_WORSENS,
+        "validator-3",
+        HELPS,
+        [throttle("gateway"), configure("policy-engine"), configure(None)],
+    ),
     (FaultKind.REMEDY_WORSENS, "validator-3", NOTHING, [rules(), rebalance("validator-3"), bypass("validator-3")]),
     (FaultKind.REMEDY_WORSENS, "validator-3", HARMS, [scale(6), scale(7), restart("validator-2")]),
 ]

@@ -90,7 +90,7 @@ def _audit() -> None:
     )
     op.create_index("audit_by_plan", "audit", ["plan_id", "kind"])
     op.create_index("audit_by_loop", "audit", ["loop", "id"])
-    if op.get_bind().dialect.name == "sqlite":
+    if op.get_context().dialect.name == "sqlite":
         for change in ("UPDATE", "DELETE"):
             op.execute(
                 f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "

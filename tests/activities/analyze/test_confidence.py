@@ -1,0 +1,28 @@
+"""Overall confidence."""
+
+import pytest
+
+from activities.analyze.confidence import overall
+from activities.model.pattern import Evidence, Pattern, PatternKind
+
+
+def pattern(confidence: float) -> Pattern:
+    evidence = Evidence(start=0.0, end=60.0, count=3)
+    return Pattern(kind=PatternKind.TEMPORAL, components=("gateway",), confidence=confidence, evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("confidences", "counted", "saturation", "expected"),
+    [
+        ([], 50, 10, 0.0),
+        ([0.85], 0, 10, 0.595),
+        ([0.85], 3, 10, 0.685),
+        ([0.85, 0.75], 10, 10, 0.86),
+        ([0.85, 0.75], 100, 10, 0.86),
+        ([0.85, 0.75], 10, 20, 0.71),
+        ([1.0], 10, 10, 1.0),
+    ],
+)
+def test_overall_follows_the_formula(confidences: list[float], counted: int, saturation: int, expected: float) -> None:
+    """0.7 × mean + 0.3 × min(1, n ÷ saturation), and nothing without a pattern."""
+    assert overall([pattern(c) for c in confidences], counted, saturation) == pytest.approx(expected)

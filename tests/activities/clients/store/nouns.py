@@ -1,0 +1,82 @@
+"""Nouns to put into the store."""
+
+from typing import Any
+
+from activities.model.action import Action, ActionType
+from activities.model.audit import AuditEntry
+from activities.model.diagnosis import Cause
+from activities.model.incident import Rung
+from activities.model.outcome import Ending, Outcome, OutcomeType
+from activities.model.plan import CoolDowns, Plan, Risk, Verification
+
+SCALE = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
+
+
+def plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
+    """A plan for `committee`."""
+    values: dict[str, Any] = {
+        "plan_id": plan_id,
+        "hash": plan_id.ljust(64, "0"),
+        "loop": "charter",
+        "charter": "charter",
+        "cycle_id": "mapek-cycle:charter:manual-1",
+        "knob": "committee",
+        "incident_id": "i" * 12,
+        "rung": 0,
+        "cause": Cause.OVERLOAD,
+        "component": "committee",
+        "onset": 1000.0,
+        "generation": 3,
+        "actions": (SCALE,),
+        "created_at": 1010.0,
+        "settle": 15.0,
+        "verification": Verification(targets=(("validator-1", "failure_rate"),)),
+        "cool_downs": CoolDowns(),
+        "risk": Risk.LOW,
+        "needs_approval": False,
+        "approval_deadline": 86400.0,
+        "confidence": 0.9,
+        "cost": 0.2,
+        "benefit": 0.72,
+        "score": 0.52,
+        "snapshot": "s" * 64,
+        "headline": "SCALE_UP committee",
+    }
+    return Plan(**{**values, **changes})
+
+
+def outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
+    """The outcome of a plan that fixed its trouble."""
+    values: dict[str, Any] = {
+        "plan_id": plan_id,
+        "loop": "charter",
+        "charter": "charter",
+        "knob": "committee",
+        "actions": (ActionType.SCALE_UP,),
+        "cause": Cause.OVERLOAD,
+        "component": "committee",
+        "ending": "fixed",
+        "type": OutcomeType.SUCCESS,
+        "value": 1.0,
+        "before": 3,
+        "at": 1100.0,
+        "seconds": 60.0,
+        "headline": "3 of 3 resolved",
+    }
+    return Outcome(**{**values, **changes})
+
+
+def ending(plan_id: str = "a" * 12, **changes: Any) -> Ending:
+    """The ending of `outcome(plan_id)`; changes are the ending's fields."""
+    return Ending(**{"outcome": outcome(plan_id), **changes})
+
+
+def rung(plan_id: str = "a" * 12, number: int = 0) -> Rung:
+    """A rung that runs."""
+    return Rung(rung=number, plan_id=plan_id, cause=Cause.OVERLOAD, component="committee")
+
+
+def attempt(plan_id: str = "a" * 12, **changes: Any) -> AuditEntry:
+    """An audit row of a call that changes Charter."""
+    values = {"at": 1050.0, "kind": "attempt", "loop": "charter", "plan_id": plan_id, "phase": "before", "attempt": 1}
+    return AuditEntry(**{**values, **changes})

@@ -1,0 +1,83 @@
+"""The audit: append-only, and every change to it shows."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.clients.store.store import Store, open_store
+from activities.model.audit import AuditEntry
+from activities.model.errors import StoreUnavailable
+from tests.activities.clients.store.nouns import attempt
+
+UNLOCK = ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete")
+
+
+async def run(store: Store, *statements: str) -> None:
+    for statement in statements:
+        await store.database.write(lambda c, s=statement: c.exec_driver_sql(s))
+
+
+async def filled(store: Store, count: int = 5) -> None:
+    for i in range(count):
+        await store.audit.append(attempt(attempt=i + 1, plan_id="ab"[i % 2] * 12))
+
+
+async def test_rows_come_back_in_order(store: Store):
+    """By plan all rows, by loop the last ones, both in the order they were written."""
+    await filled(store)
+    assert [e.attempt for e in await store.audit.of_plan("a" * 12)] == [1, 3, 5]
+    assert [e.attempt for e in await store.audit.of_loop("charter", 2)] == [4, 5]
+    assert await store.audit.of_loop("other") == ()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit SET kind = 'x'", "DELETE FROM audit", "DELETE FROM audit WHERE id = 2"]
+)
+async def test_it_can_only_grow(store: Store, statement: str):
+    """The database itself refuses to change or delete a row."""
+    await filled(store)
+    with pytest.raises(StoreUnavailable, match="append-only"):
+        await run(store, statement)
+    assert len(await store.audit.of_loop("charter")) == 5
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken"),
+    [
+        ("UPDATE audit SET body = replace(body, '1050.0', '1051.0') WHERE id = 3", 3),
+        ("UPDATE audit SET plan_id = 'c' WHERE id = 2", 2),
+        ("UPDATE audit SET kind = 'mode' WHERE id = 4", 4),
+        ("DELETE FROM audit WHERE id = 1", 2),
+        ("DELETE FROM audit WHERE id = 3", 4),
+        ("UPDATE audit SET id = CASE id WHEN 2 THEN 13 ELSE id END", 3),
+        ("UPDATE audit SET hash = 'x' WHERE id = 5", 5),
+    ],
+)
+async def test_a_change_shows(store: Store, statement: str, broken: int):
+    """Whoever gets round the database's refusal still breaks the chain, at the row that is wrong."""
+    await filled(store)
+    assert await store.audit.verify_chain() is None
+    await run(store, *UNLOCK, statement)
+    assert await store.audit.verify_chain() == broken
+
+
+async def test_an_empty_audit_stands(store: Store):
+    """Nothing written, nothing broken."""
+    assert await store.audit.verify_chain() is None
+
+
+@given(st.builds(AuditEntry, kind=st.sampled_from(["attempt", "mode"]), at=st.floats(0, 1e10), loop=st.just("charter")))
+@settings(max_examples=30, deadline=None)
+def test_any_entry_survives(entry: AuditEntry):
+    """Whatever an entry says is read back as it was, and the chain stands."""
+
+    async def there_and_back() -> tuple[tuple[AuditEntry, ...], int | None]:
+        store = await open_store("memory")
+        await store.audit.append(entry)
+        result = await store.audit.of_loop("charter"), await store.audit.verify_chain()
+        await store.close()
+        return result
+
+    assert asyncio.run(there_and_back()) == ((entry,), None)

@@ -1,0 +1,108 @@
+"""Guards: incidents with their rungs, quarantine, modes."""
+
+import asyncio
+
+from activities.clients.store.store import Store
+from activities.model.guards import GuardState
+from activities.model.incident import incident_id
+from activities.model.mode import Mode, ModeName
+from tests.activities.clients.store.nouns import ending, rung
+
+A, B = "a" * 12, "b" * 12
+
+
+async def test_nothing_is_guarded(store: Store):
+    """An empty store guards nothing and has no mode."""
+    assert await store.guards.state("charter") == GuardState()
+    assert await store.guards.mode("charter") is None
+
+
+async def test_the_first_rung_opens_the_incident(store: Store):
+    """The incident's id and onset are frozen by its first plan; the next plan is another rung of it."""
+    first = await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung(A))
+    second = await store.guards.start_rung("charter", "committee", 1100.0, 1110.0, rung(B, 1))
+    assert first.incident_id == second.incident_id == incident_id("charter", "committee", 1000.0)
+    assert (second.onset, second.opened_at, second.seen_at) == (1000.0, 1010.0, 1110.0)
+    assert [r.plan_id for r in second.rungs] == [A, B]
+    assert (await store.guards.state("charter")).incidents == (second,)
+    assert (await store.guards.state("other")).incidents == ()
+
+
+async def test_an_incident_is_opened_once(store: Store):
+    """Opened without a rung, again or with another onset, it is the same incident, and its first rung joins it."""
+    first = await store.guards.open_incident("charter", "committee", 1000.0, 1010.0)
+    again = await store.guards.open_incident("charter", "committee", 1500.0, 1510.0)
+    assert (again.incident_id, again.onset, again.rungs) == (first.incident_id, 1000.0, ())
+    joined = await store.guards.start_rung("charter", "committee", 1600.0, 1610.0, rung(A))
+    assert (joined.incident_id, [r.plan_id for r in joined.rungs]) == (first.incident_id, [A])
+
+
+async def test_a_plan_is_one_rung(store: Store):
+    """However often it starts, at once or later, a plan is one rung of one incident."""
+    calls = [store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung(A)) for _ in range(10)]
+    incidents = await asyncio.gather(*calls)
+    assert {i.incident_id for i in incidents} == {incident_id("charter", "committee", 1000.0)}
+    assert all(len(i.rungs) == 1 for i in incidents)
+
+
+async def test_a_new_trouble_is_a_new_incident(store: Store):
+    """After the close another onset opens another incident; the same onset goes on with its rungs."""
+    first = await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung(A))
+    await store.finish(ending(A, close_incident=True))
+    again = await store.guards.start_rung("charter", "committee", 1000.0, 1200.0, rung(B, 1))
+    assert (again.incident_id, again.closed_at) == (first.incident_id, None)
+    assert [(r.plan_id, r.ending) for r in again.rungs] == [(A, "fixed"), (B, "")]
+    await store.finish(ending(B, close_incident=True))
+    other = await store.guards.start_rung("charter", "committee", 1500.0, 1510.0, rung("c" * 12))
+    assert other.incident_id != first.incident_id
+    assert len(other.rungs) == 1
+
+
+async def test_quiet_incidents_close(store: Store):
+    """An incident closes when its violations were last seen long ago and nothing runs."""
+    await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung(A))
+    assert await store.guards.close_quiet("charter", 5000.0) == 0
+    await store.finish(ending(A))
+    await store.guards.seen("charter", "committee", 1300.0)
+    await store.guards.seen("charter", "committee", 1200.0)
+    assert await store.guards.close_quiet("charter", 1300.0) == 0
+    assert await store.guards.close_quiet("other", 5000.0) == 0
+    assert await store.guards.close_quiet("charter", 1300.1) == 1
+    assert (await store.guards.state("charter")).incidents == ()
+    await store.guards.seen("charter", "committee", 1400.0)
+    assert (await store.guards.state("charter")).incidents == ()
+
+
+async def test_quarantine_and_release(store: Store):
+    """Both are in the audit of the loop that asked; releasing what is free is not a change."""
+    assert await store.guards.release("charter", "committee", "ann", "checked", 1000.0) is False
+    await store.guards.quarantine("charter", "committee", "loop-1", "undo failed", 1010.0)
+    guard = (await store.guards.state("charter")).knob("committee")
+    assert (guard.quarantined, guard.quarantine_why) == (True, "undo failed")
+    assert await store.guards.release("charter", "committee", "ann", "checked", 1020.0) is True
+    assert await store.guards.state("charter") == GuardState()
+    rows = await store.audit.of_loop("loop-1")
+    assert [(r.kind, r.at, r.who, r.text) for r in rows] == [
+        ("quarantine", 1010.0, "", "quarantined: undo failed"),
+        ("quarantine", 1020.0, "ann", "released: checked"),
+    ]
+
+
+async def test_a_release_leaves_the_cool_down(store: Store):
+    """Releasing a knob does not end its rest."""
+    await store.finish(ending(A, cooldown_until=2000.0, quarantine_why="undo failed"))
+    await store.guards.release("charter", "committee", "ann", "checked", 1200.0)
+    guard = (await store.guards.state("charter")).knob("committee")
+    assert (guard.quarantined, guard.cooldown_until) == (False, 2000.0)
+
+
+async def test_a_mode_and_its_audit(store: Store):
+    """The last mode set is in force, and each setting is in the audit with who and why."""
+    act = Mode(loop="charter", name=ModeName.ACT, who="ann", why="go", at=1000.0)
+    observe = Mode(loop="charter", name=ModeName.OBSERVE, who="bob", why="pause", at=1001.0, previous=ModeName.ACT)
+    for mode in (act, observe):
+        await store.guards.set_mode(mode)
+    assert await store.guards.mode("charter") == observe
+    assert await store.guards.mode("other") is None
+    rows = await store.audit.of_loop("charter")
+    assert [(r.kind, r.who, r.text) for r in rows] == [("mode", "ann", "act: go"), ("mode", "bob", "observe: pause")]

@@ -1,0 +1,162 @@
+"""Opening, migrating, and what a database that fails looks like."""
+
+import asyncio
+import sqlite3
+import stat
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from activities.clients.store import migrate
+from activities.clients.store.schema import metadata
+from activities.clients.store.store import Store, open_store
+from activities.model.errors import ConfigurationError, StoreUnavailable
+from tests.activities.clients.store.nouns import attempt, ending
+
+
+async def test_migrations_make_the_tables_of_the_schema(store: Store):
+    """What the migrations built is what the code expects, column for column."""
+    difference = await store.database.read(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    assert difference == []
+
+
+async def test_only_this_user_may_read_it(tmp_path: Path):
+    """File, log, lock and new folders are closed to others."""
+    path = tmp_path / "new" / "folder" / "knowledge.db"
+    store = await open_store(path)
+    await store.audit.append(attempt())
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (path.parent, path.parent.parent, *path.parent.iterdir())}
+    await store.close()
+    assert modes.pop("folder") == modes.pop("new") == 0o700
+    assert set(modes) >= {"knowledge.db", "knowledge.db-wal", "knowledge.db.lock"}
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_file_outlives_the_store(path: Path):
+    """What was written is read by the next process, and opening again changes nothing."""
+    first = await open_store(path)
+    await first.finish(ending())
+    await first.close()
+    second = await open_store(path)
+    assert await second.outcomes.of_plan("a" * 12) == ending().outcome
+    assert await second.audit.verify_chain() is None
+    await second.close()
+
+
+async def test_a_journal_that_is_fast_and_safe(path: Path):
+    """WAL, NORMAL and foreign keys are in force on every connection."""
+    store = await open_store(path)
+    for name, value in (("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1)):
+        assert await store.database.read(lambda c, n=name: c.exec_driver_sql(f"PRAGMA {n}").scalar()) == value
+    await store.close()
+
+
+async def test_many_may_open_a_new_file_at_once(path: Path):
+    """Processes that start together do not trip over each other's migration."""
+    stores = await asyncio.gather(*(open_store(path) for _ in range(5)))
+    await asyncio.gather(*(store.audit.append(attempt(at=float(i))) for i, store in enumerate(stores)))
+    assert len(await stores[0].audit.of_loop("charter")) == 5
+    assert await stores[0].audit.verify_chain() is None
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_newer_schema_is_refused(path: Path):
+    """A schema this code does not know is not touched."""
+    await (await open_store(path)).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="9999"):
+        await open_store(path)
+
+
+async def test_a_locked_database_is_unavailable(path: Path):
+    """A lock that another process does not let go is reported, and the next call works."""
+    store = await open_store(path, busy_seconds=0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await store.finish(ending())
+    assert await store.outcomes.of_plan("a" * 12) is None
+    other.execute("ROLLBACK")
+    other.close()
+    assert await store.finish(ending()) == ending().outcome
+    await store.close()
+
+
+async def test_a_full_disk_is_unavailable_and_writes_nothing(store: Store):
+    """What does not fit is not written in part, and reading goes on."""
+    await store.database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
+    large = ending(quarantine_why="x" * 500_000)
+    with pytest.raises(StoreUnavailable, match="full"):
+        await store.finish(large)
+    assert await store.outcomes.of_plan("a" * 12) is None
+    assert await store.audit.of_loop("charter") == ()
+
+
+async def test_a_file_that_is_no_database_is_unavailable(path: Path):
+    """Rubbish in place of the database is an error, not an empty store."""
+    await asyncio.to_thread(path.write_bytes, b"rubbish " * 1000)
+    with pytest.raises(StoreUnavailable):
+        await open_store(path)
+
+
+async def test_a_folder_in_its_place_is_unavailable(tmp_path: Path):
+    """A path that cannot be opened is an error of the family."""
+    with pytest.raises(StoreUnavailable):
+        await open_store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense://x", "postgresql+nodriver://me:canary@x/y", "://", "postgresql://me:canary@["]
+)
+async def test_an_address_that_is_none_is_refused(address: str):
+    """A wrong address is a configuration error that does not show a password."""
+    with pytest.raises(ConfigurationError) as caught:
+        await open_store(address)
+    assert "canary" not in str(caught.value)
+
+
+async def test_a_closed_store_is_unavailable(store: Store):
+    """Closing twice is allowed; asking after it is an error of the family."""
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.ready()
+
+
+async def test_a_cancelled_write_happens_wholly_or_not_at_all(store: Store):
+    """Cancelling the caller does not cut a transaction in two."""
+    task = asyncio.create_task(store.finish(ending(cooldown_until=2000.0)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    written = await store.finish(ending(cooldown_until=2000.0))
+    assert written == ending().outcome
+    assert len(await store.audit.of_plan("a" * 12)) == 1
+    assert (await store.guards.state("charter")).knob("committee").cooldown_until == 2000.0
+
+
+async def test_ready(store: Store):
+    """An open store is ready."""
+    assert await store.ready() is None
+    assert await store.database.read(lambda c: c.scalar(text("SELECT 1"))) == 1
+
+
+def test_the_migrations_speak_postgresql():
+    """The migrations render as PostgreSQL, triggers and all, without a server."""
+    shown = StringIO()
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": shown})
+    with Operations.context(context):
+        for revision in reversed(list(ScriptDirectory(str(migrate.MIGRATIONS)).walk_revisions())):
+            revision.module.upgrade()
+    made = shown.getvalue()
+    assert all(f"CREATE TABLE {name} " in made for name in metadata.tables)
+    assert "BEFORE UPDATE OR DELETE OR TRUNCATE ON audit" in made
+    assert "WHERE closed_at IS NULL" in made

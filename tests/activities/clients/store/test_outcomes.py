@@ -1,0 +1,172 @@
+"""Outcomes: exactly once, counted, remembered up to a limit."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities.clients.store.store import Store, open_store
+from activities.model.action import ActionType
+from activities.model.diagnosis import Cause
+from activities.model.experience import Experience
+from activities.model.outcome import Ending, Outcome, OutcomeType
+from tests.activities.clients.store.nouns import ending, outcome, rung
+
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+async def finish(store: Store, *endings: Outcome, keep: int = 1000) -> None:
+    for one in endings:
+        await store.finish(Ending(outcome=one, keep=keep))
+
+
+async def test_an_ending_changes_everything_at_once(store: Store):
+    """Outcome, cool-down, quarantine, rung, incident and audit are written together."""
+    await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung())
+    change = ending(cooldown_until=2000.0, cooldown_why="fixed", quarantine_why="undo failed", close_incident=True)
+    assert await store.finish(change) == change.outcome
+    state = await store.guards.state("charter")
+    guard = state.knob("committee")
+    assert (guard.cooldown_until, guard.cooldown_why) == (2000.0, "fixed")
+    assert (guard.quarantined, guard.quarantine_why) == (True, "undo failed")
+    assert state.incidents == ()
+    (row,) = await store.audit.of_plan("a" * 12)
+    assert (row.kind, row.at, row.knob) == ("ending", 1100.0, "committee")
+    assert row.text == "fixed: 3 of 3 resolved; quarantined: undo failed"
+
+
+async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
+    """Without closing, the incident stays open and its rung tells how it ended."""
+    await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung())
+    await store.finish(Ending(outcome=outcome(ending="no_effect", value=0.0, type=OutcomeType.INEFFECTIVE)))
+    incident = (await store.guards.state("charter")).incident("committee")
+    assert incident is not None
+    assert [r.ending for r in incident.rungs] == ["no_effect"]
+
+
+async def test_a_repeat_changes_nothing(store: Store):
+    """The first ending stands, whatever a repeat says."""
+    first = await store.finish(ending(cooldown_until=2000.0))
+    again = Ending(outcome=outcome(ending="worse", value=0.0), cooldown_until=9000.0, quarantine_why="no")
+    assert await store.finish(again) == first
+    guard = (await store.guards.state("charter")).knob("committee")
+    assert (guard.cooldown_until, guard.quarantined) == (2000.0, False)
+    assert len(await store.audit.of_plan("a" * 12)) == 1
+    (record,) = (await store.outcomes.experience("charter")).records
+    assert (record.n, record.total) == (1, 1.0)
+
+
+async def test_a_longer_cool_down_is_not_cut_short(store: Store):
+    """An ending without a cool-down leaves the one that stands."""
+    await store.finish(ending("a" * 12, cooldown_until=2000.0, cooldown_why="rolled back"))
+    await store.finish(ending("b" * 12, cooldown_until=0.0))
+    assert (await store.guards.state("charter")).knob("committee").cooldown_until == 2000.0
+
+
+async def test_an_ending_does_not_release_a_quarantine(store: Store):
+    """Only a person releases: an ending without a quarantine leaves it."""
+    await store.finish(ending("a" * 12, quarantine_why="undo failed"))
+    await store.finish(ending("b" * 12))
+    assert (await store.guards.state("charter")).knob("committee").quarantine_why == "undo failed"
+
+
+async def test_exactly_once_when_twenty_finish_together(store: Store):
+    """Twenty at once write one outcome, and all are told the same."""
+    endings = [Ending(outcome=outcome(headline=str(i)), cooldown_until=2000.0 + i) for i in range(20)]
+    stood = await asyncio.gather(*(store.finish(one) for one in endings))
+    assert len(set(stood)) == 1
+    assert len(await store.audit.of_plan("a" * 12)) == 1
+    assert (await store.outcomes.experience("charter")).of(ActionType.SCALE_UP, Cause.OVERLOAD).n == 1
+
+
+async def test_exactly_once_across_two_stores(path: Path):
+    """Two processes on one file write one outcome for each plan."""
+    one, two = await asyncio.gather(open_store(path), open_store(path))
+    calls = [store.finish(ending(f"{i:012x}")) for i in range(10) for store in (one, two)]
+    await asyncio.gather(*calls)
+    assert len(await two.outcomes.recent("charter", 100)) == 10
+    assert len(await one.audit.of_loop("charter")) == 10
+    assert await one.audit.verify_chain() is None
+    await asyncio.gather(one.close(), two.close())
+
+
+async def test_an_outcome_counts_for_each_of_its_actions(store: Store):
+    """Each type among the actions counts once; what has no value does not count."""
+    both = (ActionType.SCALE_UP, ActionType.RESTART_SERVICE, ActionType.RESTART_SERVICE)
+    await finish(
+        store,
+        outcome("1", actions=both, value=0.5),
+        outcome("2", actions=(ActionType.SCALE_UP,), value=1.0),
+        outcome("3", actions=(ActionType.SCALE_UP,), value=None),
+        outcome("4", actions=(ActionType.SCALE_UP,), value=0.0, cause=Cause.CASCADE),
+        outcome("5", actions=(), value=1.0),
+        outcome("6", loop="other"),
+    )
+    experience = await store.outcomes.experience("charter")
+    counted = {(r.action, r.cause): (r.n, r.total) for r in experience.records}
+    assert counted == {
+        (ActionType.SCALE_UP, Cause.OVERLOAD): (2, 1.5),
+        (ActionType.RESTART_SERVICE, Cause.OVERLOAD): (1, 0.5),
+        (ActionType.SCALE_UP, Cause.CASCADE): (1, 0.0),
+    }
+
+
+async def test_nothing_was_experienced(store: Store):
+    """A loop without outcomes has no experience."""
+    assert await store.outcomes.experience("charter") == Experience()
+    assert await store.outcomes.recent("charter") == ()
+    assert await store.outcomes.of_plan("a" * 12) is None
+
+
+async def test_the_newest_are_remembered(store: Store):
+    """Beyond the limit the oldest teaches no more, but is still the end of its plan; other loops are not touched."""
+    await finish(store, outcome("other", loop="other", at=0.0))
+    await finish(store, *(outcome(f"p{i}", at=float(i)) for i in (3, 1, 2, 5, 4)), keep=3)
+    assert [o.plan_id for o in await store.outcomes.recent("charter")] == ["p5", "p4", "p3"]
+    assert [o.plan_id for o in await store.outcomes.recent("charter", 1)] == ["p5"]
+    assert (await store.outcomes.experience("charter")).records[0].n == 3
+    assert await store.finish(Ending(outcome=outcome("p1", at=99.0))) == outcome("p1", at=1.0)
+    assert len(await store.outcomes.recent("other")) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(ActionType), max_size=3),
+            st.sampled_from(Cause),
+            st.sampled_from([None, 0.0, 0.5, 1.0]),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=QUIET)
+def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType], Cause, float | None]]):
+    """Whatever was tried, the sums are those of a plain count."""
+
+    async def summed() -> Experience:
+        store = await open_store("memory")
+        for i, (actions, cause, value) in enumerate(tried):
+            await finish(store, outcome(str(i), actions=tuple(actions), cause=cause, value=value))
+        experience = await store.outcomes.experience("charter")
+        await store.close()
+        return experience
+
+    experience = asyncio.run(summed())
+    for action in ActionType:
+        for cause in Cause:
+            values = [v for actions, c, v in tried if c is cause and v is not None and action in actions]
+            assert experience.of(action, cause).n == len(values)
+            assert experience.of(action, cause).total == pytest.approx(sum(values))
+
+
+async def test_experience_and_recent_use_their_indexes(store: Store):
+    """A loop's outcomes are found by index, not by reading them all."""
+    query = (
+        "EXPLAIN QUERY PLAN SELECT a.action, o.cause, count(*), sum(o.value) FROM outcome_actions a JOIN outcomes o "
+        "ON o.plan_id = a.plan_id WHERE o.loop = 'x' AND o.remembered IS 1 AND o.value IS NOT NULL GROUP BY 1, 2"
+    )
+    steps = await store.database.read(lambda c: [row[-1] for row in c.exec_driver_sql(query)])
+    assert any("outcomes_by_loop" in step for step in steps)
+    assert not any(step.startswith("SCAN") for step in steps)

@@ -1,0 +1,115 @@
+"""Plans, decisions, effects, and what was left open."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.clients.store.store import Store, open_store
+from activities.model.action import Action, ActionType
+from activities.model.decision import Decision
+from activities.model.diagnosis import Diagnosis
+from activities.model.effect import Direction, Effect
+from activities.model.errors import NotFound, Rejected
+from activities.model.plan import Plan
+from tests.activities.clients.store.nouns import attempt, ending, plan
+
+A, B, C = "a" * 12, "b" * 12, "c" * 12
+
+
+def decision(headline: str = "nothing to do") -> Decision:
+    return Decision(outcome="unknown", headline=headline, diagnosis=Diagnosis(headline="unknown", at=1000.0))
+
+
+def effect(plan_id: str = A, step: int = 0, direction: Direction = Direction.DO, at: float = 1050.0) -> Effect:
+    return Effect(plan_id=plan_id, step=step, direction=direction, at=at, generation=4, previous={"replicas": 5})
+
+
+async def test_a_plan_is_kept_as_it_was_first_stored(store: Store):
+    """The same plan put again, later, is the one stored first: its times are part of what is sent to Charter."""
+    assert await store.plans.put(plan(), 1010.0) == plan()
+    assert await store.plans.put(plan(created_at=1099.0, cycle_id="later"), 1099.0) == plan()
+    assert await store.plans.get(A) == plan()
+    assert await store.plans.cycle_of_plan(A) == plan().cycle_id
+
+
+async def test_one_id_is_one_hash(store: Store):
+    """Another hash under the same id is refused."""
+    await store.plans.put(plan(), 1010.0)
+    with pytest.raises(Rejected):
+        await store.plans.put(plan(hash="f" * 64), 1011.0)
+
+
+async def test_no_such_plan(store: Store):
+    """An unknown plan is an error, not nothing."""
+    with pytest.raises(NotFound):
+        await store.plans.get(A)
+    with pytest.raises(NotFound):
+        await store.plans.cycle_of_plan(A)
+
+
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers() | st.booleans() | st.none()),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_plan_survives(parameters: dict[str, object], onset: float, headline: str):
+    """Whatever a plan says is read back as it was."""
+    action = Action(type=ActionType.APPLY_POLICY, policy="p", parameters=parameters)
+    put = plan(actions=(action,), onset=onset, headline=headline)
+
+    async def there_and_back() -> Plan:
+        store = await open_store("memory")
+        await store.plans.put(put, 0.0)
+        got = await store.plans.get(A)
+        await store.close()
+        return got
+
+    assert asyncio.run(there_and_back()) == put
+
+
+async def test_a_decision_and_its_snapshot(store: Store):
+    """A cycle's decision is found with the digest it was made upon; one decided again replaces it."""
+    assert await store.plans.decision_of("cycle") is None
+    assert await store.plans.snapshot_of("cycle") is None
+    await store.plans.put_decision("cycle", "charter", 1000.0, decision(), "0" * 64)
+    await store.plans.put_decision("cycle", "charter", 1001.0, decision("again"), "1" * 64)
+    assert await store.plans.decision_of("cycle") == decision("again")
+    assert await store.plans.snapshot_of("cycle") == "1" * 64
+
+
+async def test_an_effect_is_kept_once(store: Store):
+    """The first of a plan, step and direction stands; undoing is another effect."""
+    assert await store.plans.put_effect(effect()) == effect()
+    assert await store.plans.put_effect(effect(at=9999.0)) == effect()
+    await store.plans.put_effect(effect(step=1, at=1051.0))
+    await store.plans.put_effect(effect(direction=Direction.UNDO, at=1060.0))
+    await store.plans.put_effect(effect(plan_id=B))
+    got = await store.plans.effects(A)
+    assert [(e.step, e.direction) for e in got] == [(0, "do"), (1, "do"), (0, "undo")]
+    assert await store.plans.effects(C) == ()
+
+
+async def test_what_was_left_open(store: Store):
+    """A plan that may have touched Charter and has no outcome is open; one never tried, or ended, is not."""
+    for plan_id in (A, B, C, "d" * 12):
+        await store.plans.put(plan(plan_id), 1010.0)
+    await store.plans.put(plan("e" * 12, charter="other"), 1010.0)
+    await store.audit.append(attempt(A))
+    await store.plans.put_effect(effect(B))
+    await store.audit.append(attempt(C))
+    await store.finish(ending(C))
+    await store.audit.append(attempt("d" * 12, kind="approval"))
+    await store.audit.append(attempt("e" * 12))
+    assert {p.plan_id for p in await store.plans.open_plans("charter")} == {A, B}
+
+
+async def test_what_is_unsettled(store: Store):
+    """Every plan of the loop without an outcome is unsettled, tried or not, the newest first."""
+    for i, plan_id in enumerate((A, B, C)):
+        await store.plans.put(plan(plan_id), 1000.0 + i)
+    await store.plans.put(plan("d" * 12, loop="other"), 1010.0)
+    await store.finish(ending(B))
+    assert [p.plan_id for p in await store.plans.unsettled("charter")] == [C, A]

@@ -1,0 +1,92 @@
+"""Snapshots: what is stored is what is read, under the digest of its content."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.clients.store.snapshots import MAX_BYTES
+from activities.clients.store.store import Store, open_store
+from activities.model.base import Noun
+from activities.model.errors import NotFound, Rejected, StoreUnavailable
+from activities.model.mode import Mode, ModeName
+from activities.model.series import Series
+from activities.model.snapshot import Snapshot, canonical, digest
+
+
+class Blob(Noun):
+    text: str
+
+
+def snapshot(at: float = 1000.0) -> Snapshot:
+    mode = Mode(loop="charter", name=ModeName.ACT)
+    return Snapshot(at=at, loop="charter", charter="charter", cycle_id="c", analysis="0" * 64, mode=mode)
+
+
+async def test_what_is_put_is_got(store: Store):
+    """The digest is that of the model, and the same value has one row."""
+    name = await store.snapshots.put(snapshot(), "snapshot", 1000.0)
+    assert name == digest(snapshot())
+    assert await store.snapshots.put(snapshot(), "snapshot", 1001.0) == name
+    assert await store.snapshots.get(name, Snapshot) == snapshot()
+
+
+@given(st.lists(st.none() | st.floats(), max_size=20), st.text(), st.text(st.characters(exclude_categories=["Cs"])))
+@settings(max_examples=40, deadline=None)
+def test_any_series_survives(values: list[float | None], component: str, metric: str):
+    """NaN, infinities and any text are read back as they were put."""
+    series = Series(component=component.encode(errors="replace").decode(), metric=metric, values=tuple(values))
+
+    async def there_and_back() -> Series:
+        store = await open_store("memory")
+        got = await store.snapshots.get(await store.snapshots.put(series, "series", 0.0), Series)
+        await store.close()
+        return got
+
+    assert canonical(asyncio.run(there_and_back())) == canonical(series)
+
+
+async def test_one_too_large_is_rejected(store: Store):
+    """A snapshot of more than 1 MiB compressed is refused and not stored."""
+    large = Blob(text=random.Random(1).randbytes(MAX_BYTES).hex() * 2)
+    with pytest.raises(Rejected, match="at most"):
+        await store.snapshots.put(large, "blob", 0.0)
+    with pytest.raises(NotFound):
+        await store.snapshots.get(digest(large), Blob)
+
+
+async def test_what_compresses_well_is_kept(store: Store):
+    """The limit is on what is stored, not on what it unfolds to."""
+    large = Blob(text="x" * (4 * MAX_BYTES))
+    assert await store.snapshots.get(await store.snapshots.put(large, "blob", 0.0), Blob) == large
+
+
+async def test_age_and_pin(store: Store):
+    """What is old goes, unless a plan came of it or it was put again."""
+    old, pinned, renewed = [await store.snapshots.put(snapshot(float(i)), "snapshot", 0.0) for i in range(3)]
+    await store.snapshots.pin(pinned)
+    await store.snapshots.put(snapshot(1.0), "snapshot", 0.0)
+    await store.snapshots.put(snapshot(2.0), "snapshot", 90.0)
+    assert await store.snapshots.expire(100.0, 100.0) == 0
+    assert await store.snapshots.expire(100.0, 50.0) == 1
+    with pytest.raises(NotFound):
+        await store.snapshots.get(old, Snapshot)
+    for name in (pinned, renewed):
+        assert (await store.snapshots.get(name, Snapshot)).loop == "charter"
+
+
+async def test_pinning_what_is_gone(store: Store):
+    """A snapshot that is not there cannot be kept, and that is not passed over."""
+    with pytest.raises(NotFound):
+        await store.snapshots.pin("0" * 64)
+
+
+@pytest.mark.parametrize("broken", [b"rubbish", bytes.fromhex("789c4bcd01000108006a")])
+async def test_a_changed_content_is_not_believed(store: Store, broken: bytes):
+    """A row whose content is not what its digest says is unavailable, not another snapshot."""
+    name = await store.snapshots.put(snapshot(), "snapshot", 0.0)
+    await store.database.write(lambda c: c.exec_driver_sql("UPDATE snapshots SET body = ?", (broken,)))
+    with pytest.raises(StoreUnavailable):
+        await store.snapshots.get(name, Snapshot)

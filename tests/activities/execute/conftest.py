@@ -1,0 +1,65 @@
+"""Plans to carry out. Factories are session-wide, so that hypothesis may draw many cases with one of them."""
+
+import pytest
+
+from activities.model.action import Action, ActionType
+from activities.model.diagnosis import Cause
+from activities.model.plan import CoolDowns, Plan, Risk, Verification, plan_hash
+
+SCALE_UP = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
+RESTART = Action(
+    type=ActionType.RESTART_SERVICE,
+    component="validator-2",
+    parameters={"member": "validator-2", "graceful": True, "timeout": 30},
+    cost=0.3,
+)
+THROTTLE = Action(type=ActionType.THROTTLE_REQUESTS, component="gateway", parameters={"rate_limit": 300.0}, cost=0.25)
+OVERRIDE = Action(type=ActionType.ACTIVATE_EMERGENCY_OVERRIDE, parameters={"duration": 300.0}, cost=0.6)
+
+TARGETS = (("validator-1", "p99"), ("validator-2", "p99"))
+
+
+def _plan(*actions, **changes):
+    steps = actions or (SCALE_UP,)
+    full = plan_hash("abcdefabcdef", 0, changes.get("generation", 7), steps)
+    usual = {
+        "plan_id": full[:12],
+        "hash": full,
+        "loop": "charter",
+        "charter": "charter",
+        "cycle_id": "mapek-cycle:charter-1",
+        "knob": steps[0].knob,
+        "incident_id": "abcdefabcdef",
+        "rung": 0,
+        "cause": Cause.VALIDATION_LATENCY,
+        "component": "committee",
+        "onset": 900.0,
+        "generation": 7,
+        "actions": steps,
+        "created_at": 1767225600.25,
+        "settle": 15.0,
+        "verification": Verification(targets=TARGETS, neighbours=("gateway", "validator-1", "validator-2"), before=2),
+        "cool_downs": CoolDowns(),
+        "risk": Risk.LOW,
+        "needs_approval": False,
+        "approval_deadline": 86400.0,
+        "confidence": 0.85,
+        "cost": 0.2,
+        "benefit": 0.68,
+        "score": 0.48,
+        "snapshot": "5" * 64,
+        "headline": "SCALE_UP committee (replicas 6)",
+    }
+    return Plan(**(usual | changes))
+
+
+@pytest.fixture(scope="session")
+def plan():
+    """Return a plan of these actions (SCALE_UP to 6 without any), with its true hash."""
+    return _plan
+
+
+@pytest.fixture(scope="session")
+def actions():
+    """Return actions by name."""
+    return {"scale": SCALE_UP, "restart": RESTART, "throttle": THROTTLE, "override": OVERRIDE}

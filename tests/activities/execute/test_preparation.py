@@ -1,0 +1,123 @@
+"""The last look before the apply."""
+
+from dataclasses import replace
+
+import pytest
+
+from activities.execute.preparation import Facts, check
+from activities.execute.settings import ExecuteSettings
+from activities.model.action import Action, ActionType
+from activities.model.charter import Committee, Member
+from activities.model.guards import GuardState, KnobGuard
+from activities.model.mode import Mode, ModeName
+from activities.model.plan import Risk
+from activities.model.remediation import Step
+from activities.plan.settings import ApprovalSettings, PlanSettings
+
+MEMBERS = tuple(Member(name=f"validator-{i}", leader=i == 1) for i in range(1, 6))
+COMMITTEE = Committee(replicas=5, healthy_nodes=5, generation=7, members=MEMBERS)
+TARGET = ("validator-1", "p99")
+FACTS = Facts(
+    at=1000.0,
+    mode=Mode(loop="charter", name=ModeName.ACT),
+    guards=GuardState(),
+    committee=COMMITTEE,
+    policies=(),
+    components=8,
+    violated=frozenset({TARGET}),
+    blind=frozenset(),
+    settings=PlanSettings(),
+    execute=ExecuteSettings(),
+)
+
+
+def guarded(**guard):
+    """Return facts with a guard on the committee."""
+    return {"guards": GuardState(knobs=(KnobGuard(knob="committee", **guard),))}
+
+
+def test_a_plan_that_is_still_right(plan):
+    """It may be applied, with the fence, the bounds and the steps the workflow needs."""
+    prepared = check(plan(), FACTS)
+    assert (prepared.ending, prepared.needs_approval, prepared.generation) == ("", False, 7)
+    assert prepared.headline == "ready, risk low: SCALE_UP committee (replicas 6)"
+    assert prepared.steps == (Step(text="SCALE_UP committee (replicas 6)"),)
+    assert (prepared.timeout, prepared.retries, prepared.transactional) == (30.0, 3, True)
+    assert prepared.span == 30.0 + 9 * 15.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hash": "0" * 64},
+        {"plan_id": "000000000000"},
+        {"rung": 1},
+        {"generation": 8},
+        {"incident_id": "000000000000"},
+        {"actions": (Action(type=ActionType.SCALE_UP, parameters={"replicas": 15}),)},
+        {"knob": "somewhere-else"},
+        {"actions": ()},
+    ],
+)
+def test_a_tampered_plan_is_rejected(change, plan):
+    """Nothing that differs from what was hashed, and no action on another knob, is ever applied."""
+    prepared = check(plan().model_copy(update=change), FACTS)
+    assert prepared.ending == "rejected"
+    assert prepared.headline.startswith("rejected: tampered")
+
+
+@pytest.mark.parametrize(
+    ("change", "ending", "reason"),
+    [
+        ({"settings": PlanSettings(allowed_actions=())}, "rejected", "allowed: SCALE_UP"),
+        ({"settings": PlanSettings(max_replicas=5)}, "rejected", "max-replicas: replicas 6 > 5"),
+        ({"committee": COMMITTEE.model_copy(update={"generation": 8})}, "stale", "from generation 7 to 8"),
+        ({"committee": None}, "stale", "cannot be read"),
+        ({"policies": None}, "stale", "cannot be read"),
+        ({"committee": COMMITTEE.model_copy(update={"replicas": 7})}, "stale", "quorum: 5 healthy − 1 < 5"),
+        ({"mode": Mode(loop="charter", name=ModeName.OBSERVE)}, "stale", "mode observe"),
+        (guarded(cooldown_until=1010.0), "stale", "cool-down: rests for another 10 s"),
+        (guarded(quarantined=True), "stale", "quarantine"),
+        ({"blind": frozenset({"prometheus"})}, "stale", "nothing can be seen of prometheus"),
+        ({"blind": frozenset({"validator-2"})}, "stale", "1 targets cannot be judged any more: validator-2"),
+        ({"violated": frozenset()}, "recovered", "none of 2 violations is left"),
+        ({"violated": frozenset({("gateway", "p99")})}, "recovered", "none of 2"),
+        ({"blind": frozenset({"validator-1"})}, "", "ready"),
+        ({"blind": frozenset({"gateway"})}, "", "ready"),
+    ],
+)
+def test_what_has_changed_since_the_decision(change, ending, reason, plan):
+    """The configuration rejects, the world makes stale, what is good again has recovered; blindness is not health."""
+    prepared = check(plan(), replace(FACTS, **change))
+    assert prepared.ending == ending
+    assert reason in prepared.headline
+
+
+def test_risk_and_approval_are_the_workers(plan, actions):
+    """What the stored plan says of its risk and approval gains nothing."""
+    forged = plan(actions["override"], risk=Risk.LOW, needs_approval=False, generation=0)
+    prepared = check(forged, FACTS)
+    assert (prepared.ending, prepared.needs_approval) == ("", True)
+    assert "risk high" in prepared.headline
+    assert not check(forged, replace(FACTS, approved=True)).needs_approval
+    careful = PlanSettings(approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0))
+    asked = check(plan(), replace(FACTS, settings=careful))
+    assert (asked.needs_approval, asked.deadline) == (True, 60.0)
+
+
+def test_a_refused_plan_asks_nobody(plan, actions):
+    """A plan that cannot be applied does not wait for a person first."""
+    prepared = check(plan(actions["override"]), replace(FACTS, committee=None))
+    assert (prepared.ending, prepared.needs_approval) == ("stale", False)
+
+
+def test_standing_steps_are_marked(plan, actions):
+    """Steps that were sent before and not undone are shown as standing."""
+    prepared = check(plan(actions["scale"], actions["restart"]), replace(FACTS, standing=frozenset({0})))
+    assert [step.standing for step in prepared.steps] == [True, False]
+
+
+def test_best_effort_is_a_setting(plan):
+    """The execution mode reaches the workflow."""
+    facts = replace(FACTS, execute=ExecuteSettings(execution_mode="best_effort"))
+    assert not check(plan(), facts).transactional

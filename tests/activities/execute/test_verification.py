@@ -1,0 +1,210 @@
+"""From samples to a verdict to what follows: every combination has exactly one answer."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.execute.verification import (
+    EffectSample,
+    consequence,
+    harm,
+    instants,
+    judge,
+    next_instant,
+    settled,
+    span,
+    usable,
+    verified,
+    verified_undo,
+)
+from activities.knowledge.classify import classify
+from activities.model.outcome import Consequence, OutcomeType, Verdict
+from activities.model.plan import Risk, Verification
+
+TARGETS = (("a", "m1"), ("a", "m2"), ("b", "m1"), ("b", "m2"))
+ALL = (*TARGETS, ("n", "m1"), ("n", "m2"), ("far", "m1"))
+RULE = Verification(targets=TARGETS, neighbours=("a", "b", "n"), before=4, known=(("n", "m2"),))
+
+
+def counted(*counts, before=4):
+    """Return a verification and samples that count so many violated pairs each (None: not usable)."""
+    targets = tuple(("a", f"m{i}") for i in range(before))
+    rule = Verification(targets=targets or (("z", "m"),), neighbours=("a", "n"), before=before)
+    extra = tuple(("n", f"m{i}") for i in range(20))
+    samples = tuple(
+        EffectSample(
+            float(i), frozenset((targets + extra)[: count or 0]), frozenset() if count is not None else frozenset("n")
+        )
+        for i, count in enumerate(counts)
+    )
+    return rule, samples
+
+
+@pytest.mark.parametrize(
+    ("counts", "before", "verdict", "after"),
+    [
+        ((0, 0, 0, 0, 0), 4, Verdict.FIXED, 0),
+        ((4, 0, 0, 0, 0), 4, Verdict.FIXED, 0),
+        ((4, 4, 0, 0, 0), 4, Verdict.IMPROVED, 1),
+        ((4, 0, 0, 0, 1), 4, Verdict.IMPROVED, 1),
+        ((4, 2, 2, 2, 2), 4, Verdict.IMPROVED, 2),
+        ((4, 3, 3, 3, 3), 4, Verdict.NO_EFFECT, 3),
+        ((4, 4, 4, 4, 4), 4, Verdict.NO_EFFECT, 4),
+        ((1, 0, 0, 0, 1), 1, Verdict.NO_EFFECT, 1),
+        ((4, 4, 4, 5, 5), 4, Verdict.WORSE, 5),
+        ((4, 4, 4, 4, 9), 4, Verdict.NO_EFFECT, 4),
+        ((9, 9, 0, 0, 0), 4, Verdict.IMPROVED, 1),
+        ((9, 0, 0, 0, 0), 4, Verdict.FIXED, 0),
+        ((0, 0, 0, 0, 0), 0, Verdict.FIXED, 0),
+        ((0, 0, 0, 1, 1), 0, Verdict.WORSE, 1),
+        ((0, 0, 0, 0, 1), 0, Verdict.NO_EFFECT, 0),
+        ((0, 0, 0, 0), 4, Verdict.INCONCLUSIVE, 4),
+        ((0, 0, None, 0, 0), 4, Verdict.INCONCLUSIVE, 4),
+        ((None, None, None, None, None), 4, Verdict.INCONCLUSIVE, 4),
+        ((None, 0, 0, None, 0, 0, 0), 4, Verdict.FIXED, 0),
+        ((), 4, Verdict.INCONCLUSIVE, 4),
+    ],
+)
+def test_table(counts, before, verdict, after):
+    """The last four of at least five usable samples decide, by sustained counts."""
+    found = judge(*counted(*counts, before=before))
+    assert (found.verdict, found.before, found.after) == (verdict, before, after)
+
+
+def test_every_combination_has_one_verdict():
+    """All mixtures of quality and counts: one verdict, its condition holds, and Knowledge agrees with it."""
+    outcomes = {
+        Verdict.FIXED: OutcomeType.SUCCESS,
+        Verdict.IMPROVED: OutcomeType.PARTIAL,
+        Verdict.NO_EFFECT: OutcomeType.INEFFECTIVE,
+        Verdict.WORSE: OutcomeType.DEGRADATION,
+        Verdict.INCONCLUSIVE: OutcomeType.UNKNOWN,
+    }
+    for before, counts in product(range(4), product((None, 0, 1, 2, 5), repeat=5)):
+        found = judge(*counted(*counts, before=before))
+        good = [count for count in counts if count is not None]
+        assert (found.verdict is Verdict.INCONCLUSIVE) == (len(good) < 5)
+        if found.verdict is Verdict.FIXED:
+            assert good[-4:] == [0, 0, 0, 0]
+        if found.verdict is Verdict.WORSE:
+            assert sum(count > before for count in good[-4:]) >= 2
+        kind, _ = classify(found.verdict.value, found.before, found.after)
+        assert kind is (OutcomeType.UNKNOWN if found.before == found.after == 0 else outcomes[found.verdict])
+
+
+def test_without_targets_nothing_can_be_said():
+    """A plan that answers for nothing is never fixed."""
+    empty = Verification(targets=(), neighbours=("a",))
+    assert judge(empty, [EffectSample(float(i), frozenset()) for i in range(9)]).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("violated", "blind", "expected"),
+    [
+        ((), (), True),
+        ((), ("far",), True),
+        ((), ("n",), False),
+        ((), ("a",), False),
+        ((), ("prometheus",), False),
+        ((), ("charter",), False),
+    ],
+)
+def test_a_sample_is_usable_if_everything_it_answers_for_is_seen(violated, blind, expected):
+    """Blind targets, neighbours or remotes make a sample unusable; others do not matter."""
+    assert usable(EffectSample(0.0, frozenset(violated), frozenset(blind)), RULE) is expected
+
+
+def test_a_blind_component_may_still_be_known_to_be_violated():
+    """A dead member that Charter reports is seen to be violated, though its metrics are gone."""
+    rule = Verification(targets=(("dead", "member_health"),), before=1)
+    blind = frozenset({"dead"})
+    assert usable(EffectSample(0.0, frozenset({("dead", "member_health")}), blind), rule)
+    assert not usable(EffectSample(0.0, frozenset(), blind), rule)
+
+
+def test_harm_counts_targets_and_what_is_new_around():
+    """Violated targets count, and neighbours' pairs that were good at the decision; nothing else."""
+    assert harm(EffectSample(0.0, frozenset(ALL)), RULE) == 5
+
+
+@given(st.lists(st.frozensets(st.sampled_from(ALL)), min_size=5, max_size=8), st.sampled_from(ALL))
+def test_more_trouble_is_never_a_better_verdict(violated, pair):
+    """Adding a violated pair to every sample never makes the verdict better."""
+    order = [Verdict.FIXED, Verdict.IMPROVED, Verdict.NO_EFFECT, Verdict.WORSE]
+    less = judge(RULE, [EffectSample(float(i), v) for i, v in enumerate(violated)]).verdict
+    more = judge(RULE, [EffectSample(float(i), v | {pair}) for i, v in enumerate(violated)]).verdict
+    assert order.index(less) <= order.index(more)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "risk", "names", "enabled", "expected"),
+    [
+        ("fixed", Risk.HIGH, ("throttle",), True, "keep"),
+        ("improved", Risk.HIGH, ("throttle",), True, "keep"),
+        ("no_effect", Risk.HIGH, ("throttle",), True, "keep"),
+        ("worse", Risk.LOW, ("throttle",), True, "roll_back"),
+        ("worse", Risk.LOW, ("throttle",), False, "escalate"),
+        ("worse", Risk.MEDIUM, ("restart",), True, "escalate"),
+        ("worse", Risk.MEDIUM, ("scale", "restart"), True, "escalate"),
+        ("inconclusive", Risk.LOW, ("throttle",), True, "keep"),
+        ("inconclusive", Risk.MEDIUM, ("throttle",), True, "roll_back"),
+        ("inconclusive", Risk.HIGH, ("throttle",), True, "roll_back"),
+        ("inconclusive", Risk.MEDIUM, ("throttle",), False, "escalate"),
+        ("inconclusive", Risk.MEDIUM, ("restart",), True, "escalate"),
+    ],
+)
+def test_consequences(verdict, risk, names, enabled, expected, plan, actions):
+    """worse, and inconclusive of what is risky, is rolled back, or escalated where that cannot be."""
+    found = plan(*(actions[name] for name in names), risk=risk)
+    assert consequence(Verdict(verdict), found, enabled) is Consequence(expected)
+
+
+def test_the_verdict_comes_with_its_numbers(plan):
+    """What reaches the workflow holds the verdict, its consequence and the counts."""
+    rule, samples = counted(4, 4, 5, 6, 6)
+    answer = verified(plan(verification=rule), samples, rollback_enabled=True)
+    assert (answer.verdict, answer.consequence) == (Verdict.WORSE, Consequence.ROLL_BACK)
+    assert (answer.before, answer.after, answer.samples) == (4, 6, 5)
+    assert answer.headline == "worse: violated pairs 4 → 6 (worst 6, 5 usable samples) on committee"
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict", "follows"),
+    [
+        ((4, 4, 4, 4, 4), "fixed", "keep"),
+        ((6, 4, 2, 4, 3), "fixed", "keep"),
+        ((0, 0, 0, 0, 0), "fixed", "keep"),
+        ((4, 4, 4, 5, 5), "worse", "escalate"),
+        ((4, 4, None), "inconclusive", "escalate"),
+    ],
+)
+def test_a_rollback_is_verified_too(counts, verdict, follows, plan):
+    """It is good if no more is violated than before the plan; what cannot be seen is escalated."""
+    rule, samples = counted(*counts)
+    answer = verified_undo(plan(verification=rule), samples)
+    assert (answer.verdict, answer.consequence) == (Verdict(verdict), Consequence(follows))
+    assert answer.headline.startswith("ROLLBACK ")
+
+
+@given(st.floats(0, 1e6), st.floats(-100, 1000), st.integers(1, 9), st.floats(0.1, 60), st.floats(0, 60))
+def test_samples_are_due_one_after_the_other(since, later, samples, interval, delay):
+    """First after the delay, then every interval, twice as many as needed; the next is always ahead, until the end."""
+    rule = Verification(targets=TARGETS, samples=samples, interval=interval, delay=delay)
+    now = since + later
+    due, following = instants(rule, since, now), next_instant(rule, since, now)
+    assert all(at <= now + 1e-6 for at in due)
+    assert (following is None) == (len(due) == 2 * samples)
+    assert following is None or following >= now - 1e-6
+    assert instants(rule, since, since + span(rule) + interval / 2) == instants(rule, since, 1e12)
+
+
+def test_waiting_ends_when_the_question_is_answered():
+    """Fixed and worse end it; a rate that still shows the past gets the extension; a rollback ends it when back."""
+    assert settled(*counted(4, 0, 0, 0, 0))
+    assert settled(*counted(4, 4, 5, 5, 5))
+    assert not settled(*counted(4, 4, 4, 0, 0))
+    assert not settled(*counted(0, 0, 0, 0))
+    assert settled(*counted(6, 4, 4, 4, 4), rollback=True)
+    assert not settled(*counted(6, 6, 6, 4, 6), rollback=True)

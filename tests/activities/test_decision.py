@@ -1,0 +1,92 @@
+"""Deciding again what was recorded."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.decision import decide, timings
+from activities.execute.settings import ExecuteSettings, VerifySettings
+from activities.model.action import ActionType
+from activities.model.diagnosis import Cause
+from activities.model.experience import Experience, Record
+from activities.model.guards import GuardState, KnobGuard
+from activities.model.mode import Mode, ModeName
+from activities.model.snapshot import AnalysisInput, Snapshot, digest
+from activities.plan.settings import PlanSettings
+from activities.settings import LoopSettings
+from tests.activities.monitor.scenes import MEMBERS, scene, since
+
+SETTINGS = LoopSettings()
+AT = 1_700_001_000.0
+
+
+def slow_committee(lying=0.0):
+    """Return an input with all members slow, and one lying exporter if `lying` is no number."""
+    values = {(name, "validation_latency_seconds"): since("validation_latency_seconds", 2.4, 6) for name in MEMBERS}
+    return scene(values | {("audit-log", "failure_rate"): since("failure_rate", lying, 1)})
+
+
+def snapshot(analysis, **changes):
+    """Return the snapshot of a decision upon this input."""
+    usual = {
+        "at": AT,
+        "loop": "charter",
+        "charter": "charter",
+        "cycle_id": "mapek-cycle:charter-1",
+        "analysis": digest(analysis),
+        "mode": Mode(loop="charter", name=ModeName.ACT),
+        "settings": SETTINGS.deciding(),
+    }
+    return Snapshot(**(usual | changes))
+
+
+def test_the_whole_way_from_samples_to_a_plan():
+    """A slow committee is diagnosed and scaled up; the plan names its snapshot, the diagnosis its input."""
+    analysis = slow_committee()
+    recorded = snapshot(analysis)
+    decision = decide(recorded, analysis, SETTINGS)
+    assert decision.outcome == "planned"
+    assert decision.headline.startswith("planned SCALE_UP committee (replicas 6): score +0.48")
+    (plan,) = decision.plans
+    assert (plan.cause, plan.snapshot) == (Cause.VALIDATION_LATENCY, digest(recorded))
+    assert (plan.created_at, plan.cycle_id) == (AT, "mapek-cycle:charter-1")
+    assert decision.diagnosis.digest == digest(analysis)
+    assert set(plan.verification.targets) <= {(name, "validation_latency_seconds") for name in MEMBERS}
+
+
+@given(
+    at=st.floats(1e9, 2e9),
+    lying=st.sampled_from([0.0, float("nan"), float("inf")]),
+    cooled=st.floats(0, 2e9),
+    n=st.integers(0, 60),
+    share=st.floats(0, 1),
+    mode=st.sampled_from(list(ModeName)),
+)
+def test_a_decision_survives_the_record(at, lying, cooled, n, share, mode):
+    """Written down and read again, the same input gives the same decision, to the byte."""
+    analysis = slow_committee(lying)
+    learned = Record(action=ActionType.SCALE_UP, cause=Cause.VALIDATION_LATENCY, n=n, total=n * share)
+    recorded = snapshot(
+        analysis,
+        at=at,
+        experience=Experience(records=(learned,)),
+        guards=GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=cooled),)),
+        mode=Mode(loop="charter", name=mode),
+    )
+    read = Snapshot.model_validate_json(recorded.model_dump_json())
+    again = decide(read, AnalysisInput.model_validate_json(analysis.model_dump_json()), SETTINGS)
+    assert again.model_dump_json() == decide(recorded, analysis, SETTINGS).model_dump_json()
+
+
+def test_other_settings_can_be_asked_of_the_same_past():
+    """What-if: the settings of the argument decide, not those recorded."""
+    analysis = slow_committee()
+    strict = LoopSettings(plan=PlanSettings(min_confidence=1.0))
+    assert decide(snapshot(analysis), analysis, strict).outcome == "unknown"
+
+
+@pytest.mark.parametrize(("delay", "expected"), [(0.0, 15.0), (15.0, 15.0), (30.0, 30.0)])
+def test_verification_never_starts_before_a_scrape(delay, expected):
+    """What was scraped before the apply cannot show its effect."""
+    settings = LoopSettings(execute=ExecuteSettings(verify=VerifySettings(delay=delay)))
+    assert timings(settings).delay == expected

@@ -1,0 +1,190 @@
+"""Verbs by which a person decides: approve, reject, pause, resume, stop."""
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.clients.store.store import Store
+from activities.model.errors import NotFound
+from activities.model.mode import Mode, ModeName
+from activities.model.remediation import Approval, Resume
+from activities.settings import LoopSettings
+from worker.cli import find, show
+from worker.cli.look import first_mode
+from worker.cli.session import RPC, LoopName, PlanId, Session, Who, Why, of, person, verb
+from workflows import names
+
+QUARANTINED = "quarantined"
+LOOK_SECONDS = 1.0
+
+
+@verb
+async def approve(ctx: typer.Context, plan: PlanId, why: Why = "", who: Who = "") -> None:
+    """Approve PLAN, which waits for a person. It is checked once more and then applied."""
+    await _decide(of(ctx), Approval(plan=find.plan_id(plan), approve=True, who=person(who), why=why))
+
+
+@verb
+async def reject(ctx: typer.Context, plan: PlanId, why: Why = "", who: Who = "") -> None:
+    """Reject PLAN, which waits for a person. Nothing is applied."""
+    await _decide(of(ctx), Approval(plan=find.plan_id(plan), approve=False, who=person(who), why=why))
+
+
+@verb
+async def pause(ctx: typer.Context, loop: LoopName, why: Why, who: Who = "") -> None:
+    """Let LOOP only observe: it monitors and explains, and acts on nothing new."""
+    session = of(ctx)
+    settings = session.loop(loop)
+    async with session.store(create=True) as store:
+        await _set_mode(store, settings, ModeName.OBSERVE, person(who), why)
+    show.line(f"{loop} only observes now; what is being remedied ends by itself (`mapek stop {loop}` cancels it)")
+
+
+@verb
+async def resume(
+    ctx: typer.Context,
+    loop: LoopName,
+    mode: Annotated[ModeName | None, typer.Option(help="act or observe. Default: as before the pause or stop.")] = None,
+    knob: Annotated[str, typer.Option(help="Only release this knob from quarantine.")] = "",
+    why: Why = "",
+    who: Who = "",
+) -> None:
+    """Let LOOP go on after a pause or stop, or release a quarantined knob."""
+    session = of(ctx)
+    settings = session.loop(loop)
+    if mode is ModeName.STOPPED:
+        raise typer.BadParameter("--mode is act or observe; `mapek stop` stops a loop")
+    if knob:
+        return await _release(session, settings, knob, Resume(who=person(who), why=why))
+    async with session.temporal() as client, session.store(create=True) as store:
+        current = await store.guards.mode(loop) or first_mode(settings)
+        wanted = mode or (current.previous or current.name)
+        await _set_mode(store, settings, wanted, person(who), why)
+        await _unpause(client, loop)
+    show.line(f"{loop} is in mode {wanted}")
+    if wanted is ModeName.OBSERVE:
+        show.note(f"it acts on nothing; `mapek resume {loop} --mode act` lets it")
+    return None
+
+
+@verb
+async def stop(
+    ctx: typer.Context,
+    loop: LoopName,
+    why: Why,
+    who: Who = "",
+    within: Annotated[float, typer.Option(min=1.0, help="Seconds to wait until nothing runs any more.")] = 120.0,
+) -> int:
+    """Stop LOOP: no new cycles, running remediations are cancelled and undo what they did."""
+    session = of(ctx)
+    settings, by = session.loop(loop), person(who)
+    async with session.temporal() as client, session.store(create=True) as store:
+        await _set_mode(store, settings, ModeName.STOPPED, by, why)
+        await _pause_schedule(client, loop, f"stopped by {by}: {why}")
+        with show.waiting(f"{loop} is stopped; waiting until its remediations have undone what they did"):
+            left = await _cancelled(client, loop, within)
+    for one in left:
+        show.note(f"still running: {one.id} ({find.attribute(one, names.PHASE)}) {session.link(one.id)}")
+    if any(not _locked(one) for one in left):
+        return 1
+    show.line(f"{loop} is stopped; nothing of it runs" + ("; quarantined knobs stay locked" if left else ""))
+    return 0
+
+
+async def _decide(session: Session, approval: Approval) -> None:
+    async with session.temporal() as client:
+        workflow_id = await find.remediation_of(session, client, approval.plan)
+        handle = client.get_workflow_handle(workflow_id)
+        try:
+            answer = await handle.execute_update("decide", approval, result_type=str, rpc_timeout=RPC)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise NotFound(
+                f"plan {approval.plan} is not being carried out, so it does not wait for a decision"
+            ) from None
+    show.line(str(answer))
+
+
+async def _set_mode(store: Store, loop: LoopSettings, name: ModeName, who: str, why: str) -> None:
+    """Set the mode; the one to come back to is kept over a pause that becomes a stop."""
+    current = await store.guards.mode(loop.name) or first_mode(loop)
+    previous = None
+    if name is not ModeName.ACT:
+        previous = current.name if current.previous is None else current.previous
+    await store.guards.set_mode(Mode(loop=loop.name, name=name, who=who, why=why, at=time.time(), previous=previous))
+
+
+async def _release(session: Session, loop: LoopSettings, knob: str, by: Resume) -> None:
+    """Release a quarantined knob: the lock in the running remediation, and its copy in the store.
+
+    Only a knob that is quarantined is signalled: a remediation keeps the signal, and one that came too early would
+    release a quarantine nobody has looked at.
+    """
+    async with session.temporal() as client, session.store() as store:
+        if not (await store.guards.state(loop.charter)).knob(knob).quarantined:
+            raise NotFound(f"knob {knob} of Charter {loop.charter} is not quarantined")
+        handle = client.get_workflow_handle(names.remediation_id(loop.charter, knob))
+        try:
+            await handle.signal("resume", by, rpc_timeout=RPC)
+        except RPCError as error:
+            # A remediation that was terminated holds no lock any more; its copy in the store still does.
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        await store.guards.release(loop.charter, knob, by.who, by.why, time.time())
+    show.line(f"knob {knob} is released")
+
+
+async def _unpause(client: Client, loop: str) -> None:
+    handle = client.get_schedule_handle(names.schedule_id(loop))
+    try:
+        if (await handle.describe(rpc_timeout=RPC)).schedule.state.paused:
+            await handle.unpause(note="resumed", rpc_timeout=RPC)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        show.note(f"{loop} has no schedule: run `mapek bootstrap`")
+
+
+async def _pause_schedule(client: Client, loop: str, note: str) -> None:
+    try:
+        await client.get_schedule_handle(names.schedule_id(loop)).pause(note=note, rpc_timeout=RPC)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        show.note(f"{loop} has no schedule, so nothing starts cycles by itself")
+
+
+async def _cancelled(client: Client, loop: str, within: float) -> list[WorkflowExecution]:
+    """Cancel the loop's remediations, and return what runs when only locks do, or when time is over.
+
+    A cycle that had decided before may still start one, and visibility lags: so it has to look empty twice.
+    """
+    deadline, quiet = time.monotonic() + within, 0
+    asked: set[str] = set()
+    while True:
+        left = await find.running(client, loop, ("MapekCycle", "Remediation"))
+        for one in left:
+            if one.workflow_type == "Remediation" and not _locked(one) and one.run_id not in asked:
+                await _cancel(client, one)
+                asked.add(one.run_id)
+        quiet = quiet + 1 if all(_locked(one) for one in left) else 0
+        if quiet >= 2 or time.monotonic() >= deadline:
+            return left
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _cancel(client: Client, one: WorkflowExecution) -> None:
+    try:
+        await client.get_workflow_handle(one.id, run_id=one.run_id).cancel(rpc_timeout=RPC)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+
+
+def _locked(one: WorkflowExecution) -> bool:
+    return find.attribute(one, names.PHASE) == QUARANTINED

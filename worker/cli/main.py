@@ -1,0 +1,164 @@
+"""The `mapek` command: its verbs, and the one way out of the process.
+
+Exit codes: 0 done, 1 the answer is no, 2 wrong use or configuration, 3 a server cannot be reached.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
+from worker.cli import cycle, decide, doctor, explain, look, process, show
+from worker.cli.session import Session
+from worker.config_file import Place
+
+NO, WRONG, AWAY = 1, 2, 3
+INTERRUPTED = 130
+
+_VALUED = (
+    "--config",
+    "--state",
+    "--temporal-address",
+    "--temporal-namespace",
+    "--temporal-ui",
+    "--prometheus",
+    "--charter",
+    "--alertmanager",
+)
+"""Options of `mapek` itself; they may stand behind the verb too, where people write them."""
+
+
+class Verbs(TyperGroup):
+    """The group of verbs: takes its own options anywhere, and turns the error family into exit codes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move the group's own options to the front."""
+        return super().parse_args(ctx, hoisted(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; what it raises is said on standard error, one line a problem."""
+        try:
+            return super().invoke(ctx)
+        except MapekError as error:
+            show.note(str(error))
+            raise typer.Exit(exit_code(error)) from None
+
+
+def exit_code(error: MapekError) -> int:
+    """Return what a shell is told of an error."""
+    if isinstance(error, (ConfigurationError, Unauthorized)):
+        return WRONG
+    return AWAY if isinstance(error, RetryableError) else NO
+
+
+def hoisted(args: list[str]) -> list[str]:
+    """Return the arguments with the group's own options, and their values, first."""
+    front: list[str] = []
+    rest: list[str] = []
+    remaining = iter(args)
+    for arg in remaining:
+        if arg == "--":
+            return [*front, *rest, arg, *remaining]
+        if arg in _VALUED:
+            front += [arg, *[value for value in [next(remaining, None)] if value is not None]]
+        else:
+            (front if arg.split("=", 1)[0] in _VALUED else rest).append(arg)
+    return [*front, *rest]
+
+
+MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
+"""Frames and colours in help and errors are for people; a log gets plain lines."""
+
+app = typer.Typer(
+    cls=Verbs,
+    name="mapek",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=MARKUP,
+)
+config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="The configuration.")
+
+Address = Annotated[str | None, typer.Option(metavar="URL", help="Instead of what the configuration says.")]
+
+
+@app.callback()
+def options(  # noqa: PLR0913 - a command's options are its parameters
+    ctx: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="The configuration file. Default: MAPEK_CONFIG.")] = None,
+    state: Annotated[Path | None, typer.Option(help="The stack's folder. Default: MAPEK_STATE, then .mapek.")] = None,
+    temporal_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Instead of TEMPORAL_ADDRESS.")
+    ] = None,
+    temporal_namespace: Annotated[str | None, typer.Option(help="Instead of TEMPORAL_NAMESPACE.")] = None,
+    temporal_ui: Address = None,
+    prometheus: Address = None,
+    charter: Address = None,
+    alertmanager: Address = None,
+) -> None:
+    """A durable self-healing loop for Charter: see what it does, decide, mend."""
+    flags: dict[Place, str | None] = {
+        ("temporal", "address"): temporal_address,
+        ("temporal", "namespace"): temporal_namespace,
+        ("temporal", "ui_url"): temporal_ui,
+        ("monitor", "prometheus_url"): prometheus,
+        ("execute", "charter_url"): charter,
+        ("alertmanager", "url"): alertmanager,
+    }
+    ctx.obj = Session(file=config, state=state, flags=flags)
+
+
+app.command("worker")(process.worker)
+app.command("bootstrap")(process.bootstrap)
+app.command("run")(cycle.run)
+app.command("status")(look.status)
+app.command("cycles")(look.cycles)
+app.command("explain")(explain.explain)
+app.command("audit")(look.audit)
+app.command("approve")(decide.approve)
+app.command("reject")(decide.reject)
+app.command("pause")(decide.pause)
+app.command("resume")(decide.resume)
+app.command("stop")(decide.stop)
+app.command("doctor")(doctor.doctor)
+config_app.command("check")(process.check)
+app.add_typer(config_app, name="config")
+
+
+def run(args: list[str]) -> int:
+    """Run `mapek` with these arguments and return its exit code."""
+    # A verb says in its own words what went wrong; the SDK's log lines would only stand between them.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        app(args)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else NO if ended.code else 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def main() -> NoReturn:
+    """End the process with the code of `run`.
+
+    By `os._exit`, because the SDK's threads sometimes abort the interpreter while it is being torn down, after all
+    work is done, and the exit code would be lost.
+    """
+    code = run(sys.argv[1:])
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Whoever read it has gone, as `head` does: nothing is left to be told.
+            continue
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

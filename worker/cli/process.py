@@ -1,0 +1,65 @@
+"""Verbs around the process: worker, bootstrap, config check."""
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from activities.model.errors import ConfigurationError
+from worker import bootstrap as at_temporal
+from worker import logs
+from worker.cli import show
+from worker.cli.session import AsJson, Session, of, verb
+
+
+def worker(ctx: typer.Context) -> None:
+    """Run a worker until it is told to end (SIGINT, SIGTERM)."""
+    config = of(ctx).config
+    logs.configure(config)
+    for note in config.notes:
+        show.note(note)
+    # Loaded only here: it brings everything a worker needs, and the other verbs answer sooner without.
+    main = importlib.import_module("worker.main")
+    code = asyncio.run(main.run(config))
+    if code:
+        raise typer.Exit(code)
+
+
+@verb
+async def bootstrap(ctx: typer.Context) -> None:
+    """Register search attributes and create or update schedules. Doing it twice changes nothing."""
+    session = of(ctx)
+    interval = session.config.orchestrator.loop_interval
+    wanted = [at_temporal.LoopSchedule(loop=loop.name, interval=interval) for loop in session.config.loops]
+    async with session.temporal() as client:
+        done = await at_temporal.bootstrap(client, wanted)
+    for change in done:
+        show.line(change)
+    if not done:
+        show.line("everything is as it should be")
+
+
+def check(
+    ctx: typer.Context,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: what every verb uses.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a configuration: OK with notes, or every mistake with its line and what would be right."""
+    session = of(ctx)
+    session = Session(file=file or session.file, state=session.state, flags=session.flags)
+    try:
+        config = session.config
+    except ConfigurationError as error:
+        if not as_json:
+            raise
+        show.as_json({"ok": False, "problems": str(error).splitlines()})
+        raise typer.Exit(2) from None
+    if as_json:
+        return show.as_json(
+            {"ok": True, "file": config.file, "loops": [x.name for x in config.loops], "notes": config.notes}
+        )
+    show.line(f"OK: {config.file or 'defaults'}, loops {', '.join(loop.name for loop in config.loops)}")
+    show.lines("Notes", config.notes)
+    return None
