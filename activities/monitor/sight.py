@@ -49,10 +49,10 @@ class Sight:
         return tuple(spots)
 
 
-def seen(ages: Mapping[str, float], changes: float | None, rules: Sequence[MetricRule], max_age: float) -> Sight:
+def seen(ages: Mapping[str, float], changes: float | None, steady: Sequence[str], max_age: float) -> Sight:
     """Return the sight of a component from the ages of its signals, in seconds, and its changes (`MOVING`).
 
-    A component without `LIVENESS` is missing as a whole. One that moves must have all steady signals; one that stands
+    `steady` are the `steady_signals` of the rules. A component without `LIVENESS` is missing as a whole. One that moves must have all steady signals; one that stands
     still lacks those that are made of its movement, which says nothing new.
     """
     stale = {signal: age for signal, age in ages.items() if not abs(age) <= max_age}
@@ -60,7 +60,7 @@ def seen(ages: Mapping[str, float], changes: float | None, rules: Sequence[Metri
         return Sight(absent=(LIVENESS,), stale=stale)
     if changes == 0:
         return Sight(stale=stale, still=True)
-    return Sight(absent=tuple(s for s in steady_signals(rules) if s not in ages), stale=stale)
+    return Sight(absent=tuple(s for s in steady if s not in ages), stale=stale)
 
 
 def coverage_sights(
@@ -68,9 +68,10 @@ def coverage_sights(
 ) -> dict[str, Sight]:
     """Return the sight of every component from the answer to `coverage_query`.
 
-    Components are the `required` ones and whatever else is in the answer. The answer counts steady signals and names
-    only the stale ones, so what is absent is a number here.
+    Components are the `required` ones, and any other with a steady signal in the answer. The answer counts steady
+    signals and names only the stale ones, so what is absent is a number here.
     """
+    steady = steady_signals(rules)
     fresh: dict[str, float] = {}
     odd: dict[str, dict[str, float]] = defaultdict(dict)
     for sample in coverage:
@@ -79,9 +80,9 @@ def coverage_sights(
             fresh[component] = sample.value
         else:
             odd[component][signal] = sample.value
+    aged = {name for name, signals in odd.items() if signals.keys() & set(steady)}
     return {
-        name: _counted(fresh.get(name, 0.0), odd.get(name, {}), steady_signals(rules))
-        for name in sorted({*required, *fresh, *odd})
+        name: _counted(fresh.get(name, 0.0), odd.get(name, {}), steady) for name in sorted({*required, *fresh, *aged})
     }
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from activities.model.blindspot import BlindSpot
 from activities.model.series import Series
 from activities.model.snapshot import AnalysisInput
-from activities.monitor.queries import MOVING, UNNAMED
-from activities.monitor.reports import is_open, member_names, reported_violations
-from activities.monitor.sight import PROMETHEUS, seen
+from activities.monitor.queries import MOVING, UNNAMED, steady_signals
+from activities.monitor.reports import member_names, reported_violations
+from activities.monitor.sight import PROMETHEUS, Sight, seen
 
 Key = tuple[str, str]
 """(component, metric)."""
@@ -31,7 +31,7 @@ def view_of(source: AnalysisInput) -> View:
     """Return what of the input can be believed.
 
     Known components are the required ones (configured, and members of the committee), and any other while one of
-    its signals is there: the rates of a member that left linger for a window and mean nothing. If Prometheus as a
+    its steady signals is there: the rates of a member that left linger for a window and mean nothing. If Prometheus as a
     whole could not be read, that one blind spot is told, not one for each component.
     """
     if any(spot.component == PROMETHEUS for spot in source.blind):
@@ -62,40 +62,49 @@ def _variants(source: AnalysisInput) -> dict[Key, list[list[float]]]:
 
 
 def _spots(source: AnalysisInput, variants: Mapping[Key, list[list[float]]]) -> dict[str, list[Spots]]:
-    ages: dict[str, list[Series]] = defaultdict(list)
+    ages: dict[str, dict[str, Series]] = defaultdict(dict)
     for series in source.freshness:
-        ages[series.component].append(series)
-    by_component: dict[str, dict[str, list[list[float]]]] = defaultdict(dict)
+        ages[series.component][series.metric] = series
+    lines: dict[str, dict[str, list[list[float]]]] = defaultdict(dict)
     for (component, metric), line in variants.items():
-        by_component[component][metric] = line
-    unnamed = {UNNAMED} & by_component.keys()
-    required = {*source.components, *member_names(source.committee), *unnamed}
-    return {
-        name: [
-            _spots_at(source, index, name, ages[name], by_component[name])
-            if name in required or any(series.values[index] is not None for series in ages[name])
-            else None
-            for index in range(len(source.grid))
+        lines[component][metric] = line
+    required = {*source.components, *member_names(source.committee), *({UNNAMED} & lines.keys())}
+    steady = steady_signals(source.rules)
+    reported = [_reported(source, instant) for instant in source.grid]
+    spots: dict[str, list[Spots]] = {}
+    for name in sorted({*required, *ages}):
+        known = [name in required or _present(ages[name], steady, i) for i in range(len(source.grid))]
+        sights = [_sight(ages[name], lines[name], steady, source.max_age, i) for i in range(len(source.grid))]
+        spots[name] = [
+            sight.blind_spots(name, name in told) if here else None
+            for here, sight, told in zip(known, sights, reported, strict=True)
         ]
-        for name in sorted({*required, *ages})
-    }
+    return spots
 
 
-def _spots_at(
-    source: AnalysisInput, index: int, name: str, signals: Sequence[Series], lines: Mapping[str, list[list[float]]]
-) -> tuple[BlindSpot, ...]:
-    ages = {s.metric: age for s in signals if (age := s.values[index]) is not None}
-    changes = ages.pop(MOVING, None)
-    found = {metric: line[index] for metric, line in lines.items() if line[index]}
-    sight = replace(
-        seen(ages, changes, source.rules, source.max_age),
+def _present(ages: Mapping[str, Series], signals: Sequence[str], index: int) -> bool:
+    return any(signal in ages and ages[signal].values[index] is not None for signal in signals)
+
+
+def _sight(
+    ages: Mapping[str, Series],
+    lines: Mapping[str, list[list[float]]],
+    steady: Sequence[str],
+    max_age: float,
+    index: int,
+) -> Sight:
+    """Return what is wrong with the view of one component at the instant with that index."""
+    present = {signal: age for signal, series in ages.items() if (age := series.values[index]) is not None}
+    changes = present.pop(MOVING, None)
+    found = {metric: line[index] for metric, line in lines.items()}
+    return replace(
+        seen(present, changes, steady, max_age),
         unreadable={metric: values[0] for metric, values in found.items() if not all(map(math.isfinite, values))},
         disputed=tuple(sorted(metric for metric, values in found.items() if len(values) > 1)),
     )
-    return sight.blind_spots(name, _reported(source, name, source.grid[index]))
 
 
-def _reported(source: AnalysisInput, name: str, instant: float) -> bool:
-    if instant == source.at:
-        return any(key[0] == name for key in reported_violations(source.findings, source.committee, instant))
-    return any(finding.component == name and is_open(finding, instant) for finding in source.findings)
+def _reported(source: AnalysisInput, instant: float) -> frozenset[str]:
+    """Return the components Charter reports something about; the committee's state is only known at the end."""
+    committee = source.committee if instant == source.at else None
+    return frozenset(component for component, _ in reported_violations(source.findings, committee, instant))

@@ -156,4 +156,6 @@ def _of_rpc(error: RPCError, address: str) -> Exception:
         return Unauthorized(f"Temporal at {address} refuses the credential: {error.message}")
     if error.status is RPCStatusCode.NOT_FOUND:
         return NotFound(error.message)
+    if error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message:
+        return ConfigurationError(f"Temporal at {address}: {error.message}; run `mapek bootstrap`")
     return FinalError(f"Temporal at {address}: {error.message}")

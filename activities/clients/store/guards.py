@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, or_, select
 
-from activities.clients.store import audit, incidents
+from activities.clients.store import audit, incidents, outcomes
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import knobs, modes
 from activities.model.audit import AuditEntry
@@ -28,10 +28,15 @@ class Guards:
     async def start_rung(self, charter: str, knob: str, onset: float, now: float, rung: Rung) -> Incident:
         """Note that a plan starts and return the knob's incident, opened with `onset` if none is open.
 
-        The onset of an open incident stands; the same plan is one rung, however often this is called.
+        The onset of an open incident stands; the same plan is one rung, however often this is called. A plan that
+        ended before without applying anything (stale, say) starts afresh: that ending is withdrawn.
         """
-        times = (onset, now)
-        return await self._database.write(lambda c: incidents.start_rung(c, charter, knob, times, rung))
+
+        def work(connection: Connection) -> Incident:
+            outcomes.withdraw(connection, rung.plan_id)
+            return incidents.start_rung(connection, charter, knob, (onset, now), rung)
+
+        return await self._database.write(work)
 
     async def seen(self, charter: str, knob: str, at: float) -> None:
         """Note that the violations of the knob's open incident still held at `at`; without one nothing happens."""

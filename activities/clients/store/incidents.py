@@ -36,7 +36,9 @@ def start_rung(connection: Connection, charter: str, knob: str, times: tuple[flo
     """Add `rung` to the knob's open incident and return it; `times` are (onset, now), used if one has to be opened."""
     found = opened(connection, charter, knob, times).incident_id
     tried = exists().where(rungs.c.incident_id == found, rungs.c.plan_id == rung.plan_id)
-    if not connection.scalar(select(tried)):
+    if connection.scalar(select(tried)):
+        end_rung(connection, rung.plan_id, rung.ending)
+    else:
         connection.execute(insert(rungs).values(incident_id=found, **rung.model_dump()))
     return _incident(connection, found)
 

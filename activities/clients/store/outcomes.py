@@ -1,6 +1,6 @@
 """Outcomes: what Knowledge keeps of every remediation, exactly once."""
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from activities.clients.store.engine import Database
 from activities.clients.store.schema import outcome_actions, outcomes
@@ -62,6 +62,14 @@ def add(connection: Connection, outcome: Outcome, keep: int) -> None:
     if rows:
         connection.execute(insert(outcome_actions), rows)
     _forget(connection, outcome.loop, keep)
+
+
+def withdraw(connection: Connection, plan_id: str) -> None:
+    """Take back the outcome of a plan that applied nothing: it is tried again, and only then there is an outcome."""
+    standing = find(connection, plan_id)
+    if standing is not None and standing.seconds is None:
+        connection.execute(delete(outcome_actions).where(outcome_actions.c.plan_id == plan_id))
+        connection.execute(delete(outcomes).where(outcomes.c.plan_id == plan_id))
 
 
 def _forget(connection: Connection, loop: str, keep: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.charter.faults import FaultKind
 from deploy.charter.plant import Plant
-from deploy.charter.policies import NotNewestError
+from deploy.charter.policies import NotNewestError, PolicyStatus
 from deploy.charter.records import ActionKind, Origin, Spec
 from deploy.charter.views import committee_view
 from tests.deploy.charter.readings import scrape, window
@@ -224,6 +224,7 @@ def test_ids_are_never_reused_and_undo_restores_the_version_before() -> None:
         plant.undo(first, Origin("c"))
     assert plant.undo(second, Origin("d"))
     assert plant.policies.knob("x").active is first
+    assert (first.status, second.status) == (PolicyStatus.ACTIVE, PolicyStatus.ROLLED_BACK)
     assert not plant.undo(second, Origin("e"))
     assert plant.policies.knob("x").generation == 3
     third = plant.apply(specs[2], Origin("f"))

@@ -204,6 +204,15 @@ def test_undoing_the_cure_brings_the_broken_policy_back() -> None:
     assert [fault.kind for fault in plant.faults] == [FaultKind.BAD_POLICY]
 
 
+def test_larger_batches_make_a_broken_policy_hit_more() -> None:
+    """Under a broken policy a new batch size raises the failure rate there and carries it to a neighbour."""
+    plant, before = faulty(FaultKind.BAD_POLICY, "gateway")
+    configure("gateway").act(plant)
+    after = window(plant, ACTED + 2, ACTED + 6)
+    assert after.failure_rate("gateway") > 1.5 * before.failure_rate("gateway")
+    assert after.failure_rate("policy-engine") > 0.1 > before.failure_rate("policy-engine")
+
+
 @pytest.mark.parametrize("kind", [kind for kind in FaultKind if not kind.startswith("exporter")])
 @pytest.mark.parametrize("component", ["gateway", "policy-engine", "audit-log", "validator-1", "validator-5"])
 def test_any_fault_shows_and_heals_on_any_component(kind: FaultKind, component: str) -> None:

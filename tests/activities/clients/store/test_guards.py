@@ -6,7 +6,8 @@ from activities.clients.store.store import Store
 from activities.model.guards import GuardState
 from activities.model.incident import incident_id
 from activities.model.mode import Mode, ModeName
-from tests.activities.clients.store.nouns import ending, rung
+from activities.model.outcome import Ending
+from tests.activities.clients.store.nouns import ending, outcome, rung
 
 A, B = "a" * 12, "b" * 12
 
@@ -106,3 +107,21 @@ async def test_a_mode_and_its_audit(store: Store):
     assert await store.guards.mode("other") is None
     rows = await store.audit.of_loop("charter")
     assert [(r.kind, r.who, r.text) for r in rows] == [("mode", "ann", "act: go"), ("mode", "bob", "observe: pause")]
+
+
+async def test_a_plan_that_applied_nothing_may_start_again(store: Store):
+    """An ending without an effect is withdrawn when the same plan starts anew, and its rung runs again."""
+    await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung(A))
+    await store.finish(Ending(outcome=outcome(A, ending="stale", seconds=None)))
+    await store.guards.start_rung("charter", "committee", 1000.0, 1020.0, rung(A))
+    assert await store.outcomes.of_plan(A) is None
+    [incident] = (await store.guards.state("charter")).incidents
+    assert [r.ending for r in incident.rungs] == [""]
+    assert (await store.finish(ending(A))).ending == "fixed"
+
+
+async def test_a_plan_that_was_applied_keeps_its_outcome(store: Store):
+    """Whatever starts again, an outcome with an effect stands."""
+    await store.finish(ending(A))
+    await store.guards.start_rung("charter", "committee", 1000.0, 1020.0, rung(A))
+    assert await store.outcomes.of_plan(A) == outcome(A)

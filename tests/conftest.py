@@ -1,0 +1,42 @@
+"""The real servers: their binaries, one Temporal server for workflow tests, one whole stack for end-to-end tests."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.local import binaries
+from deploy.local.stack import RunningStack, StackOptions, running_stack
+from workflows import names
+
+
+@pytest_asyncio.fixture(scope="session")
+async def servers() -> dict[str, Path]:
+    """All binaries; missing ones are installed, as `make setup` would. A missing server fails a test, never skips it."""
+    return await binaries.ensure()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def temporal(servers: dict[str, Path]) -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal server in memory, with the search attributes registered and the poll rates of the embedded one."""
+    rates = ("transferProcessorMaxPollRPS=2000", "timerProcessorMaxPollRPS=2000", "visibilityProcessorMaxPollRPS=1000")
+    async with await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=str(servers["temporal"]),
+        dev_server_log_level="error",
+        dev_server_extra_args=[arg for rate in rates for arg in ("--dynamic-config-value", f"history.{rate}")],
+        search_attributes=names.SEARCH_ATTRIBUTES,
+        ui=False,
+    ) as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
+    """The whole embedded stack with the demo's shortened timings, shared by tests that leave it healthy."""
+    state = tmp_path_factory.mktemp("stack") / "state"
+    async with running_stack(StackOptions(state=state, profile="demo", say=lambda _: None)) as running:
+        yield running
