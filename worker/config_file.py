@@ -122,7 +122,7 @@ def parse_document(text: str, name: str) -> Document:
         where = f"{name}:{mark.line + 1}" if mark else name
         raise ConfigurationError(f"{where}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{name}: not YAML: {error}") from None
+        raise ConfigurationError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
     if node is None:
         return Document()
     if not isinstance(node, yaml.MappingNode):

@@ -89,7 +89,7 @@ class MapekCycle:
                 id=plan.workflow_id,
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 static_summary=plan.headline[:180],
-                static_details=request.links,
+                static_details=request.links or None,
                 search_attributes=attributes(
                     {
                         names.LOOP: request.loop,

@@ -78,7 +78,7 @@ class MapekLoop:
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 execution_timeout=options.CYCLE_LIMIT,
                 static_summary=f"cycle of {self.state.loop}, asked for: {ask.reason}"[:180],
-                static_details=self.state.links,
+                static_details=self.state.links or None,
                 search_attributes=attributes({names.LOOP: self.state.loop, names.TRIGGER: "manual"}),
             )
         except WorkflowAlreadyStartedError:

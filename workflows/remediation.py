@@ -202,7 +202,9 @@ class Remediation:
             ending = "rolled_back" if ending in ("failed", "stale") else ending
             back = await self.judged(rollback=True)
             failures += [back.headline] if back.verdict is Verdict.WORSE else []
-        headline = why.headline if not failures else f"ROLLBACK FAILED: {'; '.join(failures)} (after: {why.headline})"
+        headline = f"rolled back {', '.join(self.rolled_back)}: {why.headline}" if self.rolled_back else why.headline
+        if failures:
+            headline = f"ROLLBACK FAILED: {'; '.join(failures)} (after: {why.headline})"
         return self.concluded(ended(ending, headline), verified).model_copy(
             update={"undo_failed": "; ".join(failures)[:400]}
         )

@@ -52,8 +52,9 @@ class Sight:
 def seen(ages: Mapping[str, float], changes: float | None, steady: Sequence[str], max_age: float) -> Sight:
     """Return the sight of a component from the ages of its signals, in seconds, and its changes (`MOVING`).
 
-    `steady` are the `steady_signals` of the rules. A component without `LIVENESS` is missing as a whole. One that moves must have all steady signals; one that stands
-    still lacks those that are made of its movement, which says nothing new.
+    `steady` are the `steady_signals` of the rules. A component without `LIVENESS` is missing as a whole. One that
+    moves must have all steady signals; one that stands still lacks those that are made of its movement, which says
+    nothing new.
     """
     stale = {signal: age for signal, age in ages.items() if not abs(age) <= max_age}
     if LIVENESS not in ages:

@@ -30,8 +30,8 @@ class View:
 def view_of(source: AnalysisInput) -> View:
     """Return what of the input can be believed.
 
-    Known components are the required ones (configured, and members of the committee), and any other while one of
-    its steady signals is there: the rates of a member that left linger for a window and mean nothing. If Prometheus as a
+    Known components are the required ones (configured, and members of the committee), and any other while one of its
+    steady signals is there: the rates of a member that left linger for a window and mean nothing. If Prometheus as a
     whole could not be read, that one blind spot is told, not one for each component.
     """
     if any(spot.component == PROMETHEUS for spot in source.blind):

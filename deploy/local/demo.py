@@ -1,6 +1,7 @@
 """The scripted incident: one fault that is healed, one whose first remedy makes it worse and is rolled back."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ HEALABLE = {
 
 HELPED = ("fixed", "improved")
 BOUND = 75.0
-"""Seconds each half of the story may take."""
+"""Seconds each step of the story may take."""
+NEXT_RUNG = 40.0
+"""Seconds the story waits to show the next rung of the ladder; it is not part of what has to happen."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ async def incidents(story: Story, script: Script) -> list[str]:
     healed = await healing(story, script)
     await recovered(story)
     worsened = await rollback(story)
+    with contextlib.suppress(TimeoutError):
+        await story.until(has("ended", *HELPED), story.now(), NEXT_RUNG)
     await recovered(story)
     return [healed, worsened]
 

@@ -1,0 +1,254 @@
+"""The verbs against a real Temporal server, with workflows that only stand in for the loop's own."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio import activity, workflow
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.clients.store.store import open_store
+from activities.model.cycle import CycleRequest, CycleResult
+from activities.model.remediation import Approval, RemediationRequest, Resume
+from tests.worker.cli.test_explain import PLAN
+from worker.cli.main import run
+from workflows import names
+from workflows.attributes import attributes, updates
+from workflows.loop import MapekLoop
+
+NAMESPACE = "cli"
+
+
+@activity.defn
+async def monitor() -> str:
+    return "healthy"
+
+
+@workflow.defn(name="MapekCycle")
+class Cycle:
+    @workflow.run
+    async def run(self, request: CycleRequest) -> CycleResult:
+        limit = timedelta(seconds=5)
+        await workflow.execute_activity(monitor, start_to_close_timeout=limit, summary="p99 812 ms > 500 ms")
+        workflow.upsert_search_attributes(updates({names.OUTCOME: "healthy"}))
+        return CycleResult(headline=f"all well, {request.reason}", outcome="healthy")
+
+
+@workflow.defn(name="Remediation")
+class Remedy:
+    @workflow.init
+    def __init__(self, request: RemediationRequest) -> None:
+        self.request = request
+        self.ended = ""
+
+    @workflow.run
+    async def run(self, request: RemediationRequest) -> str:
+        await workflow.wait_condition(lambda: bool(self.ended))
+        return self.ended or request.plan_id
+
+    @workflow.update
+    async def decide(self, approval: Approval) -> str:
+        self.ended = f"{approval.approve} by {approval.who}: {approval.why}"
+        return self.ended
+
+    @workflow.signal
+    async def resume(self, by: Resume) -> None:
+        self.ended = f"released by {by.who}"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
+    """A namespace of its own, prepared by `mapek bootstrap` and served by the stand-ins."""
+    request = RegisterNamespaceRequest(namespace=NAMESPACE)
+    request.workflow_execution_retention_period.FromTimedelta(timedelta(days=1))
+    await temporal.client.workflow_service.register_namespace(request)
+    address = temporal.client.service_client.config.target_host
+    connected = await Client.connect(address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await connected.count_workflows()
+                break
+            except RPCError:
+                await asyncio.sleep(0.2)
+    async with Worker(
+        connected,
+        task_queue=names.QUEUE,
+        workflows=[Cycle, Remedy, MapekLoop],
+        activities=[monitor],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        yield connected
+
+
+@pytest.fixture(autouse=True)
+def _there(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", NAMESPACE)
+    monkeypatch.setenv("MAPEK_STATE", str(tmp_path))
+    monkeypatch.delenv("MAPEK_CONFIG", raising=False)
+
+
+async def mapek(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
+    """Return exit code and standard output of the command, run beside the stand-ins."""
+    capsys.readouterr()
+    code = await asyncio.to_thread(run, list(args))
+    return code, capsys.readouterr().out
+
+
+async def remedy(client: Client, phase: str) -> None:
+    await client.start_workflow(
+        "Remediation",
+        RemediationRequest(loop="charter", plan_id=PLAN.plan_id),
+        id=names.remediation_id("charter", "committee"),
+        task_queue=names.QUEUE,
+        search_attributes=attributes(
+            {names.LOOP: "charter", names.PLAN: PLAN.plan_id, names.PHASE: phase, names.KNOB: "committee"}
+        ),
+    )
+
+
+async def visible(client: Client, query: str) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            if (await client.count_workflows(query)).count:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def stored(folder: Path, *, quarantined: bool = False) -> None:
+    store = await open_store(folder / "knowledge.db")
+    await store.plans.put(PLAN, 100.0)
+    if quarantined:
+        await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 100.0)
+    await store.close()
+
+
+async def test_bootstrap_once_and_again(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first time things are made, the second time nothing has to be."""
+    code, said = await mapek(capsys, "bootstrap")
+    assert code == 0
+    assert "search attribute MapekOutcome registered" in said
+    assert "schedule mapek:charter created" in said
+    assert await mapek(capsys, "bootstrap") == (0, "everything is as it should be\n")
+
+
+async def test_run_waits_and_follows(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """The update gives the cycle's id, --wait its result, --json all of it; the same key is the same cycle."""
+    cycle = "mapek-cycle:charter:manual-k1"
+    assert await mapek(capsys, "run", "charter", "--key", "k1") == (0, f"{cycle}\n")
+    code, said = await mapek(capsys, "run", "charter", "--key", "k1", "--wait", "--reason", "test")
+    assert (code, said.splitlines()[0]) == (0, cycle)
+    code, said = await mapek(capsys, "run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
+    body = json.loads(said)
+    assert (code, body["result"]["headline"]) == (0, "all well, test")
+    assert body["link"].endswith("/namespaces/cli/workflows/mapek-cycle%3Acharter%3Amanual-k2")
+
+
+async def test_a_signal_only_hands_over(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """--signal prints no id and the cycle runs."""
+    assert await mapek(capsys, "run", "charter", "--signal", "--key", "k3") == (0, "")
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                await client.get_workflow_handle("mapek-cycle:charter:manual-k3").result()
+                break
+            except RPCError:
+                await asyncio.sleep(0.05)
+
+
+async def test_cycles_and_explain_of_a_healthy_one(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cycles are listed by outcome, and a healthy one, of which the store knows nothing, is explained by itself."""
+    cycle = "mapek-cycle:charter:manual-k4"
+    await mapek(capsys, "run", "charter", "--key", "k4", "--wait")
+    await visible(client, f'WorkflowId="{cycle}" AND MapekOutcome="healthy"')
+    code, said = await mapek(capsys, "cycles", "--outcome", "healthy", "--json")
+    assert code == 0
+    assert cycle in [one["id"] for one in json.loads(said)]
+    assert (await mapek(capsys, "cycles", "--outcome", "planned"))[1].splitlines()[1:] == []
+    code, said = await mapek(capsys, "explain", cycle)
+    assert (code, "healthy: all well" in said) == (0, True)
+    assert (await mapek(capsys, "explain", "mapek-cycle:charter:manual-never"))[0] == 1
+
+
+@pytest.mark.parametrize("in_store", [True, False])
+@pytest.mark.parametrize(("verb", "approved"), [("approve", "True"), ("reject", "False")])
+async def test_a_decision_reaches_the_waiting_plan(
+    client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str, approved: str, in_store: bool
+) -> None:
+    """It is found through the store, or by its search attribute where there is no store."""
+    if in_store:
+        await stored(tmp_path)
+    await remedy(client, "awaiting-approval")
+    await visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
+    code, said = await mapek(capsys, verb, PLAN.plan_id, "--who", "ann", "--why", "because")
+    assert (code, said) == (0, f"{approved} by ann: because\n")
+    await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
+    if in_store:
+        rows = json.loads((await mapek(capsys, "audit", PLAN.plan_id, "--json"))[1])
+        assert [(row["kind"], row["who"]) for row in rows] == [("approval", "ann")]
+    assert (await mapek(capsys, verb, PLAN.plan_id, "--who", "ann"))[0] == 1
+
+
+async def test_status_tells_mode_schedule_cycle_and_remediations(
+    client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Everything a person asks first, as JSON and as lines."""
+    await stored(tmp_path, quarantined=True)
+    await remedy(client, "quarantined")
+    await visible(client, 'MapekPhase="quarantined" AND ExecutionStatus="Running"')
+    code, said = await mapek(capsys, "status", "--json")
+    (loop,) = json.loads(said)
+    assert (code, loop["mode"]["name"], loop["schedule"]["paused"]) == (0, "observe", False)
+    assert (loop["remediations"][0]["plan"], loop["knobs"][0]["quarantined"]) == (PLAN.plan_id, True)
+    assert "quarantine committee: rollback failed" in (await mapek(capsys, "status"))[1]
+    assert await mapek(capsys, "resume", "charter", "--knob", "committee", "--who", "ann") == (
+        0,
+        "knob committee is released\n",
+    )
+    ended: Any = await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
+    assert ended == "released by ann"
+    assert (await mapek(capsys, "resume", "charter", "--knob", "committee"))[0] == 1
+
+
+async def test_stop_cancels_and_resume_goes_on(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stop pauses the schedule with its reason and ends remediations; resume goes back to the mode before."""
+    assert (await mapek(capsys, "resume", "charter", "--mode", "act"))[0] == 0
+    await remedy(client, "applying")
+    await visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
+    assert (await mapek(capsys, "stop", "charter", "--why", "storm", "--who", "ann"))[0] == 0
+    schedule = client.get_schedule_handle(names.schedule_id("charter"))
+    state = (await schedule.describe()).schedule.state
+    assert (state.paused, state.note) == (True, "stopped by ann: storm")
+    described = await client.get_workflow_handle(names.remediation_id("charter", "committee")).describe()
+    assert described.status is not None
+    assert described.status.name == "CANCELED"
+    # A pause on top of a stop keeps the mode to come back to.
+    assert (await mapek(capsys, "pause", "charter", "--why", "still"))[0] == 0
+    assert (await mapek(capsys, "resume", "charter"))[1] == "charter is in mode act\n"
+    assert not (await schedule.describe()).schedule.state.paused
+
+
+async def test_doctor_names_what_is_missing(
+    client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there is ok, what is missing is named with the command that mends it, what is away makes it 3."""
+    for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    code, said = await mapek(capsys, "doctor", "--json")
+    found = {one["part"]: one for one in json.loads(said)}
+    assert code == 3
+    assert found["search attributes"]["state"] == found["schedule mapek:charter"]["state"] == "ok"
+    assert found["queue mapek"]["state"] == "ok"
+    assert found["queue mapek-verify"]["mend"] == "start `mapek worker`"
+    assert found["prometheus"]["state"] == "unreachable"
