@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clients.store.store import Store
+from activities.model.audit import AuditEntry
 from activities.model.errors import ConfigurationError, NotFound, StoreUnavailable
 from activities.model.mode import Mode, ModeName
 from activities.model.remediation import Approval, Resume

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use or configuration, 3 a server
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -149,7 +150,11 @@ def main() -> NoReturn:
     By `os._exit`, because the SDK's threads sometimes abort the interpreter while it is being torn down, after all
     work is done, and the exit code would be lost.
     """
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    except Exception:
+        traceback.print_exc()
+        code = NO
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
