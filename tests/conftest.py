@@ -15,7 +15,7 @@ from workflows import names
 
 @pytest_asyncio.fixture(scope="session")
 async def servers() -> dict[str, Path]:
-    """All binaries; missing ones are installed, as `make setup` would. A missing server fails a test, never skips it."""
+    """All binaries, installed if missing. A server that cannot be had fails a test and never skips it."""
     return await binaries.ensure()
 
 

@@ -20,9 +20,10 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.model.cycle import CycleRequest
-from activities.model.intake import UpkeepRequest
+from activities.model.intake import LoopState, UpkeepRequest
 from workflows import names, options
 from workflows.attributes import attributes
 
@@ -50,7 +51,7 @@ class LoopSchedule:
 
 
 async def bootstrap(client: Client, loops: list[LoopSchedule]) -> list[str]:
-    """Register the search attributes and create or update every loop's schedules.
+    """Register the search attributes, create or update every loop's schedules, and open its intake.
 
     An operator's pause and note are kept. Returns a line for each thing that was changed, none if all was as it should.
     """
@@ -59,7 +60,25 @@ async def bootstrap(client: Client, loops: list[LoopSchedule]) -> list[str]:
         for schedule_id, schedule in ((names.schedule_id(loop.loop), cycles(loop)), (upkeep_id(loop), upkeep(loop))):
             change = await apply(client, schedule_id, schedule)
             done += [change] if change else []
+        done += await open_intake(client, loop)
     return done
+
+
+async def open_intake(client: Client, loop: LoopSchedule) -> list[str]:
+    """Start the loop's intake unless it runs, so that a plain signal finds it. Return what was changed."""
+    intake = names.intake_id(loop.loop)
+    try:
+        await client.start_workflow(
+            "MapekLoop",
+            LoopState(loop=loop.loop, links=loop.links),
+            id=intake,
+            task_queue=names.QUEUE,
+            static_summary=f"asks for cycles of {loop.loop}: signal run_cycle, update request_cycle",
+            search_attributes=attributes({names.LOOP: loop.loop}),
+        )
+    except WorkflowAlreadyStartedError:
+        return []
+    return [f"intake {intake} started"]
 
 
 async def missing(client: Client) -> list[SearchAttributeKey[Any]]:

@@ -27,6 +27,7 @@ from worker.config_rules import fleet_findings, loop_findings, service_findings,
 from worker.config_sections import (
     AlertmanagerSettings,
     ApiSettings,
+    LinksSettings,
     LoggingSettings,
     LoopEntry,
     OrchestratorSettings,
@@ -44,6 +45,7 @@ _PROCESS: Mapping[str, type[Settings]] = {
     "performance": PerformanceSettings,
     "staging": StagingSettings,
     "temporal": TemporalSettings,
+    "links": LinksSettings,
 }
 _DECIDING: Mapping[str, type[Settings]] = {
     "monitor": MonitorSettings,
@@ -69,6 +71,7 @@ class Config(Settings):
     performance: PerformanceSettings = PerformanceSettings()
     staging: StagingSettings = StagingSettings()
     temporal: TemporalSettings = TemporalSettings()
+    links: LinksSettings = LinksSettings()
     loops: tuple[LoopSettings, ...] = Field(default=(LoopSettings(),), min_length=1)
     state: Path = Path(".mapek")
     file: Path | None = None
@@ -87,6 +90,16 @@ class Config(Settings):
         if knowledge.database == "postgres" and knowledge.postgres_url is not None:
             return knowledge.postgres_url.get_secret_value()
         return "memory" if knowledge.database == "memory" else str(knowledge.sqlite_path)
+
+    def links_of(self, loop: LoopSettings) -> str:
+        """Return the Markdown that the Temporal UI shows beside the loop's cycles and remediations."""
+        known = {
+            "Grafana": self.links.grafana,
+            "runbook": self.links.runbook,
+            "Prometheus": loop.monitor.prometheus_url,
+            "health": f"{self.mapek_url}/health",
+        }
+        return " · ".join(f"[{name}]({url})" for name, url in known.items() if url)
 
     def loop(self, name: str) -> LoopSettings:
         """Return the loop of that name.

@@ -93,6 +93,13 @@ class TemporalSettings(Settings):
     ui_url: str = "http://127.0.0.1:8233"
 
 
+class LinksSettings(Settings):
+    """Where the Temporal UI points people to, beside Prometheus. Empty: no such link."""
+
+    grafana: str = ""
+    runbook: str = ""
+
+
 class TopologyEntry(Settings):
     """Who calls whom: pairs of caller and callee."""
 

@@ -42,7 +42,7 @@ GRACE = timedelta(seconds=10)
 """For running activities at shutdown; a verification that is cut off goes on at the next worker."""
 
 STICKY = timedelta(seconds=1)
-"""After a crash the next workflow task waits this long for the dead worker; the default of 10 s was the largest delay."""
+"""How long the next workflow task waits for a worker that died; the default of 10 s was the largest delay."""
 
 VERIFICATIONS = 200
 """Verifications at once: they mostly sleep."""

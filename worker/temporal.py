@@ -1,15 +1,16 @@
 """The one place that makes a Temporal client: for the worker and for the commands alike."""
 
 import asyncio
+import logging
 import os
 import socket
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
-from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from activities.model.errors import Unreachable
+from worker.config_layers import temporal_profile
 from worker.config_sections import TemporalSettings
 
 WITHIN = 5.0
@@ -25,19 +26,20 @@ async def connect(settings: TemporalSettings) -> Client:
     Raises:
         Unreachable: no answer within 5 seconds.
     """
-    options = ClientConfig.load_client_connect_config()
+    options = temporal_profile(os.environ)
     options |= {"target_host": settings.address, "namespace": settings.namespace}
-    # The core prints its warnings to standard output otherwise, into the middle of `--json`.
-    logging = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    # Left to itself the core prints to standard output, into the middle of `--json`.
+    forward = LogForwardingConfig(logging.getLogger("mapek.temporal"))
+    told = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forward)
     try:
         async with asyncio.timeout(WITHIN):
             return await Client.connect(
                 **options,
                 data_converter=pydantic_data_converter,
                 identity=f"{os.getpid()}@{socket.gethostname()}",
-                runtime=Runtime(telemetry=TelemetryConfig(logging=logging)),
+                runtime=Runtime(telemetry=TelemetryConfig(logging=told)),
             )
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError, ValueError) as error:
         raise Unreachable(
             f"cannot reach Temporal at {settings.address}: is the stack running? "
             "Start it with `make run`, or set TEMPORAL_ADDRESS"

@@ -25,7 +25,7 @@ def keyword(text: str) -> str:
 
 
 def keywords(texts: Sequence[str]) -> list[str]:
-    """Return as many texts, in their order (worst first), as fit into 1.5 KB; a last entry `+N more` counts the rest."""
+    """Return as many texts, worst first, as fit into 1.5 KB; a last entry `+N more` counts the rest."""
     kept: list[str] = []
     room = LIST_BYTES - len("+99999 more")
     for text in map(keyword, texts):

@@ -96,17 +96,17 @@ class Remediation:
             if refused:
                 return refused
             self.phase("applying")
-            return await self.prepare(approved=True)
+            return await self.prepare()
         except (FailureError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 return self.concluded(ended("stopped", "stopped by a person before anything was applied"))
             return self.concluded(ended("failed", f"could not be prepared: {reason_of(error)}"))
 
-    async def prepare(self, *, approved: bool = False) -> RecordRequest | None:
+    async def prepare(self) -> RecordRequest | None:
         """Check the plan against the worker's own rules and the present state, and capture the pre-image."""
         self.prepared = await workflow.execute_activity_method(
             ExecuteActivities.prepare,
-            PrepareRequest(plan_id=self.request.plan_id, approved=approved),
+            PrepareRequest(plan_id=self.request.plan_id, answer=self.answer),
             summary=f"is plan {self.request.plan_id} still right?",
             **options.PREPARE,
         )
@@ -230,7 +230,7 @@ class Remediation:
         """Write the outcome into Knowledge, exactly once, before the knob rests."""
         handle = workflow.start_activity_method(
             KnowledgeActivities.record,
-            ending.model_copy(update={"plan_id": self.request.plan_id}),
+            ending.model_copy(update={"plan_id": self.request.plan_id, "answer": self.answer}),
             summary=f"{ending.ending}: {ending.headline}"[:180],
             **options.RECORD,
         )

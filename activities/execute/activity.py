@@ -12,6 +12,7 @@ from activities.execute.readback import Readback, State, read_back
 from activities.execute.sampling import samples_of
 from activities.execute.verification import instants, next_instant, settled, verified, verified_undo
 from activities.heartbeat import heartbeating
+from activities.knowledge.decided import entry_of
 from activities.model.action import Inverse, Route
 from activities.model.base import clipped
 from activities.model.charter import ChangeCall, Changed
@@ -51,7 +52,9 @@ class ExecuteActivities:
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
-            facts = await self.facts(plan, approved=request.approved)
+            if request.answer:
+                await self.store.audit.append_once(entry_of(request.answer, plan, self.parts.clock()))
+            facts = await self.facts(plan, approved=request.answer is not None)
             prepared = check(plan, facts)
             if request.leftover or prepared.ending:
                 return prepared

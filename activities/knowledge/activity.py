@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.knowledge.classify import classify
 from activities.knowledge.cooldown import cool_down
+from activities.knowledge.decided import entry_of
 from activities.model.outcome import Ending, Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import Recorded, RecordRequest, ReleaseRequest
@@ -28,6 +29,8 @@ class KnowledgeActivities:
             StoreUnavailable: retried until it can be written; the knob stays locked meanwhile.
         """
         plan, now = await self.parts.store.plans.get(request.plan_id), self.parts.clock()
+        if request.answer:
+            await self.parts.store.audit.append_once(entry_of(request.answer, plan, now))
         rest = cool_down(request.ending, plan.cool_downs)
         stands = await self.parts.store.finish(
             Ending(

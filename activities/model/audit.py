@@ -7,8 +7,8 @@ class AuditEntry(Noun):
     """One row. `at` is unix seconds.
 
     `kind` is attempt (a call that changes Charter, written before and after sending), approval, mode, quarantine or
-    ending. For an attempt `phase` is before, after or refused (a final no), `status` the HTTP status (None before, and when no reply came),
-    `attempt` counts from 1, `worker` is the identity of the worker process.
+    ending. For an attempt `phase` is before, after or refused (a final no), `status` the HTTP status (None before, and
+    when no reply came), `attempt` counts from 1, `worker` is the identity of the worker process.
     """
 
     at: float

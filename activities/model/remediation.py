@@ -28,11 +28,20 @@ class RemediationResult(Noun):
     quarantined: bool = False
 
 
+class Approval(Noun):
+    """Argument of update `decide`."""
+
+    plan: str
+    approve: bool
+    who: str
+    why: str = ""
+
+
 class PrepareRequest(Noun):
-    """`approved`: a person approved it, so the need of approval is met. `leftover`: look what was left half done."""
+    """`answer`: the person's yes, so the need of approval is met. `leftover`: look what was left half done."""
 
     plan_id: str
-    approved: bool = False
+    answer: Approval | None = None
     leftover: bool = False
 
 
@@ -126,8 +135,8 @@ class Undone(Noun):
 class RecordRequest(Noun):
     """How the remediation ended, to be recorded exactly once per plan.
 
-    `seconds` from apply to verdict, None if nothing was applied. `undo_failed` says what could not be undone, empty
-    if nothing; then the knob is quarantined.
+    `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
+    what could not be undone, empty if nothing; then the knob is quarantined.
     """
 
     plan_id: str
@@ -138,6 +147,7 @@ class RecordRequest(Noun):
     after: int = 0
     seconds: float | None = None
     undo_failed: str = ""
+    answer: Approval | None = None
 
 
 class Recorded(Noun):
@@ -148,15 +158,6 @@ class Recorded(Noun):
     cool_down: float = 0.0
     quarantined: bool = False
     loop: str = ""
-
-
-class Approval(Noun):
-    """Argument of update `decide`."""
-
-    plan: str
-    approve: bool
-    who: str
-    why: str = ""
 
 
 class Yield(Noun):

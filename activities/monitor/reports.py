@@ -5,7 +5,7 @@ from itertools import groupby
 
 from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.charter import CharterFinding, Committee
-from activities.model.violation import Severity, Violation
+from activities.model.violation import Bad, Severity, Violation
 from activities.monitor.builtin import PREFIX
 from activities.monitor.sight import CHARTER
 
@@ -29,7 +29,8 @@ def reported_violations(
     """Return Charter's violations at `instant` by (component, metric), source "charter".
 
     These are its open findings, and each member that the committee's state calls unhealthy. The state has no past, so
-    without a finding an unhealthy member is violated since `instant` only.
+    without a finding an unhealthy member is violated since `instant` only. A finding does not tell its bad side: that
+    follows from value and limit.
     """
     found = {
         (member.name, MEMBER_HEALTH): _charter(member.name, MEMBER_HEALTH, Severity.CRITICAL, instant)
@@ -40,7 +41,10 @@ def reported_violations(
     for (component, metric), same in groupby(held, key=_key):
         worst = min(same, key=lambda f: (_severity(f.severity).rank, f.opened_at))
         violation = _charter(component, metric, _severity(worst.severity), worst.opened_at)
-        found[component, metric] = violation.model_copy(update={"value": worst.value, "limit": worst.limit})
+        value, limit = worst.value, worst.limit
+        bad = Bad.BELOW if value is not None and limit is not None and value < limit else Bad.ABOVE
+        update = {"value": value, "limit": limit, "bad": bad}
+        found[component, metric] = violation.model_copy(update=update)
     return found
 
 

@@ -102,7 +102,7 @@ class PlanActivities:
         )
 
     async def superseded(self, plan: Plan, guards: GuardState) -> str:
-        """Return the id of a plan of higher risk that may be waiting for approval on the same knob, empty if none is."""
+        """Return the id of a plan of higher risk that may wait for approval on the same knob, empty if none does."""
         incident = guards.incident(plan.knob)
         for rung in incident.rungs if incident else ():
             if rung.ending or rung.plan_id == plan.plan_id:

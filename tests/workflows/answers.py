@@ -26,8 +26,8 @@ AT = 1_750_000_000.0
 """When everything scripted happens (unix seconds)."""
 GENERATION = 7
 """Of the knob when the plan is prepared; every change adds one."""
-COOL_DOWN = 0.05
-"""Seconds: long enough to be a timer, short enough not to be waited for."""
+MOMENT = 0.05
+"""Seconds of the shortest timers; the server's own take about one second."""
 PLAN = "a1b2c3d4e5f6"
 VIOLATION = Violation(component="validator-2", metric="latency_p99", value=0.812, limit=0.5, since=AT - 60)
 BLIND_SPOT = BlindSpot(component="prometheus", signal="pre-filter", kind=Blindness.UNREACHABLE, detail="refused")
@@ -117,7 +117,7 @@ def not_restored(request: VerifyRequest) -> Verified:
     return Verified(headline="still worse than before", verdict=Verdict.WORSE, consequence=consequence)
 
 
-def recorded(cool_down: float = COOL_DOWN) -> Callable[[RecordRequest], Recorded]:
+def recorded(cool_down: float = 0.0) -> Callable[[RecordRequest], Recorded]:
     """The ending as asked, with so many seconds of cool-down."""
 
     def answer(request: RecordRequest) -> Recorded:

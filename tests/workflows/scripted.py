@@ -5,7 +5,7 @@ task queues are the product's. Scripts are looked up by workflow id, so one pair
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.heartbeat import heartbeating
 from activities.model.cycle import AnalyzeRequest, DecisionBrief, DiagnosisBrief, MonitorRequest, PlanRequest
+from activities.model.errors import NotFound
 from activities.model.intake import Upkeep, UpkeepRequest
 from activities.model.observation import Observation
 from activities.model.remediation import (
@@ -72,13 +73,13 @@ class Script:
         """Play the next entry for this activity."""
         self.calls.append((name, request))
         if name not in self._answers:
-            raise AssertionError(f"the script knows no {name}")
+            raise NotFound(f"the script knows no {name}")
         entry = next(self._answers[name])
         if isinstance(entry, Gate):
             entry = await entry.passed()
         if isinstance(entry, Exception):
             raise entry
-        return entry(request) if isinstance(entry, Callable) else entry
+        return entry(request) if callable(entry) else entry
 
     def requests(self, name: str) -> list[Any]:
         """Return what the activity of this name was asked, in order; a retried attempt asks again."""
@@ -146,41 +147,73 @@ class ScriptedActivities:
         return await self.play(request)
 
 
+COMMON = ("monitor", "analyze", "plan", "prepare", "apply", "undo", "record", "release", "upkeep")
+"""Activities of the common queue."""
+
+
 def runner() -> SandboxedWorkflowRunner:
     """Return the sandbox as the worker configures it."""
-    return SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    )
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
-@asynccontextmanager
-async def scripted_workers(client: Client, script_of: Callable[[str], Script], cached: int) -> AsyncIterator[None]:
-    """Run the product's two workers with scripted activities. `cached` 0 evicts every workflow after every task."""
-    scripted = ScriptedActivities(script_of)
-    interceptor = MapekInterceptor(Metrics(CollectorRegistry()), LastRun())
-    heartbeats = {
-        "max_heartbeat_throttle_interval": timedelta(seconds=1),
-        "default_heartbeat_throttle_interval": timedelta(seconds=1),
-    }
-    common = Worker(
-        client,
-        task_queue=names.QUEUE,
-        workflows=WORKFLOWS,
-        activities=[
-            getattr(scripted, name)
-            for name in ("monitor", "analyze", "plan", "prepare", "apply", "undo", "record", "release", "upkeep")
-        ],
-        workflow_runner=runner(),
-        interceptors=[interceptor],
-        max_cached_workflows=cached,
-        **heartbeats,
-    )
-    verifying = Worker(
-        client,
-        task_queue=names.VERIFY_QUEUE,
-        activities=[scripted.verify],
-        interceptors=[interceptor],
-        **heartbeats,
-    )
-    async with common, verifying:
-        yield
+class ScriptedWorkers:
+    """The product's workers with scripted activities; the one for workflows can be sent to sleep.
+
+    What happens meanwhile reaches a workflow in one single task. `cached` 0 evicts every workflow after every task.
+    """
+
+    def __init__(self, client: Client, script_of: Callable[[str], Script], cached: int) -> None:
+        self.client = client
+        self.cached = cached
+        self.scripted = ScriptedActivities(script_of)
+        self.interceptor = MapekInterceptor(Metrics(CollectorRegistry()), LastRun())
+
+    def for_workflows(self) -> Worker:
+        """Return a worker for all workflows and no activity."""
+        return Worker(
+            self.client,
+            task_queue=names.QUEUE,
+            workflows=WORKFLOWS,
+            workflow_runner=runner(),
+            max_cached_workflows=self.cached,
+        )
+
+    def for_activities(self, queue: str, activities: Sequence[str]) -> Worker:
+        """Return a worker for these activities and no workflow."""
+        return Worker(
+            self.client,
+            task_queue=queue,
+            activities=[getattr(self.scripted, name) for name in activities],
+            interceptors=[self.interceptor],
+            max_heartbeat_throttle_interval=timedelta(seconds=1),
+            default_heartbeat_throttle_interval=timedelta(seconds=1),
+        )
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Run all workers while the block runs."""
+        async with self.for_activities(names.QUEUE, COMMON), self.for_activities(names.VERIFY_QUEUE, ["verify"]):
+            self.wake()
+            try:
+                yield
+            finally:
+                await self.sleep()
+
+    @asynccontextmanager
+    async def asleep(self) -> AsyncIterator[None]:
+        """Let no workflow react to anything while the block runs; activities go on."""
+        await self.sleep()
+        try:
+            yield
+        finally:
+            self.wake()
+
+    def wake(self) -> None:
+        """Start to work on workflows."""
+        self.deciding = self.for_workflows()
+        self.running = asyncio.create_task(self.deciding.run())
+
+    async def sleep(self) -> None:
+        """Cease to work on workflows."""
+        await self.deciding.shutdown()
+        await self.running

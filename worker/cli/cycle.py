@@ -32,7 +32,8 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
 ) -> None:
     """Run a cycle of LOOP now and print its id."""
     session = of(ctx)
-    name = session.loop(loop).name
+    settings = session.loop(loop)
+    intake = LoopState(loop=settings.name, links=session.config.links_of(settings))
     if signal and (wait or follow):
         raise typer.BadParameter("--signal only hands the wish over: there is nothing to wait for")
     if key and not names.NAME.fullmatch(key):
@@ -41,8 +42,8 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
         )
     async with session.temporal() as client:
         if signal:
-            return await _hand_over(client, name, Ask(key=key, reason=reason))
-        cycle_id = await _request(client, name, Ask(key=key, reason=reason))
+            return await _hand_over(client, intake, Ask(key=key, reason=reason))
+        cycle_id = await _request(client, intake, Ask(key=key, reason=reason))
         if not as_json:
             show.line(cycle_id)
             show.note(session.link(cycle_id))
@@ -51,39 +52,39 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
     return None
 
 
-async def _hand_over(client: Client, loop: str, ask: Ask) -> None:
+async def _hand_over(client: Client, intake: LoopState, ask: Ask) -> None:
     await client.start_workflow(
         "MapekLoop",
-        LoopState(loop=loop),
-        id=names.intake_id(loop),
+        intake,
+        id=names.intake_id(intake.loop),
         task_queue=names.QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="run_cycle",
         start_signal_args=[ask],
-        search_attributes=attributes({names.LOOP: loop}),
+        search_attributes=attributes({names.LOOP: intake.loop}),
         rpc_timeout=RPC,
     )
-    show.note(f"handed over to {names.intake_id(loop)}; the cycle starts as soon as a worker runs")
+    show.note(f"handed over to {names.intake_id(intake.loop)}; the cycle starts as soon as a worker runs")
 
 
-async def _request(client: Client, loop: str, ask: Ask) -> str:
+async def _request(client: Client, intake: LoopState, ask: Ask) -> str:
     """Return the id of the cycle once it is started.
 
     Raises:
         Unreachable: no worker took it up in time.
     """
-    intake: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
+    start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
         "MapekLoop",
-        LoopState(loop=loop),
-        id=names.intake_id(loop),
+        intake,
+        id=names.intake_id(intake.loop),
         task_queue=names.QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        search_attributes=attributes({names.LOOP: loop}),
+        search_attributes=attributes({names.LOOP: intake.loop}),
     )
     try:
         async with asyncio.timeout(CALL_SECONDS):
             cycle_id = await client.execute_update_with_start_workflow(
-                "request_cycle", ask, start_workflow_operation=intake, id=ask.key or None, result_type=str
+                "request_cycle", ask, start_workflow_operation=start, id=ask.key or None, result_type=str
             )
     except TimeoutError:
         raise Unreachable(

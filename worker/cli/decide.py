@@ -9,8 +9,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clients.store.store import Store
-from activities.model.audit import AuditEntry
-from activities.model.errors import ConfigurationError, NotFound, StoreUnavailable
+from activities.model.errors import NotFound
 from activities.model.mode import Mode, ModeName
 from activities.model.remediation import Approval, Resume
 from activities.settings import LoopSettings
@@ -108,20 +107,7 @@ async def _decide(session: Session, approval: Approval) -> None:
             raise NotFound(
                 f"plan {approval.plan} is not being carried out, so it does not wait for a decision"
             ) from None
-    await _written_down(session, approval)
     show.line(str(answer))
-
-
-async def _written_down(session: Session, approval: Approval) -> None:
-    """Put the decision into the audit. It stands without that too: the workflow's history has it."""
-    try:
-        async with session.store() as store:
-            plan = await store.plans.get(approval.plan)
-            text = f"{'approved' if approval.approve else 'rejected'}: {approval.why}"
-            entry = AuditEntry(at=time.time(), kind="approval", loop=plan.loop, plan_id=plan.plan_id, knob=plan.knob)
-            await store.audit.append(entry.model_copy(update={"who": approval.who, "text": text}))
-    except (StoreUnavailable, ConfigurationError, NotFound) as error:
-        show.note(f"not written into the audit: {error}")
 
 
 async def _set_mode(store: Store, loop: LoopSettings, name: ModeName, who: str, why: str) -> None:

@@ -32,7 +32,10 @@ async def bootstrap(ctx: typer.Context) -> None:
     """Register search attributes and create or update schedules. Doing it twice changes nothing."""
     session = of(ctx)
     interval = session.config.orchestrator.loop_interval
-    wanted = [at_temporal.LoopSchedule(loop=loop.name, interval=interval) for loop in session.config.loops]
+    wanted = [
+        at_temporal.LoopSchedule(loop=loop.name, interval=interval, links=session.config.links_of(loop))
+        for loop in session.config.loops
+    ]
     async with session.temporal() as client:
         done = await at_temporal.bootstrap(client, wanted)
     for change in done:

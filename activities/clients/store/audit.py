@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, exists, insert, select
 
 from activities.clients.store.engine import Database
 from activities.clients.store.schema import audit
@@ -21,6 +21,16 @@ class Audit:
     async def append(self, entry: AuditEntry) -> None:
         """Write one row; once this returns, it stands for ever."""
         await self._database.write(lambda connection: append(connection, entry))
+
+    async def append_once(self, entry: AuditEntry) -> None:
+        """Write one row unless the plan has one of this kind already: a repeat leaves no second trace."""
+
+        def work(connection: Connection) -> None:
+            there = exists().where(audit.c.plan_id == entry.plan_id, audit.c.kind == entry.kind)
+            if not connection.scalar(select(there)):
+                append(connection, entry)
+
+        await self._database.write(work)
 
     async def of_plan(self, plan_id: str) -> tuple[AuditEntry, ...]:
         """Return the rows of a plan in the order they were written."""

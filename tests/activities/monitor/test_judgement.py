@@ -177,6 +177,15 @@ def test_an_unknown_severity_of_charter_is_a_warning() -> None:
     assert [v.severity for v in judge(scene(findings=found)).violations] == [Severity.CRITICAL, Severity.WARNING]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "x 0 < 1 on gateway"), (2.0, "x 2 > 1 on gateway"), (None, "x > 1 on gateway")]
+)
+def test_the_bad_side_of_a_finding_follows_from_its_numbers(value: float | None, text: str) -> None:
+    """Charter tells value and limit, not the side."""
+    (violation,) = judge(scene(findings=(finding("gateway", "x", -1.0, value=value, limit=1.0),))).violations
+    assert violation.text == text
+
+
 def test_a_discovered_component_is_judged_while_it_is_there() -> None:
     """Prometheus may show a component nobody configured; once its signals are gone, its lingering rates are nothing."""
     signals = {("newcomer", s.metric): s.values for s in scene().freshness if s.component == "gateway"}

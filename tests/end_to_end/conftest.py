@@ -1,0 +1,35 @@
+"""One stack for all end-to-end tests, healthy at the start and at the end of each of them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import StackOptions, running_stack
+from tests.end_to_end.world import World, world_of
+
+BRISK = {
+    "orchestrator": {"loop_interval": 2},
+    "plan": {"cooldown": {"kept": 3, "rolled_back": 4}},
+    "execute": {"timeout_seconds": 3},
+}
+"""On top of the demo's timings: what a test would only wait for is shorter still."""
+
+
+@pytest_asyncio.fixture(scope="session")
+async def shared_world(servers: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """The whole embedded stack with brisk timings."""
+    del servers
+    state = tmp_path_factory.mktemp("end_to_end") / "state"
+    options = StackOptions(state=state, profile="demo", settings=BRISK, say=lambda _: None)
+    async with running_stack(options) as stack, world_of(stack) as world:
+        await world.rest()
+        yield world
+
+
+@pytest_asyncio.fixture
+async def world(shared_world: World) -> AsyncIterator[World]:
+    """The stack, healthy and with nothing running, and left so."""
+    yield shared_world
+    await shared_world.rest()

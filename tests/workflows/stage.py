@@ -1,0 +1,155 @@
+"""A namespace of its own with scripted workers, and what a test does there with workflows."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+
+from activities.model.cycle import CycleRequest, CycleResult
+from activities.model.remediation import RemediationRequest, RemediationResult
+from tests.workflows import answers
+from tests.workflows.scripted import Script, ScriptedWorkers
+from tests.workflows.story import story_of
+from worker import bootstrap
+from workflows import names
+from workflows.attributes import attributes
+from workflows.cycle import MapekCycle
+from workflows.remediation import Remediation
+
+IDENTITY = "scripted"
+"""Of client and workers: histories name nobody's process or host."""
+PATIENCE = 15.0
+"""Seconds until a condition that does not come true fails its test."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A workflow that was started on a stage, with the script of its activities."""
+
+    handle: WorkflowHandle[Any, Any]
+    script: Script
+
+    async def history(self) -> WorkflowHistory:
+        """Return its history as the server has it."""
+        return await self.handle.fetch_history()
+
+    async def story(self) -> list[str]:
+        """Return its history in words."""
+        return story_of(await self.history())
+
+    async def result(self) -> Any:
+        """Return its result."""
+        return await asyncio.wait_for(self.handle.result(), PATIENCE)
+
+    async def attribute(self, key: Any) -> Any:
+        """Return one of its search attributes."""
+        return (await self.handle.describe()).typed_search_attributes.get(key)
+
+    async def until(self, word: str) -> None:
+        """Wait until the word stands in its story and the workflow has reacted to it."""
+        await self.until_story(lambda story: word in story)
+
+    async def until_story(self, told: Callable[[list[str]], bool]) -> None:
+        """Wait until its story is as told and no workflow task is open."""
+        deadline = time.monotonic() + PATIENCE
+        while not (told(story_of(history := await self.history())) and is_settled(history)):
+            assert time.monotonic() < deadline, f"never came: {story_of(history)}"
+            await asyncio.sleep(0.02)
+
+    async def cancel(self) -> None:
+        """Ask for its cancellation and wait until the workflow has taken note of it."""
+        await self.handle.cancel()
+        await self.until("cancel")
+
+
+def is_settled(history: WorkflowHistory) -> bool:
+    """Tell whether the workflow has nothing to react to at this moment."""
+    tasks = [
+        event.WhichOneof("attributes") for event in history.events if "workflow_task" in event.WhichOneof("attributes")
+    ]
+    ended = "completed" in story_of(history) or "continued as new" in story_of(history)
+    return ended or tasks[-1] == "workflow_task_completed_event_attributes"
+
+
+class Stage:
+    """Where scripted workflows play. A workflow without a script of its own is a healthy cycle."""
+
+    def __init__(self, client: Client, cached: int) -> None:
+        self.client = client
+        self.workers = ScriptedWorkers(client, self.script_of, cached)
+        self.scripts: dict[str, Script] = {}
+        self.other = Script({"monitor": answers.healthy()})
+        self.count = 0
+
+    def script_of(self, workflow_id: str) -> Script:
+        """Return the script of a workflow."""
+        return self.scripts.get(workflow_id, self.other)
+
+    def fresh(self, kind: str) -> str:
+        """Return a name nobody else uses on this stage."""
+        self.count += 1
+        return f"{kind}{self.count}"
+
+    def lay_out(self, workflow_id: str, script: dict[str, Any]) -> Script:
+        """Make this the script of the workflow."""
+        self.scripts[workflow_id] = Script(script)
+        return self.scripts[workflow_id]
+
+    async def remediate(self, *, knob: str = "", settle: float = 0, leftover: bool = False, **changes: Any) -> Run:
+        """Start a remediation whose script fixes everything, but for the changes."""
+        workflow_id = names.remediation_id("charter", knob or self.fresh("knob"))
+        script = self.lay_out(workflow_id, answers.remediation(**changes))
+        handle = await self.client.start_workflow(
+            Remediation.run,
+            RemediationRequest(loop="charter", plan_id=answers.PLAN, settle=settle, settle_leftover=leftover),
+            id=workflow_id,
+            task_queue=names.QUEUE,
+            search_attributes=attributes({names.LOOP: "charter", names.PHASE: "preparing"}),
+            result_type=RemediationResult,
+        )
+        return Run(handle, script)
+
+    async def cycle(self, script: dict[str, Any], loop: str = "") -> Run:
+        """Start a cycle."""
+        loop = loop or self.fresh("loop")
+        workflow_id = names.cycle_id(loop, "manual", "one")
+        laid_out = self.lay_out(workflow_id, script)
+        handle = await self.client.start_workflow(
+            MapekCycle.run,
+            CycleRequest(loop=loop, trigger="manual"),
+            id=workflow_id,
+            task_queue=names.QUEUE,
+            result_type=CycleResult,
+        )
+        return Run(handle, laid_out)
+
+    async def run_of(self, workflow_id: str, result_type: type = RemediationResult) -> Run:
+        """Return a workflow that another one started."""
+        handle = self.client.get_workflow_handle(workflow_id, result_type=result_type)
+        return Run(handle, self.script_of(workflow_id))
+
+
+@asynccontextmanager
+async def open_stage(
+    address: str, namespace: str, cached: int = 200, converter: DataConverter = pydantic_data_converter
+) -> AsyncIterator[Stage]:
+    """Make a namespace with our search attributes and run scripted workers in it.
+
+    The queues have fixed names: in a namespace of its own no other test's worker takes the tasks.
+    """
+    client = await Client.connect(address, namespace=namespace, data_converter=converter, identity=IDENTITY)
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=86400))
+    )
+    await bootstrap.register(client)
+    stage = Stage(client, cached)
+    async with stage.workers.working():
+        yield stage
