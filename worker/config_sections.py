@@ -79,6 +79,9 @@ class StagingSettings(Settings):
 
     use_mock_charter: bool = False
     """True: the Charter is the simulator, so that a loop may start in mode act, with a store in memory."""
+    simulate_failures: bool | Annotated[float, Field(ge=0.0, le=1.0)] = False
+    """The share of calls that the embedded simulator answers badly; true is one in twenty. Faults of the plant are
+    another thing: they are switched on while it runs."""
     verbose_logging: bool = False
     """True: level DEBUG everywhere."""
     collect_metrics: bool = True

@@ -15,7 +15,6 @@ REPLACED: Mapping[Place, str] = {
         "performance",
         "async_executor",
     ): "everything runs asynchronously: performance.max_concurrent_analyses is the bound",
-    ("staging", "simulate_failures"): "faults are injected at the simulator: POST /sim/faults",
 }
 """Keys of the original that are accepted and change nothing, each with what replaces it."""
 

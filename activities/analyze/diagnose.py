@@ -90,10 +90,9 @@ def _case(
 
 
 def _headline(judged: Judged, causes: tuple[RootCause, ...], remote: bool) -> str:
-    if remote:
+    if judged.blind and (remote or not judged.violations):
         return f"blind: {judged.blind[0].text}"
     if not judged.violations:
         ended = any(any(track.counted) for track in judged.tracks)
-        blind = f"; blind: {judged.blind[0].text}" if judged.blind else ""
-        return ("ended: what was violated is good again" if ended else "healthy: no violation") + blind
+        return "ended: what was violated is good again" if ended else "healthy: no violation"
     return "; ".join(f"{c.cause} on {c.component} {c.confidence:.2f}: {c.why}" for c in causes)

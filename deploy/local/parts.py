@@ -129,8 +129,16 @@ def _charter(plan: Blueprint) -> Part:
         *(sys.executable, "-m", "deploy.charter", "--host", LOOPBACK, "--port", _port(url)),
         *("--token-file", str(plan.layout.setting("execute.charter_api_key_file"))),
         *("--sim-doors", "--seed", str(plan.seed)),
+        *("--simulate-failures", str(failure_share(plan.layout.setting("staging.simulate_failures")))),
     )
     return _http_part("charter", argv, f"{url}/health", plan)
+
+
+def failure_share(setting: object) -> float:
+    """The share of calls, 0 to 1, that `staging.simulate_failures` wants answered badly; true is one in twenty."""
+    if isinstance(setting, bool) or setting is None:
+        return 0.05 if setting else 0.0
+    return float(str(setting))
 
 
 def _bootstrap(_plan: Blueprint) -> Part:

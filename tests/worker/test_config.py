@@ -134,6 +134,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("logging.backup_count", 1),
     ("performance.max_concurrent_analyses", 3),
     ("staging.use_mock_charter", True),
+    ("staging.simulate_failures", 0.2),
     ("staging.verbose_logging", True),
     ("staging.collect_metrics", False),
     ("temporal.address", "10.0.0.1:7233"),

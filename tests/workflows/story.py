@@ -13,7 +13,7 @@ ENDS = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "cancelled",
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "timed out",
 }
-FLAGS = ("approved", "leftover", "rollback")
+FLAGS = ("answer", "leftover", "rollback")
 """Fields of a request that tell, beside its step, one call of an activity from another."""
 
 

@@ -121,6 +121,7 @@ def test_exporter_faults_have_no_cause(fault: type, component: str, instants: in
     diagnosis = diagnose(scene(*fault(component, instants)), SETTINGS)
     assert (diagnosis.violations, diagnosis.patterns, diagnosis.root_causes) == ((), (), ())
     assert {spot.component for spot in diagnosis.blind} == {component}
+    assert diagnosis.headline.startswith("blind: ")
 
 
 @pytest.mark.parametrize("lie", [math.nan, math.inf, -math.inf])
