@@ -155,14 +155,13 @@ class World:
     async def rest(self) -> None:
         """Leave the stack as the next test wants it: nothing wrong, nothing running, no knob and no rung used up."""
         await self.heal()
-        since = time.time()
-        await self.cycle(["healthy"], since, HEALTHY)
 
         async def idle() -> bool:
             return not await self.remediations(only="Running")
 
-        await wait_until("all remediations ended", idle, ENDED)
-        await self.cycle(["healthy"], time.time(), HEALTHY)
+        while not await idle():
+            await wait_until("all remediations ended", idle, ENDED)
+            await self.cycle(["healthy"], time.time(), HEALTHY)
         # What upkeep does after ten quiet minutes: a rung that one test used up must not be missing in the next.
         await self.store.guards.close_quiet(CHARTER, time.time())
 

@@ -9,7 +9,6 @@ from typing import Any
 from activities.model.errors import NotFound, Rejected, Stale
 from activities.model.outcome import Consequence, Verdict
 from activities.model.remediation import Approval, Resume, Step, Yield
-from tests.workflows import answers
 from tests.workflows.answers import (
     MADE_WORSE,
     MOMENT,

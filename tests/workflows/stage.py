@@ -55,12 +55,16 @@ class Run:
 
     async def until(self, word: str) -> None:
         """Wait until the word stands in its story and the workflow has reacted to it."""
-        await self.until_story(lambda story: word in story)
+        await self.watch(lambda history: word in story_of(history) and has_reacted(history))
 
-    async def until_story(self, told: Callable[[list[str]], bool]) -> None:
-        """Wait until its story is as told and no workflow task is open."""
+    async def told(self, word: str) -> None:
+        """Wait until the word stands in its story, whether or not the workflow knows yet."""
+        await self.watch(lambda history: word in story_of(history))
+
+    async def watch(self, come: Callable[[WorkflowHistory], bool]) -> None:
+        """Wait until this has come true of its history."""
         deadline = time.monotonic() + PATIENCE
-        while not (told(story_of(history := await self.history())) and is_settled(history)):
+        while not come(history := await self.history()):
             assert time.monotonic() < deadline, f"never came: {story_of(history)}"
             await asyncio.sleep(0.02)
 
@@ -70,13 +74,11 @@ class Run:
         await self.until("cancel")
 
 
-def is_settled(history: WorkflowHistory) -> bool:
-    """Tell whether the workflow has nothing to react to at this moment."""
-    tasks = [
-        event.WhichOneof("attributes") for event in history.events if "workflow_task" in event.WhichOneof("attributes")
-    ]
-    ended = "completed" in story_of(history) or "continued as new" in story_of(history)
-    return ended or tasks[-1] == "workflow_task_completed_event_attributes"
+def has_reacted(history: WorkflowHistory) -> bool:
+    """Tell whether no workflow task is open: the workflow knows all that stands in its history."""
+    kinds = [event.WhichOneof("attributes") for event in history.events]
+    tasks = [kind for kind in kinds if kind.startswith("workflow_task_")]
+    return tasks[-1] == "workflow_task_completed_event_attributes"
 
 
 class Stage:

@@ -13,8 +13,8 @@ ENDS = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "cancelled",
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "timed out",
 }
-FLAGS = ("answer", "leftover", "rollback")
-"""Fields of a request that tell, beside its step, one call of an activity from another."""
+FLAGS = {"prepare": ("answer", "leftover"), "verify": ("rollback",)}
+"""Fields of an activity's request that tell, beside its step, one call of it from another."""
 
 
 def story_of(history: WorkflowHistory) -> list[str]:
@@ -51,9 +51,9 @@ def call_of(event: HistoryEvent) -> str:
     """Return an activity's name with what tells this call from others: `undo 1`, `prepare approved`."""
     attributes = event.activity_task_scheduled_event_attributes
     request = json.loads(attributes.input.payloads[0].data)
-    details = [key for key in FLAGS if request.get(key)]
-    step = [str(request["step"])] if "step" in request else []
-    return " ".join([attributes.activity_type.name, *step, *details])
+    name = attributes.activity_type.name
+    flags = [flag for flag in FLAGS.get(name, ()) if request.get(flag)]
+    return " ".join([name, *([str(request["step"])] if "step" in request else []), *flags])
 
 
 def has(event: HistoryEvent, name: str) -> bool:

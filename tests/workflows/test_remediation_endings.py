@@ -89,7 +89,7 @@ async def test_the_result_names_what_was_applied_and_rolled_back(stage):
     result = await run.result()
     assert isinstance(result, RemediationResult)
     assert (result.applied, result.rolled_back) == (("step 0",), ("step 1", "step 0"))
-    assert result.headline == "step 1 could not be applied: 422: no such policy"
+    assert result.headline.endswith("step 1 could not be applied: Rejected: 422: no such policy")
 
 
 async def test_a_refused_step_that_changed_nothing_is_no_rollback(stage):

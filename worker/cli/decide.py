@@ -10,11 +10,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clients.store.store import Store
 from activities.model.errors import NotFound
-from activities.model.mode import Mode, ModeName
+from activities.model.mode import Mode, ModeName, in_force
 from activities.model.remediation import Approval, Resume
 from activities.settings import LoopSettings
 from worker.cli import find, show
-from worker.cli.look import first_mode
 from worker.cli.session import RPC, LoopName, PlanId, Session, Who, Why, of, person, verb
 from workflows import names
 
@@ -61,7 +60,7 @@ async def resume(
     if knob:
         return await _release(session, settings, knob, Resume(who=person(who), why=why))
     async with session.temporal() as client, session.store(create=True) as store:
-        current = await store.guards.mode(loop) or first_mode(settings)
+        current = in_force(await store.guards.mode(loop), settings.first_mode, time.time())
         wanted = mode or (current.previous or current.name)
         await _set_mode(store, settings, wanted, person(who), why)
         await _unpause(client, loop)
@@ -112,7 +111,7 @@ async def _decide(session: Session, approval: Approval) -> None:
 
 async def _set_mode(store: Store, loop: LoopSettings, name: ModeName, who: str, why: str) -> None:
     """Set the mode; the one to come back to is kept over a pause that becomes a stop."""
-    current = await store.guards.mode(loop.name) or first_mode(loop)
+    current = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
     previous = None
     if name is not ModeName.ACT:
         previous = current.name if current.previous is None else current.previous

@@ -1,13 +1,15 @@
 """Verbs that only read: status, cycles, audit."""
 
+import time
 from typing import Annotated, Any
 
 import typer
 from temporalio.client import Client, ScheduleDescription, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.knowledge.insights import insights
 from activities.model.errors import ConfigurationError, StoreUnavailable
-from activities.model.mode import Mode, ModeName
+from activities.model.mode import in_force
 from activities.settings import LoopSettings
 from worker.cli import find, show
 from worker.cli.session import RPC, AsJson, Session, of, verb
@@ -16,7 +18,7 @@ from workflows import names
 
 @verb
 async def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show each loop's mode, schedule, last cycle, running remediations and locked knobs."""
+    """Show each loop's mode, schedule, last cycle, running remediations, locked knobs, and what was learned."""
     session = of(ctx)
     async with session.temporal() as client:
         found = [await _loop_status(session, client, loop) for loop in session.config.loops]
@@ -82,43 +84,34 @@ async def audit(
     return None
 
 
-async def mode_of(session: Session, loop: LoopSettings) -> Mode | None:
-    """Return the mode in the store; None if the store cannot be asked. A loop nobody set anything for has its first."""
-    try:
-        async with session.store() as store:
-            return await store.guards.mode(loop.name) or first_mode(loop)
-    except (StoreUnavailable, ConfigurationError):
-        return None
-
-
-def first_mode(loop: LoopSettings) -> Mode:
-    """Return the mode before anybody set one: act on the simulator, observe on a real Charter."""
-    name = ModeName.ACT if loop.simulator else ModeName.OBSERVE
-    return Mode(loop=loop.name, name=name, why="nobody has set a mode yet")
-
-
 async def _loop_status(session: Session, client: Client, loop: LoopSettings) -> dict[str, Any]:
     schedule = await _schedule(client, loop.name)
     open_now = await find.running(client, loop.name, ("Remediation",))
     last = [_cycle(session, one) async for one in find.cycles(client, [loop.name], "", 1)]
-    mode = await mode_of(session, loop)
     return {
         "loop": loop.name,
         "charter": loop.charter,
-        "mode": mode.model_dump(mode="json") if mode else None,
         "schedule": _schedule_status(schedule),
         "last_cycle": last[0] if last else None,
         "remediations": [_remediation(session, one) for one in open_now],
-        "knobs": await _knobs(session, loop),
+        **await _recalled(session, loop),
     }
 
 
-async def _knobs(session: Session, loop: LoopSettings) -> list[dict[str, Any]] | None:
+async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
+    """Return what the store knows: mode, guarded knobs, and what was learned; None for each if it cannot be asked."""
     try:
         async with session.store() as store:
-            return [knob.model_dump(mode="json") for knob in (await store.guards.state(loop.charter)).knobs]
+            mode = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
+            guards = await store.guards.state(loop.charter)
+            experience = await store.outcomes.experience(loop.name)
     except (StoreUnavailable, ConfigurationError):
-        return None
+        return {"mode": None, "knobs": None, "learned": None}
+    return {
+        "mode": mode.model_dump(mode="json"),
+        "knobs": [knob.model_dump(mode="json") for knob in guards.knobs],
+        "learned": list(insights(experience, loop.knowledge)),
+    }
 
 
 async def _schedule(client: Client, loop: str) -> ScheduleDescription | None:
@@ -178,6 +171,7 @@ def _show_loop(loop: dict[str, Any]) -> None:
     show.lines("  remediations", [f"{r['phase']}: plan {r['plan']} on {r['knob']}" for r in loop["remediations"]])
     if loop["knobs"] is None:
         show.line("  knobs      unknown: the store cannot be asked")
+    show.lines("  learned", loop["learned"] or ())
     for knob in loop["knobs"] or ():
         if knob["quarantined"]:
             show.line(f"  quarantine {knob['knob']}: {knob['quarantine_why']} (mapek resume {loop['loop']} --knob)")
