@@ -51,12 +51,14 @@ class Remediation:
         self.awaiting_approval = False
         self.answer: Approval | None = None
         self.yielded: Yield | None = None
+        self.undo_failed = False
         self.released: Resume | None = None
 
     @workflow.run
     async def run(self, request: RemediationRequest) -> RemediationResult:
         """Carry the plan out, record how it ended, and hold the knob as long as it has to rest."""
         ending = await (self.settle_leftover() if request.settle_leftover else self.remedy())
+        self.undo_failed = bool(ending.undo_failed)
         recorded = await self.record(ending)
         await self.hold_quarantine(recorded)
         await self.cool_down(recorded)
@@ -125,7 +127,9 @@ class Remediation:
                 timeout_summary=f"approval deadline: {self.prepared.headline}"[:180],
             )
         except TimeoutError:
-            return self.concluded(ended("expired", f"nobody decided within {self.prepared.deadline:.0f} s"))
+            # An answer that came with the deadline in one task was already acknowledged.
+            if not self.answer and not self.yielded:
+                return self.concluded(ended("expired", f"nobody decided within {self.prepared.deadline:.0f} s"))
         finally:
             self.awaiting_approval = False
         if self.yielded:
@@ -284,7 +288,7 @@ class Remediation:
     @decide.validator
     def check_decision(self, approval: Approval) -> None:
         """Refuse a decision nobody asked for, on another plan, or by nobody; a refusal leaves no trace in history."""
-        if not self.awaiting_approval or self.answer is not None:
+        if not self.awaiting_approval or self.answer or self.yielded:
             raise ApplicationError("this plan is not waiting for a decision")
         if approval.plan != self.request.plan_id:
             raise ApplicationError(f"the plan that waits is {self.request.plan_id}, not {approval.plan}")
@@ -294,13 +298,14 @@ class Remediation:
     @workflow.signal(name="yield", description="give way while waiting for approval: {plan, ending, why}")
     def give_way(self, request: Yield) -> None:
         """Give way, if it is this plan that is meant and it still waits."""
-        if self.awaiting_approval and request.plan == self.request.plan_id:
+        if self.awaiting_approval and not self.answer and request.plan == self.request.plan_id:
             self.yielded = request
 
     @workflow.signal(description="release a quarantined knob: {who, why}")
     def resume(self, request: Resume | None = None) -> None:
-        """Release the quarantine."""
-        self.released = request or Resume(who="somebody", why="no reason given")
+        """Release the quarantine; before a rollback has failed there is none that anybody could have looked at."""
+        if self.undo_failed:
+            self.released = request or Resume(who="somebody", why="no reason given")
 
 
 def ended(ending: str, headline: str) -> RecordRequest:

@@ -1,7 +1,7 @@
 """The messages of a cycle: small, because they are written into every history."""
 
 from activities.model.base import Noun
-from activities.model.plan import Risk
+from activities.model.plan import Plan, Risk
 
 
 class CycleRequest(Noun):
@@ -80,6 +80,21 @@ class PlanBrief(Noun):
     score: float
     settle: float = 0.0
     supersedes: str = ""
+
+    @classmethod
+    def of(cls, plan: Plan, supersedes: str = "") -> "PlanBrief":
+        """Return what a workflow needs of a plan."""
+        return cls(
+            plan_id=plan.plan_id,
+            knob=plan.knob,
+            workflow_id=plan.workflow_id,
+            headline=plan.headline,
+            risk=plan.risk,
+            cause=plan.cause.value,
+            score=round(plan.score, 4),
+            settle=plan.settle,
+            supersedes=supersedes,
+        )
 
 
 class DecisionBrief(Noun):

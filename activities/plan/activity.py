@@ -81,24 +81,10 @@ class PlanActivities:
         return DecisionBrief(
             headline=decision.headline,
             outcome=decision.outcome,
-            plans=tuple([await self.plan_brief(plan, guards) for plan in decision.plans]),
+            plans=tuple([PlanBrief.of(plan, await self.superseded(plan, guards)) for plan in decision.plans]),
             root_cause=causes[0].cause.value if causes else "",
             rejected=tuple(clipped(candidate.text) for candidate in rejected[:REJECTED_SHOWN]),
             blocked_by=tuple(sorted({block.rule for block in decision.blocks})),
-        )
-
-    async def plan_brief(self, plan: Plan, guards: GuardState) -> PlanBrief:
-        """Return a plan as its cycle carries it."""
-        return PlanBrief(
-            plan_id=plan.plan_id,
-            knob=plan.knob,
-            workflow_id=plan.workflow_id,
-            headline=plan.headline,
-            risk=plan.risk,
-            cause=plan.cause.value,
-            score=round(plan.score, 4),
-            settle=plan.settle,
-            supersedes=await self.superseded(plan, guards),
         )
 
     async def superseded(self, plan: Plan, guards: GuardState) -> str:

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import StackOptions, running_stack
+from tests.end_to_end.background import Background, started
 from tests.end_to_end.world import World, world_of
 
 BRISK = {
@@ -15,6 +16,16 @@ BRISK = {
     "execute": {"timeout_seconds": 3},
 }
 """On top of the demo's timings: what a test would only wait for is shorter still."""
+
+
+@pytest_asyncio.fixture(scope="session", autouse=True)
+async def background(
+    servers: dict[str, Path], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Background]:
+    """The scenarios that take minutes, started before the first test here, so that they run beside all of them."""
+    files = frozenset(item.path.stem for item in request.session.items)
+    async with started(files, tmp_path_factory.mktemp("background"), BRISK) as scenarios:
+        yield scenarios
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -55,7 +55,9 @@ async def test_rolled_back(background: Background) -> None:
     assert done["generation_before"] < done["generation_after"] == undone["generation_before"]
     assert undone["generation_before"] < undone["generation_after"]
     assert told.replicas[0] == told.replicas[1]
-    assert phases(told.audit) == [(way, 1, *end) for way in ("do", "undo") for end in (("before", None), ("after", 200))]
+    assert phases(told.audit) == [
+        (way, 1, *end) for way in ("do", "undo") for end in (("before", None), ("after", 200))
+    ]
     assert told.outcome is not None
     assert told.outcome.type == "degradation"
     assert told.counted[1] == told.counted[0] + 1

@@ -128,6 +128,6 @@ def _print(session: Session, cycle_id: str, result: CycleResult | None, as_json:
         body: dict[str, Any] = {"cycle": cycle_id, "link": session.link(cycle_id)}
         show.as_json(body | ({"result": result} if result else {}))
     elif result is not None:
-        show.line(f"{result.outcome}: {result.headline}")
+        show.line(show.headline(result.outcome, result.headline))
         for plan in result.plans:
             show.line(f"  plan {plan} (mapek explain {plan})")

@@ -119,14 +119,14 @@ def _show(found: Explanation) -> None:
 
 
 def _show_result(result: CycleResult) -> None:
-    show.line(f"{result.outcome}: {result.headline}")
+    show.line(show.headline(result.outcome, result.headline))
     show.lines("Violations", result.violations)
     show.lines("Blind spots", result.blind)
     show.lines("Rejected", result.rejected)
 
 
 def _show_decision(decision: Decision) -> None:
-    show.line(f"{decision.outcome}: {decision.headline}")
+    show.line(show.headline(decision.outcome, decision.headline))
     _show_diagnosis(decision.diagnosis)
     chosen = [c.text for c in decision.candidates if not c.rejected_by]
     show.lines("Chosen", chosen)

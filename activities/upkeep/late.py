@@ -1,0 +1,18 @@
+"""Late effects: changes of ours that stand at Charter although their remediation ended without them."""
+
+from collections.abc import Iterable
+
+from activities.model.charter import Change, Committee, Policy
+
+
+def done_keys(committee: Committee, policies: Iterable[Policy]) -> frozenset[tuple[str, int]]:
+    """Return (plan id, step) of every change of ours that is the last one on its knob, undone ones left out."""
+    changes = (committee.last_change, committee.last_restart, *(policy.last_change for policy in policies))
+    return frozenset(found for change in changes if change and (found := ours(change)))
+
+
+def ours(change: Change) -> tuple[str, int] | None:
+    """Return (plan id, step) if the change was done under one of our keys, `<plan id>-<step>-do`; else None."""
+    plan, _, rest = (change.key or "").partition("-")
+    step, _, direction = rest.partition("-")
+    return (plan, int(step)) if direction == "do" and step.isdigit() else None

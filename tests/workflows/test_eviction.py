@@ -1,0 +1,41 @@
+"""Workflows that are evicted after every task, and so replayed from the start for the next one, do the same."""
+
+import pytest
+
+from activities.model.remediation import Resume
+from tests.workflows.scenes_remediation import REMEDIATIONS
+from tests.workflows.story import order_of
+
+SCENES = [
+    "fixed-approved",
+    "rolled_back-second-step-failed",
+    "released",
+    "leftover",
+    "stopped-applying",
+    "stopped-between-steps",
+    "stopped-verifying",
+    "stopped-rolling-back",
+    "stopped-recording",
+    "stopped-cooling-down",
+]
+
+
+@pytest.mark.parametrize("name", SCENES)
+async def test_evicted_all_the_time(stage, forgetful_stage, name):
+    """With an empty cache a scene ends as with a full one: same order, same result, no task failed."""
+    cached, evicted = await REMEDIATIONS[name](stage), await REMEDIATIONS[name](forgetful_stage)
+    history = await evicted.history()
+    assert order_of(history) == order_of(await cached.history())
+    assert await evicted.result() == await cached.result()
+    assert [event.event_id for event in history.events if event.HasField("workflow_task_failed_event_attributes")] == []
+
+
+async def test_evicted_in_quarantine_after_a_cancellation(forgetful_stage):
+    """A quarantine that was cancelled and evicted is still one, and still ends when it is released."""
+    run = await REMEDIATIONS["quarantined"](forgetful_stage)
+    await run.cancel()
+    await run.handle.signal("yield", {"plan": "of nobody", "ending": "recovered"})
+    await run.until("signal yield")
+    assert "completed" not in await run.story()
+    await run.handle.signal("resume", Resume(who="ada", why="repaired"))
+    assert (await run.result()).quarantined
