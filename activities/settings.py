@@ -34,9 +34,9 @@ class LoopSettings(Settings):
     def first_mode(self) -> Mode:
         """The mode before anybody set one: act on the simulator, observe on a Charter that matters."""
         if self.simulator:
-            return Mode(loop=self.name, name=ModeName.ACT, who="default", why="the Charter is the simulator")
+            return Mode(loop=self.name, name=ModeName.ACT, why="the Charter is the simulator")
         why = "first mode on a Charter that is not the simulator; `mapek resume --mode act` is a person's decision"
-        return Mode(loop=self.name, name=ModeName.OBSERVE, who="default", why=why)
+        return Mode(loop=self.name, name=ModeName.OBSERVE, why=why)
 
     def deciding(self) -> dict[str, object]:
         """Return the sections a decision depends on as JSON values, without addresses and credentials."""

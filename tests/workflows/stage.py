@@ -10,12 +10,15 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.common import TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 
-from activities.model.cycle import CycleRequest, CycleResult
+from activities.model.base import Noun
+from activities.model.cycle import CycleRequest
 from activities.model.remediation import RemediationRequest, RemediationResult
 from tests.workflows import answers
+from tests.workflows.answers import PLAN
 from tests.workflows.scripted import Script, ScriptedWorkers
 from tests.workflows.story import story_of
 from worker import bootstrap
@@ -26,6 +29,7 @@ from workflows.remediation import Remediation
 
 IDENTITY = "scripted"
 """Of client and workers: histories name nobody's process or host."""
+NOTHING = TypedSearchAttributes.empty
 PATIENCE = 15.0
 """Seconds until a condition that does not come true fails its test."""
 
@@ -105,36 +109,40 @@ class Stage:
         self.scripts[workflow_id] = Script(script)
         return self.scripts[workflow_id]
 
-    async def remediate(self, *, knob: str = "", settle: float = 0, leftover: bool = False, **changes: Any) -> Run:
-        """Start a remediation whose script fixes everything, but for the changes."""
-        workflow_id = names.remediation_id("charter", knob or self.fresh("knob"))
-        script = self.lay_out(workflow_id, answers.remediation(**changes))
-        handle = await self.client.start_workflow(
-            Remediation.run,
-            RemediationRequest(loop="charter", plan_id=answers.PLAN, settle=settle, settle_leftover=leftover),
-            id=workflow_id,
-            task_queue=names.QUEUE,
-            search_attributes=attributes({names.LOOP: "charter", names.PHASE: "preparing"}),
-            result_type=RemediationResult,
-        )
-        return Run(handle, script)
-
-    async def cycle(self, script: dict[str, Any], loop: str = "") -> Run:
-        """Start a cycle."""
-        loop = loop or self.fresh("loop")
-        workflow_id = names.cycle_id(loop, "manual", "one")
+    async def start(
+        self,
+        workflow: Any,
+        argument: Noun,
+        workflow_id: str,
+        script: dict[str, Any],
+        findable_by: TypedSearchAttributes = NOTHING,
+    ) -> Run:
+        """Start a workflow by its run method, with the script of its activities."""
         laid_out = self.lay_out(workflow_id, script)
         handle = await self.client.start_workflow(
-            MapekCycle.run,
-            CycleRequest(loop=loop, trigger="manual"),
-            id=workflow_id,
-            task_queue=names.QUEUE,
-            result_type=CycleResult,
+            workflow, argument, id=workflow_id, task_queue=names.QUEUE, search_attributes=findable_by
         )
         return Run(handle, laid_out)
 
-    async def run_of(self, workflow_id: str, result_type: type = RemediationResult) -> Run:
-        """Return a workflow that another one started."""
+    async def remediate(self, *, knob: str = "", settle: float = 0, leftover: bool = False, **changes: Any) -> Run:
+        """Start a remediation whose script fixes everything, but for the changes."""
+        request = RemediationRequest(loop="charter", plan_id=PLAN, settle=settle, settle_leftover=leftover)
+        return await self.start(
+            Remediation.run,
+            request,
+            names.remediation_id("charter", knob or self.fresh("knob")),
+            answers.remediation(**changes),
+            attributes({names.LOOP: "charter", names.PHASE: "preparing"}),
+        )
+
+    async def cycle(self, script: dict[str, Any]) -> Run:
+        """Start a cycle of a loop of its own."""
+        loop = self.fresh("loop")
+        request = CycleRequest(loop=loop, trigger="manual")
+        return await self.start(MapekCycle.run, request, names.cycle_id(loop, "manual", "one"), script)
+
+    def child(self, workflow_id: str, result_type: type[Noun] = RemediationResult) -> Run:
+        """Return a workflow that another one starts, with the script laid out for it."""
         handle = self.client.get_workflow_handle(workflow_id, result_type=result_type)
         return Run(handle, self.script_of(workflow_id))
 

@@ -51,7 +51,7 @@ async def test_a_rollback_that_does_not_restore(stage):
 
 
 async def test_a_cancellation_does_not_release(stage):
-    """Cancelled, the knob stays locked; `resume` releases it in the store with who and why, and ends the remediation."""
+    """Cancelled, the knob stays locked; `resume` releases it in the store, with who and why."""
     run = await ENDINGS["quarantined"](stage)
     await run.cancel()
     assert await locked(run)
@@ -80,7 +80,7 @@ async def test_released_by_somebody(stage):
 
 
 async def test_a_release_too_early_releases_nothing(stage):
-    """A `resume` before the rollback failed is of no quarantine anybody has looked at: the knob is locked all the same."""
+    """A `resume` before the rollback failed is about no quarantine anybody has looked at: the knob is locked."""
     undo = Gate(UNDO_FAILED)
     run = await stage.remediate(verify=MADE_WORSE, undo=undo)
     await undo.reached.wait()

@@ -100,7 +100,7 @@ async def test_a_refused_step_that_changed_nothing_is_no_rollback(stage):
 
 
 async def test_the_record_carries_the_figures(stage):
-    """Verdict, violations before and after, and seconds since the apply reach Knowledge; nothing applied, no seconds."""
+    """Verdict, violations before and after, and seconds since the apply reach Knowledge, as far as there are any."""
     (fixed,) = (await ENDINGS["improved"](stage)).script.requests("record")
     assert (fixed.verdict, fixed.before, fixed.after) == ("improved", 2, 1)
     assert fixed.seconds is not None

@@ -105,7 +105,7 @@ async def test_a_second_request_changes_nothing(stage):
 
 
 async def test_cancelled_before_it_could_begin(stage):
-    """A remediation whose first task already brings the cancellation records that it was stopped, and applied nothing."""
+    """A remediation whose first task brings the cancellation too applies nothing and records that it was stopped."""
     async with stage.workers.asleep():
         run = await stage.remediate()
         await run.handle.cancel()

@@ -1,0 +1,67 @@
+"""A round of upkeep: leftovers are settled under the lock, what waits for nothing is asked to give way."""
+
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.model.intake import Upkeep, UpkeepRequest, Yielding
+from activities.model.remediation import Yield
+from tests.workflows import answers
+from tests.workflows.answers import PLAN, plan_brief
+from tests.workflows.scenes_remediation import LEFTOVER, WAITS
+from tests.workflows.stage import Run, Stage
+from tests.workflows.story import order_of
+from workflows import names
+from workflows.upkeep import MapekUpkeep
+
+
+async def upkeep(stage: Stage, found: Upkeep) -> Run:
+    """Play one round that finds this, and see it end."""
+    workflow_id = f"{names.upkeep_schedule_id('charter')}-{stage.fresh('round')}"
+    run = await stage.start(MapekUpkeep.run, UpkeepRequest(loop="charter"), workflow_id, {"upkeep": found})
+    assert await run.result() == found
+    return run
+
+
+def recovered(workflow_id: str) -> Yielding:
+    """Ask the plan to give way because its violations are gone."""
+    return Yielding(workflow_id=workflow_id, signal=Yield(plan=PLAN, ending="recovered", why="violations are gone"))
+
+
+async def test_nothing_to_do(stage):
+    """A round that finds nothing starts nothing and asks nobody."""
+    run = await upkeep(stage, Upkeep(headline="0 leftovers"))
+    assert await run.story() == ["upkeep", "upkeep done", "completed"]
+
+
+async def test_a_leftover_is_settled(stage):
+    """A remediation under the knob's own id rolls back what stands, and survives the round that started it."""
+    brief = plan_brief(stage.fresh("knob"))
+    stage.lay_out(brief.workflow_id, answers.remediation(prepare=LEFTOVER))
+    await upkeep(stage, Upkeep(headline="1 leftover", leftovers=(brief,)))
+    child = stage.child(brief.workflow_id)
+    assert (await child.result()).outcome == "stopped"
+    assert order_of(await child.history()) == ["prepare leftover", "undo 2", "undo 0", "verify rollback", "record"]
+    assert [await child.attribute(key) for key in (names.KNOB, names.PLAN)] == [brief.knob, PLAN]
+
+
+async def test_a_locked_leftover_waits(stage):
+    """A knob that is remediated again is left alone, and the next leftover is settled all the same."""
+    locked, free = plan_brief(stage.fresh("knob")), plan_brief(stage.fresh("knob"))
+    holder = await stage.remediate(knob=locked.knob, prepare=WAITS)
+    await holder.until("phase awaiting-approval")
+    stage.lay_out(free.workflow_id, answers.remediation(prepare=LEFTOVER))
+    run = await upkeep(stage, Upkeep(headline="2 leftovers", leftovers=(locked, free)))
+    assert "child refused" in await run.story()
+    assert (await stage.child(free.workflow_id).result()).outcome == "stopped"
+    assert (await holder.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_who_waits_for_nothing_gives_way(stage):
+    """A plan that waits for its approval while its violations are gone ends as recovered; a lock that is gone is no harm."""
+    waiting = await stage.remediate(prepare=WAITS)
+    await waiting.until("phase awaiting-approval")
+    found = Upkeep(
+        headline="2 to give way", yielding=(recovered("mapek-fix:charter:gone"), recovered(waiting.handle.id))
+    )
+    run = await upkeep(stage, found)
+    assert [word for word in await run.story() if "signal" in word] == ["signal refused", "signalled"]
+    assert (await waiting.result()).outcome == "recovered"
