@@ -29,6 +29,18 @@ class OrchestratorSettings(Settings):
     """Level of this project's own loggers. Default: `logging.level`."""
 
 
+class AlertRoute(Settings):
+    """Which alerts go where. The first route that fits decides; what none fits goes to the first loop."""
+
+    alert: Annotated[str, Field(min_length=1, max_length=200)]
+    """What the alert's whole name has to match, upper and lower case told apart."""
+    match: Literal["exact", "glob", "regex"] = "glob"
+    severities: tuple[str, ...] = ()
+    """Only alerts of these severities, in lower case; empty: of any."""
+    to: Name = "ignore"
+    """A loop by name, or `ignore`: such alerts start nothing."""
+
+
 class AlertmanagerSettings(Settings):
     """The Alertmanager whose alerts start cycles."""
 
@@ -36,7 +48,10 @@ class AlertmanagerSettings(Settings):
     webhook_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_.-]*$")] = "/webhooks/alerts"
     """Where alerts are posted to, on `api.port`."""
     enabled: bool = True
-    """False: the webhook does not exist, and Alertmanager is not watched."""
+    """False: the webhook does not exist, and Alertmanager is not asked for silences."""
+    routes: tuple[AlertRoute, ...] = ()
+    debounce_seconds: Annotated[float, Field(ge=0.0, le=300.0)] = 5.0
+    """The first alert starts a cycle at once; those that follow within so many seconds share the next one."""
 
 
 class ApiSettings(Settings):
@@ -51,7 +66,18 @@ class ApiSettings(Settings):
     cors_enabled: bool = False
     """True: pages of other origins may read the answers."""
     webhook_token_file: Path | None = None
-    """File with the bearer token of the webhook and, on addresses that are not loopback, of metrics and details."""
+    """File with the bearer token of the webhook and, on addresses that are not loopback, of metrics and details.
+
+    Whoever can only send a user and a password sends any user with the token as password."""
+    webhook_old_token_file: Path | None = None
+    """File with the token before this one, taken as well, while senders are changed over to the new one."""
+    allow_anonymous_alerts: bool = False
+    """True: on loopback, and without `webhook_token_file`, alerts are taken from anyone on this machine."""
+    tls_cert_file: Path | None = None
+    """Certificate (PEM, with its chain) the service shows; with it, everything is served by HTTPS alone."""
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
+    """Certificates of which one must have signed the caller's (mTLS), on every path, beside the token."""
 
 
 class LoggingSettings(Settings):

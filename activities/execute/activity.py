@@ -98,7 +98,7 @@ class ExecuteActivities:
         charter = self.parts.loop(plan.loop).charter
         for action in plan.actions:
             try:
-                if action.route is Route.APPLY:
+                if action.route is Route.APPLY and not action.rollback_of:
                     await charter.validate(policy_body(action))
             except Rejected as error:
                 return f"Charter refuses {action.text}: {error}"

@@ -33,12 +33,15 @@ def do_call(plan: Plan, step: int, generation: int, timeout: float) -> ChangeCal
     The apply's timestamp is the plan's own, so that a retry is byte-identical.
     """
     action = plan.actions[step]
-    body = dict(action.parameters)
-    if action.route is Route.APPLY:
+    path = action.route.value
+    body: dict[str, Any] | None = dict(action.parameters)
+    if action.rollback_of:
+        path, body = f"policies/{action.rollback_of}/rollback", None
+    elif action.route is Route.APPLY:
         stamp = datetime.fromtimestamp(plan.created_at, UTC).isoformat()
         body = {"policy": policy_body(action), "timestamp": stamp, "source": SOURCE}
     return ChangeCall(
-        path=action.route.value,
+        path=path,
         body=body,
         key=step_key(plan, step, Direction.DO),
         plan_hash=plan.hash,

@@ -16,7 +16,7 @@ from activities.model.mode import Mode
 from activities.model.plan import Plan, plan_hash
 from activities.model.remediation import Prepared, Step
 from activities.monitor.sight import REMOTES
-from activities.plan.guards import LASTING, PASSING, Conditions, first_block
+from activities.plan.guards import LASTING, PASSING, REQUESTED, Conditions, first_block
 from activities.plan.knobs import generation_of
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.settings import PlanSettings
@@ -87,7 +87,7 @@ def _refused(plan: Plan, facts: Facts) -> tuple[str, str] | None:
         return "rejected", f"{rejected.rule}: {rejected.reason}"
     if present != plan.generation:
         return "stale", f"{plan.knob} moved from generation {plan.generation} to {present}"
-    block = rejected or first_block(PASSING, plan.actions, conditions)
+    block = rejected or first_block(REQUESTED if plan.requested_by else PASSING, plan.actions, conditions)
     return None if block is None else ("stale", f"{block.rule}: {block.reason}")
 
 
@@ -99,6 +99,6 @@ def _overtaken(plan: Plan, facts: Facts) -> tuple[str, str] | None:
     unseen = sorted({c for c, metric in targets if c in facts.blind and (c, metric) not in facts.violated})
     if unseen:
         return "stale", f"{len(unseen)} targets cannot be judged any more: {', '.join(unseen)}"
-    if not facts.violated.intersection(targets):
+    if targets and not facts.violated.intersection(targets):
         return "recovered", f"none of {len(targets)} violations is left"
     return None

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from activities.model.action import Inverse
 from activities.model.outcome import Consequence, Verdict
 from activities.model.plan import Plan, Risk, Verification
 from activities.model.remediation import Verified
@@ -60,22 +61,22 @@ def judge(verification: Verification, samples: Iterable[EffectSample]) -> Findin
     Looked at are the last `passes` usable samples; `sustained` is the count that at least half of them reach. By the
     first that fits:
 
-    - inconclusive: no targets, or fewer than `samples` (or `passes`) usable samples; `after` is then `before`
+    - inconclusive: fewer than `samples` (or `passes`) usable samples; `after` is then `before`
     - worse: sustained > before, also from zero
-    - fixed: all of them are zero
+    - fixed: all of them are zero, and there were targets; a plan without any can at best do no harm
     - improved: at least half of `before` is resolved, where a count that still comes and goes is at least 1
     - no_effect: less than half
     """
     seen = sorted((s for s in samples if usable(s, verification)), key=lambda s: s.at)
     counts = [harm(sample, verification) for sample in seen]
     before, worst = verification.before, max(counts, default=0)
-    if not verification.targets or len(counts) < max(verification.samples, verification.passes):
+    if len(counts) < max(verification.samples, verification.passes):
         return Finding(Verdict.INCONCLUSIVE, before, before, worst, len(counts))
     last = sorted(counts[-verification.passes :])
     sustained = last[len(last) // 2]
     if sustained > before:
         return Finding(Verdict.WORSE, before, sustained, worst, len(counts))
-    if last[-1] == 0:
+    if last[-1] == 0 and verification.targets:
         return Finding(Verdict.FIXED, before, 0, worst, len(counts))
     after = min(before, max(1, sustained))
     improved = before > 0 and 2 * (before - after) >= before
@@ -87,13 +88,14 @@ def consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequ
     """Return what follows from the verdict.
 
     fixed, improved and no_effect are kept (what did no harm stands while the next rung is tried). worse, and
-    inconclusive unless the risk is low, is rolled back; if that is switched off or an action has no inverse, a person
-    is called.
+    inconclusive unless the risk is low, is rolled back as far as its actions have an inverse; if that is switched off
+    or none has one, a person is called.
     """
     risky = verdict is Verdict.INCONCLUSIVE and plan.risk is not Risk.LOW
     if verdict is not Verdict.WORSE and not risky:
         return Consequence.KEEP
-    return Consequence.ROLL_BACK if plan.reversible and rollback_enabled else Consequence.ESCALATE
+    undoable = any(action.inverse is not Inverse.NONE for action in plan.actions)
+    return Consequence.ROLL_BACK if undoable and rollback_enabled else Consequence.ESCALATE
 
 
 def verified(plan: Plan, samples: Iterable[EffectSample], rollback_enabled: bool) -> Verified:

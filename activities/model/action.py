@@ -64,13 +64,15 @@ class Action(Noun):
 
     `component` is the target, None for one that concerns the whole of Charter. `parameters` are what the route
     takes: `{"replicas": n}`, `{"member": name, "graceful": true, "timeout": 30}`, or the policy's parameters.
-    `policy` is the name an APPLY_POLICY applies. `cost` is 0 to 1.
+    `policy` is the name an APPLY_POLICY applies. `rollback_of` is the id of a policy that is to be rolled back instead
+    of applied, None for all but a person's undo. `cost` is 0 to 1.
     """
 
     type: ActionType
     component: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     policy: str | None = None
+    rollback_of: str | None = None
     cost: float = 0.0
 
     @property
@@ -81,7 +83,7 @@ class Action(Noun):
     @property
     def inverse(self) -> Inverse:
         """How it is undone."""
-        return INVERSES[self.route]
+        return Inverse.NONE if self.rollback_of else INVERSES[self.route]
 
     @property
     def knob(self) -> str:
@@ -96,5 +98,7 @@ class Action(Noun):
     @property
     def text(self) -> str:
         """One line for people: `SCALE_UP committee (replicas 6)`."""
+        if self.rollback_of:
+            return f"roll back {self.rollback_of} ({self.knob})"
         values = ", ".join(f"{k} {v}" for k, v in sorted(self.parameters.items()))
         return f"{self.type} {self.knob}" + (f" ({values})" if values else "")

@@ -1,5 +1,6 @@
 """The messages of a loop's intake and of its upkeep."""
 
+from activities.model.alertbook import AlertBook
 from activities.model.base import Noun
 from activities.model.cycle import PlanBrief
 from activities.model.remediation import Yield
@@ -13,12 +14,16 @@ class Ask(Noun):
 
 
 class LoopState(Noun):
-    """Input of `MapekLoop`, carried over from run to run. `recent` are the ids of at most 10 cycles, newest last."""
+    """Input of `MapekLoop`, carried over from run to run.
+
+    `recent` are the ids of the last cycles, at most 10, newest last; `asked` counts all that were asked for by hand.
+    """
 
     loop: str
     links: str = ""
     asked: int = 0
     recent: tuple[str, ...] = ()
+    alerts: AlertBook = AlertBook()
 
 
 class UpkeepRequest(Noun):

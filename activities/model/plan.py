@@ -55,7 +55,8 @@ class Plan(Noun):
 
     `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation the decision saw: the fence
     of the first step. `created_at` (unix seconds) is the plan's time and goes into Charter's apply envelope, so that
-    a retry is byte-identical. `settle` seconds pass before it is prepared.
+    a retry is byte-identical. `settle` seconds pass before it is prepared. `requested_by` is the person who asked for
+    it, empty for a plan of the loop's own.
     """
 
     plan_id: str
@@ -84,6 +85,7 @@ class Plan(Noun):
     score: float
     snapshot: str
     headline: str
+    requested_by: str = ""
 
     @property
     def workflow_id(self) -> str:
@@ -99,6 +101,8 @@ class Plan(Noun):
 def plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:
     """Return sha256 (64 hex) over incident, rung, observed generation and actions with parameters.
 
+    Fields at their default are left out, so that a field added later changes no hash.
+
     Cost and wording are left out: the same change to the same state in the same trouble is the same plan, and so it
     has the same idempotency keys.
     """
@@ -106,6 +110,6 @@ def plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Actio
         "incident": incident_id,
         "rung": rung,
         "generation": generation,
-        "actions": [a.model_dump(mode="json", exclude={"cost"}) for a in actions],
+        "actions": [a.model_dump(mode="json", exclude={"cost"}, exclude_defaults=True) for a in actions],
     }
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

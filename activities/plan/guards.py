@@ -110,6 +110,8 @@ def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: f
 
 LASTING: tuple[Rule, ...] = (allowed, max_replicas, quorum)
 PASSING: tuple[Rule, ...] = (quarantine, cool_down, mode)
+REQUESTED: tuple[Rule, ...] = (quarantine,)
+"""Of the passing ones what holds for a plan a person asked for: neither mode nor rest binds the person."""
 
 
 def first_block(rules: tuple[Rule, ...], actions: Actions, conditions: Conditions) -> Block | None:

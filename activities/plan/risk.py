@@ -36,13 +36,18 @@ def blast_radius(actions: tuple[Action, ...], components: int) -> float:
 
 def risk_of(actions: tuple[Action, ...], components: int) -> Risk:
     """Return the highest risk of the actions, one higher if they touch more than half of the components."""
-    least = max((LEAST.get(a.type, Risk.LOW) for a in actions), key=lambda risk: risk.rank)
+    least = max((_least(a) for a in actions), key=lambda risk: risk.rank)
     wide = blast_radius(actions, components) > WIDE
     return list(Risk)[min(least.rank + wide, Risk.HIGH.rank)]
 
 
+def _least(action: Action) -> Risk:
+    # Going back to what was there before switches no protection off.
+    return Risk.LOW if action.rollback_of else LEAST.get(action.type, Risk.LOW)
+
+
 def needs_approval(actions: tuple[Action, ...], risk: Risk, settings: ApprovalSettings) -> bool:
     """Tell whether a person has to say yes: by the lowest risk that needs it, and always for `ALWAYS_APPROVED`."""
-    if any(a.type in ALWAYS_APPROVED for a in actions):
+    if any(a.type in ALWAYS_APPROVED and not a.rollback_of for a in actions):
         return True
     return settings.from_risk != "never" and risk.rank >= settings.from_risk.rank

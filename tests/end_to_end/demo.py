@@ -35,17 +35,18 @@ async def play(state: Path, seed: int) -> Played:
     )
     output = asyncio.create_task(process.communicate())
     try:
-        run = await wait_until("run.json of the demo", lambda: read(state / "run.json"), UP)
+        run = await wait_until("run.json of the demo", lambda: asyncio.to_thread(read, state / "run.json"), UP)
         text, _ = await asyncio.wait_for(asyncio.shield(output), PLAYED)
         left = await survivors(state)
-        return Played(process.returncode or 0, text.decode(), run, (state / "run.json").exists(), left)
+        file_left = bool(await asyncio.to_thread(read, state / "run.json"))
+        return Played(process.returncode or 0, text.decode(), run, file_left, left)
     finally:
         if process.returncode is None:
             process.kill()
         await output
 
 
-async def read(file: Path) -> dict[str, object]:
+def read(file: Path) -> dict[str, object]:
     """Return a JSON file's content, empty while it is not there."""
     content: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
     return content

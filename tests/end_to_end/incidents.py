@@ -1,7 +1,6 @@
 """Incidents played one after the other on a stack of their own, while other tests run; each leaves a record."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +85,8 @@ class Gallery:
 async def incident(world: World, kind: str, component: str) -> Remedied:
     """Let a fault strike, heal it once its first remedy has an outcome, and tell what happened."""
     replicas, counted = await world.replicas(), await experiences(world)
-    since = await world.strike(kind, component)
+    strike = world.strike_in_full if kind == WORSENED[0] else world.strike
+    since = await strike(kind, component)
     remedy = await world.remedy(since)
     await remedy.until_phase("cooling-down")
     cycles = tuple(await world.cycles(since))

@@ -13,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.clients.store.store import Store, open_store
 from activities.model.cycle import CycleResult
+from activities.model.mode import Mode, ModeName
 from activities.model.plan import Plan
 from activities.model.remediation import RemediationResult
 from deploy.local.stack import RunningStack
@@ -26,6 +27,8 @@ ENDED = 60.0
 """Seconds a remediation may take, its cool-down included."""
 HEALTHY = 45.0
 """Seconds until the loop sees nothing wrong any more."""
+GROWN = 8.0
+"""Seconds after which a fault shows in full: the rate window of 5 s and what it takes to build up."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,35 @@ class World:
     store: Store
     ended: dict[str, Cycle] = field(default_factory=dict)
 
+    @property
+    def store_file(self) -> str:
+        """The store's SQLite file."""
+        return str(self.stack.layout.setting("knowledge.sqlite_path"))
+
     async def strike(self, kind: str, component: str) -> float:
         """Switch a fault on and return when."""
         now = time.time()
         (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
         return now
+
+    async def strike_in_full(self, kind: str, component: str) -> float:
+        """Switch a fault on, let the loop act only when a whole rate window shows it, and return when it may.
+
+        A trouble that is still growing when the plan is made would be counted against the plan and its rollback.
+        """
+        await self.set_mode(ModeName.OBSERVE)
+        since = await self.strike(kind, component)
+
+        async def in_full() -> bool:
+            return time.time() > since + GROWN
+
+        await wait_until(f"a rate window full of {kind}", in_full, GROWN + 1.0)
+        await self.set_mode(ModeName.ACT)
+        return time.time()
+
+    async def set_mode(self, mode: ModeName) -> None:
+        """Set the loop's mode."""
+        await self.store.guards.set_mode(Mode(loop=LOOP, name=mode, who="a test", why="as the test wants it"))
 
     async def heal(self) -> None:
         """Switch all faults and all misbehaviour off."""
@@ -148,16 +175,16 @@ class World:
         raw = (await self.client.get_workflow_handle(workflow_id).describe()).raw_description
         return {activity.activity_type.name: activity for activity in raw.pending_activities}
 
-    async def restart_worker(self) -> None:
-        """Start the worker again, after it was killed."""
-        await self.stack.start_part("worker")
-
     async def rest(self) -> None:
         """Leave the stack as the next test wants it: nothing wrong, nothing running, no knob and no rung used up."""
         await self.heal()
 
         async def idle() -> bool:
-            return not await self.remediations(only="Running")
+            running = await self.remediations(only="Running")
+            for run in running:
+                if run.typed_search_attributes.get(names.PHASE) == "quarantined":
+                    await self.client.get_workflow_handle(run.id).signal("resume")
+            return not running
 
         while not await idle():
             await wait_until("all remediations ended", idle, ENDED)

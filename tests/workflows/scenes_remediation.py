@@ -97,6 +97,17 @@ def cancelled_after(word: str, **given: Any) -> Scene:
     return play
 
 
+def open_in(phase: str, **given: Any) -> Scene:
+    """A scene that stops at this phase, for a history that goes on under the code of tomorrow."""
+
+    async def play(stage: Stage) -> Run:
+        run = await stage.remediate(**given)
+        await run.until(f"phase {phase}")
+        return run
+
+    return play
+
+
 async def quarantined(stage: Stage) -> Run:
     """The rollback fails: the knob stays locked, and so this history is an open one."""
     run = await stage.remediate(verify=MADE_WORSE, undo=UNDO_FAILED)
@@ -163,4 +174,9 @@ STOPS: dict[str, Scene] = {
     "stopped-leftover": cancelled_in("prepare", LEFTOVER, leftover=True),
 }
 
-REMEDIATIONS = ENDINGS | STOPS
+OPEN: dict[str, Scene] = {
+    "open-awaiting-approval": open_in("awaiting-approval", prepare=WAITS),
+    "open-cooling-down": open_in("cooling-down", record=recorded(cool_down=600.0)),
+}
+
+REMEDIATIONS = ENDINGS | STOPS | OPEN

@@ -115,3 +115,10 @@ async def test_a_yield_after_the_decision(stage):
     await run.until("signal yield")
     gate.opened.set()
     assert (await run.result()).outcome == "fixed"
+
+
+async def test_a_reason_of_many_bytes(stage):
+    """A long reason in wide characters is cut to what the server takes, not refused by it task after task."""
+    run = await waiting(stage)
+    await decide(run, NO.model_copy(update={"why": "監視" * 500}))
+    assert (await run.result()).outcome == "rejected"

@@ -2,33 +2,20 @@
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.model.intake import Upkeep, UpkeepRequest, Yielding
-from activities.model.remediation import Yield
+from activities.model.intake import Upkeep
 from tests.workflows import answers
 from tests.workflows.answers import PLAN, plan_brief
+from tests.workflows.scenes_intake import recovered, upkeep
 from tests.workflows.scenes_remediation import LEFTOVER, WAITS
-from tests.workflows.stage import Run, Stage
 from tests.workflows.story import order_of
 from workflows import names
-from workflows.upkeep import MapekUpkeep
-
-
-async def upkeep(stage: Stage, found: Upkeep) -> Run:
-    """Play one round that finds this, and see it end."""
-    workflow_id = f"{names.upkeep_schedule_id('charter')}-{stage.fresh('round')}"
-    run = await stage.start(MapekUpkeep.run, UpkeepRequest(loop="charter"), workflow_id, {"upkeep": found})
-    assert await run.result() == found
-    return run
-
-
-def recovered(workflow_id: str) -> Yielding:
-    """Ask the plan to give way because its violations are gone."""
-    return Yielding(workflow_id=workflow_id, signal=Yield(plan=PLAN, ending="recovered", why="violations are gone"))
 
 
 async def test_nothing_to_do(stage):
     """A round that finds nothing starts nothing and asks nobody."""
-    run = await upkeep(stage, Upkeep(headline="0 leftovers"))
+    found = Upkeep(headline="0 leftovers", closed=2, expired=3)
+    run = await upkeep(stage, found)
+    assert await run.result() == found
     assert await run.story() == ["upkeep", "upkeep done", "completed"]
 
 
@@ -56,7 +43,7 @@ async def test_a_locked_leftover_waits(stage):
 
 
 async def test_who_waits_for_nothing_gives_way(stage):
-    """A plan that waits for its approval while its violations are gone ends as recovered; a lock that is gone is no harm."""
+    """A plan that waits while its violations are gone ends as recovered; a lock that is gone does no harm."""
     waiting = await stage.remediate(prepare=WAITS)
     await waiting.until("phase awaiting-approval")
     found = Upkeep(

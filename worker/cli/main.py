@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
-from worker.cli import cycle, decide, doctor, explain, look, process, show
+from worker.cli import cycle, decide, doctor, explain, look, process, show, undo
 from worker.cli.session import Session
 from worker.config_file import Place
 
@@ -126,6 +126,7 @@ app.command("reject")(decide.reject)
 app.command("pause")(decide.pause)
 app.command("resume")(decide.resume)
 app.command("stop")(decide.stop)
+app.command("undo")(undo.undo)
 app.command("doctor")(doctor.doctor)
 config_app.command("check")(process.check)
 app.add_typer(config_app, name="config")

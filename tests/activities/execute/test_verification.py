@@ -94,10 +94,14 @@ def test_every_combination_has_one_verdict():
         assert kind is (OutcomeType.UNKNOWN if found.before == found.after == 0 else outcomes[found.verdict])
 
 
-def test_without_targets_nothing_can_be_said():
-    """A plan that answers for nothing is never fixed."""
+@pytest.mark.parametrize(
+    ("violated", "samples", "verdict"), [((), 9, "no_effect"), ((("a", "m"),), 9, "worse"), ((), 4, "inconclusive")]
+)
+def test_a_plan_without_targets_can_at_best_do_no_harm(violated, samples, verdict):
+    """A plan that answers for nothing is never fixed, but its neighbours tell whether it did harm."""
     empty = Verification(targets=(), neighbours=("a",))
-    assert judge(empty, [EffectSample(float(i), frozenset()) for i in range(9)]).verdict is Verdict.INCONCLUSIVE
+    seen = [EffectSample(float(i), frozenset(violated)) for i in range(samples)]
+    assert judge(empty, seen).verdict is Verdict(verdict)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_more_trouble_is_never_a_better_verdict(violated, pair):
         ("worse", Risk.LOW, ("throttle",), True, "roll_back"),
         ("worse", Risk.LOW, ("throttle",), False, "escalate"),
         ("worse", Risk.MEDIUM, ("restart",), True, "escalate"),
-        ("worse", Risk.MEDIUM, ("scale", "restart"), True, "escalate"),
+        ("worse", Risk.MEDIUM, ("scale", "restart"), True, "roll_back"),
         ("inconclusive", Risk.LOW, ("throttle",), True, "keep"),
         ("inconclusive", Risk.MEDIUM, ("throttle",), True, "roll_back"),
         ("inconclusive", Risk.HIGH, ("throttle",), True, "roll_back"),

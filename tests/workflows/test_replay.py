@@ -1,0 +1,103 @@
+"""Golden histories replay with the code of today: a workflow that is open during a deploy goes on as it began."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.workflows.record import HISTORIES, SCENES, SUMS, keep
+from tests.workflows.scripted import runner
+from tests.workflows.story import story_of
+from worker.main import WORKFLOWS
+
+GOLDEN = sorted(HISTORIES.glob("*.json"))
+CYCLES = ("healthy", "planned", "observed", "busy", "blocked", "blind", "unknown", "escalated")
+VERDICTS = ("fixed", "improved", "no_effect", "worse", "inconclusive")
+OTHERS = ("rolled_back", "rejected", "expired", "superseded", "recovered", "stale", "failed", "stopped")
+PHASES = ("open-awaiting-approval", "open-cooling-down", "quarantined")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a golden history as it was written."""
+    return json.loads(path.read_bytes())
+
+
+def history_of(recorded: dict[str, Any]) -> WorkflowHistory:
+    """Return a history under the id its workflow had."""
+    started = recorded["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], recorded)
+
+
+def replayer() -> Replayer:
+    """Return a replayer configured as the worker is."""
+    return Replayer(workflows=WORKFLOWS, workflow_runner=runner(), data_converter=pydantic_data_converter)
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+async def test_replay(path):
+    """The workflows of today do what this history says, command by command."""
+    await replayer().replay_workflow(history_of(read(path)))
+
+
+async def test_a_changed_order_is_noticed():
+    """The replay is a test: where a history says something else than the workflow does, it fails."""
+    recorded = (HISTORIES / "remediation-rolled_back.json").read_text()
+    changed = json.loads(recorded.replace('"name":"undo"', '"name":"apply"'))
+    with pytest.raises(NondeterminismError):
+        await replayer().replay_workflow(history_of(changed))
+
+
+def test_none_was_changed_or_removed():
+    """Every golden history is as it was recorded, and none lacks or has only its checksum."""
+    sums = dict(reversed(line.split("  ")) for line in SUMS.read_text().splitlines())
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in GOLDEN} == sums
+
+
+def test_none_is_overwritten():
+    """Recording under a name that exists is refused."""
+    before = GOLDEN[0].read_bytes()
+    with pytest.raises(FileExistsError):
+        keep(GOLDEN[0].stem, {})
+    assert GOLDEN[0].read_bytes() == before
+
+
+def test_every_scene_has_one():
+    """What is played in tests is kept for replay too."""
+    assert set(SCENES) <= {path.stem for path in GOLDEN}
+
+
+@pytest.mark.parametrize("outcome", CYCLES)
+def test_every_outcome_of_a_cycle_has_one(outcome):
+    """The history named after an outcome ends with it."""
+    story = story_of(history_of(read(HISTORIES / f"cycle-{outcome}.json")))
+    assert f"outcome {outcome}" in story
+    assert story[-1] == "completed"
+
+
+@pytest.mark.parametrize("outcome", [*VERDICTS, *OTHERS])
+def test_every_ending_of_a_remediation_has_one(outcome):
+    """The history named after an ending ends with it; one that can be reached in several ways has one of each."""
+    paths = [path for path in GOLDEN if re.fullmatch(rf"remediation-{outcome}(-.*)?", path.stem)]
+    stories = [story_of(history_of(read(path))) for path in paths]
+    assert any(story[-3:] == [f"outcome {outcome}", "phase done", "completed"] for story in stories)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_phases_that_last_have_an_open_one(phase):
+    """Where a remediation stays for minutes or days, a deploy will find it."""
+    story = story_of(history_of(read(HISTORIES / f"remediation-{phase}.json")))
+    assert f"phase {phase.removeprefix('open-')}" in story
+    assert "completed" not in story
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_it_names_no_machine(path):
+    """No path, process or host of whoever recorded it."""
+    assert not re.findall(r'File \\?"|site-packages|/home/|/root/|/work/|\d+@', path.read_text())

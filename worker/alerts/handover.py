@@ -1,0 +1,129 @@
+"""Handing alerts over to a loop: few signals, and an answer only after Temporal has them."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from activities.model.alert import Alert, AlertBatch
+from activities.model.errors import MapekError, Overloaded
+
+Send = Callable[[AlertBatch], Awaitable[None]]
+"""Returns once Temporal has accepted the signal; raises MapekError if it has not, or nobody can tell."""
+
+ALERTS_PER_SIGNAL = 100
+"""Of at most 400 bytes each: a signal of 40 KB."""
+SPACING = 0.02
+"""Seconds between signals while POSTs come in faster than they are handed over. A history that grows by more than 50
+signals a second cannot be continued as new in time."""
+BURST = 250.0
+"""Signals that may be sent one after the other without that pause, before it is kept to in any case."""
+ROOM = 10_000
+"""Alerts that may wait; beyond it callers are told to come again."""
+ANSWER_SECONDS = 5.0
+"""A caller is answered within this: Alertmanager gives up after ten."""
+
+
+@dataclass
+class _Post:
+    """What of one POST is still to be sent, and the future that tells its sender the error, None for none."""
+
+    alerts: deque[Alert]
+    left_out: int
+    done: asyncio.Future[MapekError | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class HandOver:
+    """The way to one loop. `debounce` is carried along: the least seconds between two cycles that alerts start."""
+
+    def __init__(self, send: Send, debounce: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._send = send
+        self._debounce = debounce
+        self._clock = clock
+        self._posts: deque[_Post] = deque()
+        self._sending: asyncio.Task[None] | None = None
+        self._sent_at = clock() - SPACING
+        self._credit = BURST
+
+    @property
+    def waiting(self) -> int:
+        """How many alerts are not sent yet."""
+        return sum(len(post.alerts) for post in self._posts)
+
+    async def hand(self, alerts: Sequence[Alert], left_out: int = 0) -> None:
+        """Return once every signal that holds one of the alerts is accepted.
+
+        Raises:
+            MapekError: Temporal did not take them, or not in time. The caller has to come again; what was taken
+                nevertheless is known by then and starts nothing twice.
+        """
+        if self.waiting + len(alerts) > ROOM:
+            raise Overloaded(f"{self.waiting} alerts wait already")
+        post = _Post(deque(alerts), left_out)
+        self._posts.append(post)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._flush())
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                error = await asyncio.shield(post.done)
+        except TimeoutError:
+            raise Overloaded(f"not handed over within {ANSWER_SECONDS:g} s") from None
+        if error is not None:
+            raise error
+
+    async def _flush(self) -> None:
+        """Send until nothing waits. The first signal goes at once, unless too many were sent lately."""
+        try:
+            if self._earned() < 1:
+                await self._pause()
+            while self._posts:
+                await self._send_one()
+                if self._posts:
+                    await self._pause()
+        finally:
+            self._sending = None
+
+    def _earned(self) -> float:
+        now = self._clock()
+        self._credit = min(BURST, self._credit + (now - self._sent_at) / SPACING)
+        return self._credit
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(max(0.0, self._sent_at + SPACING - self._clock()))
+
+    async def _send_one(self) -> None:
+        """Send one batch. If it fails, all that wait are told: they would only fail one after the other."""
+        batch, complete = self._taken()
+        self._earned()
+        self._sent_at, self._credit = self._clock(), self._credit - 1
+        try:
+            await self._send(batch)
+        except MapekError as error:
+            self._tell([*complete, *self._posts], error)
+            self._posts.clear()
+        except BaseException:
+            self._tell([*complete, *self._posts], Overloaded("the hand-over ended"))
+            self._posts.clear()
+            raise
+        else:
+            self._tell(complete, None)
+
+    def _taken(self) -> tuple[AlertBatch, list[_Post]]:
+        """Take a batch off the queue; return it with the posts that are complete once it is sent."""
+        alerts: list[Alert] = []
+        left_out, complete = 0, []
+        while self._posts and len(alerts) < ALERTS_PER_SIGNAL:
+            post = self._posts[0]
+            left_out, post.left_out = left_out + post.left_out, 0
+            while post.alerts and len(alerts) < ALERTS_PER_SIGNAL:
+                alerts.append(post.alerts.popleft())
+            if not post.alerts:
+                complete.append(self._posts.popleft())
+        return AlertBatch(alerts=tuple(alerts), left_out=left_out, debounce=self._debounce), complete
+
+    @staticmethod
+    def _tell(posts: Sequence[_Post], error: MapekError | None) -> None:
+        for post in posts:
+            if not post.done.done():
+                post.done.set_result(error)
