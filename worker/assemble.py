@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.routing import Route
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -19,14 +20,19 @@ from activities.clients.locks import Locks
 from activities.clients.prometheus import PrometheusClient
 from activities.clients.store.store import open_store
 from activities.model.errors import ConfigurationError, MapekError, Unreachable
+from activities.model.intake import LoopState
 from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
+from worker.alerts.handover import HandOver
+from worker.alerts.signals import to_intake
 from worker.config import Config
 from worker.counting import LastRun
 from worker.credentials import charter_token, token_of
+from worker.http.gate import Gate
 from worker.http.metrics import Metrics
 from worker.http.probes import Probe, Probes
 from worker.http.service import ServiceState, app, token_for
+from worker.http.webhook import Delivery, Webhook
 from worker.interceptor import MapekInterceptor
 
 STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply"}
@@ -92,7 +98,7 @@ async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
             locks=Locks(client),
             metrics=metrics,
             interceptor=MapekInterceptor(metrics, last_run),
-            service=app(service_state(config, metrics, Probes(probes))),
+            service=app(service_state(config, metrics, Probes(probes), webhook(config, client, metrics))),
             workers=workers,
         )
 
@@ -107,7 +113,35 @@ def loop_parts(settings: LoopSettings, http: Http) -> LoopParts:
     )
 
 
-def service_state(config: Config, metrics: Metrics, probes: Probes) -> ServiceState:
+def webhook(config: Config, client: Client, metrics: Metrics) -> list[Route]:
+    """Return the door for alerts, none if alerts are switched off.
+
+    Raises:
+        ConfigurationError: anybody could post alerts, and nobody said that this is meant.
+    """
+    api, alerts = config.api, config.alertmanager
+    if not alerts.enabled:
+        return []
+    files = [path for path in (api.webhook_token_file, api.webhook_old_token_file) if path is not None]
+    tokens = [token_of(path) for path in files]
+    for token in tokens:
+        token()
+    if not (tokens or api.allow_anonymous_alerts or api.tls_client_ca_file):
+        raise ConfigurationError(
+            "api.webhook_token_file: without it anybody could post alerts; name a file with a token, or set "
+            "api.allow_anonymous_alerts true on loopback, or alertmanager.enabled false"
+        )
+    ways = {
+        loop.name: HandOver(
+            to_intake(client, LoopState(loop=loop.name, links=config.links_of(loop)), metrics), alerts.debounce_seconds
+        )
+        for loop in config.loops
+    }
+    door = Webhook(Gate(tokens), Delivery(ways, alerts.routes, config.loops[0].name), metrics)
+    return [Route(alerts.webhook_path, door.post, methods=["POST"])]
+
+
+def service_state(config: Config, metrics: Metrics, probes: Probes, routes: list[Route]) -> ServiceState:
     """Return what the HTTP service shows."""
     return ServiceState(
         version=version("mapek"),
@@ -117,6 +151,7 @@ def service_state(config: Config, metrics: Metrics, probes: Probes) -> ServiceSt
         token=token_for(config.api.host, token_of(config.api.webhook_token_file)),
         cors=config.api.cors_enabled,
         debug=config.api.debug,
+        routes=routes,
     )
 
 

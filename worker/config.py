@@ -20,6 +20,7 @@ from activities.model.errors import ConfigurationError, NotFound
 from activities.monitor.settings import MonitorSettings
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
+from worker.config_alerts import alert_findings
 from worker.config_check import check, unknown_key
 from worker.config_file import Document, Place, read_document
 from worker.config_layers import SECRETS, apply_environment, apply_flags, apply_stack, read_stack
@@ -254,6 +255,7 @@ def _laid_over(below: Any, above: Any) -> Any:
 def _impossible(config: Config, document: Document) -> Iterator[tuple[Place, str]]:
     production = config.orchestrator.mode == "production"
     yield from service_findings(config.orchestrator, config.api, config.alertmanager, config.temporal)
+    yield from alert_findings(config.alertmanager, config.api, [loop.name for loop in config.loops])
     yield from store_findings(config.loops, production)
     yield from fleet_findings(config.loops)
     for index, loop in enumerate(config.loops):

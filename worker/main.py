@@ -23,7 +23,7 @@ from worker import bootstrap
 from worker.assemble import Assembly, assemble
 from worker.config import Config
 from worker.counting import watch_schedules
-from worker.http.service import serve
+from worker.http.service import Tls, serve
 from worker.temporal import connect
 from workflows import names
 from workflows.cycle import MapekCycle
@@ -65,12 +65,18 @@ async def run(config: Config) -> int:
         await assembly.check()
         for worker in workers(client, config, assembly):
             assembly.workers.append(await stack.enter_async_context(worker))
-        await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port))
+        await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port, tls_of(config)))
         await stack.enter_async_context(in_background(watch_schedules(client, names_of(config), assembly.metrics)))
         log.info("worker %s serves %s", client.identity, ", ".join(names_of(config)))
         await stop.wait()
         log.info("stopping: running activities have %d s to end", GRACE.total_seconds())
     return 0
+
+
+def tls_of(config: Config) -> Tls | None:
+    """Return the certificates of the service, None to serve plain HTTP."""
+    api = config.api
+    return Tls(api.tls_cert_file, api.tls_key_file, api.tls_client_ca_file) if api.tls_cert_file else None
 
 
 def names_of(config: Config) -> list[str]:

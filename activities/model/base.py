@@ -23,3 +23,8 @@ class Settings(BaseModel):
 def clipped(text: str, limit: int = 200) -> str:
     """Return `text` cut to `limit` characters, with an ellipsis as the last one if anything was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def headed(outcome: str, text: str) -> str:
+    """Return the text with its outcome in front, once: `fixed: violated pairs 3 → 0`."""
+    return text if text.startswith(outcome) else f"{outcome}: {text}"

@@ -44,7 +44,7 @@ class HandOver:
         self._posts: deque[_Post] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._sent_at = clock() - SPACING
-        self._credit = BURST
+        self._credit, self._counted_at = BURST, clock()
 
     @property
     def waiting(self) -> int:
@@ -85,8 +85,10 @@ class HandOver:
             self._sending = None
 
     def _earned(self) -> float:
+        """Return how many signals may go without a pause by now: one is earned every `SPACING` seconds."""
         now = self._clock()
-        self._credit = min(BURST, self._credit + (now - self._sent_at) / SPACING)
+        self._credit = min(BURST, self._credit + (now - self._counted_at) / SPACING)
+        self._counted_at = now
         return self._credit
 
     async def _pause(self) -> None:
@@ -95,8 +97,8 @@ class HandOver:
     async def _send_one(self) -> None:
         """Send one batch. If it fails, all that wait are told: they would only fail one after the other."""
         batch, complete = self._taken()
-        self._earned()
-        self._sent_at, self._credit = self._clock(), self._credit - 1
+        self._credit = self._earned() - 1
+        self._sent_at = self._clock()
         try:
             await self._send(batch)
         except MapekError as error:

@@ -75,9 +75,7 @@ def read_payload(body: bytes) -> Payload:
     except ValidationError as error:
         raise _malformed(error) from None
     over = wire.alerts[MAX_ALERTS:]
-    return Payload(
-        alerts=tuple(one.alert() for one in wire.alerts[:MAX_ALERTS]), left_out=wire.truncated + len(over)
-    )
+    return Payload(alerts=tuple(one.alert() for one in wire.alerts[:MAX_ALERTS]), left_out=wire.truncated + len(over))
 
 
 def printable(text: str, limit: int) -> str:

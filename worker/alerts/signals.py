@@ -11,6 +11,7 @@ from activities.model.alert import AlertBatch
 from activities.model.errors import Unreachable
 from activities.model.intake import LoopState
 from worker.alerts.handover import Send
+from worker.http.metrics import Metrics
 from workflows import names
 from workflows.attributes import attributes
 
@@ -18,7 +19,7 @@ SEND_SECONDS = 4.0
 """The SDK tries again by itself, as when the intake is just being continued as new; then the sender has to."""
 
 
-def to_intake(client: Client, intake: LoopState) -> Send:
+def to_intake(client: Client, intake: LoopState, metrics: Metrics) -> Send:
     """Return what signals the intake of a loop, with start: it returns once Temporal has accepted the batch."""
 
     async def send(batch: AlertBatch) -> None:
@@ -40,5 +41,6 @@ def to_intake(client: Client, intake: LoopState) -> Send:
             raise Unreachable(f"Temporal did not take {len(batch.alerts)} alerts: {error.status.name}") from error
         except TimeoutError:
             raise Unreachable(f"Temporal did not take {len(batch.alerts)} alerts in {SEND_SECONDS:g} s") from None
+        metrics.alert_signals.labels(intake.loop).inc()
 
     return send

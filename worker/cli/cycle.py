@@ -9,6 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.model.base import headed
 from activities.model.cycle import CycleResult
 from activities.model.errors import FinalError, Unreachable
 from activities.model.intake import Ask, LoopState
@@ -128,6 +129,6 @@ def _print(session: Session, cycle_id: str, result: CycleResult | None, as_json:
         body: dict[str, Any] = {"cycle": cycle_id, "link": session.link(cycle_id)}
         show.as_json(body | ({"result": result} if result else {}))
     elif result is not None:
-        show.line(show.headline(result.outcome, result.headline))
+        show.line(headed(result.outcome, result.headline))
         for plan in result.plans:
             show.line(f"  plan {plan} (mapek explain {plan})")

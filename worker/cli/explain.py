@@ -7,7 +7,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 
 from activities.clients.store.store import Store
 from activities.model.audit import AuditEntry
-from activities.model.base import Noun
+from activities.model.base import Noun, headed
 from activities.model.cycle import CycleResult
 from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
@@ -119,14 +119,14 @@ def _show(found: Explanation) -> None:
 
 
 def _show_result(result: CycleResult) -> None:
-    show.line(show.headline(result.outcome, result.headline))
+    show.line(headed(result.outcome, result.headline))
     show.lines("Violations", result.violations)
     show.lines("Blind spots", result.blind)
     show.lines("Rejected", result.rejected)
 
 
 def _show_decision(decision: Decision) -> None:
-    show.line(show.headline(decision.outcome, decision.headline))
+    show.line(headed(decision.outcome, decision.headline))
     _show_diagnosis(decision.diagnosis)
     chosen = [c.text for c in decision.candidates if not c.rejected_by]
     show.lines("Chosen", chosen)

@@ -88,8 +88,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value)
-
-
-def headline(outcome: str, text: str) -> str:
-    """Return the headline with its outcome in front, once."""
-    return text if text.startswith(outcome) else f"{outcome}: {text}"

@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.clients.http import Http
 from activities.clients.store.store import Store
+from activities.model.base import headed
 from activities.model.errors import NotFound, Superseded
 from activities.model.plan import Plan
 from activities.model.remediation import RemediationRequest, RemediationResult
@@ -105,6 +106,6 @@ async def _ended(session: Session, client: Client, workflow_id: str) -> None:
     with show.waiting(f"waiting for {workflow_id}"):
         handle = client.get_workflow_handle(workflow_id, result_type=RemediationResult)
         result = await handle.result()
-    show.line(show.headline(result.outcome, result.headline))
+    show.line(headed(result.outcome, result.headline))
     if not result.rolled_back and not result.applied:
         raise NotFound(f"nothing was undone: {session.link(workflow_id)}")

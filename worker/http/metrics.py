@@ -80,3 +80,33 @@ class Metrics:
             ("loop",),
             registry=registry,
         )
+        self.alerts_received = Counter(
+            "mapek_alerts_received_total",
+            "Alerts that were taken in, by what they say: firing or resolved. Repeats count.",
+            ("status",),
+            registry=registry,
+        )
+        self.alerts_deduplicated = Counter(
+            "mapek_alerts_deduplicated_total",
+            "Alerts that were told before (same fingerprint, start and status), as far as this process remembers.",
+            registry=registry,
+        )
+        self.alerts_ignored = Counter(
+            "mapek_alerts_ignored_total",
+            "Alerts that started nothing by themselves: by route, or because the sender truncated them.",
+            ("reason",),
+            registry=registry,
+        )
+        self.alert_signals = Counter(
+            "mapek_alert_signals_total",
+            "Signals with alerts that Temporal accepted.",
+            ("loop",),
+            registry=registry,
+        )
+        self.webhook_seconds = Histogram(
+            "mapek_webhook_seconds",
+            "Seconds until a POST of alerts was answered, by HTTP status.",
+            ("status",),
+            buckets=_SECONDS,
+            registry=registry,
+        )

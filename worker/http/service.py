@@ -1,4 +1,4 @@
-"""The service: `GET /health`, `GET /ready`, `GET /metrics`.
+"""The service: `GET /health`, `GET /ready`, `GET /metrics`, and further routes it is given.
 
 On loopback everything is open. On any other address metrics and details need the bearer token; `/health` and `/ready`
 answer anyone with their status alone, because what probes them from outside holds no secret.
@@ -8,10 +8,12 @@ import asyncio
 import hmac
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -25,6 +27,7 @@ from starlette.types import ASGIApp
 
 from activities.model.errors import ConfigurationError, MapekError
 from worker.config_rules import is_loopback
+from worker.http.impatient import Impatient
 from worker.http.probes import Probes
 
 log = logging.getLogger("mapek.http")
@@ -38,6 +41,10 @@ NEEDED = ("worker", "temporal")
 DEPENDENCIES = (*NEEDED, "prometheus", "charter", "alertmanager", "knowledge")
 
 GRACE_SECONDS = 2
+
+CONNECTIONS = 2000
+"""At once; callers beyond it get 503. Alertmanager opens one for each group whose notice is due."""
+BACKLOG = 1024
 
 
 @dataclass(frozen=True)
@@ -114,24 +121,44 @@ class _Doors:
         return Response(generate_latest(registry) if registry else b"", media_type=CONTENT_TYPE_LATEST)
 
 
+@dataclass(frozen=True)
+class Tls:
+    """How the service shows who it is; with `client_ca` callers have to as well."""
+
+    certificate: Path
+    key: Path | None = None
+    client_ca: Path | None = None
+
+
 @asynccontextmanager
-async def serve(service: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+async def serve(service: ASGIApp, host: str, port: int, tls: Tls | None = None) -> AsyncIterator[int]:
     """Serve until the block is left, then let open answers end for 2 s. Gives the port that was bound.
 
     Raises:
-        ConfigurationError: the address cannot be bound.
+        ConfigurationError: the address cannot be bound, or a certificate cannot be used.
     """
     listener = _listener(host, port)
     settings = uvicorn.Config(
         service,
+        http=Impatient,
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        limit_concurrency=200,
+        limit_concurrency=CONNECTIONS,
+        backlog=BACKLOG,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_ca_certs=str(tls.client_ca) if tls and tls.client_ca else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
     )
+    try:
+        settings.load()
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"api.tls_cert_file: cannot be used ({error}); PEM files are needed") from None
     server = _Server(settings)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="mapek-http")
     try:
@@ -151,7 +178,7 @@ class _Server(uvicorn.Server):
 def _listener(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=128)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{host}:{port}"
         raise ConfigurationError(f"api.port: {where} cannot be bound: {error.strerror}; choose another") from None

@@ -18,6 +18,7 @@ from activities.clients.store.outcomes import Outcomes
 from activities.clients.store.plans import Plans
 from activities.clients.store.snapshots import Snapshots
 from activities.model.audit import AuditEntry
+from activities.model.base import headed
 from activities.model.guards import KnobGuard
 from activities.model.outcome import Ending, Outcome
 
@@ -86,7 +87,7 @@ def _finish(connection: Connection, ending: Ending) -> Outcome:
 
 def _entry(ending: Ending) -> AuditEntry:
     outcome = ending.outcome
-    text = f"{outcome.ending}: {outcome.headline}"
+    text = headed(outcome.ending, outcome.headline)
     if ending.quarantine_why:
         text += f"; quarantined: {ending.quarantine_why}"
     return AuditEntry(

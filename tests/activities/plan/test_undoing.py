@@ -35,7 +35,7 @@ def effect(step: int, generation: int, direction: Direction = Direction.DO, **fi
 
 
 def test_a_scale_goes_back_to_the_size_before():
-    """The undo of a growth is a plan that shrinks the committee, fenced by what stands now, of nobody's but a person."""
+    """The undo of a growth shrinks the committee, fenced by what stands now, in the name of who asked."""
     done = (effect(0, 3, Direction.BEFORE, previous={"replicas": 5}), effect(0, 4, previous={"replicas": 5}))
     made = undo_plan(plan(actions=(GROW,)), done, present(generation=4))
     assert [(a.type, a.parameters) for a in made.actions] == [(ActionType.SCALE_DOWN, {"replicas": 5})]

@@ -1,0 +1,225 @@
+"""A Temporal of one process and no network: the product's own workflows, driven by activations in virtual time.
+
+It does what the server promises and no more. Events are never lost; a workflow task takes all events that are there;
+activities run at least once, by their own retry policy, and an attempt that was given up may still be running; an id
+is held by one run. When a worker dies, its workflows are built again by replaying what they were told, and must then
+say what they said before.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import workflow
+from temporalio.api.common.v1 import Payloads
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.common import Priority, TypedSearchAttributes
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
+
+from tests.simulation.attempts import Attempt
+from tests.simulation.commands import carry_out
+from tests.simulation.runs import PAYLOADS, AlreadyRunning, Run
+
+RUNNER = UnsandboxedWorkflowRunner()
+HEARTBEAT = 5.0
+"""Seconds without a heartbeat after which a worker counts as dead, for an activity that names none: its whole limit."""
+
+
+class Engine:
+    """All workflows and their activities. `lag` says how many seconds the next workflow task has to wait."""
+
+    def __init__(
+        self,
+        workflows: Mapping[str, type],
+        activities: Mapping[str, Callable[[Any], Awaitable[Any]]],
+        lag: Callable[[], float],
+    ) -> None:
+        self.workflows, self.activities, self.lag = workflows, activities, lag
+        self.running: dict[str, Run] = {}
+        self.closed: list[Run] = []
+        self.attempts: set[Attempt] = set()
+        self.count = 0
+
+    @property
+    def now(self) -> float:
+        """The server's time, unix seconds."""
+        return asyncio.get_running_loop().time()
+
+    def start(self, kind: str, workflow_id: str, argument: Any) -> Run:
+        """Start a workflow. Raises: AlreadyRunning."""
+        if workflow_id in self.running:
+            raise AlreadyRunning(workflow_id)
+        self.count += 1
+        run = self.running[workflow_id] = Run(workflow_id, f"run-{self.count}", kind, argument, self.now)
+        job = WorkflowActivationJob()
+        job.initialize_workflow.workflow_type = kind
+        job.initialize_workflow.workflow_id = workflow_id
+        job.initialize_workflow.arguments.extend(PAYLOADS.to_payloads([argument]))
+        job.initialize_workflow.randomness_seed = self.count
+        self.tell(run, job)
+        return run
+
+    def send(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
+        """Give a signal, update or cancellation to whatever runs under the id; False if nothing does."""
+        run = self.running.get(workflow_id)
+        if run is None:
+            return False
+        self.note(run, job.WhichOneof("variant") or "")
+        self.tell(run, job)
+        return True
+
+    def signal(self, workflow_id: str, name: str, argument: Any) -> bool:
+        """Send a signal; False if nothing runs under the id."""
+        job = WorkflowActivationJob()
+        job.signal_workflow.signal_name = name
+        job.signal_workflow.input.extend(PAYLOADS.to_payloads([argument]))
+        return self.send(workflow_id, job)
+
+    def update(self, workflow_id: str, name: str, argument: Any) -> bool:
+        """Send an update; False if nothing runs under the id. An accepted one stands in the history."""
+        self.count += 1
+        job = WorkflowActivationJob()
+        job.do_update.name, job.do_update.id = name, f"update-{self.count}"
+        job.do_update.protocol_instance_id = f"update-{self.count}"
+        job.do_update.run_validator = True
+        job.do_update.input.extend(PAYLOADS.to_payloads([argument]))
+        return self.send(workflow_id, job)
+
+    def cancel(self, workflow_id: str) -> bool:
+        """Ask for cancellation; False if nothing runs under the id."""
+        job = WorkflowActivationJob()
+        job.cancel_workflow.SetInParent()
+        return self.send(workflow_id, job)
+
+    def terminate(self, workflow_id: str) -> bool:
+        """End a run without asking it; False if nothing runs under the id."""
+        run = self.running.get(workflow_id)
+        if run:
+            self.note(run, "terminated")
+            self.close(run, "terminated")
+        return run is not None
+
+    def kill_worker(self) -> int:
+        """Let the worker die with all it does and knows; return how many attempts died with it."""
+        for run in self.running.values():
+            run.instance = None
+        died = [attempt for attempt in self.attempts if attempt.task and not attempt.task.done() and not attempt.dead]
+        for attempt in died:
+            attempt.dead = True
+            attempt.lose_later(attempt.activity.heartbeat or attempt.activity.limit)
+            if attempt.task and attempt.task is not asyncio.current_task():
+                attempt.task.cancel()
+        self.attempts.clear()
+        return len(died)
+
+    def begin(self, attempt: Attempt) -> None:
+        """Remember an attempt that runs, so that its worker can die."""
+        self.attempts = {known for known in self.attempts if known.task and not known.task.done()} | {attempt}
+
+    def tell(self, run: Run, job: WorkflowActivationJob) -> None:
+        """Add an event to the run's next workflow task, and see that there is one."""
+        if run.closed is not None:
+            return
+        run.jobs.append(job)
+        if not run.waking:
+            run.waking = True
+            asyncio.get_running_loop().call_later(self.lag(), self.wake, run)
+
+    def wake(self, run: Run) -> None:
+        """Carry out one workflow task. Raises: RuntimeError (the workflow's code is broken)."""
+        run.waking = False
+        if run.closed is not None:
+            return
+        activation = WorkflowActivation(run_id=run.run_id, jobs=run.jobs, history_length=10 * len(run.told) + 3)
+        activation.timestamp.FromNanoseconds(round(self.now * 1e9))
+        run.jobs = []
+        run.instance = run.instance or self.replayed(run)
+        told = activation.SerializeToString()
+        completion = activate(run.instance, activation)
+        run.told.append((told, completion.SerializeToString(deterministic=True)))
+        if completion.HasField("failed"):
+            raise RuntimeError(f"{run.workflow_id}: {completion.failed.failure.message}")
+        for command in completion.successful.commands:
+            if run.closed is None:
+                carry_out(self, run, command)
+
+    def replayed(self, run: Run) -> WorkflowInstance:
+        """Return an instance that was told all the run was told; if it says anything else, its history shows it."""
+        instance = RUNNER.create_instance(details_of(self.workflows[run.type], run))
+        for told, said in run.told:
+            activation = WorkflowActivation.FromString(told)
+            activation.is_replaying = True
+            if activate(instance, activation).SerializeToString(deterministic=True) != said:
+                self.note(run, "nondeterminism")
+        return instance
+
+    def close(self, run: Run, status: str) -> None:
+        """End a run and free its id."""
+        run.closed, run.status = self.now, status
+        run.instance, run.told = None, []
+        for timer in run.timers.values():
+            timer.cancel()
+        for activity in list(run.activities.values()):
+            activity.abandon()
+        del self.running[run.workflow_id]
+        self.closed.append(run)
+
+    def note(self, run: Run, event: str, **what: Any) -> None:
+        """Write an event into the run's history."""
+        run.history.append({"at": self.now, "event": event, **what})
+
+
+def activate(instance: WorkflowInstance, activation: WorkflowActivation) -> WorkflowActivationCompletion:
+    """Let a workflow work. It is an event loop of its own, so ours has to be put back afterwards."""
+    ours = asyncio.get_running_loop()
+    try:
+        return instance.activate(activation)
+    finally:
+        asyncio._set_running_loop(ours)
+
+
+def details_of(kind: type, run: Run) -> WorkflowInstanceDetails:
+    """Return what the SDK makes an instance of."""
+    started = datetime.fromtimestamp(run.started, UTC)
+    info = workflow.Info(
+        attempt=1,
+        continued_run_id=None,
+        cron_schedule=None,
+        execution_timeout=None,
+        first_execution_run_id=run.run_id,
+        headers={},
+        namespace="simulation",
+        original_execution_run_id=run.run_id,
+        parent=None,
+        priority=Priority.default,
+        raw_memo={},
+        retry_policy=None,
+        root=None,
+        run_id=run.run_id,
+        run_timeout=None,
+        search_attributes={},
+        start_time=started,
+        task_queue="simulation",
+        task_timeout=started - started,
+        typed_search_attributes=TypedSearchAttributes([]),
+        workflow_id=run.workflow_id,
+        workflow_start_time=started,
+        workflow_type=run.type,
+    )
+    return WorkflowInstanceDetails(
+        payload_converter_factory=lambda: PAYLOADS,
+        failure_converter_class=pydantic_data_converter.failure_converter_class,
+        interceptor_classes=(),
+        defn=workflow._Definition.must_from_class(kind),
+        info=info,
+        randomness_seed=1,
+        extern_functions={},
+        disable_eager_activity_execution=True,
+        worker_level_failure_exception_types=(),
+        patch_activation_callback=None,
+        last_completion_result=Payloads(),
+        last_failure=None,
+    )

@@ -1,0 +1,92 @@
+"""A run of a workflow, and what of the engine its commands and activities need."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from temporalio.bridge.proto.workflow_activation import WorkflowActivationJob
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import WorkflowInstance
+
+PAYLOADS = pydantic_data_converter.payload_converter
+FAILURES = pydantic_data_converter.failure_converter
+
+Event = dict[str, Any]
+"""What a history keeps of an event: `at` (unix seconds), `event`, and what belongs to it."""
+
+
+class AlreadyRunning(Exception):
+    """The id is held by another run."""
+
+
+class Abandonable(Protocol):
+    """An activity that is under way."""
+
+    def cancel(self) -> None:
+        """Tell the attempt that nobody waits any more."""
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a workflow. `told` are its activations with the commands it answered, for replay.
+
+    `jobs` wait for the next workflow task; `waking` says that one is due.
+    """
+
+    workflow_id: str
+    run_id: str
+    type: str
+    argument: Any
+    started: float
+    jobs: list[WorkflowActivationJob] = field(default_factory=list)
+    told: list[tuple[bytes, bytes]] = field(default_factory=list)
+    instance: WorkflowInstance | None = None
+    timers: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    activities: dict[int, Abandonable] = field(default_factory=dict)
+    history: list[Event] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+    waking: bool = False
+    closed: float | None = None
+    status: str = "running"
+
+    def plain(self) -> Event:
+        """Return the run as the checker reads it."""
+        return {
+            "workflow_id": self.workflow_id,
+            "run_id": self.run_id,
+            "type": self.type,
+            "input": self.argument.model_dump(mode="json"),
+            "started": self.started,
+            "closed": self.closed,
+            "status": self.status,
+            "events": self.history,
+        }
+
+
+class Server(Protocol):
+    """What commands and activities ask of the engine."""
+
+    activities: Mapping[str, Callable[[Any], Awaitable[Any]]]
+
+    @property
+    def now(self) -> float:
+        """The server's time, unix seconds."""
+
+    def start(self, kind: str, workflow_id: str, argument: Any) -> Run:
+        """Start a workflow. Raises: AlreadyRunning."""
+
+    def send(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
+        """Give an event to whatever runs under the id; False if nothing does."""
+
+    def tell(self, run: Run, job: WorkflowActivationJob) -> None:
+        """Add an event to the run's next workflow task."""
+
+    def note(self, run: Run, event: str, **what: Any) -> None:
+        """Write an event into the run's history."""
+
+    def close(self, run: Run, status: str) -> None:
+        """End a run and free its id."""
+
+    def begin(self, attempt: Any) -> None:
+        """Remember an attempt that runs, so that its worker can die."""

@@ -1,0 +1,51 @@
+"""Who may post alerts: whoever shows a token that is alive, as bearer or as the password of basic authentication."""
+
+import base64
+import binascii
+import hmac
+import logging
+from collections.abc import Callable, Sequence
+
+from activities.model.errors import MapekError
+
+log = logging.getLogger("mapek.http")
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mapek", Basic realm="mapek"'}
+
+
+class Gate:
+    """`tokens` are read at every call, so that a changed file is taken up. Without any, everybody may pass."""
+
+    def __init__(self, tokens: Sequence[Callable[[], str]]) -> None:
+        self._tokens = tokens
+
+    def admits(self, authorization: str) -> bool:
+        """Tell whether the header's credential is one of the tokens. A token that cannot be read admits nobody."""
+        if not self._tokens:
+            return True
+        given = credential(authorization).encode()
+        # Every token is compared, whichever fits, so that the time taken tells nothing.
+        return any([self._is(given, token) for token in self._tokens])
+
+    @staticmethod
+    def _is(given: bytes, token: Callable[[], str]) -> bool:
+        try:
+            wanted = token()
+        except MapekError as error:
+            log.warning("a webhook token is not taken: %s", error)
+            return False
+        return bool(wanted) and hmac.compare_digest(given, wanted.encode())
+
+
+def credential(authorization: str) -> str:
+    """Return the token of `Bearer TOKEN`, the password of `Basic`, "" if it is neither."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        decoded = base64.b64decode(given.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return decoded.partition(":")[2]
