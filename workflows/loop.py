@@ -1,6 +1,5 @@
 """MapekLoop: the long-lived intake of one loop. Whoever wants a cycle now asks here, and alerts come in here."""
 
-import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
@@ -59,7 +58,7 @@ class MapekLoop:
         if rest > 0:
             try:
                 await workflow.wait_condition(self.is_long, timeout=timedelta(seconds=rest))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 pass
             else:
                 return

@@ -1,5 +1,7 @@
 """What a loop's intake remembers of alerts: which it knows already, and which no cycle has looked at yet."""
 
+from pydantic import Field
+
 from activities.model.alert import Alert, AlertBatch
 from activities.model.base import Noun
 
@@ -19,7 +21,7 @@ class AlertBook(Noun):
     `last_at` (unix seconds) is when the last cycle was started for alerts, `debounce` what the last batch wished.
     """
 
-    known: dict[str, tuple[float, bool]] = {}
+    known: dict[str, tuple[float, bool]] = Field(default_factory=dict)
     worst: tuple[Alert, ...] = ()
     waiting: int = 0
     overflow: int = 0
@@ -31,16 +33,14 @@ class AlertBook(Noun):
 
     def joined(self, batch: AlertBatch) -> "AlertBook":
         """Return the book with a batch in it. Firing alerts not seen before wait for a cycle; resolved ones do not."""
-        known, news, lost = dict(self.known), [], batch.left_out
-        resolved = [fingerprint for fingerprint, state in known.items() if state[1]]
-        repeated = 0
+        known, news, lost, repeated = dict(self.known), [], batch.left_out, 0
+        # The longest known first. Sought once a batch: in a full book every alert of a storm would seek again.
+        resolved = [fingerprint for fingerprint, state in known.items() if state[1]][::-1]
         for alert in batch.alerts:
             if alert.fingerprint in known and alert.state <= known[alert.fingerprint]:
                 repeated += 1
                 continue
-            if len(known) >= ROOM and alert.fingerprint not in known and resolved:
-                del known[resolved.pop(0)]
-            if len(known) < ROOM or alert.fingerprint in known:
+            if alert.fingerprint in known or _has_room(known, resolved):
                 known[alert.fingerprint] = alert.state
             else:
                 lost += alert.firing
@@ -74,3 +74,12 @@ class AlertBook(Noun):
         rest = f"{', ' if named else ''}+{more} more" if more else ""
         overflow = f" ({self.overflow} overflow)" if self.overflow else ""
         return f"{self.waiting} alert{'' if self.waiting == 1 else 's'}: {named}{rest}{overflow}"
+
+
+def _has_room(known: dict[str, tuple[float, bool]], resolved: list[str]) -> bool:
+    """Tell whether another alert can be known, after forgetting a resolved one where that is needed."""
+    while len(known) >= ROOM and resolved:
+        oldest = resolved.pop()
+        if known[oldest][1]:
+            del known[oldest]
+    return len(known) < ROOM

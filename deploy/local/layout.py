@@ -58,7 +58,9 @@ def load_config(path: Path | None) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(section, dict) or name == "loops" for name, section in content.items()
+    ):
         raise UsageError(f"{path}: a config is a mapping of sections")
     return content
 

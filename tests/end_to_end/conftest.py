@@ -13,9 +13,13 @@ from tests.end_to_end.world import World, world_of
 BRISK = {
     "orchestrator": {"loop_interval": 2},
     "plan": {"cooldown": {"kept": 3, "rolled_back": 4}},
-    "execute": {"timeout_seconds": 3},
+    "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
 }
-"""On top of the demo's timings: what a test would only wait for is shorter still."""
+"""On top of the demo's timings: what a test would only wait for is shorter still.
+
+A verification begins when a new member has joined (3 s) and a whole rate window (5 s) shows it. Earlier samples still
+show the trouble, and one that is remedied while it grows would be judged worse.
+"""
 
 
 @pytest_asyncio.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -114,30 +114,22 @@ class Sent(AtCharter):
 
 @dataclass(frozen=True)
 class AtStore(Step):
-    """A step kept up by the store, which is locked for all writers once the activity `after` is under way."""
+    """A step kept up by the store, which is locked for all writers once the activity `after` is under way.
+
+    `passes` tells whether `after` itself has to write before the step can begin.
+    """
 
     after: str = ""
     passes: bool = False
-    """Whether `after` itself has to write before the step can begin."""
 
-    @asynccontextmanager
-    async def held(self, world: World) -> AsyncIterator[None]:
-        """Give the lock back at the end."""
-        with sqlite3.connect(world.store_file, isolation_level=None, timeout=5.0) as world.lock:
-            yield
-        world.lock.close()
-
-    async def reached(self, world: World, since: float) -> str:
-        """Lock the store, let `after` write if it has to, and wait until the step is under way and cannot write."""
+    async def killed_in(self, world: World, since: float) -> Place:
+        """Lock the store, let `after` write if it has to, and kill the worker where it waits for the lock."""
         await Step(self.after, self.workflow, self.after).reached(world, since)
-        world.lock.execute("BEGIN IMMEDIATE")
-        if self.passes:
-            version = data_version(world.lock)
-            world.lock.execute("ROLLBACK")
-            while data_version(world.lock) == version:
-                time.sleep(0.0005)  # not for the event loop: the next writer comes within milliseconds
-            world.lock.execute("BEGIN IMMEDIATE")
-        return await super().reached(world, since)
+        with closing(sqlite3.connect(world.store_file, isolation_level=None, timeout=5.0)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            if self.passes:
+                let_one_write(lock)
+            return await super().killed_in(world, since)
 
 
 @dataclass(frozen=True)
@@ -166,6 +158,16 @@ async def gone_on(world: World, place: Place) -> float:
     bound = place.killed + NOTICED.get(place.activity, heartbeat) + REST - time.time()
     await wait_until(f"{place} goes on", look, max(0.0, bound))
     return time.time() - place.killed
+
+
+def let_one_write(lock: sqlite3.Connection) -> None:
+    """Give the lock away for one transaction. It blocks: whoever waits for it writes within milliseconds."""
+    version = data_version(lock)
+    lock.execute("ROLLBACK")
+    until = time.monotonic() + 5.0
+    while data_version(lock) == version and time.monotonic() < until:
+        time.sleep(0.0005)
+    lock.execute("BEGIN IMMEDIATE")
 
 
 def data_version(connection: sqlite3.Connection) -> int:

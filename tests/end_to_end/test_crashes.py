@@ -20,7 +20,9 @@ SETTLE = Step("settle", REMEDIATION, event=EventType.EVENT_TYPE_TIMER_STARTED)
 PREPARE = AtCharter("prepare", REMEDIATION, "prepare", route="/api/v1/policies")
 UNEXECUTED = Sent("apply, sent but not executed", REMEDIATION, "apply", mode="hang", route="/api/v1/policies/apply")
 LATE = Sent("apply, sent and executed late", REMEDIATION, "apply", route="/api/v1/policies/apply", delay=8.0)
-UNHEARD = Sent("apply, reply lost", REMEDIATION, "apply", mode="reply-lost", route="/api/v1/committee", executed=True)
+UNHEARD = Sent(
+    "apply, reply lost", REMEDIATION, "apply", mode="reply-lost", route="/api/v1/committee/scale", executed=True
+)
 VERIFY = Step("verify", REMEDIATION, "verify")
 RECORD = AtStore("record", REMEDIATION, "record", after="verify")
 COOL_DOWN = Step("cool-down", REMEDIATION, event=EventType.EVENT_TYPE_TIMER_STARTED)
@@ -46,9 +48,7 @@ async def test_killed_and_healed(world: World, fault: tuple[str, str], steps: tu
     await killed_in_each(world, since, steps)
     remedy = await settled(world, since)
     assert (await remedy.ended()).outcome in KEPT
-    assert [row["effect"] for row in await world.ledger(since) if row["key"].startswith(remedy.plan.plan_id)] == [
-        "applied"
-    ]
+    assert await effects(world, remedy) == ["applied"]
 
 
 async def test_killed_and_rolled_back(world: World) -> None:
@@ -58,8 +58,7 @@ async def test_killed_and_rolled_back(world: World) -> None:
     await killed_in_each(world, since, (UNDO, VERIFY))
     remedy = await settled(world, since)
     assert (await remedy.ended()).outcome == "rolled_back"
-    rows = [row for row in await world.ledger(since) if row["key"].startswith(remedy.plan.plan_id)]
-    assert [row["effect"] for row in rows] == ["applied", "rolled_back"]
+    assert await effects(world, remedy) == ["applied", "rolled_back"]
     assert await world.replicas() == replicas
 
 
@@ -92,3 +91,8 @@ async def settled(world: World, since: float) -> Remedy:
     cycles = await world.runs('WorkflowType="MapekCycle" AND ExecutionStatus IN ("Failed", "TimedOut")', since)
     assert cycles == []
     return remedy
+
+
+async def effects(world: World, remedy: Remedy) -> list[str]:
+    """Return what the remediation's plan did at Charter."""
+    return [row["effect"] for row in await world.ledger() if row["key"].startswith(remedy.plan.plan_id)]

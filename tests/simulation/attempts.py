@@ -56,6 +56,8 @@ class ScheduledActivity:
         self.limit = command.start_to_close_timeout.ToNanoseconds() / 1e9
         self.heartbeat = command.heartbeat_timeout.ToNanoseconds() / 1e9 or None
         self.deadline = server.now + command.schedule_to_close_timeout.ToNanoseconds() / 1e9
+        (request,) = PAYLOADS.from_payloads(self.payloads, [dict])
+        self.about = {"request": request, "rollback": request.get("rollback", False)}
         self.attempt: Attempt | None = None
         self.resolved = False
         self.next()
@@ -93,7 +95,7 @@ class ScheduledActivity:
             return
         job = self.resolution()
         job.resolve_activity.result.completed.result.CopyFrom(PAYLOADS.to_payloads([result])[0] or Payload())
-        self.server.note(self.run, "activity", name=self.name, attempt=attempt.number, result=plain(result))
+        self.server.note(self.run, "activity", name=self.name, attempt=attempt.number, result=plain(result), **self.about)
         self.resolve(job)
 
     def failed(self, attempt: Attempt, error: ApplicationError) -> None:
@@ -119,7 +121,7 @@ class ScheduledActivity:
         attempt.given_up = True
         spent = bool(self.policy.maximum_attempts) and attempt.number >= self.policy.maximum_attempts
         if not final and not spent and self.server.now + delay < self.deadline:
-            asyncio.get_running_loop().call_later(delay, self.next, attempt.number + 1)
+            asyncio.get_running_loop().call_later(max(delay, self.server.lag()), self.next, attempt.number + 1)
             return
         job = self.resolution()
         failure = job.resolve_activity.result.failed.failure

@@ -41,8 +41,6 @@ def cancel_timer(_: Server, run: Run, command: Any) -> None:
 
 def schedule_activity(server: Server, run: Run, command: Any) -> None:
     """An activity, from its first attempt on."""
-    (argument,) = PAYLOADS.from_payloads(command.arguments, [dict])
-    server.note(run, "scheduled", name=command.activity_type, request=argument)
     run.activities[command.seq] = ScheduledActivity(server, run, command)
 
 

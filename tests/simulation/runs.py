@@ -56,10 +56,11 @@ class Run:
             "workflow_id": self.workflow_id,
             "run_id": self.run_id,
             "type": self.type,
-            "input": self.argument.model_dump(mode="json"),
+            "input": self.argument if isinstance(self.argument, dict) else self.argument.model_dump(mode="json"),
             "started": self.started,
             "closed": self.closed,
             "status": self.status,
+            "outcome": self.attributes.get("MapekOutcome", ""),
             "events": self.history,
         }
 
@@ -68,6 +69,7 @@ class Server(Protocol):
     """What commands and activities ask of the engine."""
 
     activities: Mapping[str, Callable[[Any], Awaitable[Any]]]
+    lag: Callable[[], float]
 
     @property
     def now(self) -> float:

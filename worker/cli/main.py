@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
-from worker.cli import cycle, decide, doctor, explain, look, process, show, undo
+from worker.cli import alert, cycle, decide, doctor, explain, look, process, show, undo
 from worker.cli.session import Session
 from worker.config_file import Place
 
@@ -83,6 +83,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=MARKUP,
 )
+alert_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="Alerts.")
 config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="The configuration.")
 
 Address = Annotated[str | None, typer.Option(metavar="URL", help="Instead of what the configuration says.")]
@@ -128,6 +129,8 @@ app.command("resume")(decide.resume)
 app.command("stop")(decide.stop)
 app.command("undo")(undo.undo)
 app.command("doctor")(doctor.doctor)
+alert_app.command("inject")(alert.inject)
+app.add_typer(alert_app, name="alert")
 config_app.command("check")(process.check)
 app.add_typer(config_app, name="config")
 

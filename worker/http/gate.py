@@ -25,7 +25,7 @@ class Gate:
             return True
         given = credential(authorization).encode()
         # Every token is compared, whichever fits, so that the time taken tells nothing.
-        return any([self._is(given, token) for token in self._tokens])
+        return sum(self._is(given, token) for token in self._tokens) > 0
 
     @staticmethod
     def _is(given: bytes, token: Callable[[], str]) -> bool:

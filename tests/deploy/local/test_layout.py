@@ -104,3 +104,10 @@ def test_what_is_no_config(tmp_path: Path, text: str) -> None:
         load_config(file)
     with pytest.raises(UsageError, match=r"nowhere\.yaml"):
         load_config(tmp_path / "nowhere.yaml")
+
+
+def test_several_loops_are_a_list(tmp_path: Path):
+    """The one part of a config that is no section, the list of loops, reaches MAPE-K as it is."""
+    path = tmp_path / "mapek.yaml"
+    path.write_text("loops:\n  - {name: north}\n  - {name: south}\n")
+    assert load_config(path) == {"loops": [{"name": "north"}, {"name": "south"}]}

@@ -1,0 +1,94 @@
+"""What is changed around the loop for the length of a block: its worker's config, its token, its Prometheus."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import yaml
+
+from activities.model.plan import Plan
+from deploy.local.layout import merge
+from deploy.local.state import write_private
+from tests.end_to_end.world import World
+
+HEAD = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+
+
+@asynccontextmanager
+async def configured(world: World, settings: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Run the worker with these settings over its own."""
+    file = world.stack.state.config_file
+    usual = file.read_text()
+    try:
+        await world.stack.stop_part("worker")
+        write_private(file, yaml.safe_dump(merge(yaml.safe_load(usual), settings)))
+        await world.stack.start_part("worker")
+        yield
+    finally:
+        await world.stack.stop_part("worker")
+        write_private(file, usual)
+        await world.stack.start_part("worker")
+
+
+@asynccontextmanager
+async def wrong_token(world: World) -> AsyncIterator[None]:
+    """Let the loop come to Charter with a token that Charter does not know."""
+    file = world.stack.state.path / "charter.token"
+    usual = file.read_text()
+    try:
+        write_private(file, "not-the-token\n")
+        yield
+    finally:
+        write_private(file, usual)
+
+
+@asynccontextmanager
+async def without(world: World, part: str) -> AsyncIterator[None]:
+    """Kill a part, and start it again at the end."""
+    await world.stack.kill(part)
+    try:
+        yield
+    finally:
+        await world.stack.start_part(part)
+
+
+@asynccontextmanager
+async def prometheus_that_answers(
+    world: World, status: int, body: bytes, length: int | None = None
+) -> AsyncIterator[None]:
+    """Put a server in Prometheus' place that gives everybody the same answer; `length` may lie about it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(HEAD % (status, b"OK", len(body) if length is None else length) + body)
+            await writer.drain()
+        writer.close()
+
+    at = urlsplit(world.stack.addresses.prometheus)
+    server = await asyncio.start_server(serve, at.hostname, at.port)
+    async with server:
+        yield
+
+
+async def foreign_change(world: World, plan: Plan) -> None:
+    """Let somebody else apply a policy on the plan's knob."""
+    token = (world.stack.state.path / "charter.token").read_text().strip()
+    action = plan.actions[0]
+    policy = {
+        "name": plan.knob,
+        "kind": action.type.value,
+        "component": action.component,
+        "parameters": dict(action.parameters),
+    }
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Idempotency-Key": f"somebody-else-{plan.plan_id}",
+        "If-Match": f'"{plan.generation}"',
+    }
+    async with httpx.AsyncClient(base_url=world.stack.addresses.charter, trust_env=False) as charter:
+        (await charter.post("/api/v1/policies/apply", json={"policy": policy}, headers=headers)).raise_for_status()

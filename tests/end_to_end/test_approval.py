@@ -1,0 +1,112 @@
+"""What a person decides, through the real command: approve, reject, pause, resume, and cycles now."""
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.end_to_end.changes import configured, foreign_change
+from tests.end_to_end.command import mapek
+from tests.end_to_end.waiting import wait_until
+from tests.end_to_end.world import LOOP, Remedy, World
+
+AWAITING = "awaiting-approval"
+OBSERVED_CYCLES = 3
+ASK = {"plan": {"approval": {"from_risk": "low"}}}
+NOT_FOR_LONG = {"plan": {"approval": {"from_risk": "low", "deadline_seconds": 2}}}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def asking(shared_world: World) -> AsyncIterator[World]:
+    """The stack with a worker that asks a person before it does anything."""
+    async with configured(shared_world, ASK):
+        yield shared_world
+
+
+async def waiting(world: World, component: str) -> Remedy:
+    """Let load come over a component, and return the remediation that waits for approval, with nothing done."""
+    since = await world.strike("overload", component)
+    remedy = await world.remedy(since)
+    await remedy.until_phase(AWAITING)
+    assert await world.ledger(since) == []
+    return remedy
+
+
+async def test_observe_and_act(world: World) -> None:
+    """`mapek pause` lets the loop explain and never act, `mapek resume` lets it act again."""
+    assert (await mapek(world, "pause", LOOP, "--why", "a drill")).code == 0
+    since = await world.strike("overload", "gateway")
+    first = await world.cycle(["observed"], since, 20.0)
+    seen = await world.several(OBSERVED_CYCLES, first.started, 20.0)
+    assert {cycle.result.outcome for cycle in seen} <= {"observed", "unknown"}
+    assert await world.remediations(since) == []
+    assert await world.ledger(since) == []
+    assert (await mapek(world, "resume", LOOP)).code == 0
+    remedy = await world.remedy(since)
+    await remedy.until_phase("cooling-down")
+    assert [row["effect"] for row in await world.ledger(since)] == ["applied"]
+
+
+async def test_approved(asking: World, world: World) -> None:
+    """A plan that needs approval waits for `mapek approve`, is then applied and verified; a second answer is a no."""
+    remedy = await waiting(world, "policy-engine")
+    said = await mapek(world, "approve", remedy.plan.plan_id, "--who", "ada", "--why", "looks right")
+    assert (said.code, said.out.strip()) == (0, f"plan {remedy.plan.plan_id} approved by ada")
+    assert (await mapek(world, "approve", remedy.plan.plan_id, "--who", "bob")).code == 1
+    assert (await remedy.ended()).outcome in ("fixed", "improved")
+    assert [row["key"] for row in await world.ledger(remedy.plan.created_at)] == [f"{remedy.plan.plan_id}-0-do"]
+
+
+async def test_rejected(asking: World, world: World) -> None:
+    """A rejected plan is not applied, and says who rejected it and why."""
+    remedy = await waiting(world, "gateway")
+    said = await mapek(world, "reject", remedy.plan.plan_id, "--who", "ada", "--why", "not now")
+    assert said.code == 0, said.err
+    await world.heal()
+    result = await remedy.ended()
+    assert (result.outcome, result.headline) == ("rejected", "rejected by ada: not now")
+    assert result.applied == ()
+    assert not [row for row in await world.ledger() if row["key"].startswith(remedy.plan.plan_id)]
+
+
+async def test_stale_after_approval(asking: World, world: World) -> None:
+    """A plan whose knob somebody else moved while it waited is not applied, although it is approved."""
+    remedy = await waiting(world, "audit-log")
+    await foreign_change(world, remedy.plan)
+    assert (await mapek(world, "approve", remedy.plan.plan_id, "--who", "ada")).code == 0
+    await world.heal()
+    result = await remedy.ended()
+    assert result.outcome == "stale"
+    assert "moved from generation" in result.headline
+    assert not [row for row in await world.ledger() if row["key"].startswith(remedy.plan.plan_id)]
+
+
+async def test_expired(asking: World, world: World) -> None:
+    """Silence until the deadline is a no."""
+    async with configured(world, NOT_FOR_LONG):
+        remedy = await waiting(world, "validator-1")
+        result = await remedy.ended()
+        assert (result.outcome, result.applied) == ("expired", ())
+        await world.heal()
+
+
+async def test_cycle_by_command(world: World) -> None:
+    """`mapek run --wait` tells the result; the same key is the same cycle, whoever asks and however often."""
+    said = await mapek(world, "run", LOOP, "--wait", "--reason", "a drill")
+    assert said.code == 0, said.err
+    assert said.out.splitlines()[1].startswith("healthy: ")
+    key = f"drill-{time.time():.0f}"
+    asked = [await mapek(world, "run", LOOP, "--key", key) for _ in range(2)]
+    assert [one.out.strip() for one in asked] == [f"mapek-cycle:{LOOP}:manual-{key}"] * 2
+    assert len(await world.runs(f'WorkflowId="mapek-cycle:{LOOP}:manual-{key}"', 0.0)) == 1
+
+
+async def test_cycle_by_signal(world: World) -> None:
+    """`mapek run --signal` only hands the wish over, and the cycle of that key runs."""
+    since, key = time.time(), f"signal-{time.time():.0f}"
+    assert (await mapek(world, "run", LOOP, "--signal", "--key", key)).code == 0
+
+    async def look() -> list[str]:
+        return [cycle.id for cycle in await world.cycles(since) if cycle.id == f"mapek-cycle:{LOOP}:manual-{key}"]
+
+    assert len(await wait_until("the cycle of that key", look, 20.0)) == 1

@@ -1,0 +1,37 @@
+"""The checker: which invariant a finished run broke. It knows nothing of workflows or activities.
+
+I1 to I10 of the invariants; I11 (secrets) and I12 (malformed input) are about single requests and have tests of their
+own. `fence` is the part of I1 that a plan is applied to the state it was decided upon, `quorum` that the committee
+never falls below quorum + 1 by a change of ours.
+"""
+
+from collections.abc import Callable, Iterator
+
+from tests.faults import effects, endings, running
+from tests.faults.evidence import Evidence, Violation
+
+Rule = Callable[[Evidence], Iterator[Violation]]
+
+RULES: tuple[Rule, ...] = (
+    effects.once,
+    effects.written_before,
+    effects.in_order,
+    effects.fenced,
+    effects.above_quorum,
+    endings.at_rest,
+    endings.settled,
+    endings.recorded_once,
+    endings.as_recorded,
+    endings.few_reversals,
+    running.one_at_a_time,
+    running.deterministic,
+    running.never_blind,
+    running.verified_by_samples,
+    running.alerts_covered,
+    running.bounded,
+)
+
+
+def check(evidence: Evidence) -> list[Violation]:
+    """Return every violation, in the order of the rules; none is the good answer."""
+    return [violation for rule in RULES for violation in rule(evidence)]

@@ -1,0 +1,115 @@
+"""I3, I4, I8, I9: at rest every effect is accounted for, and recorded as what it was."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.faults.evidence import Done, Evidence, Violation
+
+KEPT = frozenset({"fixed", "improved", "no_effect"})
+"""Endings after which what was applied stands."""
+ESCALATED = frozenset({"worse", "inconclusive"})
+"""Endings that stand because a person was called."""
+GRACE = 5.0
+"""Seconds beyond two periods within which everything is settled once it is quiet."""
+
+
+def at_rest(evidence: Evidence) -> Iterator[Violation]:
+    """I3: what a plan left is verified, taken back, or escalated on record."""
+    for plan in applied(evidence):
+        outcome = evidence.outcome(plan)
+        if outcome is None or plan in evidence.running():
+            continue
+        ending, standing = outcome["ending"], reversible(evidence.standing(plan))
+        if standing and ending not in KEPT | ESCALATED and not quarantined(evidence, plan):
+            if late(evidence, plan):
+                continue
+            rows = tuple(one.row for one in standing)
+            yield Violation("I3", f"plan {plan} ended {ending}, and {len(standing)} steps stand", evidence.seed, rows)
+        if ending in KEPT and evidence.of_plan(plan, "undo"):
+            rows = tuple(one.row for one in evidence.of_plan(plan, "undo"))
+            yield Violation("I3", f"plan {plan} ended {ending}, and was rolled back", evidence.seed, rows)
+
+
+def settled(evidence: Evidence) -> Iterator[Violation]:
+    """I4: two periods after the last fault nothing stands without an outcome or a remediation that holds it."""
+    if not rested(evidence):
+        return
+    for plan in applied(evidence):
+        if plan in evidence.running():
+            continue
+        if evidence.outcome(plan) is None:
+            rows = tuple(one.row for one in evidence.of_plan(plan, "do"))
+            yield Violation("I4", f"plan {plan} was applied and belongs to nobody", evidence.seed, rows)
+        elif late(evidence, plan) and reversible(evidence.standing(plan)) and not quarantined(evidence, plan):
+            rows = tuple(one.row for one in evidence.standing(plan))
+            yield Violation("I4", f"plan {plan} was done after its end, and stands", evidence.seed, rows)
+
+
+def recorded_once(evidence: Evidence) -> Iterator[Violation]:
+    """I9: one outcome for each plan, and one ending written after its effect."""
+    for plan, times in Counter(outcome["plan_id"] for outcome in evidence.outcomes).items():
+        if times > 1:
+            yield Violation("I9", f"plan {plan} has {times} outcomes", evidence.seed)
+    for plan in applied(evidence):
+        first = evidence.of_plan(plan, "do")[0].row["at"]
+        endings = [row for row in evidence.audit if (row["kind"], row["plan_id"]) == ("ending", plan)]
+        after = [row for row in endings if row["at"] >= first]
+        if len(after) > 1:
+            yield Violation("I9", f"plan {plan} ended {len(after)} times", evidence.seed, tuple(after))
+
+
+def as_recorded(evidence: Evidence) -> Iterator[Violation]:
+    """I9: what an outcome says was done is in the ledger."""
+    for outcome in evidence.outcomes:
+        plan = outcome["plan_id"]
+        claimed = outcome["ending"] in KEPT | {"rolled_back"}
+        if claimed and not evidence.of_plan(plan, "do"):
+            yield Violation("I9", f"plan {plan} ended {outcome['ending']}, and was never done", evidence.seed)
+        if outcome["ending"] == "rolled_back" and not evidence.of_plan(plan, "undo"):
+            yield Violation("I9", f"plan {plan} ended rolled_back, and nothing was undone", evidence.seed)
+
+
+def few_reversals(evidence: Evidence) -> Iterator[Violation]:
+    """I8: within one incident a knob is moved back at most once."""
+    reversals = Counter(evidence.plan(plan).get("incident_id", plan) for plan in rolled_back(evidence))
+    for incident, times in reversals.items():
+        if times > 1:
+            rows = tuple(p for p in evidence.plans if p["incident_id"] == incident)
+            yield Violation("I8", f"incident {incident} was reversed {times} times", evidence.seed, rows)
+
+
+def rested(evidence: Evidence) -> bool:
+    """Tell whether it was quiet for two periods and the grace."""
+    quiet = evidence.quiet_since
+    return quiet is not None and evidence.ended - quiet >= 2 * evidence.period + GRACE
+
+
+def applied(evidence: Evidence) -> list[str]:
+    """Return the plans that changed something."""
+    return sorted({one.plan for one in evidence.done if one.direction == "do"})
+
+
+def rolled_back(evidence: Evidence) -> list[str]:
+    """Return the plans of which something was taken back."""
+    return sorted({one.plan for one in evidence.done if one.direction == "undo"})
+
+
+def reversible(effects: list[Done]) -> list[Done]:
+    """Return those that can be taken back."""
+    return [one for one in effects if one.reversible]
+
+
+def late(evidence: Evidence, plan: str) -> bool:
+    """Tell whether something of the plan was done only after its outcome was recorded."""
+    outcome = evidence.outcome(plan)
+    return outcome is not None and any(one.row["at"] > outcome["at"] for one in evidence.standing(plan))
+
+
+def quarantined(evidence: Evidence, plan: str) -> bool:
+    """Tell whether a quarantine of the plan's knob is on record since the plan was applied."""
+    knob, first = evidence.plan(plan).get("knob"), evidence.of_plan(plan, "do")[0].row["at"]
+    held = any(row["knob"] == knob and row["quarantined"] for row in evidence.knobs)
+    return held or any(
+        row["knob"] == knob and row["at"] >= first and "quarantine" in row["kind"] + row["text"]
+        for row in evidence.audit
+    )

@@ -1,0 +1,112 @@
+"""What a finished run left behind, as plain values: the checker judges nothing else.
+
+Charter's ledger is the truth; store and histories are what the loop says of itself. All times are unix seconds.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = Mapping[str, Any]
+
+OUR_KEY = re.compile(r"([0-9a-f]{12})-(\d+)-(do|undo)")
+"""Plan, step and direction of a key of ours; a key of another form is somebody else's, unless our audit has it."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """One effect of ours in Charter's ledger: which step of which plan, and in which direction ("do", "undo")."""
+
+    plan: str
+    step: int
+    direction: str
+    row: Row
+
+    @property
+    def reversible(self) -> bool:
+        """Whether it can be taken back: everything but a restart."""
+        return self.row["kind"] != "RESTART_SERVICE"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One run.
+
+    `ledger` as `GET /sim/ledger` gives it; `audit`, `plans`, `outcomes`, `knobs` as the store keeps them.
+    `histories` are runs of workflows: {workflow_id, run_id, type, input, started, closed, status, events}, events with
+    {at, event, name?, result?, request?}. `committee` holds Charter's own state just before each effect:
+    {at, key, kind, effect, body, before}. `alerts` are {answered_at}, `observed` the instants cycles looked.
+    `blind` are intervals (start, end) in which nothing true could be seen; a decision within one is a guess.
+    `quiet_since` is when the last fault and the last interference ended, None if they never did; `ended` when the run
+    was stopped; `period` seconds between cycles.
+    """
+
+    seed: int
+    ledger: tuple[Row, ...]
+    audit: tuple[Row, ...] = ()
+    plans: tuple[Row, ...] = ()
+    outcomes: tuple[Row, ...] = ()
+    knobs: tuple[Row, ...] = ()
+    histories: tuple[Row, ...] = ()
+    committee: tuple[Row, ...] = ()
+    alerts: tuple[Row, ...] = ()
+    observed: tuple[float, ...] = ()
+    blind: tuple[tuple[float, float], ...] = ()
+    period: float = 30.0
+    quiet_since: float | None = None
+    ended: float = 0.0
+    done: tuple[Done, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "done", tuple(done_of(self.ledger, self.audit)))
+
+    def of_plan(self, plan: str, direction: str) -> list[Done]:
+        """Return the effects of a plan in one direction, as they came."""
+        return [one for one in self.done if (one.plan, one.direction) == (plan, direction)]
+
+    def standing(self, plan: str) -> list[Done]:
+        """Return the effects of a plan that were not taken back."""
+        undone = {one.step for one in self.of_plan(plan, "undo")}
+        return [one for one in self.of_plan(plan, "do") if one.step not in undone]
+
+    def plan(self, plan_id: str) -> Row:
+        """Return a stored plan, an empty row if the store has none of this id."""
+        return next((plan for plan in self.plans if plan["plan_id"] == plan_id), {})
+
+    def outcome(self, plan_id: str) -> Row | None:
+        """Return a plan's outcome."""
+        return next((outcome for outcome in self.outcomes if outcome["plan_id"] == plan_id), None)
+
+    def remediations(self) -> list[Row]:
+        """Return the runs of remediations."""
+        return [run for run in self.histories if run["type"] == "Remediation"]
+
+    def running(self) -> set[str]:
+        """Return the ids of plans a remediation still holds."""
+        return {run["input"]["plan_id"] for run in self.remediations() if run["closed"] is None}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken invariant: which (`I1` to `I12` and `fence`, `quorum`), what, and the rows that show it."""
+
+    invariant: str
+    text: str
+    seed: int
+    rows: tuple[Row, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.text} (seed {self.seed})"
+
+
+def done_of(ledger: Iterable[Row], audit: Iterable[Row]) -> Iterable[Done]:
+    """Yield our effects in the ledger; the audit tells whose an unusual key is."""
+    ours = {row["key"]: row for row in audit if row["kind"] == "attempt" and row["key"]}
+    for row in ledger:
+        key = row["key"] or ""
+        named = OUR_KEY.fullmatch(key)
+        if key in ours:
+            yield Done(ours[key]["plan_id"], ours[key]["step"], ours[key]["direction"], row)
+        elif named:
+            yield Done(named[1], int(named[2]), named[3], row)

@@ -1,0 +1,78 @@
+"""From a store's file and a Temporal server to the checker's evidence. Knows their formats and nothing of ours."""
+
+import base64
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionStatus
+
+Rows = tuple[dict[str, Any], ...]
+
+
+def rows_of(connection: sqlite3.Connection) -> dict[str, Rows]:
+    """Return audit, plans, outcomes and knobs of a store, by the names `Evidence` has for them."""
+    found: dict[str, Rows] = {}
+    for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
+        # Table and order are the constants above.
+        bodies = connection.execute(f"SELECT body FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+        found[table] = tuple(json.loads(body) for (body,) in bodies)
+    cursor = connection.execute("SELECT * FROM knobs")
+    names = [column[0] for column in cursor.description]
+    found["knobs"] = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+    return found
+
+
+def rows_of_file(path: str) -> dict[str, Rows]:
+    """Return the rows of a store's file, which is not changed."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return rows_of(connection)
+    finally:
+        connection.close()
+
+
+async def histories(client: Client, query: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield every run that matches a visibility query, as plain values."""
+    async for found in client.list_workflows(query):
+        handle = client.get_workflow_handle(found.id, run_id=found.run_id)
+        history = (await handle.fetch_history()).to_json_dict()["events"]
+        running = found.status is WorkflowExecutionStatus.RUNNING
+        yield {
+            "workflow_id": found.id,
+            "run_id": found.run_id,
+            "type": found.workflow_type,
+            "input": argument(history[0]["workflowExecutionStartedEventAttributes"].get("input")),
+            "started": found.start_time.timestamp(),
+            "closed": None if running or found.close_time is None else found.close_time.timestamp(),
+            "status": found.status.name.lower() if found.status else "",
+            "outcome": str(found.search_attributes.get("MapekOutcome", [""])[0]),
+            "events": events(history),
+        }
+
+
+def events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the rules look at: activities with request and result, and workflow tasks that failed."""
+    scheduled: dict[str, dict[str, Any]] = {}
+    found: list[dict[str, Any]] = []
+    for event in history:
+        body: dict[str, Any] = next((value for key, value in event.items() if key.endswith("Attributes")), {})
+        match event["eventType"]:
+            case "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED":
+                scheduled[event["eventId"]] = body
+            case "EVENT_TYPE_ACTIVITY_TASK_COMPLETED":
+                asked = scheduled[body["scheduledEventId"]]
+                name, request = asked["activityType"]["name"], argument(asked.get("input"))
+                result = argument(body.get("result"))
+                found.append({"event": "activity", "name": name, "request": request, "result": result})
+            case "EVENT_TYPE_WORKFLOW_TASK_FAILED" if "NON_DETERMINISTIC" in body.get("cause", ""):
+                found.append({"event": "nondeterminism", "text": json.dumps(body.get("failure"))})
+    return found
+
+
+def argument(payloads: dict[str, Any] | None) -> Any:
+    """Return the first of some JSON payloads, None if there is none."""
+    if not payloads or not payloads.get("payloads") or "data" not in payloads["payloads"][0]:
+        return None
+    return json.loads(base64.b64decode(payloads["payloads"][0]["data"]))

@@ -1,0 +1,87 @@
+"""I2, I5, I6, I7, I10: what the histories have to show."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from tests.faults.evidence import Evidence, Row, Violation
+
+ATTEMPTS = 400
+"""Attempts at one step: an hour of undoing, one every 15 s, and a worker that dies at every second one."""
+SURE = frozenset({"fixed", "improved", "no_effect", "worse"})
+"""Verdicts that claim to have seen something."""
+
+
+def one_at_a_time(evidence: Evidence) -> Iterator[Violation]:
+    """I6: on a knob there is one remediation at a time, whatever its workflow id."""
+    by_knob: dict[str, list[Row]] = defaultdict(list)
+    for run in evidence.remediations():
+        plan = evidence.plan(run["input"]["plan_id"])
+        if plan:
+            by_knob[plan["knob"]].append(run)
+    for knob, runs in by_knob.items():
+        for first, second in pairwise(sorted(runs, key=lambda run: run["started"])):
+            if first["closed"] is None or second["started"] < first["closed"]:
+                text = f"{knob} was held by {first['workflow_id']} and {second['workflow_id']} at once"
+                yield Violation("I6", text, evidence.seed, (summary(first), summary(second)))
+
+
+def deterministic(evidence: Evidence) -> Iterator[Violation]:
+    """I5: every workflow replays, and no workflow task fails."""
+    for run in evidence.histories:
+        for event in run["events"]:
+            if event["event"] in ("nondeterminism", "task_failed"):
+                yield Violation("I5", f"{run['workflow_id']}: {event['event']}", evidence.seed, (event,))
+
+
+def never_blind(evidence: Evidence) -> Iterator[Violation]:
+    """I7: while nothing can be seen, nothing is decided and nothing is called healthy."""
+    for start, end in evidence.blind:
+        for plan in evidence.plans:
+            if start < plan["created_at"] < end:
+                text = f"plan {plan['plan_id']} was made {plan['created_at'] - start:.0f} s into blindness"
+                yield Violation("I7", text, evidence.seed, (plan,))
+        for run in evidence.histories:
+            healthy = run["type"] == "MapekCycle" and run.get("outcome") == "healthy"
+            if healthy and start < run["started"] and (run["closed"] or end) < end:
+                yield Violation("I7", f"{run['workflow_id']} called silence healthy", evidence.seed, (summary(run),))
+
+
+def verified_by_samples(evidence: Evidence) -> Iterator[Violation]:
+    """I7: a verdict that claims to have seen something rests on as many samples as the plan asks for."""
+    for run in evidence.remediations():
+        rule = evidence.plan(run["input"]["plan_id"]).get("verification", {})
+        least = max(rule.get("samples", 1), rule.get("passes", 1))
+        for event in run["events"]:
+            if event["event"] != "activity" or event["name"] != "verify":
+                continue
+            result = event["result"]
+            if result["verdict"] in SURE and result["samples"] < least:
+                text = f"{run['workflow_id']} called it {result['verdict']} after {result['samples']} samples"
+                yield Violation("I7", text, evidence.seed, (event,))
+
+
+def alerts_covered(evidence: Evidence) -> Iterator[Violation]:
+    """I2: within two periods of an alert that was answered, a cycle began to look."""
+    for alert in evidence.alerts:
+        at = alert["answered_at"]
+        due = at + 2 * evidence.period
+        if due <= evidence.ended and not any(at <= seen <= due for seen in evidence.observed):
+            yield Violation("I2", f"no cycle looked within two periods of the alert at {at:.0f}", evidence.seed)
+
+
+def bounded(evidence: Evidence) -> Iterator[Violation]:
+    """I10: no step is tried without end."""
+    attempts = Counter(
+        (row["plan_id"], row["step"], row["direction"])
+        for row in evidence.audit
+        if row["kind"] == "attempt" and row["phase"] == "before"
+    )
+    for (plan, step, direction), times in attempts.items():
+        if times > ATTEMPTS:
+            yield Violation("I10", f"step {step} of plan {plan} was sent {times} times ({direction})", evidence.seed)
+
+
+def summary(run: Row) -> Row:
+    """Return a run without its events."""
+    return {name: value for name, value in run.items() if name != "events"}

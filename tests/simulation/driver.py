@@ -1,0 +1,161 @@
+"""A long seeded life of one loop: idle stretches, faults, bad weather, people, and a rest at the end.
+
+While all is well the plant stands still and the same scrape is repeated, but every cycle still looks and judges.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+
+from activities.model.cycle import CycleRequest, MonitorRequest
+from activities.model.intake import UpkeepRequest
+from tests.simulation.people import People
+from tests.simulation.runs import AlreadyRunning
+from tests.simulation.troubles import Troubles
+from tests.simulation.virtual import START
+from tests.simulation.weather import CALM, Weather
+from tests.simulation.world import World
+
+PERIOD, SCRAPE = 30.0, 15.0
+SETTLED = 5
+"""Scrapes without anything unusual after which the plant may stand still: the longest window, and one more."""
+REST = 300.0
+"""Seconds of quiet at the end: two periods, and the time the last remediations need."""
+CYCLE_LIMIT = 60.0
+IDLE_UPKEEP = 10
+"""While all is well, upkeep runs in every so many periods."""
+
+
+@dataclass
+class Tally:
+    """Cycles by how they were run, and skipped ones."""
+
+    idle: int = 0
+    full: int = 0
+    skipped: int = 0
+    acted: int = 0
+
+
+class Driver:
+    """Drives one world. `troubled` False: nothing is ever injected, and the plant never stands still."""
+
+    def __init__(self, seed: int, troubled: bool = True) -> None:
+        self.random = Random(seed)
+        self.weather = Weather(self.random)
+        self.world = World(seed, self.weather)
+        self.troubled = troubled
+        self.tally = Tally()
+        self.alerts: list[dict[str, float]] = []
+        self.observed: list[float] = []
+        self.calm_scrapes = 0
+        self.number = 0
+        self.people = People(self.world, self.random)
+        self.troubles = Troubles(self.world, self.random, self.weather, self.people)
+
+    async def live(self, cycles: int) -> None:
+        """Live so many cycles, then rest until everything that runs has come to its end."""
+        tasks = [asyncio.create_task(self.troubles.come_and_go())] if self.troubled else []
+        self.scrape()
+        while self.number < cycles:
+            await self.period()
+        for task in tasks:
+            task.cancel()
+        self.troubles.end()
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Let two quiet periods pass, and whatever still runs come to its end."""
+        self.weather.climate = CALM
+        self.world.skew = 0.0
+        self.quiet_since = self.world.now
+        until = self.world.now + REST
+        while self.world.now < until:
+            await self.people.tidy_up()
+            await self.period()
+
+    async def period(self) -> None:
+        """One period: two scrapes, a cycle, half a period later upkeep."""
+        self.number += 1
+        if self.idle:
+            await self.idle_period()
+            return
+        self.begin_cycle("")
+        self.scrape()
+        await asyncio.sleep(SCRAPE)
+        self.scrape()
+        self.begin("MapekUpkeep", f"mapek-upkeep:charter-{self.number}", UpkeepRequest(loop="charter"))
+        if self.troubled and self.random.random() < 0.03:
+            self.alert()
+        await asyncio.sleep(PERIOD - SCRAPE)
+
+    async def idle_period(self) -> None:
+        """The same while all is well: nothing is simulated, but the cycle looks all the same."""
+        world = self.world
+        world.plant.skip(PERIOD)
+        world.prometheus.skipped(PERIOD)
+        world.charter.cache.clear() if self.number % 100 == 0 else None
+        world.prometheus.repeat(world.now)
+        observation = await world.monitor.monitor(MonitorRequest(loop="charter"))
+        world.counts[f"cycle {observation.outcome or 'troubled'}"] += 1
+        self.tally.idle += 1
+        if self.number % IDLE_UPKEEP == 0:
+            self.begin("MapekUpkeep", f"mapek-upkeep:charter-{self.number}", UpkeepRequest(loop="charter"))
+        await asyncio.sleep(SCRAPE)
+        world.prometheus.repeat(world.now)
+        await asyncio.sleep(PERIOD - SCRAPE)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is wrong and nothing runs."""
+        calm = self.troubled and self.calm_scrapes >= SETTLED and self.weather.climate is CALM
+        return calm and not self.world.engine.running and not self.troubles.present
+
+    def scrape(self) -> None:
+        """Let Prometheus scrape the plant as it is now."""
+        world = self.world
+        world.plant.advance(world.now)
+        world.charter.cache.clear()
+        world.prometheus.scrape(world.now, world.plant.exports())
+        last = world.prometheus.scrapes[-1]
+        odd = last.prefilter is None and any(not self.usual(name, values) for name, values in last.values.items())
+        well = not odd and not world.plant.restarts.busy and not world.plant.faults and not world.skew
+        well = well and len(last.values) == len(world.plant.components) and world.now - last.at < 1.0
+        self.calm_scrapes = self.calm_scrapes + 1 if well and all(last.moving.values()) else 0
+
+    def usual(self, _name: str, values: dict[str, float]) -> bool:
+        """Tell whether no rule's value is beyond its nearer limit."""
+        from tests.simulation.scrapes import within
+
+        return all(within(rule, values[rule.metric]) for rule in self.world.prometheus.rules if rule.metric in values)
+
+    def begin_cycle(self, trigger: str) -> None:
+        """Start a cycle, unless the one before still runs."""
+        kind = trigger or "schedule"
+        workflow_id = f"mapek-cycle:charter-{self.number}{trigger}"
+        running = [run for run in self.world.engine.running.values() if run.type == "MapekCycle"]
+        for run in running:
+            if self.world.now - run.started >= CYCLE_LIMIT:
+                self.world.engine.terminate(run.workflow_id)
+        if kind == "schedule" and any(":charter-" in run.workflow_id for run in running if run.closed is None):
+            self.tally.skipped += 1
+            return
+        self.tally.full += 1
+        self.observed.append(self.world.now)
+        self.begin("MapekCycle", workflow_id, CycleRequest(loop="charter", trigger=kind))
+
+    def begin(self, kind: str, workflow_id: str, request: CycleRequest | UpkeepRequest) -> None:
+        """Start a workflow; one that still runs under the id is as good."""
+        try:
+            self.world.engine.start(kind, workflow_id, request)
+        except AlreadyRunning:
+            self.world.counts["already running"] += 1
+
+    def alert(self) -> None:
+        """An alert comes, is answered, and starts a cycle of its own."""
+        self.alerts.append({"answered_at": self.world.now})
+        self.begin_cycle("alert")
+
+
+def since_start(at: float) -> float:
+    """Return seconds since the simulation began."""
+    return at - START

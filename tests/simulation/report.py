@@ -1,0 +1,63 @@
+"""What became of a life: the checker's evidence, and figures."""
+
+import sqlite3
+from collections import Counter
+from dataclasses import asdict
+from typing import Any, cast
+
+from tests.faults.checker import check
+from tests.faults.evidence import Evidence, Violation
+from tests.faults.loading import rows_of
+from tests.simulation.database import InlineDatabase
+from tests.simulation.driver import PERIOD, Driver
+
+
+def evidence_of(driver: Driver, seed: int) -> Evidence:
+    """Return what the checker judges."""
+    world = driver.world
+    runs = [*world.engine.closed, *world.engine.running.values()]
+    database = cast(InlineDatabase, world.store.database)
+    raw = database.engine.raw_connection()
+    rows = rows_of(cast(sqlite3.Connection, raw.driver_connection))
+    raw.close()
+    return Evidence(
+        seed=seed,
+        ledger=tuple(asdict(entry) for entry in world.plant.ledger),
+        histories=tuple(run.plain() for run in runs),
+        committee=tuple(world.charter.effects),
+        alerts=tuple(driver.alerts),
+        observed=tuple(driver.observed),
+        blind=tuple(driver.troubles.blind),
+        period=PERIOD,
+        quiet_since=driver.quiet_since,
+        ended=world.now,
+        **rows,
+    )
+
+
+def figures(driver: Driver, evidence: Evidence) -> Counter[str]:
+    """Return what was done and what came of it, by name."""
+    found: Counter[str] = Counter(driver.world.counts)
+    found.update(driver.weather.counts)
+    tally = driver.tally
+    found["cycles"] = tally.idle + tally.full
+    found["cycles idle"], found["cycles skipped"] = tally.idle, tally.skipped
+    found["faults brought"] = driver.troubles.count
+    found["incidents"] = len({plan["incident_id"] for plan in evidence.plans})
+    found["effects of ours"] = len(evidence.done)
+    for run in evidence.remediations():
+        found[f"ending {run['outcome'] or run['status']}"] += 1
+        for event in run["events"]:
+            if event["event"] == "activity" and event["name"] == "verify" and not event["rollback"]:
+                found[f"verdict {event['result']['verdict']}"] += 1
+    for run in evidence.histories:
+        if run["type"] == "MapekCycle":
+            found[f"cycle {run['outcome'] or run['status']}"] += 1
+        found["crashes"] += sum(event["event"] == "crash" for event in run["events"])
+    return found
+
+
+def judged(driver: Driver, seed: int) -> tuple[list[Violation], dict[str, Any]]:
+    """Return the violations of a life, and its figures."""
+    evidence = evidence_of(driver, seed)
+    return check(evidence), dict(figures(driver, evidence))

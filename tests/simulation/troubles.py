@@ -1,0 +1,107 @@
+"""Faults of the plant and of what observes it, one incident after the other."""
+
+import asyncio
+from random import Random
+
+from deploy.charter.faults import FaultKind
+from deploy.charter.keys import Keys
+from deploy.charter.topology import SERVICES
+from tests.simulation.people import People
+from tests.simulation.weather import CALM, CLIMATES, Weather
+from tests.simulation.world import World
+
+GAP = 1500.0
+"""Mean seconds of peace between incidents."""
+LONGEST = 1500.0
+"""Seconds until somebody ends the faults by hand."""
+HOUR = 3600.0
+SERVICE_ONLY = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
+MEMBER_ONLY = frozenset({FaultKind.SLOW_NODE, FaultKind.DEAD_NODE})
+EYES = ("down", "partial", "frozen")
+
+
+class Troubles:
+    """Brings incidents. `present` while one is on; `blind` collects when nothing true could be seen."""
+
+    def __init__(self, world: World, random: Random, weather: Weather, people: People) -> None:
+        self.world, self.random, self.weather, self.people = world, random, weather, people
+        self.present = False
+        self.count = 0
+        self.blind: list[tuple[float, float]] = []
+        self.blind_since: float | None = None
+
+    async def come_and_go(self) -> None:
+        """Bring one incident after the other, until cancelled."""
+        while True:
+            await asyncio.sleep(120.0 + self.random.expovariate(1.0 / GAP))
+            await self.incident()
+
+    async def incident(self) -> None:
+        """Bring one incident: a fault or two, the weather of the day, people who do things."""
+        self.present = True
+        self.count += 1
+        self.weather.climate = self.random.choice(CLIMATES)
+        self.inject()
+        until = self.world.now + self.random.uniform(200.0, LONGEST)
+        while self.world.now < until and (self.world.plant.faults or self.world.engine.running):
+            await asyncio.sleep(self.random.uniform(5.0, 90.0))
+            self.interfere()
+            self.people.act()
+        self.end()
+        await asyncio.sleep(150.0)
+        self.present = False
+
+    def inject(self) -> None:
+        """Switch one fault on, often one that worsens its remedy, sometimes a second one."""
+        self.one_fault()
+        if self.random.random() < 0.25:
+            self.world.plant.inject(FaultKind.REMEDY_WORSENS, SERVICES[0], self.random.uniform(300.0, LONGEST))
+        if self.random.random() < 0.25:
+            self.one_fault()
+
+    def one_fault(self) -> None:
+        """Switch one fault on somewhere."""
+        kind = self.random.choice([kind for kind in FaultKind if kind is not FaultKind.REMEDY_WORSENS])
+        members = self.world.plant.committee.names
+        places = SERVICES if kind in SERVICE_ONLY else members if kind in MEMBER_ONLY else (*SERVICES, *members)
+        lasts = self.random.choice((None, self.random.uniform(60.0, 400.0), self.random.uniform(300.0, LONGEST)))
+        self.world.plant.inject(kind, self.random.choice(places), lasts)
+        self.world.counts[f"fault {kind}"] += 1
+
+    def interfere(self) -> None:
+        """Now and then take the loop's eyes away, turn its clock, or let Charter forget its keys."""
+        drawn = self.random.random()
+        if drawn < 0.04:
+            self.look_away(self.random.choice(EYES))
+        elif drawn < 0.10:
+            self.look_away("")
+        elif drawn < 0.12:
+            self.world.skew = self.random.choice((-HOUR, 0.0, HOUR))
+            self.world.counts["clock steps"] += 1
+        elif drawn < 0.16:
+            self.world.skew = 0.0
+        elif drawn < 0.18:
+            self.world.charter.keys = Keys()
+            self.world.counts["keys forgotten"] += 1
+        elif drawn < 0.24:
+            self.one_fault()
+
+    def look_away(self, trouble: str) -> None:
+        """Set what is wrong with Prometheus; remember how long nothing could be seen."""
+        self.world.prometheus.trouble = trouble
+        if trouble:
+            self.world.counts[f"prometheus {trouble}"] += 1
+            if self.blind_since is None:
+                self.blind_since = self.world.now
+        elif self.blind_since is not None:
+            # A frozen Prometheus is believed as long as its last samples are fresh.
+            self.blind.append((self.blind_since + 60.0, self.world.now))
+            self.blind_since = None
+
+    def end(self) -> None:
+        """End all trouble."""
+        self.look_away("")
+        self.world.skew = 0.0
+        self.weather.climate = CALM
+        self.world.plant.heal()
+        self.world.charter.cache.clear()

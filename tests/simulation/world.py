@@ -1,0 +1,130 @@
+"""One loop with everything around it, in virtual time: plant, Prometheus, Charter, store, Temporal, worker."""
+
+import asyncio
+from collections import Counter
+from typing import Any, cast
+
+from activities.analyze.activity import AnalyzeActivities
+from activities.analyze.settings import Algorithms, AnalyzeSettings, FrequencySettings
+from activities.clients.charter import CharterClient
+from activities.execute.activity import ExecuteActivities, VerifyActivities
+from activities.execute.settings import ExecuteSettings, VerifySettings
+from activities.knowledge.activity import KnowledgeActivities
+from activities.model.errors import StoreUnavailable
+from activities.monitor.activity import MonitorActivities
+from activities.monitor.rules import rules_of
+from activities.parts import LoopParts, Parts
+from activities.plan.activity import PlanActivities
+from activities.plan.settings import ApprovalSettings, CoolDownSettings, PlanSettings
+from activities.settings import LoopSettings
+from activities.upkeep.activity import UpkeepActivities
+from tests.simulation.attempts import CURRENT, Killed
+from tests.simulation.charter import VirtualCharter
+from tests.simulation.database import store_of
+from tests.simulation.engine import Engine
+from tests.simulation.plant import TICK, QuietPlant
+from tests.simulation.scrapes import VirtualPrometheus
+from tests.simulation.virtual import START
+from tests.simulation.weather import FREEZE, KILL, LOCKED, UNHEARD, Chance
+from workflows.cycle import MapekCycle
+from workflows.remediation import Remediation
+from workflows.upkeep import MapekUpkeep
+
+SETTINGS = LoopSettings(
+    simulator=True,
+    analyze=AnalyzeSettings(algorithms=Algorithms(frequency=FrequencySettings(window=120.0, anomaly_threshold=6))),
+    plan=PlanSettings(
+        cooldown=CoolDownSettings(kept=90.0, rolled_back=240.0), approval=ApprovalSettings(deadline_seconds=400.0)
+    ),
+    execute=ExecuteSettings(timeout_seconds=10.0, verify=VerifySettings(delay=45.0, samples=3, passes=2)),
+)
+"""The product's defaults with shorter windows, waits and looks back: more incidents an hour, and cheaper ones."""
+
+RESTART = 6.0
+"""Seconds until a worker that died is replaced."""
+FROZEN = 60.0
+"""Seconds a frozen attempt stands still: longer than its heartbeat time-out."""
+TASK = 0.02
+"""Seconds of a workflow task."""
+
+
+class World:
+    """A loop and its surroundings. `skew` is by how many seconds the worker's clock is wrong."""
+
+    def __init__(self, seed: int, chance: Chance, settings: LoopSettings = SETTINGS) -> None:
+        self.chance, self.settings = chance, settings
+        self.loop = asyncio.get_running_loop()
+        self.skew, self.worker_up_at = 0.0, 0.0
+        self.counts: Counter[str] = Counter()
+        self.plant = QuietPlant(START, seed)
+        self.prometheus = VirtualPrometheus(rules_of(settings.monitor), settings.monitor)
+        self.charter = VirtualCharter(self.plant, self.pass_point, chance.charter, self.refresh)
+        self.store = store_of(self.pass_point)
+        client = CharterClient(self.charter, "http://charter", lambda: "token")
+        remotes = LoopParts(settings, cast(Any, self.prometheus), client)
+        self.parts = Parts({settings.name: remotes}, self.store, lambda: self.now + self.skew, "worker")
+        self.monitor = MonitorActivities(self.parts)
+        self.engine = Engine(
+            {kind.__name__: kind for kind in (MapekCycle, Remediation, MapekUpkeep)}, self.activities(), self.lag
+        )
+
+    @property
+    def now(self) -> float:
+        """The true time, unix seconds."""
+        return self.loop.time()
+
+    def activities(self) -> dict[str, Any]:
+        """Return every activity of the product by its name."""
+        execute, knowledge = ExecuteActivities(self.parts), KnowledgeActivities(self.parts)
+        methods = (
+            self.monitor.monitor,
+            AnalyzeActivities(self.parts).analyze,
+            PlanActivities(self.parts).plan,
+            execute.prepare,
+            execute.apply,
+            execute.undo,
+            VerifyActivities(self.parts).verify,
+            knowledge.record,
+            knowledge.release,
+            UpkeepActivities(self.parts, cast(Any, self)).upkeep,
+        )
+        return {method.__name__: method for method in methods}
+
+    async def held(self, workflow_id: str) -> bool:
+        """Tell whether a workflow runs under the id: the duck type of the product's locks."""
+        return workflow_id in self.engine.running
+
+    def lag(self) -> float:
+        """Return the seconds until a workflow task is carried out."""
+        return max(TASK, self.worker_up_at - self.now)
+
+    def refresh(self) -> None:
+        """Bring the plant up to now."""
+        if self.now >= self.plant.now + TICK:
+            self.plant.advance(self.now)
+            self.charter.cache.clear()
+
+    async def pass_point(self, edge: str, point: str) -> None:
+        """Let an attempt pass a point, or let happen to it what chance wants. Raises: Killed, StoreUnavailable."""
+        attempt = CURRENT.get()
+        if attempt is None:
+            return
+        if attempt.dead:
+            raise Killed
+        what = self.chance.at(edge, point)
+        if what == KILL:
+            self.kill()
+            raise Killed
+        if what == FREEZE:
+            attempt.lose_later(min(attempt.activity.heartbeat or FROZEN, FROZEN))
+            await asyncio.sleep(FROZEN)
+            if attempt.dead:
+                raise Killed
+        if what in (LOCKED, UNHEARD):
+            raise StoreUnavailable("database is locked" if what == LOCKED else "the answer to the commit is lost")
+
+    def kill(self) -> None:
+        """Let the only worker die; another one comes after a while."""
+        self.counts["workers killed"] += 1
+        self.counts["attempts killed"] += self.engine.kill_worker()
+        self.worker_up_at = self.now + RESTART
