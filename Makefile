@@ -46,7 +46,7 @@ demo-seeds: setup ## the demo with every seed from 1 to 20
 run: setup ## everything embedded, the loop on its schedule, until Ctrl-C
 	@$(PY) -m deploy.local run
 
-bench: setup ## What a healthy cycle costs above the floor, as paired ratios
+bench: setup ## what a healthy cycle costs above the floor, as paired ratios
 	@$(PY) -m tests.bench.run
 
 requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)

@@ -31,6 +31,7 @@ def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) 
             knowledge=settings.knowledge,
             verification=timings(settings),
             snapshot=digest(snapshot),
+            silenced=snapshot.silenced,
         )
     )
 

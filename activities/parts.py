@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
 from activities.clients.prometheus import PrometheusClient
 from activities.clients.store.store import Store
@@ -12,11 +13,17 @@ from activities.settings import LoopSettings
 
 @dataclass(frozen=True)
 class LoopParts:
-    """One loop: its settings and the remotes it reads and changes."""
+    """One loop: its settings and the remotes it reads and changes.
+
+    `alertmanager` is asked for silences, None: it is not. With `silences_required` nothing is changed while it does
+    not answer.
+    """
 
     settings: LoopSettings
     prometheus: PrometheusClient
     charter: CharterClient
+    alertmanager: AlertmanagerClient | None = None
+    silences_required: bool = False
 
 
 @dataclass(frozen=True)

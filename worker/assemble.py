@@ -26,6 +26,7 @@ from activities.settings import LoopSettings
 from worker.alerts.handover import HandOver
 from worker.alerts.signals import to_intake
 from worker.config import Config
+from worker.config_sections import AlertmanagerSettings
 from worker.counting import LastRun
 from worker.credentials import charter_token, token_of
 from worker.http.gate import Gate
@@ -37,6 +38,9 @@ from worker.interceptor import MapekInterceptor
 
 STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply"}
 """A component of `/health` and the activity that tells when it last ran."""
+
+ASK_ALERTMANAGER = 3.0
+"""Seconds in which it has to answer a cycle."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
         store = await open_store(config.store_address)
         stack.push_async_callback(store.close)
         parts = Parts(
-            loops={loop.name: loop_parts(loop, http) for loop in config.loops},
+            loops={loop.name: loop_parts(loop, http, config.alertmanager) for loop in config.loops},
             store=store,
             clock=time.time,
             worker=client.identity,
@@ -103,13 +107,15 @@ async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
         )
 
 
-def loop_parts(settings: LoopSettings, http: Http) -> LoopParts:
+def loop_parts(settings: LoopSettings, http: Http, alerts: AlertmanagerSettings) -> LoopParts:
     """Return the remotes of one loop, all over the one shared HTTP client."""
     monitor, execute = settings.monitor, settings.execute
     return LoopParts(
         settings=settings,
         prometheus=PrometheusClient(http, monitor.prometheus_url, monitor.timeout_seconds),
         charter=CharterClient(http, execute.charter_url, charter_token(execute)),
+        alertmanager=AlertmanagerClient(http, alerts.url, ASK_ALERTMANAGER) if alerts.enabled else None,
+        silences_required=alerts.silences_required,
     )
 
 

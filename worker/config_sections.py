@@ -52,6 +52,8 @@ class AlertmanagerSettings(Settings):
     routes: tuple[AlertRoute, ...] = ()
     debounce_seconds: Annotated[float, Field(ge=0.0, le=300.0)] = 5.0
     """The first alert starts a cycle at once; those that follow within so many seconds share the next one."""
+    silences_required: bool = False
+    """True: while Alertmanager does not answer nothing is changed at Charter, since a silence could not be seen."""
 
 
 class ApiSettings(Settings):

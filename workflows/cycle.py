@@ -45,7 +45,7 @@ class MapekCycle:
         diagnosis = await self.analyze(request, observation)
         if diagnosis.outcome:
             return self.finish(undecidable(diagnosis))
-        decision = await self.plan(request, diagnosis)
+        decision = await self.plan(request, observation, diagnosis)
         started = await self.start_remediations(request, decision)
         return self.finish(decided(diagnosis, decision, started))
 
@@ -67,11 +67,16 @@ class MapekCycle:
             **options.ANALYZE,
         )
 
-    async def plan(self, request: CycleRequest, diagnosis: DiagnosisBrief) -> DecisionBrief:
+    async def plan(self, request: CycleRequest, observation: Observation, diagnosis: DiagnosisBrief) -> DecisionBrief:
         """Decide what to do about it, from the stored analysis input, experience and guard state."""
         return await workflow.execute_activity_method(
             PlanActivities.plan,
-            PlanRequest(loop=request.loop, cycle_id=workflow.info().workflow_id, digest=diagnosis.digest),
+            PlanRequest(
+                loop=request.loop,
+                cycle_id=workflow.info().workflow_id,
+                digest=diagnosis.digest,
+                silenced=observation.silenced,
+            ),
             summary=diagnosis.headline[:120],
             **options.PLAN,
         )

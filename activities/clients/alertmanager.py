@@ -7,27 +7,12 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
 from activities.clients.http import Http
 from activities.clients.request import Request, json_bytes
-from activities.model.base import Noun
-
-
-class ActiveAlert(Noun):
-    """One alert as Alertmanager holds it. Times are unix seconds; the same alert has the same fingerprint.
-
-    `muted` tells that a silence or another alert (inhibition) keeps it from being told.
-    """
-
-    fingerprint: str
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    starts_at: float
-    ends_at: float
-    muted: bool = False
+from activities.model.alertmanager import ActiveAlert, Matcher, Silence
 
 
 class _Status(BaseModel):
     silenced_by: Annotated[list[str], Field(alias="silencedBy")] = []
     inhibited_by: Annotated[list[str], Field(alias="inhibitedBy")] = []
-    muted_by: Annotated[list[str], Field(alias="mutedBy")] = []
 
 
 class _Wire(BaseModel):
@@ -40,13 +25,39 @@ class _Wire(BaseModel):
 
     def alert(self) -> ActiveAlert:
         times = {"starts_at": self.starts_at.timestamp(), "ends_at": self.ends_at.timestamp()}
-        muted = bool(self.status.silenced_by or self.status.inhibited_by or self.status.muted_by)
         return ActiveAlert(
-            fingerprint=self.fingerprint, labels=self.labels, annotations=self.annotations, muted=muted, **times
+            fingerprint=self.fingerprint,
+            labels=self.labels,
+            annotations=self.annotations,
+            silenced=bool(self.status.silenced_by),
+            inhibited=bool(self.status.inhibited_by),
+            **times,
         )
 
 
+class _WireMatcher(BaseModel):
+    name: str
+    value: str
+    regex: Annotated[bool, Field(alias="isRegex")]
+    equal: Annotated[bool, Field(alias="isEqual")] = True
+
+
+class _SilenceStatus(BaseModel):
+    state: str
+
+
+class _WireSilence(BaseModel):
+    id: str
+    status: _SilenceStatus
+    matchers: tuple[_WireMatcher, ...]
+
+    def silence(self) -> Silence:
+        matchers = tuple(Matcher(name=m.name, value=m.value, regex=m.regex, equal=m.equal) for m in self.matchers)
+        return Silence(id=self.id, active=self.status.state == "active", matchers=matchers)
+
+
 _ALERTS = TypeAdapter(tuple[_Wire, ...])
+_SILENCES = TypeAdapter(tuple[_WireSilence, ...])
 
 
 class AlertmanagerClient:
@@ -70,6 +81,11 @@ class AlertmanagerClient:
         shown = {"active": "true", "silenced": quiet, "inhibited": quiet, "unprocessed": "false"}
         request = Request("GET", f"{self._url}/api/v2/alerts", params=shown, timeout=self._timeout)
         return tuple(one.alert() for one in await self._http.read(request, _ALERTS))
+
+    async def silences(self) -> tuple[Silence, ...]:
+        """Return all silences, those that have ended or not begun included."""
+        request = Request("GET", f"{self._url}/api/v2/silences", timeout=self._timeout)
+        return tuple(one.silence() for one in await self._http.read(request, _SILENCES))
 
     async def fire(self, labels: dict[str, str], annotations: dict[str, str], times: tuple[float, float]) -> None:
         """Post an alert as Prometheus does; the same labels are the same alert, and posting again changes its times.

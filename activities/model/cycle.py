@@ -57,11 +57,15 @@ class DiagnosisBrief(Noun):
 
 
 class PlanRequest(Noun):
-    """What Plan is asked: to decide upon the analysis input stored under `digest`."""
+    """What Plan is asked: to decide upon the analysis input stored under `digest`.
+
+    `silenced` are components that may only be observed, "*" all of them.
+    """
 
     loop: str
     cycle_id: str
     digest: str
+    silenced: tuple[str, ...] = ()
 
 
 class PlanBrief(Noun):

@@ -14,7 +14,9 @@ class Observation(Noun):
     `at` is the instant (unix seconds) all later phases of the cycle look at. `violations` and `blind` are the
     worst `SHOWN`; the counts are of all. `suspects` counts values between leave and enter limit: only the past
     tells whether they are violations, so they make the cycle look closer. `blind_remote` is set when Prometheus
-    or Charter as a whole could not be read: then nothing can be decided.
+    or Charter as a whole could not be read: then nothing can be decided. `silenced` are components about which a
+    person told Alertmanager to keep quiet, "*" all: they are observed and not acted upon. `alerts` counts what fires
+    there, None where it was not asked; `alerts_unread` says why it could not be told.
     """
 
     headline: str
@@ -25,6 +27,9 @@ class Observation(Noun):
     blind: tuple[BlindSpot, ...] = ()
     blind_count: int = 0
     blind_remote: bool = False
+    silenced: tuple[str, ...] = ()
+    alerts: int | None = None
+    alerts_unread: str = ""
 
     @property
     def outcome(self) -> str:

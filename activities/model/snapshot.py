@@ -47,7 +47,7 @@ class Snapshot(Noun):
     """One decision's input. `analysis` is the digest of the stored analysis input it was made from.
 
     `settings` is the dump of the sections that decide; `seed` feeds the choices that are drawn (none while exploring
-    is off); `at` is the decision's time in unix seconds.
+    is off); `at` is the decision's time in unix seconds; `silenced` are components that may only be observed.
     """
 
     at: float
@@ -60,6 +60,7 @@ class Snapshot(Noun):
     mode: Mode
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
+    silenced: tuple[str, ...] = ()
 
 
 def canonical(noun: Noun) -> bytes:

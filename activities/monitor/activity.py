@@ -13,6 +13,7 @@ from activities.model.errors import MapekError
 from activities.model.observation import Observation
 from activities.monitor.observing import Reading, observe
 from activities.monitor.queries import coverage_query, prefilter_query
+from activities.monitor.quiet import EVERYTHING, quiet_components
 from activities.monitor.rules import rules_of
 from activities.monitor.sight import CHARTER, PROMETHEUS
 from activities.parts import LoopParts, Parts
@@ -33,12 +34,12 @@ class MonitorActivities:
     async def monitor(self, request: MonitorRequest) -> Observation:
         """Return what is beyond its limits and what cannot be seen. A remote that fails is a blind spot, not an error.
 
-        Two queries for all rules of all components, and two reads at Charter; nothing is written.
+        Two queries for all rules of all components, two reads at Charter and two at Alertmanager; nothing is written.
         """
         loop = self.parts.loop(request.loop)
         rules = rules_of(loop.settings.monitor)
-        reading = await read(loop, self.parts.clock())
-        return observe(reading, rules, loop.settings.components)
+        reading, quiet = await asyncio.gather(read(loop, self.parts.clock()), listen(loop))
+        return observe(reading, rules, loop.settings.components).model_copy(update=quiet)
 
 
 async def read(loop: LoopParts, at: float) -> Reading:
@@ -62,6 +63,21 @@ async def read(loop: LoopParts, at: float) -> Reading:
         committee=committee,
         blind=tuple(blind),
     )
+
+
+async def listen(loop: LoopParts) -> dict[str, object]:
+    """Return what Alertmanager tells, as fields of an observation. Whatever fires there is no evidence.
+
+    One that does not answer makes nothing blind, for the loop measures by itself; only silences are then unknown.
+    """
+    if loop.alertmanager is None:
+        return {}
+    try:
+        alerts, silences = await asyncio.gather(loop.alertmanager.alerts(muted=True), loop.alertmanager.silences())
+    except MapekError as error:
+        everything = (EVERYTHING,) if loop.silences_required else ()
+        return {"alerts_unread": clipped(str(error)), "silenced": everything}
+    return {"alerts": len(alerts), "silenced": quiet_components(alerts, silences, loop.settings.components)}
 
 
 async def seen(answer: Awaitable[T], remote: str, signal: str, blind: list[BlindSpot]) -> T | None:

@@ -53,6 +53,7 @@ class PlanActivities:
             guards=await store.guards.state(settings.charter),
             mode=mode,
             settings=settings.deciding(),
+            silenced=request.silenced,
         )
         digest = await store.snapshots.put(snapshot, "decision", now)
         decision = decide(snapshot, analysis, settings)

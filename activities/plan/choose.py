@@ -15,7 +15,7 @@ def choose(context: PlanContext) -> Decision:
     """Return the decision; the same context always has the same one.
 
     The outcome is, by the first that fits: unknown (no cause has a name), blocked (a remote cannot be read), planned,
-    observed (only the mode holds the plans back; they are in `shadow`), blocked (a guard says "not now"), unknown
+    observed (only the mode or a silence holds the plans back; they are in `shadow`), blocked (a guard says "not now"), unknown
     (too little confidence), escalated (no rung is left that may be tried and promises more than it costs).
     """
     diagnosis, committee = context.diagnosis, context.analysis.committee
@@ -27,7 +27,7 @@ def choose(context: PlanContext) -> Decision:
         return Decision(outcome="blocked", headline=f"blocked: {block.reason}", diagnosis=diagnosis, blocks=(block,))
     considered = options(context, committee)
     plans = tuple(frozen(option, context, committee) for option in considered if option.open)
-    held = [o for o in considered if o.block and o.block.rule == "mode" and context.mode.name is ModeName.OBSERVE]
+    held = [o for o in considered if o.block and _only_watched(o.block, context)]
     shadow = tuple(frozen(option, context, committee) for option in held)
     outcome = _outcome(considered, plans, shadow)
     return Decision(
@@ -41,7 +41,11 @@ def choose(context: PlanContext) -> Decision:
     )
 
 
-WAITING = ("quarantine", "cool-down", "mode")
+def _only_watched(block: Block, context: PlanContext) -> bool:
+    return block.rule == "silenced" or (block.rule == "mode" and context.mode.name is ModeName.OBSERVE)
+
+
+WAITING = ("quarantine", "cool-down", "mode", "silenced")
 """Rules whose block goes away: by time, or by a person who says so."""
 
 

@@ -17,7 +17,8 @@ class PlanContext:
     """One decision's material. `at` is unix seconds, `snapshot` the digest under which all of it is kept.
 
     `analysis` is what the diagnosis was made from: committee, policies and topology are read from it. `verification`
-    holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan.
+    holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan. `silenced` are
+    components that may only be observed, "*" all of them.
     """
 
     loop: str
@@ -33,3 +34,4 @@ class PlanContext:
     knowledge: KnowledgeSettings
     verification: Verification
     snapshot: str = ""
+    silenced: tuple[str, ...] = ()

@@ -108,6 +108,15 @@ def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: f
     return None
 
 
+def silence(root: RootCause, silenced: tuple[str, ...], actions: Actions) -> Block | None:
+    """Refuse to act against a cause whose component, or one that suffers from it, a person has silenced."""
+    hushed = {root.component, *(component for component, _ in root.pairs)}.intersection(silenced)
+    if "*" not in silenced and not hushed:
+        return None
+    what = ", ".join(sorted(hushed)) or "it cannot be told what"
+    return _block("silenced", actions, f"{what} is silenced at Alertmanager: observed only")
+
+
 LASTING: tuple[Rule, ...] = (allowed, max_replicas, quorum)
 PASSING: tuple[Rule, ...] = (quarantine, cool_down, mode)
 REQUESTED: tuple[Rule, ...] = (quarantine,)

@@ -11,7 +11,7 @@ from activities.model.charter import Committee
 from activities.model.decision import Block
 from activities.model.diagnosis import RootCause
 from activities.plan.context import PlanContext
-from activities.plan.guards import LASTING, PASSING, Conditions, confidence, first_block
+from activities.plan.guards import LASTING, PASSING, Conditions, confidence, first_block, silence
 from activities.plan.ladder import only_next, rejected, tried, without_tried
 from activities.plan.score import scored
 from activities.plan.strategies import Ground, remedies
@@ -122,5 +122,9 @@ def _guarded(option: Option, context: PlanContext, at_hand: Conditions) -> Optio
         return option
     actions = option.candidate.actions
     least = context.settings.min_confidence
-    block = confidence(option.root, context.diagnosis, actions, least) or first_block(PASSING, actions, at_hand)
+    block = (
+        confidence(option.root, context.diagnosis, actions, least)
+        or first_block(PASSING, actions, at_hand)
+        or silence(option.root, context.silenced, actions)
+    )
     return option if block is None else option.blocked(block)

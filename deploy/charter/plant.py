@@ -234,7 +234,9 @@ class Plant:
         self.ledger.append(LedgerEntry(self.now, effect, kind, knob, policy_id, origin.key, before, after))
 
     def _meter(self, name: str) -> Meter:
-        return self.meters.setdefault(name, Meter(self.now))
+        if name not in self.meters:
+            self.meters[name] = Meter(self.now)
+        return self.meters[name]
 
     def _noise_of(self, name: str) -> Noise:
         return self._noise.setdefault(name, Noise(self._seed, name))

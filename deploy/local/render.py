@@ -57,8 +57,11 @@ def prometheus_config(layout: Layout, state: State) -> str:
 
 
 def alertmanager_config(layout: Layout) -> str:
-    """Alertmanager's config: every alert to MAPE-K's webhook, with the webhook's token."""
+    """Alertmanager's config: every alert to MAPE-K's webhook, with the webhook's token, and to nobody else."""
     config = yaml.safe_load(_ALERTMANAGER.read_text(encoding="utf-8"))
+    loop = config["route"]["routes"][0]
+    config["route"] = {key: value for key, value in loop.items() if key not in ("matchers", "continue")}
+    config["receivers"] = [one for one in config["receivers"] if one["name"] == loop["receiver"]]
     webhook = config["receivers"][0]["webhook_configs"][0]
     path = layout.setting("alertmanager.webhook_path") or "/webhooks/alerts"
     webhook["url"] = layout.addresses.mapek + path

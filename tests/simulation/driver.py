@@ -47,8 +47,10 @@ class Driver:
         self.tally = Tally()
         self.alerts: list[dict[str, float]] = []
         self.observed: list[float] = []
+        self.quiet_since: float | None = None
         self.calm_scrapes = 0
         self.number = 0
+        self.stood_still = 0.0
         self.people = People(self.world, self.random)
         self.troubles = Troubles(self.world, self.random, self.weather, self.people)
 
@@ -79,11 +81,13 @@ class Driver:
         if self.idle:
             await self.idle_period()
             return
+        self.wake()
         self.begin_cycle("")
         self.scrape()
         await asyncio.sleep(SCRAPE)
         self.scrape()
-        self.begin("MapekUpkeep", f"mapek-upkeep:charter-{self.number}", UpkeepRequest(loop="charter"))
+        if self.number % 2 == 0 or self.quiet_since is not None:
+            self.begin("MapekUpkeep", f"mapek-upkeep:charter-{self.number}", UpkeepRequest(loop="charter"))
         if self.troubled and self.random.random() < 0.03:
             self.alert()
         await asyncio.sleep(PERIOD - SCRAPE)
@@ -92,8 +96,7 @@ class Driver:
         """The same while all is well: nothing is simulated, but the cycle looks all the same."""
         world = self.world
         world.plant.skip(PERIOD)
-        world.prometheus.skipped(PERIOD)
-        world.charter.cache.clear() if self.number % 100 == 0 else None
+        self.stood_still += PERIOD
         world.prometheus.repeat(world.now)
         observation = await world.monitor.monitor(MonitorRequest(loop="charter"))
         world.counts[f"cycle {observation.outcome or 'troubled'}"] += 1
@@ -103,6 +106,13 @@ class Driver:
         await asyncio.sleep(SCRAPE)
         world.prometheus.repeat(world.now)
         await asyncio.sleep(PERIOD - SCRAPE)
+
+    def wake(self) -> None:
+        """Bring a plant that stood still back to work."""
+        if self.stood_still:
+            self.world.plant.wake()
+            self.world.prometheus.wake(self.stood_still)
+            self.stood_still = 0.0
 
     @property
     def idle(self) -> bool:

@@ -25,8 +25,11 @@ class QuietPlant(Plant):
     """A plant that can stand still while it is healthy."""
 
     def skip(self, seconds: float) -> None:
-        """Let the time pass in which nothing happens: counters stay, clocks move."""
+        """Let the time pass in which nothing happens: counters stay, the clock moves."""
         self._start += seconds
         self.now += seconds
+
+    def wake(self) -> None:
+        """Catch up with what a plant at work would have done meanwhile."""
         for meter in self.meters.values():
             meter.set("policy_last_load_timestamp", self.now)

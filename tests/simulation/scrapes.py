@@ -111,8 +111,8 @@ class VirtualPrometheus:
         last = self.scrapes[-1]
         self._keep(Scrape(at, last.values, last.moving, last.prefilter))
 
-    def skipped(self, seconds: float) -> None:
-        """Move the windows of counters along with a plant that stood still."""
+    def wake(self, seconds: float) -> None:
+        """Move the windows of counters along with a plant that stood still for so long."""
         for name, kept in self.raw.items():
             self.raw[name] = deque(Raw(raw.at + seconds, raw.counters, raw.histograms) for raw in kept)
 

@@ -10,9 +10,9 @@ from tests.simulation.people import People
 from tests.simulation.weather import CALM, CLIMATES, Weather
 from tests.simulation.world import World
 
-GAP = 1500.0
+GAP = 2100.0
 """Mean seconds of peace between incidents."""
-LONGEST = 1500.0
+LONGEST = 700.0
 """Seconds until somebody ends the faults by hand."""
 HOUR = 3600.0
 SERVICE_ONLY = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
@@ -42,9 +42,9 @@ class Troubles:
         self.count += 1
         self.weather.climate = self.random.choice(CLIMATES)
         self.inject()
-        until = self.world.now + self.random.uniform(200.0, LONGEST)
+        until = self.world.now + self.random.uniform(150.0, LONGEST)
         while self.world.now < until and (self.world.plant.faults or self.world.engine.running):
-            await asyncio.sleep(self.random.uniform(5.0, 90.0))
+            await asyncio.sleep(self.random.uniform(5.0, 60.0))
             self.interfere()
             self.people.act()
         self.end()
@@ -55,7 +55,7 @@ class Troubles:
         """Switch one fault on, often one that worsens its remedy, sometimes a second one."""
         self.one_fault()
         if self.random.random() < 0.25:
-            self.world.plant.inject(FaultKind.REMEDY_WORSENS, SERVICES[0], self.random.uniform(300.0, LONGEST))
+            self.world.plant.inject(FaultKind.REMEDY_WORSENS, SERVICES[0], self.random.uniform(200.0, LONGEST))
         if self.random.random() < 0.25:
             self.one_fault()
 
@@ -64,7 +64,7 @@ class Troubles:
         kind = self.random.choice([kind for kind in FaultKind if kind is not FaultKind.REMEDY_WORSENS])
         members = self.world.plant.committee.names
         places = SERVICES if kind in SERVICE_ONLY else members if kind in MEMBER_ONLY else (*SERVICES, *members)
-        lasts = self.random.choice((None, self.random.uniform(60.0, 400.0), self.random.uniform(300.0, LONGEST)))
+        lasts = self.random.choice((None, self.random.uniform(60.0, 400.0), self.random.uniform(200.0, LONGEST)))
         self.world.plant.inject(kind, self.random.choice(places), lasts)
         self.world.counts[f"fault {kind}"] += 1
 
@@ -94,8 +94,8 @@ class Troubles:
             if self.blind_since is None:
                 self.blind_since = self.world.now
         elif self.blind_since is not None:
-            # A frozen Prometheus is believed as long as its last samples are fresh.
-            self.blind.append((self.blind_since + 60.0, self.world.now))
+            # A frozen Prometheus is believed while its samples are fresh, and a cycle may act a minute after it looked.
+            self.blind.append((self.blind_since + 120.0, self.world.now))
             self.blind_since = None
 
     def end(self) -> None:

@@ -32,7 +32,7 @@ from workflows.upkeep import MapekUpkeep
 
 SETTINGS = LoopSettings(
     simulator=True,
-    analyze=AnalyzeSettings(algorithms=Algorithms(frequency=FrequencySettings(window=120.0, anomaly_threshold=6))),
+    analyze=AnalyzeSettings(algorithms=Algorithms(frequency=FrequencySettings(window=60.0, anomaly_threshold=5))),
     plan=PlanSettings(
         cooldown=CoolDownSettings(kept=90.0, rolled_back=240.0), approval=ApprovalSettings(deadline_seconds=400.0)
     ),

@@ -1,11 +1,13 @@
 """Intakes and rounds of upkeep as they can go: each scene plays one on a stage."""
 
+from activities.model.alert import Alert, AlertBatch
 from activities.model.intake import Ask, LoopState, Upkeep, UpkeepRequest, Yielding
 from activities.model.remediation import Yield
 from tests.workflows import answers
 from tests.workflows.answers import PLAN, plan_brief
 from tests.workflows.scenes_remediation import LEFTOVER, WAITS, Scene
 from tests.workflows.stage import Run, Stage
+from tests.workflows.story import story_of
 from workflows import names
 from workflows.loop import MapekLoop
 from workflows.upkeep import MapekUpkeep
@@ -43,6 +45,17 @@ async def serving(stage: Stage) -> Run:
     return run
 
 
+async def alerted(stage: Stage) -> Run:
+    """An intake that gets the same alert twice and then another one, which waits until it may start a cycle."""
+    _, run = await intake(stage)
+    alert = Alert(fingerprint="00000000000000f1", firing=True, starts_at=answers.AT, name="CommitteeOverloaded")
+    for batch in (alert, alert, alert.model_copy(update={"fingerprint": "00000000000000f2"})):
+        await run.handle.signal("alerts", AlertBatch(alerts=(batch,), debounce=1.0))
+        await run.until("child started")
+    await run.watch(lambda history: story_of(history).count("child started") == 2)
+    return run
+
+
 async def continued_as_new(stage: Stage) -> Run:
     """The first run of an intake that is asked until the server suggests to go on in a fresh one."""
     _, run = await intake(stage)
@@ -74,5 +87,5 @@ async def finds_all(stage: Stage) -> Run:
     return run
 
 
-INTAKES: dict[str, Scene] = {"serving": serving, "continued-as-new": continued_as_new}
+INTAKES: dict[str, Scene] = {"serving": serving, "alerted": alerted, "continued-as-new": continued_as_new}
 UPKEEPS: dict[str, Scene] = {"nothing": finds_nothing(), "settling": finds_all}

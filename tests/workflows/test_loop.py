@@ -7,7 +7,9 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from activities.model.cycle import CycleResult
 from activities.model.intake import Ask, LoopState
+from tests.workflows import answers
 from tests.workflows.scenes_intake import LINKS, intake
+from tests.workflows.scripted import Gate
 from tests.workflows.stage import Run, Stage
 from tests.workflows.story import story_of
 from workflows import names
@@ -105,8 +107,8 @@ async def test_continued_as_new_loses_nothing(stage, monkeypatch):
     updates = [
         run.handle.execute_update("request_cycle", Ask(key=f"update-{number}"), result_type=str) for number in range(5)
     ]
-    answers = await asyncio.gather(*signals, *updates)
-    assert answers[5:] == [names.cycle_id(loop, "manual", f"update-{number}") for number in range(5)]
+    replies = await asyncio.gather(*signals, *updates)
+    assert replies[5:] == [names.cycle_id(loop, "manual", f"update-{number}") for number in range(5)]
     for kind in ("signal", "update"):
         for number in range(5):
             await cycle_of(stage, names.cycle_id(loop, "manual", f"{kind}-{number}"))
@@ -114,6 +116,20 @@ async def test_continued_as_new_loses_nothing(stage, monkeypatch):
     assert (told.asked, len(set(told.recent)), told.links) == (10, 10, LINKS)
     first = stage.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
     assert "continued as new" in await Run(first, run.script).story()
+
+
+async def test_a_cycle_survives_its_intake(stage, monkeypatch):
+    """A cycle that runs while the intake continues as new goes on to its own end."""
+    monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 1)
+    loop, run = await intake(stage)
+    gate = Gate(answers.healthy())
+    stage.lay_out(names.cycle_id(loop, "manual", "slow"), {"monitor": gate})
+    cycle = await run.handle.execute_update("request_cycle", Ask(key="slow"), result_type=str)
+    await gate.reached.wait()
+    first = stage.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
+    await Run(first, run.script).told("continued as new")
+    gate.opened.set()
+    await cycle_of(stage, cycle)
 
 
 async def test_the_status_stays_small(stage):

@@ -1,0 +1,117 @@
+"""Who is told of which alert, and which alert mutes another, judged by Alertmanager itself."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+
+from deploy.local.ports import LOOPBACK, Ports
+from deploy.local.render import ROOT
+from tests.end_to_end.waiting import wait_until
+
+pytestmark = pytest.mark.stack
+FILE = ROOT / "deploy/alertmanager/alertmanager.yml"
+
+
+def amtool(servers: dict[str, Path], *arguments: str) -> str:
+    """Return what amtool prints; its complaint fails the test."""
+    done = subprocess.run([str(servers["amtool"]), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_is_valid(servers: dict[str, Path]) -> None:
+    """amtool accepts the file, with all its receivers."""
+    assert "6 receivers" in amtool(servers, "check-config", str(FILE))
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ({"severity": "critical", "team": "security", "component": "charter"}, "mapek,critical-security"),
+        ({"severity": "warning", "team": "security", "component": "charter"}, "mapek,security-warnings"),
+        ({"severity": "warning", "team": "infrastructure", "component": "charter"}, "mapek,sre-warnings"),
+        ({"severity": "info", "team": "security", "component": "charter"}, "mapek,info-alerts"),
+        ({"severity": "critical", "team": "other"}, "mapek,default"),
+        ({"severity": "page"}, "mapek,default"),
+        ({"severity": "critical", "team": "sre", "component": "mapek"}, "default"),
+        ({"severity": "warning", "team": "sre", "component": "mapek"}, "sre-warnings"),
+    ],
+)
+def test_routes(servers: dict[str, Path], labels: dict[str, str], receivers: str) -> None:
+    """The loop is told of all but itself; of people exactly one receiver, the default one if no other fits."""
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    amtool(servers, "config", "routes", "test", f"--config.file={FILE}", f"--verify.receivers={receivers}", *pairs)
+
+
+def charter(name: str, severity: str, **labels: str) -> dict[str, str]:
+    return {"alertname": name, "severity": severity, "component": "charter"} | labels
+
+
+ON = {"node_or_service": "gateway"}
+MUTING = [
+    (charter("A", "critical", **ON), charter("B", "warning", **ON), True),
+    (charter("A", "critical", **ON), charter("B", "warning", node_or_service="audit-log"), False),
+    (charter("A", "critical", **ON, cluster="x"), charter("B", "warning", **ON, cluster="y"), False),
+    (charter("A", "critical"), charter("B", "warning"), False),
+    (charter("A", "critical", **ON), charter("B", "info", **ON), False),
+    ({"alertname": "M", "severity": "critical", "component": "mapek"}, charter("B", "warning"), False),
+    (charter("PolicyLoadFailure", "critical", **ON), charter("B", "critical", **ON), False),
+    (charter("EmergencyOverrideStayingActive", "critical", **ON), charter("CommitteeOverloaded", "warning"), True),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def alertmanager(servers: dict[str, Path], tmp_path_factory: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A real Alertmanager with the file's inhibitions, telling nobody."""
+    folder, ports = tmp_path_factory.mktemp("alertmanager"), Ports()
+    rules = yaml.safe_load(FILE.read_text())["inhibit_rules"]
+    quiet = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], "inhibit_rules": rules}
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(quiet))
+    at = f"{LOOPBACK}:{ports.take(9093)}"
+    ports.close()
+    process = await asyncio.create_subprocess_exec(
+        str(servers["alertmanager"]),
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={at}",
+        "--cluster.listen-address=",
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with httpx.AsyncClient(base_url=f"http://{at}", trust_env=False) as client:
+
+        async def ready() -> bool:
+            try:
+                return (await client.get("/-/ready")).status_code == httpx.codes.OK
+            except httpx.ConnectError:
+                return False
+
+        await wait_until("Alertmanager is ready", ready, 20)
+        yield client
+    process.terminate()
+    await process.wait()
+
+
+@pytest.mark.parametrize("number", range(len(MUTING)))
+async def test_inhibition(alertmanager: httpx.AsyncClient, number: int) -> None:
+    """Only what is critical on the same component mutes its warnings; labels that are missing are not equal."""
+    source, target, muted = MUTING[number]
+    case = {"cluster": f"case{number}"}
+    alerts = [{"labels": case | source}, {"labels": case | target}]
+    (await alertmanager.post("/api/v2/alerts", json=alerts)).raise_for_status()
+
+    async def look() -> bool | None:
+        found = (
+            await alertmanager.get("/api/v2/alerts", params={"filter": f'alertname="{target["alertname"]}"'})
+        ).json()
+        mine = [one for one in found if (case | target).items() <= one["labels"].items()]
+        states = [one["status"]["state"] for one in mine if one["status"]["state"] != "unprocessed"]
+        return (states[0] == "suppressed") is muted if states else None
+
+    await wait_until(f"{target} is {'muted' if muted else 'told'}", look, 10)

@@ -1,0 +1,67 @@
+"""Each alert can fire and can be silent, judged by Prometheus's own tool."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.render import ROOT
+from tests.deploy.prometheus.rule_cases import CHARTER, MAPEK, Case
+
+pytestmark = pytest.mark.stack
+RULES = ROOT / "deploy/prometheus/rules"
+FILES = {"charter-alerts.yml": CHARTER, "mapek-alerts.yml": MAPEK}
+
+
+def rules(name: str) -> list[dict[str, Any]]:
+    """Return the rules of a file."""
+    return [rule for group in yaml.safe_load((RULES / name).read_text())["groups"] for rule in group["rules"]]
+
+
+def one(case: Case, series: dict[str, str], fires: bool, static: dict[str, str]) -> dict[str, Any]:
+    """Return promtool's test of one alert; annotations are not compared."""
+    expected = [{"exp_labels": static | case.labels}] if fires else []
+    return {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": case.at, "alertname": case.alert, "exp_alerts": expected}],
+    }
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_alert_fires_and_is_silent(servers: dict[str, Path], tmp_path: Path, file: str) -> None:
+    """At the series of its case it fires, right beside them it does not."""
+    static = {rule["alert"]: rule["labels"] for rule in rules(file)}
+    tests = []
+    for case in FILES[file]:
+        tests += [one(case, series, True, static[case.alert]) for series in (case.fires, *case.again)]
+        tests.append(one(case, case.silent, False, static[case.alert]))
+    bare = yaml.safe_load((RULES / file).read_text())
+    for rule in (rule for group in bare["groups"] for rule in group["rules"]):
+        del rule["annotations"]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(bare))
+    content = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
+    command = [str(servers["promtool"]), "test", "rules", str(tmp_path / "test.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_alert_is_forgotten(servers: dict[str, Path], file: str) -> None:
+    """promtool accepts the file as it is, every alert has a case, labels and words for people."""
+    command = [str(servers["promtool"]), "check", "rules", "--lint=all", "--lint-fatal", str(RULES / file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {rule["alert"] for rule in rules(file)} == {case.alert for case in FILES[file]}
+    for rule in rules(file):
+        assert {"severity", "team", "component"} <= set(rule["labels"])
+        assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_the_charter_has_its_eleven() -> None:
+    """3 critical, 7 warning, 1 info."""
+    found = [rule["labels"]["severity"] for rule in rules("charter-alerts.yml")]
+    assert [found.count(severity) for severity in ("critical", "warning", "info")] == [3, 7, 1]
