@@ -31,7 +31,7 @@ def plans(count: int) -> Scene:
         run = await stage.cycle(answers.cycle(*briefs))
         await run.result()
         for brief, gate in zip(briefs, gates, strict=True):
-            await gate.reached.wait()
+            await gate.arrived()
             gate.opened.set()
             await stage.child(brief.workflow_id).result()
         return run

@@ -75,7 +75,7 @@ def cancelled_in(activity: str, answer: Any, **given: Any) -> Scene:
     async def play(stage: Stage) -> Run:
         gate = Gate(answer)
         run = await stage.remediate(**given, **{activity: [gate, answer]})
-        await gate.reached.wait()
+        await gate.arrived()
         await run.cancel()
         gate.opened.set()
         await run.result()
@@ -97,6 +97,17 @@ def cancelled_after(word: str, **given: Any) -> Scene:
     return play
 
 
+async def cancelled_in_rollback_check(stage: Stage) -> Run:
+    """A cancellation comes while the rollback is verified."""
+    gate = Gate(verified(Verdict.FIXED))
+    run = await stage.remediate(verify=[MADE_WORSE, gate])
+    await gate.arrived()
+    await run.cancel()
+    gate.opened.set()
+    await run.result()
+    return run
+
+
 def open_in(phase: str, **given: Any) -> Scene:
     """A scene that stops at this phase, for a history that goes on under the code of tomorrow."""
 
@@ -106,6 +117,14 @@ def open_in(phase: str, **given: Any) -> Scene:
         return run
 
     return play
+
+
+async def verifying(stage: Stage) -> Run:
+    """A verification is under way, as it is for minutes of each remediation."""
+    gate = Gate(verified(Verdict.FIXED))
+    run = await stage.remediate(verify=gate)
+    await gate.arrived()
+    return run
 
 
 async def quarantined(stage: Stage) -> Run:
@@ -165,10 +184,11 @@ STOPS: dict[str, Scene] = {
     "stopped-preparing": cancelled_in("prepare", prepared()),
     "stopped-awaiting-approval": cancelled_after("phase awaiting-approval", prepare=WAITS),
     "stopped-applying": cancelled_in("apply", applied),
-    "stopped-applying-refused": cancelled_in("apply", Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
+    "failed-while-stopped": cancelled_in("apply", Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
     "stopped-between-steps": cancelled_in("apply", applied, prepare=prepared(steps=2)),
     "stopped-verifying": cancelled_in("verify", verified(Verdict.FIXED)),
     "stopped-rolling-back": cancelled_in("undo", UNDONE, prepare=prepared(steps=2), verify=MADE_WORSE),
+    "stopped-verifying-rollback": cancelled_in_rollback_check,
     "stopped-recording": cancelled_in("record", recorded(cool_down=60.0)),
     "stopped-cooling-down": cancelled_after("phase cooling-down", record=recorded(cool_down=60.0)),
     "stopped-leftover": cancelled_in("prepare", LEFTOVER, leftover=True),
@@ -176,6 +196,7 @@ STOPS: dict[str, Scene] = {
 
 OPEN: dict[str, Scene] = {
     "open-awaiting-approval": open_in("awaiting-approval", prepare=WAITS),
+    "open-verifying": verifying,
     "open-cooling-down": open_in("cooling-down", record=recorded(cool_down=600.0)),
 }
 

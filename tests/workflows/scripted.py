@@ -52,6 +52,10 @@ class Gate:
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
 
+    async def arrived(self) -> None:
+        """Wait until an activity stands at the gate."""
+        await asyncio.wait_for(self.reached.wait(), HELD_SECONDS)
+
     async def passed(self) -> Any:
         """Wait until the gate is open and return what stands behind it."""
         self.reached.set()

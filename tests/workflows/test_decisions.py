@@ -51,7 +51,7 @@ async def test_nobody_asked(stage):
     """Before the plan waits there is nothing to decide."""
     gate = Gate(prepared())
     run = await stage.remediate(prepare=gate)
-    await gate.reached.wait()
+    await gate.arrived()
     assert "not waiting" in await decide(run, YES)
     gate.opened.set()
     assert (await run.result()).outcome == "fixed"
@@ -62,7 +62,7 @@ async def test_decided_once(stage):
     gate = Gate(prepared())
     run = await waiting(stage, prepare=[WAITS[0], gate])
     assert await decide(run, YES) == f"plan {PLAN} approved by ada"
-    await gate.reached.wait()
+    await gate.arrived()
     assert "not waiting" in await decide(run, NO)
     gate.opened.set()
     assert (await run.result()).outcome == "fixed"
@@ -73,7 +73,7 @@ async def test_a_yield_for_nobody(stage, changes):
     """A yield that names another plan, or comes when nobody waits yet, does not end the plan."""
     gate = Gate(WAITS[0])
     run = await stage.remediate(prepare=[gate, prepared()])
-    await gate.reached.wait()
+    await gate.arrived()
     if not changes:
         await run.handle.signal("yield", GIVE_WAY)
     gate.opened.set()
@@ -110,7 +110,7 @@ async def test_a_yield_after_the_decision(stage):
     gate = Gate(prepared())
     run = await waiting(stage, prepare=[WAITS[0], gate])
     await decide(run, YES)
-    await gate.reached.wait()
+    await gate.arrived()
     await run.handle.signal("yield", GIVE_WAY)
     await run.until("signal yield")
     gate.opened.set()

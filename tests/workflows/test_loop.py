@@ -125,7 +125,7 @@ async def test_a_cycle_survives_its_intake(stage, monkeypatch):
     gate = Gate(answers.healthy())
     stage.lay_out(names.cycle_id(loop, "manual", "slow"), {"monitor": gate})
     cycle = await run.handle.execute_update("request_cycle", Ask(key="slow"), result_type=str)
-    await gate.reached.wait()
+    await gate.arrived()
     first = stage.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
     await Run(first, run.script).told("continued as new")
     gate.opened.set()

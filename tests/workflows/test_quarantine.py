@@ -83,7 +83,7 @@ async def test_a_release_too_early_releases_nothing(stage):
     """A `resume` before the rollback failed is about no quarantine anybody has looked at: the knob is locked."""
     undo = Gate(UNDO_FAILED)
     run = await stage.remediate(verify=MADE_WORSE, undo=undo)
-    await undo.reached.wait()
+    await undo.arrived()
     await run.handle.signal("resume", BY_ADA)
     await run.until("signal resume")
     undo.opened.set()
@@ -95,7 +95,7 @@ async def test_a_release_while_it_is_recorded(stage):
     """The store knows of the quarantine a moment before the workflow does: a `resume` in between is not lost."""
     record = Gate(recorded())
     run = await stage.remediate(verify=MADE_WORSE, undo=UNDO_FAILED, record=record)
-    await record.reached.wait()
+    await record.arrived()
     await run.handle.signal("resume", BY_ADA)
     record.opened.set()
     assert (await run.result()).quarantined

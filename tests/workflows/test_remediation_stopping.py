@@ -24,7 +24,7 @@ TABLE = [
         f"prepare, prepare done, apply 0, cancel, apply 0 done, {UNDOING}, record, record done",
     ),
     (
-        "stopped-applying-refused",
+        "failed-while-stopped",
         "failed",
         "prepare, prepare done, apply 0, cancel, apply 0 failed, phase rolling-back, undo 0, undo 0 done,"
         " record, record done",
@@ -40,6 +40,12 @@ TABLE = [
         "prepare, prepare done, apply 0, apply 0 done, apply 1, apply 1 done, phase verifying, verify, verify done,"
         " phase rolling-back, undo 1, cancel, undo 1 done, undo 0, undo 0 done, verify rollback, verify rollback done,"
         " record, record done",
+    ),
+    (
+        "stopped-verifying-rollback",
+        "rolled_back",
+        "prepare, prepare done, apply 0, apply 0 done, phase verifying, verify, verify done, phase rolling-back,"
+        " undo 0, undo 0 done, verify rollback, cancel, verify rollback done, record, record done",
     ),
     (
         "stopped-recording",
@@ -99,10 +105,10 @@ async def test_a_second_request_changes_nothing(stage):
     """Cancelling once more, while the rollback runs, neither stops the rollback nor ends it half way."""
     apply, undo = Gate(applied), Gate(UNDONE)
     run = await stage.remediate(apply=apply, undo=undo)
-    await apply.reached.wait()
+    await apply.arrived()
     await run.cancel()
     apply.opened.set()
-    await undo.reached.wait()
+    await undo.arrived()
     await run.handle.cancel()
     undo.opened.set()
     assert (await run.result()).rolled_back == ("step 0",)
@@ -153,7 +159,7 @@ async def test_cancelled_as_the_step_ends(stage, cancel_first, call, answer, oth
     """Cancellation and completion reach the workflow in one task: neither swallows the other, whichever came first."""
     gate = Gate(answer)
     run = await stage.remediate(**others, **{call.split()[0]: [gate, answer]})
-    await gate.reached.wait()
+    await gate.arrived()
     async with stage.workers.asleep():
         if cancel_first:
             await run.handle.cancel()
