@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import names, options
     from workflows.attributes import updates
+    from workflows.endings import after_rollback, ended, reason_of, type_of
     from workflows.shield import settled, stopping
 
 
@@ -201,17 +202,10 @@ class Remediation:
         """Undo in reverse what was or may have been applied, and verify that. One failure does not stop the others."""
         self.phase("rolling-back")
         failures = [failed for number in reversed(self.undo) if (failed := await self.undo_step(number, why.headline))]
-        ending = why.ending
         if self.rolled_back:
-            ending = "rolled_back" if ending in ("failed", "stale") else ending
             back = await self.judged(rollback=True)
             failures += [back.headline] if back.verdict is Verdict.WORSE else []
-        headline = f"rolled back {', '.join(self.rolled_back)}: {why.headline}" if self.rolled_back else why.headline
-        if failures:
-            headline = f"ROLLBACK FAILED: {'; '.join(failures)} (after: {why.headline})"
-        return self.concluded(ended(ending, headline), verified).model_copy(
-            update={"undo_failed": "; ".join(failures)[:400]}
-        )
+        return self.concluded(after_rollback(why, verified, self.rolled_back, failures), verified)
 
     async def undo_step(self, number: int, why: str) -> str:
         """Undo one step. Return why it could not be undone, empty if it was or nothing had to be."""
@@ -306,20 +300,3 @@ class Remediation:
         """Release the quarantine; before a rollback has failed there is none that anybody could have looked at."""
         if self.undo_failed:
             self.released = request or Resume(who="somebody", why="no reason given")
-
-
-def ended(ending: str, headline: str) -> RecordRequest:
-    """Return an ending, still without the plan and the figures."""
-    return RecordRequest(plan_id="", ending=ending, headline=headline[:400])
-
-
-def type_of(error: BaseException) -> str:
-    """Return the class name, in our error family, of what made an activity fail."""
-    cause = error.__cause__
-    return (cause.type or "") if isinstance(cause, ApplicationError) else ""
-
-
-def reason_of(error: BaseException) -> str:
-    """Return what a person needs to know of a failure, in at most 200 characters."""
-    cause = error.__cause__ if isinstance(error, ActivityError) and error.__cause__ else error
-    return str(cause)[:200] or type(cause).__name__

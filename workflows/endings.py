@@ -1,0 +1,43 @@
+"""How a remediation's ending is put into words. Part of the replay contract, so it stays tiny."""
+
+from collections.abc import Sequence
+
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.model.remediation import RecordRequest, Verified
+
+
+def ended(ending: str, headline: str) -> RecordRequest:
+    """Return an ending, still without the plan and the figures."""
+    return RecordRequest(plan_id="", ending=ending, headline=headline[:400])
+
+
+def after_rollback(
+    why: RecordRequest, verified: Verified | None, undone: Sequence[str], failures: Sequence[str]
+) -> RecordRequest:
+    """Return the ending after a rollback of the steps `undone`, with what could not be undone in `failures`.
+
+    What was undone is "rolled_back", whatever stopped the plan, unless a person did. Where nothing was, it is called
+    what it is: the verdict, or what stopped the plan.
+    """
+    ending = why.ending
+    if undone and ending in ("failed", "stale"):
+        ending = "rolled_back"
+    elif not undone and ending == "rolled_back" and verified:
+        ending = verified.verdict.value
+    headline = f"rolled back {', '.join(undone)}: {why.headline}" if undone else why.headline
+    if failures:
+        headline = f"ROLLBACK FAILED: {'; '.join(failures)} (after: {why.headline})"
+    return ended(ending, headline).model_copy(update={"undo_failed": "; ".join(failures)[:400]})
+
+
+def type_of(error: BaseException) -> str:
+    """Return the class name, in our error family, of what made an activity fail."""
+    cause = error.__cause__
+    return (cause.type or "") if isinstance(cause, ApplicationError) else ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a person needs to know of a failure, in at most 200 characters."""
+    cause = error.__cause__ if isinstance(error, ActivityError) and error.__cause__ else error
+    return str(cause)[:200] or type(cause).__name__
