@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench requirements clean
+.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants load-alerts fuzz requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,23 @@ run: setup ## everything embedded, the loop on its schedule, until Ctrl-C
 
 bench: setup ## what a healthy cycle costs above the floor, as paired ratios
 	@$(PY) -m tests.bench.run
+
+simulate: $(READY) ## a million cycles in virtual time, and 20,000 steps that shrink; every invariant is checked
+	@$(PY) -m tests.simulation --json simulation.json
+	@MAPEK_STEPS=20000 $(PY) -m pytest -q tests/simulation/test_machine.py
+
+mutants: $(READY) ## break the product in eight ways, in copies: the checker has to catch every one
+	@MAPEK_MUTANTS=all $(PY) -m pytest -q tests/faults/test_mutants.py
+
+load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (15 minutes)
+	@$(PY) -m tests.worker.alerts.load
+
+fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole service against its OpenAPI
+	@$(PY) -m tests.worker.http.fuzz
+	@MAPEK_EXAMPLES=2000 $(PY) -m pytest -q tests/worker/http/test_contract.py
+
+bench-quality: $(READY) ## decisions on labelled recordings (MAPEK_RECORDINGS=folder) beside a plain rival
+	@$(PY) -m tests.bench.quality $(if $(JSON),--json $(JSON))
 
 requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)
 	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \

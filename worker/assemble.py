@@ -107,15 +107,15 @@ async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
         )
 
 
-def loop_parts(settings: LoopSettings, http: Http, alerts: AlertmanagerSettings) -> LoopParts:
-    """Return the remotes of one loop, all over the one shared HTTP client."""
+def loop_parts(settings: LoopSettings, http: Http, alerts: AlertmanagerSettings | None = None) -> LoopParts:
+    """Return the remotes of one loop, all over the one shared HTTP client; without `alerts` no Alertmanager."""
     monitor, execute = settings.monitor, settings.execute
     return LoopParts(
         settings=settings,
         prometheus=PrometheusClient(http, monitor.prometheus_url, monitor.timeout_seconds),
         charter=CharterClient(http, execute.charter_url, charter_token(execute)),
-        alertmanager=AlertmanagerClient(http, alerts.url, ASK_ALERTMANAGER) if alerts.enabled else None,
-        silences_required=alerts.silences_required,
+        alertmanager=AlertmanagerClient(http, alerts.url, ASK_ALERTMANAGER) if alerts and alerts.enabled else None,
+        silences_required=alerts is not None and alerts.silences_required,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.runtime import MetricBuffer
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -25,6 +26,7 @@ from worker.config import Config
 from worker.counting import watch_schedules
 from worker.http.service import Tls, serve
 from worker.temporal import connect
+from worker.watching import MEASUREMENTS, watch_store, watch_tasks
 from workflows import names
 from workflows.cycle import MapekCycle
 from workflows.loop import MapekLoop
@@ -59,7 +61,8 @@ async def run(config: Config) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        client = await connect(config.temporal)
+        measured = MetricBuffer(MEASUREMENTS)
+        client = await connect(config.temporal, measured)
         await check(client)
         assembly = await stack.enter_async_context(assemble(config, client))
         await assembly.check()
@@ -67,6 +70,8 @@ async def run(config: Config) -> int:
             assembly.workers.append(await stack.enter_async_context(worker))
         await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port, tls_of(config)))
         await stack.enter_async_context(in_background(watch_schedules(client, names_of(config), assembly.metrics)))
+        await stack.enter_async_context(in_background(watch_store(assembly.parts, assembly.metrics)))
+        await stack.enter_async_context(in_background(watch_tasks(measured, assembly.metrics)))
         log.info("worker %s serves %s", client.identity, ", ".join(names_of(config)))
         await stop.wait()
         log.info("stopping: running activities have %d s to end", GRACE.total_seconds())

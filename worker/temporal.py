@@ -7,7 +7,14 @@ import socket
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    MetricBuffer,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from activities.model.errors import Unreachable
 from worker.config_layers import temporal_profile
@@ -17,11 +24,12 @@ WITHIN = 5.0
 """Seconds in which a server has to answer; a person is waiting."""
 
 
-async def connect(settings: TemporalSettings) -> Client:
+async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = None) -> Client:
     """Return a client of the configured server and namespace.
 
     Certificates, API key and profile come from `TEMPORAL_*` or its profile file; address and namespace as configured
-    (which has read the same variables). Nothing of the SDK is written to standard output.
+    (which has read the same variables). Nothing of the SDK is written to standard output. What the SDK measures goes to
+    `metrics`, which has to be read all the time.
 
     Raises:
         Unreachable: no answer within 5 seconds.
@@ -37,7 +45,7 @@ async def connect(settings: TemporalSettings) -> Client:
                 **options,
                 data_converter=pydantic_data_converter,
                 identity=f"{os.getpid()}@{socket.gethostname()}",
-                runtime=Runtime(telemetry=TelemetryConfig(logging=told)),
+                runtime=Runtime(telemetry=TelemetryConfig(logging=told, metrics=metrics)),
             )
     except (RuntimeError, TimeoutError, ValueError) as error:
         raise Unreachable(

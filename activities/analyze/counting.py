@@ -32,12 +32,17 @@ def latest(judged: Judged, seconds: float) -> Window:
 
 
 def hits(judged: Judged, window: Window) -> tuple[Hit, ...]:
-    """Return the counted violations in the window, the newest first."""
+    """Return the counted violations of hand-set limits and of Charter in the window, the newest first.
+
+    What deviates from its own past has its own analysis: there, how far and how long counts, not how often.
+    """
+    inside = [i for i, instant in enumerate(judged.grid) if window.start < instant <= window.end]
     found = [
-        Hit(instant, track.component, track.metric, value)
+        Hit(judged.grid[i], track.component, track.metric, track.values[i])
         for track in judged.tracks
-        for instant, value, counted in zip(judged.grid, track.values, track.counted, strict=True)
-        if counted and window.start < instant <= window.end
+        if not track.adaptive
+        for i in inside
+        if track.counted[i]
     ]
     return tuple(sorted(found, key=lambda hit: (-hit.at, hit.component, hit.metric)))
 

@@ -4,14 +4,16 @@ from activities.analyze.causal import causal
 from activities.analyze.causes import Case
 from activities.analyze.confidence import overall
 from activities.analyze.counting import Window, by_component, hits, latest
+from activities.analyze.departure import departed, departures, evidence_of
 from activities.analyze.frequency import frequency
 from activities.analyze.guesses import root_causes
+from activities.analyze.ranking import trouble_of
 from activities.analyze.settings import AnalyzeSettings
 from activities.analyze.spatial import spatial
 from activities.analyze.symptoms import expanded
 from activities.analyze.temporal import temporal
 from activities.model.component import Topology
-from activities.model.diagnosis import Diagnosis, RootCause
+from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.pattern import Pattern
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.judgement import Judged, judge
@@ -28,40 +30,53 @@ def diagnose(source: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:
     judged = judge(source)
     members = _members(source, judged)
     topology = expanded(source.topology, members)
-    patterns = _patterns(judged, topology, settings)
+    trouble = trouble_of(judged, topology)
+    counted = _patterns(judged, topology, settings)
     remote = any(spot.component in REMOTES for spot in judged.blind)
     lately = latest(judged, settings.algorithms.temporal.window)
-    causes = () if remote else root_causes(_case(judged, topology, patterns, members, lately))
+    causes = () if remote else root_causes(_case(judged, topology, counted, members, lately))
+    sure = overall(counted, _counted(judged, counted), settings.sample_size_saturation)
+    patterns = counted
+    if trouble is not None:
+        patterns = (
+            *counted,
+            *departures(judged, trouble, settings.calibration, settings.algorithms.spatial.min_components),
+        )
+        sure = max(sure, settings.calibration.probability(evidence_of(trouble)))
+        if not remote and not any(cause.cause is not Cause.UNKNOWN for cause in causes):
+            causes = departed(judged, trouble, settings.calibration) or causes
+    patterns = tuple(sorted(patterns, key=lambda pattern: -pattern.confidence))[: settings.pattern_history_limit]
     return Diagnosis(
         headline=_headline(judged, causes, remote),
         at=judged.at,
-        confidence=round(overall(patterns, _counted(judged, patterns), settings.sample_size_saturation), 4),
+        confidence=round(sure, 4),
         patterns=patterns,
         root_causes=causes,
         violations=judged.violations,
         blind=judged.blind,
+        outlooks=source.outlooks,
     )
 
 
 def _patterns(judged: Judged, topology: Topology, settings: AnalyzeSettings) -> tuple[Pattern, ...]:
     algorithms = settings.algorithms
-    found = (
+    return (
         *temporal(judged, algorithms.temporal),
         *spatial(judged, algorithms.spatial),
         *causal(judged, topology, algorithms.causal),
         *frequency(judged, algorithms.frequency),
     )
-    by_confidence = sorted(found, key=lambda pattern: -pattern.confidence)
-    return tuple(by_confidence[: settings.pattern_history_limit])
 
 
 def _counted(judged: Judged, patterns: tuple[Pattern, ...]) -> int:
     """Return how many distinct counted violations the patterns rest on."""
+    windows = {Window(pattern.evidence.start, pattern.evidence.end) for pattern in patterns}
+    within = {window: hits(judged, window) for window in windows}
     return len(
         {
             hit[:3]
             for pattern in patterns
-            for hit in hits(judged, Window(pattern.evidence.start, pattern.evidence.end))
+            for hit in within[Window(pattern.evidence.start, pattern.evidence.end)]
             if hit.component in pattern.components and hit.metric in pattern.metrics
         }
     )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from activities.analyze.calibration import Calibration
 from activities.model.base import Settings
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -66,6 +67,8 @@ class AnalyzeSettings(Settings):
     """Seconds between the instants at which violations are counted. Never below the data's own step."""
     sample_size_saturation: PositiveInt = 10
     """Counted violations at which the sample-size part of the overall confidence is full (n/10)."""
+    calibration: Calibration = Calibration(intercept=-2.2, weights=(0.0, 1.5, 0.0))
+    """From a deviation's evidence to its confidence; fitted on recorded faults (`make bench-quality` fits anew)."""
 
     @property
     def lookback(self) -> float:

@@ -9,6 +9,9 @@ from activities.clients.http import Http
 from activities.clients.request import Request, json_bytes
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
 
+MAX_BYTES = 2 << 20
+"""Of the list of alerts, some thousands: it is read in every cycle, and must not hold the others up."""
+
 
 class _Status(BaseModel):
     silenced_by: Annotated[list[str], Field(alias="silencedBy")] = []
@@ -79,7 +82,7 @@ class AlertmanagerClient:
         """Return the alerts that fire now; with `muted` also those that are silenced or inhibited."""
         quiet = str(muted).lower()
         shown = {"active": "true", "silenced": quiet, "inhibited": quiet, "unprocessed": "false"}
-        request = Request("GET", f"{self._url}/api/v2/alerts", params=shown, timeout=self._timeout)
+        request = Request("GET", f"{self._url}/api/v2/alerts", params=shown, timeout=self._timeout, max_bytes=MAX_BYTES)
         return tuple(one.alert() for one in await self._http.read(request, _ALERTS))
 
     async def silences(self) -> tuple[Silence, ...]:

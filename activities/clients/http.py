@@ -188,26 +188,32 @@ async def _body(request: Request, response: httpx.Response) -> bytes:
 
 
 def _refuse(request: Request, raw: _Raw, otherwise: type[Ambiguous | Unreachable | Unreadable]) -> NoReturn:
+    error = _refusal(request, raw, otherwise)
+    error.status = raw.status
+    raise error
+
+
+def _refusal(request: Request, raw: _Raw, otherwise: type[Ambiguous | Unreachable | Unreadable]) -> MapekError:
     problem = _problem(raw.body)
     text = _text(request, raw.status, problem)
     delay = retry_after(raw.headers.get("Retry-After"))
     match raw.status:
         case 401 | 403:
-            raise Unauthorized(text)
+            return Unauthorized(text)
         case 404 | 410:
-            raise NotFound(text)
+            return NotFound(text)
         case 409 if delay is not None:
-            raise InFlight(text, delay)
+            return InFlight(text, delay)
         case 409:
-            raise Superseded(text)
+            return Superseded(text)
         case 412:
-            raise Stale(text, _generation(problem, raw.headers.get("ETag", "")))
+            return Stale(text, _generation(problem, raw.headers.get("ETag", "")))
         case 429 | 503:
-            raise Overloaded(text, delay)
+            return Overloaded(text, delay)
         case status if 400 <= status < 500 and status != 408:
-            raise Rejected(text)
+            return Rejected(text)
         case _:
-            raise otherwise(text, delay)
+            return otherwise(text, delay)
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -9,7 +9,8 @@ class Candidate(Noun):
     """Actions on one knob with their price. All figures are 0 to 1, `score` = benefit − cost, −1 to 1.
 
     `rung` is its step (from 0) on the ladder of its cause. `rejected_by` is the name of the rule that stopped it,
-    empty for the one that may go; `reason` says with numbers why.
+    empty for the one that may go; `reason` says with numbers why. `propensity` is the probability with which it was
+    chosen among the alternatives of its cause: 1 or 0 as long as nothing is drawn.
     """
 
     cause: Cause
@@ -20,6 +21,7 @@ class Candidate(Noun):
     benefit: float
     score: float
     effectiveness: float = 0.0
+    propensity: float = 0.0
     rejected_by: str = ""
     reason: str = ""
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from activities.model.base import Noun
 from activities.model.blindspot import BlindSpot
 from activities.model.pattern import Pattern
+from activities.model.usual import Outlook
 from activities.model.violation import Violation
 
 
@@ -16,6 +17,7 @@ class Cause(StrEnum):
     CASCADE = "cascade"
     OVERLOAD = "overload"
     UNHEALTHY_MEMBER = "unhealthy_member"
+    DEVIATION = "deviation"
     UNKNOWN = "unknown"
 
 
@@ -37,7 +39,8 @@ class RootCause(Noun):
 class Diagnosis(Noun):
     """Patterns, ranked root causes and the overall confidence, or "unknown".
 
-    `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`.
+    `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`. `outlooks` only
+    advise.
     """
 
     headline: str
@@ -48,6 +51,7 @@ class Diagnosis(Noun):
     violations: tuple[Violation, ...] = ()
     blind: tuple[BlindSpot, ...] = ()
     digest: str = ""
+    outlooks: tuple[Outlook, ...] = ()
 
     @property
     def known(self) -> bool:

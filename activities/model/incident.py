@@ -32,6 +32,17 @@ class Incident(Noun):
     rungs: tuple[Rung, ...] = ()
 
 
+class Closed(Noun):
+    """How many incidents of a Charter are over, and the seconds they took in all.
+
+    `detection` sums onset to opened, `repair` onset to closed: divided by the number, MTTD and MTTR.
+    """
+
+    number: int = 0
+    detection: float = 0.0
+    repair: float = 0.0
+
+
 def incident_id(charter: str, knob: str, onset: float) -> str:
     """Return the first 12 hex digits of sha256(charter, knob, onset): the same trouble has the same id."""
     return hashlib.sha256(f"{charter}\n{knob}\n{onset:.3f}".encode()).hexdigest()[:12]

@@ -19,6 +19,7 @@ class Evidence(Noun):
     """What a person can check: the window (start, end], unix seconds, and the counted samples.
 
     `samples` are at most 5 of the counted (component, metric, instant, value), newest first; `count` is of all.
+    `features` are the numbers its confidence was calibrated from, empty where that is a prior.
     """
 
     start: float
@@ -26,6 +27,7 @@ class Evidence(Noun):
     count: int
     samples: tuple[tuple[str, str, float, float | None], ...] = ()
     text: str = ""
+    features: tuple[float, ...] = ()
 
 
 class Pattern(Noun):

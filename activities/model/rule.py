@@ -13,6 +13,8 @@ class MetricRule(Noun):
     harsher one). `signals` are the full names of the series that must be fresh for the value to be believed.
     `steady` tells that every working component always has them, so that their absence is a blind spot; otherwise a
     series is born with its first event, and absence says that nothing happened.
+    `adaptive` marks a metric without a hand-set limit: `enter` and `leave` are then deviations from what is usual for
+    it, in its usual spreads and positive in the bad direction, and `beyond` is asked about deviations.
     """
 
     metric: str
@@ -23,7 +25,8 @@ class MetricRule(Noun):
     severity: Severity = Severity.WARNING
     signals: tuple[str, ...] = ()
     steady: bool = False
+    adaptive: bool = False
 
     def beyond(self, value: float, limit: float) -> bool:
         """Tell whether `value` is on the bad side of `limit`; exactly on it is still good."""
-        return value > limit if self.bad is Bad.ABOVE else value < limit
+        return value < limit if self.bad is Bad.BELOW and not self.adaptive else value > limit

@@ -15,6 +15,7 @@ from activities.model.guards import GuardState
 from activities.model.mode import Mode
 from activities.model.rule import MetricRule
 from activities.model.series import Series
+from activities.model.usual import Outlook, Usual
 
 
 class AnalysisInput(Noun):
@@ -25,7 +26,8 @@ class AnalysisInput(Noun):
     the component's validation counter changed lately. A sample older than `max_age` seconds is not believed.
     `components` are those that must be visible: configured ones and members of the committee.
     `findings` are Charter's own violations, `committee` and `policies` its state at `at` (None: not readable, and
-    then `blind` says so).
+    then `blind` says so). `usual` holds what is usual for metrics with an adaptive rule, without it they are not
+    judged; `outlooks` are forecasts made from the past up to the grid's end.
     """
 
     at: float
@@ -41,6 +43,8 @@ class AnalysisInput(Noun):
     policies: tuple[Policy, ...] = ()
     topology: Topology = Topology()
     blind: tuple[BlindSpot, ...] = ()
+    usual: tuple[Usual, ...] = ()
+    outlooks: tuple[Outlook, ...] = ()
 
 
 class Snapshot(Noun):

@@ -19,10 +19,11 @@ class Severity(StrEnum):
 
 
 class Bad(StrEnum):
-    """On which side of its limit a metric is bad."""
+    """On which side of its limit a metric is bad. EITHER is only for rules; a violation is on one side."""
 
     ABOVE = "above"
     BELOW = "below"
+    EITHER = "either"
 
 
 class Violation(Noun):

@@ -1,11 +1,13 @@
 """The Temporal side of Monitor: one look at Prometheus and Charter."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from temporalio import activity
 
+from activities.model.alertmanager import ActiveAlert, Silence
 from activities.model.base import clipped
 from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.cycle import MonitorRequest
@@ -14,6 +16,7 @@ from activities.model.observation import Observation
 from activities.monitor.observing import Reading, observe
 from activities.monitor.queries import coverage_query, prefilter_query
 from activities.monitor.quiet import EVERYTHING, quiet_components
+from activities.monitor.reports import member_names
 from activities.monitor.rules import rules_of
 from activities.monitor.sight import CHARTER, PROMETHEUS
 from activities.parts import LoopParts, Parts
@@ -38,8 +41,11 @@ class MonitorActivities:
         """
         loop = self.parts.loop(request.loop)
         rules = rules_of(loop.settings.monitor)
-        reading, quiet = await asyncio.gather(read(loop, self.parts.clock()), listen(loop))
-        return observe(reading, rules, loop.settings.components).model_copy(update=quiet)
+        reading, heard = await asyncio.gather(read(loop, self.parts.clock()), listen(loop))
+        observation = observe(reading, rules, loop.settings.components)
+        return observation.model_copy(
+            update=told(heard, loop, {*loop.settings.components, *member_names(reading.committee)})
+        )
 
 
 async def read(loop: LoopParts, at: float) -> Reading:
@@ -65,19 +71,38 @@ async def read(loop: LoopParts, at: float) -> Reading:
     )
 
 
-async def listen(loop: LoopParts) -> dict[str, object]:
-    """Return what Alertmanager tells, as fields of an observation. Whatever fires there is no evidence.
+@dataclass(frozen=True)
+class Heard:
+    """What Alertmanager answered (None: nothing), and why if it did not."""
+
+    alerts: tuple[ActiveAlert, ...] | None = None
+    silences: tuple[Silence, ...] | None = None
+    unread: tuple[str, ...] = ()
+
+
+async def listen(loop: LoopParts) -> Heard:
+    """Return what Alertmanager tells.
 
     One that does not answer makes nothing blind, for the loop measures by itself; only silences are then unknown.
     """
     if loop.alertmanager is None:
-        return {}
-    try:
-        alerts, silences = await asyncio.gather(loop.alertmanager.alerts(muted=True), loop.alertmanager.silences())
-    except MapekError as error:
-        everything = (EVERYTHING,) if loop.silences_required else ()
-        return {"alerts_unread": clipped(str(error)), "silenced": everything}
-    return {"alerts": len(alerts), "silenced": quiet_components(alerts, silences, loop.settings.components)}
+        return Heard()
+    blind: list[BlindSpot] = []
+    alerts, silences = await asyncio.gather(
+        seen(loop.alertmanager.alerts(muted=True), "alertmanager", "alerts", blind),
+        seen(loop.alertmanager.silences(), "alertmanager", "silences", blind),
+    )
+    return Heard(alerts, silences, tuple(spot.detail for spot in blind))
+
+
+def told(heard: Heard, loop: LoopParts, components: Iterable[str]) -> dict[str, object]:
+    """Return it as fields of an observation. Whatever fires there is no evidence."""
+    quiet = quiet_components(heard.alerts or (), heard.silences or (), components)
+    return {
+        "alerts": None if heard.alerts is None else len(heard.alerts),
+        "alerts_unread": clipped("; ".join(heard.unread)),
+        "silenced": (EVERYTHING,) if heard.unread and loop.silences_required else quiet,
+    }
 
 
 async def seen(answer: Awaitable[T], remote: str, signal: str, blind: list[BlindSpot]) -> T | None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from activities.model.blindspot import BlindSpot
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
-from activities.model.violation import Violation, worst_first
+from activities.model.usual import Usual
+from activities.model.violation import Bad, Violation, worst_first
+from activities.monitor.adaptive import deviation
 from activities.monitor.reports import doubted_committee, is_open, metric_of, reported_violations
-from activities.monitor.view import Key, View, view_of
+from activities.monitor.view import Key, view_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,9 @@ class Track:
     `values[i]` is the sample at instant i, None if there is none or it is not believed. `counted[i]` says that the
     pair is violated there, by its value or by Charter; `held` that its value is at the last one. `since` is the
     instant the present run began, unix seconds; a run lasts through instants without a believed value. It means
-    nothing unless the pair is violated at the end.
+    nothing unless the pair is violated at the end. `deviations` are those of a metric with an adaptive rule, in usual
+    spreads and positive in the bad direction; `bound` is where its violation begins at the last instant, in the
+    metric's unit, and on which side. A metric with a hand-set limit has neither.
     """
 
     component: str
@@ -33,6 +37,13 @@ class Track:
     counted: tuple[bool, ...]
     held: bool
     since: float
+    deviations: tuple[float | None, ...] = ()
+    bound: tuple[float, Bad] | None = None
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the metric is judged by its own past."""
+        return bool(self.deviations)
 
 
 @dataclass(frozen=True)
@@ -68,14 +79,48 @@ def hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, 
     return tuple(states)
 
 
+@dataclass(frozen=True)
+class Judgeable:
+    """One (component, metric) with its believed values, its rule, and what is usual if the rule is adaptive."""
+
+    key: Key
+    values: tuple[float | None, ...] | None
+    rule: MetricRule | None
+    usual: Usual | None
+
+    @property
+    def deviations(self) -> tuple[float | None, ...]:
+        """The deviations over the grid, empty unless the rule is adaptive and the past is known."""
+        if self.values is None or self.usual is None or self.rule is None or not self.rule.adaptive:
+            return ()
+        bad = self.rule.bad
+        return tuple(
+            None if v is None or c is None or not s else deviation(v, c, s, bad)
+            for v, c, s in zip(self.values, self.usual.centre, self.usual.spread, strict=True)
+        )
+
+    @property
+    def bound(self) -> tuple[float, Bad] | None:
+        """Where a violation begins at the last instant, on the side the value is on; None without a past."""
+        if self.usual is None or self.rule is None or not self.values or not self.rule.adaptive:
+            return None
+        value, centre, spread = self.values[-1], self.usual.centre[-1], self.usual.spread[-1]
+        if value is None or centre is None or spread is None:
+            return None
+        reach = self.rule.enter * spread
+        return (centre + reach, Bad.ABOVE) if value >= centre else (centre - reach, Bad.BELOW)
+
+
 def judge(source: AnalysisInput) -> Judged:
     """Judge every (component, metric) at every instant of the input's grid."""
     view = view_of(source)
     now = reported_violations(source.findings, source.committee, source.at)
     reports = _reports(source, now)
     rules = {rule.metric: rule for rule in source.rules}
+    known = {(usual.component, usual.metric): usual for usual in source.usual}
     tracks = tuple(
-        _track(source.grid, key, view, rules.get(key[1]), reports.get(key)) for key in sorted({*view.values, *reports})
+        _track(source.grid, Judgeable(key, view.values.get(key), rules.get(key[1]), known.get(key)), reports.get(key))
+        for key in sorted({*view.values, *reports})
     )
     return Judged(
         grid=source.grid,
@@ -125,11 +170,11 @@ def _reports(source: AnalysisInput, now: Mapping[Key, Violation]) -> dict[Key, t
     }
 
 
-def _track(
-    grid: Sequence[float], key: Key, view: View, rule: MetricRule | None, reported: Sequence[bool] | None
-) -> Track:
-    values = view.values.get(key, (None,) * len(grid))
-    states = hysteresis(values, rule) if rule else (False,) * len(grid)
+def _track(grid: Sequence[float], pair: Judgeable, reported: Sequence[bool] | None) -> Track:
+    values = pair.values or (None,) * len(grid)
+    deviations = pair.deviations
+    replayed = deviations if pair.rule and pair.rule.adaptive else values
+    states = hysteresis(replayed, pair.rule) if pair.rule and replayed else (False,) * len(grid)
     reported = reported or (False,) * len(grid)
     counted = tuple(r or (s and v is not None) for r, s, v in zip(reported, states, values, strict=True))
     since = grid[-1]
@@ -138,7 +183,7 @@ def _track(
             break
         since = instant
     held = states[-1] and values[-1] is not None
-    return Track(*key, values=values, counted=counted, held=held, since=since)
+    return Track(*pair.key, values, counted, held, since, deviations, pair.bound)
 
 
 def _violations(
@@ -149,5 +194,8 @@ def _violations(
         value = track.values[-1]
         if track.held and value is not None:
             key = (track.component, track.metric)
-            found[key] = merged(violated(track.component, rules[track.metric], value, track.since), now.get(key))
+            rule = rules[track.metric]
+            if track.bound is not None:
+                rule = rule.model_copy(update={"enter": track.bound[0], "bad": track.bound[1]})
+            found[key] = merged(violated(track.component, rule, value, track.since), now.get(key))
     return worst_first(list(found.values()))

@@ -27,6 +27,18 @@ class View:
     blind_now: tuple[BlindSpot, ...]
 
 
+@dataclass(frozen=True)
+class Line:
+    """One (component, metric) over the grid, as told.
+
+    `values[i]` is None without a sample at instant i. `odd` maps the instants that cannot be believed to a NaN or
+    infinity, or to None where several different values were told.
+    """
+
+    values: tuple[float | None, ...]
+    odd: Mapping[int, float | None]
+
+
 def view_of(source: AnalysisInput) -> View:
     """Return what of the input can be believed.
 
@@ -36,50 +48,85 @@ def view_of(source: AnalysisInput) -> View:
     """
     if any(spot.component == PROMETHEUS for spot in source.blind):
         return View({}, ())
-    variants = _variants(source)
-    spots = _spots(source, variants)
+    told = _told(source)
+    spots = _spots(source, told)
+    seen_well = {name: not any(found != () for found in line) for name, line in spots.items()}
     values = {
-        key: tuple(found[0] if found and at == () else None for found, at in zip(line, spots[key[0]], strict=True))
-        for key, line in variants.items()
+        key: line.values
+        if seen_well[key[0]]
+        else tuple(value if at == () else None for value, at in zip(line.values, spots[key[0]], strict=True))
+        for key, line in told.items()
         if key[0] in spots
     }
     return View(values, tuple(spot for name in sorted(spots) for spot in spots[name][-1] or ()))
 
 
-def _variants(source: AnalysisInput) -> dict[Key, list[list[float]]]:
-    """Return the different values at each instant, by (component, metric) with a rule."""
+def _told(source: AnalysisInput) -> dict[Key, Line]:
+    """Return what was told of each (component, metric) with a rule."""
     ruled = {rule.metric for rule in source.rules}
-    variants: dict[Key, list[list[float]]] = {}
+    told: dict[Key, list[tuple[float | None, ...]]] = defaultdict(list)
     for series in source.series:
-        if series.metric not in ruled:
-            continue
-        line = variants.setdefault((series.component, series.metric), [[] for _ in source.grid])
-        for found, value in zip(line, series.values, strict=True):
-            # As text, because NaN is not equal to itself.
-            if value is not None and str(value) not in map(str, found):
-                found.append(value)
-    return variants
+        if series.metric in ruled:
+            told[series.component, series.metric].append(series.values)
+    return {key: _line(variants) for key, variants in told.items()}
 
 
-def _spots(source: AnalysisInput, variants: Mapping[Key, list[list[float]]]) -> dict[str, list[Spots]]:
+def _line(variants: Sequence[tuple[float | None, ...]]) -> Line:
+    values = variants[0]
+    odd: dict[int, float | None] = {
+        i: value for i, value in enumerate(values) if value is not None and not math.isfinite(value)
+    }
+    if len(variants) == 1:
+        return Line(values, odd)
+    merged: list[float | None] = []
+    for i, found in enumerate(zip(*variants, strict=True)):
+        # As text, because NaN is not equal to itself.
+        different = {str(value): value for value in found if value is not None}
+        merged.append(next(iter(different.values()), None))
+        if len(different) > 1:
+            unreadable = [value for value in different.values() if not math.isfinite(value)]
+            odd[i] = unreadable[0] if unreadable else None
+    return Line(tuple(merged), odd)
+
+
+def _spots(source: AnalysisInput, told: Mapping[Key, Line]) -> dict[str, list[Spots]]:
     ages: dict[str, dict[str, Series]] = defaultdict(dict)
     for series in source.freshness:
         ages[series.component][series.metric] = series
-    lines: dict[str, dict[str, list[list[float]]]] = defaultdict(dict)
-    for (component, metric), line in variants.items():
+    lines: dict[str, dict[str, Line]] = defaultdict(dict)
+    for (component, metric), line in told.items():
         lines[component][metric] = line
     required = {*source.components, *member_names(source.committee), *({UNNAMED} & lines.keys())}
     steady = steady_signals(source.rules)
     reported = [_reported(source, instant) for instant in source.grid]
     spots: dict[str, list[Spots]] = {}
     for name in sorted({*required, *ages}):
-        known = [name in required or _present(ages[name], steady, i) for i in range(len(source.grid))]
-        sights = [_sight(ages[name], lines[name], steady, source.max_age, i) for i in range(len(source.grid))]
+        odd = {i for line in lines[name].values() for i in line.odd}
+        fine = _fine(ages[name], steady, source.max_age, len(source.grid))
         spots[name] = [
-            sight.blind_spots(name, name in told) if here else None
-            for here, sight, told in zip(known, sights, reported, strict=True)
+            ()
+            if fine[i] and i not in odd
+            else _sight(ages[name], lines[name], steady, source.max_age, i).blind_spots(name, name in reported[i])
+            if name in required or _present(ages[name], steady, i)
+            else None
+            for i in range(len(source.grid))
         ]
     return spots
+
+
+def _fine(ages: Mapping[str, Series], steady: Sequence[str], max_age: float, count: int) -> list[bool]:
+    """Return at which instants all is well: every steady signal fresh, nothing stale, and the counters move."""
+    if not all(signal in ages for signal in steady):
+        return [False] * count
+    fine = [True] * count
+    for signal, series in ages.items():
+        needed = signal in steady
+        for i, age in enumerate(series.values):
+            if signal == MOVING:
+                fine[i] = fine[i] and age != 0
+            elif needed if age is None else not abs(age) <= max_age:
+                fine[i] = False
+    return fine
 
 
 def _present(ages: Mapping[str, Series], signals: Sequence[str], index: int) -> bool:
@@ -87,20 +134,16 @@ def _present(ages: Mapping[str, Series], signals: Sequence[str], index: int) -> 
 
 
 def _sight(
-    ages: Mapping[str, Series],
-    lines: Mapping[str, list[list[float]]],
-    steady: Sequence[str],
-    max_age: float,
-    index: int,
+    ages: Mapping[str, Series], lines: Mapping[str, Line], steady: Sequence[str], max_age: float, index: int
 ) -> Sight:
     """Return what is wrong with the view of one component at the instant with that index."""
     present = {signal: age for signal, series in ages.items() if (age := series.values[index]) is not None}
     changes = present.pop(MOVING, None)
-    found = {metric: line[index] for metric, line in lines.items()}
+    odd = {metric: line.odd[index] for metric, line in lines.items() if index in line.odd}
     return replace(
         seen(present, changes, steady, max_age),
-        unreadable={metric: values[0] for metric, values in found.items() if not all(map(math.isfinite, values))},
-        disputed=tuple(sorted(metric for metric, values in found.items() if len(values) > 1)),
+        unreadable={metric: value for metric, value in odd.items() if value is not None},
+        disputed=tuple(sorted(metric for metric, value in odd.items() if value is None)),
     )
 
 

@@ -15,8 +15,8 @@ def choose(context: PlanContext) -> Decision:
     """Return the decision; the same context always has the same one.
 
     The outcome is, by the first that fits: unknown (no cause has a name), blocked (a remote cannot be read), planned,
-    observed (only the mode or a silence holds the plans back; they are in `shadow`), blocked (a guard says "not now"), unknown
-    (too little confidence), escalated (no rung is left that may be tried and promises more than it costs).
+    observed (only the mode or a silence holds the plans back; they are in `shadow`), blocked (a guard says "not now"),
+    unknown (too little confidence), escalated (no rung is left that may be tried and promises more than it costs).
     """
     diagnosis, committee = context.diagnosis, context.analysis.committee
     if not diagnosis.known:

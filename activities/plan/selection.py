@@ -81,7 +81,10 @@ def _judged(option: Option, at_hand: Conditions) -> Option:
 
 def _best_only(listed: list[Option]) -> tuple[Option, ...]:
     best = min((o for o in listed if o.open), key=_rank, default=None)
-    return tuple(o if o is best or best is None or not o.open else _outscored(o, best) for o in listed)
+    if best is None:
+        return tuple(listed)
+    chosen = replace(best, candidate=best.candidate.model_copy(update={"propensity": 1.0}))
+    return tuple(chosen if o is best else _outscored(o, best) if o.open else o for o in listed)
 
 
 def _contest(listed: list[Option]) -> list[Option]:

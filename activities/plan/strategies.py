@@ -137,6 +137,7 @@ LADDERS: Mapping[Cause, tuple[Rung, ...]] = MappingProxyType(
         Cause.CASCADE: (_throttle_affected, _override),
         Cause.OVERLOAD: (_rebalance, _restart),
         Cause.UNHEALTHY_MEMBER: (_restart, _rebalance),
+        Cause.DEVIATION: (_rebalance, _restart),
         Cause.UNKNOWN: (),
     }
 )

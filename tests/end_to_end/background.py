@@ -1,24 +1,22 @@
 """What takes minutes by itself and is played beside the other tests: each scenario on a stack of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from deploy.local.stack import StackOptions, running_stack
 from tests.end_to_end import demo, real_period
 from tests.end_to_end.demo import Played
-from tests.end_to_end.incidents import BLINDING, HEALABLE, WORSENED, Gallery
+from tests.end_to_end.incidents import BLINDING, HEALABLE, TWOFOLD, WORSENED, Gallery
 from tests.end_to_end.real_period import RealPeriod
 from tests.end_to_end.world import World, world_of
 
-T = TypeVar("T")
-
 SEED = 7
 FIRST = ("few-validators", WORSENED[0])
-"""Played first: two test files need these."""
+"""Played first, because two test files need them."""
 
 USERS: Mapping[str, frozenset[str]] = {
     "gallery": frozenset({"test_healing", "test_budgets"}),
@@ -51,27 +49,22 @@ class Background:
 async def started(files: frozenset[str], folder: Path, brisk: Mapping[str, Any]) -> AsyncIterator[Background]:
     """Start the scenarios that these test files wait for; at the end of the block what still runs is taken down."""
     loop = asyncio.get_running_loop()
-    kinds = (*FIRST, *(kind for kind in (*HEALABLE, *BLINDING) if kind not in FIRST))
+    kinds = (*FIRST, TWOFOLD, *(kind for kind in (*HEALABLE, *BLINDING) if kind not in FIRST))
     background = Background(Gallery(kinds), loop.create_future(), {})
-    scenarios: dict[str, Callable[[], Awaitable[Any]]] = {
+    scenarios: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
         "gallery": lambda: played_gallery(background, folder / "gallery", brisk),
         "demo": lambda: demo.play(folder / "demo", SEED),
         "real_period": lambda: played_real_period(folder / "real_period"),
     }
     for name, scenario in scenarios.items():
         if files & USERS[name]:
-            background.tasks[name] = asyncio.create_task(awaited(scenario))
+            background.tasks[name] = asyncio.create_task(scenario())
     try:
         yield background
     finally:
         for task in background.tasks.values():
             task.cancel()
         await asyncio.gather(*background.tasks.values(), return_exceptions=True)
-
-
-async def awaited(scenario: Callable[[], Awaitable[T]]) -> T:
-    """Play a scenario."""
-    return await scenario()
 
 
 async def played_gallery(background: Background, state: Path, brisk: Mapping[str, Any]) -> None:

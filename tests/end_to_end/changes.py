@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import yaml
 
+from activities.execute.calls import do_call
 from activities.model.plan import Plan
 from deploy.local.layout import merge
 from deploy.local.state import write_private
@@ -24,12 +25,12 @@ async def configured(world: World, settings: Mapping[str, Any]) -> AsyncIterator
     file = world.stack.state.config_file
     usual = file.read_text()
     try:
-        await world.stack.stop_part("worker")
+        await world.stack.kill("worker")
         write_private(file, yaml.safe_dump(merge(yaml.safe_load(usual), settings)))
         await world.stack.start_part("worker")
         yield
     finally:
-        await world.stack.stop_part("worker")
+        await world.stack.kill("worker")
         write_private(file, usual)
         await world.stack.start_part("worker")
 
@@ -76,19 +77,13 @@ async def prometheus_that_answers(
 
 
 async def foreign_change(world: World, plan: Plan) -> None:
-    """Let somebody else apply a policy on the plan's knob."""
+    """Let somebody else apply the policy that the plan would apply, and so move its knob."""
     token = (world.stack.state.path / "charter.token").read_text().strip()
-    action = plan.actions[0]
-    policy = {
-        "name": plan.knob,
-        "kind": action.type.value,
-        "component": action.component,
-        "parameters": dict(action.parameters),
-    }
+    call = do_call(plan, 0, plan.generation, timeout=5.0)
     headers = {
         "Authorization": f"Bearer {token}",
         "Idempotency-Key": f"somebody-else-{plan.plan_id}",
         "If-Match": f'"{plan.generation}"',
     }
     async with httpx.AsyncClient(base_url=world.stack.addresses.charter, trust_env=False) as charter:
-        (await charter.post("/api/v1/policies/apply", json={"policy": policy}, headers=headers)).raise_for_status()
+        (await charter.post(f"/api/v1/{call.path}", json=call.body, headers=headers)).raise_for_status()

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from activities.model.audit import AuditEntry
+from activities.model.mode import ModeName
 from activities.model.outcome import Outcome
 from activities.model.remediation import RemediationResult
-from tests.end_to_end.world import LOOP, Cycle, Remedy, World
+from tests.end_to_end.world import DETECTED, LOOP, Cycle, Remedy, World
 
 HEALABLE = {
     "few-validators": "validator-2",
@@ -22,6 +24,7 @@ HEALABLE = {
 WORSENED = ("remedy-worsens", "validator-1")
 BLINDING = {"exporter-silent": "audit-log", "exporter-lying": "validator-5"}
 BLIND_CYCLES = 4
+TWOFOLD = "two faults at once"
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,26 @@ class Gallery:
         record: Unseen = await asyncio.shield(self.records[kind])
         return record
 
+    async def twofold(self) -> Cycle:
+        """Return the cycle that planned for two knobs."""
+        record: Cycle = await asyncio.shield(self.records[TWOFOLD])
+        return record
+
     async def play(self, world: World) -> None:
         """Play all incidents; one that fails keeps its reason for whoever asks, and the next is played."""
         for kind, record in self.records.items():
             try:
-                if kind in BLINDING:
+                if kind == TWOFOLD:
+                    record.set_result(await two_at_once(world))
+                elif kind in BLINDING:
                     record.set_result(await blindness(world, kind, BLINDING[kind]))
                 else:
                     record.set_result(await incident(world, kind, dict([*HEALABLE.items(), WORSENED])[kind]))
             except Exception as error:
                 record.set_exception(error)
                 record.exception()  # seen: perhaps nobody asks
-                await world.rest()
+                with suppress(AssertionError):
+                    await world.rest()
 
 
 async def incident(world: World, kind: str, component: str) -> Remedied:
@@ -92,9 +103,8 @@ async def incident(world: World, kind: str, component: str) -> Remedied:
     cycles = tuple(await world.cycles(since))
     outcome, after = await world.store.outcomes.of_plan(remedy.plan.plan_id), await world.replicas()
     known = await experiences(world)
-    await world.heal()
-    result = await remedy.ended()
     await world.rest()
+    result = await remedy.ended()
     return Remedied(
         remedy=remedy,
         cycles=cycles,
@@ -115,6 +125,16 @@ async def blindness(world: World, kind: str, component: str) -> Unseen:
     ledger = tuple(await world.ledger(since))
     await world.rest()
     return Unseen(first.started - since, tuple(cycles), ledger)
+
+
+async def two_at_once(world: World) -> Cycle:
+    """Let two faults strike whose remedies are on two knobs, and return the cycle that plans for them."""
+    await world.set_mode(ModeName.OBSERVE)
+    await world.strike("bad-policy", HEALABLE["bad-policy"])
+    since = await world.strike_in_full("few-validators", HEALABLE["few-validators"])
+    cycle = await world.cycle(["planned"], since, DETECTED)
+    await world.rest()
+    return cycle
 
 
 async def experiences(world: World) -> int:

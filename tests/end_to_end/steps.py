@@ -22,6 +22,8 @@ NOTICED = {
     "record": options.RECORD["start_to_close_timeout"].total_seconds(),
 }
 """Seconds until Temporal sees that a worker died in this activity; all others heartbeat."""
+TASK = 10.0
+"""Seconds until Temporal sees that a worker died with a workflow task in its hands: the server's default."""
 REST = 10.0
 """Seconds besides: sticky queue 1, pause between two attempts 1, timers of at most 3, and a busy machine."""
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
@@ -75,8 +77,9 @@ class Step:
         """Kill the worker when it is in the step, and return where that was."""
         workflow_id = await self.reached(world, since)
         await world.stack.kill("worker")
-        activity = (await world.pending(workflow_id)).get(self.activity)
-        return Place(workflow_id, time.time(), self.activity if activity else "", activity.attempt if activity else 0)
+        killed, activity = time.time(), (await world.pending(workflow_id)).get(self.activity)
+        assert bool(activity) == bool(self.activity), f"{self.name} was over before the worker was killed"
+        return Place(workflow_id, killed, self.activity, activity.attempt if activity else 0)
 
 
 @dataclass(frozen=True)
@@ -154,8 +157,8 @@ async def gone_on(world: World, place: Place) -> float:
         done = [e for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
         return any(e.event_time.ToDatetime(UTC) > datetime.fromtimestamp(place.killed, UTC) for e in done)
 
-    heartbeat = options.HEARTBEAT.total_seconds() if place.activity else 0.0
-    bound = place.killed + NOTICED.get(place.activity, heartbeat) + REST - time.time()
+    noticed = NOTICED.get(place.activity, options.HEARTBEAT.total_seconds()) if place.activity else TASK
+    bound = place.killed + noticed + REST - time.time()
     await wait_until(f"{place} goes on", look, max(0.0, bound))
     return time.time() - place.killed
 

@@ -17,6 +17,8 @@ from tests.end_to_end.steps import data_version
 from tests.end_to_end.world import World, calm
 from workflows import names
 
+pytestmark = pytest.mark.stack
+
 HEALTHY_EVENTS, TROUBLED_EVENTS, FURTHER_KNOB = 12, 29, 2
 KEPT_EVENTS, SETTLE_EVENTS, ROLLED_BACK_EVENTS = 42, 5, 56
 HISTORY_BYTES = 16 * 1024
@@ -56,24 +58,32 @@ async def test_healthy_cycle_is_small(background: Background, told: Remedied) ->
 
 
 async def test_troubled_cycle_is_small(background: Background, told: Remedied) -> None:
-    """A cycle that plans has at most 29 events, and 2 for each further knob; any of an incident has at most 16 KB."""
+    """Whatever a cycle decides in an incident, it has at most 29 events and 16 KB."""
     world = await background.world
     for cycle in told.cycles:
         events = await history(world, cycle.id)
-        further = max(0, len(cycle.result.plans) - 1)
-        assert len(events) <= TROUBLED_EVENTS + FURTHER_KNOB * further
+        assert len(events) <= TROUBLED_EVENTS
         assert size(events) <= HISTORY_BYTES
     assert any(cycle.result.plans for cycle in told.cycles)
 
 
+async def test_further_knob_costs_two_events(background: Background) -> None:
+    """A cycle that plans for two knobs has at most 2 events more, and still at most 16 KB."""
+    world, cycle = await background.world, await background.gallery.twofold()
+    assert len(cycle.result.plans) == 2
+    events = await history(world, cycle.id)
+    assert len(events) <= TROUBLED_EVENTS + FURTHER_KNOB
+    assert size(events) <= HISTORY_BYTES
+
+
 async def test_remediation_is_small(background: Background, told: Remedied) -> None:
-    """A remediation has at most 42 events, rolled back 56, settling 5 more; one of up to two actions 16 KB."""
+    """A remediation that settles has at most 42 + 5 events, rolled back 56; one of up to two actions 16 KB."""
     world, handle = await background.world, told.remedy.handle
     events = await history(world, handle.id, handle.run_id)
-    bound = ROLLED_BACK_EVENTS if told.result.rolled_back else KEPT_EVENTS
+    bound = ROLLED_BACK_EVENTS if told.result.rolled_back else KEPT_EVENTS + SETTLE_EVENTS
     assert len(told.remedy.plan.actions) <= 2
     assert told.remedy.plan.settle > 0
-    assert len(events) <= bound + SETTLE_EVENTS
+    assert len(events) <= bound
     assert size(events) <= HISTORY_BYTES
 
 

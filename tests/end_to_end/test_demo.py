@@ -1,6 +1,10 @@
 """The demo, from its start to what is left of it."""
 
+import pytest
+
 from tests.end_to_end.background import SEED, Background
+
+pytestmark = pytest.mark.stack
 
 
 async def test_demo(background: Background) -> None:

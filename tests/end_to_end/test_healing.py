@@ -6,6 +6,8 @@ from activities.model.audit import AuditEntry
 from tests.end_to_end.background import Background
 from tests.end_to_end.incidents import BLIND_CYCLES, BLINDING, HEALABLE, WORSENED, Remedied
 
+pytestmark = pytest.mark.stack
+
 REMEDIES = {
     "few-validators": ("SCALE_UP", "committee"),
     "bad-policy": ("APPLY_POLICY", "admission"),

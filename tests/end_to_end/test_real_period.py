@@ -1,6 +1,10 @@
 """The timings of production, once."""
 
+import pytest
+
 from tests.end_to_end.background import Background
+
+pytestmark = pytest.mark.stack
 
 ANALYSIS_STEP, PERIOD, SETTLE, SLACK = 15.0, 30.0, 15.0, 5.0
 

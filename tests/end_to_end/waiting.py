@@ -11,7 +11,7 @@ EVERY = 0.1
 """Seconds between two looks."""
 
 
-async def wait_until(what: str, look: Callable[[], Awaitable[T]], bound: float, every: float = EVERY) -> T:
+async def wait_until(what: str, look: Callable[[], Awaitable[T | None]], bound: float, every: float = EVERY) -> T:
     """Return the first true answer of `look`; after `bound` seconds the test fails with what was waited for."""
     began = time.monotonic()
     while True:

@@ -92,7 +92,7 @@ class World:
         return now
 
     async def strike_in_full(self, kind: str, component: str) -> float:
-        """Switch a fault on, let the loop act only when a whole rate window shows it, and return when it may.
+        """Switch a fault on, let the loop act only when a whole rate window shows it, and return when it began.
 
         A trouble that is still growing when the plan is made would be counted against the plan and its rollback.
         """
@@ -104,7 +104,7 @@ class World:
 
         await wait_until(f"a rate window full of {kind}", in_full, GROWN + 1.0)
         await self.set_mode(ModeName.ACT)
-        return time.time()
+        return since
 
     async def set_mode(self, mode: ModeName) -> None:
         """Set the loop's mode."""
@@ -124,6 +124,10 @@ class World:
         """Return what clients really changed at Charter since then, the oldest first."""
         rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
         return [row for row in rows if row["at"] >= since and row["key"]]
+
+    async def effects(self, plan: Plan) -> list[str]:
+        """Return what a plan really did at Charter: applied, rolled_back."""
+        return [row["effect"] for row in await self.ledger() if row["key"].startswith(f"{plan.plan_id}-")]
 
     async def replicas(self) -> int:
         """Return the committee's true size."""
@@ -177,7 +181,8 @@ class World:
         return {activity.activity_type.name: activity for activity in raw.pending_activities}
 
     async def rest(self) -> None:
-        """Leave the stack as the next test wants it: nothing wrong, nothing running, no knob and no rung used up."""
+        """Leave the stack as the next test wants it: nothing wrong, nothing running, no rung used up, mode act."""
+        await self.set_mode(ModeName.OBSERVE)
         await self.heal()
 
         async def idle() -> bool:
@@ -194,6 +199,7 @@ class World:
             done = await idle()
         # What upkeep does after ten quiet minutes: a rung that one test used up must not be missing in the next.
         await self.store.guards.close_quiet(CHARTER, time.time())
+        await self.set_mode(ModeName.ACT)
 
 
 @asynccontextmanager

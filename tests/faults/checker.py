@@ -25,6 +25,8 @@ RULES: tuple[Rule, ...] = (
     endings.few_reversals,
     running.one_at_a_time,
     running.deterministic,
+    running.undone_if_tried,
+    running.shielded,
     running.never_blind,
     running.verified_by_samples,
     running.alerts_covered,

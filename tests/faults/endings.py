@@ -65,13 +65,17 @@ def as_recorded(evidence: Evidence) -> Iterator[Violation]:
         claimed = outcome["ending"] in KEPT | {"rolled_back"}
         if claimed and not evidence.of_plan(plan, "do"):
             yield Violation("I9", f"plan {plan} ended {outcome['ending']}, and was never done", evidence.seed)
-        if outcome["ending"] == "rolled_back" and not evidence.of_plan(plan, "undo"):
+        taken_back = evidence.of_plan(plan, "undo") or not evidence.of_plan(plan, "do") or quarantined(evidence, plan)
+        if outcome["ending"] == "rolled_back" and not taken_back:
             yield Violation("I9", f"plan {plan} ended rolled_back, and nothing was undone", evidence.seed)
 
 
 def few_reversals(evidence: Evidence) -> Iterator[Violation]:
-    """I8: within one incident a knob is moved back at most once."""
-    reversals = Counter(evidence.plan(plan).get("incident_id", plan) for plan in rolled_back(evidence))
+    """I8: within one incident a knob is moved back at most once; what a person stopped is not counted."""
+    by_itself = [
+        plan for plan in rolled_back(evidence) if (evidence.outcome(plan) or {}).get("ending") == "rolled_back"
+    ]
+    reversals = Counter(evidence.plan(plan).get("incident_id", plan) for plan in by_itself)
     for incident, times in reversals.items():
         if times > 1:
             rows = tuple(p for p in evidence.plans if p["incident_id"] == incident)

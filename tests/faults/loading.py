@@ -4,6 +4,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -16,7 +17,7 @@ def rows_of(connection: sqlite3.Connection) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
         # Table and order are the constants above.
-        bodies = connection.execute(f"SELECT body FROM {table} ORDER BY {order}").fetchall()  # noqa: S608
+        bodies = connection.execute(f"SELECT body FROM {table} ORDER BY {order}").fetchall()
         found[table] = tuple(json.loads(body) for (body,) in bodies)
     cursor = connection.execute("SELECT * FROM knobs")
     names = [column[0] for column in cursor.description]
@@ -52,22 +53,30 @@ async def histories(client: Client, query: str) -> AsyncIterator[dict[str, Any]]
         }
 
 
+ENDED = {
+    "EVENT_TYPE_ACTIVITY_TASK_COMPLETED": "activity",
+    "EVENT_TYPE_ACTIVITY_TASK_FAILED": "activity_failed",
+    "EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT": "activity_failed",
+    "EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED": "activity_cancelled",
+}
+
+
 def events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what the rules look at: activities with request and result, and workflow tasks that failed."""
     scheduled: dict[str, dict[str, Any]] = {}
     found: list[dict[str, Any]] = []
     for event in history:
+        kind = event["eventType"]
         body: dict[str, Any] = next((value for key, value in event.items() if key.endswith("Attributes")), {})
-        match event["eventType"]:
-            case "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED":
-                scheduled[event["eventId"]] = body
-            case "EVENT_TYPE_ACTIVITY_TASK_COMPLETED":
-                asked = scheduled[body["scheduledEventId"]]
-                name, request = asked["activityType"]["name"], argument(asked.get("input"))
-                result = argument(body.get("result"))
-                found.append({"event": "activity", "name": name, "request": request, "result": result})
-            case "EVENT_TYPE_WORKFLOW_TASK_FAILED" if "NON_DETERMINISTIC" in body.get("cause", ""):
-                found.append({"event": "nondeterminism", "text": json.dumps(body.get("failure"))})
+        at = datetime.fromisoformat(event["eventTime"]).timestamp()
+        if kind == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED":
+            scheduled[event["eventId"]] = body
+        elif kind in ENDED:
+            asked = scheduled[body["scheduledEventId"]]
+            what = {"name": asked["activityType"]["name"], "request": argument(asked.get("input"))}
+            found.append({"at": at, "event": ENDED[kind], **what, "result": argument(body.get("result"))})
+        elif kind == "EVENT_TYPE_WORKFLOW_TASK_FAILED" and "NON_DETERMINISTIC" in body.get("cause", ""):
+            found.append({"at": at, "event": "nondeterminism", "text": json.dumps(body.get("failure"))})
     return found
 
 

@@ -10,6 +10,11 @@ ATTEMPTS = 400
 """Attempts at one step: an hour of undoing, one every 15 s, and a worker that dies at every second one."""
 SURE = frozenset({"fixed", "improved", "no_effect", "worse"})
 """Verdicts that claim to have seen something."""
+TAKEN_BACK = frozenset({"failed", "stale", "stopped", "rolled_back"})
+"""Endings after which nothing of the plan may stand."""
+SHIELDED = frozenset({"apply", "undo", "record", "release"})
+REPORTED = frozenset({"member_health", "violations_total"})
+"""What Charter reports itself, with no Prometheus in between."""
 
 
 def one_at_a_time(evidence: Evidence) -> Iterator[Violation]:
@@ -34,17 +39,57 @@ def deterministic(evidence: Evidence) -> Iterator[Violation]:
                 yield Violation("I5", f"{run['workflow_id']}: {event['event']}", evidence.seed, (event,))
 
 
+def undone_if_tried(evidence: Evidence) -> Iterator[Violation]:
+    """I3: a remediation that does not keep its plan asks for the undo of every step it tried, heard or not."""
+    for run in evidence.remediations():
+        outcome = evidence.outcome(run["input"]["plan_id"])
+        if run["status"] != "completed" or outcome is None or run["outcome"] not in TAKEN_BACK:
+            continue
+        missing = steps(run, "apply") - steps(run, "undo")
+        if missing:
+            text = f"{run['workflow_id']} ended {run['outcome']} and left steps {sorted(missing)} it had tried"
+            yield Violation("I3", text, evidence.seed, (summary(run),))
+
+
+def shielded(evidence: Evidence) -> Iterator[Violation]:
+    """I3: nobody's cancellation overtakes a change that is under way, or the record of it."""
+    for run in evidence.remediations():
+        for event in run["events"]:
+            if event["event"] == "activity_cancelled" and event["name"] in SHIELDED:
+                yield Violation("I3", f"{run['workflow_id']}: {event['name']} was cancelled", evidence.seed, (event,))
+
+
+def steps(run: Row, name: str) -> set[int]:
+    """Return the steps for which an activity of this name ended, well or not."""
+    ended = (event for event in run["events"] if event["event"] in ("activity", "activity_failed"))
+    return {event["request"]["step"] for event in ended if event["name"] == name}
+
+
 def never_blind(evidence: Evidence) -> Iterator[Violation]:
     """I7: while nothing can be seen, nothing is decided and nothing is called healthy."""
     for start, end in evidence.blind:
-        for plan in evidence.plans:
-            if start < plan["created_at"] < end:
-                text = f"plan {plan['plan_id']} was made {plan['created_at'] - start:.0f} s into blindness"
-                yield Violation("I7", text, evidence.seed, (plan,))
         for run in evidence.histories:
+            within = [event for event in run["events"] if start < event["at"] < end]
+            for event in guesses(evidence, within):
+                text = f"{run['workflow_id']} decided {event['at'] - start:.0f} s into blindness"
+                yield Violation("I7", text, evidence.seed, (event,))
             healthy = run["type"] == "MapekCycle" and run.get("outcome") == "healthy"
             if healthy and start < run["started"] and (run["closed"] or end) < end:
                 yield Violation("I7", f"{run['workflow_id']} called silence healthy", evidence.seed, (summary(run),))
+
+
+def guesses(evidence: Evidence, events: list[Row]) -> list[Row]:
+    """Return the events in which something was planned for more than what Charter itself reports."""
+    planned = [event for event in events if event["event"] == "activity" and event["name"] == "plan"]
+    return [
+        event for event in planned if any(guessed(evidence, brief["plan_id"]) for brief in event["result"]["plans"])
+    ]
+
+
+def guessed(evidence: Evidence, plan: str) -> bool:
+    """Tell whether a plan answers something that only Prometheus can show."""
+    targets = evidence.plan(plan).get("verification", {}).get("targets", ())
+    return any(metric not in REPORTED for _, metric in targets)
 
 
 def verified_by_samples(evidence: Evidence) -> Iterator[Violation]:

@@ -95,7 +95,9 @@ class ScheduledActivity:
             return
         job = self.resolution()
         job.resolve_activity.result.completed.result.CopyFrom(PAYLOADS.to_payloads([result])[0] or Payload())
-        self.server.note(self.run, "activity", name=self.name, attempt=attempt.number, result=plain(result), **self.about)
+        self.server.note(
+            self.run, "activity", name=self.name, attempt=attempt.number, result=plain(result), **self.about
+        )
         self.resolve(job)
 
     def failed(self, attempt: Attempt, error: ApplicationError) -> None:
@@ -127,7 +129,8 @@ class ScheduledActivity:
         failure = job.resolve_activity.result.failed.failure
         failure.message = "Activity task failed"
         self.describe(failure, cause)
-        self.server.note(self.run, "activity_failed", name=self.name, attempt=attempt.number, text=cause.message)
+        what = {"name": self.name, "attempt": attempt.number, "text": cause.message, **self.about}
+        self.server.note(self.run, "activity_failed", **what)
         self.resolve(job)
 
     def cancel(self) -> None:
@@ -138,6 +141,7 @@ class ScheduledActivity:
         cause = Failure(message="cancelled")
         cause.canceled_failure_info.SetInParent()
         self.describe(job.resolve_activity.result.cancelled.failure, cause)
+        self.server.note(self.run, "activity_cancelled", name=self.name, **self.about)
         self.abandon()
         self.server.tell(self.run, job)
 

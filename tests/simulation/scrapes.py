@@ -25,38 +25,13 @@ from activities.monitor.queries import (
     values_query,
 )
 from activities.monitor.settings import MonitorSettings
-from deploy.charter.meters import Histogram, Meter
+from deploy.charter.meters import Meter
+from tests.simulation.readings import Raw, Values, changes, raw_of, values_of
 
 KEPT = 4200.0
 """Seconds of history: an hour, for a worker whose clock is wrong, and the look-back."""
 LOOKBACK = 300.0
 """Seconds after which Prometheus no longer shows a sample."""
-LATENCY = "metric_validation_latency_ns"
-RATES = (
-    "forbidden_metric_attempts_total",
-    "data_revocation_events_total",
-    "audit_committee_notifications_total",
-    "investigation_initiated_total",
-    "emergency_override_total",
-)
-QUANTILES = (
-    LATENCY,
-    "policy_load_duration_ms",
-    "violation_report_latency_ms",
-    "committee_notification_latency_ms",
-    "data_revocation_latency_ms",
-)
-
-Values = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Raw:
-    """One scrape of one component: its counters summed by name, histograms as (count, total, counts by bucket)."""
-
-    at: float
-    counters: Values
-    histograms: Mapping[str, tuple[float, float, tuple[float, ...]]]
 
 
 @dataclass
@@ -100,7 +75,7 @@ class VirtualPrometheus:
             kept.append(raw_of(at, meter, lying))
             while kept[0].at <= at - self.window:
                 kept.popleft()
-            found.values[name] = self._judged(kept, meter, at)
+            found.values[name] = values_of(kept, meter, at)
             found.moving[name] = changes([raw for raw in kept if raw.at > at - 3 * self.interval])
         for gone in set(self.raw) - set(exports):
             del self.raw[gone]
@@ -148,31 +123,6 @@ class VirtualPrometheus:
             return None
         return self.scrapes[index]
 
-    def _judged(self, kept: Sequence[Raw], meter: Meter, at: float) -> Values:
-        first, last = kept[0], kept[-1]
-        values = {
-            "violations_under_investigation": summed(meter, "violations_under_investigation"),
-            "audit_committee_size": summed(meter, "audit_committee_size"),
-            "committee_size": summed(meter, "audit_committee_size"),
-            "policy_last_load_timestamp": at - summed(meter, "policy_last_load_timestamp"),
-        }
-        span = last.at - first.at
-        if span <= 0:
-            return values
-        for name in (*RATES, "violations_critical"):
-            values[name] = (last.counters[name] - first.counters[name]) / span
-        values["violations_total"] = values.pop("violations_critical")
-        for name in QUANTILES:
-            value = p99(first.histograms[name], last.histograms[name], meter.histograms[name])
-            if value is not None:
-                values[name] = value
-        count, total = (last.histograms[LATENCY][i] - first.histograms[LATENCY][i] for i in (0, 1))
-        values["throughput_ops_per_sec"] = count / span
-        if count > 0:
-            values["validation_latency_seconds"] = total / count / 1e9
-            values["failure_rate"] = (last.counters["violations"] - first.counters["violations"]) / count
-        return values
-
     def _prefilter(self, scrape: Scrape, at: float) -> tuple[Sample, ...]:
         if scrape.prefilter is None:
             scrape.prefilter = tuple(
@@ -192,7 +142,9 @@ class VirtualPrometheus:
                 for signal in self._present(values)
             )
         counted = [
-            Sample(labels={COMPONENT: name}, value=float(sum(map(self._present(values).__contains__, self.steady))), at=at)
+            Sample(
+                labels={COMPONENT: name}, value=float(sum(map(self._present(values).__contains__, self.steady))), at=at
+            )
             for name, values in scrape.values.items()
         ]
         still = [
@@ -225,49 +177,6 @@ class VirtualPrometheus:
         return frozenset(self.signals) - absent
 
 
-def raw_of(at: float, meter: Meter, lying: bool) -> Raw:
-    """Return one scrape of a component; one that lies shows NaN as the sums of its histograms."""
-    totals = {name: summed(meter, name) for name in RATES}
-    totals["violations"] = summed(meter, "violations_total")
-    totals["violations_critical"] = sum(
-        value for (name, labels), value in meter.values.items() if name == "violations_total" and "critical" in labels
-    )
-    histograms = {
-        name: (found.count, math.nan if lying else found.total, tuple(found.at_most))
-        for name, found in meter.histograms.items()
-    }
-    return Raw(at, totals, histograms)
-
-
-def summed(meter: Meter, metric: str) -> float:
-    """Return the sum over a metric's series."""
-    return sum(value for (name, _), value in meter.values.items() if name == metric)
-
-
-def changes(kept: Sequence[Raw]) -> int:
-    """Return how often the validation counter changed."""
-    counts = [math.floor(raw.histograms[LATENCY][0]) for raw in kept]
-    return sum(a != b for a, b in zip(counts, counts[1:], strict=False))
-
-
-def p99(
-    first: tuple[float, float, tuple[float, ...]], last: tuple[float, float, tuple[float, ...]], shape: Histogram
-) -> float | None:
-    """Return the 99 % quantile of what was added in between, NaN if the sum is, None if nothing was added."""
-    count = last[0] - first[0]
-    if count <= 0:
-        return None
-    if math.isnan(last[1] - first[1]):
-        return math.nan
-    rank, below, low = 0.99 * count, 0.0, 0.0
-    for bound, now, then in zip(shape.bounds, last[2], first[2], strict=True):
-        at_most = now - then
-        if at_most >= rank:
-            return low + (bound - low) * (rank - below) / (at_most - below)
-        below, low = at_most, bound
-    return float(shape.bounds[-1])
-
-
 def within(rule: MetricRule, value: float) -> bool:
     """Tell whether the pre-filter leaves the value out: finite, and not beyond the nearer limit."""
     return math.isfinite(value) and not rule.beyond(value, rule.leave)
@@ -279,5 +188,3 @@ def series(points: Mapping[tuple[str, str], list[tuple[float, float]]], label: s
         SampleSeries.model_construct(labels={COMPONENT: name, label: what}, points=tuple(line))
         for (name, what), line in points.items()
     )
-
-

@@ -1,17 +1,14 @@
 """Faults of the plant and of what observes it, one incident after the other."""
 
 import asyncio
-from random import Random
 
 from deploy.charter.faults import FaultKind
 from deploy.charter.keys import Keys
 from deploy.charter.topology import SERVICES
 from tests.simulation.people import People
-from tests.simulation.weather import CALM, CLIMATES, Weather
+from tests.simulation.weather import CALM, Weather
 from tests.simulation.world import World
 
-GAP = 2100.0
-"""Mean seconds of peace between incidents."""
 LONGEST = 700.0
 """Seconds until somebody ends the faults by hand."""
 HOUR = 3600.0
@@ -21,10 +18,14 @@ EYES = ("down", "partial", "frozen")
 
 
 class Troubles:
-    """Brings incidents. `present` while one is on; `blind` collects when nothing true could be seen."""
+    """Brings incidents, with `gap` seconds of peace in between on the mean.
 
-    def __init__(self, world: World, random: Random, weather: Weather, people: People) -> None:
-        self.world, self.random, self.weather, self.people = world, random, weather, people
+    `present` while one is on; `blind` collects when nothing true could be seen.
+    """
+
+    def __init__(self, world: World, weather: Weather, people: People, gap: float) -> None:
+        self.random, self.gap = weather.random, gap
+        self.world, self.weather, self.people = world, weather, people
         self.present = False
         self.count = 0
         self.blind: list[tuple[float, float]] = []
@@ -33,14 +34,14 @@ class Troubles:
     async def come_and_go(self) -> None:
         """Bring one incident after the other, until cancelled."""
         while True:
-            await asyncio.sleep(120.0 + self.random.expovariate(1.0 / GAP))
+            await asyncio.sleep(120.0 + self.random.expovariate(1.0 / self.gap))
             await self.incident()
 
     async def incident(self) -> None:
         """Bring one incident: a fault or two, the weather of the day, people who do things."""
         self.present = True
         self.count += 1
-        self.weather.climate = self.random.choice(CLIMATES)
+        self.weather.climate = self.random.choice(self.weather.climates)
         self.inject()
         until = self.world.now + self.random.uniform(150.0, LONGEST)
         while self.world.now < until and (self.world.plant.faults or self.world.engine.running):
@@ -76,10 +77,9 @@ class Troubles:
         elif drawn < 0.10:
             self.look_away("")
         elif drawn < 0.12:
-            self.world.skew = self.random.choice((-HOUR, 0.0, HOUR))
-            self.world.counts["clock steps"] += 1
-        elif drawn < 0.16:
-            self.world.skew = 0.0
+            self.turn_clock(self.random.choice((-HOUR, HOUR)))
+        elif drawn < 0.16 and self.world.skew:
+            self.turn_clock(0.0)
         elif drawn < 0.18:
             self.world.charter.keys = Keys()
             self.world.counts["keys forgotten"] += 1
@@ -87,13 +87,22 @@ class Troubles:
             self.one_fault()
 
     def look_away(self, trouble: str) -> None:
-        """Set what is wrong with Prometheus; remember how long nothing could be seen."""
+        """Set what is wrong with Prometheus."""
         self.world.prometheus.trouble = trouble
-        if trouble:
-            self.world.counts[f"prometheus {trouble}"] += 1
-            if self.blind_since is None:
-                self.blind_since = self.world.now
-        elif self.blind_since is not None:
+        self.world.counts[f"prometheus {trouble or 'well'}"] += 1
+        self.note_sight()
+
+    def turn_clock(self, skew: float) -> None:
+        """Make the worker's clock wrong by so many seconds."""
+        self.world.skew = skew
+        self.world.counts["clock steps"] += 1
+
+    def note_sight(self) -> None:
+        """Remember how long nothing true could be seen."""
+        blind = bool(self.world.prometheus.trouble)
+        if blind and self.blind_since is None:
+            self.blind_since = self.world.now
+        elif not blind and self.blind_since is not None:
             # A frozen Prometheus is believed while its samples are fresh, and a cycle may act a minute after it looked.
             self.blind.append((self.blind_since + 120.0, self.world.now))
             self.blind_since = None
@@ -101,7 +110,7 @@ class Troubles:
     def end(self) -> None:
         """End all trouble."""
         self.look_away("")
-        self.world.skew = 0.0
+        self.turn_clock(0.0)
         self.weather.climate = CALM
         self.world.plant.heal()
         self.world.charter.cache.clear()

@@ -43,12 +43,21 @@ CLIMATES = (
     Climate(kill=0.01, freeze=0.005, locked=0.01, unheard=0.01, changes=0.2, reads=0.01),
 )
 
+HARSH = (
+    Climate(changes=0.7, unheard=0.05),
+    Climate(kill=0.02, changes=0.5, unheard=0.05),
+)
+"""For a hunt: what the promises are about, all the time."""
+
 
 class Weather:
-    """Trouble drawn from `random` in the present `climate`. `counts` tells how often each kind came."""
+    """Trouble drawn from `random` in the present `climate`. `counts` tells how often each kind came.
 
-    def __init__(self, random: Random) -> None:
-        self.random, self.climate = random, CALM
+    `climates` are those an incident may come with.
+    """
+
+    def __init__(self, random: Random, climates: tuple[Climate, ...] = CLIMATES) -> None:
+        self.random, self.climate, self.climates = random, CALM, climates
         self.counts: dict[str, int] = {}
 
     def at(self, edge: str, point: str) -> str:

@@ -43,7 +43,7 @@ async def inject(  # noqa: PLR0913 - a command's options are its parameters
         show.as_json({"labels": labels, "starts_at": start, "resolved": resolve})
     else:
         told = "resolved" if resolve else f"fires for {seconds:g} s"
-        show.line(f"{name} {told} at {config.alertmanager.url}; see `mapek cycles --trigger alert`")
+        show.line(f"{name} {told} at {config.alertmanager.url}; see `mapek cycles`")
 
 
 def _pair(text: str) -> tuple[str, str]:

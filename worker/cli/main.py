@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
-from worker.cli import alert, cycle, decide, doctor, explain, look, process, show, undo
+from worker.cli import alert, backtest, cycle, decide, doctor, explain, look, process, show, undo
 from worker.cli.session import Session
 from worker.config_file import Place
 
@@ -128,6 +128,7 @@ app.command("pause")(decide.pause)
 app.command("resume")(decide.resume)
 app.command("stop")(decide.stop)
 app.command("undo")(undo.undo)
+app.command("backtest")(backtest.backtest)
 app.command("doctor")(doctor.doctor)
 alert_app.command("inject")(alert.inject)
 app.add_typer(alert_app, name="alert")

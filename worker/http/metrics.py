@@ -110,3 +110,39 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.mode = Gauge(
+            "mapek_mode",
+            "1 for the mode a loop is in (act, observe, stopped), 0 for the others.",
+            ("loop", "mode"),
+            registry=registry,
+        )
+        self.quarantined = Gauge(
+            "mapek_quarantined_knobs",
+            "Knobs that are locked until a person releases them, because a rollback failed.",
+            ("loop",),
+            registry=registry,
+        )
+        self.incidents_closed = Gauge(
+            "mapek_incidents_closed_total",
+            "Incidents that are over, as the store counts them: the same on every worker.",
+            ("charter",),
+            registry=registry,
+        )
+        self.detection_seconds = Gauge(
+            "mapek_incident_detection_seconds_total",
+            "Seconds from onset to detection of all incidents that are over; by their number it is MTTD.",
+            ("charter",),
+            registry=registry,
+        )
+        self.repair_seconds = Gauge(
+            "mapek_incident_repair_seconds_total",
+            "Seconds from onset to the end of all incidents that are over; by their number it is MTTR.",
+            ("charter",),
+            registry=registry,
+        )
+        self.workflow_task_failures = Counter(
+            "mapek_workflow_task_failures_total",
+            "Workflow tasks that failed in this process: workflow code raised, or does not replay.",
+            ("task_queue",),
+            registry=registry,
+        )

@@ -7,7 +7,7 @@ from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import knobs, modes
 from activities.model.audit import AuditEntry
 from activities.model.guards import GuardState, KnobGuard
-from activities.model.incident import Incident, Rung
+from activities.model.incident import Closed, Incident, Rung
 from activities.model.mode import Mode
 
 
@@ -45,6 +45,10 @@ class Guards:
     async def close_quiet(self, charter: str, before: float) -> int:
         """Close, as of `before`, the incidents last seen earlier that have no rung running; return how many."""
         return await self._database.write(lambda c: incidents.close_quiet(c, charter, before))
+
+    async def closed(self, charter: str) -> Closed:
+        """Return how many incidents of the Charter are over, and how long they took."""
+        return await self._database.read(lambda connection: incidents.closed(connection, charter))
 
     async def quarantine(self, charter: str, knob: str, loop: str, why: str, now: float) -> None:
         """Keep every plan off the knob until a person releases it; the audit tells which loop asked."""

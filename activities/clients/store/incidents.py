@@ -1,9 +1,9 @@
 """Incidents and the rungs of their ladders, as statements inside a transaction of the guards."""
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 
 from activities.clients.store.schema import incidents, rungs
-from activities.model.incident import Incident, Rung, incident_id
+from activities.model.incident import Closed, Incident, Rung, incident_id
 
 
 def still_open(connection: Connection, charter: str) -> tuple[Incident, ...]:
@@ -15,6 +15,14 @@ def still_open(connection: Connection, charter: str) -> tuple[Incident, ...]:
     )
     rows = connection.execute(query).mappings().all()
     return tuple(Incident(**row, rungs=_rungs(connection, row["incident_id"])) for row in rows)
+
+
+def closed(connection: Connection, charter: str) -> Closed:
+    """Return how many incidents of a Charter are over, and how long they took."""
+    took = [func.sum(end - incidents.c.onset) for end in (incidents.c.opened_at, incidents.c.closed_at)]
+    query = select(func.count(), *took).where(incidents.c.charter == charter, incidents.c.closed_at.is_not(None))
+    number, detection, repair = connection.execute(query).one()
+    return Closed(number=number, detection=detection or 0.0, repair=repair or 0.0)
 
 
 def opened(connection: Connection, charter: str, knob: str, times: tuple[float, float]) -> Incident:

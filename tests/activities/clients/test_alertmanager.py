@@ -1,11 +1,14 @@
 """Which alerts Alertmanager holds."""
 
+import json
+
 import httpx
 import pytest
 
-from activities.clients.alertmanager import ActiveAlert, AlertmanagerClient
+from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import Http
-from activities.model.errors import Overloaded, Unreadable
+from activities.model.alertmanager import ActiveAlert, Matcher, Silence
+from activities.model.errors import Overloaded, Rejected, Unreadable
 
 ALERT = {
     "annotations": {"summary": "too slow"},
@@ -64,3 +67,38 @@ async def test_ready():
     assert seen[0].url.path == "/-/ready"
     with pytest.raises(Overloaded):
         await alertmanager(httpx.Response(503), []).ready()
+
+
+async def test_muted_alerts():
+    """Asked for, they come too, and say by what they are muted."""
+    seen: list[httpx.Request] = []
+    silenced = {**ALERT, "status": {"inhibitedBy": [], "silencedBy": ["s1"], "mutedBy": [], "state": "suppressed"}}
+    inhibited = {**ALERT, "status": {"inhibitedBy": ["f"], "silencedBy": [], "state": "suppressed"}}
+    got = await alertmanager(httpx.Response(200, json=[ALERT, silenced, inhibited]), seen).alerts(muted=True)
+    assert [(one.silenced, one.inhibited) for one in got] == [(False, False), (True, False), (False, True)]
+    assert (seen[0].url.params["silenced"], seen[0].url.params["inhibited"]) == ("true", "true")
+
+
+async def test_silences():
+    """Active or not, with their matchers; a matcher of an old Alertmanager demands equality."""
+    matchers = [
+        {"name": "a", "value": "b.*", "isRegex": True, "isEqual": False},
+        {"name": "c", "value": "d", "isRegex": False},
+    ]
+    body = [{"id": "s1", "status": {"state": "active"}, "matchers": matchers, "createdBy": "me"}]
+    (got,) = await alertmanager(httpx.Response(200, json=body), []).silences()
+    assert got == Silence(
+        id="s1",
+        active=True,
+        matchers=(Matcher(name="a", value="b.*", regex=True, equal=False), Matcher(name="c", value="d")),
+    )
+
+
+async def test_firing_an_alert():
+    """It is posted as Prometheus posts one; a refusal raises."""
+    seen: list[httpx.Request] = []
+    await alertmanager(httpx.Response(200), seen).fire({"alertname": "A"}, {}, (1768990500.5, 1768990560.0))
+    (posted,) = json.loads(seen[0].content)
+    assert (posted["startsAt"], posted["endsAt"]) == ("2026-01-21T10:15:00.500000+00:00", "2026-01-21T10:16:00+00:00")
+    with pytest.raises(Rejected):
+        await alertmanager(httpx.Response(400, json={}), []).fire({"": ""}, {}, (1.0, 2.0))

@@ -7,55 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
-from starlette.routing import Route
 
-from activities.model.alert import AlertBatch
-from activities.model.errors import ConfigurationError, Unreachable
+from activities.model.errors import ConfigurationError
 from tests.worker.alerts.bodies import alert, body
-from tests.worker.http.test_service import secret, state
-from worker.alerts.handover import HandOver
+from tests.worker.http.doors import BEARER, PATH, World
 from worker.alerts.payload import MAX_BYTES
 from worker.config_sections import AlertRoute
 from worker.http import impatient, webhook
 from worker.http.gate import Gate
-from worker.http.metrics import Metrics
-from worker.http.service import app, serve
-from worker.http.webhook import Delivery, Webhook
-
-PATH = "/webhooks/alerts"
-BEARER = {"authorization": "Bearer new"}
-
-
-class World:
-    """A service whose loops only note what they are told."""
-
-    def __init__(self, routes: tuple[AlertRoute, ...] = ()) -> None:
-        self.told: dict[str, list[AlertBatch]] = {"first": [], "second": []}
-        self.down = False
-        self.metrics = Metrics(CollectorRegistry())
-        ways = {loop: HandOver(self.sender(loop), 5.0) for loop in self.told}
-        door = Webhook(Gate([secret("new"), secret("old")]), Delivery(ways, routes, "first"), self.metrics)
-        self.app = app(state(routes=[Route(PATH, door.post, methods=["POST"])]))
-
-    def sender(self, loop: str) -> Any:
-        async def send(batch: AlertBatch) -> None:
-            if self.down:
-                raise Unreachable("Temporal is away, token=geheim")
-            self.told[loop].append(batch)
-
-        return send
-
-    async def post(self, content: Any, headers: dict[str, str] | None = None) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://mapek") as client:
-            return await client.post(PATH, content=content, headers=BEARER if headers is None else headers)
-
-    def fingerprints(self, loop: str = "first") -> list[str]:
-        return [one.fingerprint for batch in self.told[loop] for one in batch.alerts]
-
-    def counted(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"mapek_alerts_{name}_total", labels) or 0.0
+from worker.http.service import serve
 
 
 def basic(user: str, password: str) -> dict[str, str]:
@@ -249,3 +209,12 @@ async def test_nothing_in_a_payload_is_fetched() -> None:
     await asyncio.sleep(0.1)
     server.close()
     assert asked == []
+
+
+async def test_strangers_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What is no HTTP is answered 400, what is not let in 401, and neither leaves a line."""
+    async with serve(World().app, "127.0.0.1", 0) as port:
+        assert (await exchange(port, b"\x16\x03\x01 hello\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        head = b"POST /webhooks/alerts HTTP/1.1\r\nHost: m\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        assert (await exchange(port, head)).startswith(b"HTTP/1.1 401 ")
+    assert [record for record in caplog.records if record.name.startswith(("uvicorn", "mapek"))] == []

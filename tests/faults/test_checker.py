@@ -1,0 +1,170 @@
+"""The checker on small runs written by hand: it finds what is broken, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.faults.checker import check
+from tests.faults.evidence import Evidence
+
+PLAN, OTHER = "a1b2c3d4e5f6", "ffffffffffff"
+AT = 1000.0
+
+
+def entry(step=0, direction="do", before=7, at=AT, **changes):
+    """A row of Charter's ledger."""
+    effect = "applied" if direction == "do" else "rolled_back"
+    key = f"{PLAN}-{step}-{direction}"
+    row = {"at": at, "effect": effect, "kind": "APPLY_POLICY", "knob": "admission", "policy_id": "policy_2", "key": key}
+    return {**row, "generation_before": before, "generation_after": before + 1, **changes}
+
+
+def sent(step=0, direction="do", **changes):
+    """The audit row before a change is sent."""
+    row = {"at": AT - 1, "kind": "attempt", "plan_id": PLAN, "knob": "admission", "key": f"{PLAN}-{step}-{direction}"}
+    return {**row, "step": step, "direction": direction, "phase": "before", "text": "", **changes}
+
+
+def ending(at=AT + 100, text="fixed"):
+    """The audit row of an ending."""
+    return {"at": at, "kind": "ending", "plan_id": PLAN, "knob": "admission", "key": "", "phase": "", "text": text}
+
+
+def remediation(workflow_id="mapek-fix:charter:admission", plan=PLAN, started=AT - 20, closed=AT + 200, events=()):
+    """A run of a remediation."""
+    run = {"workflow_id": workflow_id, "run_id": "r", "type": "Remediation", "input": {"plan_id": plan}}
+    return {**run, "started": started, "closed": closed, "status": "completed", "outcome": "fixed", "events": events}
+
+
+def plan(plan_id=PLAN, **changes):
+    """A stored plan."""
+    rule = {"samples": 5, "passes": 4, "targets": [["gateway", "failure_rate"]]}
+    row = {"plan_id": plan_id, "knob": "admission", "incident_id": "i", "generation": 7, "created_at": AT - 20}
+    return {**row, "verification": rule, **changes}
+
+
+def outcome(kind="fixed", **changes):
+    """A stored outcome."""
+    return {"plan_id": PLAN, "ending": kind, "at": AT + 100, "seconds": 90.0, **changes}
+
+
+def verify(verdict="fixed", samples=5):
+    """The result of a verification in a history."""
+    result = {"verdict": verdict, "samples": samples}
+    return {"at": AT + 90, "event": "activity", "name": "verify", "result": result}
+
+
+GOOD = Evidence(
+    seed=1,
+    ledger=(entry(),),
+    audit=(sent(), ending()),
+    plans=(plan(), plan(OTHER)),
+    outcomes=(outcome(),),
+    histories=(remediation(events=(verify(),)),),
+    quiet_since=AT + 200,
+    ended=AT + 400,
+)
+ROLLED_BACK = replace(
+    GOOD,
+    ledger=(entry(), entry(direction="undo", before=8, at=AT + 60)),
+    audit=(sent(), sent(direction="undo"), ending(text="rolled_back")),
+    outcomes=(outcome("rolled_back"),),
+)
+MEMBERS = [{"name": f"validator-{n}", "healthy": n != 1} for n in range(1, 6)]
+
+
+def restart(member):
+    """Charter's state before a restart of ours."""
+    before = {"replicas": 5, "members": MEMBERS}
+    return {"at": AT, "key": f"{PLAN}-0-do", "kind": "RESTART_SERVICE", "body": {"member": member}, "before": before}
+
+
+BLIND_DECISION = {"at": AT - 20, "event": "activity", "name": "plan", "result": {"plans": [{"plan_id": PLAN}]}}
+TRIED = {"at": AT, "event": "activity_failed", "name": "apply", "request": {"step": 0}}
+OVERTAKEN = {"at": AT, "event": "activity_cancelled", "name": "undo", "request": {"step": 0}}
+BROKEN = {
+    "done twice": ("I1", replace(GOOD, ledger=(entry(), entry(before=8)))),
+    "done twice under two keys": (
+        "I1",
+        replace(
+            GOOD, ledger=(entry(key="x"), entry(key="y", before=8)), audit=(sent(key="x"), sent(key="y"), ending())
+        ),
+    ),
+    "sent without a key": ("I1", replace(GOOD, audit=(*GOOD.audit, sent(key="")))),
+    "sent without a row before it": ("I1", replace(GOOD, audit=(ending(),))),
+    "undone though not done": ("I1", replace(ROLLED_BACK, ledger=(entry(direction="undo"),))),
+    "stale": ("fence", replace(GOOD, plans=(plan(generation=6),))),
+    "undone over another's change": ("fence", replace(ROLLED_BACK, ledger=(entry(), entry(0, "undo", 9)))),
+    "below quorum + 1": ("quorum", replace(GOOD, committee=(restart("validator-2"),))),
+    "half undone": ("I3", replace(GOOD, outcomes=(outcome("rolled_back"),))),
+    "undone though fixed": ("I3", replace(ROLLED_BACK, outcomes=(outcome(),))),
+    "belongs to nobody": ("I4", replace(GOOD, outcomes=(), audit=(sent(),))),
+    "done after its end": ("I4", replace(GOOD, outcomes=(outcome("failed", at=AT - 5),))),
+    "left what was tried": (
+        "I3",
+        replace(
+            GOOD,
+            ledger=(),
+            outcomes=(outcome("failed"),),
+            histories=({**remediation(events=(TRIED,)), "outcome": "failed"},),
+        ),
+    ),
+    "overtaken by a cancellation": ("I3", replace(GOOD, histories=(remediation(events=(OVERTAKEN,)),))),
+    "another command on replay": (
+        "I5",
+        replace(GOOD, histories=(remediation(events=({"at": AT, "event": "nondeterminism"},)),)),
+    ),
+    "two at once": ("I6", replace(GOOD, histories=(*GOOD.histories, remediation("mapek-fix:charter:x", OTHER, AT)))),
+    "decided blind": (
+        "I7",
+        replace(GOOD, blind=((AT - 60, AT),), histories=(remediation(events=(BLIND_DECISION,)),)),
+    ),
+    "verified by nothing": ("I7", replace(GOOD, histories=(remediation(events=(verify(samples=0),)),))),
+    "moved back twice": (
+        "I8",
+        replace(
+            ROLLED_BACK,
+            outcomes=(*ROLLED_BACK.outcomes, outcome("rolled_back", plan_id=OTHER)),
+            ledger=(
+                *ROLLED_BACK.ledger,
+                entry(before=9, key=f"{OTHER}-0-do"),
+                entry(direction="undo", before=10, key=f"{OTHER}-0-undo"),
+            ),
+        ),
+    ),
+    "ended twice": ("I9", replace(GOOD, audit=(*GOOD.audit, ending(AT + 120)))),
+    "fixed though never done": ("I9", replace(GOOD, ledger=())),
+    "tried for ever": ("I10", replace(GOOD, audit=(*GOOD.audit, *(sent() for _ in range(500))))),
+    "alert without a cycle": ("I2", replace(GOOD, alerts=({"answered_at": AT},), observed=(AT - 1,))),
+}
+
+
+@pytest.mark.parametrize("evidence", [GOOD, ROLLED_BACK], ids=["kept", "rolled back"])
+def test_a_good_run_is_good(evidence):
+    """Nothing is found in a run that broke nothing."""
+    assert check(evidence) == []
+
+
+@pytest.mark.parametrize(("invariant", "evidence"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_invariant_is_found(invariant, evidence):
+    """Each way to break an invariant is found under its name, with the seed."""
+    found = check(evidence)
+    assert invariant in {violation.invariant for violation in found}
+    assert all("seed 1" in str(violation) for violation in found)
+
+
+def test_a_dead_member_may_be_restarted_below_quorum():
+    """Restarting who is dead already takes nobody away."""
+    assert check(replace(GOOD, committee=(restart("validator-1"),))) == []
+
+
+def test_what_is_still_held_may_stand():
+    """An applied plan whose remediation runs is not yet anybody's fault."""
+    held = replace(GOOD, outcomes=(), audit=(sent(),), histories=(remediation(closed=None),))
+    assert check(held) == []
+
+
+def test_a_quarantine_excuses_what_stands():
+    """A rollback that failed is escalated on record."""
+    knobs = ({"knob": "admission", "quarantined": 1},)
+    assert check(replace(GOOD, outcomes=(outcome("rolled_back"),), knobs=knobs)) == []

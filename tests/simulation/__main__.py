@@ -1,0 +1,85 @@
+"""`make simulate`: a million cycles in virtual time, on all cores, with figures on screen and in a file."""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from tests.simulation.driver import Temper
+from tests.simulation.lives import Found, live
+
+CYCLES = 2000
+"""Cycles of one life: long enough to learn, short enough that a seed is played again in seconds."""
+PEACEFUL = 60_000
+"""Cycles without a fault, in which nothing may be done."""
+WANTED = {"cycles": 1_000_000, "incidents": 10_000}
+VERDICTS = ("fixed", "improved", "no_effect", "worse", "inconclusive")
+EACH = 100
+"""How often every verdict has to come."""
+
+
+def main() -> int:
+    """Play all lives; return 0 if no invariant broke and everything came often enough."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--lives", type=int, default=WANTED["cycles"] // CYCLES + 1)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--peaceful", type=int, default=PEACEFUL, help="cycles without a fault")
+    parser.add_argument("--json", type=Path, default=None, help="file for the figures")
+    parsed = parser.parse_args()
+    started = time.monotonic()
+    with multiprocessing.Pool(os.cpu_count()) as pool:
+        found = gathered(pool.imap_unordered(partial(live, cycles=CYCLES), seeds(parsed.first_seed, parsed.lives)))
+        peaceful_lives = -(-parsed.peaceful // CYCLES)
+        quiet = partial(live, cycles=CYCLES, temper=Temper.PEACEFUL)
+        peace = gathered(pool.imap_unordered(quiet, seeds(parsed.first_seed, peaceful_lives)))
+    short = shortfalls(found, peace, full=parsed.lives * CYCLES >= WANTED["cycles"])
+    report = {
+        "seconds": round(time.monotonic() - started, 1),
+        "figures": dict(sorted(found.figures.items())),
+        "peaceful": dict(sorted(peace.figures.items())),
+        "violations": [str(one) for one in found.violations + peace.violations],
+        "short of": short,
+    }
+    print(json.dumps(report, indent=1))
+    if parsed.json:
+        parsed.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    return 1 if report["violations"] or short else 0
+
+
+def seeds(first: int, count: int) -> range:
+    """Return the seeds of so many lives."""
+    return range(first, first + count)
+
+
+def gathered(lives: object) -> Found:
+    """Return everything found, telling the first violation of each life as it comes."""
+    total = Found()
+    for one in lives:  # type: ignore[attr-defined]
+        total.add(one)
+        for violation in one.violations[:1]:
+            print(violation, file=sys.stderr, flush=True)
+    return total
+
+
+def shortfalls(found: Found, peace: Found, full: bool) -> list[str]:
+    """Return what did not come as often as it has to; of a part of the lives only what must never come."""
+    short = [
+        f"{count} effects in peace" for name, count in peace.figures.items() if name == "effects of ours" and count
+    ]
+    if found.figures["crashes"] + peace.figures["crashes"]:
+        short.append("an activity raised what is not in the error family")
+    if full:
+        short += [
+            f"{name}: {found.figures[name]} < {least}" for name, least in WANTED.items() if found.figures[name] < least
+        ]
+        names = (f"verdict {verdict}" for verdict in VERDICTS)
+        short += [f"{name}: {found.figures[name]} < {EACH}" for name in names if found.figures[name] < EACH]
+    return short
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Many lives, each from a seed of its own: what `make simulate` plays on all cores."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.faults.evidence import Violation
+from tests.simulation.driver import Driver, Temper
+from tests.simulation.plant import coarse_ticks
+from tests.simulation.report import judged
+from tests.simulation.virtual import run
+
+
+@dataclass
+class Found:
+    """Figures of one or many lives, and every violation in them."""
+
+    figures: Counter[str] = field(default_factory=Counter)
+    violations: list[Violation] = field(default_factory=list)
+
+    def add(self, other: "Found") -> None:
+        """Take another's figures and violations in."""
+        self.figures.update(other.figures)
+        self.violations += other.violations
+
+
+def live(seed: int, cycles: int, temper: Temper = Temper.USUAL) -> Found:
+    """Play one life and judge it."""
+
+    async def main() -> Found:
+        driver = Driver(seed, temper)
+        await driver.live(cycles)
+        violations, figures = judged(driver, seed)
+        return Found(Counter(figures), violations)
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with coarse_ticks():
+            return run(main())
+    finally:
+        logging.disable(before)

@@ -1,0 +1,100 @@
+"""The engine behind the simulation keeps the promises it stands in for."""
+
+import asyncio
+
+from activities.model.remediation import (
+    ApplyRequest,
+    PrepareRequest,
+    RecordRequest,
+    ReleaseRequest,
+    RemediationRequest,
+    UndoRequest,
+    VerifyRequest,
+)
+from tests.simulation.attempts import CURRENT
+from tests.simulation.engine import Engine
+from tests.simulation.virtual import run
+from tests.workflows import answers
+from tests.workflows.scripted import Script
+from workflows.remediation import Remediation
+
+REQUESTS = {
+    "prepare": PrepareRequest,
+    "apply": ApplyRequest,
+    "undo": UndoRequest,
+    "verify": VerifyRequest,
+    "record": RecordRequest,
+    "release": ReleaseRequest,
+}
+
+
+def engine_of(script):
+    """An engine whose activities take a second each and answer from a script."""
+
+    def scripted(name, kind):
+        async def activity(request):
+            await asyncio.sleep(1.0)
+            return await script.answer(name, request)
+
+        activity.__annotations__ = {"request": kind}
+        return activity
+
+    activities = {name: scripted(name, kind) for name, kind in REQUESTS.items()}
+    return Engine({"Remediation": Remediation}, activities, lambda: 0.01)
+
+
+def played(script, meddle=None, at=0.0):
+    """Play a remediation to its end and return its run; `meddle` is called with the engine after `at` seconds."""
+
+    async def main():
+        engine = engine_of(script)
+        started = engine.start("Remediation", "mapek-fix:charter:k", RemediationRequest(loop="c", plan_id=answers.PLAN))
+        await asyncio.sleep(at)
+        if meddle:
+            meddle(engine)
+        await asyncio.sleep(10_000.0)
+        return started
+
+    return run(main())
+
+
+def test_a_remediation_runs_to_its_end():
+    """The product's workflow is carried out by activations alone."""
+    assert played(Script(answers.remediation())).attributes["MapekOutcome"] == "fixed"
+
+
+def test_a_killed_worker_is_replayed():
+    """After a worker's death its workflow goes on where it was, and says on replay what it said before."""
+    for tenth in range(0, 45, 3):
+        done = played(Script(answers.remediation(verify=answers.MADE_WORSE)), Engine.kill_worker, tenth / 10)
+        assert done.attributes["MapekOutcome"] == "rolled_back"
+        assert not [event for event in done.history if event["event"] == "nondeterminism"]
+
+
+def test_a_dead_attempt_is_tried_again():
+    """What died with its worker is another attempt, once its heartbeat was missed."""
+    script = Script(answers.remediation())
+    done = played(script, Engine.kill_worker, 1.5)
+    apply = next(event for event in done.history if event.get("name") == "apply")
+    assert apply["attempt"] == 2
+    assert len(script.requests("apply")) == 1
+
+
+def test_a_cancelled_remediation_compensates():
+    """A cancellation while a step is in flight lets it end, undoes it and records that it was stopped."""
+    script = Script(answers.remediation(undo=answers.UNDONE))
+    played(script, lambda engine: engine.cancel("mapek-fix:charter:k"), 1.5)
+    assert [name for name, _ in script.calls] == ["prepare", "apply", "undo", "verify", "record"]
+    assert script.requests("record")[0].ending == "stopped"
+
+
+def test_a_terminated_run_frees_its_id():
+    """Whoever is terminated does nothing more, and another one may hold the knob."""
+
+    def terminate(engine):
+        engine.terminate("mapek-fix:charter:k")
+        assert "mapek-fix:charter:k" not in engine.running
+
+    done = played(Script(answers.remediation()), terminate, 1.5)
+    assert done.status == "terminated"
+    assert CURRENT.get() is None

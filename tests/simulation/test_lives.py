@@ -1,0 +1,33 @@
+"""A slice of the simulation; `make simulate` plays the whole of it."""
+
+from tests.simulation.driver import Temper
+from tests.simulation.lives import live
+
+
+def test_no_invariant_breaks_in_a_troubled_life():
+    """Faults, crashes, lost replies, people and foreign writers leave every invariant whole."""
+    found = live(1, 300)
+    assert found.violations == []
+    assert found.figures["cycles"] >= 300
+    assert found.figures["faults brought"] > 0
+    assert found.figures["crashes"] == 0
+
+
+def test_no_invariant_breaks_in_a_harsh_life():
+    """Neither do they when most changes fail and workers die all the time."""
+    found = live(3, 80, Temper.HARSH)
+    assert found.violations == []
+    assert found.figures["effects of ours"] > 0
+
+
+def test_peace_is_left_alone():
+    """Without a fault, and with the plant's own noise, nothing is ever done."""
+    figures = live(4, 100, Temper.PEACEFUL).figures
+    assert figures["effects of ours"] == figures["incidents"] == 0
+    assert figures["cycle healthy"] + figures["cycle blind"] == figures["cycles"]
+    assert figures["cycle blind"] <= 2, "before there are rates nothing can be seen"
+
+
+def test_a_seed_is_a_life():
+    """The same seed plays the same life, to the last figure."""
+    assert live(5, 40, Temper.HARSH).figures == live(5, 40, Temper.HARSH).figures

@@ -1,0 +1,60 @@
+"""The whole service against its OpenAPI document, by generated requests."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from deploy.local.render import ROOT
+from tests.worker.http.doors import BEARER, World
+from worker.http.service import serve
+
+EXAMPLES = int(os.environ.get("MAPEK_EXAMPLES", "20"))
+"""Generated requests for each path."""
+DOCUMENT = schemathesis.openapi.from_path(ROOT / "worker/http/openapi.yaml")
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The service in a thread of its own: the generated requests are sent synchronously."""
+    ready, done = threading.Event(), threading.Event()
+    found: list[int] = []
+
+    async def run() -> None:
+        async with serve(World().app, "127.0.0.1", 0) as port:
+            found.append(port)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    assert ready.wait(10)
+    yield f"http://127.0.0.1:{found[0]}"
+    done.set()
+    thread.join(10)
+
+
+@DOCUMENT.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_the_document_says(case: schemathesis.Case, address: str) -> None:
+    """Valid or not, every request with a token is answered as documented, and by no 5xx but 503."""
+    case.call_and_validate(base_url=address, headers=BEARER, checks=CHECKS)
+
+
+@DOCUMENT.include(path="/webhooks/alerts").parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_strangers(case: schemathesis.Case, address: str) -> None:
+    """Whatever is in it, without a token it is refused; so is any other method."""
+    reply = case.call(base_url=address, headers={"Authorization": "Bearer wrong"})
+    assert reply.status_code == (401 if reply.request.method == "POST" else 405)

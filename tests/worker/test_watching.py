@@ -1,0 +1,119 @@
+"""What the store knows and what the SDK measures, as metrics."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.clients.charter import CharterClient
+from activities.clients.http import Http
+from activities.clients.prometheus import PrometheusClient
+from activities.clients.store.store import Store, open_store
+from activities.model.mode import Mode, ModeName
+from activities.parts import LoopParts, Parts
+from activities.settings import LoopSettings
+from tests.end_to_end.waiting import wait_until
+from worker.http.metrics import Metrics
+from worker.watching import MEASUREMENTS, count_failures, look
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    opened = await open_store("memory")
+    yield opened
+    await opened.close()
+
+
+async def shown(store: Store, name: str, **labels: str) -> float | None:
+    """Return a metric after one look at the store."""
+    http, metrics = Http(), Metrics(CollectorRegistry())
+    loop = LoopParts(LoopSettings(), PrometheusClient(http, "http://p"), CharterClient(http, "http://c", str))
+    await look(loop, Parts({"charter": loop}, store, lambda: 1000.0, "w"), metrics)
+    await http.close()
+    return metrics.registry.get_sample_value(name, labels)
+
+
+async def test_modes(store: Store) -> None:
+    """The mode in force is 1, the others 0; the first mode counts while nobody set one."""
+    assert await shown(store, "mapek_mode", loop="charter", mode="observe") == 1
+    await store.guards.set_mode(Mode(loop="charter", name=ModeName.STOPPED, who="me", why="x", at=900.0))
+    assert await shown(store, "mapek_mode", loop="charter", mode="observe") == 0
+    assert await shown(store, "mapek_mode", loop="charter", mode="stopped") == 1
+
+
+async def test_quarantined_knobs(store: Store) -> None:
+    """They are counted until they are released."""
+    await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 1.0)
+    assert await shown(store, "mapek_quarantined_knobs", loop="charter") == 1
+    await store.guards.release("charter", "committee", "me", "mended", 2.0)
+    assert await shown(store, "mapek_quarantined_knobs", loop="charter") == 0
+
+
+async def test_time_to_detect_and_to_repair(store: Store) -> None:
+    """Incidents that are over: onset to detection, and onset to the end; an open one does not count."""
+    await store.guards.open_incident("charter", "committee", 100.0, 130.0)
+    await store.guards.open_incident("charter", "retry.gateway", 200.0, 210.0)
+    await store.guards.close_quiet("charter", 160.0)
+    assert await shown(store, "mapek_incidents_closed_total", charter="charter") == 1
+    assert await shown(store, "mapek_incident_detection_seconds_total", charter="charter") == 30
+    assert await shown(store, "mapek_incident_repair_seconds_total", charter="charter") == 60
+
+
+@workflow.defn
+class Broken:
+    @workflow.run
+    async def run(self) -> None:
+        raise RuntimeError("a mistake in workflow code")
+
+
+@dataclass
+class Metric:
+    name: str
+
+
+@dataclass
+class Update:
+    metric: Metric
+    value: int = 1
+    attributes: dict[str, Any] = field(default_factory=lambda: {"task_queue": "mapek"})
+
+
+def test_only_failures_are_counted() -> None:
+    """Everything else the SDK measures is let go."""
+    metrics = Metrics(CollectorRegistry())
+    count_failures(
+        [Update(Metric("temporal_request")), Update(Metric("temporal_workflow_task_execution_failed"), 2)], metrics
+    )
+    assert metrics.registry.get_sample_value("mapek_workflow_task_failures_total", {"task_queue": "mapek"}) == 2
+
+
+async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment) -> None:
+    """The SDK's own name for it is still the one that is looked for."""
+    measured, metrics = MetricBuffer(MEASUREMENTS), Metrics(CollectorRegistry())
+    client = await Client.connect(
+        temporal.client.service_client.config.target_host,
+        data_converter=pydantic_data_converter,
+        runtime=Runtime(telemetry=TelemetryConfig(metrics=measured)),
+    )
+
+    async def counted() -> float | None:
+        count_failures(measured.retrieve_updates(), metrics)
+        return metrics.registry.get_sample_value("mapek_workflow_task_failures_total", {"task_queue": "broken"})
+
+    async with Worker(client, task_queue="broken", workflows=[Broken], workflow_runner=UnsandboxedWorkflowRunner()):
+        handle = await client.start_workflow(
+            Broken.run, id="broken", task_queue="broken", execution_timeout=timedelta(seconds=30)
+        )
+        assert await wait_until("a failed workflow task is counted", counted, 15)
+        await handle.terminate()
+        await asyncio.sleep(0)

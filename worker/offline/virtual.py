@@ -1,0 +1,54 @@
+"""The guards in virtual time: what stays of the plans when cool-downs, incidents and the ladder are kept.
+
+A recording cannot answer a remedy. So each one keeps its knob busy for as long as a change that stands would, and then
+ends `inconclusive`: its rung is used up until the incident is over.
+"""
+
+from activities.model.guards import GuardState, KnobGuard
+from activities.model.incident import Incident, Rung, incident_id
+from activities.model.plan import Plan
+
+ENDING = "inconclusive"
+QUIET = 600.0
+"""Seconds without a violation after which an incident is over."""
+
+
+class VirtualGuards:
+    """The guard state of one backtest."""
+
+    def __init__(self) -> None:
+        self._rest: dict[str, float] = {}
+        self._open: dict[str, Incident] = {}
+
+    def at(self, now: float, troubled: bool) -> GuardState:
+        """Return the guard state at `now` (unix seconds); `troubled` tells that some violation holds."""
+        self._open = {
+            knob: self._ended(incident, now).model_copy(update={"seen_at": now if troubled else incident.seen_at})
+            for knob, incident in self._open.items()
+            if now - incident.seen_at < QUIET
+        }
+        resting = {knob: until for knob, until in self._rest.items() if until > now}
+        knobs = tuple(
+            KnobGuard(knob=knob, cooldown_until=until, cooldown_why=ENDING) for knob, until in resting.items()
+        )
+        return GuardState(knobs=knobs, incidents=tuple(self._open.values()))
+
+    def executed(self, plan: Plan, now: float) -> None:
+        """Take note that a plan was executed at `now`."""
+        self._rest[plan.knob] = now + plan.cool_downs.kept
+        rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
+        known = self._open.get(plan.knob) or Incident(
+            incident_id=incident_id(plan.charter, plan.knob, plan.onset),
+            charter=plan.charter,
+            knob=plan.knob,
+            onset=plan.onset,
+            opened_at=now,
+            seen_at=now,
+        )
+        self._open[plan.knob] = known.model_copy(update={"rungs": (*known.rungs, rung), "seen_at": now})
+
+    def _ended(self, incident: Incident, now: float) -> Incident:
+        if self._rest.get(incident.knob, now) > now:
+            return incident
+        rungs = tuple(rung.model_copy(update={"ending": ENDING}) for rung in incident.rungs)
+        return incident.model_copy(update={"rungs": rungs})
