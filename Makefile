@@ -22,7 +22,9 @@ setup: $(READY) ## the virtual environment, and the servers' binaries where they
 test: setup ## lint, types and all tests, against the real servers
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests"
-	@$(PY) -m pytest -q
+	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end
+	@echo "tests on the whole stack"
+	@$(PY) -m pytest -q tests/end_to_end
 
 lint: $(READY) ## ruff: rules and format
 	@echo "lint"

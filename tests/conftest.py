@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -11,6 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 from deploy.local import binaries
 from deploy.local.stack import RunningStack, StackOptions, running_stack
 from workflows import names
+
+# A property that holds slowly, on a busy machine, holds.
+hypothesis.settings.register_profile("mapek", deadline=None)
+hypothesis.settings.load_profile("mapek")
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -65,7 +65,7 @@ async def test_what_a_query_sends():
     (request,) = seen
     assert (request.method, str(request.url)) == ("POST", "http://prometheus:9090/api/v1/query")
     sent = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
-    assert sent == {"query": 'up{a="é&"}', "time": "12.250", "timeout": "4.000s"}
+    assert sent == {"query": 'up{a="é&"}', "time": "12.250", "timeout": "4000ms"}
 
 
 async def test_a_range_query():

@@ -40,6 +40,7 @@ def test_planned_with_values(root, context):
         "planned SCALE_UP committee (replicas 6): score +0.48; validation_latency on committee 0.85"
     )
     assert [c.rejected_by for c in decision.candidates] == ["", "ladder", "ladder"]
+    assert [c.propensity for c in decision.candidates] == [1.0, 0.0, 0.0]
 
 
 def test_the_ladder_is_climbed(root, context):
