@@ -14,7 +14,7 @@ from activities.model.mode import ModeName
 from tests.end_to_end.background import FIRST, Background
 from tests.end_to_end.incidents import Remedied
 from tests.end_to_end.steps import data_version
-from tests.end_to_end.world import World, calm
+from tests.end_to_end.world import LOOP, World, calm
 from workflows import names
 
 pytestmark = pytest.mark.stack
@@ -43,18 +43,6 @@ def activities(events: list[HistoryEvent]) -> int:
 async def told(background: Background, request: pytest.FixtureRequest) -> Remedied:
     """The record of an incident that was healed, and of one that was rolled back."""
     return await background.gallery.remedied(request.param)
-
-
-async def test_healthy_cycle_is_small(background: Background, told: Remedied) -> None:
-    """A healthy cycle is one activity and at most 12 events."""
-    world = await background.world
-    healthy = [c for c in await world.cycles(told.cycles[0].started - 60.0) if c.result.outcome == "healthy"]
-    assert healthy
-    for cycle in healthy:
-        events = await history(world, cycle.id)
-        assert len(events) <= HEALTHY_EVENTS
-        assert activities(events) == 1
-        assert size(events) <= HISTORY_BYTES
 
 
 async def test_troubled_cycle_is_small(background: Background, told: Remedied) -> None:
@@ -87,22 +75,31 @@ async def test_remediation_is_small(background: Background, told: Remedied) -> N
     assert size(events) <= HISTORY_BYTES
 
 
-async def test_healthy_cycle_asks_little_and_writes_nothing(world: World) -> None:
-    """A healthy cycle asks Prometheus at most twice, never over a range, and writes nothing into the store."""
+async def test_healthy_cycle(world: World) -> None:
+    """A healthy cycle is one activity in 12 events, asks Prometheus at most twice and writes nothing into the store."""
     prometheus = world.stack.addresses.prometheus
     async with calm(world), httpx.AsyncClient(base_url=prometheus, trust_env=False) as http:
         with closing(sqlite3.connect(world.store_file, isolation_level=None)) as store:
             asked, version = await requests(http), data_version(store)
             for _ in range(CYCLES):
-                since = time.time()
-                await world.client.get_schedule_handle(names.schedule_id("charter")).trigger()
-                assert (await world.several(1, since, 20.0))[0].result.outcome == "healthy"
+                events = await healthy_cycle(world)
+                assert len(events) <= HEALTHY_EVENTS
+                assert activities(events) == 1
             now = await requests(http)
             assert 0 < now["query"] - asked["query"] <= HEALTHY_QUERIES * CYCLES
             assert now.get("query_range", 0) == asked.get("query_range", 0)
             assert data_version(store) == version
             await world.set_mode(ModeName.ACT)
             assert data_version(store) != version, "a write would not have been noticed"
+
+
+async def healthy_cycle(world: World) -> list[HistoryEvent]:
+    """Let the schedule start one cycle now, which is healthy, and return its history."""
+    since = time.time()
+    await world.client.get_schedule_handle(names.schedule_id(LOOP)).trigger()
+    cycle = (await world.several(1, since, 20.0))[0]
+    assert cycle.result.outcome == "healthy"
+    return await history(world, cycle.id)
 
 
 async def requests(prometheus: httpx.AsyncClient) -> dict[str, int]:

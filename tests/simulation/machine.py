@@ -126,22 +126,34 @@ class LoopMachine(RuleBasedStateMachine):
     @rule(what=st.sampled_from(("cancel", "terminate", "meddle")))
     def meddle(self, what: str) -> None:
         """Somebody does something to a remediation."""
-        for run in self.driver.people.remediations()[:1]:
-            if what == "meddle":
-                self.driver.people.meddle(run)
-            else:
-                getattr(self.driver.world.engine, what)(run.workflow_id)
+
+        async def act() -> None:
+            for run in self.driver.people.remediations()[:1]:
+                if what == "meddle":
+                    self.driver.people.meddle(run)
+                else:
+                    getattr(self.driver.world.engine, what)(run.workflow_id)
+
+        self.do(act())
 
     @rule()
     def write(self) -> None:
         """Somebody changes Charter past the loop."""
-        self.driver.people.write()
+
+        async def act() -> None:
+            self.driver.people.write()
+
+        self.do(act())
 
     @rule(trouble=st.sampled_from((*EYES, "")), skew=st.sampled_from((0.0, 0.0, HOUR, -HOUR)))
     def lose_sight(self, trouble: str, skew: float) -> None:
         """Prometheus fails or comes back, the worker's clock is wrong or right again."""
-        self.driver.troubles.look_away(trouble)
-        self.driver.troubles.turn_clock(skew)
+
+        async def act() -> None:
+            self.driver.troubles.look_away(trouble)
+            self.driver.troubles.turn_clock(skew)
+
+        self.do(act())
 
     def teardown(self) -> None:
         """Rest, and judge."""
@@ -149,13 +161,17 @@ class LoopMachine(RuleBasedStateMachine):
             return
         try:
             self.chance.points, self.chance.changes = {}, []
-            self.driver.troubles.end()
-            self.do(self.driver.rest())
+            self.do(self.calm_down())
             violations, figures = judged(self.driver, self.seed)
             assert not violations, "\n".join(map(str, violations))
             assert not figures["crashes"]
         finally:
             self.end()
+
+    async def calm_down(self) -> None:
+        """End all trouble and let the rest begin."""
+        self.driver.troubles.end()
+        await self.driver.rest()
 
     def end(self) -> None:
         """Leave nothing behind."""

@@ -28,7 +28,7 @@ from worker.cli import show
 from worker.cli.session import RPC, AsJson, Session, of, verb
 from workflows import names
 
-REMOTE_SECONDS = 2.5
+REMOTE_SECONDS = 2.0
 SCRAPED = "see whether Prometheus scrapes Charter, and has the recording rules"
 
 

@@ -33,7 +33,7 @@ from worker.temporal import connect
 
 P = ParamSpec("P")
 
-CONNECT_SECONDS = 2.5
+CONNECT_SECONDS = 2.0
 CALL_SECONDS = 4.0
 """For one call: together with the connection below the five seconds in which a person is told."""
 

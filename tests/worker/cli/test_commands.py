@@ -45,6 +45,14 @@ def mapek(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def beyond_start_up(*args: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """Run the command and return the seconds it took beyond what starting a process takes on this machine just now."""
+    began = time.monotonic()
+    mapek("--help")
+    started = time.monotonic()
+    return mapek(*args), (time.monotonic() - started) - (started - began)
+
+
 @pytest.mark.parametrize("verb", [["status"], ["cycles"], ["run", "charter"], ["bootstrap"], ["doctor"], ["worker"]])
 def test_an_unreachable_server_is_3_and_told_with_the_way_out(
     verb: list[str], capsys: pytest.CaptureFixture[str]
@@ -61,9 +69,8 @@ def test_a_server_that_never_answers_is_given_up_within_five_seconds(monkeypatch
     """A socket that takes the connection and stays silent is unreachable too, and the code survives the exit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        started = time.monotonic()
-        ended = mapek("status", "--json", "--temporal-address", address)
-        assert time.monotonic() - started < 5.0
+        ended, seconds = beyond_start_up("status", "--json", "--temporal-address", address)
+        assert seconds < 5.0
     assert (ended.returncode, ended.stdout) == (3, "")
     assert f"cannot reach Temporal at {address}" in ended.stderr
 
@@ -75,9 +82,8 @@ def test_everything_silent_is_told_within_five_seconds(monkeypatch: pytest.Monke
         for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
             monkeypatch.setenv(name, url)
         monkeypatch.setenv("TEMPORAL_ADDRESS", url.removeprefix("http://"))
-        started = time.monotonic()
-        ended = mapek("doctor", "--json")
-        assert time.monotonic() - started < 6.0
+        ended, seconds = beyond_start_up("doctor", "--json")
+        assert seconds < 5.0
     parts = {finding["part"]: finding["state"] for finding in json.loads(ended.stdout)}
     assert ended.returncode == 3
     assert [parts[name] for name in ("temporal", "charter charter", "prometheus", "alertmanager")] == [
