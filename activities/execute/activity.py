@@ -10,7 +10,15 @@ from activities.execute.calls import do_call, policy_body, undo_call
 from activities.execute.preparation import Facts, check
 from activities.execute.readback import Readback, State, read_back
 from activities.execute.sampling import samples_of
-from activities.execute.verification import instants, next_instant, settled, verified, verified_undo
+from activities.execute.verification import (
+    baseline_instants,
+    grounded,
+    instants,
+    next_instant,
+    settled,
+    verified,
+    verified_undo,
+)
 from activities.heartbeat import heartbeating
 from activities.knowledge.decided import entry_of
 from activities.model.action import Inverse, Route
@@ -263,11 +271,14 @@ class VerifyActivities:
             loop, rule = self.parts.loop(plan.loop), plan.verification
             while True:
                 now = self.parts.clock()
-                samples = samples_of(await gather(loop, now), instants(rule, request.since, now))
+                source = await gather(loop, now)
+                rule = grounded(plan.verification, samples_of(source, baseline_instants(rule, request.since)))
+                samples = samples_of(source, instants(rule, request.since, now))
                 following = next_instant(rule, request.since, now)
                 if following is None or settled(rule, samples, request.rollback):
                     break
                 await asyncio.sleep(following - now)
+            judged = plan.model_copy(update={"verification": rule})
             if request.rollback:
-                return verified_undo(plan, samples)
-            return verified(plan, samples, loop.settings.execute.rollback_enabled)
+                return verified_undo(judged, samples)
+            return verified(judged, samples, loop.settings.execute.rollback_enabled)

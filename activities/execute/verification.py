@@ -55,6 +55,25 @@ def harm(sample: EffectSample, verification: Verification) -> int:
     return len(sample.violated & targets) + len(new)
 
 
+def baseline_instants(verification: Verification, since: float) -> tuple[float, ...]:
+    """Return the instants (unix seconds) that tell how it was when the change was made at `since`.
+
+    One is just after it: a rate looks back, so what had happened by then shows an interval later; the effect does not
+    show before `delay`.
+    """
+    return (since, since + verification.interval) if verification.interval <= verification.delay else (since,)
+
+
+def grounded(verification: Verification, baseline: Iterable[EffectSample]) -> Verification:
+    """Return the verification with `before` as it was when the change was made.
+
+    Between decision and change the trouble may have gone on growing. Judged by the decision's count alone, a remedy
+    that helps would be called worse for what was not its doing, and so would a rollback that did its work.
+    """
+    counts = [harm(sample, verification) for sample in baseline]
+    return verification.model_copy(update={"before": max([verification.before, *counts])})
+
+
 def judge(verification: Verification, samples: Iterable[EffectSample]) -> Finding:
     """Return the verdict over the samples taken after the change.
 

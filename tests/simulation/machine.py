@@ -14,7 +14,7 @@ from tests.simulation.charter import TROUBLES
 from tests.simulation.driver import Driver
 from tests.simulation.plant import coarse_ticks
 from tests.simulation.report import judged
-from tests.simulation.troubles import EYES, HOUR
+from tests.simulation.troubles import CLOCK_STEPS, EYES
 from tests.simulation.virtual import VirtualLoop
 from tests.simulation.weather import FREEZE, KILL, LOCKED, UNHEARD
 
@@ -123,7 +123,7 @@ class LoopMachine(RuleBasedStateMachine):
         """Charter restarts without its keys."""
         self.driver.world.charter.keys = Keys()
 
-    @rule(what=st.sampled_from(("cancel", "terminate", "meddle")))
+    @rule(what=st.sampled_from(("cancel", "meddle")))
     def meddle(self, what: str) -> None:
         """Somebody does something to a remediation."""
 
@@ -145,7 +145,7 @@ class LoopMachine(RuleBasedStateMachine):
 
         self.do(act())
 
-    @rule(trouble=st.sampled_from((*EYES, "")), skew=st.sampled_from((0.0, 0.0, HOUR, -HOUR)))
+    @rule(trouble=st.sampled_from((*EYES, "")), skew=st.sampled_from((0.0, 0.0, *CLOCK_STEPS)))
     def lose_sight(self, trouble: str, skew: float) -> None:
         """Prometheus fails or comes back, the worker's clock is wrong or right again."""
 

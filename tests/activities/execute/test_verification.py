@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from activities.execute.verification import (
     EffectSample,
+    baseline_instants,
     consequence,
+    grounded,
     harm,
     instants,
     judge,
@@ -212,3 +214,17 @@ def test_waiting_ends_when_the_question_is_answered():
     assert not settled(*counted(0, 0, 0, 0))
     assert settled(*counted(6, 4, 4, 4, 4), rollback=True)
     assert not settled(*counted(6, 6, 6, 4, 6), rollback=True)
+
+
+@pytest.mark.parametrize(("at_decision", "at_change", "before"), [(6, 12, 12), (6, 6, 6), (6, 2, 6), (0, 3, 3)])
+def test_the_trouble_is_counted_when_the_change_is_made(at_decision: int, at_change: int, before: int):
+    """What grew between decision and change is not held against the change; what shrank does not count for it."""
+    pairs = tuple(("a", f"m{number}") for number in range(12))
+    rule = Verification(targets=pairs, neighbours=("a",), before=at_decision)
+    assert grounded(rule, [EffectSample(0.0, frozenset(pairs[:at_change]))]).before == before
+
+
+def test_the_baseline_ends_before_the_effect_can_show():
+    """An interval after the change is looked at too, unless the effect could be seen by then."""
+    assert baseline_instants(Verification(targets=(), delay=30, interval=15), 100.0) == (100.0, 115.0)
+    assert baseline_instants(Verification(targets=(), delay=4, interval=5), 100.0) == (100.0,)
