@@ -12,7 +12,7 @@ from tests.end_to_end.world import World, world_of
 
 BRISK = {
     "orchestrator": {"loop_interval": 2},
-    "plan": {"cooldown": {"kept": 3, "rolled_back": 4}},
+    "plan": {"cooldown": {"kept": 5, "no_effect": 3, "rolled_back": 5}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
 }
 """On top of the demo's timings: what a test would only wait for is shorter still.
