@@ -65,7 +65,10 @@ async def prometheus_that_answers(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
+            lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[1:-2]
+            headers = httpx.Headers([(name, value) for name, _, value in (line.partition(b":") for line in lines)])
+            # A socket closed with something unread in it is reset, and the reply may never be seen.
+            await reader.readexactly(int(headers.get("content-length", "0")))
             writer.write(HEAD % (status, b"OK", len(body) if length is None else length) + body)
             await writer.drain()
         writer.close()
