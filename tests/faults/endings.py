@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import dropwhile
 
 from tests.faults.evidence import Done, Evidence, Violation
 
@@ -19,7 +20,7 @@ def at_rest(evidence: Evidence) -> Iterator[Violation]:
         outcome = evidence.outcome(plan)
         if outcome is None or plan in evidence.running():
             continue
-        ending, standing = outcome["ending"], reversible(evidence.standing(plan))
+        ending, standing = outcome["ending"], in_force(evidence, plan)
         if standing and ending not in KEPT | ESCALATED and not quarantined(evidence, plan):
             if late(evidence, plan):
                 continue
@@ -40,7 +41,7 @@ def settled(evidence: Evidence) -> Iterator[Violation]:
         if evidence.outcome(plan) is None:
             rows = tuple(one.row for one in evidence.of_plan(plan, "do"))
             yield Violation("I4", f"plan {plan} was applied and belongs to nobody", evidence.seed, rows)
-        elif late(evidence, plan) and reversible(evidence.standing(plan)) and not quarantined(evidence, plan):
+        elif late(evidence, plan) and in_force(evidence, plan) and not quarantined(evidence, plan):
             rows = tuple(one.row for one in evidence.standing(plan))
             yield Violation("I4", f"plan {plan} was done after its end, and stands", evidence.seed, rows)
 
@@ -51,9 +52,9 @@ def recorded_once(evidence: Evidence) -> Iterator[Violation]:
         if times > 1:
             yield Violation("I9", f"plan {plan} has {times} outcomes", evidence.seed)
     for plan in applied(evidence):
-        first = evidence.of_plan(plan, "do")[0].row["at"]
-        endings = [row for row in evidence.audit if (row["kind"], row["plan_id"]) == ("ending", plan)]
-        after = [row for row in endings if row["at"] >= first]
+        # By their order: the times are those of workers, whose clocks may be wrong.
+        kinds = [row for row in evidence.audit if row["plan_id"] == plan and row["kind"] in ("attempt", "ending")]
+        after = [row for row in dropwhile(lambda row: row["kind"] == "ending", kinds) if row["kind"] == "ending"]
         if len(after) > 1:
             yield Violation("I9", f"plan {plan} ended {len(after)} times", evidence.seed, tuple(after))
 
@@ -98,15 +99,27 @@ def rolled_back(evidence: Evidence) -> list[str]:
     return sorted({one.plan for one in evidence.done if one.direction == "undo"})
 
 
-def reversible(effects: list[Done]) -> list[Done]:
-    """Return those that can be taken back."""
-    return [one for one in effects if one.reversible]
+def in_force(evidence: Evidence, plan: str) -> list[Done]:
+    """Return the plan's effects that could still be taken back: not restarts, nor what a newer policy replaced."""
+    return [one for one in evidence.standing(plan) if one.reversible and not evidence.replaced(one)]
 
 
 def late(evidence: Evidence, plan: str) -> bool:
     """Tell whether something of the plan was done only after its outcome was recorded."""
+    recorded = recorded_at(evidence, plan)
+    return recorded is not None and any(one.row["at"] > recorded for one in evidence.standing(plan))
+
+
+def recorded_at(evidence: Evidence, plan: str) -> float | None:
+    """Return when the plan's outcome was recorded, by the server's clock if a history tells; None if it was not."""
     outcome = evidence.outcome(plan)
-    return outcome is not None and any(one.row["at"] > outcome["at"] for one in evidence.standing(plan))
+    told = [
+        event["at"]
+        for run in evidence.remediations()
+        for event in run["events"]
+        if run["input"]["plan_id"] == plan and (event["event"], event.get("name")) == ("activity", "record")
+    ]
+    return None if outcome is None else max(told, default=float(outcome["at"]))
 
 
 def quarantined(evidence: Evidence, plan: str) -> bool:

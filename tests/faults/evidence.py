@@ -38,6 +38,7 @@ class Evidence:
     {at, event, name?, result?, request?}. `committee` holds Charter's own state just before each effect:
     {at, key, kind, effect, body, before}. `alerts` are {answered_at}, `observed` the instants cycles looked.
     `blind` are intervals (start, end) in which nothing true could be seen; a decision within one is a guess.
+    `generations` are those of the knobs at the end, as Charter tells them.
     `quiet_since` is when the last fault and the last interference ended, None if they never did; `ended` when the run
     was stopped; `period` seconds between cycles.
     """
@@ -53,6 +54,7 @@ class Evidence:
     alerts: tuple[Row, ...] = ()
     observed: tuple[float, ...] = ()
     blind: tuple[tuple[float, float], ...] = ()
+    generations: Mapping[str, int] = field(default_factory=dict)
     period: float = 30.0
     quiet_since: float | None = None
     ended: float = 0.0
@@ -69,6 +71,11 @@ class Evidence:
         """Return the effects of a plan that were not taken back."""
         undone = {one.step for one in self.of_plan(plan, "undo")}
         return [one for one in self.of_plan(plan, "do") if one.step not in undone]
+
+    def replaced(self, one: Done) -> bool:
+        """Tell whether a newer version of the policy is in force; a size of the committee is never replaced."""
+        newest = self.generations.get(one.row["knob"], 0)
+        return one.row["policy_id"] is not None and newest > one.row["generation_after"]
 
     def plan(self, plan_id: str) -> Row:
         """Return a stored plan, an empty row if the store has none of this id."""

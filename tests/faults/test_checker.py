@@ -168,3 +168,9 @@ def test_a_quarantine_excuses_what_stands():
     """A rollback that failed is escalated on record."""
     knobs = ({"knob": "admission", "quarantined": 1},)
     assert check(replace(GOOD, outcomes=(outcome("rolled_back"),), knobs=knobs)) == []
+
+
+def test_what_a_newer_policy_replaced_does_not_stand():
+    """Somebody else's newer version is in force: there is nothing left to take back."""
+    replaced = replace(GOOD, outcomes=(outcome("failed"),), generations={"admission": 9})
+    assert check(replaced) == []

@@ -26,7 +26,7 @@ CYCLE_LIMIT = 60.0
 IDLE_UPKEEP = 40
 """While all is well, upkeep runs in every so many periods."""
 
-GAP, SHORT_GAP = 2100.0, 60.0
+GAP, SHORT_GAP = 3000.0, 60.0
 """Mean seconds of peace between incidents, and when violations are hunted for."""
 
 

@@ -5,11 +5,13 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any, cast
 
+from deploy.charter.topology import COMMITTEE
 from tests.faults.checker import check
 from tests.faults.evidence import Evidence, Violation
 from tests.faults.loading import rows_of
 from tests.simulation.database import InlineDatabase
 from tests.simulation.driver import PERIOD, Driver
+from tests.simulation.world import World
 
 
 def evidence_of(driver: Driver, seed: int) -> Evidence:
@@ -28,11 +30,18 @@ def evidence_of(driver: Driver, seed: int) -> Evidence:
         alerts=tuple(driver.alerts),
         observed=tuple(driver.observed),
         blind=tuple(driver.troubles.blind),
+        generations={entry.knob: generation_of(world, entry.knob) for entry in world.plant.ledger},
         period=PERIOD,
         quiet_since=driver.quiet_since,
         ended=world.now,
         **rows,
     )
+
+
+def generation_of(world: World, knob: str) -> int:
+    """Return a knob's generation at Charter."""
+    plant = world.plant
+    return plant.committee.generation if knob == COMMITTEE else plant.policies.knob(knob).generation
 
 
 def figures(driver: Driver, evidence: Evidence) -> Counter[str]:

@@ -52,6 +52,7 @@ class VirtualPrometheus:
 
     def __init__(self, rules: Sequence[MetricRule], settings: MonitorSettings) -> None:
         self.rules, self.interval, self.window = rules, settings.scrape_interval, settings.rate_window
+        self.ruled = frozenset(rule.metric for rule in rules)
         self.signals, self.steady = all_signals(rules), steady_signals(rules)
         self.scrapes: deque[Scrape] = deque()
         self.raw: dict[str, deque[Raw]] = {}
@@ -75,7 +76,7 @@ class VirtualPrometheus:
             kept.append(raw_of(at, meter, lying))
             while kept[0].at <= at - self.window:
                 kept.popleft()
-            found.values[name] = values_of(kept, meter, at)
+            found.values[name] = {m: value for m, value in values_of(kept, meter, at).items() if m in self.ruled}
             found.moving[name] = changes([raw for raw in kept if raw.at > at - 3 * self.interval])
         for gone in set(self.raw) - set(exports):
             del self.raw[gone]

@@ -7,7 +7,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.simulation.machine import LoopMachine
 
-STEPS = int(os.environ.get("MAPEK_STEPS", "200"))
+STEPS = int(os.environ.get("MAPEK_STEPS", "300"))
 EACH = 25
 """Steps of one example at most; hypothesis ends some before, so twice as many examples are played."""
 

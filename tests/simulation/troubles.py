@@ -9,7 +9,7 @@ from tests.simulation.people import People
 from tests.simulation.weather import CALM, Weather
 from tests.simulation.world import World
 
-LONGEST = 700.0
+LONGEST = 600.0
 """Seconds until somebody ends the faults by hand."""
 HOUR = 3600.0
 CLOCK_STEPS = (HOUR,)
