@@ -28,12 +28,16 @@ class LoopParts:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything an activity may use. `clock` gives unix seconds; `worker` is this process's identity."""
+    """Everything an activity may use. `clock` gives unix seconds; `worker` is this process's identity.
+
+    `switch` tells why nothing new may be done at Charter, empty if it may: the kill switch.
+    """
 
     loops: Mapping[str, LoopParts]
     store: Store
     clock: Callable[[], float]
     worker: str
+    switch: Callable[[], str] = str
 
     def loop(self, name: str) -> LoopParts:
         """Return the parts of a loop.

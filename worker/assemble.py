@@ -1,5 +1,6 @@
 """The only place that constructs clients: from the configuration to everything a worker process works with."""
 
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from temporalio.worker import Worker
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
 from activities.clients.http import Http
+from activities.clients.killswitch import KillSwitch
 from activities.clients.locks import Locks
 from activities.clients.prometheus import PrometheusClient
 from activities.clients.store.store import open_store
@@ -89,6 +91,7 @@ async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
             store=store,
             clock=time.time,
             worker=client.identity,
+            switch=KillSwitch(config.kill_switch_file, os.environ),
         )
         metrics, last_run = Metrics(CollectorRegistry()), LastRun()
         workers: list[Worker] = []

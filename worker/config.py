@@ -92,6 +92,11 @@ class Config(Settings):
             return knowledge.postgres_url.get_secret_value()
         return "memory" if knowledge.database == "memory" else str(knowledge.sqlite_path)
 
+    @property
+    def kill_switch_file(self) -> Path:
+        """The file that, while it exists, keeps every worker from doing anything new."""
+        return self.orchestrator.kill_switch_file or self.state / "kill-switch"
+
     def links_of(self, loop: LoopSettings) -> str:
         """Return the Markdown that the Temporal UI shows beside the loop's cycles and remediations."""
         known = {

@@ -27,6 +27,9 @@ class OrchestratorSettings(Settings):
     """False: no log file; standard error still gets every line."""
     log_level: Level | None = None
     """Level of this project's own loggers. Default: `logging.level`."""
+    kill_switch_file: Path | None = None
+    """While it exists nothing new is done at any Charter. Default: `kill-switch` in the state folder, so that
+    `touch` is all it takes; `MAPEK_KILL_SWITCH` in the environment of the worker does the same."""
 
 
 class AlertRoute(Settings):

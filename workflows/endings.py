@@ -6,6 +6,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.model.remediation import RecordRequest, Verified
 
+ENDINGS = {"Stale": "stale", "Forbidden": "stopped"}
+"""What a remediation ends as when a step fails with an error of this class; with any other it `failed`."""
+
 
 def ended(ending: str, headline: str) -> RecordRequest:
     """Return an ending, still without the plan and the figures."""

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows import names, options
     from workflows.attributes import updates
-    from workflows.endings import after_rollback, ended, reason_of, type_of
+    from workflows.endings import ENDINGS, after_rollback, ended, reason_of, type_of
     from workflows.shield import settled, stopping
 
 
@@ -158,8 +158,9 @@ class Remediation:
             try:
                 done = await settled(handle)
             except ActivityError as error:
-                ending = "stale" if type_of(error) == "Stale" else "failed"
-                return ended(ending, f"{step.text} could not be applied: {reason_of(error)}")
+                return ended(
+                    ENDINGS.get(type_of(error), "failed"), f"{step.text} could not be applied: {reason_of(error)}"
+                )
             generation, self.applied_at = done.generation, done.at
             self.applied.append(step.text)
         return None
@@ -288,6 +289,9 @@ class Remediation:
             raise ApplicationError(f"the plan that waits is {self.request.plan_id}, not {approval.plan}")
         if not approval.who.strip():
             raise ApplicationError("a decision needs a name: who")
+        asked = self.prepared.requested_by.strip().casefold()
+        if approval.approve and asked and approval.who.strip().casefold() == asked:
+            raise ApplicationError(f"{approval.who} asked for this plan: somebody else has to approve it")
 
     @workflow.signal(name="yield", description="give way while waiting for approval: {plan, ending, why}")
     def give_way(self, request: Yield) -> None:

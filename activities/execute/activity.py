@@ -25,9 +25,9 @@ from activities.model.action import Inverse, Route
 from activities.model.base import clipped
 from activities.model.charter import ChangeCall, Changed
 from activities.model.effect import Direction, Effect
-from activities.model.errors import Ambiguous, NotFound, Rejected, Stale, Superseded
+from activities.model.errors import Ambiguous, Forbidden, NotFound, Rejected, Stale, Superseded
 from activities.model.incident import Rung
-from activities.model.mode import in_force
+from activities.model.mode import in_force, under
 from activities.model.plan import Plan
 from activities.model.remediation import (
     Applied,
@@ -81,7 +81,7 @@ class ExecuteActivities:
         mode = await self.store.guards.mode(plan.loop)
         return Facts(
             at=now,
-            mode=in_force(mode, loop.settings.first_mode, now),
+            mode=under(self.parts.switch(), in_force(mode, loop.settings.first_mode, now)),
             guards=await self.store.guards.state(plan.charter),
             committee=source.committee,
             policies=None if source.committee is None else source.policies,
@@ -119,6 +119,7 @@ class ExecuteActivities:
         Raises:
             Ambiguous, Unreachable, Overloaded, InFlight: another attempt reads back and tries again.
             Stale, Rejected, Superseded, NotFound, Unauthorized: Charter will not do it.
+            Forbidden: the kill switch is thrown, and the step was not done before.
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
@@ -126,6 +127,8 @@ class ExecuteActivities:
             attempts = self.attempts(plan, request.step, Direction.DO)
             effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)
             if effect is None:
+                if thrown := self.parts.switch():
+                    raise Forbidden(thrown)
                 await self.keep_pre_image(plan, request)
                 effect = await self.keep(attempts, await attempts.change(call))
             text = plan.actions[request.step].text

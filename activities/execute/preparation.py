@@ -21,6 +21,8 @@ from activities.plan.knobs import generation_of
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.settings import PlanSettings
 
+LATE = 3600.0
+"""Seconds a plan may be older than an approval may take: what held up its worker so long changed the world too."""
 OWN_RULES = frozenset({"allowed", "max-replicas"})
 """Guards that only the configuration can refuse by: the state of the committee is fenced by its generation."""
 
@@ -65,6 +67,7 @@ def check(plan: Plan, facts: Facts) -> Prepared:
         retries=facts.execute.max_retries,
         span=span(plan.verification),
         transactional=facts.execute.execution_mode is ExecutionMode.TRANSACTIONAL,
+        requested_by=plan.requested_by,
     )
 
 
@@ -92,6 +95,9 @@ def _refused(plan: Plan, facts: Facts) -> tuple[str, str] | None:
 
 
 def _overtaken(plan: Plan, facts: Facts) -> tuple[str, str] | None:
+    age, most = facts.at - plan.created_at, facts.settings.approval.deadline_seconds + plan.settle + LATE
+    if age > most:
+        return "stale", f"decided {age:.0f} s ago, more than the {most:.0f} s a decision holds"
     remote = sorted(facts.blind.intersection(REMOTES))
     if remote:
         return "stale", f"nothing can be seen of {', '.join(remote)}"

@@ -14,7 +14,7 @@ MapekError
     ├── NotFound                404: no such policy, plan, member or path
     ├── Superseded              409: not the newest change on its knob
     ├── Stale                   412: the knob moved since it was observed
-    ├── Forbidden               our own rules refuse it: plan hash, allow-list, risk, quarantine, mode
+    ├── Forbidden               our own rules refuse it: plan hash, allow-list, risk, quarantine, mode, kill switch
     └── ConfigurationError      the configuration cannot be used as it is
 
 Foreign errors are mapped where they arise: `clients/http.py` for HTTP, `clients/store/engine.py` for the

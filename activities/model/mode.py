@@ -15,7 +15,7 @@ class ModeName(StrEnum):
 
 class Mode(Noun):
     """The mode in force, with who set it and why. `until` is unix seconds, None for until further notice;
-    `previous` is the mode before the last pause or stop.
+    `previous` is the mode before the last pause or stop. `switched`: the kill switch is thrown, `why` tells by what.
     """
 
     loop: str
@@ -25,6 +25,13 @@ class Mode(Noun):
     at: float = 0.0
     until: float | None = None
     previous: ModeName | None = None
+    switched: bool = False
+
+    @property
+    def text(self) -> str:
+        """One line for the audit: `observe until 1767225600: a drill`."""
+        until = "" if self.until is None else f" until {self.until:.0f}"
+        return f"{self.name}{until}: {self.why}"
 
 
 def in_force(stored: Mode | None, first: Mode, now: float) -> Mode:
@@ -38,3 +45,10 @@ def in_force(stored: Mode | None, first: Mode, now: float) -> Mode:
         return stored
     why = f"{stored.name} ended as it was meant to: {stored.why}"
     return Mode(loop=stored.loop, name=stored.previous or first.name, who=stored.who, why=why, at=stored.until)
+
+
+def under(switch: str, mode: Mode) -> Mode:
+    """Return the mode while `switch` tells that the kill switch is thrown: stopped; `mode` itself if it is empty."""
+    if not switch:
+        return mode
+    return Mode(loop=mode.loop, name=ModeName.STOPPED, why=switch, previous=mode.name, switched=True)

@@ -57,7 +57,7 @@ class Prepared(Noun):
 
     `generation` fences the first step. `deadline` is how many seconds an approval may take. `timeout` (seconds) and
     `retries` bound each apply, `span` is how many seconds one verification takes samples. `transactional`: a failed
-    step undoes those before it.
+    step undoes those before it. `requested_by` is the person who asked for the plan: somebody else has to approve it.
     """
 
     headline: str
@@ -70,6 +70,7 @@ class Prepared(Noun):
     retries: int = 3
     span: float = 105.0
     transactional: bool = True
+    requested_by: str = ""
 
 
 class ApplyRequest(Noun):

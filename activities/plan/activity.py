@@ -8,7 +8,7 @@ from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
 from activities.model.decision import Decision
 from activities.model.errors import NotFound, StoreUnavailable
 from activities.model.guards import GuardState
-from activities.model.mode import in_force
+from activities.model.mode import in_force, under
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.parts import Parts
@@ -51,7 +51,7 @@ class PlanActivities:
             analysis=request.digest,
             experience=await store.outcomes.experience(settings.name),
             guards=await store.guards.state(settings.charter),
-            mode=mode,
+            mode=under(self.parts.switch(), mode),
             settings=settings.deciding(),
             silenced=request.silenced,
         )

@@ -45,7 +45,7 @@ def _only_watched(block: Block, context: PlanContext) -> bool:
     return block.rule == "silenced" or (block.rule == "mode" and context.mode.name is ModeName.OBSERVE)
 
 
-WAITING = ("quarantine", "cool-down", "mode", "silenced")
+WAITING = ("quarantine", "cool-down", "mode", "kill-switch", "silenced")
 """Rules whose block goes away: by time, or by a person who says so."""
 
 

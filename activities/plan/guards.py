@@ -78,6 +78,8 @@ def mode(actions: Actions, conditions: Conditions) -> Block | None:
     present = conditions.mode
     if present.name is ModeName.ACT:
         return None
+    if present.switched:
+        return _block("kill-switch", actions, present.why)
     since = f" since {present.at:.0f}" if present.at else ""
     return _block("mode", actions, f"mode {present.name}{since} {present.why}".rstrip())
 

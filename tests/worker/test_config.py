@@ -93,6 +93,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("orchestrator.loop_interval", 10),
     ("orchestrator.enable_logging", False),
     ("orchestrator.log_level", "WARNING"),
+    ("orchestrator.kill_switch_file", "/run/mapek/kill"),
     ("monitor.prometheus_url", "http://10.0.0.1:9090"),
     ("monitor.metrics", ["failure_rate"]),
     ("monitor.queries", [{"name": "low_throughput", "promql": "westworld_charter_throughput_ops_per_sec < 50"}]),

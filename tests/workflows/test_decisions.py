@@ -47,6 +47,17 @@ async def test_refused_decision(stage, approval, why):
     assert (await run.result()).outcome == "fixed"
 
 
+async def test_the_requester_is_not_the_approver(stage):
+    """Who asked for a plan may take it back, but somebody else has to approve it, however the name is written."""
+    asked = prepared(needs_approval=True, requested_by="ada")
+    run = await waiting(stage, prepare=[asked, prepared()])
+    assert "somebody else has to approve it" in await decide(run, YES.model_copy(update={"who": " Ada"}))
+    assert await decide(run, YES.model_copy(update={"who": "bob"})) == f"plan {PLAN} approved by bob"
+    assert (await run.result()).outcome == "fixed"
+    taken_back = await waiting(stage, prepare=[asked])
+    assert await decide(taken_back, NO) == f"plan {PLAN} rejected by ada"
+
+
 async def test_nobody_asked(stage):
     """Before the plan waits there is nothing to decide."""
     gate = Gate(prepared())

@@ -3,8 +3,9 @@
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.model.errors import Forbidden
 from activities.model.outcome import Verdict
-from tests.workflows.answers import MADE_WORSE, UNDONE, applied, prepared, recorded, verified
+from tests.workflows.answers import MADE_WORSE, NOTHING_TO_UNDO, UNDONE, applied, prepared, recorded, verified
 from tests.workflows.scenes_remediation import STOPS
 from tests.workflows.scripted import Gate
 from tests.workflows.story import order_of, story_of
@@ -171,3 +172,24 @@ async def test_cancelled_as_the_step_ends(stage, cancel_first, call, answer, oth
     assert ", ".join(order_of(await run.history())) == order
     description = await run.handle.describe()
     assert description.status is WorkflowExecutionStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("steps", "apply", "undo", "order"),
+    [
+        (1, Forbidden("kill switch: /k"), NOTHING_TO_UNDO, "prepare, apply 0, undo 0, record"),
+        (
+            2,
+            [applied, Forbidden("kill switch: /k")],
+            UNDONE,
+            "prepare, apply 0, apply 1, undo 1, undo 0, verify rollback, record",
+        ),
+    ],
+)
+async def test_the_kill_switch_stops_between_steps(stage, steps, apply, undo, order):
+    """A step the switch forbids is not done, what stands of the plan is undone, and the ending is `stopped`."""
+    run = await stage.remediate(prepare=prepared(steps=steps), apply=apply, undo=undo)
+    result = await run.result()
+    assert result.outcome == "stopped"
+    assert "kill switch: /k" in result.headline
+    assert order_of(await run.history()) == order.split(", ")

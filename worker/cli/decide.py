@@ -15,6 +15,7 @@ from activities.model.remediation import Approval, Resume
 from activities.settings import LoopSettings
 from worker.cli import find, show
 from worker.cli.session import RPC, LoopName, PlanId, Session, Who, Why, of, person, verb
+from worker.config_translate import seconds
 from workflows import names
 
 QUARANTINED = "quarantined"
@@ -34,13 +35,23 @@ async def reject(ctx: typer.Context, plan: PlanId, why: Why = "", who: Who = "")
 
 
 @verb
-async def pause(ctx: typer.Context, loop: LoopName, why: Why, who: Who = "") -> None:
+async def pause(
+    ctx: typer.Context,
+    loop: LoopName,
+    why: Why,
+    who: Who = "",
+    how_long: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="Resume by itself after it, as in 30m or 2h.")
+    ] = "",
+) -> None:
     """Let LOOP only observe: it monitors and explains, and acts on nothing new."""
     session = of(ctx)
-    settings = session.loop(loop)
+    settings, until = session.loop(loop), _until(how_long)
     async with session.store(create=True) as store:
-        await _set_mode(store, settings, ModeName.OBSERVE, person(who), why)
+        await _set_mode(store, settings, ModeName.OBSERVE, person(who), why, until)
     show.line(f"{loop} only observes now; what is being remedied ends by itself (`mapek stop {loop}` cancels it)")
+    if until:
+        show.note(f"it resumes by itself at {show.when(until)}")
 
 
 @verb
@@ -109,13 +120,26 @@ async def _decide(session: Session, approval: Approval) -> None:
     show.line(str(answer))
 
 
-async def _set_mode(store: Store, loop: LoopSettings, name: ModeName, who: str, why: str) -> None:
+def _until(how_long: str) -> float | None:
+    """Return when a pause of this length ends (unix seconds), None for one without an end."""
+    if not how_long:
+        return None
+    length = seconds(how_long)
+    if not length:
+        raise typer.BadParameter(f"{how_long!r} is no duration: 90s, 30m, 2h or 1d")
+    return time.time() + length
+
+
+async def _set_mode(
+    store: Store, loop: LoopSettings, name: ModeName, who: str, why: str, until: float | None = None
+) -> None:
     """Set the mode; the one to come back to is kept over a pause that becomes a stop."""
     current = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
     previous = None
     if name is not ModeName.ACT:
         previous = current.name if current.previous is None else current.previous
-    await store.guards.set_mode(Mode(loop=loop.name, name=name, who=who, why=why, at=time.time(), previous=previous))
+    mode = Mode(loop=loop.name, name=name, who=who, why=why, at=time.time(), until=until, previous=previous)
+    await store.guards.set_mode(mode)
 
 
 async def _release(session: Session, loop: LoopSettings, knob: str, by: Resume) -> None:

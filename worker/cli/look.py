@@ -7,9 +7,10 @@ import typer
 from temporalio.client import Client, ScheduleDescription, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.clients.killswitch import KillSwitch
 from activities.knowledge.insights import insights
 from activities.model.errors import ConfigurationError, StoreUnavailable
-from activities.model.mode import in_force
+from activities.model.mode import in_force, under
 from activities.settings import LoopSettings
 from worker.cli import find, show
 from worker.cli.session import RPC, AsJson, Session, of, verb
@@ -54,13 +55,21 @@ async def cycles(
 @verb
 async def audit(
     ctx: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="A plan id or a cycle id.")],
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A plan id, a cycle id, or a loop's name.")],
+    limit: Annotated[int, typer.Option(min=1, help="Of a loop: how many rows, the newest.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Show every attempt at Charter and every decision of a person; works when Temporal has forgotten the workflow."""
-    async with of(ctx).store() as store:
-        plans = await find.plans_of(store, identifier)
-        entries = [entry for plan in plans for entry in await store.audit.of_plan(plan)]
+    """Show every attempt at Charter and every decision of a person; works when Temporal has forgotten the workflow.
+
+    Of a loop also what concerns no plan: pauses, stops, quarantines, changes of the configuration.
+    """
+    session = of(ctx)
+    async with session.store() as store:
+        if any(loop.name == identifier for loop in session.config.loops):
+            entries = list(await store.audit.of_loop(identifier, limit))
+        else:
+            plans = await find.plans_of(store, identifier)
+            entries = [entry for plan in plans for entry in await store.audit.of_plan(plan)]
     if as_json:
         return show.as_json(entries)
     columns = ("at", "plan", "kind", "direction", "step", "attempt", "phase", "status", "generations", "who", "text")
@@ -103,6 +112,8 @@ async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
     try:
         async with session.store() as store:
             mode = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
+            # The worker's environment is not seen from here, its file is.
+            mode = under(KillSwitch(session.config.kill_switch_file, {})(), mode)
             guards = await store.guards.state(loop.charter)
             experience = await store.outcomes.experience(loop.name)
     except (StoreUnavailable, ConfigurationError):
@@ -181,6 +192,7 @@ def _mode_line(mode: dict[str, Any] | None) -> str:
     if mode is None:
         return "unknown: the store cannot be asked"
     by = f" by {mode['who']} at {show.when(mode['at'])}" if mode["who"] else ""
+    by += f" until {show.when(mode['until'])}" if mode["until"] else ""
     return f"{mode['name']}{by}" + (f": {mode['why']}" if mode["why"] else "")
 
 

@@ -85,8 +85,8 @@ class Guards:
 
         def work(connection: Connection) -> None:
             upsert(connection, modes, {"loop": mode.loop}, {"body": mode.model_dump_json()})
-            text = f"{mode.name}: {mode.why}"
-            audit.append(connection, AuditEntry(at=mode.at, kind="mode", loop=mode.loop, who=mode.who, text=text))
+            entry = AuditEntry(at=mode.at, kind="mode", loop=mode.loop, who=mode.who, text=mode.text)
+            audit.append(connection, entry)
 
         await self._database.write(work)
 

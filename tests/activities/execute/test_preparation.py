@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.execute.preparation import Facts, check
+from activities.execute.preparation import LATE, Facts, check
 from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
 from activities.model.charter import Committee, Member
@@ -76,6 +76,9 @@ def test_a_tampered_plan_is_rejected(change, plan):
         ({"policies": None}, "stale", "cannot be read"),
         ({"committee": COMMITTEE.model_copy(update={"replicas": 7})}, "stale", "quorum: 5 healthy − 1 < 5"),
         ({"mode": Mode(loop="charter", name=ModeName.OBSERVE)}, "stale", "mode observe"),
+        ({"mode": Mode(loop="c", name="stopped", why="kill switch: /k", switched=True)}, "stale", "kill-switch: "),
+        ({"at": 1767225600.25 + 15.0 + 86400.0 + LATE + 1.0}, "stale", "decided 90016 s ago, more than the 90015 s"),
+        ({"at": 1767225600.25 + 15.0 + 86400.0 + LATE - 1.0}, "", "ready"),
         (guarded(cooldown_until=1010.0), "stale", "cool-down: rests for another 10 s"),
         (guarded(quarantined=True), "stale", "quarantine"),
         ({"blind": frozenset({"prometheus"})}, "stale", "nothing can be seen of prometheus"),
@@ -109,6 +112,11 @@ def test_a_refused_plan_asks_nobody(plan, actions):
     """A plan that cannot be applied does not wait for a person first."""
     prepared = check(plan(actions["override"]), replace(FACTS, committee=None))
     assert (prepared.ending, prepared.needs_approval) == ("stale", False)
+
+
+def test_who_asked_is_told(plan):
+    """The workflow learns who asked for the plan, because that person may not approve it."""
+    assert check(plan(requested_by="ada"), FACTS).requested_by == "ada"
 
 
 def test_standing_steps_are_marked(plan, actions):

@@ -5,7 +5,7 @@ import pytest
 from activities.model.action import Action, ActionType
 from activities.model.charter import Committee
 from activities.model.guards import GuardState, KnobGuard
-from activities.model.mode import Mode, ModeName
+from activities.model.mode import Mode, ModeName, under
 from activities.plan.guards import (
     LASTING,
     PASSING,
@@ -138,6 +138,12 @@ def test_mode(name, refused, conditions):
     block = mode(scale(6), conditions(mode=Mode(loop="charter", name=ModeName(name), why="holiday", at=5.0)))
     assert (block is not None) == refused
     assert block is None or block.reason == f"mode {name} since 5 holiday"
+
+
+def test_the_kill_switch_has_its_own_name(conditions):
+    """Blocks by the switch are told apart from a person's stop, with what throws it."""
+    block = mode(scale(6), conditions(mode=under("kill switch: /k: ada", Mode(loop="c", name=ModeName.ACT))))
+    assert (block.rule, block.reason) == ("kill-switch", "kill switch: /k: ada")
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,16 @@ def test_interrupting_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("worker.cli.main.app", interrupted)
     assert run(["status"]) == 130
+
+
+def test_a_pause_may_end_by_itself_and_the_audit_tells_who_why_and_until(capsys: pytest.CaptureFixture[str]) -> None:
+    """`pause --for` keeps when it ends, `status` and `audit LOOP` tell it; what is no duration is wrong use."""
+    assert run(["pause", "charter", "--why", "a drill", "--who", "ada", "--for", "soon"]) == 2
+    before = time.time()
+    assert run(["pause", "charter", "--why", "a drill", "--who", "ada", "--for", "2h"]) == 0
+    capsys.readouterr()
+    assert run(["audit", "charter", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["kind"], row["who"]) == ("mode", "ada")
+    until = float(row["text"].removeprefix("observe until ").removesuffix(": a drill"))
+    assert before + 7199 <= until <= time.time() + 7201
