@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
 from activities.clients.prometheus import PrometheusClient
+from activities.clients.store.limits import Limits
 from activities.clients.store.store import Store
 from activities.model.errors import NotFound
 from activities.settings import LoopSettings
@@ -16,7 +17,7 @@ class LoopParts:
     """One loop: its settings and the remotes it reads and changes.
 
     `alertmanager` is asked for silences, None: it is not. With `silences_required` nothing is changed while it does
-    not answer.
+    not answer. `limits` are its adaptive limits, None: it has no metric that is judged by its own past.
     """
 
     settings: LoopSettings
@@ -24,6 +25,7 @@ class LoopParts:
     charter: CharterClient
     alertmanager: AlertmanagerClient | None = None
     silences_required: bool = False
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
@@ -20,9 +20,11 @@ from activities.clients.http import Http
 from activities.clients.killswitch import KillSwitch
 from activities.clients.locks import Locks
 from activities.clients.prometheus import PrometheusClient
-from activities.clients.store.store import open_store
+from activities.clients.store.limits import Limits
+from activities.clients.store.store import Store, open_store
 from activities.model.errors import ConfigurationError, MapekError, Unreachable
 from activities.model.intake import LoopState
+from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
 from worker.alerts.handover import HandOver
@@ -87,7 +89,10 @@ async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
         store = await open_store(config.store_address)
         stack.push_async_callback(store.close)
         parts = Parts(
-            loops={loop.name: loop_parts(loop, http, config.alertmanager) for loop in config.loops},
+            loops={
+                loop.name: replace(loop_parts(loop, http, config.alertmanager), limits=limits_of(loop, store))
+                for loop in config.loops
+            },
             store=store,
             clock=time.time,
             worker=client.identity,
@@ -120,6 +125,12 @@ def loop_parts(settings: LoopSettings, http: Http, alerts: AlertmanagerSettings 
         alertmanager=AlertmanagerClient(http, alerts.url, ASK_ALERTMANAGER) if alerts and alerts.enabled else None,
         silences_required=alerts is not None and alerts.silences_required,
     )
+
+
+def limits_of(settings: LoopSettings, store: Store) -> Limits | None:
+    """Return the adaptive limits of one loop, None if all its metrics have hand-set ones."""
+    adaptive = any(rule.adaptive for rule in rules_of(settings.monitor))
+    return Limits(store.snapshots, settings.name, time.time) if adaptive else None
 
 
 def webhook(config: Config, client: Client, metrics: Metrics) -> list[Route]:

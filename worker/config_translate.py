@@ -25,6 +25,8 @@ _DURATIONS = {
     "scrape_interval",
     "rate_window",
     "analysis_step",
+    "adaptive_step",
+    "adaptive_refresh",
     "delay",
     "interval",
     "settle_seconds",

@@ -14,6 +14,7 @@ from activities.model.errors import StoreUnavailable
 from activities.model.observation import SHOWN
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.activity import seen
+from activities.monitor.learning import believed
 from activities.monitor.queries import coverage_detail_query, values_query
 from activities.monitor.rules import rules_of
 from activities.monitor.sight import CHARTER, PROMETHEUS, REMOTES
@@ -48,6 +49,7 @@ async def gather(loop: LoopParts, at: float) -> AnalysisInput:
     rules = rules_of(settings.monitor)
     timing = timing_of(at, settings.monitor, settings.analyze)
     span = (timing.instants[0], timing.instants[-1], timing.step)
+    limits = believed(await loop.limits.newest(), at) if loop.limits is not None else None
     blind: list[BlindSpot] = []
     values, freshness, findings, committee, policies = await asyncio.gather(
         seen(
@@ -73,6 +75,7 @@ async def gather(loop: LoopParts, at: float) -> AnalysisInput:
         committee=committee,
         policies=policies or (),
         blind=tuple(blind),
+        limits=limits,
     )
     return input_of(reading, timing, rules, settings.components, settings.topology)
 

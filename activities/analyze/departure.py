@@ -11,6 +11,7 @@ from activities.analyze.deviation import STRONG, samples_to_hold
 from activities.analyze.ranking import Suspect, Trouble
 from activities.model.diagnosis import Cause, RootCause
 from activities.model.pattern import Pattern, PatternKind
+from activities.monitor.edges import ends_of
 from activities.monitor.judgement import Judged
 
 _MANY = 5
@@ -62,7 +63,11 @@ def departed(judged: Judged, trouble: Trouble, calibration: Calibration) -> tupl
     """
     probability = calibration.probability(evidence_of(trouble))
     near = {*trouble.group, trouble.root.deviant.track.component}
-    held = [violation for violation in judged.violations if near & {violation.component, *_ends(violation.component)}]
+    held = [
+        violation
+        for violation in judged.violations
+        if near & {violation.component, *(ends_of(violation.component) or ())}
+    ]
     if not held:
         return ()
     doubt = f"; {trouble.suspects[1].component} is as likely" if trouble.tied else ""
@@ -95,7 +100,3 @@ def _hits(judged: Judged, root: Suspect, window: Window) -> list[Hit]:
     timed = zip(judged.grid, track.values, strict=True)
     found = [Hit(at, track.component, track.metric, value) for at, value in timed if window.start < at <= window.end]
     return found[::-1]
-
-
-def _ends(component: str) -> tuple[str, ...]:
-    return tuple(component.split("->", 1))

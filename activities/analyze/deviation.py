@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from activities.model.component import Topology
+from activities.monitor.edges import ends_of
 from activities.monitor.judgement import Judged, Track
 
 HOLD = 150.0
@@ -22,8 +23,6 @@ STRONG = 6.0
 """Strength from which a component is believed to be in trouble: three samples at 3.5 spreads, or one at 6."""
 WEAK = 3.0
 """Strength from which a component is taken to be part of somebody's trouble."""
-ARROW = "->"
-"""Between caller and callee in the name of a call edge."""
 _PER_EDGE = 0.1
 """By how much each further call edge makes the median of a component's edges more telling."""
 
@@ -68,9 +67,10 @@ def deviants(judged: Judged) -> dict[str, Deviant]:
         if not track.adaptive:
             continue
         one = _deviant(track, needed)
-        for name in _ends(track.component):
+        ends = ends_of(track.component)
+        for name in ends or ():
             edges[name].append(one)
-        if ARROW not in track.component and (one.component not in own or one.strength > own[one.component].strength):
+        if ends is None and (one.component not in own or one.strength > own[one.component].strength):
             own[one.component] = one
     for name, found in edges.items():
         folded = _folded(name, found)
@@ -101,11 +101,7 @@ def neighbourhood(topology: Topology) -> tuple[Mapping[str, set[str]], Mapping[s
 
 def ends_of_edges(judged: Judged) -> frozenset[str]:
     """Return the components some call edge speaks for."""
-    return frozenset(name for track in judged.tracks for name in _ends(track.component))
-
-
-def _ends(component: str) -> tuple[str, ...]:
-    return tuple(component.split(ARROW, 1)) if ARROW in component else ()
+    return frozenset(name for track in judged.tracks for name in ends_of(track.component) or ())
 
 
 def _deviant(track: Track, needed: int) -> Deviant:

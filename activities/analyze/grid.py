@@ -13,6 +13,8 @@ from activities.model.rule import MetricRule
 from activities.model.sample import SampleSeries
 from activities.model.series import Series
 from activities.model.snapshot import AnalysisInput
+from activities.model.usual import AdaptiveLimits
+from activities.monitor.learning import spread_over
 from activities.monitor.queries import component_of
 from activities.monitor.reports import member_names
 from activities.monitor.settings import MonitorSettings
@@ -35,7 +37,8 @@ class RangeReading:
     """What the remotes answered over a range.
 
     `values` is the answer to `values_query`, `freshness` to `coverage_detail_query`, `findings`, `committee` and
-    `policies` are Charter's (None: not read). A remote that could not be read has its blind spot in `blind`.
+    `policies` are Charter's (None: not read). A remote that could not be read has its blind spot in `blind`. `limits`
+    are the adaptive limits in force (None: there are none).
     """
 
     values: tuple[SampleSeries, ...] = ()
@@ -44,6 +47,7 @@ class RangeReading:
     committee: Committee | None = None
     policies: tuple[Policy, ...] = ()
     blind: tuple[BlindSpot, ...] = ()
+    limits: AdaptiveLimits | None = None
 
 
 def grid(at: float, step: float, lookback: float) -> tuple[float, ...]:
@@ -72,7 +76,7 @@ def input_of(
     """Return the analysis input: points put on their instants, None where there is none; nothing is judged.
 
     `components` are the configured ones; members are added as the committee names them. Points beside the grid are
-    left out, never moved to another instant.
+    left out, never moved to another instant. An empty `topology` is replaced by what call metrics tell.
     """
     return AnalysisInput(
         at=timing.instants[-1],
@@ -86,8 +90,10 @@ def input_of(
         findings=reading.findings,
         committee=reading.committee,
         policies=reading.policies,
-        topology=topology,
+        topology=topology if topology.edges or reading.limits is None else Topology(edges=reading.limits.edges),
         blind=reading.blind,
+        usual=spread_over(reading.limits, len(timing.instants)),
+        outlooks=reading.limits.outlooks if reading.limits is not None else (),
     )
 
 

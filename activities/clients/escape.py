@@ -4,17 +4,10 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-_PROMQL = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+from activities.model.promql import promql
+
 _REGEX = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&:@/=]")
-
-
-def promql(value: str) -> str:
-    """Return `value` for use between double quotes in PromQL, as in `{instance="..."}`.
-
-    Lone surrogates, which are no text and cannot be sent, become question marks.
-    """
-    return _encodable("".join(_PROMQL.get(sign, sign) for sign in value))
 
 
 def promql_regex(value: str) -> str:

@@ -41,5 +41,9 @@ def up_to(source: AnalysisInput, instant: float) -> AnalysisInput:
             "grid": source.grid[:kept],
             "series": cut(source.series),
             "freshness": cut(source.freshness),
+            "usual": tuple(
+                one.model_copy(update={"centre": one.centre[:kept], "spread": one.spread[:kept]})
+                for one in source.usual
+            ),
         }
     )

@@ -14,7 +14,8 @@ class MetricRule(Noun):
     `steady` tells that every working component always has them, so that their absence is a blind spot; otherwise a
     series is born with its first event, and absence says that nothing happened.
     `adaptive` marks a metric without a hand-set limit: `enter` and `leave` are then deviations from what is usual for
-    it, in its usual spreads and positive in the bad direction, and `beyond` is asked about deviations.
+    it, in its usual spreads and positive in the bad direction, and `beyond` is asked about deviations. `unit` and
+    `kind` (as a recording names them) then choose the floor of that spread.
     """
 
     metric: str
@@ -26,6 +27,8 @@ class MetricRule(Noun):
     signals: tuple[str, ...] = ()
     steady: bool = False
     adaptive: bool = False
+    unit: str = ""
+    kind: str = ""
 
     def beyond(self, value: float, limit: float) -> bool:
         """Tell whether `value` is on the bad side of `limit`; exactly on it is still good."""

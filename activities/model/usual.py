@@ -23,3 +23,26 @@ class Outlook(Noun):
     limit: float
     within: float
     probability: float
+
+
+class Limit(Noun):
+    """What is usual for one metric of one component now: `centre` and `spread` (above 0), in the metric's unit."""
+
+    component: str
+    metric: str
+    centre: float
+    spread: float
+
+
+class AdaptiveLimits(Noun):
+    """One version of a loop's adaptive limits, made at `at` (unix seconds) from samples before it, `step` s apart.
+
+    `edges` are the (caller, callee) whose call metrics were seen in that past; `outlooks` are the forecasts made of it.
+    """
+
+    loop: str
+    at: float
+    step: float
+    limits: tuple[Limit, ...] = ()
+    edges: tuple[tuple[str, str], ...] = ()
+    outlooks: tuple[Outlook, ...] = ()

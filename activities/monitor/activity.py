@@ -13,6 +13,7 @@ from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.cycle import MonitorRequest
 from activities.model.errors import MapekError
 from activities.model.observation import Observation
+from activities.monitor.learning import believed
 from activities.monitor.observing import Reading, observe
 from activities.monitor.queries import coverage_query, prefilter_query
 from activities.monitor.quiet import EVERYTHING, quiet_components
@@ -52,9 +53,15 @@ async def read(loop: LoopParts, at: float) -> Reading:
     """Return what the remotes answer at `at` (unix seconds), all asked at once."""
     monitor = loop.settings.monitor
     rules = rules_of(monitor)
+    limits = believed(await loop.limits.newest(), at) if loop.limits is not None else None
     blind: list[BlindSpot] = []
     prefilter, coverage, findings, committee = await asyncio.gather(
-        seen(loop.prometheus.query(prefilter_query(rules, monitor.rate_window), at), PROMETHEUS, "pre-filter", blind),
+        seen(
+            loop.prometheus.query(prefilter_query(rules, monitor.rate_window, limits), at),
+            PROMETHEUS,
+            "pre-filter",
+            blind,
+        ),
         seen(
             loop.prometheus.query(coverage_query(rules, 2 * monitor.scrape_interval), at), PROMETHEUS, "coverage", blind
         ),
@@ -68,6 +75,7 @@ async def read(loop: LoopParts, at: float) -> Reading:
         findings=findings or (),
         committee=committee,
         blind=tuple(blind),
+        limits=limits,
     )
 
 

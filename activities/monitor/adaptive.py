@@ -32,6 +32,8 @@ _FLOORS = {"seconds": 0.0005, "percent": 0.5, "scaled 0..1": 0.01}
 """Floor by unit, in that unit: below it a change matters to nobody."""
 _SHARES = frozenset({"availability", "error_ratio"})
 """Kinds near the end of their scale: a floor relative to the level would hide every drop of an availability."""
+DAYS = 7
+"""Days a time of day is compared with: a week has all of its kinds."""
 FEWEST_DAYS = 3
 """Days of the past from which a time of day has its own level."""
 

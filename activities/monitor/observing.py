@@ -14,8 +14,10 @@ from activities.model.charter import CharterFinding, Committee
 from activities.model.observation import SHOWN, Observation
 from activities.model.rule import MetricRule
 from activities.model.sample import Sample
+from activities.model.usual import AdaptiveLimits
 from activities.model.violation import Violation, worst_first
 from activities.monitor.judgement import merged, violated
+from activities.monitor.learning import absolute, by_key
 from activities.monitor.queries import UNNAMED, component_of
 from activities.monitor.reports import doubted_committee, member_names, reported_violations
 from activities.monitor.sight import PROMETHEUS, REMOTES, Sight, coverage_sights
@@ -30,7 +32,8 @@ class Reading:
     """What the remotes answered at `at` (unix seconds).
 
     `prefilter` and `coverage` are the answers to the two queries, `findings` and `committee` Charter's (None: not
-    read). A remote that could not be read has its blind spot in `blind`.
+    read). A remote that could not be read has its blind spot in `blind`. `limits` are the adaptive limits the
+    pre-filter was made with (None: there are none yet).
     """
 
     at: float
@@ -39,6 +42,7 @@ class Reading:
     findings: tuple[CharterFinding, ...] = ()
     committee: Committee | None = None
     blind: tuple[BlindSpot, ...] = ()
+    limits: AdaptiveLimits | None = None
 
 
 def observe(reading: Reading, rules: Sequence[MetricRule], components: Iterable[str]) -> Observation:
@@ -48,7 +52,7 @@ def observe(reading: Reading, rules: Sequence[MetricRule], components: Iterable[
     reports = reported_violations(reading.findings, reading.committee, reading.at)
     spots = {name: sight.blind_spots(name, any(key[0] == name for key in reports)) for name, sight in sights.items()}
     believed = {key: found[0] for key, found in values.items() if spots.get(key[0]) == ()}
-    violations, suspects = _judged(believed, rules, reports, reading.at)
+    violations, suspects = _judged(believed, rules, reports, reading)
     blind = (*reading.blind, *doubted_committee(reading.committee), *(s for name in spots for s in spots[name]))
     return Observation(
         headline=_headline(violations, suspects, blind, f"{len(rules)} rules on {len(sights)} components"),
@@ -93,15 +97,19 @@ def _finite(values: Iterable[float]) -> bool:
 
 
 def _judged(
-    believed: Mapping[Key, float], rules: Sequence[MetricRule], reports: Mapping[Key, Violation], at: float
+    believed: Mapping[Key, float], rules: Sequence[MetricRule], reports: Mapping[Key, Violation], reading: Reading
 ) -> tuple[tuple[Violation, ...], int]:
     """Return the violations, the worst first, and the number of values between the two limits of their rule."""
     by_metric = {rule.metric: rule for rule in rules}
+    limits = by_key(reading.limits)
     found, suspects = dict(reports), 0
     for (component, metric), value in believed.items():
         rule = by_metric[metric]
+        if rule.adaptive:
+            rule = absolute(rule, limits.get((component, metric)), value)
         if rule.beyond(value, rule.enter):
-            found[component, metric] = merged(violated(component, rule, value, at), reports.get((component, metric)))
+            violation = violated(component, rule, value, reading.at)
+            found[component, metric] = merged(violation, reports.get((component, metric)))
         elif rule.beyond(value, rule.leave) and (component, metric) not in reports:
             suspects += 1
     return worst_first(list(found.values())), suspects

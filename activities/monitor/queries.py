@@ -4,9 +4,12 @@ Requests of this length belong into the body of a POST. All series they return c
 the one count per component of `coverage_query`, the label `rule` or `signal`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from activities.model.promql import promql
 from activities.model.rule import MetricRule
+from activities.model.usual import AdaptiveLimits, Limit
 from activities.model.violation import Bad
 from activities.monitor.builtin import LIVENESS
 
@@ -25,13 +28,23 @@ def component_of(labels: Mapping[str, str]) -> str:
     return labels.get(COMPONENT) or UNNAMED
 
 
-def prefilter_query(rules: Sequence[MetricRule], window: float) -> str:
+def prefilter_query(rules: Sequence[MetricRule], window: float, limits: AdaptiveLimits | None = None) -> str:
     """Return the query for everything that could be violated: values beyond `leave`, NaN and infinities.
 
     `window` is the rate window in seconds. `leave` is the nearer of a rule's two limits, so whatever the judgement
-    finds violated, or may find with the past in view, is in the answer.
+    finds violated, or may find with the past in view, is in the answer. Adaptive `limits` stand in it as numbers, one
+    for each component; what has no limit yet is not judged and not asked for.
     """
-    return _union(_labelled(_beyond(rule, window), "rule", rule.metric) for rule in rules)
+    known: dict[str, list[Limit]] = defaultdict(list)
+    for limit in limits.limits if limits is not None else ():
+        known[limit.metric].append(limit)
+    return _union(
+        _labelled(
+            _unusual(rule, window, known[rule.metric]) if rule.adaptive else _beyond(rule, window), "rule", rule.metric
+        )
+        for rule in rules
+        if not rule.adaptive or known[rule.metric]
+    )
 
 
 def values_query(rules: Sequence[MetricRule], window: float) -> str:
@@ -80,6 +93,21 @@ def _beyond(rule: MetricRule, window: float) -> str:
     return f"{expr} unless {expr} {good}"
 
 
+def _unusual(rule: MetricRule, window: float, limits: Sequence[Limit]) -> str:
+    # A margin towards the centre: the judgement divides where this compares, and the last digit must not hide a value.
+    reach = {one.component: rule.leave * one.spread - 1e-9 * (one.spread + abs(one.centre)) for one in limits}
+    high = _numbers({one.component: one.centre + reach[one.component] for one in limits})
+    low = _numbers({one.component: one.centre - reach[one.component] for one in limits})
+    good = {Bad.ABOVE: f"<= ({high}) > -Inf", Bad.BELOW: f">= ({low}) < +Inf", Bad.EITHER: f"<= ({high}) >= ({low})"}
+    expr = f"({_rendered(rule, window)})"
+    return f"({expr} unless {expr} {good[rule.bad]}) and ({high})"
+
+
+def _numbers(values: Mapping[str, float]) -> str:
+    """Return an expression with one number a component."""
+    return _union(_labelled(f"vector({value!r})", COMPONENT, component) for component, value in sorted(values.items()))
+
+
 def _rendered(rule: MetricRule, window: float) -> str:
     return rule.expr.replace("{window}", _duration(window))
 
@@ -100,7 +128,8 @@ def _duration(seconds: float) -> str:
 
 
 def _labelled(expr: str, label: str, value: str) -> str:
-    return f'label_replace({expr}, "{label}", "{value}", "", "")'
+    # "$" would stand for a group of the pattern.
+    return f'label_replace({expr}, "{label}", "{promql(value.replace("$", "$$"))}", "", "")'
 
 
 def _union(queries: Iterable[str]) -> str:

@@ -5,7 +5,8 @@ import re
 
 from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
-from activities.model.violation import Bad
+from activities.model.violation import Bad, Severity
+from activities.monitor.adaptive import ENTER, LEAVE
 from activities.monitor.builtin import BUILT_IN, PREFIX, TOP_BUCKET, default_leave
 from activities.monitor.critical import parse_critical
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
@@ -86,9 +87,31 @@ def _added(name: str, entry: MetricEntry) -> MetricRule:
             f"monitor.metrics: unknown metric {name!r}; did you mean {near[0]}? (a new metric needs its own query)"
         )
     if entry.threshold is None:
-        raise ConfigurationError(f"monitor.metrics: {name} is not built in, so it needs a threshold")
+        return _by_its_past(name, entry)
     own = _own(name, entry.query or f"{PREFIX}{name}", entry.threshold, entry.bad or Bad.ABOVE)
     return _overridden(own, entry.model_copy(update={"query": None}))
+
+
+def _by_its_past(name: str, entry: MetricEntry) -> MetricRule:
+    if entry.query is None:
+        raise ConfigurationError(
+            f"monitor.metrics: {name} is not built in, so it needs a threshold, or a query to learn what is usual from"
+        )
+    if entry.leave is not None:
+        raise ConfigurationError(f"monitor.metrics: {name} has a leave but no threshold; give both or neither")
+    bad = entry.bad or Bad.ABOVE
+    return MetricRule(
+        metric=name,
+        expr=_aggregated(entry.query, bad),
+        enter=ENTER,
+        leave=LEAVE,
+        bad=bad,
+        severity=entry.severity or Severity.WARNING,
+        signals=_signals(entry.query),
+        adaptive=True,
+        unit=entry.unit,
+        kind=entry.kind,
+    )
 
 
 def _own(name: str, expr: str, limit: float, bad: Bad) -> MetricRule:

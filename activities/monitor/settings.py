@@ -9,7 +9,8 @@ from activities.model.violation import Bad, Severity
 class MetricEntry(Settings):
     """One metric of the configuration, by its short name (with or without the `westworld_charter_` prefix).
 
-    A name of the built-in list changes that rule; any other name adds one. Fields left out keep the built-in value.
+    A name of the built-in list changes that rule; any other name adds one. Fields left out keep the built-in value. An
+    added metric without a `threshold` is judged by its own past.
     """
 
     name: str
@@ -22,6 +23,11 @@ class MetricEntry(Settings):
     limit does not flap."""
     bad: Bad | None = None
     severity: Severity | None = None
+    unit: str = ""
+    """Of a metric judged by its own past: `seconds`, `percent`, `scaled 0..1` or empty. With `kind` it tells which
+    change is too small to matter."""
+    kind: str = ""
+    """`latency`, `error_ratio`, `availability`, `traffic`, `saturation`, `count` or empty."""
     enabled: bool = True
 
 
@@ -50,3 +56,8 @@ class MonitorSettings(Settings):
     """Seconds; four scrapes, so that a rate survives one failed scrape."""
     timeout_seconds: PositiveFloat = Field(default=5.0, le=30.0)
     """Seconds for one query: a stale answer is worth less than none."""
+    adaptive_step: PositiveFloat = 60.0
+    """Seconds between the samples adaptive limits are learned from. 120 of them are two hours: long enough that a short
+    incident does not become usual, short enough to follow the day."""
+    adaptive_refresh: PositiveFloat = 300.0
+    """Seconds between versions of the adaptive limits: within them no two hours of past change noticeably."""

@@ -2,12 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from activities.model.blindspot import BlindSpot
 from activities.model.series import Series
 from activities.model.snapshot import AnalysisInput
+from activities.monitor.edges import ends_of
 from activities.monitor.queries import MOVING, UNNAMED, steady_signals
 from activities.monitor.reports import member_names, reported_violations
 from activities.monitor.sight import PROMETHEUS, Sight, seen
@@ -111,7 +112,21 @@ def _spots(source: AnalysisInput, told: Mapping[Key, Line]) -> dict[str, list[Sp
             else None
             for i in range(len(source.grid))
         ]
+    for name in lines.keys() - spots.keys():
+        ends = ends_of(name)
+        if ends is not None:
+            spots[name] = [_edge(lines[name], [spots.get(end) for end in ends], i) for i in range(len(source.grid))]
     return spots
+
+
+def _edge(lines: Mapping[str, Line], ends: Iterable[Sequence[Spots] | None], index: int) -> Spots:
+    """Return () where the metrics of a call edge are believed, None where they or one of its ends cannot be.
+
+    A call has no counter that shows it alive; whoever measures it has.
+    """
+    if any(end is not None and end[index] for end in ends):
+        return None
+    return () if not any(index in line.odd for line in lines.values()) else None
 
 
 def _fine(ages: Mapping[str, Series], steady: Sequence[str], max_age: float, count: int) -> list[bool]:

@@ -13,8 +13,13 @@ from activities.model.errors import MapekError
 from activities.model.intake import Upkeep, UpkeepRequest, Yielding
 from activities.model.plan import Plan
 from activities.model.remediation import Yield
+from activities.model.usual import AdaptiveLimits
+from activities.monitor.adaptive import DAYS
 from activities.monitor.judgement import judge
-from activities.parts import Parts
+from activities.monitor.learning import due, learned, past_span
+from activities.monitor.queries import values_query
+from activities.monitor.rules import rules_of
+from activities.parts import LoopParts, Parts
 from activities.upkeep.late import done_keys
 
 QUIET = 600.0
@@ -43,13 +48,34 @@ class UpkeepActivities:
             yielding = await self.recovered(request.loop)
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
+            told = await self.learn(request.loop, now)
             return Upkeep(
-                headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed",
+                headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed{told}",
                 leftovers=leftovers,
                 yielding=yielding,
                 closed=closed,
                 expired=expired,
             )
+
+    async def learn(self, name: str, now: float) -> str:
+        """Make a new version of the adaptive limits if it is time; return what to add to the headline.
+
+        A Prometheus that does not answer now leaves the standing version in force: the next round tries again.
+        """
+        loop = self.parts.loop(name)
+        if loop.limits is None:
+            return ""
+        standing, monitor = await loop.limits.newest(), loop.settings.monitor
+        troubled = bool((await self.store.guards.state(loop.settings.charter)).incidents)
+        if not due(standing, now, monitor.adaptive_refresh, troubled):
+            return ""
+        try:
+            limits = await limits_from(loop, now)
+        except MapekError as error:
+            activity.logger.warning("adaptive limits cannot be made: %s", error)
+            return "; adaptive limits could not be made"
+        version = await loop.limits.put(limits)
+        return f"; {len(limits.limits)} adaptive limits, version {version[:12]}"
 
     async def leftovers(self, loop: str, charter: str) -> tuple[PlanBrief, ...]:
         """Return the plans that touched Charter, have no outcome and are held by no running remediation."""
@@ -101,6 +127,22 @@ class UpkeepActivities:
         """Tell whether the plan's remediation runs and has not touched Charter yet."""
         rows = await self.store.audit.of_plan(plan.plan_id)
         return not any(row.kind == "attempt" for row in rows) and await self.locks.held(plan.workflow_id)
+
+
+async def limits_from(loop: LoopParts, now: float) -> AdaptiveLimits:
+    """Return the adaptive limits as of `now` (unix seconds), from range data of the last hours and of earlier days.
+
+    Raises: whatever Prometheus answers with.
+    """
+    monitor = loop.settings.monitor
+    rules = tuple(rule for rule in rules_of(monitor) if rule.adaptive)
+    query, span = (
+        values_query(rules, monitor.rate_window),
+        past_span(now, max(monitor.adaptive_step, monitor.scrape_interval)),
+    )
+    spans = (span, *(span.days_ago(back) for back in range(1, DAYS + 1)))
+    answers = [await loop.prometheus.query_range(query, one.first, one.last, one.step) for one in spans]
+    return learned(loop.settings.name, span, rules, answers[0], answers[1:])
 
 
 def watched(plan: Plan) -> set[str]:

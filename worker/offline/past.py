@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from activities.monitor.adaptive import PAST, Floor, Table, seasonal, time_of_day
+from activities.monitor.adaptive import DAYS, PAST, Floor, Table, seasonal, time_of_day
 
-DAYS = 7
-"""Days a time of day is compared with."""
 _SHORTEST_DAY = 4
 """Samples a day below which there is no time of day."""
 

@@ -62,6 +62,17 @@ class Snapshots:
 
         return await self._database.read(work)
 
+    async def latest(self, kind: str, of: type[N]) -> N | None:
+        """Return what was stored last under `kind`, None if there is nothing."""
+        newest = (
+            select(snapshots.c.digest)
+            .where(snapshots.c.pinned.is_(False), snapshots.c.kind == kind)
+            .order_by(snapshots.c.at.desc())
+            .limit(1)
+        )
+        digest = await self._database.read(lambda connection: connection.scalar(newest))
+        return None if digest is None else await self.get(digest, of)
+
     async def pin(self, digest: str) -> None:
         """Keep a snapshot for ever, because a plan came of it. Raises: NotFound."""
         pinned = update(snapshots).where(snapshots.c.digest == digest).values(pinned=True)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.clients.escape import markdown, path_segment, promql, promql_regex, terminal
+from activities.clients.escape import markdown, path_segment, promql_regex, terminal
+from activities.model.promql import promql
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NASTY = st.text(st.sampled_from('\\"{}[]().*+?|^$\n\r\t/%#&=-_~`<>!@: a1é'))

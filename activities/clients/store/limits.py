@@ -1,0 +1,44 @@
+"""The adaptive limits of one loop: versions in the store, the newest one cached."""
+
+from collections.abc import Callable
+
+from activities.clients.store.snapshots import Snapshots
+from activities.model.errors import StoreUnavailable
+from activities.model.usual import AdaptiveLimits
+
+KEPT = 60.0
+"""Seconds the cached version is taken for the newest: a new one is made every few minutes."""
+
+
+class Limits:
+    """Reads and writes the versions. `clock` gives unix seconds; a version's name is the digest of its content."""
+
+    def __init__(self, snapshots: Snapshots, loop: str, clock: Callable[[], float]) -> None:
+        self._snapshots = snapshots
+        self._kind = f"limits:{loop}"
+        self._clock = clock
+        self._cached: AdaptiveLimits | None = None
+        self._read_at = float("-inf")
+
+    async def newest(self) -> AdaptiveLimits | None:
+        """Return the newest version, at most `KEPT` seconds late; None if there is none.
+
+        While the store cannot be read the cached one stands: its age is in it, and whoever judges by it looks at that.
+        """
+        if self._clock() - self._read_at >= KEPT:
+            try:
+                self._cached = await self._snapshots.latest(self._kind, AdaptiveLimits)
+            except StoreUnavailable:
+                if self._cached is None:
+                    return None
+            self._read_at = self._clock()
+        return self._cached
+
+    async def put(self, limits: AdaptiveLimits) -> str:
+        """Store a version and return its digest; from now on it is the newest one here.
+
+        Raises: StoreUnavailable, Rejected (more than 1 MiB compressed).
+        """
+        digest = await self._snapshots.put(limits, self._kind, limits.at)
+        self._cached, self._read_at = limits, self._clock()
+        return digest

@@ -1,0 +1,108 @@
+"""Upkeep makes the adaptive limits, and Monitor renders them, over a real store."""
+
+from typing import Any, cast
+
+import pytest
+
+from activities.clients.store.limits import KEPT, Limits
+from activities.clients.store.store import open_store
+from activities.model.errors import StoreUnavailable, Unreachable
+from activities.model.sample import SampleSeries
+from activities.model.usual import AdaptiveLimits
+from activities.monitor.activity import read
+from activities.monitor.settings import MetricEntry, MonitorSettings
+from activities.parts import LoopParts, Parts
+from activities.settings import LoopSettings
+from activities.upkeep.activity import UpkeepActivities
+
+SETTINGS = LoopSettings(
+    monitor=MonitorSettings(metrics=(MetricEntry(name="queue", query="queue_length", unit="", kind="count"),))
+)
+
+
+class Surroundings:
+    """A clock, a Prometheus whose every value is 10, and a Charter that does not answer."""
+
+    def __init__(self) -> None:
+        self.now, self.asked, self.down = 1_700_000_000.0, [], False
+
+    def clock(self) -> float:
+        return self.now
+
+    async def query(self, promql: str, _: float) -> tuple[()]:
+        self.asked.append(promql)
+        return ()
+
+    async def query_range(self, _: str, start: float, end: float, step: float) -> tuple[SampleSeries, ...]:
+        if self.down:
+            raise Unreachable("Prometheus: connection refused")
+        points = tuple((start + step * i, 10.0) for i in range(round((end - start) / step) + 1))
+        return (SampleSeries(labels={"node_or_service": "shop", "rule": "queue"}, points=points),)
+
+    async def violations(self, _: float) -> tuple[()]:
+        raise Unreachable("Charter")
+
+    async def committee(self) -> None:
+        raise Unreachable("Charter")
+
+
+async def test_a_version_is_made_kept_and_rendered():
+    """Made once in five minutes, read by another process, kept while Prometheus is down, in the query as a number."""
+    around = Surroundings()
+    remote = cast(Any, around)
+    store = await open_store("memory")
+    limits = Limits(store.snapshots, "charter", around.clock)
+    loop = LoopParts(SETTINGS, remote, remote, limits=limits)
+    upkeep = UpkeepActivities(Parts({"charter": loop}, store, around.clock, "w"), cast(Any, None))
+    assert "queue_length" not in await asked(loop, around)
+    assert "1 adaptive limits, version" in await upkeep.learn("charter", around.now)
+    assert await upkeep.learn("charter", around.now + 250.0) == ""
+    assert "vector(" in await asked(loop, around)
+    elsewhere = Limits(store.snapshots, "charter", around.clock)
+    assert await elsewhere.newest() == await limits.newest()
+    first = await limits.newest()
+    around.now, around.down = around.now + 300.0, True
+    assert await upkeep.learn("charter", around.now) == "; adaptive limits could not be made"
+    assert await limits.newest() == first
+    around.down = False
+    assert "version" in await upkeep.learn("charter", around.now)
+    assert await elsewhere.newest() == await limits.newest() != first
+    await store.close()
+
+
+async def test_limits_that_grew_old_are_not_used():
+    """After two hours without a new version nothing is judged by the last one."""
+    around = Surroundings()
+    remote = cast(Any, around)
+    store = await open_store("memory")
+    limits = Limits(store.snapshots, "charter", around.clock)
+    loop = LoopParts(SETTINGS, remote, remote, limits=limits)
+    await UpkeepActivities(Parts({"charter": loop}, store, around.clock, "w"), cast(Any, None)).learn(
+        "charter", around.now
+    )
+    around.now += 7300.0
+    assert "queue_length" not in await asked(loop, around)
+    await store.close()
+
+
+async def test_without_the_store_the_cached_version_stands():
+    """A store that cannot be read does not blind a loop that knows its limits; one that never did has none."""
+    around = Surroundings()
+    store = await open_store("memory")
+    known, fresh = (Limits(store.snapshots, "charter", around.clock) for _ in range(2))
+    loop = LoopParts(SETTINGS, cast(Any, around), cast(Any, around), limits=known)
+    parts = Parts({"charter": loop}, store, around.clock, "w")
+    await UpkeepActivities(parts, cast(Any, None)).learn("charter", around.now)
+    await store.close()
+    around.now += KEPT
+    assert await known.newest() is not None
+    assert await fresh.newest() is None
+    with pytest.raises(StoreUnavailable):
+        await store.snapshots.latest("limits:charter", AdaptiveLimits)
+
+
+async def asked(loop: LoopParts, around: Surroundings) -> str:
+    """Return the pre-filter of one look."""
+    around.asked.clear()
+    await read(loop, around.now)
+    return around.asked[0]
