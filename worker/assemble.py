@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -30,13 +31,13 @@ from activities.settings import LoopSettings
 from worker.alerts.handover import HandOver
 from worker.alerts.signals import to_intake
 from worker.config import Config
-from worker.config_sections import AlertmanagerSettings
+from worker.config_sections import AlertmanagerSettings, ApiSettings
 from worker.counting import LastRun
 from worker.credentials import charter_token, token_of
 from worker.http.gate import Gate
 from worker.http.metrics import Metrics
 from worker.http.probes import Probe, Probes
-from worker.http.service import ServiceState, app, token_for
+from worker.http.service import ServiceState, app, view_gate
 from worker.http.webhook import Delivery, Webhook
 from worker.interceptor import MapekInterceptor
 
@@ -142,8 +143,7 @@ def webhook(config: Config, client: Client, metrics: Metrics) -> list[Route]:
     api, alerts = config.api, config.alertmanager
     if not alerts.enabled:
         return []
-    files = [path for path in (api.webhook_token_file, api.webhook_old_token_file) if path is not None]
-    tokens = [token_of(path) for path in files]
+    tokens = operate_tokens(api)
     for token in tokens:
         token()
     if not (tokens or api.allow_anonymous_alerts or api.tls_client_ca_file):
@@ -168,11 +168,21 @@ def service_state(config: Config, metrics: Metrics, probes: Probes, routes: list
         started=time.monotonic(),
         probes=probes,
         registry=metrics.registry if config.staging.collect_metrics else None,
-        token=token_for(config.api.host, token_of(config.api.webhook_token_file)),
+        view=view_gate(config.api.host, [*operate_tokens(config.api), *tokens_in(config.api.view_token_file)]),
         cors=config.api.cors_enabled,
         debug=config.api.debug,
         routes=routes,
     )
+
+
+def operate_tokens(api: ApiSettings) -> list[Callable[[], str]]:
+    """Return what gives the tokens of role operate, at each call: the one in use, and the one before it."""
+    return tokens_in(api.webhook_token_file, api.webhook_old_token_file)
+
+
+def tokens_in(*files: Path | None) -> list[Callable[[], str]]:
+    """Return what gives the tokens of the files that are set."""
+    return [token_of(file) for file in files if file is not None]
 
 
 def component(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:

@@ -82,7 +82,7 @@ def service_findings(
     host, colon, port = temporal.address.rpartition(":")
     if not (host and colon and port.isdigit()) or "/" in host:
         yield ("temporal", "address"), "must be host:port, as in 127.0.0.1:7233"
-    if not is_loopback(api.host) and api.webhook_token_file is None:
+    if not is_loopback(api.host) and api.webhook_token_file is None and api.view_token_file is None:
         yield ("api", "host"), f"{api.host} is not loopback; use 127.0.0.1 or set api.webhook_token_file"
     if orchestrator.mode == "production" and api.debug:
         yield ("api", "debug"), "shows tracebacks to callers; set it false in orchestrator.mode production"

@@ -63,7 +63,7 @@ class ApiSettings(Settings):
     """The service with health, readiness, metrics and the webhook."""
 
     host: str = "127.0.0.1"
-    """An address that is not loopback needs `webhook_token_file`."""
+    """An address that is not loopback needs `view_token_file` or `webhook_token_file`."""
     port: Port = 8001
     """0: any free one."""
     debug: bool = False
@@ -71,11 +71,14 @@ class ApiSettings(Settings):
     cors_enabled: bool = False
     """True: pages of other origins may read the answers."""
     webhook_token_file: Path | None = None
-    """File with the bearer token of the webhook and, on addresses that are not loopback, of metrics and details.
+    """File with the bearer token of role operate: it posts alerts, and sees all that role view sees.
 
     Whoever can only send a user and a password sends any user with the token as password."""
     webhook_old_token_file: Path | None = None
     """File with the token before this one, taken as well, while senders are changed over to the new one."""
+    view_token_file: Path | None = None
+    """File with the bearer token of role view: metrics and details on addresses that are not loopback, and nothing that
+    starts or changes anything. For Prometheus, so that who scrapes cannot post alerts."""
     allow_anonymous_alerts: bool = False
     """True: on loopback, and without `webhook_token_file`, alerts are taken from anyone on this machine."""
     tls_cert_file: Path | None = None

@@ -1,4 +1,7 @@
-"""Who may post alerts: whoever shows a token that is alive, as bearer or as the password of basic authentication."""
+"""Who may pass: whoever shows a token of the role that is asked for, as bearer or as a password.
+
+Two roles: view reads (metrics, details of health), operate also acts (posts alerts). A gate is one role's.
+"""
 
 import base64
 import binascii
@@ -32,7 +35,7 @@ class Gate:
         try:
             wanted = token()
         except MapekError as error:
-            log.warning("a webhook token is not taken: %s", error)
+            log.warning("a token is not taken: %s", error)
             return False
         return bool(wanted) and hmac.compare_digest(given, wanted.encode())
 

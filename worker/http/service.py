@@ -1,18 +1,17 @@
 """The service: `GET /health`, `GET /ready`, `GET /metrics`, and further routes it is given.
 
-On loopback everything is open. On any other address metrics and details need the bearer token; `/health` and `/ready`
+On loopback everything is open. On any other address metrics and details are for role view; `/health` and `/ready`
 answer anyone with their status alone, because what probes them from outside holds no secret.
 """
 
 import asyncio
-import hmac
 import logging
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -25,8 +24,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from activities.model.errors import ConfigurationError, MapekError
+from activities.model.errors import ConfigurationError
 from worker.config_rules import is_loopback
+from worker.http.gate import CHALLENGE, Gate
 from worker.http.impatient import Impatient
 from worker.http.probes import Probes
 
@@ -52,31 +52,22 @@ class ServiceState:
     """What the service shows. `started` is monotonic seconds.
 
     `probes` are named monitor, analyzer, planner, executor, knowledge, worker, temporal, prometheus, charter and
-    alertmanager, as far as they exist. `registry` None: no metrics. `token` None: no token is needed. `routes` are
-    further routes, which guard themselves.
+    alertmanager, as far as they exist. `registry` None: no metrics. `view` is the gate of role view; without tokens
+    it is open. `routes` are further routes, which guard themselves.
     """
 
     version: str
     started: float
     probes: Probes
     registry: CollectorRegistry | None = None
-    token: Callable[[], str] | None = None
+    view: Gate = field(default_factory=lambda: Gate(()))
     cors: bool = False
     debug: bool = False
     routes: Sequence[BaseRoute] = ()
 
     def admits(self, request: Request) -> bool:
         """Tell whether the caller may see more than a status."""
-        if self.token is None:
-            return True
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        try:
-            wanted = self.token()
-        except MapekError as error:
-            # Nobody is let in by a token that cannot be read, and a probe must not fail over it.
-            log.warning("callers are refused: %s", error)
-            return False
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), wanted.encode())
+        return self.view.admits(request.headers.get("authorization", ""))
 
 
 def app(state: ServiceState) -> Starlette:
@@ -116,7 +107,7 @@ class _Doors:
     async def metrics(self, request: Request) -> Response:
         """Answer with all metrics in Prometheus's text format."""
         if not self.state.admits(request):
-            return JSONResponse({"title": "bearer token needed"}, 401, {"WWW-Authenticate": "Bearer"})
+            return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
         registry = self.state.registry
         return Response(generate_latest(registry) if registry else b"", media_type=CONTENT_TYPE_LATEST)
 
@@ -190,6 +181,6 @@ def _listener(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"api.port: {where} cannot be bound: {error.strerror}; choose another") from None
 
 
-def token_for(host: str, token: Callable[[], str]) -> Callable[[], str] | None:
-    """Return the token a caller on `host` has to show; none on loopback."""
-    return None if is_loopback(host) else token
+def view_gate(host: str, tokens: Sequence[Callable[[], str]]) -> Gate:
+    """Return the gate of role view for callers on `host`: open on loopback."""
+    return Gate(() if is_loopback(host) else tokens)

@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from activities.model.errors import ConfigurationError, MapekError, Unreachable
 from worker.http import probes as probes_module
+from worker.http.gate import Gate
 from worker.http.metrics import Metrics
 from worker.http.probes import Probe, Probes
-from worker.http.service import DEPENDENCIES, VITAL, ServiceState, app, serve, token_for
+from worker.http.service import DEPENDENCIES, VITAL, ServiceState, app, serve, view_gate
 
 
 def well() -> Probe:
@@ -126,11 +127,18 @@ def secret(value: str) -> Callable[[], str]:
 
 @pytest.mark.parametrize(
     ("header", "admitted"),
-    [("Bearer right", True), ("bearer right", True), ("Bearer wrong", False), ("right", False), ("", False)],
+    [
+        ("Bearer right", True),
+        ("bearer right", True),
+        ("Basic YTpyaWdodA==", True),
+        ("Bearer wrong", False),
+        ("right", False),
+        ("", False),
+    ],
 )
 async def test_strangers_see_a_status_alone(header: str, admitted: bool) -> None:
     """With a token set, metrics are refused and health is bare to anyone who does not show it."""
-    guarded = state(token=secret("right"), registry=CollectorRegistry())
+    guarded = state(view=Gate([secret("right")]), registry=CollectorRegistry())
     headers = {"authorization": header} if header else {}
     assert (await get(guarded, "/metrics", **headers)).status_code == (200 if admitted else 401)
     health, ready = await get(guarded, "/health", **headers), await get(guarded, "/ready", **headers)
@@ -144,15 +152,15 @@ async def test_a_token_that_cannot_be_read_admits_nobody() -> None:
     def unreadable() -> str:
         raise ConfigurationError("gone")
 
-    reply = await get(state(token=unreadable), "/health", authorization="Bearer x")
+    reply = await get(state(view=Gate([unreadable])), "/health", authorization="Bearer x")
     assert (reply.status_code, reply.json()) == (200, {"status": "healthy"})
 
 
 def test_loopback_needs_no_token() -> None:
     """Only an address others can reach asks for one."""
-    assert token_for("127.0.0.1", secret("x")) is None
-    assert token_for("::1", secret("x")) is None
-    assert token_for("0.0.0.0", secret("x")) is not None
+    assert view_gate("127.0.0.1", [secret("x")]).admits("")
+    assert view_gate("::1", [secret("x")]).admits("")
+    assert not view_gate("0.0.0.0", [secret("x")]).admits("")
 
 
 async def test_metrics_are_in_prometheus_text_with_good_names() -> None:
