@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants load-alerts fuzz requirements clean
+.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants load-alerts fuzz reference requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole se
 
 bench-quality: $(READY) ## decisions on labelled recordings (MAPEK_RECORDINGS=folder) beside a plain rival
 	@$(PY) -m tests.bench.quality $(if $(JSON),--json $(JSON))
+
+reference: $(READY) ## write the reference of HTTP, command line, configuration and metrics anew
+	@$(PY) -m deploy.reference
 
 requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)
 	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \

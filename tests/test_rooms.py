@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "workflows": {"activities"},
     "worker": {"activities", "workflows"},
     "deploy.charter": set(),
+    "deploy.reference": {"activities", "workflows", "worker"},
     "deploy.local": {"activities", "workflows", "worker"},
 }
 """Room → rooms it may import; itself is understood, and a name stands for everything below it."""
