@@ -25,7 +25,7 @@ LONGEST = 60
 
 ABOUT = (
     "One YAML file: `--config`, `MAPEK_CONFIG`. Above it stand the environment and the flags; `MAPEK__SECTION__KEY` "
-    "sets any key but those of `loops`. A wrong key, type or combination is refused with its line: `mapek config check`."
+    "sets any key but those of `loops`. `mapek config check` refuses a wrong key, type or combination, with its line."
 )
 
 
