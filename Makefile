@@ -58,7 +58,7 @@ simulate: $(READY) ## a million cycles in virtual time, and 20,000 steps that sh
 mutants: $(READY) ## break the product in eight ways, in copies: the checker has to catch every one
 	@MAPEK_MUTANTS=all $(PY) -m pytest -q tests/faults/test_mutants.py
 
-load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (15 minutes)
+load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (half an hour)
 	@$(PY) -m tests.worker.alerts.load
 
 fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole service against its OpenAPI

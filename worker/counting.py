@@ -43,6 +43,8 @@ def count_cycle(
         metrics.violations.labels(loop).set(result.violation_count)
         metrics.blind_spots.labels(loop).set(result.blind_count)
         metrics.last_cycle.labels(loop).set(result.at)
+        if result.alerts is not None:
+            metrics.alerts_active.labels(loop).set(result.alerts)
     if isinstance(result, DecisionBrief):
         for rule in result.blocked_by:
             metrics.blocked.labels(loop, rule).inc()

@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = parsed.token_file.read_text(encoding="utf-8").strip()
         family = socket.AF_INET6 if ":" in parsed.host else socket.AF_INET
         listener = socket.create_server((parsed.host, parsed.port), family=family)
+        # Connections inherit it. Without it head and body of an answer lie 40 ms apart, at every call.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError, UnicodeDecodeError) as error:
         return _refuse(str(error))
     if not token:

@@ -21,7 +21,7 @@ BURST = 250.0
 """Signals that may be sent one after the other without that pause, before it is kept to in any case."""
 ROOM = 10_000
 """Alerts that may wait; beyond it callers are told to come again."""
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 4.0
 """A caller is answered within this: Alertmanager gives up after ten."""
 
 

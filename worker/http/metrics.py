@@ -97,6 +97,12 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self.alerts_active = Gauge(
+            "mapek_alerts_active",
+            "Alerts Alertmanager held when the loop last asked it, muted ones included, told to the webhook or not.",
+            ("loop",),
+            registry=registry,
+        )
         self.alert_signals = Counter(
             "mapek_alert_signals_total",
             "Signals with alerts that Temporal accepted.",

@@ -29,7 +29,7 @@ from worker.redaction import redacted
 
 log = logging.getLogger("mapek.http")
 
-BODY_SECONDS = 4.0
+BODY_SECONDS = 3.0
 """In which the whole body has to arrive."""
 COME_AGAIN = {"Retry-After": "1"}
 
@@ -130,7 +130,7 @@ async def read_body(request: Request) -> bytes:
     """Return the body.
 
     Raises:
-        Refused: it is longer than 2 MiB, or did not arrive within 4 s.
+        Refused: it is longer than 2 MiB, or did not arrive within 3 s.
     """
     too_large = Refused(413, f"a body has at most {MAX_BYTES} bytes; set max_alerts at the sender")
     declared = request.headers.get("content-length", "")

@@ -1,14 +1,17 @@
 """Each alert can fire and can be silent, judged by Prometheus's own tool."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from deploy.local.render import ROOT
 from tests.deploy.prometheus.rule_cases import CHARTER, MAPEK, Case
+from worker.http.metrics import Metrics
 
 pytestmark = pytest.mark.stack
 RULES = ROOT / "deploy/prometheus/rules"
@@ -65,3 +68,21 @@ def test_the_charter_has_its_eleven() -> None:
     """3 critical, 7 warning, 1 info."""
     found = [rule["labels"]["severity"] for rule in rules("charter-alerts.yml")]
     assert [found.count(severity) for severity in ("critical", "warning", "info")] == [3, 7, 1]
+
+
+def test_the_loop_exports_what_its_alerts_ask_for() -> None:
+    """Every metric of a rule is one the worker has, with every label the rule selects or groups by."""
+    collectors = vars(Metrics(CollectorRegistry())).values()
+    exported = {
+        family.name + ("_total" if family.type == "counter" else ""): set(one._labelnames)
+        for one in collectors
+        if hasattr(one, "_labelnames")
+        for family in one.collect()
+    }
+    asked = 0
+    for rule in rules("mapek-alerts.yml"):
+        grouped = {name for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for name in group.split(", ") if name}
+        for metric, selector in re.findall(r"(mapek_\w+)(?:\{([^}]*)\})?", rule["expr"]):
+            asked += 1
+            assert grouped | set(re.findall(r"(\w+)!?=", selector)) <= exported[metric], (rule["alert"], metric)
+    assert asked >= len(rules("mapek-alerts.yml"))

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from activities.model.errors import ConfigurationError
+from deploy.local import process
+from deploy.local.ports import LOOPBACK, Ports
+from tests.end_to_end.waiting import wait_until
 from tests.worker.alerts.bodies import alert, body
 from tests.worker.http.doors import BEARER, PATH, World
 from worker.http.service import Tls, serve
@@ -52,3 +56,44 @@ async def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="tls_cert_file: cannot be used"):
         async with serve(World().app, "127.0.0.1", 0, Tls(tmp_path / "bad.pem")):
             pass
+
+
+@pytest.mark.stack
+async def test_a_real_alertmanager_with_certificate_and_password(servers: dict[str, Path], tmp_path: Path) -> None:
+    """Alertmanager gets in with a client certificate and the token as the password of basic authentication."""
+    (server, key), (shown, shown_key) = certificate(tmp_path, "server"), certificate(tmp_path, "known")
+    (tmp_path / "password").write_text("old")
+    world, ports = World(), Ports()
+    at = f"{LOOPBACK}:{ports.take(9193)}"
+    async with serve(world.app, LOOPBACK, 0, Tls(server, key, shown)) as port:
+        ways_in = {
+            "basic_auth": {"username": "alertmanager", "password_file": str(tmp_path / "password")},
+            "tls_config": {"ca_file": str(server), "cert_file": str(shown), "key_file": str(shown_key)},
+        }
+        receiver = {"url": f"https://{LOOPBACK}:{port}{PATH}", "http_config": ways_in}
+        config = {
+            "route": {"receiver": "mapek", "group_wait": "0s"},
+            "receivers": [{"name": "mapek", "webhook_configs": [receiver]}],
+        }
+        (tmp_path / "am.yml").write_text(yaml.safe_dump(config))
+        options = {"config.file": tmp_path / "am.yml", "storage.path": tmp_path / "data", "web.listen-address": at}
+        argv = (str(servers["alertmanager"]), "--cluster.listen-address=", *(f"--{k}={v}" for k, v in options.items()))
+        child = await process.start("alertmanager", argv, tmp_path / "am.log")
+        try:
+            async with httpx.AsyncClient(base_url=f"http://{at}", trust_env=False) as client:
+
+                async def fired() -> bool:
+                    try:
+                        reply = await client.post("/api/v2/alerts", json=[{"labels": {"alertname": "A"}}])
+                    except httpx.ConnectError:
+                        return False
+                    return reply.is_success
+
+                async def told() -> bool:
+                    return len(world.fingerprints()) == 1
+
+                await wait_until("Alertmanager takes an alert", fired, 20)
+                await wait_until("the webhook is told of it", told, 10)
+        finally:
+            await child.kill()
+            ports.close()
