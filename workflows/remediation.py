@@ -113,9 +113,15 @@ class Remediation:
             summary=f"is plan {self.request.plan_id} still right?",
             **options.PREPARE,
         )
-        if self.prepared.ending:
-            return self.concluded(ended(self.prepared.ending, self.prepared.headline))
-        return None
+        if not self.prepared.ending:
+            return None
+        refused = ended(self.prepared.ending, self.prepared.headline)
+        standing = [number for number, step in enumerate(self.prepared.steps) if step.standing]
+        # Only after a reset: the plan is not right any more, and part of it is done already.
+        if standing and workflow.patched("undo-what-stands"):
+            self.undo = standing
+            return await self.roll_back(refused)
+        return self.concluded(refused)
 
     async def approval(self) -> RecordRequest | None:
         """Wait for a person. Return how it ended if it was not approved; silence until the deadline is a no."""
@@ -161,7 +167,8 @@ class Remediation:
                 return ended(
                     ENDINGS.get(type_of(error), "failed"), f"{step.text} could not be applied: {reason_of(error)}"
                 )
-            generation, self.applied_at = done.generation, done.at
+            # The server's clock, not the worker's: whatever that one shows, no sample is older than the effect.
+            generation, self.applied_at = done.generation, workflow.time()
             self.applied.append(step.text)
         return None
 

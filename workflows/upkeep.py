@@ -9,12 +9,16 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.model.cycle import PlanBrief
-    from activities.model.intake import Upkeep, UpkeepRequest, Yielding
+    from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
     from activities.model.remediation import RemediationRequest
     from activities.upkeep.activity import UpkeepActivities
     from workflows import names, options
     from workflows.attributes import attributes
     from workflows.remediation import Remediation
+
+
+MOMENT = 2.0
+"""Seconds a remediation that rests needs to end."""
 
 
 @workflow.defn(name="MapekUpkeep")
@@ -27,6 +31,10 @@ class MapekUpkeep:
         found = await workflow.execute_activity_method(
             UpkeepActivities.upkeep, request, summary=f"what is left to settle in {request.loop}?", **options.UPKEEP
         )
+        for resting in found.resting:
+            await self.end_rest(resting)
+        if found.resting:
+            await workflow.sleep(MOMENT, summary="whoever rests there ends first")
         for leftover in found.leftovers:
             await self.settle(request, leftover)
         for waiting in found.yielding:
@@ -54,6 +62,13 @@ class MapekUpkeep:
             )
         except WorkflowAlreadyStartedError:
             workflow.logger.info("%s is locked; its leftover waits for the next round", leftover.knob)
+
+    async def end_rest(self, resting: Resting) -> None:
+        """Cancel a remediation that only cools down: its knob is needed to settle what turned up after its end."""
+        try:
+            await workflow.get_external_workflow_handle(resting.workflow_id, run_id=resting.run_id).cancel()
+        except FailureError:
+            workflow.logger.info("%s does not rest any more", resting.workflow_id)
 
     async def ask_to_yield(self, waiting: Yielding) -> None:
         """Ask a plan that waits for an approval to give way; it may just have ended by itself."""

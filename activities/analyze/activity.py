@@ -44,12 +44,17 @@ class AnalyzeActivities:
 
 
 async def gather(loop: LoopParts, at: float) -> AnalysisInput:
-    """Return the range data of all rules up to `at` (unix seconds), with Charter's own state."""
+    """Return the range data of all rules up to `at` (unix seconds), with Charter's own state.
+
+    `at` has to be the present, give or take what is not believed anyway: Charter's state always is.
+    """
     settings = loop.settings
     rules = rules_of(settings.monitor)
     timing = timing_of(at, settings.monitor, settings.analyze)
-    span = (timing.instants[0], timing.instants[-1], timing.step)
     limits = believed(await loop.limits.newest(), at) if loop.limits is not None else None
+    # The grid ends up to a step before `at`, and an answer takes up to the time-out.
+    present = timing.max_age + timing.step + settings.monitor.timeout_seconds
+    span = (timing.instants[0], timing.instants[-1], timing.step, present)
     blind: list[BlindSpot] = []
     values, freshness, findings, committee, policies = await asyncio.gather(
         seen(

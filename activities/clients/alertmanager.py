@@ -83,12 +83,12 @@ class AlertmanagerClient:
         quiet = str(muted).lower()
         shown = {"active": "true", "silenced": quiet, "inhibited": quiet, "unprocessed": "false"}
         request = Request("GET", f"{self._url}/api/v2/alerts", params=shown, timeout=self._timeout, max_bytes=MAX_BYTES)
-        return tuple(one.alert() for one in await self._http.read(request, _ALERTS))
+        return tuple(one.alert() for one in (await self._http.read(request, _ALERTS)).value)
 
     async def silences(self) -> tuple[Silence, ...]:
         """Return all silences, those that have ended or not begun included."""
         request = Request("GET", f"{self._url}/api/v2/silences", timeout=self._timeout)
-        return tuple(one.silence() for one in await self._http.read(request, _SILENCES))
+        return tuple(one.silence() for one in (await self._http.read(request, _SILENCES)).value)
 
     async def fire(self, labels: dict[str, str], annotations: dict[str, str], times: tuple[float, float]) -> None:
         """Post an alert as Prometheus does; the same labels are the same alert, and posting again changes its times.

@@ -104,7 +104,7 @@ class CharterClient:
     async def _get(self, path: str, params: dict[str, str], shape: TypeAdapter[T]) -> T:
         url = f"{self._url}/api/v1/{path}"
         request = Request("GET", url, headers=self._headers(), params=params, timeout=self._timeout)
-        return await self._http.read(request, shape)
+        return (await self._http.read(request, shape)).value
 
     def _headers(self) -> dict[str, str]:
         token = self._token().strip()

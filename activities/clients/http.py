@@ -79,14 +79,14 @@ class Http:
         """Close all connections."""
         await self._client.aclose()
 
-    async def read(self, request: Request, shape: TypeAdapter[T]) -> T:
-        """Return the reply's JSON body in `shape`.
+    async def read(self, request: Request, shape: TypeAdapter[T]) -> Reply[T]:
+        """Return the reply, its JSON body in `shape`.
 
         Raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
         """
         raw = await self._read(request)
         try:
-            return shape.validate_json(raw.body, strict=True)
+            return Reply(shape.validate_json(raw.body, strict=True), raw.headers)
         except ValidationError as error:
             raise Unreadable(f"{request.name}: {_first(error)}") from error
 

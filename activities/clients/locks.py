@@ -1,9 +1,22 @@
 """The locks of the knobs: a remediation's fixed workflow id is held while it runs."""
 
+from dataclasses import dataclass
+
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model.errors import Unreachable
+
+PHASE = SearchAttributeKey.for_keyword("MapekPhase")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The run that holds a lock. `resting`: its outcome is recorded and it only cools down."""
+
+    run_id: str
+    resting: bool = False
 
 
 class Locks:
@@ -13,7 +26,11 @@ class Locks:
         self._client = client
 
     async def held(self, workflow_id: str) -> bool:
-        """Tell whether the workflow is running.
+        """Tell whether the workflow is running. Raises: Unreachable."""
+        return await self.holder(workflow_id) is not None
+
+    async def holder(self, workflow_id: str) -> Holder | None:
+        """Return the run that holds the lock, None if it is free.
 
         Raises:
             Unreachable: Temporal could not be asked; not knowing is not "free".
@@ -22,6 +39,8 @@ class Locks:
             found = await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return False
+                return None
             raise Unreachable(f"Temporal could not be asked for {workflow_id}: {error.status.name}") from error
-        return found.status is WorkflowExecutionStatus.RUNNING
+        if found.status is not WorkflowExecutionStatus.RUNNING:
+            return None
+        return Holder(found.run_id, resting=found.typed_search_attributes.get(PHASE) == "cooling-down")

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
 from activities.clients.http import Http
-from activities.clients.request import Request
+from activities.clients.request import Request, answered_at
 from activities.model.base import clipped
-from activities.model.errors import Overloaded, Rejected, Unreachable, Unreadable
+from activities.model.errors import Overloaded, Rejected, Unreachable, Unreadable, Untimely
 from activities.model.sample import Sample, SampleSeries
 
 T = TypeVar("T")
@@ -55,6 +55,10 @@ class PrometheusClient:
 
     Every query raises: Unreachable, Unreadable (also for an answer with warnings: it may be only a part), Overloaded,
     Unauthorized, Rejected (the query is wrong), NotFound.
+
+    Who wants to know the present says so by `within`: the (last) instant asked about may then be at most so many
+    seconds from Prometheus's own clock, else Untimely is raised. The answer to what was an hour ago looks like any
+    other.
     """
 
     def __init__(self, http: Http, url: str, timeout: float = 5.0) -> None:
@@ -66,20 +70,24 @@ class PrometheusClient:
         """Return if Prometheus is ready to answer queries."""
         await self._http.probe(Request("GET", f"{self._url}/-/ready", timeout=self._timeout))
 
-    async def query(self, promql: str, at: float) -> tuple[Sample, ...]:
+    async def query(self, promql: str, at: float, within: float | None = None) -> tuple[Sample, ...]:
         """Return the value of `promql` at `at` (unix seconds), one sample a series; a scalar has no labels."""
-        result = await self._ask("query", {"query": promql, "time": _number(at)}, _INSTANT)
+        result = await self._ask("query", {"query": promql, "time": _number(at)}, _INSTANT, (at, within))
         if result and isinstance(result[0], float):
             return (Sample(labels={}, value=result[1], at=result[0]),)
         return tuple(Sample(labels=one.metric, value=one.value[1], at=one.value[0]) for one in result)
 
-    async def query_range(self, promql: str, start: float, end: float, step: float) -> tuple[SampleSeries, ...]:
+    async def query_range(
+        self, promql: str, start: float, end: float, step: float, within: float | None = None
+    ) -> tuple[SampleSeries, ...]:
         """Return `promql` at `start`, `start + step`, … up to `end`, both included (unix seconds; `step` seconds)."""
         form = {"query": promql, "start": _number(start), "end": _number(end), "step": _number(step)}
-        result = await self._ask("query_range", form, _RANGE)
+        result = await self._ask("query_range", form, _RANGE, (end, within))
         return tuple(SampleSeries(labels=one.metric, points=one.values) for one in result)
 
-    async def _ask(self, route: str, form: dict[str, str], shape: TypeAdapter[_Answer[T]]) -> T:
+    async def _ask(
+        self, route: str, form: dict[str, str], shape: TypeAdapter[_Answer[T]], asked: tuple[float, float | None]
+    ) -> T:
         request = Request(
             "POST",
             f"{self._url}/api/v1/{route}",
@@ -89,10 +97,24 @@ class PrometheusClient:
             max_bytes=MAX_BYTES,
         )
         try:
-            return _full(await self._http.read(request, shape))
+            reply = await self._http.read(request, shape)
         except Overloaded as error:
             # 503 is how Prometheus says that a query timed out or that it is shutting down.
             raise Unreachable(str(error), error.retry_after) from error
+        timely(*asked, answered_at(reply.headers))
+        return _full(reply.value)
+
+
+def timely(at: float, within: float | None, clock: float | None) -> None:
+    """Return if `at` is at most `within` seconds from the `clock` (whole seconds, rounded down) of who answered.
+
+    Nothing is compared if either is None: a proxy may take the clock away, and that alone is no reason for doubt.
+    Raises: Untimely.
+    """
+    if within is None or clock is None or clock - within <= at <= clock + 1 + within:
+        return
+    apart = f"{clock - at:.0f} s ago" if at < clock else f"{at - clock:.0f} s ahead"
+    raise Untimely(f"asked about an instant {apart} by Prometheus's own clock: is this worker's clock right?")
 
 
 def _full(answer: _Answer[T]) -> T:

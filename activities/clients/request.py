@@ -55,6 +55,17 @@ class Reply(Generic[T]):
     headers: Mapping[str, str]
 
 
+def answered_at(headers: Mapping[str, str]) -> float | None:
+    """Return when the other side says it answered (its `Date`, whole unix seconds, rounded down); None if it does not.
+
+    The one clock of the other side that every reply brings along.
+    """
+    try:
+        return email.utils.parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
 def json_bytes(value: object) -> bytes:
     """Return `value` as JSON bytes with sorted keys: equal values have equal bytes.
 

@@ -10,6 +10,7 @@ from activities.execute.calls import do_call, policy_body, undo_call
 from activities.execute.preparation import Facts, check
 from activities.execute.readback import Readback, State, read_back
 from activities.execute.sampling import samples_of
+from activities.execute.steps import Steps, steps_of
 from activities.execute.verification import (
     baseline_instants,
     grounded,
@@ -21,11 +22,12 @@ from activities.execute.verification import (
 )
 from activities.heartbeat import heartbeating
 from activities.knowledge.decided import entry_of
-from activities.model.action import Inverse, Route
+from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.base import clipped
 from activities.model.charter import ChangeCall, Changed
 from activities.model.effect import Direction, Effect
 from activities.model.errors import Ambiguous, Forbidden, NotFound, Rejected, Stale, Superseded
+from activities.model.guards import GuardState
 from activities.model.incident import Rung
 from activities.model.mode import in_force, under
 from activities.model.plan import Plan
@@ -39,8 +41,11 @@ from activities.model.remediation import (
     Verified,
     VerifyRequest,
 )
+from activities.model.snapshot import AnalysisInput
 from activities.monitor.judgement import judge
+from activities.monitor.ours import done_keys
 from activities.parts import Parts
+from activities.plan.guards import costs_quorum
 
 
 class ExecuteActivities:
@@ -79,10 +84,11 @@ class ExecuteActivities:
         source = await gather(loop, now)
         judged = judge(source)
         mode = await self.store.guards.mode(plan.loop)
+        steps = await self.steps(plan)
         return Facts(
             at=now,
             mode=under(self.parts.switch(), in_force(mode, loop.settings.first_mode, now)),
-            guards=await self.store.guards.state(plan.charter),
+            guards=await self.guards(plan, source),
             committee=source.committee,
             policies=None if source.committee is None else source.policies,
             components=len(source.components),
@@ -91,15 +97,23 @@ class ExecuteActivities:
             settings=loop.settings.plan,
             execute=loop.settings.execute,
             approved=approved,
-            standing=await self.standing(plan),
+            standing=steps.standing,
+            left=steps.left,
+            ended=steps.ended if steps.touched else "",
         )
 
-    async def standing(self, plan: Plan) -> frozenset[int]:
-        """Return the steps that were sent to Charter and not undone since."""
-        undone = {e.step for e in await self.store.plans.effects(plan.plan_id) if e.direction is Direction.UNDO}
-        rows = await self.store.audit.of_plan(plan.plan_id)
-        sent = {row.step for row in rows if row.direction == Direction.DO.value and row.step is not None}
-        return frozenset(sent - undone)
+    async def guards(self, plan: Plan, source: AnalysisInput) -> GuardState:
+        """Return the guard state, with what stands at Charter besides this plan and is not settled."""
+        shown = done_keys(source.committee, source.policies)
+        standing = await self.store.plans.open_plans(plan.charter, shown)
+        others = tuple(other.as_unsettled for other in standing if other.plan_id != plan.plan_id)
+        return (await self.store.guards.state(plan.charter)).model_copy(update={"unsettled": others})
+
+    async def steps(self, plan: Plan) -> Steps:
+        """Return what is known of the plan's steps."""
+        outcome = await self.store.outcomes.of_plan(plan.plan_id)
+        effects, rows = await self.store.plans.effects(plan.plan_id), await self.store.audit.of_plan(plan.plan_id)
+        return steps_of(effects, rows, outcome.ending if outcome else "")
 
     async def refusal(self, plan: Plan) -> str:
         """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
@@ -123,13 +137,16 @@ class ExecuteActivities:
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
+            if await self.effect(plan, request.step, Direction.UNDO):
+                # Its key would be answered with the stored reply, as if it still stood.
+                raise Stale(f"step {request.step} of plan {plan.plan_id} was undone before")
             call = do_call(plan, request.step, request.generation, self.timeout(plan))
             attempts = self.attempts(plan, request.step, Direction.DO)
             effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)
             if effect is None:
                 if thrown := self.parts.switch():
                     raise Forbidden(thrown)
-                await self.keep_pre_image(plan, request)
+                await self.look_once_more(plan, request)
                 effect = await self.keep(attempts, await attempts.change(call))
             text = plan.actions[request.step].text
             return Applied(
@@ -139,13 +156,22 @@ class ExecuteActivities:
                 policy_id=effect.policy_id,
             )
 
-    async def keep_pre_image(self, plan: Plan, request: ApplyRequest) -> None:
-        """Keep the value the step is about to change: a reply that is lost would take it along."""
-        if plan.actions[request.step].inverse is not Inverse.SCALE_BACK:
+    async def look_once_more(self, plan: Plan, request: ApplyRequest) -> None:
+        """Refuse what would cost the committee its quorum by now: no generation tells that a member died meanwhile.
+
+        Of a scale the present size is kept before it is sent: a reply that is lost would take it along.
+        """
+        action, loop = plan.actions[request.step], self.parts.loop(plan.loop)
+        if action.knob != COMMITTEE or action.route is Route.APPLY:
             return
-        committee = await self.parts.loop(plan.loop).charter.committee()
+        committee = await loop.charter.committee()
         if committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
+        unsafe = None if plan.requested_by else costs_quorum(action, committee, loop.settings.plan)
+        if unsafe:
+            raise Stale(f"quorum: {unsafe}")
+        if action.inverse is not Inverse.SCALE_BACK:
+            return
         before = Effect(
             plan_id=plan.plan_id,
             step=request.step,
@@ -190,6 +216,9 @@ class ExecuteActivities:
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
             text = plan.actions[request.step].text
+            steps = await self.steps(plan)
+            if steps.ended and request.step not in steps.standing:
+                return Undone(headline=f"nothing to undo: {text} was {steps.ended}", changed=False, loop=plan.loop)
             done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(plan, request.step)
             if done is None:
                 return Undone(
@@ -271,6 +300,9 @@ class VerifyActivities:
         """
         async with heartbeating():
             plan = await self.parts.store.plans.get(request.plan_id)
+            ended = await self.parts.store.outcomes.of_plan(plan.plan_id)
+            if ended is not None and not request.rollback:
+                return Verified.answered(f"it has ended before: {ended.ending}")
             loop, rule = self.parts.loop(plan.loop), plan.verification
             while True:
                 now = self.parts.clock()

@@ -33,7 +33,9 @@ class Facts:
 
     `committee` and `policies` are None when Charter cannot be read. `components` is how many there are. `violated` are
     the (component, metric) pairs violated now, `blind` the components that cannot be judged. `approved`: a person said
-    yes to this very plan. `standing` are steps (from 0) that were sent to Charter before and not undone since.
+    yes to this very plan. `standing` are steps (from 0) that were sent to Charter before and that nobody answers for;
+    `left` is the generation the last of them known to be done left the knob at, None if there is none: a remediation
+    that was reset finds its own work. `ended` is how the plan ended before, after it had changed something; else empty.
     """
 
     at: float
@@ -48,14 +50,20 @@ class Facts:
     execute: ExecuteSettings
     approved: bool = False
     standing: frozenset[int] = frozenset()
+    left: int | None = None
+    ended: str = ""
 
 
 def check(plan: Plan, facts: Facts) -> Prepared:
-    """Return whether the plan may be applied now; `ending` says why not (rejected, stale, recovered)."""
+    """Return whether the plan may be applied now; `ending` says why not (rejected, stale, recovered).
+
+    What of it is done already is part of the present it is checked against, and needs nobody's approval again.
+    """
     ending, why = _forged(plan) or _refused(plan, facts) or _overtaken(plan, facts) or ("", "")
     what = " then ".join(action.text for action in plan.actions)
     risk = risk_of(plan.actions, facts.components) if plan.actions else plan.risk
-    asked = not ending and not facts.approved and needs_approval(plan.actions, risk, facts.settings.approval)
+    answered = facts.approved or facts.left is not None
+    asked = not ending and not answered and needs_approval(plan.actions, risk, facts.settings.approval)
     return Prepared(
         headline=clipped(f"{ending}: {why}" if ending else f"ready, risk {risk}: {what}"),
         ending=ending,
@@ -81,6 +89,8 @@ def _forged(plan: Plan) -> tuple[str, str] | None:
 
 
 def _refused(plan: Plan, facts: Facts) -> tuple[str, str] | None:
+    if facts.ended:
+        return "stale", f"it has ended before: {facts.ended}"
     if facts.committee is None or facts.policies is None:
         return "stale", "Charter cannot be read, so nothing can be checked"
     conditions = Conditions(facts.at, facts.mode, facts.guards, facts.committee, facts.settings)
@@ -88,8 +98,9 @@ def _refused(plan: Plan, facts: Facts) -> tuple[str, str] | None:
     rejected = first_block(LASTING, plan.actions, conditions)
     if rejected is not None and rejected.rule in OWN_RULES:
         return "rejected", f"{rejected.rule}: {rejected.reason}"
-    if present != plan.generation:
-        return "stale", f"{plan.knob} moved from generation {plan.generation} to {present}"
+    expected = plan.generation if facts.left is None else facts.left
+    if present != expected:
+        return "stale", f"{plan.knob} moved from generation {expected} to {present}"
     block = rejected or first_block(REQUESTED if plan.requested_by else PASSING, plan.actions, conditions)
     return None if block is None else ("stale", f"{block.rule}: {block.reason}")
 
@@ -105,6 +116,6 @@ def _overtaken(plan: Plan, facts: Facts) -> tuple[str, str] | None:
     unseen = sorted({c for c, metric in targets if c in facts.blind and (c, metric) not in facts.violated})
     if unseen:
         return "stale", f"{len(unseen)} targets cannot be judged any more: {', '.join(unseen)}"
-    if targets and not facts.violated.intersection(targets):
+    if facts.left is None and targets and not facts.violated.intersection(targets):
         return "recovered", f"none of {len(targets)} violations is left"
     return None

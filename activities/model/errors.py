@@ -7,6 +7,7 @@ MapekError
 │   ├── Overloaded              429 or 503, with the delay the other side asked for
 │   ├── InFlight                409: the same idempotency key is being worked on
 │   ├── Unreadable              a reply to a read that is not what the contract says
+│   ├── Untimely                the remote's clock and the instant asked about are too far apart
 │   └── StoreUnavailable        the knowledge store cannot be asked or written
 └── FinalError                  the same call can never succeed
     ├── Unauthorized            401 or 403: wrong or missing credential
@@ -57,6 +58,10 @@ class InFlight(RetryableError):
 
 class Unreadable(RetryableError):
     """A reply that is too large, too slow, not JSON or not what the contract says."""
+
+
+class Untimely(RetryableError):
+    """What was asked about is not the present of the remote: a clock is wrong, or the question came too late."""
 
 
 class StoreUnavailable(RetryableError):

@@ -39,10 +39,18 @@ class Yielding(Noun):
     signal: Yield
 
 
+class Resting(Noun):
+    """A run of a remediation that only cools down, on a knob where something is left to settle."""
+
+    workflow_id: str
+    run_id: str
+
+
 class Upkeep(Noun):
     """What there is to settle.
 
-    `leftovers` are plans of terminated remediations that may stand half applied. `yielding` are plans that wait for an
+    `leftovers` are plans that may stand although no remediation answers for them; `resting` hold the knobs of some, and
+    their rest has to end first. `yielding` are plans that wait for an
     approval while their violations are gone. `closed` counts quiet incidents that were closed, `expired` snapshots.
     """
 
@@ -51,3 +59,4 @@ class Upkeep(Noun):
     yielding: tuple[Yielding, ...] = ()
     closed: int = 0
     expired: int = 0
+    resting: tuple[Resting, ...] = ()

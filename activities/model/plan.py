@@ -8,6 +8,7 @@ from typing import Any
 from activities.model.action import Action
 from activities.model.base import Noun
 from activities.model.diagnosis import Cause
+from activities.model.guards import Unsettled
 
 
 class Risk(StrEnum):
@@ -96,6 +97,11 @@ class Plan(Noun):
     def reversible(self) -> bool:
         """Whether every action has an inverse."""
         return all(a.inverse.value != "none" for a in self.actions)
+
+    @property
+    def as_unsettled(self) -> Unsettled:
+        """It as a guard on its knob, for as long as no outcome answers for it."""
+        return Unsettled(knob=self.knob, plan_id=self.plan_id, since=self.created_at)
 
 
 def plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:

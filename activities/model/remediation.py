@@ -46,7 +46,7 @@ class PrepareRequest(Noun):
 
 
 class Step(Noun):
-    """One action of the plan as a person reads it. `standing`: it was sent to Charter before and not undone since."""
+    """One action of the plan as a person reads it. `standing`: it was sent to Charter, and nobody answers for it."""
 
     text: str
     standing: bool = False
@@ -112,6 +112,11 @@ class Verified(Noun):
     def unmade(cls, headline: str) -> "Verified":
         """Return the verdict of a verification that could not be made: inconclusive, and undone to be safe."""
         return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=Consequence.ROLL_BACK)
+
+    @classmethod
+    def answered(cls, headline: str) -> "Verified":
+        """Return the verdict on what has an outcome already, and so is not judged again; the first one stands."""
+        return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=Consequence.KEEP)
 
 
 class UndoRequest(Noun):

@@ -11,7 +11,7 @@ from activities.model.alertmanager import ActiveAlert, Silence
 from activities.model.base import clipped
 from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.cycle import MonitorRequest
-from activities.model.errors import MapekError
+from activities.model.errors import MapekError, Untimely
 from activities.model.observation import Observation
 from activities.monitor.learning import believed
 from activities.monitor.observing import Reading, observe
@@ -52,19 +52,18 @@ class MonitorActivities:
 async def read(loop: LoopParts, at: float) -> Reading:
     """Return what the remotes answer at `at` (unix seconds), all asked at once."""
     monitor = loop.settings.monitor
-    rules = rules_of(monitor)
+    rules, max_age = rules_of(monitor), 2 * monitor.scrape_interval
+    present = max_age + monitor.timeout_seconds
     limits = believed(await loop.limits.newest(), at) if loop.limits is not None else None
     blind: list[BlindSpot] = []
     prefilter, coverage, findings, committee = await asyncio.gather(
         seen(
-            loop.prometheus.query(prefilter_query(rules, monitor.rate_window, limits), at),
+            loop.prometheus.query(prefilter_query(rules, monitor.rate_window, limits), at, present),
             PROMETHEUS,
             "pre-filter",
             blind,
         ),
-        seen(
-            loop.prometheus.query(coverage_query(rules, 2 * monitor.scrape_interval), at), PROMETHEUS, "coverage", blind
-        ),
+        seen(loop.prometheus.query(coverage_query(rules, max_age), at, present), PROMETHEUS, "coverage", blind),
         seen(loop.charter.violations(at - FINDINGS_SECONDS), CHARTER, "violations", blind),
         seen(loop.charter.committee(), CHARTER, "committee/state", blind),
     )
@@ -118,6 +117,6 @@ async def seen(answer: Awaitable[T], remote: str, signal: str, blind: list[Blind
     try:
         return await answer
     except MapekError as error:
-        spot = BlindSpot(component=remote, signal=signal, kind=Blindness.UNREACHABLE, detail=clipped(str(error)))
-        blind.append(spot)
+        kind = Blindness.STALE if isinstance(error, Untimely) else Blindness.UNREACHABLE
+        blind.append(BlindSpot(component=remote, signal=signal, kind=kind, detail=clipped(str(error))))
         return None

@@ -11,6 +11,7 @@ from activities.model.guards import GuardState
 from activities.model.mode import in_force, under
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
+from activities.monitor.ours import done_keys
 from activities.parts import Parts
 from activities.settings import LoopSettings
 
@@ -50,7 +51,7 @@ class PlanActivities:
             cycle_id=request.cycle_id,
             analysis=request.digest,
             experience=await store.outcomes.experience(settings.name),
-            guards=await store.guards.state(settings.charter),
+            guards=await self.guards(settings.charter, analysis),
             mode=under(self.parts.switch(), mode),
             settings=settings.deciding(),
             silenced=request.silenced,
@@ -59,6 +60,13 @@ class PlanActivities:
         decision = decide(snapshot, analysis, settings)
         await self.keep(decision, snapshot, digest)
         return decision
+
+    async def guards(self, charter: str, analysis: AnalysisInput) -> GuardState:
+        """Return the guard state, with what stands at Charter and is not settled."""
+        shown = done_keys(analysis.committee, analysis.policies)
+        standing = await self.parts.store.plans.open_plans(charter, shown)
+        state = await self.parts.store.guards.state(charter)
+        return state.model_copy(update={"unsettled": tuple(plan.as_unsettled for plan in standing)})
 
     async def keep(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
         """Write down the decision, its plans with all they were made from, and that their incidents still go on."""

@@ -15,7 +15,8 @@ def choose(context: PlanContext) -> Decision:
     """Return the decision; the same context always has the same one.
 
     The outcome is, by the first that fits: unknown (no cause has a name), blocked (a remote cannot be read), planned,
-    observed (only the mode or a silence holds the plans back; they are in `shadow`), blocked (a guard says "not now"),
+    observed (only the mode or a silence holds the plans back; they are in `shadow`), busy (an earlier plan stands on
+    the knob and is not settled), blocked (a guard says "not now"),
     unknown (too little confidence), escalated (no rung is left that may be tried and promises more than it costs).
     """
     diagnosis, committee = context.diagnosis, context.analysis.committee
@@ -47,6 +48,8 @@ def _only_watched(block: Block, context: PlanContext) -> bool:
 
 WAITING = ("quarantine", "cool-down", "mode", "kill-switch", "silenced")
 """Rules whose block goes away: by time, or by a person who says so."""
+UNSETTLED = "unsettled"
+"""So does this one, and meanwhile somebody is at work on the knob, or will be with the next upkeep."""
 
 
 def _outcome(considered: tuple[Option, ...], plans: tuple[Plan, ...], shadow: tuple[Plan, ...]) -> str:
@@ -55,6 +58,8 @@ def _outcome(considered: tuple[Option, ...], plans: tuple[Plan, ...], shadow: tu
     if shadow:
         return "observed"
     rules = {option.candidate.rejected_by for option in considered}
+    if UNSETTLED in rules:
+        return "busy"
     if rules.intersection(WAITING):
         return "blocked"
     return "unknown" if "confidence" in rules else "escalated"
@@ -64,7 +69,7 @@ def _headline(outcome: str, context: PlanContext, considered: tuple[Option, ...]
     if plans:
         more = f" (and {len(plans) - 1} more)" if len(plans) > 1 else ""
         return f"{outcome} {plans[0].headline}{more}"
-    stops = [o.candidate for o in considered if o.candidate.rejected_by in (*WAITING, "confidence")]
+    stops = [o.candidate for o in considered if o.candidate.rejected_by in (UNSETTLED, *WAITING, "confidence")]
     if stops:
         best = stops[0]
         return f"{outcome} by {best.rejected_by}: {best.actions[0].text}: {best.reason}"

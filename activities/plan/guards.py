@@ -2,8 +2,8 @@
 
 They are asked twice: when a plan is chosen, and again by Execute just before it is applied. Two kinds differ in
 what follows. A *lasting* block (allowed, max-replicas, quorum) will not go away by waiting, so the ladder passes the
-rung over. A *passing* block (mode, quarantine, cool-down) only says "not now", and climbing on would punish the rung
-for it. That a remediation is running on the knob is no rule here: its workflow id is the lock.
+rung over. A *passing* block (mode, quarantine, unsettled, cool-down) only says "not now", and climbing on would punish
+the rung for it. That a remediation is running on the knob is no rule here: its workflow id is the lock.
 """
 
 from collections.abc import Callable
@@ -73,6 +73,13 @@ def quorum(actions: Actions, conditions: Conditions) -> Block | None:
     return _leader_last(actions, committee)
 
 
+def costs_quorum(action: Action, committee: Committee, settings: PlanSettings) -> str:
+    """Return why the action could cost the committee its majority as it is now, empty if it cannot."""
+    mode = Mode(loop="", name=ModeName.ACT)
+    block = quorum((action,), Conditions(0.0, mode, GuardState(), committee, settings))
+    return block.reason if block else ""
+
+
 def mode(actions: Actions, conditions: Conditions) -> Block | None:
     """Refuse to act unless the loop's mode is act."""
     present = conditions.mode
@@ -101,6 +108,21 @@ def cool_down(actions: Actions, conditions: Conditions) -> Block | None:
     return _block("cool-down", actions, f"rests for another {left:.0f} s: {guard.cooldown_why}")
 
 
+def unsettled(actions: Actions, conditions: Conditions) -> Block | None:
+    """Refuse a knob on which another plan stands, or may stand, that no outcome answers for.
+
+    Whoever builds upon it takes away the way back: its rollback would be refused. Its remediation settles it, or upkeep
+    if that was terminated.
+    """
+    other = conditions.guards.standing(actions[0].knob)
+    if other is None:
+        return None
+    age = max(0.0, conditions.at - other.since)
+    return _block(
+        "unsettled", actions, f"plan {other.plan_id}, {age:.0f} s old, was sent to Charter and is not settled"
+    )
+
+
 def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: float) -> Block | None:
     """Refuse to act upon a diagnosis, or a cause in it, that is believed less than `least`."""
     if diagnosis.confidence < least:
@@ -120,8 +142,8 @@ def silence(root: RootCause, silenced: tuple[str, ...], actions: Actions) -> Blo
 
 
 LASTING: tuple[Rule, ...] = (allowed, max_replicas, quorum)
-PASSING: tuple[Rule, ...] = (quarantine, cool_down, mode)
-REQUESTED: tuple[Rule, ...] = (quarantine,)
+PASSING: tuple[Rule, ...] = (quarantine, unsettled, cool_down, mode)
+REQUESTED: tuple[Rule, ...] = (quarantine, unsettled)
 """Of the passing ones what holds for a plan a person asked for: neither mode nor rest binds the person."""
 
 

@@ -8,19 +8,18 @@ from activities.analyze.activity import gather
 from activities.clients.locks import Locks
 from activities.heartbeat import heartbeating
 from activities.model.cycle import PlanBrief
-from activities.model.effect import Direction
 from activities.model.errors import MapekError
-from activities.model.intake import Upkeep, UpkeepRequest, Yielding
+from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
 from activities.model.plan import Plan
 from activities.model.remediation import Yield
 from activities.model.usual import AdaptiveLimits
 from activities.monitor.adaptive import DAYS
 from activities.monitor.judgement import judge
 from activities.monitor.learning import due, learned, past_span
+from activities.monitor.ours import done_keys
 from activities.monitor.queries import values_query
 from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
-from activities.upkeep.late import done_keys
 
 QUIET = 600.0
 """Seconds without a violation after which an incident is over."""
@@ -44,7 +43,7 @@ class UpkeepActivities:
         """
         async with heartbeating():
             settings, now = self.parts.loop(request.loop).settings, self.parts.clock()
-            leftovers = (*await self.leftovers(request.loop, settings.charter), *await self.late(request.loop))
+            leftovers, resting = await self.leftovers(request.loop, settings.charter)
             yielding = await self.recovered(request.loop)
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
@@ -55,6 +54,7 @@ class UpkeepActivities:
                 yielding=yielding,
                 closed=closed,
                 expired=expired,
+                resting=resting,
             )
 
     async def learn(self, name: str, now: float) -> str:
@@ -77,34 +77,43 @@ class UpkeepActivities:
         version = await loop.limits.put(limits)
         return f"; {len(limits.limits)} adaptive limits, version {version[:12]}"
 
-    async def leftovers(self, loop: str, charter: str) -> tuple[PlanBrief, ...]:
-        """Return the plans that touched Charter, have no outcome and are held by no running remediation."""
-        plans = [plan for plan in await self.store.plans.open_plans(charter) if plan.loop == loop]
-        return tuple([PlanBrief.of(plan) for plan in plans if not await self.locks.held(plan.workflow_id)])
+    async def leftovers(self, loop: str, charter: str) -> tuple[tuple[PlanBrief, ...], tuple[Resting, ...]]:
+        """Return the loop's plans that no outcome and no remediation answers for, and who rests on their knobs.
 
-    async def late(self, loop: str) -> tuple[PlanBrief, ...]:
-        """Return the ended plans of which Charter did a step after we had given up waiting for it."""
+        Whoever rests has recorded its own outcome, and must not keep others from their end.
+        """
+        left, resting = [], []
+        for plan in await self.unanswered(loop, charter):
+            holder = await self.locks.holder(plan.workflow_id)
+            if holder and holder.resting:
+                resting.append(Resting(workflow_id=plan.workflow_id, run_id=holder.run_id))
+            if holder is None or holder.resting:
+                left.append(PlanBrief.of(plan))
+        return tuple(left), tuple(dict.fromkeys(resting))
+
+    async def unanswered(self, loop: str, charter: str) -> list[Plan]:
+        """Return the loop's plans that may stand without an outcome, that were done late, or that never came to begin.
+
+        The last ones were terminated before they sent anything; their rungs would hold their incident open for ever.
+        """
+        plans = await self.store.plans.open_plans(charter, await self.shown(loop))
+        state = await self.store.guards.state(charter)
+        begun = {rung.plan_id for incident in state.incidents for rung in incident.rungs if not rung.ending}
+        others = [
+            await self.store.plans.get(plan_id)
+            for plan_id in sorted(begun - {plan.plan_id for plan in plans})
+            if await self.store.outcomes.of_plan(plan_id) is None
+        ]
+        return [plan for plan in (*plans, *others) if plan.loop == loop]
+
+    async def shown(self, loop: str) -> frozenset[tuple[str, int]]:
+        """Return (plan id, step) of what Charter shows as done by us; nothing if it cannot be asked now."""
         charter = self.parts.loop(loop).charter
         try:
-            committee, policies = await asyncio.gather(charter.committee(), charter.policies())
+            return done_keys(*await asyncio.gather(charter.committee(), charter.policies()))
         except MapekError as error:
             activity.logger.warning("late effects cannot be looked for: %s", error)
-            return ()
-        found = []
-        for plan_id, step in sorted(done_keys(committee, policies)):
-            plan = await self.ended(plan_id, loop)
-            effects = await self.store.plans.effects(plan_id) if plan else ()
-            heard = any((effect.step, effect.direction) == (step, Direction.DO) for effect in effects)
-            if plan and not heard and not await self.locks.held(plan.workflow_id):
-                found.append(PlanBrief.of(plan))
-        return tuple(found)
-
-    async def ended(self, plan_id: str, loop: str) -> Plan | None:
-        """Return the plan if it is this loop's and its outcome is recorded."""
-        if await self.store.outcomes.of_plan(plan_id) is None:
-            return None
-        plan = await self.store.plans.get(plan_id)
-        return plan if plan.loop == loop else None
+            return frozenset()
 
     async def recovered(self, loop: str) -> tuple[Yielding, ...]:
         """Return the plans that wait for approval while none of their violations is left, seen and not assumed."""

@@ -81,6 +81,19 @@ def signal_external(server: Server, run: Run, command: Any) -> None:
     server.tell(run, job)
 
 
+def cancel_external(server: Server, run: Run, command: Any) -> None:
+    """A cancellation of another workflow's run; the sender is told if it does not run any more."""
+    asked = command.workflow_execution
+    cancel = WorkflowActivationJob()
+    cancel.cancel_workflow.SetInParent()
+    job = WorkflowActivationJob()
+    job.resolve_request_cancel_external_workflow.seq = command.seq
+    if server.run_of(asked.workflow_id) != asked.run_id or not server.send(asked.workflow_id, cancel):
+        failure = job.resolve_request_cancel_external_workflow.failure
+        failure.message, failure.application_failure_info.type = "it does not run", "NotFound"
+    server.tell(run, job)
+
+
 def upsert(_: Server, run: Run, command: Any) -> None:
     """Search attributes, kept as text."""
     for name, payload in command.search_attributes.indexed_fields.items():
@@ -115,6 +128,7 @@ HANDLERS: Mapping[str, Callable[[Server, Run, Any], None]] = {
     "request_cancel_activity": request_cancel_activity,
     "start_child_workflow_execution": start_child,
     "signal_external_workflow_execution": signal_external,
+    "request_cancel_external_workflow_execution": cancel_external,
     "upsert_workflow_search_attributes": upsert,
     "update_response": answered,
     "set_patch_marker": nothing,

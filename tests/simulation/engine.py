@@ -71,6 +71,10 @@ class Engine:
         self.tell(run, job)
         return True
 
+    def run_of(self, workflow_id: str) -> str:
+        """Return the id of the run that holds the workflow id, empty if nothing does."""
+        return self.running[workflow_id].run_id if workflow_id in self.running else ""
+
     def signal(self, workflow_id: str, name: str, argument: Any) -> bool:
         """Send a signal; False if nothing runs under the id."""
         job = WorkflowActivationJob()

@@ -81,6 +81,9 @@ class Server(Protocol):
     def send(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
         """Give an event to whatever runs under the id; False if nothing does."""
 
+    def run_of(self, workflow_id: str) -> str:
+        """Return the id of the run that holds the workflow id, empty if nothing does."""
+
     def tell(self, run: Run, job: WorkflowActivationJob) -> None:
         """Add an event to the run's next workflow task."""
 

@@ -7,9 +7,10 @@ Between scrapes a rule has its last value; a series that is missing in a scrape 
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from activities.clients.prometheus import timely
 from activities.model.errors import Unreachable, Unreadable
 from activities.model.rule import MetricRule
 from activities.model.sample import Sample, SampleSeries
@@ -47,10 +48,11 @@ class Scrape:
 class VirtualPrometheus:
     """Duck type of the Prometheus client. `trouble` is empty, `down`, `partial` or `frozen` (answers, scrapes no more).
 
-    The answers belong to the rules given; any other query is refused.
+    The answers belong to the rules given; any other query is refused. `clock` is its own, unix seconds.
     """
 
-    def __init__(self, rules: Sequence[MetricRule], settings: MonitorSettings) -> None:
+    def __init__(self, rules: Sequence[MetricRule], settings: MonitorSettings, clock: Callable[[], float]) -> None:
+        self.clock = clock
         self.rules, self.interval, self.window = rules, settings.scrape_interval, settings.rate_window
         self.ruled = frozenset(rule.metric for rule in rules)
         self.signals, self.steady = all_signals(rules), steady_signals(rules)
@@ -92,24 +94,27 @@ class VirtualPrometheus:
         for name, kept in self.raw.items():
             self.raw[name] = deque(Raw(raw.at + seconds, raw.counters, raw.histograms) for raw in kept)
 
-    async def query(self, promql: str, at: float) -> tuple[Sample, ...]:
-        """Answer the pre-filter or the coverage query. Raises: Unreachable, Unreadable."""
-        self._check()
+    async def query(self, promql: str, at: float, within: float | None = None) -> tuple[Sample, ...]:
+        """Answer the pre-filter or the coverage query. Raises: Unreachable, Unreadable, Untimely."""
+        self._check(at, within)
         scrape = self._at(at)
         return () if scrape is None else self._answers[promql](scrape, at)
 
-    async def query_range(self, promql: str, start: float, end: float, step: float) -> tuple[SampleSeries, ...]:
-        """Answer the values or the freshness query. Raises: Unreachable, Unreadable."""
-        self._check()
+    async def query_range(
+        self, promql: str, start: float, end: float, step: float, within: float | None = None
+    ) -> tuple[SampleSeries, ...]:
+        """Answer the values or the freshness query. Raises: Unreachable, Unreadable, Untimely."""
+        self._check(end, within)
         instants = [start + i * step for i in range(round((end - start) / step) + 1)]
         seen = [(at, scrape) for at in instants if (scrape := self._at(at)) is not None]
         return self._ranges[promql](seen)
 
-    def _check(self) -> None:
+    def _check(self, at: float, within: float | None) -> None:
         if self.trouble == "down":
             raise Unreachable("Prometheus: connection refused")
         if self.trouble == "partial":
             raise Unreadable("Prometheus warns of a partial answer")
+        timely(at, within, float(int(self.clock())))
 
     def _keep(self, scrape: Scrape) -> None:
         self.scrapes.append(scrape)

@@ -1,7 +1,5 @@
 """A worker whose clock is an hour wrong."""
 
-import pytest
-
 from deploy.charter.faults import FaultKind
 from tests.simulation.driver import Driver
 from tests.simulation.plant import coarse_ticks
@@ -40,7 +38,6 @@ def test_a_clock_that_is_ahead_sees_nothing():
         assert run(looked_back(HOUR)) == {"blind"}
 
 
-@pytest.mark.xfail(reason="Prometheus is asked at the worker's own time, and answers for an hour ago")
 def test_a_clock_that_is_behind_does_not_take_the_past_for_the_present():
     """An incident of an hour ago is over: nothing is decided upon it, and what was then is not called healthy now."""
     with coarse_ticks():

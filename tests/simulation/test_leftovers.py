@@ -1,7 +1,5 @@
 """What a terminated remediation leaves behind."""
 
-import pytest
-
 from deploy.charter.faults import FaultKind
 from tests.simulation.driver import Driver
 from tests.simulation.plant import coarse_ticks
@@ -24,7 +22,6 @@ async def touched_after_termination():
     return [str(entry.key) for entry in world.plant.ledger]
 
 
-@pytest.mark.xfail(reason="the next cycle takes the freed lock before upkeep does, and builds upon what was left")
 def test_a_leftover_is_settled_before_the_knob_is_touched_again():
     """Whoever terminates a remediation leaves a plan that upkeep takes back before another one is applied."""
     with coarse_ticks():

@@ -12,8 +12,7 @@ from tests.simulation.world import World
 LONGEST = 600.0
 """Seconds until somebody ends the faults by hand."""
 HOUR = 3600.0
-CLOCK_STEPS = (HOUR,)
-"""Only ahead: what a clock that is behind does is an open entry in the ledger of found faults."""
+CLOCK_STEPS = (HOUR, -HOUR)
 SERVICE_ONLY = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
 MEMBER_ONLY = frozenset({FaultKind.SLOW_NODE, FaultKind.DEAD_NODE})
 EYES = ("down", "partial", "frozen")

@@ -7,6 +7,7 @@ from typing import Any, cast
 from activities.analyze.activity import AnalyzeActivities
 from activities.analyze.settings import Algorithms, AnalyzeSettings, FrequencySettings
 from activities.clients.charter import CharterClient
+from activities.clients.locks import Holder
 from activities.execute.activity import ExecuteActivities, VerifyActivities
 from activities.execute.settings import ExecuteSettings, VerifySettings
 from activities.knowledge.activity import KnowledgeActivities
@@ -70,7 +71,7 @@ class World:
         self.skew, self.worker_up_at = 0.0, 0.0
         self.counts: Counter[str] = Counter()
         self.plant = QuietPlant(START, seed)
-        self.prometheus = VirtualPrometheus(rules_of(settings.monitor), settings.monitor)
+        self.prometheus = VirtualPrometheus(rules_of(settings.monitor), settings.monitor, self.loop.time)
         self.charter = VirtualCharter(self.plant, self.pass_point, chance.charter, self.refresh)
         self.store = store_of(self.pass_point)
         client = CharterClient(self.charter, "http://charter", lambda: "token")
@@ -106,6 +107,11 @@ class World:
     async def held(self, workflow_id: str) -> bool:
         """Tell whether a workflow runs under the id: the duck type of the product's locks."""
         return workflow_id in self.engine.running
+
+    async def holder(self, workflow_id: str) -> Holder | None:
+        """Return the run that holds a lock."""
+        run = self.engine.running.get(workflow_id)
+        return Holder(run.run_id, run.attributes.get("MapekPhase") == "cooling-down") if run else None
 
     def lag(self) -> float:
         """Return the seconds until a workflow task is carried out."""

@@ -1,6 +1,6 @@
 """Guards: what keeps a knob from being touched now, the open incidents, and the loops' modes."""
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, exists, or_, select
 
 from activities.clients.store import audit, incidents, outcomes
 from activities.clients.store.engine import Database, upsert
@@ -95,6 +95,14 @@ def quarantine(connection: Connection, charter: str, knob: str, loop: str, why: 
     """Set the knob's quarantine."""
     values = {"loop": loop, "quarantined": True, "quarantine_why": why}
     upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
+
+
+def quarantine_afresh(connection: Connection, charter: str, knob: str, entry: AuditEntry) -> None:
+    """Set the knob's quarantine for what was found after a plan's end; `entry` says why. A repeat does nothing."""
+    held = exists().where(knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
+    if not connection.scalar(select(held)):
+        quarantine(connection, charter, knob, entry.loop, entry.text)
+        audit.append(connection, entry.model_copy(update={"kind": "quarantine"}))
 
 
 def cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str) -> None:

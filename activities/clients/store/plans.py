@@ -1,8 +1,8 @@
 """Plans, the decisions they came of, and what their steps did at Charter."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select
 
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import audit, decisions, effects, outcomes, plans
@@ -72,19 +72,27 @@ class Plans:
         bodies = await self._database.read(lambda c: c.scalars(query).all())
         return tuple(Effect.model_validate_json(body) for body in bodies)
 
-    async def open_plans(self, charter: str) -> tuple[Plan, ...]:
-        """Return the plans that may have touched this Charter and have no outcome, the oldest first.
+    async def open_plans(self, charter: str, shown: Collection[tuple[str, int]] = ()) -> tuple[Plan, ...]:
+        """Return the plans that may stand at this Charter and that no outcome answers for, the oldest first.
 
-        What no running remediation holds among them was left half applied.
+        Those tried that have no outcome, and those with one that never heard of a step which Charter shows as done:
+        `shown` holds (plan id, step) of what it shows. What no remediation holds among them was left half applied.
         """
         tried = exists().where(audit.c.plan_id == plans.c.plan_id, audit.c.kind == ATTEMPT)
         done = exists().where(effects.c.plan_id == plans.c.plan_id, effects.c.direction == Direction.DO)
-        query = _without_outcome(plans.c.charter == charter, or_(tried, done)).order_by(plans.c.at)
-        return _plans(await self._database.read(lambda c: c.scalars(query).all()))
+
+        def work(connection: Connection) -> Sequence[str]:
+            late = {plan_id for plan_id, step in shown if not _heard(connection, plan_id, step)}
+            unanswered = or_(and_(~_ended(), or_(tried, done)), and_(_ended(), plans.c.plan_id.in_(late)))
+            query = select(plans.c.body).where(plans.c.charter == charter, unanswered).order_by(plans.c.at)
+            return connection.scalars(query).all()
+
+        return _plans(await self._database.read(work))
 
     async def unsettled(self, loop: str) -> tuple[Plan, ...]:
         """Return the newest 100 plans of the loop that have no outcome, whether begun or not, the newest first."""
-        query = _without_outcome(plans.c.loop == loop).order_by(plans.c.at.desc()).limit(UNSETTLED_LIMIT)
+        query = select(plans.c.body).where(plans.c.loop == loop, ~_ended())
+        query = query.order_by(plans.c.at.desc()).limit(UNSETTLED_LIMIT)
         return _plans(await self._database.read(lambda c: c.scalars(query).all()))
 
 
@@ -92,9 +100,13 @@ def _plans(bodies: Sequence[str]) -> tuple[Plan, ...]:
     return tuple(Plan.model_validate_json(body) for body in bodies)
 
 
-def _without_outcome(*conditions: ColumnElement[bool]) -> Select[str]:
-    ended = exists().where(outcomes.c.plan_id == plans.c.plan_id)
-    return select(plans.c.body).where(*conditions, ~ended)
+def _ended() -> ColumnElement[bool]:
+    return exists().where(outcomes.c.plan_id == plans.c.plan_id)
+
+
+def _heard(connection: Connection, plan_id: str, step: int) -> bool:
+    mine = (effects.c.plan_id == plan_id, effects.c.step == step, effects.c.direction == Direction.DO)
+    return bool(connection.scalar(select(exists().where(*mine))))
 
 
 def _put(connection: Connection, plan: Plan, now: float) -> Plan:

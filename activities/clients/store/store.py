@@ -38,7 +38,7 @@ class Store:
         """Write a remediation's end in one transaction and return the outcome that stands for its plan.
 
         Outcome, cool-down, quarantine, rung, incident and audit change together, or nothing does. The first ending
-        of a plan stands: a repeat changes nothing.
+        of a plan stands: a repeat changes nothing. A later one only quarantines what it could not undo.
         """
         return await self.database.write(lambda connection: _finish(connection, ending))
 
@@ -72,6 +72,9 @@ def _finish(connection: Connection, ending: Ending) -> Outcome:
     outcome = ending.outcome
     standing = outcome_rows.find(connection, outcome.plan_id)
     if standing is not None:
+        repeated = (standing.ending, standing.headline) == (outcome.ending, outcome.headline)
+        if ending.quarantine_why and not repeated:
+            guard_rows.quarantine_afresh(connection, outcome.charter, outcome.knob, _entry(ending))
         return standing
     outcome_rows.add(connection, outcome, ending.keep)
     rest = KnobGuard(knob=outcome.knob, cooldown_until=ending.cooldown_until, cooldown_why=ending.cooldown_why)

@@ -323,7 +323,7 @@ async def test_one_connection_serves_many_calls_and_no_proxy_is_asked(http: Http
 
     url = await serve(answer)
     for _ in range(5):
-        assert (await http.read(Request("GET", f"{url}/x"), THING)).size == 3
+        assert (await http.read(Request("GET", f"{url}/x"), THING)).value.size == 3
     assert len(connections) == 1
 
 

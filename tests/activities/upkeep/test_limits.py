@@ -29,7 +29,7 @@ class Surroundings:
     def clock(self) -> float:
         return self.now
 
-    async def query(self, promql: str, _: float) -> tuple[()]:
+    async def query(self, promql: str, *_: float) -> tuple[()]:
         self.asked.append(promql)
         return ()
 

@@ -66,8 +66,8 @@ MUTANTS = (
         ("I3", "I4"),
         more=(
             (
-                "            generation, self.applied_at = done.generation, done.at\n",
-                "            generation, self.applied_at = done.generation, done.at\n"
+                "            generation, self.applied_at = done.generation, workflow.time()\n",
+                "            generation, self.applied_at = done.generation, workflow.time()\n"
                 "            self.undo.append(number)\n",
             ),
         ),
@@ -83,8 +83,7 @@ MUTANTS = (
     Mutant(
         "outcome-recorded-twice",
         "activities/clients/store/store.py",
-        "    if standing is not None:\n        return standing\n"
-        "    outcome_rows.add(connection, outcome, ending.keep)\n",
+        "        return standing\n    outcome_rows.add(connection, outcome, ending.keep)\n",
         "    if standing is None:\n        outcome_rows.add(connection, outcome, ending.keep)\n",
         ("I9",),
     ),

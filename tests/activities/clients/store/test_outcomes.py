@@ -47,15 +47,32 @@ async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
 
 
 async def test_a_repeat_changes_nothing(store: Store):
-    """The first ending stands, whatever a repeat says."""
+    """The first ending stands, whatever a later one says."""
     first = await store.finish(ending(cooldown_until=2000.0))
-    again = Ending(outcome=outcome(ending="worse", value=0.0), cooldown_until=9000.0, quarantine_why="no")
+    again = Ending(outcome=outcome(ending="worse", value=0.0), cooldown_until=9000.0)
     assert await store.finish(again) == first
     guard = (await store.guards.state("charter")).knob("committee")
     assert (guard.cooldown_until, guard.quarantined) == (2000.0, False)
     assert len(await store.audit.of_plan("a" * 12)) == 1
     (record,) = (await store.outcomes.experience("charter")).records
     assert (record.n, record.total) == (1, 1.0)
+
+
+async def test_what_turned_up_after_the_end_is_quarantined(store: Store):
+    """A late change that cannot be undone locks its knob, on record and once; the first ending stands all the same."""
+    first = await store.finish(ending())
+    late = Ending(outcome=outcome(ending="stopped", value=None), quarantine_why="a newer change stands")
+    assert await store.finish(late) == await store.finish(late) == first
+    assert (await store.guards.state("charter")).knob("committee").quarantined
+    assert [row.kind for row in await store.audit.of_plan("a" * 12)] == ["ending", "quarantine"]
+
+
+async def test_a_repeated_record_does_not_take_a_release_back(store: Store):
+    """The same ending again, after a person released the knob, leaves it released."""
+    await store.finish(ending(quarantine_why="undo failed"))
+    await store.guards.release("charter", "committee", "ada", "repaired", 1200.0)
+    await store.finish(ending(quarantine_why="undo failed"))
+    assert not (await store.guards.state("charter")).knob("committee").quarantined
 
 
 async def test_a_longer_cool_down_is_not_cut_short(store: Store):

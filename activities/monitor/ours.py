@@ -1,13 +1,14 @@
-"""Late effects: changes of ours that stand at Charter although their remediation ended without them."""
+"""Which of the changes that Charter shows are ours: it tells each one's key."""
 
 from collections.abc import Iterable
 
 from activities.model.charter import Change, Committee, Policy
 
 
-def done_keys(committee: Committee, policies: Iterable[Policy]) -> frozenset[tuple[str, int]]:
+def done_keys(committee: Committee | None, policies: Iterable[Policy]) -> frozenset[tuple[str, int]]:
     """Return (plan id, step) of every change of ours that is the last one on its knob, undone ones left out."""
-    changes = (committee.last_change, committee.last_restart, *(policy.last_change for policy in policies))
+    moved = (committee.last_change, committee.last_restart) if committee else ()
+    changes = (*moved, *(policy.last_change for policy in policies))
     return frozenset(found for change in changes if change and (found := ours(change)))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from activities.model.charter import Change, Committee, Policy
-from activities.upkeep.late import done_keys, ours
+from activities.monitor.ours import done_keys, ours
 
 
 @pytest.mark.parametrize(
