@@ -182,7 +182,7 @@ class ExecuteActivities:
         )
         await self.store.plans.put_effect(before)
 
-    async def done_before(self, attempts: Attempts, call: ChangeCall) -> Effect | None:
+    async def done_before(self, attempts: Attempts, call: ChangeCall, *, late: bool = False) -> Effect | None:
         """Return the effect of an earlier attempt whose reply was lost; None if it was not done."""
         if not await attempts.made():
             return None
@@ -198,7 +198,7 @@ class ExecuteActivities:
         changed = Changed(
             knob=attempts.plan.knob, generation=found.generation, policy_id=found.policy_id, previous=previous
         )
-        return await self.keep(attempts, changed)
+        return await self.keep(attempts, changed, late=late)
 
     async def read_back(self, plan: Plan, call: ChangeCall) -> Readback:
         """Ask Charter's own state whether the change was done."""
@@ -219,7 +219,9 @@ class ExecuteActivities:
             steps = await self.steps(plan)
             if steps.ended and request.step not in steps.standing:
                 return Undone(headline=f"nothing to undo: {text} was {steps.ended}", changed=False, loop=plan.loop)
-            done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(plan, request.step)
+            done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(
+                plan, request.step, late=bool(steps.ended)
+            )
             if done is None:
                 return Undone(
                     headline=f"nothing to undo: {text} does not stand at Charter", changed=False, loop=plan.loop
@@ -228,12 +230,20 @@ class ExecuteActivities:
                 undone = await self.undo_effect(plan, done)
             except (Stale, Superseded, NotFound) as error:
                 failed = clipped(f"{text}: {error}")
+                await self.give_up(done)
                 return Undone(headline=f"ROLLBACK FAILED: {text}", changed=False, failed=failed, loop=plan.loop)
             if undone is None:
+                await self.give_up(done)
                 return Undone(headline=f"{text} has no inverse", changed=False, loop=plan.loop)
             return Undone(headline=f"ROLLBACK {text}: generation {undone.generation}", loop=plan.loop)
 
-    async def done_unheard(self, plan: Plan, step: int) -> Effect | None:
+    async def give_up(self, done: Effect) -> None:
+        """Note of a late effect that it cannot be undone, so that upkeep does not find it again and again."""
+        if done.late:
+            noted = {"direction": Direction.UNDO, "at": self.parts.clock(), "changed": False}
+            await self.store.plans.put_effect(done.model_copy(update=noted))
+
+    async def done_unheard(self, plan: Plan, step: int, *, late: bool) -> Effect | None:
         """Return the effect of a step whose reply was never heard; None if it was never sent or always refused."""
         attempts = self.attempts(plan, step, Direction.DO)
         rows = await attempts.made()
@@ -241,7 +251,7 @@ class ExecuteActivities:
         if phases.count("before") == phases.count("refused"):
             return None
         call = do_call(plan, step, rows[0].generation_before or 0, self.timeout(plan))
-        return await self.done_before(attempts, call)
+        return await self.done_before(attempts, call, late=late)
 
     async def undo_effect(self, plan: Plan, done: Effect) -> Effect | None:
         """Undo what `done` did, fenced by what the plan itself last left on the knob; None if it has no inverse."""
@@ -266,7 +276,7 @@ class ExecuteActivities:
         effects = await self.store.plans.effects(plan.plan_id)
         return next((e for e in effects if (e.step, e.direction) == (step, direction)), None)
 
-    async def keep(self, attempts: Attempts, changed: Changed) -> Effect:
+    async def keep(self, attempts: Attempts, changed: Changed, *, late: bool = False) -> Effect:
         """Store what a step did; what is stored already stands."""
         return await self.store.plans.put_effect(
             Effect(
@@ -277,6 +287,7 @@ class ExecuteActivities:
                 generation=changed.generation,
                 policy_id=changed.policy_id,
                 previous=changed.previous,
+                late=late,
             )
         )
 

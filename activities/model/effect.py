@@ -18,7 +18,8 @@ class Effect(Noun):
     """One step done or undone, kept once per (plan, step, direction). `at` is unix seconds.
 
     `generation` is the knob's after it, `policy_id` what a rollback names, `previous` the value before it. `changed`
-    is False when there was nothing to do.
+    is False when there was nothing to do or it could not be done. `late`: it was heard of only after the plan's end, so
+    its outcome does not answer for it.
     """
 
     plan_id: str
@@ -29,3 +30,4 @@ class Effect(Noun):
     policy_id: str | None = None
     previous: dict[str, Any] | None = None
     changed: bool = True
+    late: bool = False

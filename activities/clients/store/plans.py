@@ -75,7 +75,7 @@ class Plans:
     async def open_plans(self, charter: str, shown: Collection[tuple[str, int]] = ()) -> tuple[Plan, ...]:
         """Return the plans that may stand at this Charter and that no outcome answers for, the oldest first.
 
-        Those tried that have no outcome, and those with one that never heard of a step which Charter shows as done:
+        Those tried that have no outcome, and those with one that had not heard of a step which Charter shows as done:
         `shown` holds (plan id, step) of what it shows. What no remediation holds among them was left half applied.
         """
         tried = exists().where(audit.c.plan_id == plans.c.plan_id, audit.c.kind == ATTEMPT)
@@ -105,8 +105,9 @@ def _ended() -> ColumnElement[bool]:
 
 
 def _heard(connection: Connection, plan_id: str, step: int) -> bool:
-    mine = (effects.c.plan_id == plan_id, effects.c.step == step, effects.c.direction == Direction.DO)
-    return bool(connection.scalar(select(exists().where(*mine))))
+    mine = (effects.c.plan_id == plan_id, effects.c.step == step, effects.c.direction != Direction.BEFORE)
+    known = [Effect.model_validate_json(body) for body in connection.scalars(select(effects.c.body).where(*mine))]
+    return any(effect.direction is Direction.UNDO or not effect.late for effect in known)
 
 
 def _put(connection: Connection, plan: Plan, now: float) -> Plan:
