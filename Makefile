@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants load-alerts fuzz reference requirements clean
+.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak load-alerts fuzz reference requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ simulate: $(READY) ## a million cycles in virtual time, and 20,000 steps that sh
 
 mutants: $(READY) ## break the product in eight ways, in copies: the checker has to catch every one
 	@MAPEK_MUTANTS=all $(PY) -m pytest -q tests/faults/test_mutants.py
+
+soak: setup ## an hour of faults on real processes, kills at every step; every invariant is checked (MINUTES=n, SEED=n)
+	@$(PY) -m tests.faults.soak --minutes $(or $(MINUTES),55) --seed $(SEED) --json soak.json
 
 load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (half an hour)
 	@$(PY) -m tests.worker.alerts.load

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import httpx
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -78,16 +79,25 @@ class Assembly:
 
 
 @asynccontextmanager
-async def assemble(config: Config, client: Client) -> AsyncIterator[Assembly]:
+async def assemble(
+    config: Config,
+    client: Client,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    opening: Callable[[str | Path], Awaitable[Store]] = open_store,
+) -> AsyncIterator[Assembly]:
     """Give everything a worker process needs; closed in reverse order at the end.
+
+    `transport` stands for the network and `opening` opens the store: both are there for whoever has to stand between
+    the worker and what it changes.
 
     Raises:
         ConfigurationError, StoreUnavailable: the store cannot be opened.
     """
     async with AsyncExitStack() as stack:
-        http = Http()
+        http = Http(transport)
         stack.push_async_callback(http.close)
-        store = await open_store(config.store_address)
+        store = await opening(config.store_address)
         stack.push_async_callback(store.close)
         parts = Parts(
             loops={

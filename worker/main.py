@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +35,8 @@ from workflows.upkeep import MapekUpkeep
 
 log = logging.getLogger("mapek.worker")
 
+Assembling = Callable[[Config, Client], AbstractAsyncContextManager[Assembly]]
+
 WORKFLOWS = [MapekCycle, Remediation, MapekLoop, MapekUpkeep]
 
 PASSED_THROUGH = ("activities", "workflows", "pydantic_core", "annotated_types")
@@ -50,8 +52,8 @@ VERIFICATIONS = 200
 """Verifications at once: they mostly sleep."""
 
 
-async def run(config: Config) -> int:
-    """Run the worker until SIGINT or SIGTERM. Returns 0.
+async def run(config: Config, assembling: Assembling = assemble) -> int:
+    """Run the worker until SIGINT or SIGTERM. Returns 0. `assembling` makes everything it works with.
 
     Raises:
         ConfigurationError: something a person has to mend first; the message names the command.
@@ -64,7 +66,7 @@ async def run(config: Config) -> int:
         measured = MetricBuffer(MEASUREMENTS)
         client = await connect(config.temporal, measured)
         await check(client)
-        assembly = await stack.enter_async_context(assemble(config, client))
+        assembly = await stack.enter_async_context(assembling(config, client))
         await assembly.check()
         for worker in workers(client, config, assembly):
             assembly.workers.append(await stack.enter_async_context(worker))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from activities.knowledge.settings import KnowledgeSettings
-from activities.model.autonomy import Autonomy
 from activities.model.diagnosis import Diagnosis
 from activities.model.experience import Experience
 from activities.model.guards import GuardState
@@ -19,8 +18,7 @@ class PlanContext:
 
     `analysis` is what the diagnosis was made from: committee, policies and topology are read from it. `verification`
     holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan. `silenced` are
-    components that may only be observed, "*" all of them. `autonomy` is how far each action against each cause is
-    trusted.
+    components that may only be observed, "*" all of them.
     """
 
     loop: str
@@ -35,6 +33,5 @@ class PlanContext:
     settings: PlanSettings
     knowledge: KnowledgeSettings
     verification: Verification
-    autonomy: Autonomy
     snapshot: str = ""
     silenced: tuple[str, ...] = ()

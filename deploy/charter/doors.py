@@ -6,6 +6,8 @@ Modes: `normal`; `hang` (waits `delay` seconds, 30 by default, then 503; nothing
 `unavailable` (503); `garbage` (200 with half a JSON text; nothing executed); `rate-limit` (429); `slow` (0.5 s);
 `reply-lost` (executes, sends half the reply and closes the connection); `hang-then-execute` (waits `delay` seconds
 with the key in flight, then executes, even if the caller has gone).
+
+`DELETE /sim/keys` makes it forget the idempotency keys it has answered.
 """
 
 import time
@@ -62,6 +64,7 @@ class Doors:
             Route("/sim/faults", self.clear_faults, methods=["DELETE"]),
             Route("/sim/ledger", self.ledger, methods=["GET"]),
             Route("/sim/behaviour", self.behave, methods=["POST"]),
+            Route("/sim/keys", self.forget_keys, methods=["DELETE"]),
         ]
 
     async def state(self, _request: Request) -> Response:
@@ -85,6 +88,11 @@ class Doors:
     async def ledger(self, _request: Request) -> Response:
         """Return every effect a client's change had, oldest first; `at` in unix seconds."""
         return JSONResponse([asdict(entry) for entry in self._simulator.plant().ledger])
+
+    async def forget_keys(self, _request: Request) -> Response:
+        """Forget the idempotency keys of all changes that were answered."""
+        self._simulator.keys.forget()
+        return Response(status_code=204)
 
     async def behave(self, request: Request) -> Response:
         """Set how the API treats the next requests."""

@@ -58,6 +58,11 @@ class Keys:
         if len(self._answered) > KEYS_KEPT:
             del self._entries[self._answered.popleft()]
 
+    def forget(self) -> None:
+        """Forget every answered key, as a service does that keeps them in memory and is restarted."""
+        while self._answered:
+            del self._entries[self._answered.popleft()]
+
     def release(self, key: str) -> None:
         """Forget a request that was not decided, so that it can be sent again."""
         if key in self._entries and self._entries[key].reply is None:

@@ -3,7 +3,7 @@
 import base64
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from datetime import datetime
 from typing import Any
 
@@ -34,9 +34,11 @@ def rows_of_file(path: str) -> dict[str, Rows]:
         connection.close()
 
 
-async def histories(client: Client, query: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield every run that matches a visibility query, as plain values."""
+async def histories(client: Client, query: str, known: Container[str] = ()) -> AsyncIterator[dict[str, Any]]:
+    """Yield every run that matches a visibility query, as plain values; `known` are run ids that are left out."""
     async for found in client.list_workflows(query):
+        if found.run_id in known:
+            continue
         handle = client.get_workflow_handle(found.id, run_id=found.run_id)
         history = (await handle.fetch_history()).to_json_dict()["events"]
         running = found.status is WorkflowExecutionStatus.RUNNING

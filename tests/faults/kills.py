@@ -1,0 +1,175 @@
+"""Killing and freezing: workers at every failpoint and in every wait, the server, and both, with much in flight."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from random import Random
+from typing import Any
+
+from temporalio.service import RPCError
+
+from tests.faults.cells import OFTEN, WAITS, cells
+from tests.faults.census import in_flight, steps
+from tests.faults.fleet import Fleet, until_serving
+
+MUCH = 4
+"""Remediations in flight, in as many different steps, that a kill wants to meet."""
+GATHERS = 20.0
+"""Seconds that is waited for them."""
+PASSES = 12.0
+"""Seconds an armed point is waited for before the others have their turn."""
+FROZEN = 8.0
+"""Seconds a frozen worker stands still: longer than its heartbeat time-out of 5."""
+SECOND = ("undo-1", "verify-undo", "record")
+"""Steps in which a second crash comes, when the first one was in a compensation."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: of what, where, and what was in flight."""
+
+    what: str
+    where: str
+    in_flight: int
+    steps: tuple[str, ...]
+
+    @property
+    def counts(self) -> bool:
+        """Whether enough was in flight, in enough different steps."""
+        return self.in_flight >= MUCH and len(self.steps) >= MUCH
+
+
+@dataclass
+class Kills:
+    """The killing of one soak. `open` are the points nobody was killed in yet; `waits` the same for steps that wait."""
+
+    fleet: Fleet
+    dice: Random
+    counts: Counter[str]
+    say: Callable[[str], None]
+    done: list[Kill] = field(default_factory=list)
+    open: list[str] = field(default_factory=cells)
+    waits: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.dice.shuffle(self.open)
+
+    async def worker(self) -> None:
+        """Kill the worker at a point that is still open, or in a wait, and start another one."""
+        await self.until_much()
+        point = await self.at_a_point()
+        if not point:
+            point = await self.in_a_wait()
+        await self.noted("worker", point)
+        await self.fleet.start_worker()
+        if point.startswith(("undo", "verify-undo")):
+            await self.second_crash()
+
+    async def at_a_point(self) -> str:
+        """Arm open points and return the one that struck; empty if nobody came by."""
+        rare = [point for point in self.open if point.partition(".")[0] not in OFTEN]
+        often = [point for point in self.open if point.partition(".")[0] in OFTEN]
+        for armed, bound in ((rare, PASSES if not often else PASSES / 2), (often[:3] or self.again(), PASSES)):
+            if point := await self.armed(armed, bound):
+                return point
+        return ""
+
+    def again(self) -> list[str]:
+        """Return some points for another time, once every one had its turn."""
+        return self.dice.sample([point for point in cells() if point not in self.open], 10)
+
+    async def armed(self, points: list[str], bound: float = PASSES) -> str:
+        """Arm points until the worker dies at one of them. Return which; empty if none struck."""
+        if not points:
+            return ""
+        before = len(self.fleet.points.fired())
+        for point in points:
+            self.fleet.points.arm(point)
+        child = self.fleet.workers["first"]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), bound)
+        for point in points:
+            self.fleet.points.disarm(point)
+        if child.running:
+            return ""
+        struck = [point for point in self.fleet.points.fired()[before:] if point in points]
+        for point in struck:
+            if point in self.open:
+                self.open.remove(point)
+        return struck[0] if struck else "somewhere"
+
+    async def in_a_wait(self) -> str:
+        """Kill the worker in the wait that had its turn least often of those that are there."""
+        held = await in_flight(self.fleet.client)
+        there = [one.step for one in held if one.step in WAITS] or ["idle"]
+        step = min(there, key=lambda name: self.waits[name])
+        await self.fleet.kill_worker()
+        self.waits[step] += 1
+        return step
+
+    async def second_crash(self) -> None:
+        """Kill the next worker as well, as soon as it goes on with the compensation."""
+        points = [point for point in cells() if point.partition(".")[0] in SECOND]
+        point = await self.armed(self.dice.sample(points, 8), 2 * PASSES)
+        if point:
+            await self.noted("worker, second crash", point)
+            await self.fleet.start_worker()
+
+    async def server(self) -> None:
+        """Kill the Temporal server and start it again upon its file."""
+        await self.until_much()
+        await self.noted("server", "")
+        await self.fleet.stack.kill("temporal")
+        await self.fleet.stack.start_part("temporal")
+
+    async def both(self) -> None:
+        """Kill the server and, while it is away, the worker; start both again."""
+        await self.until_much()
+        await self.noted("server", "with the worker")
+        await self.noted("worker", "without a server")
+        await self.fleet.stack.kill("temporal")
+        await self.fleet.kill_worker()
+        await self.fleet.stack.start_part("temporal")
+        await self.fleet.start_worker()
+
+    async def freeze(self) -> None:
+        """Freeze the worker beyond its heartbeat time-out, let another take over, and let it go on as a zombie."""
+        await self.until_much()
+        self.fleet.freeze()
+        self.counts["worker frozen"] += 1
+        await self.fleet.start_worker("second")
+        await asyncio.sleep(FROZEN)
+        self.fleet.thaw()
+        # For a while both serve the same queues.
+        await asyncio.sleep(FROZEN / 2)
+        self.counts["two workers on one queue"] += 1
+        await self.fleet.kill_worker("second")
+        await self.noted("worker", "of two")
+
+    async def until_much(self) -> None:
+        """Wait until the worker serves, the next is loaded and much is in flight, at most so long."""
+        if "first" not in self.fleet.alive:
+            await self.fleet.start_worker()
+        await until_serving(self.fleet)
+        await self.fleet.prepare_worker()
+        until = time.monotonic() + GATHERS
+        while time.monotonic() < until:
+            with suppress(RPCError):
+                held = await in_flight(self.fleet.client)
+                if len(held) >= MUCH and len(steps(held)) >= MUCH:
+                    return
+            await asyncio.sleep(0.3)
+
+    async def noted(self, what: str, where: str) -> None:
+        """Write down what is killed and what is in flight: nothing moves while no worker lives."""
+        held = await in_flight(self.fleet.client)
+        self.done.append(Kill(what, where, len(held), tuple(sorted(steps(held)))))
+        self.counts[f"{what.partition(',')[0]} killed"] += 1
+        self.say(f"kill {len(self.done)}: {what} {where}, {len(held)} in flight: {', '.join(sorted(steps(held)))}")
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return all kills as plain values."""
+        return [asdict(kill) for kill in self.done]

@@ -1,0 +1,267 @@
+"""A proxy that spoils what passes through it: for any edge between two processes that talk TCP.
+
+`HttpProxy` understands one HTTP/1.1 exchange per connection and spoils single requests, chosen by their head.
+`TcpProxy` understands nothing and spoils connections as they are, those that are open included.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+
+CHUNK = 65_536
+OVERSIZE = 32 << 20
+"""Bytes of a body that is too large for anybody."""
+GARBAGE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n\x00\xff\xfe{{{{not json at all"
+)
+HUGE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % OVERSIZE
+UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+RST = struct.pack("ii", 1, 0)
+"""SO_LINGER with time 0: closing sends a reset."""
+
+
+class Fault(StrEnum):
+    """What can be done to an exchange."""
+
+    DELAY = "delay"
+    """Everything comes, `seconds` late."""
+    DROP = "drop"
+    """The request is swallowed: no answer for `seconds`, then a reset."""
+    REFUSE = "refuse"
+    """A reset before anything is read."""
+    RESET = "reset"
+    """The request is read and a reset is sent; the server never hears of it."""
+    REPLY_LOST = "reply-lost"
+    """The server does it, and its whole reply is thrown away with a reset."""
+    TRUNCATE = "truncate"
+    """The server does it, and half of its reply comes."""
+    DRIP = "drip"
+    """The server does it, and its reply comes byte by byte over `seconds`."""
+    GARBAGE = "garbage"
+    """The server does it, and 200 with bytes that are no JSON comes."""
+    OVERSIZE = "oversize"
+    """The server does it, and 200 with 32 MB of blanks comes."""
+    UNAVAILABLE = "unavailable"
+    """503 with Retry-After 1; the server never hears of it."""
+    LATE = "late"
+    """The server is asked only after `seconds`, when the caller has long given up."""
+
+
+UNHEARD = frozenset({Fault.DROP, Fault.REFUSE, Fault.RESET, Fault.UNAVAILABLE})
+"""Faults after which the server has not heard of the request."""
+
+
+@dataclass
+class Rule:
+    """Spoils the requests whose head matches, `count` of them (None: all)."""
+
+    fault: Fault
+    head: re.Pattern[bytes] = re.compile(rb"")
+    count: int | None = None
+    seconds: float = 3.0
+
+    def takes(self, head: bytes) -> bool:
+        """Tell whether the rule spoils this request, and count it."""
+        if self.count == 0 or not self.head.search(head):
+            return False
+        if self.count is not None:
+            self.count -= 1
+        return True
+
+
+class Listener:
+    """What both proxies are: a server on loopback before a target, and what it spoiled so far."""
+
+    def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
+        host, _, port = target.rpartition(":")
+        self.target = (host, int(port))
+        self.spoiled: Counter[Fault] = Counter()
+        self.say = say
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def note(self, fault: Fault) -> None:
+        """Count a fault that struck."""
+        self.spoiled[fault] += 1
+        self.say(fault)
+
+    @asynccontextmanager
+    async def listening(self, port: int = 0) -> AsyncIterator[str]:
+        """Listen for the length of a block, and give host and port."""
+        server = await asyncio.start_server(self.accept, "127.0.0.1", port)
+        try:
+            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            for task in list(self.tasks):
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def accept(self, reader: Reader, writer: Writer) -> None:
+        """Serve one connection; whatever breaks on it, nobody here is to be told."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            await self.serve(reader, writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            reset(writer)
+        finally:
+            self.tasks.discard(task)
+            writer.close()
+
+    async def serve(self, reader: Reader, writer: Writer) -> None:
+        """Serve one connection."""
+        raise NotImplementedError
+
+
+class HttpProxy(Listener):
+    """Spoils single requests by its `rules`, of which the first that takes one decides, else by its `weather`."""
+
+    def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
+        super().__init__(target, say)
+        self.rules: list[Rule] = []
+        self.weather: Callable[[bytes], Rule | None] = lambda _: None
+        self.requests = 0
+
+    async def serve(self, reader: Reader, writer: Writer) -> None:
+        """Pass one request on and its reply back, or spoil them."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.requests += 1
+        rule = next((rule for rule in self.rules if rule.takes(head)), None) or self.weather(head)
+        if rule is None:
+            length = LENGTH.search(head)
+            writer.write(await self.asked(head, await reader.readexactly(int(length[1]) if length else 0)))
+            await writer.drain()
+            return
+        self.note(rule.fault)
+        if rule.fault is Fault.REFUSE:
+            reset(writer)
+            return
+        length = LENGTH.search(head)
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        if rule.fault in UNHEARD:
+            await unheard(rule, writer)
+            return
+        if rule.fault in (Fault.DELAY, Fault.LATE):
+            await asyncio.sleep(rule.seconds)
+        await spoil(rule, await self.asked(head, body), writer)
+
+    async def asked(self, head: bytes, body: bytes) -> bytes:
+        """Return the target's reply to a request, which it is asked to send at once and close."""
+        first, rest = head.split(b"\r\n", 1)
+        kept = [line for line in rest.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+        upstream, out = await asyncio.open_connection(*self.target)
+        try:
+            out.write(b"\r\n".join((first, b"Connection: close", *kept)) + body)
+            await out.drain()
+            return await upstream.read()
+        finally:
+            out.close()
+
+
+class TcpProxy(Listener):
+    """Spoils all connections while `fault` is set: DELAY and DRIP slow them, DROP stalls them, RESET breaks them."""
+
+    def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
+        super().__init__(target, say)
+        self.fault: Fault | None = None
+        self.seconds = 1.0
+        self.clear = asyncio.Event()
+        self.clear.set()
+
+    def spoil(self, fault: Fault, seconds: float = 1.0) -> None:
+        """Begin to spoil; what is open is spoiled too. `seconds` is the delay of each piece."""
+        self.fault, self.seconds = fault, seconds
+        self.note(fault)
+        self.clear.clear()
+        if fault in (Fault.RESET, Fault.REFUSE):
+            for task in list(self.tasks):
+                task.cancel()
+
+    def heal(self) -> None:
+        """Let everything pass again."""
+        self.fault = None
+        self.clear.set()
+
+    async def serve(self, reader: Reader, writer: Writer) -> None:
+        """Pass bytes in both directions until one side ends."""
+        if self.fault in (Fault.RESET, Fault.REFUSE):
+            reset(writer)
+            return
+        upstream, out = await asyncio.open_connection(*self.target)
+        ways = [asyncio.create_task(self.pump(*way)) for way in ((reader, out), (upstream, writer))]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            out.close()
+
+    async def pump(self, source: Reader, to: Writer) -> None:
+        """Pass bytes in one direction."""
+        while piece := await source.read(CHUNK):
+            if self.fault is Fault.DROP:
+                await self.clear.wait()
+            elif self.fault in (Fault.DELAY, Fault.DRIP):
+                await asyncio.sleep(self.seconds)
+            to.write(piece)
+            await to.drain()
+
+
+def reset(writer: Writer) -> None:
+    """Close a connection with a reset."""
+    connection = writer.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
+    writer.transport.abort()
+
+
+async def unheard(rule: Rule, writer: Writer) -> None:
+    """Answer a request that the server shall not hear of."""
+    if rule.fault is Fault.UNAVAILABLE:
+        writer.write(UNAVAILABLE)
+        await writer.drain()
+        return
+    if rule.fault is Fault.DROP:
+        await asyncio.sleep(rule.seconds)
+    reset(writer)
+
+
+async def spoil(rule: Rule, reply: bytes, writer: Writer) -> None:
+    """Send what is left of a reply."""
+    match rule.fault:
+        case Fault.REPLY_LOST:
+            reset(writer)
+            return
+        case Fault.TRUNCATE:
+            reply = reply[: len(reply) - max(1, len(reply.partition(b"\r\n\r\n")[2]) // 2)]
+        case Fault.GARBAGE:
+            reply = GARBAGE
+        case Fault.OVERSIZE:
+            writer.write(HUGE)
+            for _ in range(OVERSIZE // CHUNK):
+                writer.write(b" " * CHUNK)
+                await writer.drain()
+            return
+        case Fault.DRIP:
+            for byte in reply:
+                writer.write(bytes((byte,)))
+                await writer.drain()
+                await asyncio.sleep(rule.seconds / len(reply))
+            return
+    writer.write(reply)
+    await writer.drain()

@@ -1,0 +1,220 @@
+"""`python -m tests.faults.soak`: faults on real processes until the time is over, and what they broke.
+
+A soak is a row of rounds. In a round troubles come and go at every Charter, requests are spoiled on their way, one
+task kills and another one does everything else. Then it becomes quiet, everything comes to rest, and the checker reads
+ledger, store and histories. Exit 0 only without a violation.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.faults.cells import cells, table
+from tests.faults.census import in_flight
+from tests.faults.checker import check
+from tests.faults.endings import GRACE
+from tests.faults.evidence import Violation
+from tests.faults.fleet import PERIOD, Fleet, fleet, until_serving
+from tests.faults.gathering import Gathering
+from tests.faults.injections import Hands, weather
+from tests.faults.kills import Kills
+from tests.faults.proxy import Fault
+from tests.faults.traffic import Traffic, answered
+
+SITES = (("c1", ("a1",)), ("c2", ("a2",)), ("c3", ("a3",)), ("c4", ("a4",)), ("c5", ("a5",)), ("c6", ("a6", "b6")))
+"""Charters and the loops upon each; two loops upon one must never hold the same knob."""
+ROUND = 240.0
+"""Seconds of faults before everything has to come to rest."""
+REST = 150.0
+"""Seconds until nothing runs any more once it is quiet, at most."""
+SHARE = 0.02
+"""Of the requests to Charter and Prometheus, how many are spoiled."""
+KILLS = ("worker",) * 7 + ("server",) * 2 + ("both", "freeze")
+"""What is killed, in the order the dice make of it."""
+
+
+@dataclass
+class Soak:
+    """One soak: what was done, and what broke."""
+
+    seed: int
+    counts: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    rounds: int = 0
+
+    def say(self, text: str) -> None:
+        """Print one line of progress."""
+        print(f"{(time.monotonic() - self.began) / 60:5.1f} min  {text}", flush=True)
+
+    def spoiled(self, edge: str, fault: Fault) -> None:
+        """Count a fault of a proxy."""
+        self.counts[f"{edge}: {fault.value}"] += 1
+
+
+async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
+    """Play rounds until the time is over, and return the report."""
+    async with fleet(state, SITES, run.seed, run.spoiled) as running:
+        kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say)
+        gathering = Gathering(running, run.seed)
+        hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind)
+        traffic = Traffic(running, run.seed)
+        await running.start_worker()
+        await until_serving(running)
+        run.say(f"seed {run.seed}: {len(SITES)} Charters, everything is up")
+        while time.monotonic() - run.began < minutes * 60 - ROUND / 2:
+            left = minutes * 60 - (time.monotonic() - run.began)
+            await one_round(run, running, (kills, hands, traffic), min(ROUND, max(60.0, left - REST / 2)))
+            await checked(run, running, gathering)
+            run.rounds += 1
+            counted = sum(kill.counts for kill in kills.done if kill.what.startswith("worker"))
+            run.say(
+                f"round {run.rounds}: {sum(run.counts.values())} faults, {run.counts['worker killed']} worker kills"
+                f" ({counted} with 4 in flight), {run.counts['server killed']} server kills, {len(kills.open)} of"
+                f" {len(cells())} points open, {traffic.incidents} troubles, {len(run.violations)} violations"
+            )
+    return report(run, kills, traffic)
+
+
+async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffic], seconds: float) -> None:
+    """Let everything happen for some seconds, then take every fault away."""
+    kills, hands, traffic = parts
+    dice = Random(f"{run.seed} {run.rounds}")
+    for site in running.sites:
+        for proxy in (site.to_charter, site.to_prometheus):
+            proxy.weather = weather(dice, SHARE)
+    works = [*(traffic.at(site) for site in running.sites), traffic.people()]
+    life = [asyncio.create_task(work) for work in works]
+    until = time.monotonic() + seconds
+    try:
+        await asyncio.gather(*(repeated(work, until) for work in (killing(kills, dice), others(hands))))
+        for task in life:
+            if task.done():
+                task.result()
+    finally:
+        for task in life:
+            task.cancel()
+        await asyncio.gather(*life, return_exceptions=True)
+    await calmed(running)
+
+
+async def repeated(work: Any, until: float) -> None:
+    """Do the work again and again until the time is over; what has begun is finished."""
+    async for _ in work:
+        if time.monotonic() > until:
+            return
+
+
+async def killing(kills: Kills, dice: Random) -> Any:
+    """Kill one thing after the other."""
+    while True:
+        for what in dice.sample(KILLS, len(KILLS)):
+            await getattr(kills, what)()
+            yield
+
+
+async def others(hands: Hands) -> Any:
+    """Do one other thing after the other."""
+    while True:
+        await hands.one()
+        await asyncio.sleep(1.0)
+        yield
+
+
+async def calmed(running: Fleet) -> None:
+    """Take every fault away: nothing is spoiled, everything answers, one worker serves."""
+    running.to_temporal.heal()
+    for point in running.points.armed():
+        running.points.disarm(point)
+    for site in running.sites:
+        site.undisturbed()
+        await site.heal()
+    if "first" not in running.alive:
+        await running.start_worker()
+    await until_serving(running)
+
+
+async def checked(run: Soak, running: Fleet, gathering: Gathering) -> None:
+    """Wait until everything rests, and let the checker read what is left of it."""
+    quiet = time.time()
+    people = Random(f"{run.seed} rest")
+    while held := await in_flight(running.client):
+        if time.time() - quiet > REST:
+            run.violations += [f"I4: {one.workflow_id} is still in {one.step} after {REST:.0f} s" for one in held]
+            run.say(run.violations[-1])
+            break
+        for one in held:
+            if one.phase in ("awaiting-approval", "quarantined") and people.random() < 0.5:
+                await answered(running, one, approve=False)
+        await asyncio.sleep(1.0)
+    await asyncio.sleep(max(0.0, quiet + 2 * PERIOD + GRACE + 1.0 - time.time()))
+    await gathering.look()
+    for site in running.sites:
+        await running.store.guards.close_quiet(site.name, time.time())
+        for violation in check(await gathering.evidence(site, quiet, time.time())):
+            tell(run, site.name, violation)
+
+
+def tell(run: Soak, site: str, violation: Violation) -> None:
+    """Print a violation the first time it is seen."""
+    text = f"{site}: {violation}"
+    if text not in run.violations:
+        run.violations.append(text)
+        run.say(f"VIOLATION {text}")
+        for row in violation.rows[:3]:
+            run.say(f"  {json.dumps(row, default=str)[:400]}")
+
+
+def report(run: Soak, kills: Kills, traffic: Traffic) -> dict[str, Any]:
+    """Return what was done and what broke, as JSON values."""
+    struck = [kill.where for kill in kills.done]
+    return {
+        "seed": run.seed,
+        "minutes": round((time.monotonic() - run.began) / 60, 1),
+        "faults": sum(run.counts.values()),
+        "kinds": dict(sorted(run.counts.items())),
+        "worker_kills": run.counts["worker killed"],
+        "worker_kills_with_four_in_flight": sum(k.counts for k in kills.done if k.what.startswith("worker")),
+        "server_kills": run.counts["server killed"],
+        "troubles": traffic.incidents,
+        "waits": dict(kills.waits),
+        "open_points": sorted(kills.open),
+        "table": table(struck),
+        "violations": run.violations,
+        "kills": kills.report(),
+    }
+
+
+def main() -> int:
+    """Run a soak; 0 without a violation, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=55.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="where the report goes")
+    parser.add_argument("--keep", action="store_true", help="keep the state folder")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mapek-soak-"))
+    run = Soak(options.seed)
+    try:
+        told = asyncio.run(soak(run, folder / "state", options.minutes))
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    if options.json:
+        options.json.write_text(json.dumps(told, indent=2) + "\n")
+    print("\n".join(told["table"]))
+    print(json.dumps({name: value for name, value in told.items() if name not in ("table", "kills")}, indent=2))
+    return 1 if told["violations"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
