@@ -1,6 +1,7 @@
 """Decide again: the very functions a cycle calls, on what was recorded of it."""
 
 from activities.analyze.diagnose import diagnose
+from activities.model.autonomy import Autonomy
 from activities.model.decision import Decision
 from activities.model.plan import Verification
 from activities.model.snapshot import AnalysisInput, Snapshot, digest
@@ -30,6 +31,7 @@ def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) 
             settings=settings.plan,
             knowledge=settings.knowledge,
             verification=timings(settings),
+            autonomy=snapshot.autonomy or Autonomy(start=settings.first_level),
             snapshot=digest(snapshot),
             silenced=snapshot.silenced,
         )

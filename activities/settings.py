@@ -3,6 +3,7 @@
 from activities.analyze.settings import AnalyzeSettings
 from activities.execute.settings import ExecuteSettings
 from activities.knowledge.settings import KnowledgeSettings
+from activities.model.autonomy import Level
 from activities.model.base import Settings
 from activities.model.component import Topology
 from activities.model.mode import Mode, ModeName
@@ -37,6 +38,11 @@ class LoopSettings(Settings):
             return Mode(loop=self.name, name=ModeName.ACT, why="the Charter is the simulator")
         why = "first mode on a Charter that is not the simulator; `mapek resume --mode act` is a person's decision"
         return Mode(loop=self.name, name=ModeName.OBSERVE, why=why)
+
+    @property
+    def first_level(self) -> Level:
+        """How far an action is trusted of which nothing is known: as set, else auto on the simulator, else shadow."""
+        return self.knowledge.autonomy.start or (Level.AUTO if self.simulator else Level.SHADOW)
 
     def deciding(self) -> dict[str, object]:
         """Return the sections a decision depends on as JSON values, without addresses and credentials."""

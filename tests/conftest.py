@@ -10,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.local import binaries
+from deploy.local.postgres import Postgres, running_postgres
 from deploy.local.stack import RunningStack, StackOptions, running_stack
 from workflows import names
 
@@ -22,6 +23,13 @@ hypothesis.settings.load_profile("mapek")
 async def servers() -> dict[str, Path]:
     """All binaries, installed if missing. A server that cannot be had fails a test and never skips it."""
     return await binaries.ensure()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def postgres(servers: dict[str, Path]) -> AsyncIterator[Postgres]:
+    """A PostgreSQL server. Whoever uses its database `postgres` begins by emptying it."""
+    async with running_postgres(servers["postgres"]) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     },
     "activities.parts": {"activities.model", "activities.clients", "activities.settings"},
     "activities.heartbeat": set(),
-    "activities.upkeep": {"activities.model", "activities.monitor", "activities.analyze"},
+    "activities.upkeep": {"activities.model", *(f"activities.{phase}" for phase in PHASES if phase != "execute")},
     "workflows": {"activities"},
     "worker": {"activities", "workflows"},
     "deploy.charter": set(),

@@ -21,6 +21,7 @@ from activities.execute.verification import (
     verified_undo,
 )
 from activities.heartbeat import heartbeating
+from activities.knowledge.autonomy import earned
 from activities.knowledge.decided import entry_of
 from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.base import clipped
@@ -96,6 +97,11 @@ class ExecuteActivities:
             blind=frozenset(spot.component for spot in judged.blind),
             settings=loop.settings.plan,
             execute=loop.settings.execute,
+            autonomy=earned(
+                await self.store.trust.evidence(plan.loop),
+                loop.settings.first_level,
+                loop.settings.knowledge.autonomy,
+            ),
             approved=approved,
             standing=steps.standing,
             left=steps.left,

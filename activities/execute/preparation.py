@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from activities.execute.settings import ExecuteSettings, ExecutionMode
 from activities.execute.verification import span
+from activities.model.autonomy import Autonomy, Level
 from activities.model.base import clipped
 from activities.model.charter import Committee, Policy
 from activities.model.guards import GuardState
@@ -16,6 +17,7 @@ from activities.model.mode import Mode
 from activities.model.plan import Plan, plan_hash
 from activities.model.remediation import Prepared, Step
 from activities.monitor.sight import REMOTES
+from activities.plan.autonomy import held, level_of
 from activities.plan.guards import LASTING, PASSING, REQUESTED, Conditions, first_block
 from activities.plan.knobs import generation_of
 from activities.plan.risk import needs_approval, risk_of
@@ -36,6 +38,7 @@ class Facts:
     yes to this very plan. `standing` are steps (from 0) that were sent to Charter before and that nobody answers for;
     `left` is the generation the last of them known to be done left the knob at, None if there is none: a remediation
     that was reset finds its own work. `ended` is how the plan ended before, after it had changed something; else empty.
+    `autonomy` is how far the actions are trusted now.
     """
 
     at: float
@@ -48,6 +51,7 @@ class Facts:
     blind: frozenset[str]
     settings: PlanSettings
     execute: ExecuteSettings
+    autonomy: Autonomy
     approved: bool = False
     standing: frozenset[int] = frozenset()
     left: int | None = None
@@ -62,10 +66,13 @@ def check(plan: Plan, facts: Facts) -> Prepared:
     ending, why = _forged(plan) or _refused(plan, facts) or _overtaken(plan, facts) or ("", "")
     what = " then ".join(action.text for action in plan.actions)
     risk = risk_of(plan.actions, facts.components) if plan.actions else plan.risk
+    level = _level(plan, facts)
     answered = facts.approved or facts.left is not None
-    asked = not ending and not answered and needs_approval(plan.actions, risk, facts.settings.approval)
+    suggested = level is Level.SUGGEST or needs_approval(plan.actions, risk, facts.settings.approval)
+    asked = not ending and not answered and suggested
+    trust = "" if level is Level.AUTO else f", {level}"
     return Prepared(
-        headline=clipped(f"{ending}: {why}" if ending else f"ready, risk {risk}: {what}"),
+        headline=clipped(f"{ending}: {why}" if ending else f"ready, risk {risk}{trust}: {what}"),
         ending=ending,
         needs_approval=asked,
         deadline=facts.settings.approval.deadline_seconds,
@@ -102,7 +109,16 @@ def _refused(plan: Plan, facts: Facts) -> tuple[str, str] | None:
     if present != expected:
         return "stale", f"{plan.knob} moved from generation {expected} to {present}"
     block = rejected or first_block(REQUESTED if plan.requested_by else PASSING, plan.actions, conditions)
+    if block is None and not plan.requested_by:
+        block = held(plan.cause, plan.actions, facts.autonomy)
     return None if block is None else ("stale", f"{block.rule}: {block.reason}")
+
+
+def _level(plan: Plan, facts: Facts) -> Level:
+    # What a person asks for is not the loop's idea, and is not held back by how far that is trusted.
+    if plan.requested_by or not plan.actions:
+        return Level.AUTO
+    return level_of(plan.cause, plan.actions, facts.autonomy)
 
 
 def _overtaken(plan: Plan, facts: Facts) -> tuple[str, str] | None:

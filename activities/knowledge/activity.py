@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from activities.knowledge.autonomy import mark_of
 from activities.knowledge.classify import classify
 from activities.knowledge.cooldown import cool_down
 from activities.knowledge.decided import entry_of
@@ -31,15 +32,17 @@ class KnowledgeActivities:
         plan, now = await self.parts.store.plans.get(request.plan_id), self.parts.clock()
         if request.answer:
             await self.parts.store.audit.append_once(entry_of(request.answer, plan, now))
-        rest = cool_down(request.ending, plan.cool_downs)
+        rest, outcome = cool_down(request.ending, plan.cool_downs), outcome_of(plan, request, now)
         stands = await self.parts.store.finish(
             Ending(
-                outcome=outcome_of(plan, request, now),
+                outcome=outcome,
                 cooldown_until=now + rest if rest else 0.0,
                 cooldown_why=f"{request.ending} by plan {plan.plan_id}",
                 quarantine_why=request.undo_failed,
                 close_incident=request.ending in CLOSING,
                 keep=self.parts.loop(plan.loop).settings.knowledge.outcome_history_limit,
+                # A person's undo is no idea of the loop's.
+                mark=None if plan.requested_by else mark_of(outcome.type, bool(request.undo_failed)),
             )
         )
         return Recorded(

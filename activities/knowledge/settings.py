@@ -1,11 +1,37 @@
 """Settings of Knowledge."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
+from activities.model.action import ActionType
+from activities.model.autonomy import Level
 from activities.model.base import Settings
+from activities.model.diagnosis import Cause
+
+
+class PinSettings(Settings):
+    """A level that stays as it is set, whatever is earned. Without a cause, or an action, it is for all of them."""
+
+    level: Level
+    cause: Cause | None = None
+    action: ActionType | None = None
+
+
+class AutonomySettings(Settings):
+    """How far each action against each cause is trusted, and how it earns more: shadow, suggest, auto."""
+
+    start: Level | None = None
+    """Where everything begins. Default: auto on the simulator, shadow on a Charter that matters."""
+    suggest_matches: PositiveInt = 20
+    """Shadow decisions that were right, less those that were not, from which a person is asked."""
+    auto_outcomes: PositiveInt = 30
+    """Outcomes below which no rate is believed."""
+    auto_bound: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    """The one-sided 95 % lower bound of "fixed and no harm" has to be above it: 30 of 30 give 0.908."""
+    pinned: tuple[PinSettings, ...] = ()
+    """Levels a person fixed; the first that fits decides."""
 
 
 class KnowledgeSettings(Settings):
@@ -24,5 +50,6 @@ class KnowledgeSettings(Settings):
     outcome_history_limit: PositiveInt = 1000
     """Newest outcomes kept per loop."""
     insight_generation_enabled: bool = True
+    autonomy: AutonomySettings = AutonomySettings()
     snapshot_days: PositiveFloat = 7.0
     """Days a snapshot is kept; one that a plan came of is kept as long as the audit."""

@@ -18,8 +18,8 @@ class Decision(Noun):
     """`outcome` is the cycle's `MapekOutcome`: planned, observed, busy, blocked, unknown or
     escalated.
 
-    `plans` are to be started (empty unless planned), `shadow` those that observe mode held back. `candidates` are all
-    that were considered, the best first, each rejected one with its rule.
+    `plans` are to be started (empty unless planned), `shadow` those that only the mode, a silence or a lack of trust
+    held back. `candidates` are all that were considered, the best first, each rejected one with its rule.
     """
 
     outcome: str

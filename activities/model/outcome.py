@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from activities.model.action import ActionType
+from activities.model.autonomy import Mark
 from activities.model.base import Noun
 from activities.model.diagnosis import Cause
 
@@ -64,7 +65,8 @@ class Ending(Noun):
     """How a remediation ends, written to the store in one transaction. Times are unix seconds.
 
     `cooldown_until` is 0 for no cool-down. A `quarantine_why` quarantines the knob; empty leaves a quarantine as it
-    is, because only a person releases one. `keep` is how many outcomes of the loop are remembered.
+    is, because only a person releases one. `keep` is how many outcomes of the loop are remembered. `mark` is what it
+    says of the trust in the plan's actions, None for nothing.
     """
 
     outcome: Outcome
@@ -73,3 +75,4 @@ class Ending(Noun):
     quarantine_why: str = ""
     close_incident: bool = False
     keep: int = 1000
+    mark: Mark | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from activities.model.autonomy import Autonomy
 from activities.model.base import Noun
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
@@ -52,6 +53,7 @@ class Snapshot(Noun):
 
     `settings` is the dump of the sections that decide; `seed` feeds the choices that are drawn (none while exploring
     is off); `at` is the decision's time in unix seconds; `silenced` are components that may only be observed.
+    `autonomy` is how far each action is trusted, None in what was recorded before anything was earned.
     """
 
     at: float
@@ -65,6 +67,7 @@ class Snapshot(Noun):
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
     silenced: tuple[str, ...] = ()
+    autonomy: Autonomy | None = None
 
 
 def canonical(noun: Noun) -> bytes:

@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.decision import decide
+from activities.knowledge.autonomy import earned
 from activities.model.base import clipped
 from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
 from activities.model.decision import Decision
@@ -13,6 +14,7 @@ from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.monitor.ours import done_keys
 from activities.parts import Parts
+from activities.plan.autonomy import shadow_of
 from activities.settings import LoopSettings
 
 REJECTED_SHOWN = 6
@@ -55,6 +57,9 @@ class PlanActivities:
             mode=under(self.parts.switch(), mode),
             settings=settings.deciding(),
             silenced=request.silenced,
+            autonomy=earned(
+                await store.trust.evidence(settings.name), settings.first_level, settings.knowledge.autonomy
+            ),
         )
         digest = await store.snapshots.put(snapshot, "decision", now)
         decision = decide(snapshot, analysis, settings)
@@ -77,6 +82,11 @@ class PlanActivities:
             await store.snapshots.pin(snapshot.analysis)
             await store.plans.put(plan, now)
             await store.guards.open_incident(plan.charter, plan.knob, plan.onset, now)
+        hushed = {block.knob for block in decision.blocks if block.rule == "silenced"}
+        for plan in decision.shadow:
+            # What a person works on goes away by their hand: it tells nothing of the decision.
+            if plan.knob not in hushed:
+                await store.trust.keep(shadow_of(plan, now))
         considered = {candidate.knob for candidate in decision.candidates}
         for incident in snapshot.guards.incidents:
             if incident.knob in considered:

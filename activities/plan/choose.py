@@ -6,6 +6,7 @@ from activities.model.diagnosis import Cause
 from activities.model.mode import ModeName
 from activities.model.plan import Plan
 from activities.monitor.sight import REMOTES
+from activities.plan.autonomy import RULE as AUTONOMY
 from activities.plan.context import PlanContext
 from activities.plan.freeze import frozen
 from activities.plan.selection import Option, options
@@ -15,9 +16,9 @@ def choose(context: PlanContext) -> Decision:
     """Return the decision; the same context always has the same one.
 
     The outcome is, by the first that fits: unknown (no cause has a name), blocked (a remote cannot be read), planned,
-    observed (only the mode or a silence holds the plans back; they are in `shadow`), busy (an earlier plan stands on
-    the knob and is not settled), blocked (a guard says "not now"),
-    unknown (too little confidence), escalated (no rung is left that may be tried and promises more than it costs).
+    observed (only the mode, a silence or a lack of trust holds the plans back; they are in `shadow`), busy (an earlier
+    plan stands on the knob and is not settled), blocked (a guard says "not now"), unknown (too little confidence),
+    escalated (no rung is left that may be tried and promises more than it costs).
     """
     diagnosis, committee = context.diagnosis, context.analysis.committee
     if not diagnosis.known:
@@ -43,10 +44,10 @@ def choose(context: PlanContext) -> Decision:
 
 
 def _only_watched(block: Block, context: PlanContext) -> bool:
-    return block.rule == "silenced" or (block.rule == "mode" and context.mode.name is ModeName.OBSERVE)
+    return block.rule in ("silenced", AUTONOMY) or (block.rule == "mode" and context.mode.name is ModeName.OBSERVE)
 
 
-WAITING = ("quarantine", "cool-down", "mode", "kill-switch", "silenced")
+WAITING = ("quarantine", "cool-down", "mode", "kill-switch", "silenced", AUTONOMY)
 """Rules whose block goes away: by time, or by a person who says so."""
 UNSETTLED = "unsettled"
 """So does this one, and meanwhile somebody is at work on the knob, or will be with the next upkeep."""

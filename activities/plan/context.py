@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from activities.knowledge.settings import KnowledgeSettings
+from activities.model.autonomy import Autonomy
 from activities.model.diagnosis import Diagnosis
 from activities.model.experience import Experience
 from activities.model.guards import GuardState
@@ -18,7 +19,8 @@ class PlanContext:
 
     `analysis` is what the diagnosis was made from: committee, policies and topology are read from it. `verification`
     holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan. `silenced` are
-    components that may only be observed, "*" all of them.
+    components that may only be observed, "*" all of them. `autonomy` is how far each action against each cause is
+    trusted.
     """
 
     loop: str
@@ -33,5 +35,6 @@ class PlanContext:
     settings: PlanSettings
     knowledge: KnowledgeSettings
     verification: Verification
+    autonomy: Autonomy
     snapshot: str = ""
     silenced: tuple[str, ...] = ()

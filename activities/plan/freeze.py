@@ -2,10 +2,12 @@
 
 from activities.analyze.symptoms import expanded
 from activities.model.action import COMMITTEE
+from activities.model.autonomy import Level
 from activities.model.base import clipped
 from activities.model.charter import Committee
 from activities.model.incident import incident_id
 from activities.model.plan import Plan, Verification, plan_hash
+from activities.plan.autonomy import level_of
 from activities.plan.context import PlanContext
 from activities.plan.knobs import generation_of
 from activities.plan.risk import needs_approval, risk_of
@@ -24,6 +26,7 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
     generation = generation_of(candidate.knob, committee, context.analysis.policies)
     full = plan_hash(incident, candidate.rung, generation, candidate.actions)
     risk = risk_of(candidate.actions, len(context.analysis.components))
+    suggested = level_of(root.cause, candidate.actions, context.autonomy) is not Level.AUTO
     return Plan(
         plan_id=full[:12],
         hash=full,
@@ -43,7 +46,7 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         verification=verification_of(option, context, committee),
         cool_downs=settings.cooldown.frozen(),
         risk=risk,
-        needs_approval=needs_approval(candidate.actions, risk, settings.approval),
+        needs_approval=suggested or needs_approval(candidate.actions, risk, settings.approval),
         approval_deadline=settings.approval.deadline_seconds,
         confidence=root.confidence,
         cost=candidate.cost,

@@ -10,6 +10,7 @@ from activities.model.candidate import Candidate
 from activities.model.charter import Committee
 from activities.model.decision import Block
 from activities.model.diagnosis import RootCause
+from activities.plan.autonomy import held
 from activities.plan.context import PlanContext
 from activities.plan.guards import LASTING, PASSING, Conditions, confidence, first_block, silence
 from activities.plan.ladder import only_next, rejected, tried, without_tried
@@ -129,5 +130,6 @@ def _guarded(option: Option, context: PlanContext, at_hand: Conditions) -> Optio
         confidence(option.root, context.diagnosis, actions, least)
         or first_block(PASSING, actions, at_hand)
         or silence(option.root, context.silenced, actions)
+        or held(option.root.cause, actions, context.autonomy)
     )
     return option if block is None else option.blocked(block)

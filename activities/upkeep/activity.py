@@ -7,6 +7,8 @@ from temporalio import activity
 from activities.analyze.activity import gather
 from activities.clients.locks import Locks
 from activities.heartbeat import heartbeating
+from activities.knowledge.autonomy import changes, earned
+from activities.model.audit import AuditEntry
 from activities.model.cycle import PlanBrief
 from activities.model.errors import MapekError
 from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
@@ -20,6 +22,7 @@ from activities.monitor.ours import done_keys
 from activities.monitor.queries import values_query
 from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
+from activities.upkeep.shadows import scored
 
 QUIET = 600.0
 """Seconds without a violation after which an incident is over."""
@@ -36,7 +39,7 @@ class UpkeepActivities:
 
     @activity.defn(name="upkeep")
     async def upkeep(self, request: UpkeepRequest) -> Upkeep:
-        """Return the leftovers and the plans that wait for nothing; close quiet incidents and expire snapshots.
+        """Return the leftovers and the plans that wait for nothing; score shadows, close and expire what is over.
 
         Raises:
             StoreUnavailable, Unreachable: the next round tries again.
@@ -45,6 +48,8 @@ class UpkeepActivities:
             settings, now = self.parts.loop(request.loop).settings, self.parts.clock()
             leftovers, resting = await self.leftovers(request.loop, settings.charter)
             yielding = await self.recovered(request.loop)
+            await self.score(request.loop)
+            await self.tell_trust(request.loop)
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
             told = await self.learn(request.loop, now)
@@ -131,6 +136,33 @@ class UpkeepActivities:
             for plan in waiting
             if not violated.intersection(plan.verification.targets) and not blind.intersection(watched(plan))
         )
+
+    async def score(self, loop: str) -> None:
+        """Score the shadow decisions that are due; one that cannot be judged for ten minutes tells nothing."""
+        now = self.parts.clock()
+        due = await self.store.trust.due(loop, now)
+        if not due:
+            return
+        source = await gather(self.parts.loop(loop), now)
+        judged = judge(source)
+        violated = frozenset(violation.key for violation in judged.violations)
+        blind = frozenset(spot.component for spot in judged.blind) | ({"*"} if not judged.tracks else set())
+        for shadow in due:
+            mark = scored(shadow, source.committee, source.policies, violated, blind)
+            if mark or now > shadow.due_at + QUIET:
+                await self.store.trust.score(shadow, mark, now)
+
+    async def tell_trust(self, loop: str) -> None:
+        """Note in the audit which trust rose or fell by the marks that came in since the last round."""
+        trust, settings = self.store.trust, self.parts.loop(loop).settings
+        fresh = await trust.untold(loop)
+        if not fresh:
+            return
+        evidence, rules = await trust.evidence(loop), settings.knowledge.autonomy
+        before = earned(evidence[:-fresh], settings.first_level, rules)
+        for line in changes(before, earned(evidence, settings.first_level, rules)):
+            await self.store.audit.append(AuditEntry(at=self.parts.clock(), kind="autonomy", loop=loop, text=line))
+        await trust.told(loop, fresh)
 
     async def waits(self, plan: Plan) -> bool:
         """Tell whether the plan's remediation runs and has not touched Charter yet."""

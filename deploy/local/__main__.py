@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("setup", help="find or install the servers' binaries")
+    setup = commands.add_parser("setup", help="find or install the servers' binaries")
+    setup.add_argument("--cluster", action="store_true", help="also those of a Temporal cluster (about 3 minutes)")
     for name, text, profile in (
         ("run", "start everything and keep it up until Ctrl-C", "real"),
         ("demo", "start everything, play the scripted incident, take everything down", "demo"),
@@ -79,9 +80,10 @@ async def _until_signal(command: Coroutine[Any, Any, int], name: str) -> int:
         return 0 if name == "run" else _INTERRUPTED
 
 
-async def _setup(_options: argparse.Namespace) -> int:
-    for name, path in (await binaries.ensure(say=_say)).items():
-        _say(f"{name:<14}{path}")
+async def _setup(options: argparse.Namespace) -> int:
+    wanted = binaries.NAMES if options.cluster else binaries.USUAL
+    for name, path in (await binaries.ensure(wanted, say=_say)).items():
+        _say(f"{name:<18}{path}")
     return 0
 
 

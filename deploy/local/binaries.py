@@ -17,7 +17,7 @@ from pathlib import Path
 
 from deploy.local import process
 from deploy.local.errors import BinaryMissing, UsageError
-from deploy.local.fetch import WAYS, NotOffered, Say, Way, WayFailed
+from deploy.local.fetch import WAYS, NotOffered, Say, Way, WayFailed, libraries
 from deploy.local.pins import PACKAGES, Package
 
 _VERSION_BOUND = 20.0  # seconds for `--version`, on a busy machine
@@ -29,7 +29,14 @@ NAMES: dict[str, tuple[str, ...]] = {
     "promtool": ("promtool",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
     "amtool": ("amtool",),
+    "postgres": ("postgres",),
+    "initdb": ("initdb",),
+    "temporal-server": ("temporal-server",),
+    "temporal-sql-tool": ("temporal-sql-tool",),
 }
+CLUSTER = ("temporal-server", "temporal-sql-tool")
+"""Only a rehearsal of the cluster needs these, and they take minutes to build."""
+USUAL = tuple(name for name in NAMES if name not in CLUSTER)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Places:
 
 def setting_of(binary: str) -> str:
     """The environment variable that sets a binary's path."""
-    return f"MAPEK_{binary.upper()}_BIN"
+    return f"MAPEK_{binary.upper().replace('-', '_')}_BIN"
 
 
 def find(binary: str, places: Places) -> Path | None:
@@ -71,7 +78,7 @@ def find(binary: str, places: Places) -> Path | None:
 
 
 async def ensure(
-    wanted: Iterable[str] = tuple(NAMES),
+    wanted: Iterable[str] = USUAL,
     places: Places | None = None,
     say: Say = print,
     ways: Sequence[Way] = WAYS,
@@ -134,7 +141,8 @@ async def _check(package: Package, work: Path) -> None:
             raise WayFailed(f"{binary} is not in the package")
         path.chmod(0o755)
         try:
-            code = await process.run([str(path), "--version"], work / "output.log", _VERSION_BOUND)
+            environment = {**os.environ, **libraries(path)}
+            code = await process.run([str(path), "--version"], work / "output.log", _VERSION_BOUND, environment)
         except TimeoutError:
             raise WayFailed(f"{binary} --version did not end within {_VERSION_BOUND:.0f} s") from None
         if code != 0:

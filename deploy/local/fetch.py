@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 Way = Callable[[Package, Path, Say], Awaitable[None]]
 
 WEB = "web"  # the folder for a server's own pages, where they are not in the binary
+_PAGES = "usr/share/prometheus/web"
+TREE = "tree"  # the folder Debian's packages are unpacked into
 _CONNECT = 3.0  # seconds
 _READ = 20.0  # seconds without a byte
 _QUICK = 30.0  # seconds for a request that shows whether a registry answers at all
@@ -39,6 +41,8 @@ class NotOffered(WayFailed):
 
 async def vendor(package: Package, into: Path, say: Say) -> None:
     """Download the vendor's archive, compare its checksum with the pinned one, take the binaries out."""
+    if not package.url:
+        raise NotOffered
     system, architecture = this_platform()
     expected = package.sha256.get(f"{system}-{architecture}")
     if expected is None:
@@ -60,25 +64,28 @@ async def go(package: Package, into: Path, say: Say) -> None:
     if command is None:
         raise WayFailed("no go on PATH")
     await _command([command, "mod", "download", f"{package.go_module}@v{package.version}"], into, _QUICK)
-    long = "about 3 minutes" if package.name == "temporal" else "about a minute"
+    long = "about 3 minutes" if package.name.startswith("temporal") else "about a minute"
     say(f"{package.name}: building {package.version} from source, {long}, once")
-    commands = [f"{package.go_module}/cmd/{binary}@v{package.version}" for binary in package.binaries]
+    folders = {binary: package.go_commands.get(binary, f"cmd/{binary}") for binary in package.binaries}
+    commands = [f"{package.go_module}/{folder}@v{package.version}" for folder in folders.values()]
     life = asyncio.create_task(_signs_of_life(package.name, say))
     try:
         # Without symbol tables (-s -w) the linker is done sooner and the file is smaller.
         await _command([command, "install", "-ldflags=-s -w", *commands], into, _BUILD, {"GOBIN": str(into)})
     finally:
         life.cancel()
+    for binary, folder in folders.items():
+        (into / Path(folder).name).rename(into / binary)
 
 
 async def debian(package: Package, into: Path, say: Say) -> None:
     """Fetch Debian's package and unpack it, with lists and cache of its own: no root, nothing is installed."""
-    if package.debian is None:
+    if not package.debian:
         raise NotOffered
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg-deb")
     if apt is None or dpkg is None:
         raise WayFailed("no apt-get and dpkg-deb on PATH")
-    work, tree = into / "apt", into / "tree"
+    work, tree = into / "apt", into / TREE
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     options = {
@@ -95,15 +102,23 @@ async def debian(package: Package, into: Path, say: Say) -> None:
     apt_get = [apt, "-q", *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
     say(f"{package.name}: fetching Debian's package")
     await _command([*apt_get, "update"], into, _QUICK * 2)
-    await _command([*apt_get, "download", package.debian], work, _QUICK * 4)
+    await _command([*apt_get, "download", *package.debian], work, _QUICK * 4)
     for archive in work.glob("*.deb"):
         await _command([dpkg, "-x", str(archive), str(tree)], into, _QUICK)
+    # The tree stays as it is, since some find their own files beside themselves.
     for binary in package.binaries:
-        (tree / "usr/bin" / binary).rename(into / binary)
-    # Debian's build has its pages beside the binary, the vendor's inside it.
-    (tree / "usr/share/prometheus/web").rename(into / WEB)
+        (into / binary).symlink_to(Path(TREE) / package.debian_folder / binary)
+    if (tree / _PAGES).is_dir():
+        # Debian's build has its pages beside the binary, the vendor's inside it.
+        (into / WEB).symlink_to(Path(TREE) / _PAGES)
     shutil.rmtree(work)
-    shutil.rmtree(tree)
+
+
+def libraries(binary: Path) -> dict[str, str]:
+    """The environment in which a binary finds the libraries that were unpacked with it; empty if none were."""
+    folders = (str(folder) for folder in (binary.parent / TREE / "usr/lib").glob("*-linux-gnu"))
+    found = ":".join(sorted(folders))
+    return {"LD_LIBRARY_PATH": found} if found else {}
 
 
 def this_platform() -> tuple[str, str]:

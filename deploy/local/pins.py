@@ -5,7 +5,8 @@ vendor's download is left out and the package registry is used.
 Prometheus stays on 2.x, the long-term line next to Debian's, so that PromQL means the same whichever way it came.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,17 +14,20 @@ class Package:
     """A set of binaries that come together.
 
     `url` has the placeholders {os} and {arch}; `sha256` is keyed by platform ("linux-amd64").
-    `go_module` (its commands are in cmd/<binary>) and `debian` name the package in the registries; None where it
-    does not come from there.
+    `go_module` and `debian` name it in the registries. What is empty or None is not offered that way.
+    `go_commands` are the folders of the module's commands where they are not cmd/<binary>; `debian_folder` is where
+    the binaries lie in Debian's packages.
     """
 
     name: str
     version: str
     binaries: tuple[str, ...]
-    url: str
-    sha256: dict[str, str]
+    url: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
     go_module: str | None = None
-    debian: str | None = None
+    go_commands: Mapping[str, str] = field(default_factory=dict)
+    debian: tuple[str, ...] = ()
+    debian_folder: str = "usr/bin"
 
     @property
     def folder(self) -> str:
@@ -51,7 +55,7 @@ PACKAGES = (
         binaries=("prometheus", "promtool"),
         url=f"{_GITHUB}/prometheus/prometheus/releases/download/v2.53.4/prometheus-2.53.4.{{os}}-{{arch}}.tar.gz",
         sha256={"linux-amd64": "b8b497c4610d1b93208252b60c8f20f6b2e78596ae8df43397a2e805aa53d475"},
-        debian="prometheus",
+        debian=("prometheus",),
     ),
     Package(
         name="alertmanager",
@@ -64,5 +68,20 @@ PACKAGES = (
         },
         # Not Debian's: that one reads its templates from a folder under /usr which only a real installation makes.
         go_module="github.com/prometheus/alertmanager",
+    ),
+    Package(
+        name="postgresql",
+        version="15",
+        binaries=("postgres", "initdb"),
+        # The client's library is what initdb needs.
+        debian=("postgresql-15", "postgresql-client-15", "libpq5"),
+        debian_folder="usr/lib/postgresql/15/bin",
+    ),
+    Package(
+        name="temporal-server",
+        version="1.29.1",
+        binaries=("temporal-server", "temporal-sql-tool"),
+        go_module="go.temporal.io/server",
+        go_commands={"temporal-server": "cmd/server", "temporal-sql-tool": "cmd/tools/sql"},
     ),
 )

@@ -62,7 +62,7 @@ class Child:
 async def start(
     name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Child:
-    """Start a command (by absolute path), appending its output to the log."""
+    """Start a command (by absolute path, `as_user` before it if need be), appending its output to the log."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
@@ -78,6 +78,11 @@ async def start(
     finally:
         os.close(output)
     return Child(name, log, process)
+
+
+def as_user(argv: Sequence[str], user: int) -> list[str]:
+    """The command, to be run as another user and group of this number. Only root can."""
+    return ["--as", str(user), *argv]
 
 
 async def run(

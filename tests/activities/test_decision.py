@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from activities.decision import decide, timings
 from activities.execute.settings import ExecuteSettings, VerifySettings
 from activities.model.action import ActionType
+from activities.model.autonomy import Autonomy, Level
 from activities.model.diagnosis import Cause
 from activities.model.experience import Experience, Record
 from activities.model.guards import GuardState, KnobGuard
@@ -36,6 +37,7 @@ def snapshot(analysis, **changes):
         "analysis": digest(analysis),
         "mode": Mode(loop="charter", name=ModeName.ACT),
         "settings": SETTINGS.deciding(),
+        "autonomy": Autonomy(start=Level.AUTO),
     }
     return Snapshot(**(usual | changes))
 
@@ -52,6 +54,14 @@ def test_the_whole_way_from_samples_to_a_plan():
     assert (plan.created_at, plan.cycle_id) == (AT, "mapek-cycle:charter-1")
     assert decision.diagnosis.digest == digest(analysis)
     assert set(plan.verification.targets) <= {(name, "validation_latency_seconds") for name in MEMBERS}
+
+
+@pytest.mark.parametrize(("simulator", "outcome"), [(True, "planned"), (False, "observed")])
+def test_where_nothing_was_earned_the_start_decides(simulator, outcome):
+    """On the simulator the loop acts from the first day; on a Charter that matters it only says what it would do."""
+    analysis = slow_committee()
+    recorded = snapshot(analysis, autonomy=None)
+    assert decide(recorded, analysis, SETTINGS.model_copy(update={"simulator": simulator})).outcome == outcome
 
 
 @given(

@@ -13,12 +13,14 @@ from tests.end_to_end.world import World, world_of
 BRISK = {
     "orchestrator": {"loop_interval": 2},
     "plan": {"cooldown": {"kept": 5, "no_effect": 3, "rolled_back": 5}},
+    "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
 }
 """On top of the demo's timings: what a test would only wait for is shorter still.
 
 A verification begins when a new member has joined (3 s) and a whole rate window (5 s) shows it. Earlier samples still
-show the trouble, and one that is remedied while it grows would be judged worse.
+show the trouble, and one that is remedied while it grows would be judged worse. Trust stands still: one test's harm
+would make the next one wait for a person.
 """
 
 

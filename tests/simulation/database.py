@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 
 from activities.clients.store import schema
 from activities.clients.store.audit import Audit
+from activities.clients.store.autonomy import Trust
 from activities.clients.store.engine import WRITES, Database, mapped, new_engine
 from activities.clients.store.guards import Guards
 from activities.clients.store.outcomes import Outcomes
@@ -61,4 +62,5 @@ def store_of(pass_point: Pass) -> Store:
         plans=Plans(database),
         audit=Audit(database),
         guards=Guards(database),
+        trust=Trust(database),
     )

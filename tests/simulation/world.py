@@ -11,6 +11,8 @@ from activities.clients.locks import Holder
 from activities.execute.activity import ExecuteActivities, VerifyActivities
 from activities.execute.settings import ExecuteSettings, VerifySettings
 from activities.knowledge.activity import KnowledgeActivities
+from activities.knowledge.settings import AutonomySettings, KnowledgeSettings, PinSettings
+from activities.model.autonomy import Level
 from activities.model.errors import StoreUnavailable
 from activities.monitor.activity import MonitorActivities
 from activities.monitor.rules import rules_of
@@ -50,6 +52,7 @@ SETTINGS = LoopSettings(
     plan=PlanSettings(
         cooldown=CoolDownSettings(kept=90.0, rolled_back=240.0), approval=ApprovalSettings(deadline_seconds=400.0)
     ),
+    knowledge=KnowledgeSettings(autonomy=AutonomySettings(pinned=(PinSettings(level=Level.AUTO),))),
     execute=ExecuteSettings(timeout_seconds=10.0, verify=VerifySettings(delay=45.0, samples=3, passes=2)),
 )
 """The product's defaults with shorter windows, waits and looks back: more incidents an hour, and cheaper ones."""

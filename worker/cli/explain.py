@@ -132,7 +132,7 @@ def _show_decision(decision: Decision) -> None:
     show.lines("Chosen", chosen)
     show.lines("Rejected", [c.text for c in decision.candidates if c.rejected_by])
     show.lines("Held back by guards", [f"{b.rule} on {b.knob}: {b.reason}" for b in decision.blocks])
-    show.lines("Held back by mode observe", [f"plan {p.plan_id}: {p.headline}" for p in decision.shadow])
+    show.lines("Held back, not started", [f"plan {p.plan_id}: {p.headline}" for p in decision.shadow])
 
 
 def _show_diagnosis(diagnosis: Diagnosis) -> None:

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
-from worker.cli import alert, backtest, cycle, decide, doctor, explain, look, process, show, undo
+from worker.cli import alert, autonomy, backtest, cycle, decide, doctor, explain, look, process, show, undo
 from worker.cli.session import Session
 from worker.config_file import Place
 
@@ -121,6 +121,7 @@ app.command("run")(cycle.run)
 app.command("status")(look.status)
 app.command("cycles")(look.cycles)
 app.command("explain")(explain.explain)
+app.command("autonomy")(autonomy.autonomy)
 app.command("audit")(look.audit)
 app.command("approve")(decide.approve)
 app.command("reject")(decide.reject)

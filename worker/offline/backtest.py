@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from activities.decision import decide
+from activities.model.autonomy import Autonomy, Level
 from activities.model.decision import Decision
 from activities.model.diagnosis import Cause
 from activities.model.guards import GuardState
@@ -91,4 +92,5 @@ def _snapshot(source: AnalysisInput, settings: LoopSettings, guards: GuardState)
         analysis="",
         guards=guards,
         mode=acting,
+        autonomy=Autonomy(start=Level.AUTO),
     )

@@ -67,11 +67,11 @@ def _chained(last: str, body: str) -> str:
 
 def _first_broken(connection: Connection) -> int | None:
     last = GENESIS
-    rows = connection.execution_options(yield_per=1000).execute(select(audit).order_by(audit.c.id))
-    for row in rows:
-        entry = AuditEntry.model_validate_json(row.body)
-        columns = (row.loop, row.plan_id, row.kind)
-        if row.hash != _chained(last, row.body) or columns != (entry.loop, entry.plan_id, entry.kind):
-            return int(row.id)
-        last = row.hash
+    with connection.execution_options(yield_per=1000).execute(select(audit).order_by(audit.c.id)) as rows:
+        for row in rows:
+            entry = AuditEntry.model_validate_json(row.body)
+            columns = (row.loop, row.plan_id, row.kind)
+            if row.hash != _chained(last, row.body) or columns != (entry.loop, entry.plan_id, entry.kind):
+                return int(row.id)
+            last = row.hash
     return None

@@ -28,6 +28,12 @@ WRITES = "mapek_writes"
 """Execution option of the engine whose transactions write."""
 ADVISORY_LOCK = 0x6D6170656B
 """PostgreSQL's name of the writer's lock."""
+CONNECT_SECONDS = 5
+"""For a new connection to PostgreSQL."""
+NETWORK_SECONDS = 10
+"""After so long without an acknowledgement a connection to PostgreSQL is given up; the kernel would try for minutes."""
+FROZEN_SECONDS = 10
+"""A transaction that asks nothing for so long is ended by PostgreSQL; ours take milliseconds."""
 
 
 class Database:
@@ -35,7 +41,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(**{WRITES: True})
+        self._writer = writing(engine)
         self._writes = ThreadPoolExecutor(1, "store-write")
         # In memory there is one connection: readers take their turn with the writer.
         alone = isinstance(engine.pool, StaticPool)
@@ -83,10 +89,27 @@ def mapped() -> Iterator[None]:
 
 
 def new_engine(url: URL, busy_seconds: float) -> Engine:
-    """Return an engine; nothing is opened yet. `busy_seconds` is how long a locked SQLite database is waited for."""
-    if url.get_backend_name() == "sqlite":
-        return _sqlite(url, busy_seconds)
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=READERS + 1)
+    """Return an engine; nothing is opened yet. `busy_seconds` is how long a locked database is waited for."""
+    return _sqlite(url, busy_seconds) if url.get_backend_name() == "sqlite" else _postgresql(url, busy_seconds)
+
+
+def _postgresql(url: URL, busy_seconds: float) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=READERS + 1,
+        # All that one transaction reads is of one moment, as in SQLite.
+        isolation_level="REPEATABLE READ",
+        connect_args={
+            "application_name": "mapek",
+            "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": NETWORK_SECONDS * 1000,
+            # Whoever is stopped with the writer's lock in its hands loses it, or nobody could write any more.
+            "options": f"-c lock_timeout={busy_seconds * 1000:.0f}"
+            f" -c idle_in_transaction_session_timeout={FROZEN_SECONDS * 1000}",
+        },
+    )
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
@@ -94,6 +117,16 @@ def new_engine(url: URL, busy_seconds: float) -> Engine:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
 
     return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """Return the engine for transactions that write: each begins with the writer's lock.
+
+    On PostgreSQL each of their statements reads what is committed by then: what one transaction saw as a whole would be
+    the state before it got the lock.
+    """
+    options = {"isolation_level": "READ COMMITTED"} if engine.dialect.name == "postgresql" else {}
+    return engine.execution_options(**{WRITES: True}, **options)
 
 
 def _sqlite(url: URL, busy_seconds: float) -> Engine:

@@ -15,11 +15,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from activities.clients.store.engine import WRITES, Database, mapped, new_engine
+from activities.clients.store.engine import Database, mapped, new_engine, writing
 from activities.model.errors import ConfigurationError, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MEMORY = "memory"
+POSTGRESQL = ("postgresql", "postgres")
+"""How PostgreSQL is spelled in addresses; left to itself the library would look for a driver that is not here."""
 
 
 def open_database(address: str, busy_seconds: float) -> Database:
@@ -34,7 +36,11 @@ def open_database(address: str, busy_seconds: float) -> Database:
     try:
         with mapped(), _made(Path(str(url.database))) if on_file else nullcontext():
             engine = new_engine(url, busy_seconds)
-            _upgrade(engine)
+            try:
+                _upgrade(engine)
+            except BaseException:
+                engine.dispose()
+                raise
     except OSError as error:
         raise StoreUnavailable(f"cannot open {url.database}: {error.strerror}") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
@@ -49,9 +55,11 @@ def _url(address: str) -> URL:
         return URL.create("sqlite", database=address)
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The address may hold a password, and the library's message holds the address.
         raise ConfigurationError("the database URL cannot be read: dialect://user:password@host/name") from None
+    if url.drivername in POSTGRESQL:
+        return url.set(drivername="postgresql+psycopg")
     return URL.create("sqlite") if url.drivername == "sqlite" and url.database == ":memory:" else url
 
 
@@ -78,7 +86,7 @@ def _upgrade(engine: Engine) -> None:
     config = Config()
     # Interpolation would read a percent sign in the path as its own.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.execution_options(**{WRITES: True}).begin() as connection:
+    with writing(engine).begin() as connection:
         _refuse_newer(connection, config)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

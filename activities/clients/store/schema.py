@@ -144,6 +144,36 @@ rungs = Table(
     Index("rungs_by_plan", "plan_id"),
 )
 
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("plan_id", String, nullable=False),
+    Column("loop", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("mark", String, nullable=False),
+    Column("at", Double, nullable=False),
+    # Whether it was looked at if a level changed by it.
+    Column("told", Boolean, nullable=False),
+    Index("evidence_by_loop", "loop", "id"),
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("plan_id", String, primary_key=True),
+    Column("loop", String, nullable=False),
+    Column("knob", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("component", String, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("scored", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("shadows_by_loop", "loop", "scored", "due_at"),
+)
+
 modes = Table(
     "modes",
     metadata,

@@ -7,10 +7,12 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from activities.clients.store import audit as audit_rows
+from activities.clients.store import autonomy as trust_rows
 from activities.clients.store import guards as guard_rows
 from activities.clients.store import incidents
 from activities.clients.store import outcomes as outcome_rows
 from activities.clients.store.audit import Audit
+from activities.clients.store.autonomy import Trust
 from activities.clients.store.engine import Database
 from activities.clients.store.guards import Guards
 from activities.clients.store.migrate import open_database
@@ -33,6 +35,7 @@ class Store:
     plans: Plans
     audit: Audit
     guards: Guards
+    trust: Trust
 
     async def finish(self, ending: Ending) -> Outcome:
         """Write a remediation's end in one transaction and return the outcome that stands for its plan.
@@ -65,6 +68,7 @@ async def open_store(address: str | Path, busy_seconds: float = 5.0) -> Store:
         plans=Plans(database),
         audit=Audit(database),
         guards=Guards(database),
+        trust=Trust(database),
     )
 
 
@@ -84,6 +88,9 @@ def _finish(connection: Connection, ending: Ending) -> Outcome:
     incidents.end_rung(connection, outcome.plan_id, outcome.ending)
     if ending.close_incident:
         incidents.close_of_plan(connection, outcome.plan_id, outcome.at)
+    if ending.mark:
+        marks = trust_rows.marks(outcome.plan_id, outcome.cause, outcome.actions, ending.mark, outcome.at)
+        trust_rows.add(connection, outcome.loop, marks)
     audit_rows.append(connection, _entry(ending))
     return outcome
 

@@ -7,6 +7,7 @@ import pytest
 from activities.execute.preparation import LATE, Facts, check
 from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
+from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Committee, Member
 from activities.model.guards import GuardState, KnobGuard
 from activities.model.mode import Mode, ModeName
@@ -28,6 +29,7 @@ FACTS = Facts(
     blind=frozenset(),
     settings=PlanSettings(),
     execute=ExecuteSettings(),
+    autonomy=Autonomy(start=Level.AUTO),
 )
 
 
@@ -112,6 +114,20 @@ def test_a_refused_plan_asks_nobody(plan, actions):
     """A plan that cannot be applied does not wait for a person first."""
     prepared = check(plan(actions["override"]), replace(FACTS, committee=None))
     assert (prepared.ending, prepared.needs_approval) == ("stale", False)
+
+
+def test_trust_is_asked_again(plan):
+    """Demoted since the decision, a plan is stale or waits for a person; what a person asked for is not held back."""
+    shadow, suggest = (replace(FACTS, autonomy=Autonomy(start=level)) for level in (Level.SHADOW, Level.SUGGEST))
+    held = check(plan(), shadow)
+    assert held.headline.startswith("stale: autonomy: SCALE_UP against validation_latency is at shadow")
+    asked = check(plan(needs_approval=False), suggest)
+    assert (asked.ending, asked.needs_approval) == ("", True)
+    assert asked.headline.startswith("ready, risk low, suggest: ")
+    assert not check(plan(), replace(suggest, approved=True)).needs_approval
+    for facts in (shadow, suggest):
+        wanted = check(plan(requested_by="ada"), facts)
+        assert (wanted.ending, wanted.needs_approval) == ("", False)
 
 
 def test_who_asked_is_told(plan):

@@ -3,6 +3,7 @@
 import pytest
 
 from activities.knowledge.settings import KnowledgeSettings
+from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Committee, Member
 from activities.model.component import Topology
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
@@ -63,6 +64,7 @@ def _context(*roots, **changes):
         "experience": Experience(),
         "guards": GuardState(),
         "verification": Verification(targets=()),
+        "autonomy": Autonomy(start=Level.AUTO),
         "at": 1000.0,
     }
     return PlanContext(

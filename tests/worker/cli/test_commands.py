@@ -196,3 +196,25 @@ def test_a_pause_may_end_by_itself_and_the_audit_tells_who_why_and_until(capsys:
     assert (row["kind"], row["who"]) == ("mode", "ada")
     until = float(row["text"].removeprefix("observe until ").removesuffix(": a drill"))
     assert before + 7199 <= until <= time.time() + 7201
+
+
+def test_autonomy_shows_where_everything_stands(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a Charter that matters all begins at shadow, on the simulator at auto; pins and what is missing show."""
+    assert run(["autonomy", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["charter"]
+    assert {row["level"] for row in rows} == {"shadow"}
+    assert rows[0]["missing"] == "20 more matches for suggest (0 − 0)"
+    config = tmp_path / "mapek.yaml"
+    config.write_text(
+        "staging: {use_mock_charter: true}\n"
+        "knowledge: {autonomy: {pinned: [{action: RESTART_SERVICE, level: suggest}]}}\n"
+    )
+    monkeypatch.setenv("MAPEK_CONFIG", str(config))
+    assert run(["autonomy", "charter", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["charter"]
+    assert {row["level"] for row in rows if row["action"] != "RESTART_SERVICE"} == {"auto"}
+    assert {(row["level"], row["pinned"]) for row in rows if row["action"] == "RESTART_SERVICE"} == {("suggest", True)}
+    assert run(["autonomy", "charter"]) == 0
+    assert "suggest (pinned)" in capsys.readouterr().out

@@ -1,23 +1,22 @@
 """Opening, migrating, and what a database that fails looks like."""
 
 import asyncio
-import sqlite3
 import stat
-from io import StringIO
+import threading
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, func, select, text
 
-from activities.clients.store import migrate
-from activities.clients.store.schema import metadata
+from activities.clients.store.schema import audit, metadata
 from activities.clients.store.store import Store, open_store
 from activities.model.errors import ConfigurationError, StoreUnavailable
+from deploy.local.postgres import Postgres
 from tests.activities.clients.store.nouns import attempt, ending
+
+COUNT = select(func.count()).select_from(audit)
 
 
 async def test_migrations_make_the_tables_of_the_schema(store: Store):
@@ -38,12 +37,12 @@ async def test_only_this_user_may_read_it(tmp_path: Path):
     assert set(modes.values()) == {0o600}
 
 
-async def test_a_file_outlives_the_store(path: Path):
+async def test_what_is_written_outlives_the_store(address: str):
     """What was written is read by the next process, and opening again changes nothing."""
-    first = await open_store(path)
+    first = await open_store(address)
     await first.finish(ending())
     await first.close()
-    second = await open_store(path)
+    second = await open_store(address)
     assert await second.outcomes.of_plan("a" * 12) == ending().outcome
     assert await second.audit.verify_chain() is None
     await second.close()
@@ -57,39 +56,72 @@ async def test_a_journal_that_is_fast_and_safe(path: Path):
     await store.close()
 
 
-async def test_many_may_open_a_new_file_at_once(path: Path):
+async def test_many_may_open_a_new_one_at_once(address: str):
     """Processes that start together do not trip over each other's migration."""
-    stores = await asyncio.gather(*(open_store(path) for _ in range(5)))
+    stores = await asyncio.gather(*(open_store(address) for _ in range(5)))
     await asyncio.gather(*(store.audit.append(attempt(at=float(i))) for i, store in enumerate(stores)))
     assert len(await stores[0].audit.of_loop("charter")) == 5
     assert await stores[0].audit.verify_chain() is None
     await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_a_newer_schema_is_refused(path: Path):
+async def test_a_newer_schema_is_refused(address: str):
     """A schema this code does not know is not touched."""
-    await (await open_store(path)).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+    store = await open_store(address)
+    await store.database.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    await store.close()
     with pytest.raises(ConfigurationError, match="9999"):
-        await open_store(path)
+        await open_store(address)
 
 
-async def test_a_locked_database_is_unavailable(path: Path):
+async def test_a_locked_database_is_unavailable(address: str):
     """A lock that another process does not let go is reported, and the next call works."""
-    store = await open_store(path, busy_seconds=0.05)
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="locked"):
+    other, store = await open_store(address), await open_store(address, busy_seconds=0.05)
+    held, released = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        held.set()
+        released.wait(10.0)
+
+    holding = asyncio.create_task(other.database.write(hold))
+    await asyncio.to_thread(held.wait, 10.0)
+    with pytest.raises(StoreUnavailable, match="lock"):
         await store.finish(ending())
     assert await store.outcomes.of_plan("a" * 12) is None
-    other.execute("ROLLBACK")
-    other.close()
+    released.set()
+    await holding
     assert await store.finish(ending()) == ending().outcome
-    await store.close()
+    for opened in (store, other):
+        await opened.close()
 
 
+async def test_a_read_is_of_one_moment(address: str):
+    """What one transaction reads does not change under it, however many write meanwhile."""
+    reader, writer = await open_store(address), await open_store(address)
+
+    def read_twice(connection: Connection) -> list[int]:
+        counts = [connection.execute(COUNT).scalar_one()]
+        asyncio.run_coroutine_threadsafe(writer.audit.append(attempt()), loop).result(10.0)
+        return [*counts, connection.execute(COUNT).scalar_one()]
+
+    loop = asyncio.get_running_loop()
+    assert await reader.database.read(read_twice) == [0, 0]
+    assert len(await reader.audit.of_loop("charter")) == 1
+    for opened in (reader, writer):
+        await opened.close()
+
+
+async def test_writers_of_two_processes_take_turns(address: str):
+    """Whoever waited for the writer's lock reads what the one before wrote: the audit's chain stays whole."""
+    stores = [await open_store(address) for _ in range(3)]
+    await asyncio.gather(*(store.audit.append(attempt(at=float(i))) for i in range(20) for store in stores))
+    assert await stores[0].audit.verify_chain() is None
+    assert len(await stores[0].audit.of_loop("charter")) == 60
+    for opened in stores:
+        await opened.close()
+
+
+@pytest.mark.parametrize("any_address", ["file", "memory"], indirect=True)
 async def test_a_full_disk_is_unavailable_and_writes_nothing(store: Store):
     """What does not fit is not written in part, and reading goes on."""
     await store.database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
@@ -114,13 +146,35 @@ async def test_a_folder_in_its_place_is_unavailable(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "address", ["nonsense://x", "postgresql+nodriver://me:canary@x/y", "://", "postgresql://me:canary@["]
+    "wrong", ["nonsense://x", "postgresql+nodriver://me:canary@x/y", "://", "postgresql://me:canary@x:port/y"]
 )
-async def test_an_address_that_is_none_is_refused(address: str):
+async def test_an_address_that_is_none_is_refused(wrong: str):
     """A wrong address is a configuration error that does not show a password."""
     with pytest.raises(ConfigurationError) as caught:
-        await open_store(address)
+        await open_store(wrong)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:9/y", "[/y", "nowhere.invalid/y"])
+async def test_a_server_that_is_not_there_is_unavailable(place: str):
+    """A database server that cannot be reached, or whose name means nothing, is told without the password."""
+    with pytest.raises(StoreUnavailable) as caught:
+        await open_store(f"postgresql://me:canary@{place}")
+    assert "canary" not in str(caught.value)
+
+
+async def test_a_killed_database_server_loses_nothing(postgres: Postgres, empty_database: str):
+    """While PostgreSQL is gone the store is unavailable; when it is back the same store works, and all is there."""
+    store = await open_store(empty_database)
+    await store.finish(ending())
+    await postgres.kill()
+    with pytest.raises(StoreUnavailable):
+        await store.audit.append(attempt())
+    await postgres.start()
+    assert await store.outcomes.of_plan("a" * 12) == ending().outcome
+    await store.audit.append(attempt())
+    assert await store.audit.verify_chain() is None
+    await store.close()
 
 
 async def test_a_closed_store_is_unavailable(store: Store):
@@ -147,16 +201,3 @@ async def test_ready(store: Store):
     """An open store is ready."""
     assert await store.ready() is None
     assert await store.database.read(lambda c: c.scalar(text("SELECT 1"))) == 1
-
-
-def test_the_migrations_speak_postgresql():
-    """The migrations render as PostgreSQL, triggers and all, without a server."""
-    shown = StringIO()
-    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": shown})
-    with Operations.context(context):
-        for revision in reversed(list(ScriptDirectory(str(migrate.MIGRATIONS)).walk_revisions())):
-            revision.module.upgrade()
-    made = shown.getvalue()
-    assert all(f"CREATE TABLE {name} " in made for name in metadata.tables)
-    assert "BEFORE UPDATE OR DELETE OR TRUNCATE ON audit" in made
-    assert "WHERE closed_at IS NULL" in made

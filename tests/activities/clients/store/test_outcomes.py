@@ -178,6 +178,7 @@ def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType
             assert experience.of(action, cause).total == pytest.approx(sum(values))
 
 
+@pytest.mark.parametrize("any_address", ["file"], indirect=True)
 async def test_experience_and_recent_use_their_indexes(store: Store):
     """A loop's outcomes are found by index, not by reading them all."""
     query = (

@@ -6,7 +6,9 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
+from activities.clients.store.schema import snapshots
 from activities.clients.store.snapshots import MAX_BYTES
 from activities.clients.store.store import Store, open_store
 from activities.model.base import Noun
@@ -87,6 +89,6 @@ async def test_pinning_what_is_gone(store: Store):
 async def test_a_changed_content_is_not_believed(store: Store, broken: bytes):
     """A row whose content is not what its digest says is unavailable, not another snapshot."""
     name = await store.snapshots.put(snapshot(), "snapshot", 0.0)
-    await store.database.write(lambda c: c.exec_driver_sql("UPDATE snapshots SET body = ?", (broken,)))
+    await store.database.write(lambda c: c.execute(update(snapshots).values(body=broken)))
     with pytest.raises(StoreUnavailable):
         await store.snapshots.get(name, Snapshot)

@@ -1,0 +1,124 @@
+"""Earned autonomy: how far the loop is trusted with one action against one cause, and what it was earned by."""
+
+from enum import StrEnum
+
+from activities.model.action import ActionType
+from activities.model.base import Noun
+from activities.model.diagnosis import Cause
+
+
+class Level(StrEnum):
+    """What the loop may do with an action against a cause, the least first.
+
+    shadow: decide and write down, and see later whether it was right. suggest: a person has to approve. auto: act.
+    """
+
+    SHADOW = "shadow"
+    SUGGEST = "suggest"
+    AUTO = "auto"
+
+    @property
+    def rank(self) -> int:
+        """0 for shadow, rising."""
+        return list(Level).index(self)
+
+    @property
+    def below(self) -> "Level":
+        """The level one lower; shadow has none."""
+        return list(Level)[max(0, self.rank - 1)]
+
+
+class Mark(StrEnum):
+    """What one plan said of the trust in its actions.
+
+    match: a shadow decision was right, the trouble stayed or a person turned the same knob. miss: it went away by
+    itself. good: carried out, and fixed. bad: carried out, not fixed, no harm done. harm: it made things worse, or
+    could not be undone.
+    """
+
+    MATCH = "match"
+    MISS = "miss"
+    GOOD = "good"
+    BAD = "bad"
+    HARM = "harm"
+
+
+class Evidence(Noun):
+    """One plan's mark for one of its actions, at `at` (unix seconds)."""
+
+    plan_id: str
+    cause: Cause
+    action: ActionType
+    mark: Mark
+    at: float
+
+
+class Standing(Noun):
+    """Where one action against one cause stands. The counts are since the last harm; `harms` are all there were.
+
+    `outcomes` counts plans that were carried out and could be judged, `good` those that fixed it. `bound` is the
+    one-sided 95 % lower bound of the rate of good ones, 0 to 1. `since` is when the level was reached (unix seconds),
+    0 from the start. `missing` says in words what the next level needs, empty at auto.
+    """
+
+    cause: Cause
+    action: ActionType
+    level: Level
+    matches: int = 0
+    misses: int = 0
+    outcomes: int = 0
+    good: int = 0
+    harms: int = 0
+    bound: float = 0.0
+    since: float = 0.0
+    missing: str = ""
+
+
+class Pin(Noun):
+    """A level a person fixed, whatever was earned; None stands for every cause or every action."""
+
+    level: Level
+    cause: Cause | None = None
+    action: ActionType | None = None
+
+
+class Autonomy(Noun):
+    """Where everything stands: `start` for what has no standing; the first pin that fits comes before both."""
+
+    start: Level = Level.SHADOW
+    standings: tuple[Standing, ...] = ()
+    pins: tuple[Pin, ...] = ()
+
+    def pin(self, cause: Cause, action: ActionType) -> Pin | None:
+        """Return the pin that holds the pair, None if it is free to rise and fall."""
+        fits = (p for p in self.pins if p.cause in (None, cause) and p.action in (None, action))
+        return next(fits, None)
+
+    def standing(self, cause: Cause, action: ActionType) -> Standing | None:
+        """Return the standing of the pair, None if nothing is known of it."""
+        return next((s for s in self.standings if (s.cause, s.action) == (cause, action)), None)
+
+    def level(self, cause: Cause, action: ActionType) -> Level:
+        """Return the level in force."""
+        found = self.pin(cause, action) or self.standing(cause, action)
+        return found.level if found else self.start
+
+
+class Shadow(Noun):
+    """A plan that was held back, to be scored at `due_at` by what happened then. Times are unix seconds.
+
+    As long as the same trouble lasts there is one: `seen_at` is when it was last decided again. `targets` are the
+    (component, metric) pairs it wanted to make good, `generation` that of its knob.
+    """
+
+    plan_id: str
+    loop: str
+    cause: Cause
+    component: str
+    knob: str
+    actions: tuple[ActionType, ...]
+    generation: int
+    targets: tuple[tuple[str, str], ...]
+    at: float
+    seen_at: float
+    due_at: float
