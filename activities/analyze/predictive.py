@@ -1,4 +1,4 @@
-"""How likely a metric is to cross its limit soon: logistic regression on lags, trend and time of day.
+"""How likely a metric is to cross its limit soon: logistic regression on lags, trend, time of day and company.
 
 Advice for people: nothing acts upon it. What a model learns from, and what it is asked with, is the past only.
 """
@@ -22,10 +22,17 @@ FEWEST = 20
 _LAGS = (0, 1, 2, 3, 6, 12)
 _WINDOWS = (6, 12, 48)
 _TREND = 12
-_RIDGE = 30.0
-"""As in a thousand outcomes a weight of 1 spread is still free, in ten it is not."""
+_RIDGE = 10.0
+"""In a thousand outcomes a weight of 1 spread is free, in ten it is not; a third or three times it changes little."""
 _REACH = 6.0
 """Features are clipped at this many of their spreads: one wild sample must not decide."""
+
+
+class Scale(NamedTuple):
+    """How the metrics of one component are brought on one scale: the limit and the spread of each."""
+
+    limits: Table
+    spreads: Table
 
 
 class Model(NamedTuple):
@@ -37,10 +44,28 @@ class Model(NamedTuple):
     weights: Table
 
 
-def learn(values: Table, day: int, ahead: int) -> Model | None:
+def scale_of(lines: Table) -> Scale:
+    """Return the scale of a component from the past of its metrics, one row each."""
+    return Scale(np.nanquantile(lines, QUANTILE, axis=1), np.nanstd(lines, axis=1) + 1e-9)
+
+
+def company(lines: Table, scale: Scale) -> Table:
+    """Return what the metrics of a component, a row each, tell together: one row an instant.
+
+    How far the worst and the average one are above their limits, and what share of them is, now and an instant before.
+    A trouble that comes shows in some metrics before it shows in the others.
+    """
+    above = (lines - scale.limits[:, None]) / scale.spreads[:, None]
+    above = np.clip(np.nan_to_num(above, nan=-_REACH), -_REACH, _REACH)
+    beyond = (above > 0).mean(axis=0)
+    return np.column_stack([above.max(axis=0), above.mean(axis=0), beyond, np.concatenate([beyond[:1], beyond[:-1]])])
+
+
+def learn(values: Table, beside: Table, day: int, ahead: int) -> Model | None:
     """Return the model of a series, None if it has too little past or hardly ever crosses its limit.
 
-    `values` are evenly spaced, the oldest first, NaN carried forward by the caller; `day` and `ahead` are samples.
+    `values` are evenly spaced, the oldest first, NaN carried forward by the caller; `beside` is the `company` of its
+    component at the same instants; `day` and `ahead` are samples.
     """
     first = max(day, _WINDOWS[-1])
     instants = np.arange(first, len(values) - ahead)
@@ -52,15 +77,19 @@ def learn(values: Table, day: int, ahead: int) -> Model | None:
     instants, crossed = instants[usable], (future[usable] > limit).astype(float)
     if crossed.sum() < FEWEST or crossed.min() == 1.0:
         return None
-    table = features(values, instants, limit, day, ahead)
+    table = np.column_stack([features(values, instants, limit, day, ahead), beside[instants]])
     centre, spread = table.mean(axis=0), table.std(axis=0) + 1e-9
     scaled = np.clip((table - centre) / spread, -_REACH, _REACH)
     return Model(limit, centre, spread, fitted(scaled, crossed, np.ones(len(crossed)), _RIDGE))
 
 
-def outlook(model: Model, values: Table, day: int, ahead: int) -> float:
-    """Return the probability, 0 to 1, that the series crosses its limit within `ahead` samples from its last."""
-    table = features(values, np.array([len(values) - 1]), model.limit, day, ahead)
+def outlook(model: Model, values: Table, beside: Table, day: int, ahead: int) -> float:
+    """Return the probability, 0 to 1, that the series crosses its limit within `ahead` samples from its last.
+
+    `beside` is the last row of its `company`.
+    """
+    own = features(values, np.array([len(values) - 1]), model.limit, day, ahead)
+    table = np.column_stack([own, beside[None, :]])
     scaled = np.clip((table - model.centre) / model.spread, -_REACH, _REACH)
     return float(probability(model.weights[0] + scaled @ model.weights[1:])[0])
 

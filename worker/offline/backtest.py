@@ -71,7 +71,7 @@ class Cycle(BaseModel):
 
 def cycles(recording: Recording, settings: LoopSettings) -> Iterator[Cycle]:
     """Yield the cycle of every instant of the recording, oldest first, each from what was known by then."""
-    feed, guards = Feed(recording.head, settings), VirtualGuards()
+    feed, guards = Feed(recording.head, settings), VirtualGuards(recording.head.step_seconds)
     for instant in recording.instants():
         source = feed.take(instant)
         free = decide(_snapshot(source, settings, GuardState()), source, settings)

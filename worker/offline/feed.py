@@ -15,6 +15,7 @@ from activities.model.usual import Outlook, Usual
 from activities.model.violation import Bad
 from activities.monitor.adaptive import ENTER, LEAVE, PAST, Floor, Table, floor_of
 from activities.monitor.builtin import LIVENESS
+from activities.monitor.edges import edges_of
 from activities.monitor.rules import rules_of
 from activities.settings import LoopSettings
 from worker.offline.forecast import Forecaster
@@ -48,8 +49,8 @@ class Feed:
         for _ in range(self._missed(instant.at)):
             self.past.append({}, (), {})
         samples, odd = _told(instant)
-        floors = {key: self._floor(key[1]) for key in {*samples, *odd}}
-        self.past.append(samples, odd, floors)
+        new = {*samples, *odd} - self.past.rows.keys()
+        self.past.append(samples, odd, {key: self._floor(key[1]) for key in new if key[1] in self._adaptive})
         self._at = instant.at
         for component, _ in samples:
             self._seen[component] = self.past.count
@@ -83,12 +84,13 @@ class Feed:
             ),
             freshness=tuple(self._freshness(length)),
             committee=COMMITTEE,
-            topology=Topology(edges=self.head.topology),
+            topology=Topology(edges=self.head.topology or edges_of(self._seen)),
             usual=self._usual(rows, length),
             outlooks=outlooks,
         )
 
     def _usual(self, rows: dict[Key, int], length: int) -> tuple[Usual, ...]:
+        rows = {key: row for key, row in rows.items() if key[1] in self._adaptive}
         centres = _lines(self.past.centre[:, -length:], rows.values())
         spreads = _lines(self.past.spread[:, -length:], rows.values())
         return tuple(

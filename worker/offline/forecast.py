@@ -1,9 +1,11 @@
 """The predictions of a backtest: models learned from the past of a recording, and asked at each instant after it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from activities.analyze.logistic import Table
-from activities.analyze.predictive import HORIZON, Model, learn, outlook
+from activities.analyze.predictive import HORIZON, Model, Scale, company, learn, outlook, scale_of
 from activities.model.usual import Outlook
 from worker.offline.past import Key
 
@@ -27,6 +29,8 @@ class Forecaster:
         self._size = min(MOST, round(LEARN * 86400.0 / step))
         self._history: dict[Key, list[float]] = {}
         self._models: dict[Key, Model] = {}
+        self._scales: dict[str, Scale] = {}
+        self._grouped: dict[str, list[Key]] = {}
         self._learned_at: float | None = None
         self._first: float | None = None
 
@@ -43,7 +47,8 @@ class Forecaster:
                 del line[: -self._size]
         if self._due(at):
             self._learn(at)
-        return tuple(self._asked(key, model) for key, model in self._models.items())
+        beside = {name: self._beside(name) for name in {component for component, _ in self._models}}
+        return tuple(self._asked(key, model, beside[key[0]]) for key, model in self._models.items())
 
     def _due(self, at: float) -> bool:
         if self._train_end is not None:
@@ -53,13 +58,29 @@ class Forecaster:
 
     def _learn(self, at: float) -> None:
         self._learned_at = at
-        found = {key: learn(self._array(line), self._day, self._ahead) for key, line in self._history.items()}
-        self._models = {key: model for key, model in found.items() if model is not None}
+        self._models = {}
+        self._grouped = {name: [k for k in self._history if k[0] == name] for name in {key[0] for key in self._history}}
+        for name, keys in self._grouped.items():
+            table = self._table(keys, self._size)
+            self._scales[name] = scale_of(table)
+            beside = company(table, self._scales[name])
+            found = {
+                key: learn(values, beside, self._day, self._ahead) for key, values in zip(keys, table, strict=True)
+            }
+            self._models |= {key: model for key, model in found.items() if model is not None}
 
-    def _array(self, line: list[float]) -> Table:
-        return np.array(line[-self._size :])
+    def _table(self, keys: Sequence[Key], instants: int) -> Table:
+        """Return the last instants of some series, a row each, NaN where one is younger."""
+        lines = [self._history[key][-instants:] for key in keys]
+        longest = max(len(line) for line in lines)
+        return np.array([[float("nan")] * (longest - len(line)) + line for line in lines])
 
-    def _asked(self, key: Key, model: Model) -> Outlook:
+    def _beside(self, component: str) -> Table:
+        """Return the newest row of a component's company."""
+        newest: Table = company(self._table(self._grouped[component], 2), self._scales[component])[-1]
+        return newest
+
+    def _asked(self, key: Key, model: Model, beside: Table) -> Outlook:
         recent = np.array(self._history[key][-(8 * self._day + 2) :])
-        chance = outlook(model, recent, self._day, self._ahead)
+        chance = outlook(model, recent, beside, self._day, self._ahead)
         return Outlook(component=key[0], metric=key[1], limit=model.limit, within=HORIZON, probability=round(chance, 6))

@@ -14,9 +14,10 @@ QUIET = 600.0
 
 
 class VirtualGuards:
-    """The guard state of one backtest."""
+    """The guard state of one backtest. `step` is seconds between its cycles: within two of them nothing is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: float) -> None:
+        self._quiet = max(QUIET, 2.0 * step)
         self._rest: dict[str, float] = {}
         self._open: dict[str, Incident] = {}
 
@@ -25,7 +26,7 @@ class VirtualGuards:
         self._open = {
             knob: self._ended(incident, now).model_copy(update={"seen_at": now if troubled else incident.seen_at})
             for knob, incident in self._open.items()
-            if now - incident.seen_at < QUIET
+            if now - incident.seen_at < self._quiet
         }
         resting = {knob: until for knob, until in self._rest.items() if until > now}
         knobs = tuple(

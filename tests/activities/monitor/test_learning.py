@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.model.rule import MetricRule
@@ -27,6 +27,7 @@ def told(span, values, component="shop", metric="p99"):
     return SampleSeries(labels={"node_or_service": component, "rule": metric}, points=points)
 
 
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 99), gaps=st.sets(st.integers(0, PAST - 1), max_size=PAST - 20))
 def test_a_live_loop_learns_what_a_backtest_learns(seed, gaps):
     """The same samples, with the same gaps, give the same centre and spread."""

@@ -138,3 +138,12 @@ def test_samples_file_is_read_as_a_stream(tmp_path):
     with gzip.open(folder / "samples.csv.gz", "at", encoding="utf-8") as file:
         file.write("broken\n")
     assert next(Recording(folder).instants()).at == 1_700_000_040
+
+
+def test_calls_tell_who_calls_whom(tmp_path):
+    """Without a declared topology it is learned from the names of call metrics: the callee explains its caller."""
+    slow = [*steady(60), *[3.0] * 4]
+    lines = {("front", "p99"): slow, ("stock", "p99"): slow, ("front->stock", "p99"): slow}
+    found, _ = played(made(tmp_path, lines))
+    causes = found[-1].line()["root_causes"]
+    assert [cause["component"] for cause in causes] == ["stock", "front"]
