@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.analyze.activity import gather
 from activities.clients.attempts import Attempts
+from activities.clients.store.store import Store
 from activities.execute.calls import do_call, policy_body, undo_call
 from activities.execute.preparation import Facts, check
 from activities.execute.readback import Readback, State, read_back
@@ -49,6 +50,13 @@ from activities.parts import Parts
 from activities.plan.guards import costs_quorum
 
 
+async def steps_known(store: Store, plan: Plan) -> Steps:
+    """Return what is known of the plan's steps."""
+    outcome = await store.outcomes.of_plan(plan.plan_id)
+    effects, rows = await store.plans.effects(plan.plan_id), await store.audit.of_plan(plan.plan_id)
+    return steps_of(effects, rows, outcome.ending if outcome else "")
+
+
 class ExecuteActivities:
     """Changes Charter, one fenced and keyed step at a time."""
 
@@ -85,7 +93,7 @@ class ExecuteActivities:
         source = await gather(loop, now)
         judged = judge(source)
         mode = await self.store.guards.mode(plan.loop)
-        steps = await self.steps(plan)
+        steps = await steps_known(self.store, plan)
         return Facts(
             at=now,
             mode=under(self.parts.switch(), in_force(mode, loop.settings.first_mode, now)),
@@ -115,12 +123,6 @@ class ExecuteActivities:
         others = tuple(other.as_unsettled for other in standing if other.plan_id != plan.plan_id)
         return (await self.store.guards.state(plan.charter)).model_copy(update={"unsettled": others})
 
-    async def steps(self, plan: Plan) -> Steps:
-        """Return what is known of the plan's steps."""
-        outcome = await self.store.outcomes.of_plan(plan.plan_id)
-        effects, rows = await self.store.plans.effects(plan.plan_id), await self.store.audit.of_plan(plan.plan_id)
-        return steps_of(effects, rows, outcome.ending if outcome else "")
-
     async def refusal(self, plan: Plan) -> str:
         """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
         charter = self.parts.loop(plan.loop).charter
@@ -143,9 +145,9 @@ class ExecuteActivities:
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
-            if await self.effect(plan, request.step, Direction.UNDO):
-                # Its key would be answered with the stored reply, as if it still stood.
-                raise Stale(f"step {request.step} of plan {plan.plan_id} was undone before")
+            if (await steps_known(self.store, plan)).taken_back:
+                # The step's key would be answered with the stored reply, as if it still stood.
+                raise Stale(f"plan {plan.plan_id} was being rolled back before")
             call = do_call(plan, request.step, request.generation, self.timeout(plan))
             attempts = self.attempts(plan, request.step, Direction.DO)
             effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)
@@ -222,7 +224,7 @@ class ExecuteActivities:
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
             text = plan.actions[request.step].text
-            steps = await self.steps(plan)
+            steps = await steps_known(self.store, plan)
             if steps.ended and request.step not in steps.standing:
                 return Undone(headline=f"nothing to undo: {text} was {steps.ended}", changed=False, loop=plan.loop)
             done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(
@@ -317,9 +319,11 @@ class VerifyActivities:
         """
         async with heartbeating():
             plan = await self.parts.store.plans.get(request.plan_id)
-            ended = await self.parts.store.outcomes.of_plan(plan.plan_id)
-            if ended is not None and not request.rollback:
-                return Verified.answered(f"it has ended before: {ended.ending}")
+            steps = await steps_known(self.parts.store, plan)
+            if steps.ended and not request.rollback:
+                return Verified.answered(f"it has ended before: {steps.ended}")
+            if steps.taken_back and not request.rollback:
+                return Verified.unmade("it was being rolled back before")
             loop, rule = self.parts.loop(plan.loop), plan.verification
             while True:
                 now = self.parts.clock()

@@ -14,28 +14,30 @@ class Steps:
     `standing` were sent to Charter and nobody answers for them: not undone since, and of a plan that has `ended` (how;
     empty if it has not) those not heard of before that end, because the others were judged or taken back. `left` is the
     generation that the last step done and not undone left the knob at, None if there is none or the plan has ended.
-    `touched` tells that Charter was changed at all.
+    `touched` tells that Charter was changed at all, `taken_back` that a step was undone or the undo was tried.
     """
 
     standing: frozenset[int]
     left: int | None
     ended: str
     touched: bool
+    taken_back: bool = False
 
 
 def steps_of(effects: Iterable[Effect], rows: Iterable[AuditEntry], ended: str) -> Steps:
     """Return what effects and audit rows of a plan tell about its steps."""
-    known = tuple(effects)
+    known, tried = tuple(effects), tuple(rows)
     done = {effect.step for effect in known if effect.direction is Direction.DO}
     answered = (
         {effect.step for effect in known if effect.direction is Direction.DO and not effect.late} if ended else set()
     )
     undone = {effect.step for effect in known if effect.direction is Direction.UNDO}
-    sent = {row.step for row in rows if row.direction == Direction.DO.value and row.step is not None}
+    sent = {row.step for row in tried if row.direction == Direction.DO.value and row.step is not None}
     left = max((effect.generation for effect in known if effect.direction is not Direction.BEFORE), default=None)
     return Steps(
         standing=frozenset(sent - undone - answered),
         left=left if done - undone and not ended else None,
         ended=ended,
         touched=bool(done),
+        taken_back=bool(undone) or any(row.direction == Direction.UNDO.value for row in tried),
     )

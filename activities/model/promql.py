@@ -1,6 +1,6 @@
 """The one function for text that goes into PromQL. Pure."""
 
-_SIGNS = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SIGNS = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 def promql(value: str) -> str:
@@ -8,4 +8,4 @@ def promql(value: str) -> str:
 
     Lone surrogates, which are no text and cannot be sent, become question marks.
     """
-    return "".join(_SIGNS.get(sign, sign) for sign in value).encode("utf-8", "replace").decode("utf-8")
+    return value.translate(_SIGNS).encode("utf-8", "replace").decode("utf-8")

@@ -21,6 +21,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, Workf
 
 from tests.simulation.attempts import Attempt
 from tests.simulation.commands import carry_out
+from tests.simulation.resetting import shortened, unresolved
 from tests.simulation.runs import PAYLOADS, AlreadyRunning, Run
 
 RUNNER = UnsandboxedWorkflowRunner()
@@ -105,6 +106,19 @@ class Engine:
             self.note(run, "terminated")
             self.close(run, "terminated")
         return run is not None
+
+    def reset(self, workflow_id: str, task: int) -> bool:
+        """Go on under the id from after the run's workflow task `task` (from 1); False if it has none such."""
+        run = self.running.get(workflow_id)
+        if run is None or not 1 <= task <= len(run.told):
+            return False
+        self.count += 1
+        again = shortened(run, task, f"run-{self.count}", self.now)
+        self.terminate(workflow_id)
+        self.running[workflow_id] = again
+        for command in unresolved(again.told):
+            carry_out(self, again, command)
+        return True
 
     def kill_worker(self) -> int:
         """Let the worker die with all it does and knows; return how many attempts died with it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.evidence import Violation
 from tests.simulation.driver import Driver, Temper
-from tests.simulation.plant import coarse_ticks
+from tests.simulation.pace import quick
 from tests.simulation.report import judged
 from tests.simulation.virtual import run
 
@@ -39,7 +39,7 @@ def live(seed: int, cycles: int, temper: Temper = Temper.USUAL) -> Found:
     usual = gc.get_threshold()
     gc.set_threshold(50_000, 50, 50)
     try:
-        with coarse_ticks():
+        with quick():
             return run(main())
     finally:
         gc.set_threshold(*usual)

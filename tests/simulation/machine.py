@@ -12,7 +12,7 @@ from deploy.charter.keys import Keys
 from deploy.charter.topology import SERVICES
 from tests.simulation.charter import TROUBLES
 from tests.simulation.driver import Driver
-from tests.simulation.plant import coarse_ticks
+from tests.simulation.pace import quick
 from tests.simulation.report import judged
 from tests.simulation.troubles import CLOCK_STEPS, EYES
 from tests.simulation.virtual import VirtualLoop
@@ -52,7 +52,7 @@ class LoopMachine(RuleBasedStateMachine):
     def begin(self, seed: int) -> None:
         """A healthy loop."""
         self.seed = seed
-        self.ticks = coarse_ticks()
+        self.ticks = quick()
         self.ticks.__enter__()
         self.silence = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
@@ -123,16 +123,16 @@ class LoopMachine(RuleBasedStateMachine):
         """Charter restarts without its keys."""
         self.driver.world.charter.keys = Keys()
 
-    @rule(what=st.sampled_from(("cancel", "meddle")))
+    @rule(what=st.sampled_from(("cancel", "meddle", "terminate", "reset")))
     def meddle(self, what: str) -> None:
         """Somebody does something to a remediation."""
 
         async def act() -> None:
             for run in self.driver.people.remediations()[:1]:
-                if what == "meddle":
-                    self.driver.people.meddle(run)
+                if what == "cancel":
+                    self.driver.world.engine.cancel(run.workflow_id)
                 else:
-                    getattr(self.driver.world.engine, what)(run.workflow_id)
+                    getattr(self.driver.people, what)(run)
 
         self.do(act())
 

@@ -30,7 +30,7 @@ class People:
             self.world.kill()
 
     def meddle(self, run: Run) -> None:
-        """Decide upon a plan that waits, release a quarantine, or now and then stop a remediation."""
+        """Decide upon a plan that waits, release a quarantine, or now and then stop, end or reset one."""
         phase, engine = run.attributes.get("MapekPhase", ""), self.world.engine
         plan = str(plan_of(run))
         if phase == "awaiting-approval" and self.random.random() < 0.7:
@@ -38,9 +38,23 @@ class People:
             engine.update(run.workflow_id, "decide", approval)
         elif phase == "quarantined" and self.random.random() < 0.5:
             engine.signal(run.workflow_id, "resume", Resume(who="ada", why="looked at it"))
-        elif self.random.random() < 0.25:
+        elif (drawn := self.random.random()) < 0.15:
             engine.cancel(run.workflow_id)
             self.world.counts["remediations stopped"] += 1
+        elif drawn < 0.20:
+            self.terminate(run)
+        elif drawn < 0.25:
+            self.reset(run)
+
+    def terminate(self, run: Run) -> None:
+        """End a remediation without asking it."""
+        self.world.engine.terminate(run.workflow_id)
+        self.world.counts["remediations terminated"] += 1
+
+    def reset(self, run: Run) -> None:
+        """Send a remediation back to one of its workflow tasks."""
+        if run.told and self.world.engine.reset(run.workflow_id, self.random.randint(1, len(run.told))):
+            self.world.counts["remediations reset"] += 1
 
     def write(self) -> None:
         """Change a knob past the loop."""

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from deploy.charter.topology import COMMITTEE
 from tests.faults.checker import check
-from tests.faults.evidence import Evidence, Violation
+from tests.faults.evidence import Evidence, Row, Violation
 from tests.faults.loading import rows_of
 from tests.simulation.database import InlineDatabase
 from tests.simulation.driver import PERIOD, Driver
@@ -57,13 +57,18 @@ def figures(driver: Driver, evidence: Evidence) -> Counter[str]:
     for run in evidence.remediations():
         found[f"ending {run['outcome'] or run['status']}"] += 1
         for event in run["events"]:
-            if event["event"] == "activity" and event["name"] == "verify" and not event["rollback"]:
+            if event["event"] == "activity" and event["name"] == "verify" and judged_now(event):
                 found[f"verdict {event['result']['verdict']}"] += 1
     for run in evidence.histories:
         if run["type"] == "MapekCycle":
             found[f"cycle {run['outcome'] or run['status']}"] += 1
         found["crashes"] += sum(event["event"] == "crash" for event in run["events"])
     return found
+
+
+def judged_now(event: Row) -> bool:
+    """Tell whether a verification judged a plan: neither a rollback nor one that has an outcome already."""
+    return not event["rollback"] and not event["result"]["headline"].startswith("it has ended before")
 
 
 def judged(driver: Driver, seed: int) -> tuple[list[Violation], dict[str, Any]]:

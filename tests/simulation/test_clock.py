@@ -2,7 +2,7 @@
 
 from deploy.charter.faults import FaultKind
 from tests.simulation.driver import Driver
-from tests.simulation.plant import coarse_ticks
+from tests.simulation.pace import quick
 from tests.simulation.troubles import HOUR
 from tests.simulation.virtual import run
 
@@ -34,11 +34,11 @@ async def looked_back(skew):
 
 def test_a_clock_that_is_ahead_sees_nothing():
     """What has not been scraped yet cannot be called healthy."""
-    with coarse_ticks():
+    with quick():
         assert run(looked_back(HOUR)) == {"blind"}
 
 
 def test_a_clock_that_is_behind_does_not_take_the_past_for_the_present():
     """An incident of an hour ago is over: nothing is decided upon it, and what was then is not called healthy now."""
-    with coarse_ticks():
+    with quick():
         assert run(looked_back(-HOUR)) == {"blind"}

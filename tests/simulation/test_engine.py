@@ -88,6 +88,14 @@ def test_a_cancelled_remediation_compensates():
     assert script.requests("record")[0].ending == "stopped"
 
 
+def test_a_reset_run_begins_again_where_it_was_sent_back_to():
+    """What was done after that point is asked for again, by the same code, and ends as it would have."""
+    script = Script(answers.remediation())
+    played(script, lambda engine: engine.reset("mapek-fix:charter:k", 1), 2.5)
+    zombie = ["prepare", "apply", "verify"]
+    assert [name for name, _ in script.calls] == [*zombie, "prepare", "apply", "verify", "record"]
+
+
 def test_a_terminated_run_frees_its_id():
     """Whoever is terminated does nothing more, and another one may hold the knob."""
 

@@ -2,7 +2,7 @@
 
 from deploy.charter.faults import FaultKind
 from tests.simulation.driver import Driver
-from tests.simulation.plant import coarse_ticks
+from tests.simulation.pace import quick
 from tests.simulation.virtual import run
 
 
@@ -24,6 +24,6 @@ async def touched_after_termination():
 
 def test_a_leftover_is_settled_before_the_knob_is_touched_again():
     """Whoever terminates a remediation leaves a plan that upkeep takes back before another one is applied."""
-    with coarse_ticks():
+    with quick():
         first, second, *_ = run(touched_after_termination())
     assert second == first.replace("-do", "-undo")

@@ -82,7 +82,7 @@ class Plans:
         done = exists().where(effects.c.plan_id == plans.c.plan_id, effects.c.direction == Direction.DO)
 
         def work(connection: Connection) -> Sequence[str]:
-            late = {plan_id for plan_id, step in shown if not _heard(connection, plan_id, step)}
+            late = {plan_id for plan_id, _ in set(shown) - _heard(connection, shown)}
             unanswered = or_(and_(~_ended(), or_(tried, done)), and_(_ended(), plans.c.plan_id.in_(late)))
             query = select(plans.c.body).where(plans.c.charter == charter, unanswered).order_by(plans.c.at)
             return connection.scalars(query).all()
@@ -104,10 +104,12 @@ def _ended() -> ColumnElement[bool]:
     return exists().where(outcomes.c.plan_id == plans.c.plan_id)
 
 
-def _heard(connection: Connection, plan_id: str, step: int) -> bool:
-    mine = (effects.c.plan_id == plan_id, effects.c.step == step, effects.c.direction != Direction.BEFORE)
-    known = [Effect.model_validate_json(body) for body in connection.scalars(select(effects.c.body).where(*mine))]
-    return any(effect.direction is Direction.UNDO or not effect.late for effect in known)
+def _heard(connection: Connection, shown: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Return (plan id, step) of what was done or undone by its own plan's remediation."""
+    theirs = effects.c.plan_id.in_({plan_id for plan_id, _ in shown})
+    bodies = connection.scalars(select(effects.c.body).where(theirs, effects.c.direction != Direction.BEFORE))
+    known = map(Effect.model_validate_json, bodies)
+    return {(effect.plan_id, effect.step) for effect in known if effect.direction is Direction.UNDO or not effect.late}
 
 
 def _put(connection: Connection, plan: Plan, now: float) -> Plan:
