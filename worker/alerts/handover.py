@@ -17,8 +17,10 @@ ALERTS_PER_SIGNAL = 100
 SPACING = 0.02
 """Seconds between signals while POSTs come in faster than they are handed over. A history that grows by more than 50
 signals a second cannot be continued as new in time."""
+LASTING = 0.1
+"""Seconds between signals in the long run: 1,000 alerts a second, and a run of the intake lasts most of a minute."""
 BURST = 250.0
-"""Signals that may be sent one after the other without that pause, before it is kept to in any case."""
+"""Signals that may be sent before that is kept to."""
 ROOM = 10_000
 """Alerts that may wait; beyond it callers are told to come again."""
 ANSWER_SECONDS = 4.0
@@ -85,14 +87,15 @@ class HandOver:
             self._sending = None
 
     def _earned(self) -> float:
-        """Return how many signals may go without a pause by now: one is earned every `SPACING` seconds."""
+        """Return how many signals may go without a long pause by now: one is earned every `LASTING` seconds."""
         now = self._clock()
-        self._credit = min(BURST, self._credit + (now - self._counted_at) / SPACING)
+        self._credit = min(BURST, self._credit + (now - self._counted_at) / LASTING)
         self._counted_at = now
         return self._credit
 
     async def _pause(self) -> None:
-        await asyncio.sleep(max(0.0, self._sent_at + SPACING - self._clock()))
+        spacing = SPACING if self._earned() >= 1 else LASTING
+        await asyncio.sleep(max(0.0, self._sent_at + spacing - self._clock()))
 
     async def _send_one(self) -> None:
         """Send one batch. If it fails, all that wait are told: they would only fail one after the other."""

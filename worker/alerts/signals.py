@@ -1,11 +1,15 @@
 """The signal that tells a loop of alerts, and starts its intake if it does not run.
 
-By the bare call, and not by the SDK's own `start_workflow`: for a moment, while the intake is being continued as new,
-the server takes no signal, and the SDK tries again only after a second, then two more. Here it is tried again at once.
+A run of the intake continues as new after so many signals, and one more that comes in at that very moment spoils it:
+the worker has to replay the whole run, a second or several, and the server takes no signal meanwhile. So a run that has
+had its number is left alone for a moment. Where that does not help, because others signal too, the request is repeated
+here at once: the SDK's own `start_workflow` would try again only after a second, then two more.
 """
 
 import asyncio
+import time
 import uuid
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.api.common.v1 import Payloads, WorkflowType
@@ -23,24 +27,48 @@ from worker.alerts.handover import Send
 from worker.http.metrics import Metrics
 from workflows import names
 from workflows.attributes import attributes
+from workflows.loop import ASKED_PER_RUN
 
 SEND_SECONDS = 3.0
 """For one batch with all its attempts; then the sender has to come again."""
 PAUSE_SECONDS = 0.025
 """Before the second attempt, and twice as long before each one after it: the intake is back within a task or two."""
 LONGEST_PAUSE = 0.5
+ALONE_SECONDS = 0.25
+"""How long a run that has had its signals is left alone: a few workflow tasks."""
 AGAIN = frozenset({RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE})
 """The server is busy, the intake is closing, or nobody is there: nothing was taken."""
+
+
+@dataclass
+class _Run:
+    """The run of the intake that took the last signal, and how many it took from this process; `at` is monotonic."""
+
+    run_id: str = ""
+    signals: int = 0
+    at: float = 0.0
+
+    def note(self, run_id: str, now: float) -> None:
+        """Count a signal that this run took."""
+        self.signals = self.signals + 1 if run_id == self.run_id else 1
+        self.run_id, self.at = run_id, now
+
+    def rest(self, now: float) -> float:
+        """Return for how many seconds the run should not be signalled."""
+        return max(0.0, self.at + ALONE_SECONDS - now) if self.signals >= ASKED_PER_RUN else 0.0
 
 
 def to_intake(client: Client, intake: LoopState, metrics: Metrics) -> Send:
     """Return what signals the intake of a loop, with start: it returns once Temporal has accepted the batch."""
 
+    present = _Run()
+
     async def send(batch: AlertBatch) -> None:
+        await asyncio.sleep(present.rest(time.monotonic()))
         told = f"Temporal did not take {len(batch.alerts)} alerts"
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await accepted(client, await request_of(client, intake, batch))
+                present.note(await accepted(client, await request_of(client, intake, batch)), time.monotonic())
         except RPCError as error:
             # Whatever it is, among it the engine's limit of signals to one run: the sender comes again.
             raise Unreachable(f"{told}: {error.status.name}") from error
@@ -70,13 +98,12 @@ async def request_of(client: Client, intake: LoopState, batch: AlertBatch) -> Si
     return request
 
 
-async def accepted(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> None:
-    """Return once Temporal has accepted the request, however often it has to be sent; the caller sets the bound."""
+async def accepted(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> str:
+    """Return the run that took it, once one has, however often it has to be sent; the caller sets the bound."""
     pause, whole = PAUSE_SECONDS, timedelta(seconds=SEND_SECONDS)
     while True:
         try:
-            await client.workflow_service.signal_with_start_workflow_execution(request, timeout=whole)
-            return
+            return (await client.workflow_service.signal_with_start_workflow_execution(request, timeout=whole)).run_id
         except RPCError as error:
             if error.status not in AGAIN:
                 raise

@@ -26,12 +26,13 @@ def arm(point: str) -> None:
     """Make this process die at the point, at the first alert that comes to it."""
     send, post = signals.accepted, Webhook.post
 
-    async def dying_send(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> None:
+    async def dying_send(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> str:
         if point == "before the hand-over":
             die()
-        await send(client, request)
+        run = await send(client, request)
         if point == "after the hand-over":
             die()
+        return run
 
     async def dying_post(self: Webhook, request: Request) -> Response:
         answer = await post(self, request)

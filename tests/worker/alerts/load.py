@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.worker.alerts.paces import one_by_one, steady, to_charter
 from tests.worker.alerts.rig import Rig, running_rig
-from tests.worker.alerts.storms import burst, groups, outage
+from tests.worker.alerts.storms import burst, groups, killed, outage
 
 Scenario = Callable[[Rig], Awaitable[bool]]
 
@@ -23,6 +23,7 @@ def scenarios(minutes: float) -> dict[str, Scenario]:
         "one-by-one": one_by_one,
         "to-charter": to_charter,
         "burst": burst,
+        "killed": killed,
         "outage": outage,
         "steady": partial(steady, minutes=minutes),
     }

@@ -57,6 +57,27 @@ async def burst(rig: Rig) -> bool:
     )
 
 
+async def killed(rig: Rig) -> bool:
+    """The service is killed while Alertmanager tells it of 1,000 groups; it comes back, and each is known once."""
+    since, before = time.time(), await rig.book()
+    await rig.fire([one for number in range(30_000, 30_000 + GROUPS) for one in group(number)])
+    await accepted(rig, news(before) + 1, 30)
+    await rig.stack.kill("worker")
+    await rig.stack.start_part("worker")
+    back = time.time()
+    book = await rig.settled(news(before) + GROUPS, 120)
+    took, cycles = time.time() - back, await rig.alert_cycles(since)
+    known = len(book.known) - len(before.known)
+    return say(
+        "killed",
+        known == GROUPS == news(book) - news(before) and once(cycles, book.cycles - before.cycles),
+        seconds_until_settled=round(took, 1),
+        known=known,
+        told_twice=book.repeated - before.repeated,
+        cycles=len(cycles),
+    )
+
+
 async def outage(rig: Rig) -> bool:
     """Temporal goes away for a minute while alerts keep coming: after it is back each is known, once."""
     since, before = time.time(), await rig.book()

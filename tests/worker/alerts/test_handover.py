@@ -118,11 +118,13 @@ async def test_bounded(temporal: Temporal, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(temporal.accepted) == 120
 
 
-async def test_even_one_after_the_other_not_for_ever(temporal: Temporal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the burst is used up, POSTs one after the other are spaced too."""
+async def test_in_the_long_run_signals_are_few(temporal: Temporal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the burst is used up, POSTs share signals that are further apart, be they one after the other or at once."""
     monkeypatch.setattr(handover, "BURST", 5.0)
     way = HandOver(temporal.send, 5.0)
     began = asyncio.get_running_loop().time()
-    for number in range(15):
+    for number in range(10):
         await way.hand(alerts(1, number))
-    assert asyncio.get_running_loop().time() - began > 8 * handover.SPACING
+    assert asyncio.get_running_loop().time() - began > 4 * handover.LASTING
+    await asyncio.gather(*(way.hand(alerts(1, number)) for number in range(10, 60)))
+    assert len(temporal.batches) <= 12

@@ -7,13 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus
 
 from tests.end_to_end.waiting import wait_until
 from tests.worker.alerts.bodies import alert
 from tests.worker.alerts.rig import Rig
 from worker.cli.main import run
-from workflows import names
 
 pytestmark = pytest.mark.stack
 numbers = itertools.count(1)
@@ -75,25 +73,6 @@ async def test_strangers_and_garbage_have_no_effect(rig: Rig) -> None:
     assert await rig.book() == before
     assert await rig.alert_cycles(since) == []
     assert await rig.world.ledger(since) == []
-
-
-async def test_killed_in_the_middle(rig: Rig) -> None:
-    """The service is killed while Alertmanager tells it of 200 groups; it comes back, and each is known once."""
-    before = await rig.book()
-    labels = [fresh(f"node-{number}") for number in range(200)]
-    await rig.fire(labels)
-
-    async def some() -> bool:
-        return (await rig.book()).received > before.received
-
-    await wait_until("the first alerts are taken", some, 20)
-    await rig.stack.kill("worker")
-    await rig.stack.start_part("worker")
-    book = await rig.settled(before.received - before.repeated + 200, 60)
-    assert book.received - book.repeated - before.received + before.repeated == 200
-    runs = await rig.world.runs(f'WorkflowType="MapekCycle" AND {names.TRIGGER.name}="alert"', 0.0)
-    assert not [run for run in runs if run.status is WorkflowExecutionStatus.FAILED]
-    assert len({run.id for run in runs}) == len(runs)
 
 
 async def test_temporal_away(rig: Rig) -> None:

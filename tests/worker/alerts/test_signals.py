@@ -1,5 +1,6 @@
 """How a batch gets to the intake when the server does not take it at once."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ class Server:
     def __init__(self, *answers: RPCStatusCode | None) -> None:
         self.answers = list(answers)
         self.requests: list[str] = []
+        self.run_id = "first run"
         self.metrics = Metrics(CollectorRegistry())
         service = SimpleNamespace(signal_with_start_workflow_execution=self.answer)
         client: Any = SimpleNamespace(
@@ -31,11 +33,12 @@ class Server:
         )
         self.send = to_intake(client, LoopState(loop="first"), self.metrics)
 
-    async def answer(self, request: Any, **_: Any) -> None:
+    async def answer(self, request: Any, **_: Any) -> Any:
         self.requests.append(request.request_id)
         status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if status is not None:
             raise RPCError("busy", status, b"")
+        return SimpleNamespace(run_id=self.run_id)
 
     @property
     def signals(self) -> float | None:
@@ -49,6 +52,22 @@ async def test_a_closing_intake_is_asked_again_at_once() -> None:
     assert (len(server.requests), len(set(server.requests)), server.signals) == (3, 1, 1)
     await server.send(BATCH)
     assert len(set(server.requests)) == 2
+
+
+async def test_a_full_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has had its signals gets a moment without any, to continue as new in; the next run gets them."""
+    monkeypatch.setattr(signals, "ASKED_PER_RUN", 3)
+    server, clock = Server(None), asyncio.get_running_loop().time
+    began = clock()
+    for _ in range(3):
+        await server.send(BATCH)
+    assert clock() - began < signals.ALONE_SECONDS
+    server.run_id, began = "second run", clock()
+    await server.send(BATCH)
+    assert clock() - began > 0.8 * signals.ALONE_SECONDS
+    began = clock()
+    await server.send(BATCH)
+    assert clock() - began < signals.ALONE_SECONDS / 2
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED])
