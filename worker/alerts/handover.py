@@ -1,6 +1,7 @@
 """Handing alerts over to a loop: few signals, and an answer only after Temporal has them."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,13 +22,14 @@ LASTING = 0.1
 """Seconds between signals in the long run: 1,000 alerts a second, and a run of the intake lasts most of a minute."""
 BURST = 250.0
 """Signals that may be sent before that is kept to."""
-ROOM = 10_000
-"""Alerts that may wait; beyond it callers are told to come again."""
+ROOM = 4_000
+"""Alerts that may wait, 40 signals: what Temporal takes in the time a caller is given, also on a bad day. Beyond it
+callers are told at once to come again, before they wait in vain."""
 ANSWER_SECONDS = 4.0
 """A caller is answered within this: Alertmanager gives up after ten."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Post:
     """What of one POST is still to be sent, and the future that tells its sender the error, None for none."""
 
@@ -70,6 +72,9 @@ class HandOver:
             async with asyncio.timeout(ANSWER_SECONDS):
                 error = await asyncio.shield(post.done)
         except TimeoutError:
+            # Whoever comes again brings them again: sent for nobody, they would only hold up the others.
+            with contextlib.suppress(ValueError):
+                self._posts.remove(post)
             raise Overloaded(f"not handed over within {ANSWER_SECONDS:g} s") from None
         if error is not None:
             raise error

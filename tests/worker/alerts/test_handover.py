@@ -104,6 +104,20 @@ async def test_an_answer_in_time(temporal: Temporal, monkeypatch: pytest.MonkeyP
     assert len(temporal.accepted) == 2
 
 
+async def test_who_gave_up_holds_nobody_up(temporal: Temporal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a caller waited for in vain, and was not on its way yet, is not sent: it will be brought again."""
+    monkeypatch.setattr(handover, "ANSWER_SECONDS", 0.05)
+    temporal.gate.clear()
+    way = HandOver(temporal.send, 5.0)
+    results = await asyncio.gather(*(way.hand(alerts(100, 100 * n)) for n in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [Overloaded] * 5
+    assert way.waiting == 0
+    temporal.gate.set()
+    monkeypatch.setattr(handover, "ANSWER_SECONDS", 5.0)
+    await way.hand(alerts(1, 900))
+    assert len(temporal.accepted) == 101
+
+
 async def test_bounded(temporal: Temporal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the room callers are told to come again, and nothing of theirs is kept."""
     monkeypatch.setattr(handover, "ROOM", 150)
