@@ -55,6 +55,11 @@ class HandOver:
         """How many alerts are not sent yet."""
         return sum(len(post.alerts) for post in self._posts)
 
+    @property
+    def full(self) -> bool:
+        """Whether a POST of usual size would be refused: then it need not be read either."""
+        return self.waiting + ALERTS_PER_SIGNAL > ROOM
+
     async def hand(self, alerts: Sequence[Alert], left_out: int = 0) -> None:
         """Return once every signal that holds one of the alerts is accepted.
 

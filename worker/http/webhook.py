@@ -65,6 +65,7 @@ class Webhook:
         self._delivery = delivery
         self._metrics = metrics
         self._seen: defaultdict[str, Seen] = defaultdict(Seen)
+        self._refused, self._said_at = 0, -1.0
 
     async def post(self, request: Request) -> Response:
         """Answer one POST."""
@@ -80,6 +81,9 @@ class Webhook:
         if not self._gate.admits(request.headers.get("authorization", "")):
             raise Refused(401, "a token is needed, as bearer or as a password", headers=CHALLENGE)
         body = await read_body(request)
+        if all(way.full for way in self._delivery.loops.values()):
+            # Before it is parsed: what a flood costs must not keep the worker from taking what it was told already.
+            raise self._not_now("alerts wait already, as many as there is room for")
         try:
             payload = read_payload(body)
         except Malformed as error:
@@ -87,9 +91,16 @@ class Webhook:
         try:
             news = await self._deliver(payload)
         except MapekError as error:
-            log.warning("%d alerts are not taken: %s", len(payload.alerts), clipped(redacted(str(error))))
-            raise Refused(503, "the alerts cannot be handed over now", headers=COME_AGAIN) from None
+            raise self._not_now(str(error)) from None
         return JSONResponse({"status": "ok", "alerts": len(payload.alerts), "new": news})
+
+    def _not_now(self, why: str) -> Refused:
+        """Return the answer that makes the sender come again; said in the log at most once a second."""
+        self._refused += 1
+        if time.monotonic() >= self._said_at + 1.0:
+            log.warning("%d times alerts are not taken, now because %s", self._refused, clipped(redacted(why)))
+            self._refused, self._said_at = 0, time.monotonic()
+        return Refused(503, "the alerts cannot be handed over now", headers=COME_AGAIN)
 
     async def _deliver(self, payload: Payload) -> int:
         """Tell each loop of its alerts; return how many were news. Nothing is counted twice for a second attempt."""

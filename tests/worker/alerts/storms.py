@@ -115,7 +115,7 @@ async def fire_slowly(rig: Rig) -> None:
 async def accepted(rig: Rig, wanted: int, bound: float) -> None:
     """Wait until so many different alerts are received."""
     began = time.monotonic()
-    while news(book := await rig.book()) < wanted:
+    while news(book := await rig.counts()) < wanted:
         assert time.monotonic() - began < bound, f"received {book.received}, repeated {book.repeated}, not {wanted}"
         await asyncio.sleep(0.05)
 

@@ -11,6 +11,7 @@ import pytest
 from activities.model.errors import ConfigurationError
 from tests.worker.alerts.bodies import alert, body
 from tests.worker.http.doors import BEARER, PATH, World
+from worker.alerts import handover
 from worker.alerts.payload import MAX_BYTES
 from worker.config_sections import AlertRoute
 from worker.http import impatient, webhook
@@ -92,6 +93,18 @@ async def test_trouble_is_503_and_nothing_is_noted() -> None:
     assert world.counted("received", status="firing") == 0
     world.down = False
     assert (await world.post(body(alert(1)))).json()["new"] == 1
+
+
+async def test_a_flood_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While as many alerts wait as there is room for, even nonsense is answered 503, and the log says so once."""
+    monkeypatch.setattr(handover, "ROOM", 50)
+    replies = [await World().post(b"{")]
+    world = World()
+    replies += [await world.post(b"{") for _ in range(20)]
+    assert {reply.status_code for reply in replies} == {503}
+    assert len([record for record in caplog.records if "not taken" in record.message]) == 2
 
 
 async def test_routes() -> None:
