@@ -161,5 +161,6 @@ async def read_body(request: Request) -> bytes:
             408, f"the body did not arrive within {BODY_SECONDS:g} s", headers={"Connection": "close"}
         ) from None
     except ClientDisconnect:
-        raise Refused(400, "the body ended early") from None
+        # Nobody hears it but a proxy between, and the sender, which gave up, has to come again.
+        raise Refused(503, "the body ended early", headers=COME_AGAIN) from None
     return b"".join(chunks)
