@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 
 from activities.model.cycle import DecisionBrief, DiagnosisBrief
 from activities.model.observation import Observation
-from activities.model.remediation import Recorded, Undone
+from activities.model.remediation import Prepared, Recorded, Undone
 from worker.http.metrics import Metrics
 from workflows import names
 
@@ -25,6 +25,8 @@ def count(metrics: Metrics, workflow_id: str, arguments: Sequence[object], resul
     match result:
         case Recorded():
             metrics.remediations.labels(result.loop, result.ending).inc()
+        case Prepared(blocked_by=str(rule)) if rule:
+            metrics.blocked.labels(result.loop, rule).inc()
         case Undone():
             done = "failed" if result.failed else "done" if result.changed else "nothing"
             metrics.rollbacks.labels(result.loop, done).inc()

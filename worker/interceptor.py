@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.model.base import clipped
-from activities.model.errors import MapekError, RetryableError
+from activities.model.errors import Blocked, MapekError, RetryableError
 from worker.counting import LastRun, count
 from worker.http.metrics import Metrics
 
@@ -44,6 +44,8 @@ class _Inbound(ActivityInboundInterceptor):
             return result
         except MapekError as error:
             self.metrics.activity_errors.labels(name, type(error).__name__).inc()
+            if isinstance(error, Blocked):
+                self.metrics.blocked.labels(error.loop, error.rule).inc()
             activity.logger.warning("%s: %s", type(error).__name__, clipped(str(error), MESSAGE_LIMIT))
             raise as_application_error(error) from None
         finally:

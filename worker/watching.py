@@ -42,7 +42,7 @@ async def look(loop: LoopParts, parts: Parts, metrics: Metrics) -> None:
     """
     settings, guards = loop.settings, parts.store.guards
     mode = in_force(await guards.mode(settings.name), settings.first_mode, parts.clock())
-    state, closed = await guards.state(settings.charter), await guards.closed(settings.charter)
+    state, closed = await guards.state(settings.charter, parts.clock()), await guards.closed(settings.charter)
     for name in ModeName:
         metrics.mode.labels(settings.name, name.value).set(mode.name is name)
     metrics.quarantined.labels(settings.name).set(sum(knob.quarantined for knob in state.knobs))

@@ -131,6 +131,7 @@ class MapekCycle:
                     names.VIOLATIONS: result.violations,
                     names.ROOT_CAUSE: result.root_cause,
                     names.PLAN: result.plans[0] if result.plans else "",
+                    names.BLOCKED: result.blocked_by[0] if result.blocked_by else "",
                 }
             )
         )
@@ -171,4 +172,5 @@ def decided(diagnosis: DiagnosisBrief, decision: DecisionBrief, started: list[bo
         blind=diagnosis.blind,
         root_cause=decision.root_cause,
         rejected=decision.rejected,
+        blocked_by=decision.blocked_by,
     )

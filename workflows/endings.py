@@ -6,7 +6,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.model.remediation import RecordRequest, Verified
 
-ENDINGS = {"Stale": "stale", "Forbidden": "stopped"}
+ENDINGS = {"Stale": "stale", "Blocked": "stale", "Forbidden": "stopped"}
 """What a remediation ends as when a step fails with an error of this class; with any other it `failed`."""
 
 

@@ -19,10 +19,11 @@ PHASE = SearchAttributeKey.for_keyword("MapekPhase")
 KNOB = SearchAttributeKey.for_keyword("MapekKnob")
 PLAN = SearchAttributeKey.for_keyword("MapekPlan")
 ROOT_CAUSE = SearchAttributeKey.for_keyword("MapekRootCause")
+BLOCKED = SearchAttributeKey.for_keyword("MapekBlocked")
 VIOLATIONS = SearchAttributeKey.for_keyword_list("MapekViolations")
 SCORE = SearchAttributeKey.for_float("MapekScore")
 
-SEARCH_ATTRIBUTES = (LOOP, TRIGGER, OUTCOME, PHASE, KNOB, PLAN, ROOT_CAUSE, VIOLATIONS, SCORE)
+SEARCH_ATTRIBUTES = (LOOP, TRIGGER, OUTCOME, PHASE, KNOB, PLAN, ROOT_CAUSE, BLOCKED, VIOLATIONS, SCORE)
 
 
 def schedule_id(loop: str) -> str:

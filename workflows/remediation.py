@@ -279,7 +279,9 @@ class Remediation:
 
     def phase(self, phase: str, outcome: str = "") -> None:
         """Make the phase, and the outcome once it is recorded, findable."""
-        workflow.upsert_search_attributes(updates({names.PHASE: phase, names.OUTCOME: outcome}))
+        workflow.upsert_search_attributes(
+            updates({names.PHASE: phase, names.OUTCOME: outcome, names.BLOCKED: self.prepared.blocked_by})
+        )
 
     @workflow.update(description="approve or reject the plan that waits: {plan, approve, who, why}")
     def decide(self, approval: Approval) -> str:

@@ -7,8 +7,9 @@ from temporalio import activity
 from activities.analyze.activity import gather
 from activities.clients.attempts import Attempts
 from activities.clients.store.store import Store
+from activities.execute.beginning import asking, begun
 from activities.execute.calls import do_call, policy_body, undo_call
-from activities.execute.preparation import Facts, check
+from activities.execute.preparation import Facts, check, storm_now
 from activities.execute.readback import Readback, State, read_back
 from activities.execute.sampling import samples_of
 from activities.execute.steps import Steps, steps_of
@@ -28,7 +29,7 @@ from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.base import clipped
 from activities.model.charter import ChangeCall, Changed
 from activities.model.effect import Direction, Effect
-from activities.model.errors import Ambiguous, Forbidden, NotFound, Rejected, Stale, Superseded
+from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Rejected, Stale, Superseded
 from activities.model.guards import GuardState
 from activities.model.incident import Rung
 from activities.model.mode import in_force, under
@@ -44,6 +45,7 @@ from activities.model.remediation import (
     VerifyRequest,
 )
 from activities.model.snapshot import AnalysisInput
+from activities.monitor.activity import listen, silenced
 from activities.monitor.judgement import judge
 from activities.monitor.ours import done_keys
 from activities.parts import Parts
@@ -90,14 +92,15 @@ class ExecuteActivities:
     async def facts(self, plan: Plan, *, approved: bool) -> Facts:
         """Observe again, and recall what guards the knob."""
         loop, now = self.parts.loop(plan.loop), self.parts.clock()
-        source = await gather(loop, now)
+        source, heard = await asyncio.gather(gather(loop, now), listen(loop))
         judged = judge(source)
+        guards = await self.guards(plan, source, now)
         mode = await self.store.guards.mode(plan.loop)
         steps = await steps_known(self.store, plan)
         return Facts(
             at=now,
             mode=under(self.parts.switch(), in_force(mode, loop.settings.first_mode, now)),
-            guards=await self.guards(plan, source),
+            guards=guards,
             committee=source.committee,
             policies=None if source.committee is None else source.policies,
             components=len(source.components),
@@ -114,14 +117,16 @@ class ExecuteActivities:
             standing=steps.standing,
             left=steps.left,
             ended=steps.ended if steps.touched else "",
+            storm=storm_now(plan, source, judged, guards, loop.settings.plan.storm),
+            silenced=silenced(heard, loop, source.components),
         )
 
-    async def guards(self, plan: Plan, source: AnalysisInput) -> GuardState:
+    async def guards(self, plan: Plan, source: AnalysisInput, now: float) -> GuardState:
         """Return the guard state, with what stands at Charter besides this plan and is not settled."""
         shown = done_keys(source.committee, source.policies)
         standing = await self.store.plans.open_plans(plan.charter, shown)
         others = tuple(other.as_unsettled for other in standing if other.plan_id != plan.plan_id)
-        return (await self.store.guards.state(plan.charter)).model_copy(update={"unsettled": others})
+        return (await self.store.guards.state(plan.charter, now)).model_copy(update={"unsettled": others})
 
     async def refusal(self, plan: Plan) -> str:
         """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
@@ -141,6 +146,7 @@ class ExecuteActivities:
         Raises:
             Ambiguous, Unreachable, Overloaded, InFlight: another attempt reads back and tries again.
             Stale, Rejected, Superseded, NotFound, Unauthorized: Charter will not do it.
+            Blocked: a guard refuses it now, and the step was not done before.
             Forbidden: the kill switch is thrown, and the step was not done before.
         """
         async with heartbeating():
@@ -154,6 +160,7 @@ class ExecuteActivities:
             if effect is None:
                 if thrown := self.parts.switch():
                     raise Forbidden(thrown)
+                await self.begin(plan)
                 await self.look_once_more(plan, request)
                 effect = await self.keep(attempts, await attempts.change(call))
             text = plan.actions[request.step].text
@@ -163,6 +170,15 @@ class ExecuteActivities:
                 at=effect.at,
                 policy_id=effect.policy_id,
             )
+
+    async def begin(self, plan: Plan) -> None:
+        """Tell the guards that a step is about to be sent, unless one of them refuses it. Raises: Blocked."""
+        settings, now = self.parts.loop(plan.loop).settings, self.parts.clock()
+        mode = in_force(await self.store.guards.mode(plan.loop), settings.first_mode, now)
+        asked = asking(plan, mode, settings.plan, now)
+        block = await self.store.guards.begin(plan.charter, begun(plan, now), asked)
+        if block is not None:
+            raise Blocked(f"{block.rule}: {block.reason}", block.rule, plan.loop)
 
     async def look_once_more(self, plan: Plan, request: ApplyRequest) -> None:
         """Refuse what would cost the committee its quorum by now: no generation tells that a member died meanwhile.

@@ -6,6 +6,7 @@ since the decision is `stale` (the next cycle plans afresh); violations that are
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from activities.execute.settings import ExecuteSettings, ExecutionMode
 from activities.execute.verification import span
@@ -16,12 +17,18 @@ from activities.model.guards import GuardState
 from activities.model.mode import Mode
 from activities.model.plan import Plan, plan_hash
 from activities.model.remediation import Prepared, Step
+from activities.model.snapshot import AnalysisInput
+from activities.model.storm import Storm
+from activities.monitor.judgement import Judged
 from activities.monitor.sight import REMOTES
 from activities.plan.autonomy import held, level_of
-from activities.plan.guards import LASTING, PASSING, REQUESTED, Conditions, first_block
+from activities.plan.conditions import Conditions
+from activities.plan.guard_settings import StormSettings
+from activities.plan.guards import LASTING, PASSING, REQUESTED, first_block, silence
 from activities.plan.knobs import generation_of
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.settings import PlanSettings
+from activities.plan.storm import Scene, following, weigh
 
 LATE = 3600.0
 """Seconds a plan may be older than an approval may take: what held up its worker so long changed the world too."""
@@ -38,6 +45,7 @@ class Facts:
     yes to this very plan. `standing` are steps (from 0) that were sent to Charter before and that nobody answers for;
     `left` is the generation the last of them known to be done left the knob at, None if there is none: a remediation
     that was reset finds its own work. `ended` is how the plan ended before, after it had changed something; else empty.
+    `storm` is the storm the loop is in now, `silenced` are components that may only be observed, "*" all of them.
     `autonomy` is how far the actions are trusted now.
     """
 
@@ -56,6 +64,16 @@ class Facts:
     standing: frozenset[int] = frozenset()
     left: int | None = None
     ended: str = ""
+    storm: Storm | None = None
+    silenced: tuple[str, ...] = ()
+
+
+class Refusal(NamedTuple):
+    """Why a plan is not applied: the ending it gets, the reason, and the guard's rule if a guard refuses it."""
+
+    ending: str
+    why: str
+    rule: str = ""
 
 
 def check(plan: Plan, facts: Facts) -> Prepared:
@@ -63,7 +81,7 @@ def check(plan: Plan, facts: Facts) -> Prepared:
 
     What of it is done already is part of the present it is checked against, and needs nobody's approval again.
     """
-    ending, why = _forged(plan) or _refused(plan, facts) or _overtaken(plan, facts) or ("", "")
+    ending, why, rule = _forged(plan) or _refused(plan, facts) or _overtaken(plan, facts) or Refusal("", "")
     what = " then ".join(action.text for action in plan.actions)
     risk = risk_of(plan.actions, facts.components) if plan.actions else plan.risk
     level = _level(plan, facts)
@@ -83,35 +101,38 @@ def check(plan: Plan, facts: Facts) -> Prepared:
         span=span(plan.verification),
         transactional=facts.execute.execution_mode is ExecutionMode.TRANSACTIONAL,
         requested_by=plan.requested_by,
+        blocked_by=rule,
+        loop=plan.loop,
     )
 
 
-def _forged(plan: Plan) -> tuple[str, str] | None:
+def _forged(plan: Plan) -> Refusal | None:
     expected = plan_hash(plan.incident_id, plan.rung, plan.generation, plan.actions)
     if plan.hash != expected or plan.plan_id != expected[:12]:
-        return "rejected", f"tampered: plan {plan.plan_id} has the content of {expected[:12]}"
+        return Refusal("rejected", f"tampered: plan {plan.plan_id} has the content of {expected[:12]}")
     if not plan.actions or any(action.knob != plan.knob for action in plan.actions):
-        return "rejected", f"tampered: its actions do not all change {plan.knob}"
+        return Refusal("rejected", f"tampered: its actions do not all change {plan.knob}")
     return None
 
 
-def _refused(plan: Plan, facts: Facts) -> tuple[str, str] | None:
+def _refused(plan: Plan, facts: Facts) -> Refusal | None:
     if facts.ended:
-        return "stale", f"it has ended before: {facts.ended}"
+        return Refusal("stale", f"it has ended before: {facts.ended}")
     if facts.committee is None or facts.policies is None:
-        return "stale", "Charter cannot be read, so nothing can be checked"
-    conditions = Conditions(facts.at, facts.mode, facts.guards, facts.committee, facts.settings)
+        return Refusal("stale", "Charter cannot be read, so nothing can be checked")
+    conditions = _conditions(plan, facts)
     present = generation_of(plan.knob, facts.committee, facts.policies)
     rejected = first_block(LASTING, plan.actions, conditions)
     if rejected is not None and rejected.rule in OWN_RULES:
-        return "rejected", f"{rejected.rule}: {rejected.reason}"
+        return Refusal("rejected", f"{rejected.rule}: {rejected.reason}", rejected.rule)
     expected = plan.generation if facts.left is None else facts.left
     if present != expected:
-        return "stale", f"{plan.knob} moved from generation {expected} to {present}"
+        return Refusal("stale", f"{plan.knob} moved from generation {expected} to {present}")
     block = rejected or first_block(REQUESTED if plan.requested_by else PASSING, plan.actions, conditions)
     if block is None and not plan.requested_by:
-        block = held(plan.cause, plan.actions, facts.autonomy)
-    return None if block is None else ("stale", f"{block.rule}: {block.reason}")
+        suffering = (plan.component, *(component for component, _ in plan.verification.targets))
+        block = silence(suffering, facts.silenced, plan.actions) or held(plan.cause, plan.actions, facts.autonomy)
+    return None if block is None else Refusal("stale", f"{block.rule}: {block.reason}", block.rule)
 
 
 def _level(plan: Plan, facts: Facts) -> Level:
@@ -121,17 +142,51 @@ def _level(plan: Plan, facts: Facts) -> Level:
     return level_of(plan.cause, plan.actions, facts.autonomy)
 
 
-def _overtaken(plan: Plan, facts: Facts) -> tuple[str, str] | None:
+def storm_now(
+    plan: Plan, source: AnalysisInput, judged: Judged, guards: GuardState, settings: StormSettings
+) -> Storm | None:
+    """Return the storm the loop is in now, None if it is in none; who cannot see the committee leaves none."""
+    standing = guards.storm(plan.loop)
+    if source.committee is None:
+        return standing
+    scene = Scene(
+        components=frozenset(source.components),
+        members=frozenset(member.name for member in source.committee.members),
+        troubled=frozenset(violation.component for violation in judged.violations),
+        blind=frozenset(spot.component for spot in judged.blind),
+        leading=frozenset(plan.leading or (plan.component, *(c for c, _ in plan.verification.targets))),
+        topology=source.topology,
+    )
+    return following(standing, weigh(scene), plan.loop, source.at, settings)
+
+
+def _conditions(plan: Plan, facts: Facts) -> Conditions:
+    return Conditions(
+        at=facts.at,
+        mode=facts.mode,
+        guards=facts.guards,
+        committee=facts.committee,
+        settings=facts.settings,
+        policies=facts.policies or (),
+        loop=plan.loop,
+        components=facts.components,
+        trouble=(plan.cause.value, plan.component),
+        plan_id=plan.plan_id,
+        storm=facts.storm,
+    )
+
+
+def _overtaken(plan: Plan, facts: Facts) -> Refusal | None:
     age, most = facts.at - plan.created_at, facts.settings.approval.deadline_seconds + plan.settle + LATE
     if age > most:
-        return "stale", f"decided {age:.0f} s ago, more than the {most:.0f} s a decision holds"
+        return Refusal("stale", f"decided {age:.0f} s ago, more than the {most:.0f} s a decision holds")
     remote = sorted(facts.blind.intersection(REMOTES))
     if remote:
-        return "stale", f"nothing can be seen of {', '.join(remote)}"
+        return Refusal("stale", f"nothing can be seen of {', '.join(remote)}")
     targets = plan.verification.targets
     unseen = sorted({c for c, metric in targets if c in facts.blind and (c, metric) not in facts.violated})
     if unseen:
-        return "stale", f"{len(unseen)} targets cannot be judged any more: {', '.join(unseen)}"
+        return Refusal("stale", f"{len(unseen)} targets cannot be judged any more: {', '.join(unseen)}")
     if facts.left is None and targets and not facts.violated.intersection(targets):
-        return "recovered", f"none of {len(targets)} violations is left"
+        return Refusal("recovered", f"none of {len(targets)} violations is left")
     return None

@@ -14,7 +14,10 @@ class CycleRequest(Noun):
 
 
 class CycleResult(Noun):
-    """Result of `MapekCycle`. `outcome` as in `MapekOutcome`; `plans` are ids of started remediations."""
+    """Result of `MapekCycle`. `outcome` as in `MapekOutcome`; `plans` are ids of started remediations.
+
+    `blocked_by` are the rules of the guards that stopped candidates.
+    """
 
     headline: str
     outcome: str
@@ -23,6 +26,7 @@ class CycleResult(Noun):
     blind: tuple[str, ...] = ()
     root_cause: str = ""
     rejected: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
 
 
 class MonitorRequest(Noun):

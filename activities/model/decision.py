@@ -4,6 +4,7 @@ from activities.model.base import Noun
 from activities.model.candidate import Candidate
 from activities.model.diagnosis import Diagnosis
 from activities.model.plan import Plan
+from activities.model.storm import Storm
 
 
 class Block(Noun):
@@ -18,8 +19,9 @@ class Decision(Noun):
     """`outcome` is the cycle's `MapekOutcome`: planned, observed, busy, blocked, unknown or
     escalated.
 
-    `plans` are to be started (empty unless planned), `shadow` those that only the mode, a silence or a lack of trust
-    held back. `candidates` are all that were considered, the best first, each rejected one with its rule.
+    `plans` are to be started (empty unless planned), `shadow` those that only the mode, a silence, a storm or a lack of
+    trust held back. `candidates` are all that were considered, the best first, each rejected one with its rule. `storm`
+    is the storm the loop is in after this look, None if it is in none.
     """
 
     outcome: str
@@ -29,3 +31,4 @@ class Decision(Noun):
     shadow: tuple[Plan, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     blocks: tuple[Block, ...] = ()
+    storm: Storm | None = None

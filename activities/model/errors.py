@@ -15,6 +15,7 @@ MapekError
     ├── NotFound                404: no such policy, plan, member or path
     ├── Superseded              409: not the newest change on its knob
     ├── Stale                   412: the knob moved since it was observed
+    │   └── Blocked             a guard refuses now what it allowed when the plan was made
     ├── Forbidden               our own rules refuse it: plan hash, allow-list, risk, quarantine, mode, kill switch
     └── ConfigurationError      the configuration cannot be used as it is
 
@@ -94,6 +95,15 @@ class Stale(FinalError):
     def __init__(self, message: str, generation: int | None = None) -> None:
         super().__init__(message)
         self.generation = generation
+
+
+class Blocked(Stale):
+    """A guard refuses it now. `rule` is its name, `loop` whose plan it is; the message has the numbers."""
+
+    def __init__(self, message: str, rule: str, loop: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.loop = loop
 
 
 class Forbidden(FinalError):

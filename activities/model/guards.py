@@ -2,16 +2,23 @@
 
 from activities.model.base import Noun
 from activities.model.incident import Incident
+from activities.model.past import PastRemediation
+from activities.model.storm import Storm
 
 
 class KnobGuard(Noun):
-    """What is known of one knob. `cooldown_until` is unix seconds, 0 for none."""
+    """What is known of one knob. `cooldown_until` is unix seconds, 0 for none.
+
+    `released_at` is when a person last said that the knob may be trusted again (0: never): what it did before that
+    freezes it no more.
+    """
 
     knob: str
     cooldown_until: float = 0.0
     cooldown_why: str = ""
     quarantined: bool = False
     quarantine_why: str = ""
+    released_at: float = 0.0
 
 
 class Unsettled(Noun):
@@ -23,7 +30,10 @@ class Unsettled(Noun):
 
 
 class GuardState(Noun):
-    """Everything of the guards store one decision needs: knobs with a guard on them, and open incidents.
+    """Everything of the guards store one decision needs.
+
+    Knobs with a guard on them, open incidents, the remediations of the last day, the oldest first, whichever loop they
+    are of, and the loops in storm mode.
 
     `unsettled` are plans whose remediation still runs, was terminated, or ended before Charter did what it was asked.
     """
@@ -31,6 +41,8 @@ class GuardState(Noun):
     knobs: tuple[KnobGuard, ...] = ()
     incidents: tuple[Incident, ...] = ()
     unsettled: tuple[Unsettled, ...] = ()
+    past: tuple[PastRemediation, ...] = ()
+    storms: tuple[Storm, ...] = ()
 
     def knob(self, name: str) -> KnobGuard:
         """Return the guard of `name`, an empty one if there is none."""
@@ -43,3 +55,7 @@ class GuardState(Noun):
     def incident(self, knob: str) -> Incident | None:
         """Return the open incident of `knob`."""
         return next((i for i in self.incidents if i.knob == knob and i.closed_at is None), None)
+
+    def storm(self, loop: str) -> Storm | None:
+        """Return the storm `loop` is in, None if it is in none."""
+        return next((storm for storm in self.storms if storm.loop == loop), None)

@@ -57,7 +57,8 @@ class Plan(Noun):
     `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation the decision saw: the fence
     of the first step. `created_at` (unix seconds) is the plan's time and goes into Charter's apply envelope, so that
     a retry is byte-identical. `settle` seconds pass before it is prepared. `requested_by` is the person who asked for
-    it, empty for a plan of the loop's own.
+    it, empty for a plan of the loop's own. `leading` are the components the leading diagnosis explained: trouble
+    elsewhere is held against the picture. `watched` is how many components there were.
     """
 
     plan_id: str
@@ -87,6 +88,8 @@ class Plan(Noun):
     snapshot: str
     headline: str
     requested_by: str = ""
+    leading: tuple[str, ...] = ()
+    watched: int = 0
 
     @property
     def workflow_id(self) -> str:

@@ -58,6 +58,7 @@ class Prepared(Noun):
     `generation` fences the first step. `deadline` is how many seconds an approval may take. `timeout` (seconds) and
     `retries` bound each apply, `span` is how many seconds one verification takes samples. `transactional`: a failed
     step undoes those before it. `requested_by` is the person who asked for the plan: somebody else has to approve it.
+    `blocked_by` is the rule of the guard that refuses it, empty if none does; `loop` is whose plan it is.
     """
 
     headline: str
@@ -71,6 +72,8 @@ class Prepared(Noun):
     span: float = 105.0
     transactional: bool = True
     requested_by: str = ""
+    blocked_by: str = ""
+    loop: str = ""
 
 
 class ApplyRequest(Noun):

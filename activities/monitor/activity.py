@@ -104,12 +104,18 @@ async def listen(loop: LoopParts) -> Heard:
 
 def told(heard: Heard, loop: LoopParts, components: Iterable[str]) -> dict[str, object]:
     """Return it as fields of an observation. Whatever fires there is no evidence."""
-    quiet = quiet_components(heard.alerts or (), heard.silences or (), components)
     return {
         "alerts": None if heard.alerts is None else len(heard.alerts),
         "alerts_unread": clipped("; ".join(heard.unread)),
-        "silenced": (EVERYTHING,) if heard.unread and loop.silences_required else quiet,
+        "silenced": silenced(heard, loop, components),
     }
+
+
+def silenced(heard: Heard, loop: LoopParts, components: Iterable[str]) -> tuple[str, ...]:
+    """Return the components that may only be observed, "*" if that cannot be told and has to be known."""
+    if heard.unread and loop.silences_required:
+        return (EVERYTHING,)
+    return quiet_components(heard.alerts or (), heard.silences or (), components)
 
 
 async def seen(answer: Awaitable[T], remote: str, signal: str, blind: list[BlindSpot]) -> T | None:

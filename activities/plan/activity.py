@@ -53,7 +53,7 @@ class PlanActivities:
             cycle_id=request.cycle_id,
             analysis=request.digest,
             experience=await store.outcomes.experience(settings.name),
-            guards=await self.guards(settings.charter, analysis),
+            guards=await self.guards(settings.charter, analysis, now),
             mode=under(self.parts.switch(), mode),
             settings=settings.deciding(),
             silenced=request.silenced,
@@ -66,11 +66,11 @@ class PlanActivities:
         await self.keep(decision, snapshot, digest)
         return decision
 
-    async def guards(self, charter: str, analysis: AnalysisInput) -> GuardState:
+    async def guards(self, charter: str, analysis: AnalysisInput, now: float) -> GuardState:
         """Return the guard state, with what stands at Charter and is not settled."""
         shown = done_keys(analysis.committee, analysis.policies)
         standing = await self.parts.store.plans.open_plans(charter, shown)
-        state = await self.parts.store.guards.state(charter)
+        state = await self.parts.store.guards.state(charter, now)
         return state.model_copy(update={"unsettled": tuple(plan.as_unsettled for plan in standing)})
 
     async def keep(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
@@ -82,11 +82,13 @@ class PlanActivities:
             await store.snapshots.pin(snapshot.analysis)
             await store.plans.put(plan, now)
             await store.guards.open_incident(plan.charter, plan.knob, plan.onset, now)
-        hushed = {block.knob for block in decision.blocks if block.rule == "silenced"}
+        hushed = {block.knob for block in decision.blocks if block.rule in ("silenced", "storm")}
         for plan in decision.shadow:
-            # What a person works on goes away by their hand: it tells nothing of the decision.
+            # What a person works on goes away by their hand, and a storm is a doubtful picture: neither tells anything.
             if plan.knob not in hushed:
                 await store.trust.keep(shadow_of(plan, now))
+        if decision.storm != snapshot.guards.storm(snapshot.loop):
+            await store.guards.set_storm(snapshot.charter, snapshot.loop, decision.storm, now)
         considered = {candidate.knob for candidate in decision.candidates}
         for incident in snapshot.guards.incidents:
             if incident.knob in considered:
@@ -94,7 +96,9 @@ class PlanActivities:
 
     async def brief(self, decision: Decision) -> DecisionBrief:
         """Return what of the decision goes into history."""
-        guards = await self.parts.store.guards.state(decision.plans[0].charter) if decision.plans else GuardState()
+        guards = GuardState()
+        if decision.plans:
+            guards = await self.parts.store.guards.state(decision.plans[0].charter, self.parts.clock())
         rejected = [candidate for candidate in decision.candidates if candidate.rejected_by]
         causes = decision.diagnosis.root_causes
         return DecisionBrief(

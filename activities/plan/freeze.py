@@ -12,6 +12,7 @@ from activities.plan.context import PlanContext
 from activities.plan.knobs import generation_of
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.selection import Option
+from activities.plan.storm import leading_of
 
 
 def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
@@ -54,6 +55,8 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         score=candidate.score,
         snapshot=context.snapshot,
         headline=headline(option),
+        leading=leading_of(context.diagnosis),
+        watched=len(context.analysis.components),
     )
 
 

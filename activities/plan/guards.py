@@ -1,13 +1,12 @@
 """The guard rails: rules that keep an action from being done, each answering with numbers.
 
-They are asked twice: when a plan is chosen, and again by Execute just before it is applied. Two kinds differ in
+They are asked when a plan is chosen, when it is prepared, and before each of its steps is sent. Two kinds differ in
 what follows. A *lasting* block (allowed, max-replicas, quorum) will not go away by waiting, so the ladder passes the
-rung over. A *passing* block (mode, quarantine, unsettled, cool-down) only says "not now", and climbing on would punish
+rung over. A *passing* block (a rest, a budget, a storm, a window) only says "not now", and climbing on would punish
 the rung for it. That a remediation is running on the knob is no rule here: its workflow id is the lock.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from activities.model.action import Action, ActionType, Route
 from activities.model.charter import Committee
@@ -15,23 +14,12 @@ from activities.model.decision import Block
 from activities.model.diagnosis import Diagnosis, RootCause
 from activities.model.guards import GuardState
 from activities.model.mode import Mode, ModeName
+from activities.plan.conditions import Actions, Conditions, Rule, blocked
+from activities.plan.oscillation import foreign, frozen
+from activities.plan.rates import budget, concurrency, reverse
 from activities.plan.settings import PlanSettings
-
-Actions = tuple[Action, ...]
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What the rules look at, as of `at` (unix seconds)."""
-
-    at: float
-    mode: Mode
-    guards: GuardState
-    committee: Committee
-    settings: PlanSettings
-
-
-Rule = Callable[[Actions, Conditions], Block | None]
+from activities.plan.storm import storm
+from activities.plan.windows import freeze_date, window
 
 
 def allowed(actions: Actions, conditions: Conditions) -> Block | None:
@@ -39,14 +27,14 @@ def allowed(actions: Actions, conditions: Conditions) -> Block | None:
     refused = sorted({a.type for a in actions} - set(conditions.settings.allowed_actions))
     if not refused:
         return None
-    return _block("allowed", actions, f"{', '.join(refused)} not among allowed_actions")
+    return blocked("allowed", actions, f"{', '.join(refused)} not among allowed_actions")
 
 
 def max_replicas(actions: Actions, conditions: Conditions) -> Block | None:
     """Refuse a committee larger than the settings allow."""
     limit = conditions.settings.max_replicas
     wanted = max((_replicas(a) or 0 for a in actions), default=0)
-    return None if wanted <= limit else _block("max-replicas", actions, f"replicas {wanted} > {limit}")
+    return None if wanted <= limit else blocked("max-replicas", actions, f"replicas {wanted} > {limit}")
 
 
 def quorum(actions: Actions, conditions: Conditions) -> Block | None:
@@ -56,6 +44,8 @@ def quorum(actions: Actions, conditions: Conditions) -> Block | None:
     that is already ill costs nothing), the size changes by at most `scale_step`, and the leader is restarted last.
     """
     committee = conditions.committee
+    if committee is None:
+        return blocked("quorum", actions, "the committee is not known, so its majority is not either")
     replicas, healthy = committee.replicas, committee.healthy_nodes
     for action in actions:
         before = replicas
@@ -63,12 +53,13 @@ def quorum(actions: Actions, conditions: Conditions) -> Block | None:
             replicas = _replicas(action) or 0
             step = conditions.settings.scale_step
             if replicas < 1 or abs(replicas - before) > step:
-                return _block("quorum", actions, f"replicas {before} → {replicas}: at most {step} at once, and never 0")
+                reason = f"replicas {before} → {replicas}: at most {step} at once, and never 0"
+                return blocked("quorum", actions, reason)
         # Whoever leaves is taken to be healthy: Charter chooses, not the loop.
         lost = max(0, before - replicas) + _interrupted(action, committee)
         needed = replicas // 2 + 2
         if lost and healthy - lost < needed:
-            return _block("quorum", actions, f"{healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)")
+            return blocked("quorum", actions, f"{healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)")
         healthy -= lost
     return _leader_last(actions, committee)
 
@@ -86,9 +77,9 @@ def mode(actions: Actions, conditions: Conditions) -> Block | None:
     if present.name is ModeName.ACT:
         return None
     if present.switched:
-        return _block("kill-switch", actions, present.why)
+        return blocked("kill-switch", actions, present.why)
     since = f" since {present.at:.0f}" if present.at else ""
-    return _block("mode", actions, f"mode {present.name}{since} {present.why}".rstrip())
+    return blocked("mode", actions, f"mode {present.name}{since} {present.why}".rstrip())
 
 
 def quarantine(actions: Actions, conditions: Conditions) -> Block | None:
@@ -96,7 +87,7 @@ def quarantine(actions: Actions, conditions: Conditions) -> Block | None:
     guard = conditions.guards.knob(actions[0].knob)
     if not guard.quarantined:
         return None
-    return _block("quarantine", actions, f"quarantined until a person resumes it: {guard.quarantine_why}")
+    return blocked("quarantine", actions, f"quarantined until a person resumes it: {guard.quarantine_why}")
 
 
 def cool_down(actions: Actions, conditions: Conditions) -> Block | None:
@@ -105,7 +96,7 @@ def cool_down(actions: Actions, conditions: Conditions) -> Block | None:
     left = guard.cooldown_until - conditions.at
     if left <= 0:
         return None
-    return _block("cool-down", actions, f"rests for another {left:.0f} s: {guard.cooldown_why}")
+    return blocked("cool-down", actions, f"rests for another {left:.0f} s: {guard.cooldown_why}")
 
 
 def unsettled(actions: Actions, conditions: Conditions) -> Block | None:
@@ -118,7 +109,7 @@ def unsettled(actions: Actions, conditions: Conditions) -> Block | None:
     if other is None:
         return None
     age = max(0.0, conditions.at - other.since)
-    return _block(
+    return blocked(
         "unsettled", actions, f"plan {other.plan_id}, {age:.0f} s old, was sent to Charter and is not settled"
     )
 
@@ -126,34 +117,46 @@ def unsettled(actions: Actions, conditions: Conditions) -> Block | None:
 def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: float) -> Block | None:
     """Refuse to act upon a diagnosis, or a cause in it, that is believed less than `least`."""
     if diagnosis.confidence < least:
-        return _block("confidence", actions, f"overall confidence {diagnosis.confidence:.2f} < {least:.2f}")
+        return blocked("confidence", actions, f"overall confidence {diagnosis.confidence:.2f} < {least:.2f}")
     if root.confidence < least:
-        return _block("confidence", actions, f"confidence in {root.cause} {root.confidence:.2f} < {least:.2f}")
+        return blocked("confidence", actions, f"confidence in {root.cause} {root.confidence:.2f} < {least:.2f}")
     return None
 
 
-def silence(root: RootCause, silenced: tuple[str, ...], actions: Actions) -> Block | None:
-    """Refuse to act against a cause whose component, or one that suffers from it, a person has silenced."""
-    hushed = {root.component, *(component for component, _ in root.pairs)}.intersection(silenced)
+def silence(suffering: Iterable[str], silenced: tuple[str, ...], actions: Actions) -> Block | None:
+    """Refuse to act against a cause whose component, or one of those suffering from it, a person has silenced."""
+    hushed = set(suffering).intersection(silenced)
     if "*" not in silenced and not hushed:
         return None
     what = ", ".join(sorted(hushed)) or "it cannot be told what"
-    return _block("silenced", actions, f"{what} is silenced at Alertmanager: observed only")
+    return blocked("silenced", actions, f"{what} is silenced at Alertmanager: observed only")
 
 
 LASTING: tuple[Rule, ...] = (allowed, max_replicas, quorum)
-PASSING: tuple[Rule, ...] = (quarantine, unsettled, cool_down, mode)
+PASSING: tuple[Rule, ...] = (
+    quarantine,
+    unsettled,
+    storm,
+    frozen,
+    foreign,
+    cool_down,
+    reverse,
+    budget,
+    concurrency,
+    freeze_date,
+    window,
+    mode,
+)
+"""The graver ones first: of several that refuse, the first one is named."""
 REQUESTED: tuple[Rule, ...] = (quarantine, unsettled)
-"""Of the passing ones what holds for a plan a person asked for: neither mode nor rest binds the person."""
+"""Of the passing ones what holds for a plan a person asked for: nothing that only guards against the loop itself."""
+UNDER_WAY: tuple[Rule, ...] = (allowed, max_replicas, *(rule for rule in PASSING if rule is not foreign))
+"""What is asked once more before each step is sent. The knob's generation fences what only Charter could tell."""
 
 
 def first_block(rules: tuple[Rule, ...], actions: Actions, conditions: Conditions) -> Block | None:
     """Return the block of the first rule that refuses the actions (at least one, all on one knob), or None."""
     return next((block for rule in rules if (block := rule(actions, conditions)) is not None), None)
-
-
-def _block(rule: str, actions: Actions, reason: str) -> Block:
-    return Block(rule=rule, knob=actions[0].knob, reason=reason)
 
 
 def _replicas(action: Action) -> int | None:
@@ -178,4 +181,4 @@ def _leader_last(actions: Actions, committee: Committee) -> Block | None:
     ill = [m.name for m in committee.members if not m.healthy and m.name not in restarted]
     if not leads or not ill:
         return None
-    return _block("quorum", actions, f"the leader goes last: {len(ill)} other members are ill ({', '.join(ill)})")
+    return blocked("quorum", actions, f"the leader goes last: {len(ill)} other members are ill ({', '.join(ill)})")

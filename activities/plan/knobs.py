@@ -1,7 +1,7 @@
 """The generation of a knob, as Charter shows it."""
 
 from activities.model.action import COMMITTEE
-from activities.model.charter import Committee, Policy
+from activities.model.charter import Change, Committee, Policy
 
 
 def generation_of(knob: str, committee: Committee, policies: tuple[Policy, ...]) -> int:
@@ -13,3 +13,15 @@ def generation_of(knob: str, committee: Committee, policies: tuple[Policy, ...])
     if knob == COMMITTEE:
         return committee.generation
     return max((policy.generation for policy in policies if policy.name == knob), default=0)
+
+
+def changer_of(knob: str, committee: Committee, policies: tuple[Policy, ...]) -> tuple[int, str]:
+    """Return the knob's present generation, and the key of the change that made it; no key if it had none."""
+    if knob == COMMITTEE:
+        changes = [committee.last_change, committee.last_restart]
+    else:
+        changes = [policy.last_change for policy in policies if policy.name == knob]
+    known: list[Change] = [change for change in changes if change is not None]
+    last = max(known, key=lambda change: change.generation, default=Change())
+    present = generation_of(knob, committee, policies)
+    return present, (last.key or "") if last.generation == present else ""

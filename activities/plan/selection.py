@@ -10,9 +10,11 @@ from activities.model.candidate import Candidate
 from activities.model.charter import Committee
 from activities.model.decision import Block
 from activities.model.diagnosis import RootCause
+from activities.model.storm import Storm
 from activities.plan.autonomy import held
+from activities.plan.conditions import Conditions
 from activities.plan.context import PlanContext
-from activities.plan.guards import LASTING, PASSING, Conditions, confidence, first_block, silence
+from activities.plan.guards import LASTING, PASSING, confidence, first_block, silence
 from activities.plan.ladder import only_next, rejected, tried, without_tried
 from activities.plan.score import scored
 from activities.plan.strategies import Ground, remedies
@@ -40,13 +42,24 @@ class Option:
         return replace(self.stopped(block.rule, block.reason), block=block)
 
 
-def options(context: PlanContext, committee: Committee) -> tuple[Option, ...]:
+def options(context: PlanContext, committee: Committee, storm: Storm | None) -> tuple[Option, ...]:
     """Return every candidate considered, by score, each rejected one with its rule; the open ones are to be planned.
 
-    At most one is open per knob and per cause.
+    At most one is open per knob and per cause, and none in a storm.
     """
-    at_hand = Conditions(context.at, context.mode, context.guards, committee, context.settings)
-    found = [option for root in context.diagnosis.root_causes for option in _of_cause(root, context, at_hand)]
+    at_hand = Conditions(
+        at=context.at,
+        mode=context.mode,
+        guards=context.guards,
+        committee=committee,
+        settings=context.settings,
+        policies=context.analysis.policies,
+        loop=context.loop,
+        components=len(context.analysis.components),
+        storm=storm,
+    )
+    causes = context.diagnosis.root_causes
+    found = [option for root in causes for option in _of_cause(root, committee, context, at_hand)]
     contested = _contest(sorted(found, key=_rank))
     return tuple(sorted((_guarded(o, context, at_hand) for o in contested), key=lambda o: (not o.open, _rank(o))))
 
@@ -56,8 +69,8 @@ def _rank(option: Option) -> tuple[float, str, str, str, int]:
     return (-c.score, c.knob, c.cause, c.component, c.rung)
 
 
-def _of_cause(root: RootCause, context: PlanContext, at_hand: Conditions) -> tuple[Option, ...]:
-    ground = Ground(root, at_hand.committee, context.analysis.topology, context.settings)
+def _of_cause(root: RootCause, committee: Committee, context: PlanContext, at_hand: Conditions) -> tuple[Option, ...]:
+    ground = Ground(root, committee, context.analysis.topology, context.settings)
     sections = (context.settings, context.knowledge)
     listed = [
         scored(root, rung, actions, context.experience, sections)
@@ -124,12 +137,13 @@ def _outscored(option: Option, best: Option) -> Option:
 def _guarded(option: Option, context: PlanContext, at_hand: Conditions) -> Option:
     if not option.open:
         return option
-    actions = option.candidate.actions
-    least = context.settings.min_confidence
+    root, actions = option.root, option.candidate.actions
+    about = replace(at_hand, trouble=(root.cause.value, root.component))
+    suffering = (root.component, *(component for component, _ in root.pairs))
     block = (
-        confidence(option.root, context.diagnosis, actions, least)
-        or first_block(PASSING, actions, at_hand)
-        or silence(option.root, context.silenced, actions)
-        or held(option.root.cause, actions, context.autonomy)
+        confidence(root, context.diagnosis, actions, context.settings.min_confidence)
+        or first_block(PASSING, actions, about)
+        or silence(suffering, context.silenced, actions)
+        or held(root.cause, actions, context.autonomy)
     )
     return option if block is None else option.blocked(block)

@@ -7,6 +7,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from activities.model.action import ActionType
 from activities.model.base import Settings
 from activities.model.plan import CoolDowns, Risk
+from activities.plan.guard_settings import (
+    ErrorBudgetSettings,
+    FreezeDates,
+    OscillationSettings,
+    RateSettings,
+    StormSettings,
+    Window,
+)
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -72,6 +80,12 @@ class PlanSettings(Settings):
     settle_seconds: NonNegativeFloat = 15.0
     """Seconds between plan and apply, after which everything is checked again."""
     cooldown: CoolDownSettings = CoolDownSettings()
+    rates: RateSettings = RateSettings()
+    oscillation: OscillationSettings = OscillationSettings()
+    storm: StormSettings = StormSettings()
+    windows: tuple[Window, ...] = ()
+    freeze_dates: tuple[FreezeDates, ...] = ()
+    error_budget: ErrorBudgetSettings = ErrorBudgetSettings()
     approval: ApprovalSettings = ApprovalSettings()
     known_policies: tuple[KnownPolicy, ...] = (KnownPolicy(name="admission", parameters={"ruleset": "strict-v1"}),)
     scale_step: PositiveInt = 1

@@ -71,7 +71,7 @@ class UpkeepActivities:
         if loop.limits is None:
             return ""
         standing, monitor = await loop.limits.newest(), loop.settings.monitor
-        troubled = bool((await self.store.guards.state(loop.settings.charter)).incidents)
+        troubled = bool((await self.store.guards.state(loop.settings.charter, self.parts.clock())).incidents)
         if not due(standing, now, monitor.adaptive_refresh, troubled):
             return ""
         try:
@@ -102,7 +102,7 @@ class UpkeepActivities:
         The last ones were terminated before they sent anything; their rungs would hold their incident open for ever.
         """
         plans = await self.store.plans.open_plans(charter, await self.shown(loop))
-        state = await self.store.guards.state(charter)
+        state = await self.store.guards.state(charter, self.parts.clock())
         begun = {rung.plan_id for incident in state.incidents for rung in incident.rungs if not rung.ending}
         others = [
             await self.store.plans.get(plan_id)

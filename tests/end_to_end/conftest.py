@@ -12,7 +12,13 @@ from tests.end_to_end.world import World, world_of
 
 BRISK = {
     "orchestrator": {"loop_interval": 2},
-    "plan": {"cooldown": {"kept": 5, "no_effect": 3, "rolled_back": 5}},
+    "plan": {
+        "cooldown": {"kept": 5, "no_effect": 3, "rolled_back": 5},
+        # Every test breaks the same few things, and some of them on purpose again and again.
+        "rates": {"share_at_once": 1.0},
+        "oscillation": {"reversals": 99, "failures": 99, "relapses": 99, "foreign_seconds": 0},
+        "storm": {"unexplained": 1.0, "ill": 1.0},
+    },
     "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
 }

@@ -15,7 +15,7 @@ from tests.simulation.runs import AlreadyRunning
 from tests.simulation.scrapes import within
 from tests.simulation.troubles import Troubles
 from tests.simulation.weather import CALM, CLIMATES, HARSH, Weather
-from tests.simulation.world import World
+from tests.simulation.world import SETTINGS, UNGUARDED, World
 
 PERIOD, SCRAPE = 30.0, 15.0
 SETTLED = 5
@@ -54,7 +54,7 @@ class Driver:
         self.random = Random(seed)
         harsh = temper is Temper.HARSH
         self.weather = Weather(self.random, HARSH if harsh else CLIMATES)
-        self.world = World(seed, self.weather)
+        self.world = World(seed, self.weather, UNGUARDED if harsh else SETTINGS)
         self.troubled = temper is not Temper.PEACEFUL
         self.tally = Tally()
         self.alerts: list[dict[str, float]] = []

@@ -19,6 +19,7 @@ from activities.monitor.rules import rules_of
 from activities.monitor.settings import MetricEntry, MonitorSettings
 from activities.parts import LoopParts, Parts
 from activities.plan.activity import PlanActivities
+from activities.plan.guard_settings import OscillationSettings, RateSettings, StormSettings
 from activities.plan.settings import ApprovalSettings, CoolDownSettings, PlanSettings
 from activities.settings import LoopSettings
 from activities.upkeep.activity import UpkeepActivities
@@ -56,6 +57,21 @@ SETTINGS = LoopSettings(
     execute=ExecuteSettings(timeout_seconds=10.0, verify=VerifySettings(delay=45.0, samples=3, passes=2)),
 )
 """The product's defaults with shorter windows, waits and looks back: more incidents an hour, and cheaper ones."""
+
+UNGUARDED = SETTINGS.model_copy(
+    update={
+        "plan": SETTINGS.plan.model_copy(
+            update={
+                "rates": RateSettings(
+                    knob_per_hour=999, knob_per_day=9999, loop_per_hour=9999, share_at_once=1.0, reverse_seconds=0.0
+                ),
+                "oscillation": OscillationSettings(reversals=999, failures=999, relapses=999, foreign_seconds=0.0),
+                "storm": StormSettings(unexplained=1.0, ill=1.0),
+            }
+        )
+    }
+)
+"""Without what keeps a loop from acting often: for hunts, in which as much as possible has to be done."""
 
 RESTART = 6.0
 """Seconds until a worker that died is replaced."""

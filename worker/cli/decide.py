@@ -59,7 +59,7 @@ async def resume(
     ctx: typer.Context,
     loop: LoopName,
     mode: Annotated[ModeName | None, typer.Option(help="act or observe. Default: as before the pause or stop.")] = None,
-    knob: Annotated[str, typer.Option(help="Only release this knob from quarantine.")] = "",
+    knob: Annotated[str, typer.Option(help="Only release this knob from quarantine or a freeze.")] = "",
     why: Why = "",
     who: Who = "",
 ) -> None:
@@ -143,23 +143,26 @@ async def _set_mode(
 
 
 async def _release(session: Session, loop: LoopSettings, knob: str, by: Resume) -> None:
-    """Release a quarantined knob: the lock in the running remediation, and its copy in the store.
+    """Release a knob from quarantine, its lock in the running remediation and the copy in the store, or from a freeze.
 
     Only a knob that is quarantined is signalled: a remediation keeps the signal, and one that came too early would
     release a quarantine nobody has looked at.
     """
     async with session.temporal() as client, session.store() as store:
-        if not (await store.guards.state(loop.charter)).knob(knob).quarantined:
-            raise NotFound(f"knob {knob} of Charter {loop.charter} is not quarantined")
-        handle = client.get_workflow_handle(names.remediation_id(loop.charter, knob))
-        try:
-            await handle.signal("resume", by, rpc_timeout=RPC)
-        except RPCError as error:
-            # A remediation that was terminated holds no lock any more; its copy in the store still does.
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-        await store.guards.release(loop.charter, knob, by.who, by.why, time.time())
+        if (await store.guards.state(loop.charter, time.time())).knob(knob).quarantined:
+            await _unlock(client, names.remediation_id(loop.charter, knob), by)
+        if not await store.guards.release(loop.charter, knob, by.who, by.why, time.time()):
+            raise NotFound(f"knob {knob} of Charter {loop.charter} is neither quarantined nor frozen")
     show.line(f"knob {knob} is released")
+
+
+async def _unlock(client: Client, workflow_id: str, by: Resume) -> None:
+    try:
+        await client.get_workflow_handle(workflow_id).signal("resume", by, rpc_timeout=RPC)
+    except RPCError as error:
+        # A remediation that was terminated holds no lock any more; its copy in the store still does.
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 async def _unpause(client: Client, loop: str) -> None:

@@ -114,7 +114,7 @@ async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
             mode = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
             # The worker's environment is not seen from here, its file is.
             mode = under(KillSwitch(session.config.kill_switch_file, {})(), mode)
-            guards = await store.guards.state(loop.charter)
+            guards = await store.guards.state(loop.charter, time.time())
             experience = await store.outcomes.experience(loop.name)
     except (StoreUnavailable, ConfigurationError):
         return {"mode": None, "knobs": None, "learned": None}

@@ -34,7 +34,7 @@ class Metrics:
         )
         self.blocked = Counter(
             "mapek_blocked_total",
-            "Decisions that a guard stopped, by the rule's name (cooldown, quarantine, budget, store, ...).",
+            "Decisions, plans and steps a guard stopped, by its rule (cool-down, budget, storm, window, store, ...).",
             ("loop", "reason"),
             registry=registry,
         )

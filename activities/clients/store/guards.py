@@ -1,14 +1,19 @@
 """Guards: what keeps a knob from being touched now, the open incidents, and the loops' modes."""
 
-from sqlalchemy import Connection, exists, or_, select
+from collections.abc import Callable
 
-from activities.clients.store import audit, incidents, outcomes
+from sqlalchemy import Connection, delete, exists, or_, select
+
+from activities.clients.store import audit, incidents, outcomes, remediations
 from activities.clients.store.engine import Database, upsert
-from activities.clients.store.schema import knobs, modes
+from activities.clients.store.schema import knobs, modes, storms
 from activities.model.audit import AuditEntry
+from activities.model.decision import Block
 from activities.model.guards import GuardState, KnobGuard
 from activities.model.incident import Closed, Incident, Rung
 from activities.model.mode import Mode
+from activities.model.past import PastRemediation
+from activities.model.storm import Storm
 
 
 class Guards:
@@ -17,9 +22,47 @@ class Guards:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def state(self, charter: str) -> GuardState:
-        """Return the knobs that ever had a cool-down or are quarantined, and the open incidents with their rungs."""
-        return await self._database.read(lambda connection: _state(connection, charter))
+    async def state(self, charter: str, now: float) -> GuardState:
+        """Return what guards the knobs of a Charter at `now`.
+
+        The knobs that ever had a cool-down, are quarantined or were released, the open incidents with their rungs, the
+        remediations that began within the last day, and the loops in storm mode.
+        """
+        return await self._database.read(lambda connection: _state(connection, charter, now))
+
+    async def begin(
+        self, charter: str, past: PastRemediation, asked: Callable[[GuardState], Block | None]
+    ) -> Block | None:
+        """Note that a remediation begins, unless `asked` blocks it; return the block.
+
+        Asking and noting are one transaction: of two that begin at once, the second one sees the first.
+        """
+
+        def work(connection: Connection) -> Block | None:
+            block = asked(_state(connection, charter, past.began))
+            if block is None:
+                remediations.begin(connection, charter, past)
+            return block
+
+        return await self._database.write(work)
+
+    async def set_storm(self, charter: str, loop: str, storm: Storm | None, now: float) -> None:
+        """Set or end the storm of a loop. Entering and leaving it is one audit row each, of kind `storm`."""
+
+        def work(connection: Connection) -> None:
+            body = connection.scalar(select(storms.c.body).where(storms.c.loop == loop))
+            standing = None if body is None else Storm.model_validate_json(body)
+            if storm is not None:
+                upsert(connection, storms, {"loop": loop}, {"charter": charter, "body": storm.model_dump_json()})
+            elif standing is not None:
+                connection.execute(delete(storms).where(storms.c.loop == loop))
+            if standing is None and storm is not None:
+                audit.append(connection, AuditEntry(at=now, kind="storm", loop=loop, text=f"entered: {storm.why}"))
+            if standing is not None and storm is None:
+                text = f"left after {now - standing.since:.0f} s"
+                audit.append(connection, AuditEntry(at=now, kind="storm", loop=loop, text=text))
+
+        await self._database.write(work)
 
     async def open_incident(self, charter: str, knob: str, onset: float, now: float) -> Incident:
         """Return the knob's open incident, opened with `onset` if there is none; the onset of an open one stands."""
@@ -61,14 +104,19 @@ class Guards:
         await self._database.write(work)
 
     async def release(self, charter: str, knob: str, who: str, why: str, now: float) -> bool:
-        """Release the knob and write it into the audit; False if it was not quarantined, and then nothing changes."""
+        """Release a quarantined knob, and let nothing it did before `now` freeze it any more; the audit tells who did.
+
+        False if it is not quarantined and nothing was done to it within the last day: then nothing changes.
+        """
 
         def work(connection: Connection) -> bool:
             mine = (knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
-            loop = connection.scalar(select(knobs.c.loop).where(*mine))
+            past = [one.loop for one in remediations.lately(connection, charter, now) if one.knob == knob]
+            loop = connection.scalar(select(knobs.c.loop).where(*mine)) or next(reversed(past), None)
             if loop is None:
                 return False
-            upsert(connection, knobs, {"charter": charter, "knob": knob}, {"quarantined": False, "quarantine_why": ""})
+            values = {"loop": loop, "quarantined": False, "quarantine_why": "", "released_at": now}
+            upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
             entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, who=who, text=f"released: {why}")
             audit.append(connection, entry)
             return True
@@ -116,8 +164,14 @@ def cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str)
         upsert(connection, knobs, key, values)
 
 
-def _state(connection: Connection, charter: str) -> GuardState:
-    guarded = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0)
+def _state(connection: Connection, charter: str, now: float) -> GuardState:
+    guarded = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0, knobs.c.released_at > 0)
     query = select(knobs).where(knobs.c.charter == charter, guarded).order_by(knobs.c.knob)
     found = tuple(KnobGuard(**row) for row in connection.execute(query).mappings())
-    return GuardState(knobs=found, incidents=incidents.still_open(connection, charter))
+    bodies = connection.scalars(select(storms.c.body).where(storms.c.charter == charter).order_by(storms.c.loop))
+    return GuardState(
+        knobs=found,
+        incidents=incidents.still_open(connection, charter),
+        past=remediations.lately(connection, charter, now),
+        storms=tuple(Storm.model_validate_json(body) for body in bodies),
+    )

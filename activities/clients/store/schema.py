@@ -110,6 +110,7 @@ knobs = Table(
     Column("cooldown_why", String, nullable=False, default=""),
     Column("quarantined", Boolean, nullable=False, default=False),
     Column("quarantine_why", String, nullable=False, default=""),
+    Column("released_at", Double, nullable=False, default=0.0, server_default="0"),
 )
 
 incidents = Table(
@@ -172,6 +173,24 @@ shadows = Table(
     Column("scored", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     Index("shadows_by_loop", "loop", "scored", "due_at"),
+)
+
+remediations = Table(
+    "remediations",
+    metadata,
+    Column("plan_id", String, primary_key=True),
+    Column("charter", String, nullable=False),
+    Column("began", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("remediations_by_charter", "charter", "began"),
+)
+
+storms = Table(
+    "storms",
+    metadata,
+    Column("loop", String, primary_key=True),
+    Column("charter", String, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 modes = Table(

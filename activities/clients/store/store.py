@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from activities.clients.store import audit as audit_rows
 from activities.clients.store import autonomy as trust_rows
 from activities.clients.store import guards as guard_rows
-from activities.clients.store import incidents
+from activities.clients.store import incidents, remediations
 from activities.clients.store import outcomes as outcome_rows
 from activities.clients.store.audit import Audit
 from activities.clients.store.autonomy import Trust
@@ -86,6 +86,7 @@ def _finish(connection: Connection, ending: Ending) -> Outcome:
     if ending.quarantine_why:
         guard_rows.quarantine(connection, outcome.charter, outcome.knob, outcome.loop, ending.quarantine_why)
     incidents.end_rung(connection, outcome.plan_id, outcome.ending)
+    remediations.end(connection, outcome)
     if ending.close_incident:
         incidents.close_of_plan(connection, outcome.plan_id, outcome.at)
     if ending.mark:

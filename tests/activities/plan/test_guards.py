@@ -6,10 +6,10 @@ from activities.model.action import Action, ActionType
 from activities.model.charter import Committee
 from activities.model.guards import GuardState, KnobGuard
 from activities.model.mode import Mode, ModeName, under
+from activities.plan.conditions import Conditions
 from activities.plan.guards import (
     LASTING,
     PASSING,
-    Conditions,
     allowed,
     confidence,
     cool_down,

@@ -14,7 +14,7 @@ A, B = "a" * 12, "b" * 12
 
 async def test_nothing_is_guarded(store: Store):
     """An empty store guards nothing and has no mode."""
-    assert await store.guards.state("charter") == GuardState()
+    assert await store.guards.state("charter", 0.0) == GuardState()
     assert await store.guards.mode("charter") is None
 
 
@@ -25,8 +25,8 @@ async def test_the_first_rung_opens_the_incident(store: Store):
     assert first.incident_id == second.incident_id == incident_id("charter", "committee", 1000.0)
     assert (second.onset, second.opened_at, second.seen_at) == (1000.0, 1010.0, 1110.0)
     assert [r.plan_id for r in second.rungs] == [A, B]
-    assert (await store.guards.state("charter")).incidents == (second,)
-    assert (await store.guards.state("other")).incidents == ()
+    assert (await store.guards.state("charter", 0.0)).incidents == (second,)
+    assert (await store.guards.state("other", 0.0)).incidents == ()
 
 
 async def test_an_incident_is_opened_once(store: Store):
@@ -69,19 +69,20 @@ async def test_quiet_incidents_close(store: Store):
     assert await store.guards.close_quiet("charter", 1300.0) == 0
     assert await store.guards.close_quiet("other", 5000.0) == 0
     assert await store.guards.close_quiet("charter", 1300.1) == 1
-    assert (await store.guards.state("charter")).incidents == ()
+    assert (await store.guards.state("charter", 0.0)).incidents == ()
     await store.guards.seen("charter", "committee", 1400.0)
-    assert (await store.guards.state("charter")).incidents == ()
+    assert (await store.guards.state("charter", 0.0)).incidents == ()
 
 
 async def test_quarantine_and_release(store: Store):
     """Both are in the audit of the loop that asked; releasing what is free is not a change."""
     assert await store.guards.release("charter", "committee", "ann", "checked", 1000.0) is False
     await store.guards.quarantine("charter", "committee", "loop-1", "undo failed", 1010.0)
-    guard = (await store.guards.state("charter")).knob("committee")
+    guard = (await store.guards.state("charter", 0.0)).knob("committee")
     assert (guard.quarantined, guard.quarantine_why) == (True, "undo failed")
     assert await store.guards.release("charter", "committee", "ann", "checked", 1020.0) is True
-    assert await store.guards.state("charter") == GuardState()
+    free = (await store.guards.state("charter", 0.0)).knob("committee")
+    assert (free.quarantined, free.quarantine_why, free.released_at) == (False, "", 1020.0)
     rows = await store.audit.of_loop("loop-1")
     assert [(r.kind, r.at, r.who, r.text) for r in rows] == [
         ("quarantine", 1010.0, "", "quarantined: undo failed"),
@@ -93,7 +94,7 @@ async def test_a_release_leaves_the_cool_down(store: Store):
     """Releasing a knob does not end its rest."""
     await store.finish(ending(A, cooldown_until=2000.0, quarantine_why="undo failed"))
     await store.guards.release("charter", "committee", "ann", "checked", 1200.0)
-    guard = (await store.guards.state("charter")).knob("committee")
+    guard = (await store.guards.state("charter", 0.0)).knob("committee")
     assert (guard.quarantined, guard.cooldown_until) == (False, 2000.0)
 
 
@@ -115,7 +116,7 @@ async def test_a_plan_that_applied_nothing_may_start_again(store: Store):
     await store.finish(Ending(outcome=outcome(A, ending="stale", seconds=None)))
     await store.guards.start_rung("charter", "committee", 1000.0, 1020.0, rung(A))
     assert await store.outcomes.of_plan(A) is None
-    [incident] = (await store.guards.state("charter")).incidents
+    [incident] = (await store.guards.state("charter", 0.0)).incidents
     assert [r.ending for r in incident.rungs] == [""]
     assert (await store.finish(ending(A))).ending == "fixed"
 

@@ -194,7 +194,7 @@ async def test_a_cancelled_write_happens_wholly_or_not_at_all(store: Store):
     written = await store.finish(ending(cooldown_until=2000.0))
     assert written == ending().outcome
     assert len(await store.audit.of_plan("a" * 12)) == 1
-    assert (await store.guards.state("charter")).knob("committee").cooldown_until == 2000.0
+    assert (await store.guards.state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
 
 
 async def test_ready(store: Store):

@@ -27,7 +27,7 @@ async def test_an_ending_changes_everything_at_once(store: Store):
     await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung())
     change = ending(cooldown_until=2000.0, cooldown_why="fixed", quarantine_why="undo failed", close_incident=True)
     assert await store.finish(change) == change.outcome
-    state = await store.guards.state("charter")
+    state = await store.guards.state("charter", 0.0)
     guard = state.knob("committee")
     assert (guard.cooldown_until, guard.cooldown_why) == (2000.0, "fixed")
     assert (guard.quarantined, guard.quarantine_why) == (True, "undo failed")
@@ -41,7 +41,7 @@ async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
     """Without closing, the incident stays open and its rung tells how it ended."""
     await store.guards.start_rung("charter", "committee", 1000.0, 1010.0, rung())
     await store.finish(Ending(outcome=outcome(ending="no_effect", value=0.0, type=OutcomeType.INEFFECTIVE)))
-    incident = (await store.guards.state("charter")).incident("committee")
+    incident = (await store.guards.state("charter", 0.0)).incident("committee")
     assert incident is not None
     assert [r.ending for r in incident.rungs] == ["no_effect"]
 
@@ -51,7 +51,7 @@ async def test_a_repeat_changes_nothing(store: Store):
     first = await store.finish(ending(cooldown_until=2000.0))
     again = Ending(outcome=outcome(ending="worse", value=0.0), cooldown_until=9000.0)
     assert await store.finish(again) == first
-    guard = (await store.guards.state("charter")).knob("committee")
+    guard = (await store.guards.state("charter", 0.0)).knob("committee")
     assert (guard.cooldown_until, guard.quarantined) == (2000.0, False)
     assert len(await store.audit.of_plan("a" * 12)) == 1
     (record,) = (await store.outcomes.experience("charter")).records
@@ -63,7 +63,7 @@ async def test_what_turned_up_after_the_end_is_quarantined(store: Store):
     first = await store.finish(ending())
     late = Ending(outcome=outcome(ending="stopped", value=None), quarantine_why="a newer change stands")
     assert await store.finish(late) == await store.finish(late) == first
-    assert (await store.guards.state("charter")).knob("committee").quarantined
+    assert (await store.guards.state("charter", 0.0)).knob("committee").quarantined
     assert [row.kind for row in await store.audit.of_plan("a" * 12)] == ["ending", "quarantine"]
 
 
@@ -72,21 +72,21 @@ async def test_a_repeated_record_does_not_take_a_release_back(store: Store):
     await store.finish(ending(quarantine_why="undo failed"))
     await store.guards.release("charter", "committee", "ada", "repaired", 1200.0)
     await store.finish(ending(quarantine_why="undo failed"))
-    assert not (await store.guards.state("charter")).knob("committee").quarantined
+    assert not (await store.guards.state("charter", 0.0)).knob("committee").quarantined
 
 
 async def test_a_longer_cool_down_is_not_cut_short(store: Store):
     """An ending without a cool-down leaves the one that stands."""
     await store.finish(ending("a" * 12, cooldown_until=2000.0, cooldown_why="rolled back"))
     await store.finish(ending("b" * 12, cooldown_until=0.0))
-    assert (await store.guards.state("charter")).knob("committee").cooldown_until == 2000.0
+    assert (await store.guards.state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
 
 
 async def test_an_ending_does_not_release_a_quarantine(store: Store):
     """Only a person releases: an ending without a quarantine leaves it."""
     await store.finish(ending("a" * 12, quarantine_why="undo failed"))
     await store.finish(ending("b" * 12))
-    assert (await store.guards.state("charter")).knob("committee").quarantine_why == "undo failed"
+    assert (await store.guards.state("charter", 0.0)).knob("committee").quarantine_why == "undo failed"
 
 
 async def test_exactly_once_when_twenty_finish_together(store: Store):

@@ -1,0 +1,52 @@
+"""The moment before a step is sent: what the guards are told, and asked once more."""
+
+from collections.abc import Callable
+
+from activities.model.decision import Block
+from activities.model.guards import GuardState
+from activities.model.mode import Mode
+from activities.model.past import PastRemediation
+from activities.model.plan import Plan
+from activities.plan.conditions import Conditions
+from activities.plan.guards import REQUESTED, UNDER_WAY, first_block
+from activities.plan.heading import sense, touched
+from activities.plan.settings import PlanSettings
+
+
+def begun(plan: Plan, at: float) -> PastRemediation:
+    """Return the remediation of a plan as the guards remember it, begun at `at` (unix seconds)."""
+    return PastRemediation(
+        plan_id=plan.plan_id,
+        loop=plan.loop,
+        knob=plan.knob,
+        cause=plan.cause.value,
+        component=plan.component,
+        actions=tuple(action.type for action in plan.actions),
+        sense=sense(plan.actions),
+        touched=touched(plan.actions),
+        began=at,
+    )
+
+
+def asking(plan: Plan, mode: Mode, settings: PlanSettings, at: float) -> Callable[[GuardState], Block | None]:
+    """Return the question which guard refuses the plan's next step at `at` (unix seconds), None if all let it pass.
+
+    Charter is not asked: what only it could tell is fenced by the knob's generation.
+    """
+
+    def asked(guards: GuardState) -> Block | None:
+        conditions = Conditions(
+            at=at,
+            mode=mode,
+            guards=guards,
+            committee=None,
+            settings=settings,
+            loop=plan.loop,
+            components=plan.watched,
+            trouble=(plan.cause.value, plan.component),
+            plan_id=plan.plan_id,
+            storm=guards.storm(plan.loop),
+        )
+        return first_block(REQUESTED if plan.requested_by else UNDER_WAY, plan.actions, conditions)
+
+    return asked

@@ -1,0 +1,66 @@
+"""Which way an action goes: towards safety or away from it, forth or back.
+
+Fast towards safety, slowly away from it: what adds capacity or takes load off may be done at once, what takes
+capacity or protection away has to wait.
+"""
+
+from enum import StrEnum
+
+from activities.model.action import Action, ActionType, Route
+
+
+class Heading(StrEnum):
+    """Where an action leads, if the picture it was chosen upon is wrong."""
+
+    TOWARDS = "towards safety"
+    NEITHER = "neither"
+    AWAY = "away from safety"
+
+
+SAFE = frozenset(
+    {
+        ActionType.SCALE_UP,
+        ActionType.THROTTLE_REQUESTS,
+        ActionType.REBALANCE_LOAD,
+        ActionType.APPLY_POLICY,
+    }
+)
+"""More capacity, less load, or a policy a person has named as known to be good: each costs little if it was wrong."""
+
+UNSAFE = frozenset({ActionType.SCALE_DOWN, ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE})
+"""Less capacity, or Charter's own protection switched off."""
+
+
+def heading(actions: tuple[Action, ...]) -> Heading:
+    """Return where the actions lead: away if any does, towards only if all do."""
+    each = {_heading(action) for action in actions}
+    if Heading.AWAY in each:
+        return Heading.AWAY
+    return Heading.TOWARDS if each == {Heading.TOWARDS} else Heading.NEITHER
+
+
+def sense(actions: tuple[Action, ...]) -> int:
+    """Return which way the actions turn their knob: 1 forth, −1 back, 0 neither; the first that turns it decides."""
+    return next((turned for action in actions if (turned := _sense(action))), 0)
+
+
+def touched(actions: tuple[Action, ...]) -> tuple[str, ...]:
+    """Return the components the actions act upon, sorted; "*" stands for all of them.
+
+    A change of the committee's size is one place, named by its knob.
+    """
+    return tuple(sorted({a.component or (a.knob if a.route is Route.SCALE else "*") for a in actions}))
+
+
+def _heading(action: Action) -> Heading:
+    if action.type in UNSAFE:
+        return Heading.TOWARDS if action.rollback_of else Heading.AWAY
+    if action.type in SAFE and not action.rollback_of:
+        return Heading.TOWARDS
+    return Heading.NEITHER
+
+
+def _sense(action: Action) -> int:
+    if action.rollback_of or action.type is ActionType.SCALE_DOWN:
+        return -1
+    return 0 if action.type is ActionType.RESTART_SERVICE else 1
