@@ -71,8 +71,9 @@ fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole se
 bench-quality: $(READY) ## decisions on labelled recordings (MAPEK_RECORDINGS=folder) beside a plain rival
 	@$(PY) -m tests.bench.quality $(if $(JSON),--json $(JSON))
 
-reference: $(READY) ## write the reference of HTTP, command line, configuration and metrics anew
+reference: $(READY) ## write anew what is generated: the reference pages and the dashboards
 	@$(PY) -m deploy.reference
+	@$(PY) -m deploy.grafana
 
 requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)
 	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \

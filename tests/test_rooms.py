@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "workflows": {"activities"},
     "worker": {"activities", "workflows"},
     "deploy.charter": set(),
+    "deploy.grafana": set(),
     "deploy.reference": {"activities", "workflows", "worker"},
     "deploy.local": {"activities", "workflows", "worker"},
 }

@@ -41,6 +41,7 @@ from worker.http.probes import Probe, Probes
 from worker.http.service import ServiceState, app, view_gate
 from worker.http.webhook import Delivery, Webhook
 from worker.interceptor import MapekInterceptor
+from workflows import names
 
 STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply"}
 """A component of `/health` and the activity that tells when it last ran."""
@@ -110,6 +111,7 @@ async def assemble(
             switch=KillSwitch(config.kill_switch_file, os.environ),
         )
         metrics, last_run = Metrics(CollectorRegistry()), LastRun()
+        metrics.begin((loop.name for loop in config.loops), (names.QUEUE, names.VERIFY_QUEUE))
         workers: list[Worker] = []
         probes = {
             **{name: component(workers, last_run, activity) for name, activity in STEPS.items()},

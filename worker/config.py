@@ -105,7 +105,7 @@ class Config(Settings):
             "Prometheus": loop.monitor.prometheus_url,
             "health": f"{self.mapek_url}/health",
         }
-        return " · ".join(f"[{name}]({url})" for name, url in known.items() if url)
+        return " · ".join(f"[{name}]({url.replace('{loop}', loop.name)})" for name, url in known.items() if url)
 
     def loop(self, name: str) -> LoopSettings:
         """Return the loop of that name.

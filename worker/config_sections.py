@@ -131,7 +131,7 @@ class TemporalSettings(Settings):
 
 
 class LinksSettings(Settings):
-    """Where the Temporal UI points people to, beside Prometheus. Empty: no such link."""
+    """Where the Temporal UI points people to, beside Prometheus. Empty: no such link; `{loop}` is the loop's name."""
 
     grafana: str = ""
     runbook: str = ""

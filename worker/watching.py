@@ -20,8 +20,6 @@ TASK_SECONDS = 1.0
 MEASUREMENTS = 50_000
 """Measurements the SDK keeps until they are read."""
 
-_TASK_FAILED = "temporal_workflow_task_execution_failed"
-
 
 async def watch_store(parts: Parts, metrics: Metrics) -> None:
     """Keep modes, quarantined knobs and the incidents' times up to date, for ever."""
@@ -52,15 +50,31 @@ async def look(loop: LoopParts, parts: Parts, metrics: Metrics) -> None:
 
 
 async def watch_tasks(measured: MetricBuffer, metrics: Metrics) -> None:
-    """Count the workflow tasks that fail, for ever. Everything else the SDK measures is let go."""
+    """Take over, for ever, what of the SDK's measurements tells whether this worker keeps up. The rest is let go."""
     while True:
-        count_failures(measured.retrieve_updates(), metrics)
+        note(measured.retrieve_updates(), metrics)
         await asyncio.sleep(TASK_SECONDS)
 
 
-def count_failures(updates: Iterable[BufferedMetricUpdate], metrics: Metrics) -> None:
-    """Add the failed workflow tasks among the measurements."""
+def note(updates: Iterable[BufferedMetricUpdate], metrics: Metrics) -> None:
+    """Take over the measurements among the updates that are shown; the SDK measures times in milliseconds."""
     for update in updates:
-        if update.metric.name == _TASK_FAILED:
-            queue = str(update.attributes.get("task_queue", ""))
-            metrics.workflow_task_failures.labels(queue).inc(update.value)
+        at = {name: str(value) for name, value in update.attributes.items()}
+        queue = at.get("task_queue", "")
+        match update.metric.name.removeprefix("temporal_"):
+            case "workflow_task_execution_failed":
+                metrics.workflow_task_failures.labels(queue).inc(update.value)
+            case "workflow_task_schedule_to_start_latency":
+                metrics.task_wait.labels(queue, "workflow").observe(update.value / 1000)
+            case "activity_schedule_to_start_latency":
+                metrics.task_wait.labels(queue, "activity").observe(update.value / 1000)
+            case "worker_task_slots_available":
+                metrics.slots.labels(queue, at.get("worker_type", "")).set(update.value)
+            case "num_pollers":
+                metrics.pollers.labels(queue, at.get("poller_type", "")).set(update.value)
+            case "sticky_cache_size":
+                metrics.cached_workflows.labels(queue).set(update.value)
+            case "request_failure" | "long_request_failure":
+                metrics.request_failures.labels(at.get("operation", "")).inc(update.value)
+            case _:
+                pass

@@ -19,7 +19,7 @@ FIRST = ("few-validators", WORSENED[0])
 """Played first, because two test files need them."""
 
 USERS: Mapping[str, frozenset[str]] = {
-    "gallery": frozenset({"test_healing", "test_budgets"}),
+    "gallery": frozenset({"test_healing", "test_budgets", "test_dashboards"}),
     "demo": frozenset({"test_demo"}),
     "real_period": frozenset({"test_real_period"}),
 }

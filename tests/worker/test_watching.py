@@ -24,7 +24,7 @@ from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
 from tests.end_to_end.waiting import wait_until
 from worker.http.metrics import Metrics
-from worker.watching import MEASUREMENTS, count_failures, look
+from worker.watching import MEASUREMENTS, look, note
 
 
 @pytest.fixture
@@ -88,13 +88,37 @@ class Update:
     attributes: dict[str, Any] = field(default_factory=lambda: {"task_queue": "mapek"})
 
 
-def test_only_failures_are_counted() -> None:
-    """Everything else the SDK measures is let go."""
+def test_what_is_taken_over() -> None:
+    """Failures are counted, waits come in milliseconds and are shown in seconds; what is not named is let go."""
     metrics = Metrics(CollectorRegistry())
-    count_failures(
-        [Update(Metric("temporal_request")), Update(Metric("temporal_workflow_task_execution_failed"), 2)], metrics
+    failed, waited = "temporal_workflow_task_execution_failed", "temporal_activity_schedule_to_start_latency"
+    queue = {"task_queue": "mapek"}
+    slots = {**queue, "worker_type": "ActivityWorker"}
+    note(
+        [
+            Update(Metric("temporal_request")),
+            Update(Metric(failed), 2),
+            Update(Metric(waited), 1500),
+            Update(Metric("temporal_worker_task_slots_available"), 7, slots),
+            Update(Metric("temporal_long_request_failure"), 3, {"operation": "PollActivityTaskQueue"}),
+        ],
+        metrics,
     )
-    assert metrics.registry.get_sample_value("mapek_workflow_task_failures_total", {"task_queue": "mapek"}) == 2
+    shown = metrics.registry.get_sample_value
+    assert shown("mapek_workflow_task_failures_total", queue) == 2
+    assert shown("mapek_task_wait_seconds_sum", {**queue, "kind": "activity"}) == 1.5
+    assert shown("mapek_worker_slots_available", slots) == 7
+    assert shown("mapek_temporal_request_failures_total", {"operation": "PollActivityTaskQueue"}) == 3
+
+
+def test_what_is_shown_at_nought() -> None:
+    """A failed rollback, a failed task and an alert are at 0 before the first, so that the first is an increase."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.begin(["charter"], ["mapek"])
+    shown = metrics.registry.get_sample_value
+    assert shown("mapek_rollbacks_total", {"loop": "charter", "result": "failed"}) == 0
+    assert shown("mapek_workflow_task_failures_total", {"task_queue": "mapek"}) == 0
+    assert shown("mapek_alerts_received_total", {"status": "firing"}) == 0
 
 
 async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment) -> None:
@@ -107,7 +131,7 @@ async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment)
     )
 
     async def counted() -> float | None:
-        count_failures(measured.retrieve_updates(), metrics)
+        note(measured.retrieve_updates(), metrics)
         return metrics.registry.get_sample_value("mapek_workflow_task_failures_total", {"task_queue": "broken"})
 
     async with Worker(client, task_queue="broken", workflows=[Broken], workflow_runner=UnsandboxedWorkflowRunner()):

@@ -1,5 +1,7 @@
 """What the worker counts, under Prometheus's naming: base units, counters end in `_total`."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -152,3 +154,46 @@ class Metrics:
             ("task_queue",),
             registry=registry,
         )
+        self.task_wait = Histogram(
+            "mapek_task_wait_seconds",
+            "Seconds a task waited at Temporal until this worker took it, by kind: workflow or activity.",
+            ("task_queue", "kind"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.slots = Gauge(
+            "mapek_worker_slots_available",
+            "Tasks of a kind this worker could take at once beside those it works on; at 0 further ones wait.",
+            ("task_queue", "worker_type"),
+            registry=registry,
+        )
+        self.pollers = Gauge(
+            "mapek_worker_pollers",
+            "Requests for tasks this worker keeps open at Temporal, by kind of poller.",
+            ("task_queue", "poller_type"),
+            registry=registry,
+        )
+        self.cached_workflows = Gauge(
+            "mapek_worker_cached_workflows",
+            "Open workflows this worker remembers and need not replay.",
+            ("task_queue",),
+            registry=registry,
+        )
+        self.request_failures = Counter(
+            "mapek_temporal_request_failures_total",
+            "Calls of Temporal that failed, by operation; the SDK tries most of them again.",
+            ("operation",),
+            registry=registry,
+        )
+
+    def begin(self, loops: Iterable[str], queues: Iterable[str]) -> None:
+        """Show at 0 what would otherwise be born with its first event, of which no increase can be seen."""
+        for loop in loops:
+            for result in ("done", "nothing", "failed"):
+                self.rollbacks.labels(loop, result)
+            for outcome in ("fixed", "improved", "no_effect", "worse", "inconclusive", "rolled_back"):
+                self.remediations.labels(loop, outcome)
+        for queue in queues:
+            self.workflow_task_failures.labels(queue)
+        for status in ("firing", "resolved"):
+            self.alerts_received.labels(status)
