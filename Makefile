@@ -20,6 +20,7 @@ setup: $(READY) ## the virtual environment, and the servers' binaries where they
 	@$(PY) -m deploy.local setup
 
 test: setup ## lint, types and all tests, against the real servers
+	@$(PY) -m deploy.local setup --tools >/dev/null
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests"
 	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end
@@ -71,9 +72,10 @@ fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole se
 bench-quality: $(READY) ## decisions on labelled recordings (MAPEK_RECORDINGS=folder) beside a plain rival
 	@$(PY) -m tests.bench.quality $(if $(JSON),--json $(JSON))
 
-reference: $(READY) ## write anew what is generated: the reference pages and the dashboards
+reference: $(READY) ## write anew what is generated: the reference, the dashboards, the operator's rules
 	@$(PY) -m deploy.reference
 	@$(PY) -m deploy.grafana
+	@$(PY) -m deploy.kubernetes.rules
 
 requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)
 	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \

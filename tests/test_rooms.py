@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "worker": {"activities", "workflows"},
     "deploy.charter": set(),
     "deploy.grafana": set(),
+    "deploy.kubernetes": set(),
     "deploy.reference": {"activities", "workflows", "worker"},
     "deploy.local": {"activities", "workflows", "worker"},
 }

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     setup = commands.add_parser("setup", help="find or install the servers' binaries")
     setup.add_argument("--cluster", action="store_true", help="also those of a Temporal cluster (about 3 minutes)")
+    setup.add_argument("--tools", action="store_true", help="also what only tests need (about a minute)")
     for name, text, profile in (
         ("run", "start everything and keep it up until Ctrl-C", "real"),
         ("demo", "start everything, play the scripted incident, take everything down", "demo"),
@@ -81,7 +82,11 @@ async def _until_signal(command: Coroutine[Any, Any, int], name: str) -> int:
 
 
 async def _setup(options: argparse.Namespace) -> int:
-    wanted = binaries.NAMES if options.cluster else binaries.USUAL
+    wanted = (
+        *binaries.USUAL,
+        *(binaries.CLUSTER if options.cluster else ()),
+        *(binaries.TOOLS if options.tools else ()),
+    )
     for name, path in (await binaries.ensure(wanted, say=_say)).items():
         _say(f"{name:<18}{path}")
     return 0

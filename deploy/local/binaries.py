@@ -33,10 +33,13 @@ NAMES: dict[str, tuple[str, ...]] = {
     "initdb": ("initdb",),
     "temporal-server": ("temporal-server",),
     "temporal-sql-tool": ("temporal-sql-tool",),
+    "kustomize": ("kustomize",),
 }
 CLUSTER = ("temporal-server", "temporal-sql-tool")
 """Only a rehearsal of the cluster needs these, and they take minutes to build."""
-USUAL = tuple(name for name in NAMES if name not in CLUSTER)
+TOOLS = ("kustomize",)
+"""Only tests need these."""
+USUAL = tuple(name for name in NAMES if name not in (*CLUSTER, *TOOLS))
 
 
 @dataclass(frozen=True)
@@ -142,9 +145,11 @@ async def _check(package: Package, work: Path) -> None:
         path.chmod(0o755)
         try:
             environment = {**os.environ, **libraries(path)}
-            code = await process.run([str(path), "--version"], work / "output.log", _VERSION_BOUND, environment)
+            asked = [str(path), package.version_argument]
+            code = await process.run(asked, work / "output.log", _VERSION_BOUND, environment)
         except TimeoutError:
-            raise WayFailed(f"{binary} --version did not end within {_VERSION_BOUND:.0f} s") from None
+            told = f"{binary} {package.version_argument}"
+            raise WayFailed(f"{told} did not end within {_VERSION_BOUND:.0f} s") from None
         if code != 0:
             raise WayFailed(f"{binary} does not run on this machine (exit code {code})")
 

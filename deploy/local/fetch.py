@@ -67,7 +67,7 @@ async def go(package: Package, into: Path, say: Say) -> None:
     long = "about 3 minutes" if package.name.startswith("temporal") else "about a minute"
     say(f"{package.name}: building {package.version} from source, {long}, once")
     folders = {binary: package.go_commands.get(binary, f"cmd/{binary}") for binary in package.binaries}
-    commands = [f"{package.go_module}/{folder}@v{package.version}" for folder in folders.values()]
+    commands = [f"{package.go_module}/{folder}".rstrip("/") + f"@v{package.version}" for folder in folders.values()]
     life = asyncio.create_task(_signs_of_life(package.name, say))
     try:
         # Without symbol tables (-s -w) the linker is done sooner and the file is smaller.
@@ -75,7 +75,8 @@ async def go(package: Package, into: Path, say: Say) -> None:
     finally:
         life.cancel()
     for binary, folder in folders.items():
-        (into / Path(folder).name).rename(into / binary)
+        if folder:
+            (into / Path(folder).name).rename(into / binary)
 
 
 async def debian(package: Package, into: Path, say: Say) -> None:

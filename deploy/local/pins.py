@@ -15,8 +15,9 @@ class Package:
 
     `url` has the placeholders {os} and {arch}; `sha256` is keyed by platform ("linux-amd64").
     `go_module` and `debian` name it in the registries. What is empty or None is not offered that way.
-    `go_commands` are the folders of the module's commands where they are not cmd/<binary>; `debian_folder` is where
-    the binaries lie in Debian's packages.
+    `go_commands` are the folders of the module's commands where they are not cmd/<binary>, "" for its root;
+    `debian_folder` is where the binaries lie in Debian's packages. With `version_argument` each of them ends well if it
+    runs here at all.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Package:
     go_commands: Mapping[str, str] = field(default_factory=dict)
     debian: tuple[str, ...] = ()
     debian_folder: str = "usr/bin"
+    version_argument: str = "--version"
 
     @property
     def folder(self) -> str:
@@ -83,5 +85,13 @@ PACKAGES = (
         binaries=("temporal-server", "temporal-sql-tool"),
         go_module="go.temporal.io/server",
         go_commands={"temporal-server": "cmd/server", "temporal-sql-tool": "cmd/tools/sql"},
+    ),
+    Package(
+        name="kustomize",
+        version="5.7.1",
+        binaries=("kustomize",),
+        go_module="sigs.k8s.io/kustomize/kustomize/v5",
+        go_commands={"kustomize": ""},
+        version_argument="version",
     ),
 )

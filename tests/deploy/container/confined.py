@@ -53,7 +53,9 @@ def install_wheel(into: Path) -> None:
     build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheels), str(source)]
     subprocess.run([*pip, *build], check=True, capture_output=True)
     (wheel,) = wheels.glob("*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--prefix", str(into), str(wheel)], check=True)
+    # Left to itself pip takes the project out of this environment before it installs it elsewhere.
+    install = ["install", "--ignore-installed", "--no-deps", "--no-index", "--prefix", str(into), str(wheel)]
+    subprocess.run([*pip, *install], check=True)
 
 
 def confined(folder: Path, installed: Path, writable: Path, command: list[str]) -> list[str]:
