@@ -41,6 +41,8 @@ from worker.http.probes import Probe, Probes
 from worker.http.service import ServiceState, app, view_gate
 from worker.http.webhook import Delivery, Webhook
 from worker.interceptor import MapekInterceptor
+from worker.notifying import Sender
+from worker.reloading import Reloading
 from workflows import names
 
 STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply"}
@@ -60,6 +62,8 @@ class Assembly:
     interceptor: MapekInterceptor
     service: Starlette
     workers: list[Worker]
+    reloading: Reloading
+    sender: Sender
 
     async def check(self) -> None:
         """Return if what this process was promised is there.
@@ -100,11 +104,13 @@ async def assemble(
         stack.push_async_callback(http.close)
         store = await opening(config.store_address)
         stack.push_async_callback(store.close)
+
+        def made(loop: LoopSettings) -> LoopParts:
+            return replace(loop_parts(loop, http, config.alertmanager), limits=limits_of(loop, store))
+
+        loops = {loop.name: made(loop) for loop in config.loops}
         parts = Parts(
-            loops={
-                loop.name: replace(loop_parts(loop, http, config.alertmanager), limits=limits_of(loop, store))
-                for loop in config.loops
-            },
+            loops=loops,
             store=store,
             clock=time.time,
             worker=client.identity,
@@ -113,6 +119,7 @@ async def assemble(
         metrics, last_run = Metrics(CollectorRegistry()), LastRun()
         metrics.begin((loop.name for loop in config.loops), (names.QUEUE, names.VERIFY_QUEUE))
         workers: list[Worker] = []
+        reloading = Reloading(config, loops, made, store.audit, metrics, parts.clock, parts.worker)
         probes = {
             **{name: component(workers, last_run, activity) for name, activity in STEPS.items()},
             **remotes(config, client, parts, http),
@@ -125,6 +132,8 @@ async def assemble(
             interceptor=MapekInterceptor(metrics, last_run),
             service=app(service_state(config, metrics, Probes(probes), webhook(config, client, metrics))),
             workers=workers,
+            reloading=reloading,
+            sender=Sender(store.notices, lambda: reloading.config, metrics, parts.clock, os.environ),
         )
 
 

@@ -18,12 +18,14 @@ from activities.model.base import Settings
 from activities.model.component import Topology
 from activities.model.errors import ConfigurationError, NotFound
 from activities.monitor.settings import MonitorSettings
+from activities.notify.settings import NotifySettings
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
 from worker.config_alerts import alert_findings
 from worker.config_check import check, unknown_key
 from worker.config_file import Document, Place, read_document
 from worker.config_layers import SECRETS, apply_environment, apply_flags, apply_stack, read_stack
+from worker.config_notify import notify_findings
 from worker.config_rules import fleet_findings, loop_findings, service_findings, store_findings
 from worker.config_sections import (
     AlertmanagerSettings,
@@ -47,6 +49,7 @@ _PROCESS: Mapping[str, type[Settings]] = {
     "staging": StagingSettings,
     "temporal": TemporalSettings,
     "links": LinksSettings,
+    "notify": NotifySettings,
 }
 _DECIDING: Mapping[str, type[Settings]] = {
     "monitor": MonitorSettings,
@@ -73,6 +76,7 @@ class Config(Settings):
     staging: StagingSettings = StagingSettings()
     temporal: TemporalSettings = TemporalSettings()
     links: LinksSettings = LinksSettings()
+    notify: NotifySettings = NotifySettings()
     loops: tuple[LoopSettings, ...] = Field(default=(LoopSettings(),), min_length=1)
     state: Path = Path(".mapek")
     file: Path | None = None
@@ -195,7 +199,7 @@ def _built(document: Document, environ: Mapping[str, str], state: Path) -> Confi
     if document.problems or None in process.values():
         return None
     config = Config.model_validate({**process, "loops": loops, "state": state})
-    for place, text in _impossible(config, document):
+    for place, text in _impossible(config, document, environ):
         document.problem(place, text)
     return config
 
@@ -257,10 +261,11 @@ def _laid_over(below: Any, above: Any) -> Any:
     return {**merged, **{key: _laid_over(merged.get(key), value) for key, value in above.items()}}
 
 
-def _impossible(config: Config, document: Document) -> Iterator[tuple[Place, str]]:
+def _impossible(config: Config, document: Document, environ: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
     production = config.orchestrator.mode == "production"
     yield from service_findings(config.orchestrator, config.api, config.alertmanager, config.temporal)
     yield from alert_findings(config.alertmanager, config.api, [loop.name for loop in config.loops])
+    yield from notify_findings(config.notify, [loop.name for loop in config.loops], environ)
     yield from store_findings(config.loops, production)
     yield from fleet_findings(config.loops)
     for index, loop in enumerate(config.loops):

@@ -1,10 +1,11 @@
 """Secrets by file or environment, read when they are used: a rotated one is picked up, and none lies in a setting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from activities.execute.settings import ExecuteSettings
 from activities.model.errors import ConfigurationError
+from activities.notify.settings import TargetSettings
 
 MAX_BYTES = 4096
 
@@ -36,3 +37,21 @@ def charter_token(execute: ExecuteSettings) -> Callable[[], str]:
 def token_of(path: Path | None) -> Callable[[], str]:
     """Return what reads the token file at each call; without a file it gives ""."""
     return (lambda: read_secret(path)) if path is not None else str
+
+
+def notify_variable(name: str, what: str) -> str:
+    """Return the variable that holds a target's address or token: `MAPEK_NOTIFY_OPS_TOKEN`."""
+    return f"MAPEK_NOTIFY_{name.upper().replace('-', '_')}_{what.upper()}"
+
+
+def notify_secret(target: TargetSettings, what: str, environ: Mapping[str, str]) -> str:
+    """Return a target's address or token: the environment's, else the file's, else the configured address, else "".
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    given = environ.get(notify_variable(target.name, what), "").strip()
+    file = target.address_file if what == "address" else target.token_file
+    if given or file is None:
+        return given or (target.address if what == "address" else "")
+    return read_secret(file)

@@ -52,8 +52,9 @@ VERIFICATIONS = 200
 """Verifications at once: they mostly sleep."""
 
 
-async def run(config: Config, assembling: Assembling = assemble) -> int:
-    """Run the worker until SIGINT or SIGTERM. Returns 0. `assembling` makes everything it works with.
+async def run(config: Config, assembling: Assembling = assemble, reload: Callable[[], Config] | None = None) -> int:
+    """Run the worker until SIGINT or SIGTERM. Returns 0. `assembling` makes everything it works with,
+    `reload` reads the configuration again when its file has changed.
 
     Raises:
         ConfigurationError: something a person has to mend first; the message names the command.
@@ -74,6 +75,9 @@ async def run(config: Config, assembling: Assembling = assemble) -> int:
         await stack.enter_async_context(in_background(watch_schedules(client, names_of(config), assembly.metrics)))
         await stack.enter_async_context(in_background(watch_store(assembly.parts, assembly.metrics)))
         await stack.enter_async_context(in_background(watch_tasks(measured, assembly.metrics)))
+        await stack.enter_async_context(in_background(assembly.sender.run()))
+        if reload is not None:
+            await stack.enter_async_context(in_background(assembly.reloading.watch(reload)))
         log.info("worker %s serves %s", client.identity, ", ".join(names_of(config)))
         await stop.wait()
         log.info("stopping: running activities have %d s to end", GRACE.total_seconds())

@@ -7,6 +7,9 @@ from urllib.parse import quote
 from activities.model.promql import promql
 
 _REGEX = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_EMPHASIS = re.compile(r"[*_~`@]")
+_SLACK_URL = re.compile(r"[<>|\s]")
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&:@/=]")
 
 
@@ -18,6 +21,20 @@ def promql_regex(value: str) -> str:
 def markdown(value: str) -> str:
     """Return `value` as one line of Markdown that renders as the same plain text: no link, mention, image or HTML."""
     return _MARKDOWN.sub(lambda found: "\\" + found.group(), terminal(value))
+
+
+def slack(value: str) -> str:
+    """Return `value` as one line of Slack's mrkdwn that shows as the same plain text: no link, mention or emphasis.
+
+    Slack knows no escape for its marks of emphasis; an invisible sign before each keeps it from being one.
+    """
+    safe = "".join(_SLACK.get(sign, sign) for sign in terminal(value))
+    return _EMPHASIS.sub("\u200b\\g<0>", safe)
+
+
+def slack_link(name: str, url: str) -> str:
+    """Return a link in Slack's mrkdwn; `url` must come from the configuration."""
+    return f"<{_SLACK_URL.sub('', url)}|{slack(name).replace('|', ' ')}>"
 
 
 def terminal(value: str) -> str:

@@ -33,6 +33,7 @@ from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Rej
 from activities.model.guards import GuardState
 from activities.model.incident import Rung
 from activities.model.mode import in_force, under
+from activities.model.notice import NoticeKind
 from activities.model.plan import Plan
 from activities.model.remediation import (
     Applied,
@@ -48,6 +49,7 @@ from activities.model.snapshot import AnalysisInput
 from activities.monitor.activity import listen, silenced
 from activities.monitor.judgement import judge
 from activities.monitor.ours import done_keys
+from activities.notify.telling import of_waiting
 from activities.parts import Parts
 from activities.plan.guards import costs_quorum
 
@@ -77,7 +79,11 @@ class ExecuteActivities:
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
             if request.answer:
-                await self.store.audit.append_once(entry_of(request.answer, plan, self.parts.clock()))
+                entry = entry_of(request.answer, plan, self.parts.clock())
+                await self.store.audit.append_once(entry)
+                await self.store.notices.close(
+                    plan.plan_id, (NoticeKind.APPROVAL,), f"{entry.text}, by {entry.who}", entry.at
+                )
             facts = await self.facts(plan, approved=request.answer is not None)
             prepared = check(plan, facts)
             if request.leftover or prepared.ending:
@@ -87,6 +93,8 @@ class ExecuteActivities:
                 return prepared.model_copy(update={"ending": "failed", "headline": clipped(refusal)})
             rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
             await self.store.guards.start_rung(plan.charter, plan.knob, plan.onset, facts.at, rung)
+            if prepared.needs_approval:
+                await self.store.notices.open(of_waiting(plan, prepared, facts.at))
             return prepared
 
     async def facts(self, plan: Plan, *, approved: bool) -> Facts:

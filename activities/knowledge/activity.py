@@ -6,9 +6,12 @@ from activities.knowledge.autonomy import mark_of
 from activities.knowledge.classify import classify
 from activities.knowledge.cooldown import cool_down
 from activities.knowledge.decided import entry_of
+from activities.model.base import headed
+from activities.model.notice import NoticeKind
 from activities.model.outcome import Ending, Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import Recorded, RecordRequest, ReleaseRequest
+from activities.notify.telling import of_ending
 from activities.parts import Parts
 
 CLOSING = frozenset({"fixed", "recovered"})
@@ -45,6 +48,7 @@ class KnowledgeActivities:
                 mark=None if plan.requested_by else mark_of(outcome.type, bool(request.undo_failed)),
             )
         )
+        await self.tell(plan, request, now)
         return Recorded(
             headline=stands.headline,
             ending=stands.ending,
@@ -52,6 +56,13 @@ class KnowledgeActivities:
             quarantined=bool(request.undo_failed),
             loop=plan.loop,
         )
+
+    async def tell(self, plan: Plan, request: RecordRequest, now: float) -> None:
+        """Tell people that nobody has to answer any more, and of what only a person can put right."""
+        notices = self.parts.store.notices
+        await notices.close(plan.plan_id, (NoticeKind.APPROVAL,), headed(request.ending, request.headline), now)
+        for notice in of_ending(plan, request, now):
+            await notices.open(notice)
 
     @activity.defn(name="release")
     async def release(self, request: ReleaseRequest) -> None:

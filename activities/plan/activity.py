@@ -13,6 +13,7 @@ from activities.model.mode import in_force, under
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.monitor.ours import done_keys
+from activities.notify.telling import of_decision
 from activities.parts import Parts
 from activities.plan.autonomy import shadow_of
 from activities.settings import LoopSettings
@@ -89,6 +90,8 @@ class PlanActivities:
                 await store.trust.keep(shadow_of(plan, now))
         if decision.storm != snapshot.guards.storm(snapshot.loop):
             await store.guards.set_storm(snapshot.charter, snapshot.loop, decision.storm, now)
+        for notice in of_decision(decision, snapshot.loop, snapshot.cycle_id, now):
+            await store.notices.open(notice)
         considered = {candidate.knob for candidate in decision.candidates}
         for incident in snapshot.guards.incidents:
             if incident.knob in considered:

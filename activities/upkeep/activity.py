@@ -12,6 +12,7 @@ from activities.model.audit import AuditEntry
 from activities.model.cycle import PlanBrief
 from activities.model.errors import MapekError
 from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
+from activities.model.notice import NoticeKind
 from activities.model.plan import Plan
 from activities.model.remediation import Yield
 from activities.model.usual import AdaptiveLimits
@@ -50,6 +51,7 @@ class UpkeepActivities:
             yielding = await self.recovered(request.loop)
             await self.score(request.loop)
             await self.tell_trust(request.loop)
+            await self.close_notices(request.loop, settings.charter)
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
             told = await self.learn(request.loop, now)
@@ -163,6 +165,17 @@ class UpkeepActivities:
         for line in changes(before, earned(evidence, settings.first_level, rules)):
             await self.store.audit.append(AuditEntry(at=self.parts.clock(), kind="autonomy", loop=loop, text=line))
         await trust.told(loop, fresh)
+
+    async def close_notices(self, loop: str, charter: str) -> None:
+        """Close what people were told of and is over: not seen any more, released, or ended without telling so."""
+        notices, now = self.store.notices, self.parts.clock()
+        await notices.close_quiet(loop, now - QUIET, now)
+        guards = await self.store.guards.state(charter, now)
+        for notice in await notices.open_now(loop):
+            if notice.kind is NoticeKind.QUARANTINE and not guards.knob(notice.knob).quarantined:
+                await notices.close(notice.plan, (notice.kind,), "released", now)
+            elif notice.kind is NoticeKind.APPROVAL and (ended := await self.store.outcomes.of_plan(notice.plan)):
+                await notices.close(notice.plan, (notice.kind,), ended.ending, now)
 
     async def waits(self, plan: Plan) -> bool:
         """Tell whether the plan's remediation runs and has not touched Charter yet."""

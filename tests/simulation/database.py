@@ -11,6 +11,7 @@ from activities.clients.store.audit import Audit
 from activities.clients.store.autonomy import Trust
 from activities.clients.store.engine import WRITES, Database, mapped, new_engine
 from activities.clients.store.guards import Guards
+from activities.clients.store.notices import Notices
 from activities.clients.store.outcomes import Outcomes
 from activities.clients.store.plans import Plans
 from activities.clients.store.snapshots import Snapshots
@@ -63,4 +64,5 @@ def store_of(pass_point: Pass) -> Store:
         audit=Audit(database),
         guards=Guards(database),
         trust=Trust(database),
+        notices=Notices(database),
     )

@@ -141,6 +141,8 @@ CHANGES: list[tuple[str, Any]] = [
     ("staging.simulate_failures", 0.2),
     ("staging.verbose_logging", True),
     ("staging.collect_metrics", False),
+    ("notify.targets", [{"name": "ops", "kind": "webhook", "address": "https://ops.example/in", "loops": ["charter"]}]),
+    ("notify.targets", [{"name": "ops", "kind": "slack", "address_file": "/run/secrets/chat", "kinds": ["storm"]}]),
     ("temporal.address", "10.0.0.1:7233"),
     ("temporal.namespace", "mapek"),
     ("temporal.ui_url", "http://10.0.0.1:8233"),

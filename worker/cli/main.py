@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
-from worker.cli import alert, autonomy, backtest, cycle, decide, doctor, explain, look, process, show, undo
+from worker.cli import alert, autonomy, backtest, cycle, decide, doctor, explain, look, notify, process, show, undo
 from worker.cli.session import Session
 from worker.config_file import Place
 
@@ -84,6 +84,7 @@ app = typer.Typer(
     rich_markup_mode=MARKUP,
 )
 alert_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="Alerts.")
+notify_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="Messages to people.")
 config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="The configuration.")
 
 Address = Annotated[str | None, typer.Option(metavar="URL", help="Instead of what the configuration says.")]
@@ -133,6 +134,8 @@ app.command("backtest")(backtest.backtest)
 app.command("doctor")(doctor.doctor)
 alert_app.command("inject")(alert.inject)
 app.add_typer(alert_app, name="alert")
+notify_app.command("test")(notify.try_out)
+app.add_typer(notify_app, name="notify")
 config_app.command("check")(process.check)
 app.add_typer(config_app, name="config")
 

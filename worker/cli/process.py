@@ -22,7 +22,7 @@ def worker(ctx: typer.Context) -> None:
         show.note(note)
     # Loaded only here: it brings everything a worker needs, and the other verbs answer sooner without.
     main = importlib.import_module("worker.main")
-    code = asyncio.run(main.run(config))
+    code = asyncio.run(main.run(config, reload=of(ctx).reload))
     if code:
         raise typer.Exit(code)
 

@@ -60,6 +60,10 @@ class Session:
     @functools.cached_property
     def config(self) -> Config:
         """The configuration. Raises ConfigurationError."""
+        return self.reload()
+
+    def reload(self) -> Config:
+        """Return the configuration as it is now. Raises ConfigurationError."""
         return load(self.file, state=self.state, flags=self.flags)
 
     def loop(self, name: str) -> LoopSettings:

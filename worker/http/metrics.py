@@ -118,6 +118,18 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.notices = Counter(
+            "mapek_notifications_total",
+            "Attempts to tell people something, by target and by result: sent or failed (tried again later).",
+            ("target", "result"),
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "mapek_config_reloads_total",
+            "Changes of the configuration file, by result: taken, or refused (the last good one stays).",
+            ("result",),
+            registry=registry,
+        )
         self.mode = Gauge(
             "mapek_mode",
             "1 for the mode a loop is in (act, observe, stopped), 0 for the others.",

@@ -193,6 +193,35 @@ storms = Table(
     Column("body", Text, nullable=False),
 )
 
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("loop", String, nullable=False),
+    Column("plan_id", String, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("closed_at", Double),
+    # Rises with every change that a target which can update its message has to be told.
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("notices_by_loop", "loop", "closed_at"),
+    Index("notices_by_plan", "plan_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("notice_id", Integer, primary_key=True, autoincrement=False),
+    Column("target", String, primary_key=True),
+    # The version the target has, 0 for none.
+    Column("version", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Double, nullable=False),
+)
+
 modes = Table(
     "modes",
     metadata,

@@ -16,6 +16,7 @@ from activities.clients.store.autonomy import Trust
 from activities.clients.store.engine import Database
 from activities.clients.store.guards import Guards
 from activities.clients.store.migrate import open_database
+from activities.clients.store.notices import Notices
 from activities.clients.store.outcomes import Outcomes
 from activities.clients.store.plans import Plans
 from activities.clients.store.snapshots import Snapshots
@@ -36,6 +37,7 @@ class Store:
     audit: Audit
     guards: Guards
     trust: Trust
+    notices: Notices
 
     async def finish(self, ending: Ending) -> Outcome:
         """Write a remediation's end in one transaction and return the outcome that stands for its plan.
@@ -69,6 +71,7 @@ async def open_store(address: str | Path, busy_seconds: float = 5.0) -> Store:
         audit=Audit(database),
         guards=Guards(database),
         trust=Trust(database),
+        notices=Notices(database),
     )
 
 

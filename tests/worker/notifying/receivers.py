@@ -1,0 +1,88 @@
+"""Real receivers on loopback: an HTTP server that takes what is posted, and a small SMTP server."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Posts:
+    """What was posted. `status` is answered after `delay` seconds; `hang` keeps the connection open for ever."""
+
+    port: int = 0
+    status: int = 200
+    hang: bool = False
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take one request."""
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            if self.hang:
+                await asyncio.sleep(3600)
+            self.paths.append(head.split()[1])
+            self.headers.append(headers)
+            self.bodies.append(json.loads(body))
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % self.status)
+            await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def http_receiver(**kind: Any) -> AsyncIterator[Posts]:
+    """Give a receiver of posts."""
+    posts = Posts(**kind)
+    server = await asyncio.start_server(posts.serve, "127.0.0.1", 0)
+    posts.port = server.sockets[0].getsockname()[1]
+    try:
+        yield posts
+    finally:
+        # Not waited for: a connection that hangs would be waited for in vain.
+        server.close()
+
+
+@dataclass
+class Mails:
+    """What was mailed: (recipients, text)."""
+
+    port: int = 0
+    letters: list[tuple[list[str], str]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hold one conversation as RFC 5321 wants it, without any extension."""
+        recipients: list[str] = []
+        writer.write(b"220 loopback ESMTP\r\n")
+        while line := (await reader.readline()).decode().strip():
+            verb = line.split(":")[0].split()[0].upper()
+            if verb == "RCPT":
+                recipients.append(line.partition("<")[2].partition(">")[0])
+            if verb == "DATA":
+                writer.write(b"354 go on\r\n")
+                text = (await reader.readuntil(b"\r\n.\r\n")).decode()
+                self.letters.append((recipients, text))
+                recipients = []
+            writer.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
+            if verb == "QUIT":
+                break
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def mail_receiver() -> AsyncIterator[Mails]:
+    """Give a receiver of mails."""
+    mails = Mails()
+    server = await asyncio.start_server(mails.serve, "127.0.0.1", 0)
+    mails.port = server.sockets[0].getsockname()[1]
+    try:
+        yield mails
+    finally:
+        server.close()
