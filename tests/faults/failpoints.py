@@ -26,13 +26,8 @@ from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.clients.store.audit import Audit
 from activities.clients.store.engine import Database
-from activities.clients.store.guards import Guards
-from activities.clients.store.outcomes import Outcomes
-from activities.clients.store.plans import Plans
-from activities.clients.store.snapshots import Snapshots
-from activities.clients.store.store import Store, open_store
+from activities.clients.store.store import Store, open_store, store_over
 from activities.model.errors import ConfigurationError, StoreUnavailable
 from worker.config import Config
 from worker.counting import LastRun
@@ -200,10 +195,7 @@ def failing_store(points: Failpoints) -> Callable[[str | Path], Awaitable[Store]
 
     async def opening(address: str | Path) -> Store:
         store = await open_store(address)
-        database = cast(Database, FailingDatabase(store.database, points))
-        return Store(
-            database, Outcomes(database), Snapshots(database), Plans(database), Audit(database), Guards(database)
-        )
+        return store_over(cast(Database, FailingDatabase(store.database, points)))
 
     return opening
 

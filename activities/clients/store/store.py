@@ -62,7 +62,11 @@ async def open_store(address: str | Path, busy_seconds: float = 5.0) -> Store:
     The schema is brought up to date. `busy_seconds` is how long a database locked by another process is waited for.
     Raises: ConfigurationError (wrong address, missing driver, schema newer than this code), StoreUnavailable.
     """
-    database = await asyncio.to_thread(open_database, str(address), busy_seconds)
+    return store_over(await asyncio.to_thread(open_database, str(address), busy_seconds))
+
+
+def store_over(database: Database) -> Store:
+    """Return the store in an open database."""
     return Store(
         database=database,
         outcomes=Outcomes(database),
