@@ -33,16 +33,16 @@ from tests.faults.failpoints import FOLDER, Failpoints
 from tests.faults.proxy import Fault, HttpProxy, TcpProxy
 from tests.faults.worker import STANDBY
 
-PERIOD = 2.0
+PERIOD = 3.0
 """Seconds between two cycles of a loop."""
 READY = 60.0
 """Seconds a server may take to start on a busy machine."""
 SETTINGS: Mapping[str, Any] = {
     "orchestrator": {"loop_interval": int(PERIOD)},
     "plan": {
-        "settle_seconds": 2,
-        "cooldown": {"kept": 8, "no_effect": 3, "rolled_back": 8},
-        "approval": {"from_risk": "medium", "deadline_seconds": 25},
+        "settle_seconds": 4,
+        "cooldown": {"kept": 15, "no_effect": 6, "rolled_back": 15},
+        "approval": {"from_risk": "medium", "deadline_seconds": 30},
     },
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
     "performance": {"max_concurrent_analyses": 30},

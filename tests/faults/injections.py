@@ -221,9 +221,9 @@ class Hands:
 
 
 KINDS: Mapping[str, tuple[Callable[[Hands], Awaitable[bool]], int]] = {
-    "cancelled": (Hands.cancel, 4),
-    "terminated": (Hands.terminate, 2),
-    "reset": (Hands.reset, 2),
+    "cancelled": (Hands.cancel, 3),
+    "terminated": (Hands.terminate, 1),
+    "reset": (Hands.reset, 1),
     "store locked": (Hands.lock_store, 1),
     "disk full": (Hands.fill_disk, 2),
     "commit unheard": (Hands.lose_commit, 2),

@@ -17,7 +17,7 @@ from tests.faults.fleet import Fleet, until_serving
 
 MUCH = 4
 """Remediations in flight, in as many different steps, that a kill wants to meet."""
-GATHERS = 20.0
+GATHERS = 40.0
 """Seconds that is waited for them."""
 PASSES = 12.0
 """Seconds an armed point is waited for before the others have their turn."""

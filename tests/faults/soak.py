@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,10 +28,12 @@ from tests.faults.fleet import PERIOD, Fleet, fleet, until_serving
 from tests.faults.gathering import Gathering
 from tests.faults.injections import Hands, weather
 from tests.faults.kills import Kills
+from tests.faults.measurements import measured
 from tests.faults.proxy import Fault
 from tests.faults.traffic import Traffic, answered
+from tests.faults.upgrade import upgraded
 
-SITES = (("c1", ("a1",)), ("c2", ("a2",)), ("c3", ("a3",)), ("c4", ("a4",)), ("c5", ("a5",)), ("c6", ("a6", "b6")))
+SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
 """Charters and the loops upon each; two loops upon one must never hold the same knob."""
 ROUND = 240.0
 """Seconds of faults before everything has to come to rest."""
@@ -38,17 +41,23 @@ REST = 150.0
 """Seconds until nothing runs any more once it is quiet, at most."""
 SHARE = 0.02
 """Of the requests to Charter and Prometheus, how many are spoiled."""
+PAUSE = 4.0
+"""Seconds between two things that are done beside killing: enough for remediations to get anywhere."""
 KILLS = ("worker",) * 7 + ("server",) * 2 + ("both", "freeze")
 """What is killed, in the order the dice make of it."""
 
 
 @dataclass
 class Soak:
-    """One soak: what was done, and what broke."""
+    """One soak: upon which Charters, for how long a round (seconds), what was done, and what broke."""
 
     seed: int
+    measuring: bool = True
+    sites: Sequence[tuple[str, Sequence[str]]] = SITES
+    round: float = ROUND
     counts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     rounds: int = 0
 
@@ -63,17 +72,21 @@ class Soak:
 
 async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
     """Play rounds until the time is over, and return the report."""
-    async with fleet(state, SITES, run.seed, run.spoiled) as running:
+    async with fleet(state, run.sites, run.seed, run.spoiled) as running:
         kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say)
         gathering = Gathering(running, run.seed)
         hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind)
         traffic = Traffic(running, run.seed)
         await running.start_worker()
         await until_serving(running)
-        run.say(f"seed {run.seed}: {len(SITES)} Charters, everything is up")
-        while time.monotonic() - run.began < minutes * 60 - ROUND / 2:
+        run.say(f"seed {run.seed}: {len(run.sites)} Charters, everything is up")
+        if run.measuring:
+            await measurements(run, running)
+            run.violations += await upgraded(running, running.sites[:3], state.parent / "new")
+            run.say(f"upgrade: begun by the old code, finished by the new: {len(run.violations)} violations so far")
+        while not run.rounds or time.monotonic() - run.began < minutes * 60 - run.round / 2:
             left = minutes * 60 - (time.monotonic() - run.began)
-            await one_round(run, running, (kills, hands, traffic), min(ROUND, max(60.0, left - REST / 2)))
+            await one_round(run, running, (kills, hands, traffic), min(run.round, max(60.0, left - REST / 2)))
             await checked(run, running, gathering)
             run.rounds += 1
             counted = sum(kill.counts for kill in kills.done if kill.what.startswith("worker"))
@@ -83,6 +96,15 @@ async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
                 f" {len(cells())} points open, {traffic.incidents} troubles, {len(run.violations)} violations"
             )
     return report(run, kills, traffic)
+
+
+async def measurements(run: Soak, running: Fleet) -> None:
+    """Measure what is bounded in seconds and rates; a bound that is not kept is a violation too."""
+    for figure in await measured(running):
+        run.figures.append(str(figure))
+        run.say(str(figure))
+        if not figure.good:
+            run.violations.append(f"measured: {figure}")
 
 
 async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffic], seconds: float) -> None:
@@ -126,7 +148,7 @@ async def others(hands: Hands) -> Any:
     """Do one other thing after the other."""
     while True:
         await hands.one()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(PAUSE)
         yield
 
 
@@ -179,6 +201,7 @@ def report(run: Soak, kills: Kills, traffic: Traffic) -> dict[str, Any]:
     struck = [kill.where for kill in kills.done]
     return {
         "seed": run.seed,
+        "measured": run.figures,
         "minutes": round((time.monotonic() - run.began) / 60, 1),
         "faults": sum(run.counts.values()),
         "kinds": dict(sorted(run.counts.items())),
@@ -201,9 +224,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="where the report goes")
     parser.add_argument("--keep", action="store_true", help="keep the state folder")
+    parser.add_argument("--no-measuring", action="store_true", help="torment at once")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mapek-soak-"))
-    run = Soak(options.seed)
+    run = Soak(options.seed, not options.no_measuring)
     try:
         told = asyncio.run(soak(run, folder / "state", options.minutes))
     finally:

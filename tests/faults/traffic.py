@@ -83,7 +83,7 @@ class Traffic:
             with suppress(RPCError, StoreUnavailable):
                 for one in await in_flight(self.fleet.client):
                     if one.phase in ("awaiting-approval", "quarantined"):
-                        due = seen.setdefault(one.run_id, time.monotonic() + dice.uniform(2.0, 9.0))
+                        due = seen.setdefault(one.run_id, time.monotonic() + dice.uniform(4.0, 12.0))
                         if time.monotonic() > due:
                             await answered(self.fleet, one, dice.random() < 0.85)
             await asyncio.sleep(LOOK)

@@ -101,3 +101,13 @@ def test_phases_that_last_have_an_open_one(phase):
 def test_it_names_no_machine(path):
     """No path, process or host of whoever recorded it."""
     assert not re.findall(r'File \\?"|site-packages|/(?:home|root)/|\d+@', path.read_text())
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+async def test_the_first_half_of_it_goes_on(path):
+    """A workflow that a deploy finds in the middle is gone on with by the code of today: half a history replays too."""
+    recorded = read(path)
+    kinds = [event["eventType"] for event in recorded["events"]]
+    begun = [number for number, kind in enumerate(kinds, start=1) if kind == "EVENT_TYPE_WORKFLOW_TASK_STARTED"]
+    middle = begun[len(begun) // 2]
+    await replayer().replay_workflow(history_of({**recorded, "events": recorded["events"][:middle]}))
