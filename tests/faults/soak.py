@@ -35,7 +35,7 @@ from tests.faults.upgrade import upgraded
 
 SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
 """Charters and the loops upon each; two loops upon one must never hold the same knob."""
-ROUND = 240.0
+ROUND = 180.0
 """Seconds of faults before everything has to come to rest."""
 REST = 150.0
 """Seconds until nothing runs any more once it is quiet, at most."""
