@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak load-alerts fuzz reference requirements clean
+.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,13 @@ reference: $(READY) ## write anew what is generated: the reference, the dashboar
 	@$(PY) -m deploy.reference
 	@$(PY) -m deploy.grafana
 	@$(PY) -m deploy.kubernetes.rules
+
+release: $(READY) ## wheel, SBOM and checksums in dist/; the wheel is built twice and has to come out equal
+	@$(PY) -m deploy.release
+
+audit: $(READY) ## bandit, and every dependency looked up in the public lists of vulnerabilities (needs them)
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r workflows activities worker deploy
+	@PATH=$(VENV)/bin:$$PATH deploy/release/audit.sh requirements.txt
 
 requirements: $(READY) ## pin all dependencies anew, with hashes (needs uv)
 	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "deploy.charter": set(),
     "deploy.grafana": set(),
     "deploy.kubernetes": set(),
+    "deploy.release": set(),
     "deploy.reference": {"activities", "workflows", "worker"},
     "deploy.local": {"activities", "workflows", "worker"},
 }
