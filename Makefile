@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test cluster lint types demo demo-seeds run bench simulate mutants soak load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,9 +23,13 @@ test: setup ## lint, types and all tests, against the real servers
 	@$(PY) -m deploy.local setup --tools >/dev/null
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests"
-	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end
+	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end --ignore tests/cluster
 	@echo "tests on the whole stack"
 	@$(PY) -m pytest -q tests/end_to_end
+
+cluster: setup ## a Temporal server and the store on PostgreSQL, two workers, each of the four killed while it heals
+	@$(PY) -m deploy.local setup --cluster
+	@$(PY) -m pytest -q tests/cluster
 
 lint: $(READY) ## ruff: rules and format
 	@echo "lint"

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -35,6 +35,7 @@ from worker.config import Config
 from worker.config_sections import AlertmanagerSettings, ApiSettings
 from worker.counting import LastRun
 from worker.credentials import charter_token, token_of
+from worker.http.codec import codec_routes
 from worker.http.gate import Gate
 from worker.http.metrics import Metrics
 from worker.http.probes import Probe, Probes
@@ -130,7 +131,11 @@ async def assemble(
             locks=Locks(client),
             metrics=metrics,
             interceptor=MapekInterceptor(metrics, last_run),
-            service=app(service_state(config, metrics, Probes(probes), webhook(config, client, metrics))),
+            service=app(
+                service_state(
+                    config, metrics, Probes(probes), [*webhook(config, client, metrics), *codec(config, client)]
+                )
+            ),
             workers=workers,
             reloading=reloading,
             sender=Sender(store.notices, lambda: reloading.config, metrics, parts.clock, os.environ),
@@ -182,14 +187,24 @@ def webhook(config: Config, client: Client, metrics: Metrics) -> list[Route]:
     return [Route(alerts.webhook_path, door.post, methods=["POST"])]
 
 
-def service_state(config: Config, metrics: Metrics, probes: Probes, routes: list[Route]) -> ServiceState:
+def codec(config: Config, client: Client) -> list[Mount]:
+    """Return the door through which the Temporal UI reads what is encrypted, none if nothing is."""
+    return codec_routes(client.data_converter.payload_codec, view_of(config.api), config.temporal.ui_url)
+
+
+def view_of(api: ApiSettings) -> Gate:
+    """Return the gate of role view."""
+    return view_gate(api.host, [*operate_tokens(api), *tokens_in(api.view_token_file)])
+
+
+def service_state(config: Config, metrics: Metrics, probes: Probes, routes: Sequence[BaseRoute]) -> ServiceState:
     """Return what the HTTP service shows."""
     return ServiceState(
         version=version("mapek"),
         started=time.monotonic(),
         probes=probes,
         registry=metrics.registry if config.staging.collect_metrics else None,
-        view=view_gate(config.api.host, [*operate_tokens(config.api), *tokens_in(config.api.view_token_file)]),
+        view=view_of(config.api),
         cors=config.api.cors_enabled,
         debug=config.api.debug,
         routes=routes,

@@ -1,84 +1,175 @@
 """`mapek bootstrap`: what has to exist at Temporal before a loop can run. Doing it twice changes nothing."""
 
-import hashlib
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.common.v1 import Payload
+from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    RegisterNamespaceRequest,
+    UpdateNamespaceRequest,
+)
 from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleDescription,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecutionStatus,
 )
-from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
 
-from activities.model.cycle import CycleRequest
-from activities.model.intake import LoopState, UpkeepRequest
-from workflows import names, options
+from activities.model.intake import LoopState
+from worker.schedules import LoopSchedule, cycles, upkeep, upkeep_id
+from workflows import names
 from workflows.attributes import attributes
 
-CATCH_UP = timedelta(seconds=60)
-"""Ten seconds were measured to lose ticks when the server is busy; under SKIP a longer window starts no flood."""
+RETENTION_DAYS = 7
+"""Days a namespace made here keeps histories: as long as snapshots, so that a decision can be seen whole."""
+SETTLED = 30.0
+"""Seconds in which every part of a server knows a new namespace and its search attributes."""
+UNSETTLED = (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
+"""What a part answers that does not know them yet."""
 
 
 @dataclass(frozen=True)
-class LoopSchedule:
-    """What a loop's schedules need. `interval` is in whole seconds; `links` is Markdown for the Temporal UI."""
+class Change:
+    """One thing at Temporal that is not as it should be: what would be said once it is `made`."""
 
-    loop: str
-    interval: int
-    links: str = ""
-
-    @property
-    def offset(self) -> int:
-        """Seconds of the interval at which this loop ticks: hashed from its name, so that loops do not tick at once."""
-        return int.from_bytes(hashlib.sha256(self.loop.encode()).digest()[:4], "big") % self.interval
-
-    @property
-    def upkeep_offset(self) -> int:
-        """Seconds of the interval at which its upkeep ticks: half an interval off the cycles."""
-        return (self.offset + self.interval // 2) % self.interval
+    text: str
+    make: Callable[[], Awaitable[object]]
 
 
-async def bootstrap(client: Client, loops: list[LoopSchedule]) -> list[str]:
-    """Register the search attributes, create or update every loop's schedules, and open its intake.
+async def bootstrap(client: Client, loops: list[LoopSchedule], retention_days: int | None = None) -> list[str]:
+    """Make everything as it should be, and return a line for each thing that was changed, none if all was.
 
-    An operator's pause and note are kept. Returns a line for each thing that was changed, none if all was as it should.
+    The namespace is made if there is none; then come the search attributes, every loop's schedules, whose pause and
+    note by an operator are kept, and its intake. `retention_days` as in `differences`.
     """
-    done = [f"search attribute {name} registered" for name in await register(client)]
+    new = await namespace(client) is None
+    changes = await differences(client, loops, retention_days)
+    for change in changes:
+        await (patiently(change) if new else change.make())
+    return [change.text for change in changes]
+
+
+async def differences(client: Client, loops: list[LoopSchedule], retention_days: int | None = None) -> list[Change]:
+    """Return what is not as it should be, in the order in which it has to be made; nothing is changed by asking.
+
+    `retention_days` is how long the namespace has to keep histories; None leaves that to whoever made it, and a new
+    namespace keeps them for 7 days.
+    """
+    found = await namespace(client)
+    changes = of_namespace(client, found, retention_days)
+    absent = await missing(client) if found else list(names.SEARCH_ATTRIBUTES)
+    if absent:
+        listed = ", ".join(key.name for key in absent)
+        changes.append(Change(f"search attributes registered: {listed}", partial(register, client)))
     for loop in loops:
         for schedule_id, schedule in ((names.schedule_id(loop.loop), cycles(loop)), (upkeep_id(loop), upkeep(loop))):
-            change = await apply(client, schedule_id, schedule)
-            done += [change] if change else []
-        done += await open_intake(client, loop)
-    return done
+            changes += await of_schedule(client, schedule_id, schedule)
+        changes += await of_intake(client, loop)
+    return changes
 
 
-async def open_intake(client: Client, loop: LoopSchedule) -> list[str]:
-    """Start the loop's intake unless it runs, so that a plain signal finds it. Return what was changed."""
+async def namespace(client: Client) -> DescribeNamespaceResponse | None:
+    """Return the client's namespace, None if there is none."""
+    try:
+        return await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def of_namespace(client: Client, found: DescribeNamespaceResponse | None, days: int | None) -> list[Change]:
+    """Return what has to be done about the namespace."""
+    name = client.namespace
+    kept = Duration()
+    kept.FromTimedelta(timedelta(days=days or RETENTION_DAYS))
+    if found is None:
+        made = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=kept)
+        make = partial(client.workflow_service.register_namespace, made)
+        return [Change(f"namespace {name} created, histories are kept {days or RETENTION_DAYS} days", make)]
+    if days is None or found.config.workflow_execution_retention_ttl == kept:
+        return []
+    config = NamespaceConfig(workflow_execution_retention_ttl=kept)
+    make = partial(client.workflow_service.update_namespace, UpdateNamespaceRequest(namespace=name, config=config))
+    return [Change(f"namespace {name}: histories are kept {days} days", make)]
+
+
+async def of_schedule(client: Client, schedule_id: str, wanted: Schedule) -> list[Change]:
+    """Return what has to be done about a schedule, its state (pause, note) left aside."""
+    handle = client.get_schedule_handle(schedule_id)
+    try:
+        found = await handle.describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return [Change(f"schedule {schedule_id} created", lambda: create(client, schedule_id, wanted))]
+    if await same(client, found, wanted):
+        return []
+    return [Change(f"schedule {schedule_id} updated", lambda: handle.update(lambda it: with_state_of(it, wanted)))]
+
+
+async def create(client: Client, schedule_id: str, wanted: Schedule) -> None:
+    """Create a schedule; what another bootstrap made in the same moment is as good."""
+    with suppress(ScheduleAlreadyRunningError):
+        await client.create_schedule(schedule_id, wanted)
+
+
+async def patiently(change: Change) -> None:
+    """Make a change in a namespace that was just made: not every part of the server knows it at once."""
+    until = time.monotonic() + SETTLED
+    while True:
+        try:
+            await change.make()
+        except RPCError as error:
+            if error.status not in UNSETTLED or time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+async def of_intake(client: Client, loop: LoopSchedule) -> list[Change]:
+    """Return the loop's intake if it does not run: without it a plain signal finds nobody."""
     intake = names.intake_id(loop.loop)
     try:
-        await client.start_workflow(
-            "MapekLoop",
-            LoopState(loop=loop.loop, links=loop.links),
-            id=intake,
-            task_queue=names.QUEUE,
-            static_summary=f"asks for cycles of {loop.loop}: signal run_cycle, update request_cycle",
-            search_attributes=attributes({names.LOOP: loop.loop}),
-        )
-    except WorkflowAlreadyStartedError:
-        return []
-    return [f"intake {intake} started"]
+        found = await client.get_workflow_handle(intake).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    else:
+        if found.status is WorkflowExecutionStatus.RUNNING:
+            return []
+    return [Change(f"intake {intake} started", lambda: open_intake(client, loop))]
+
+
+async def open_intake(client: Client, loop: LoopSchedule) -> None:
+    """Start the loop's intake unless it runs."""
+    await client.start_workflow(
+        "MapekLoop",
+        LoopState(loop=loop.loop, links=loop.links),
+        id=names.intake_id(loop.loop),
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        task_queue=names.QUEUE,
+        static_summary=f"asks for cycles of {loop.loop}: signal run_cycle, update request_cycle",
+        search_attributes=attributes({names.LOOP: loop.loop}),
+    )
 
 
 async def missing(client: Client) -> list[SearchAttributeKey[Any]]:
@@ -89,73 +180,14 @@ async def missing(client: Client) -> list[SearchAttributeKey[Any]]:
     return [key for key in names.SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
 
 
-async def register(client: Client) -> list[str]:
-    """Register the missing search attributes and return their names."""
+async def register(client: Client) -> None:
+    """Register the missing search attributes."""
     wanted = await missing(client)
     if wanted:
         kinds = {key.name: cast(Any, key.indexed_value_type) for key in wanted}
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds)
         )
-    return [key.name for key in wanted]
-
-
-def upkeep_id(loop: LoopSchedule) -> str:
-    """Return the id of the loop's upkeep schedule and the prefix of its runs."""
-    return names.upkeep_schedule_id(loop.loop)
-
-
-def cycles(loop: LoopSchedule) -> Schedule:
-    """Return the schedule that starts the loop's cycles."""
-    action = ScheduleActionStartWorkflow(
-        "MapekCycle",
-        CycleRequest(loop=loop.loop, links=loop.links),
-        id=names.cycle_prefix(loop.loop),
-        task_queue=names.QUEUE,
-        execution_timeout=options.CYCLE_LIMIT,
-        static_summary=f"cycle of {loop.loop}",
-        static_details=loop.links or None,
-        typed_search_attributes=attributes({names.LOOP: loop.loop, names.TRIGGER: "schedule"}),
-    )
-    return every(loop.interval, loop.offset, action)
-
-
-def upkeep(loop: LoopSchedule) -> Schedule:
-    """Return the schedule that starts the loop's upkeep."""
-    action = ScheduleActionStartWorkflow(
-        "MapekUpkeep",
-        UpkeepRequest(loop=loop.loop),
-        id=upkeep_id(loop),
-        task_queue=names.QUEUE,
-        execution_timeout=options.CYCLE_LIMIT,
-        static_summary=f"upkeep of {loop.loop}",
-        typed_search_attributes=attributes({names.LOOP: loop.loop}),
-    )
-    return every(loop.interval, loop.upkeep_offset, action)
-
-
-def every(interval: int, offset: int, action: ScheduleActionStartWorkflow) -> Schedule:
-    """Return a schedule that drops a tick while the run before it is still open, and never pauses itself."""
-    return Schedule(
-        action=action,
-        spec=ScheduleSpec(
-            intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval), offset=timedelta(seconds=offset))]
-        ),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP, pause_on_failure=False),
-    )
-
-
-async def apply(client: Client, schedule_id: str, wanted: Schedule) -> str:
-    """Create the schedule, or bring it to what is wanted. Return what was changed, empty if nothing was."""
-    try:
-        await client.create_schedule(schedule_id, wanted)
-    except ScheduleAlreadyRunningError:
-        handle = client.get_schedule_handle(schedule_id)
-        if await same(client, await handle.describe(), wanted):
-            return ""
-        await handle.update(lambda found: with_state_of(found, wanted))
-        return f"schedule {schedule_id} updated"
-    return f"schedule {schedule_id} created"
 
 
 async def same(client: Client, found: ScheduleDescription, wanted: Schedule) -> bool:
@@ -163,9 +195,11 @@ async def same(client: Client, found: ScheduleDescription, wanted: Schedule) -> 
     there, here = found.schedule.action, wanted.action
     if not (isinstance(there, ScheduleActionStartWorkflow) and isinstance(here, ScheduleActionStartWorkflow)):
         return False
-    arguments = [payload.data for payload in await client.data_converter.encode(list(here.args))]
+    # Decoded, since an encrypted argument looks different each time.
+    given = [argument for argument in there.args if isinstance(argument, Payload)]
+    arguments = await client.data_converter.decode(given, [type(argument) for argument in here.args])
     return (
-        [getattr(argument, "data", None) for argument in there.args] == arguments
+        arguments == list(here.args)
         and (there.workflow, there.id, there.task_queue) == (here.workflow, here.id, here.task_queue)
         and there.execution_timeout == here.execution_timeout
         and found.schedule.spec.intervals == wanted.spec.intervals

@@ -128,6 +128,13 @@ class TemporalSettings(Settings):
     address: str = "127.0.0.1:7233"
     namespace: str = "default"
     ui_url: str = "http://127.0.0.1:8233"
+    encryption_key_file: Path | None = None
+    """File of keys (`ID BASE64` with 32 bytes, a line each): with it everything Temporal keeps for us is encrypted, by
+    the first of them, failures too; all of them decrypt. Whoever has no such file can read nothing. The Temporal UI
+    reads through `/codec` of this service. Default: none, since a lost key is a lost history."""
+    retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """Days the namespace keeps histories; `mapek bootstrap` sees to it. Default: whatever it was made with, since on a
+    shared cluster that is not ours to decide; a namespace that bootstrap makes itself keeps them for 7 days."""
 
 
 class LinksSettings(Settings):

@@ -6,7 +6,6 @@ import os
 import socket
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -19,6 +18,7 @@ from temporalio.runtime import (
 from activities.model.errors import Unreachable
 from worker.config_layers import temporal_profile
 from worker.config_sections import TemporalSettings
+from worker.encryption import converter
 
 WITHIN = 5.0
 """Seconds in which a server has to answer; a person is waiting."""
@@ -33,6 +33,7 @@ async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = Non
 
     Raises:
         Unreachable: no answer within 5 seconds.
+        ConfigurationError: the keys of the encryption cannot be read.
     """
     options = temporal_profile(os.environ)
     options |= {"target_host": settings.address, "namespace": settings.namespace}
@@ -43,7 +44,7 @@ async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = Non
         async with asyncio.timeout(WITHIN):
             return await Client.connect(
                 **options,
-                data_converter=pydantic_data_converter,
+                data_converter=converter(settings.encryption_key_file),
                 identity=f"{os.getpid()}@{socket.gethostname()}",
                 runtime=Runtime(telemetry=TelemetryConfig(logging=told, metrics=metrics)),
             )

@@ -85,7 +85,7 @@ async def _temporal(session: Session) -> list[Finding]:
             reached = Finding(part="temporal", detail=f"{settings.address}, namespace {settings.namespace}")
             return [reached, await _attributes(client), *schedules, *queues]
     except MapekError as error:
-        return [_failed("temporal", error, f"temporal operator namespace create -n {settings.namespace}")]
+        return [_failed("temporal", error, "if the namespace is missing, run `mapek bootstrap`")]
 
 
 async def _attributes(client: Client) -> Finding:

@@ -12,6 +12,7 @@ from worker import bootstrap as at_temporal
 from worker import logs
 from worker.cli import show
 from worker.cli.session import AsJson, Session, of, verb
+from worker.schedules import LoopSchedule
 
 
 def worker(ctx: typer.Context) -> None:
@@ -28,20 +29,30 @@ def worker(ctx: typer.Context) -> None:
 
 
 @verb
-async def bootstrap(ctx: typer.Context) -> None:
-    """Register search attributes and create or update schedules. Doing it twice changes nothing."""
+async def bootstrap(
+    ctx: typer.Context,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Only say what would be changed; exit code 1 if anything.")
+    ] = False,
+) -> int:
+    """Make namespace, search attributes, schedules and intakes as they should be. Doing it twice changes nothing."""
     session = of(ctx)
     interval = session.config.orchestrator.loop_interval
     wanted = [
-        at_temporal.LoopSchedule(loop=loop.name, interval=interval, links=session.config.links_of(loop))
+        LoopSchedule(loop=loop.name, interval=interval, links=session.config.links_of(loop))
         for loop in session.config.loops
     ]
     async with session.temporal() as client:
-        done = await at_temporal.bootstrap(client, wanted)
-    for change in done:
-        show.line(change)
-    if not done:
+        days = session.config.temporal.retention_days
+        if diff:
+            lines = [f"to do: {change.text}" for change in await at_temporal.differences(client, wanted, days)]
+        else:
+            lines = await at_temporal.bootstrap(client, wanted, days)
+    for line in lines:
+        show.line(line)
+    if not lines:
         show.line("everything is as it should be")
+    return 1 if diff and lines else 0
 
 
 def check(

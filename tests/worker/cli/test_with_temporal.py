@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio import activity, workflow
-from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
@@ -21,7 +20,9 @@ from activities.clients.store.store import open_store
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.model.remediation import Approval, RemediationRequest, Resume
 from tests.worker.cli.test_explain import PLAN
+from worker import bootstrap
 from worker.cli.main import run
+from worker.schedules import LoopSchedule
 from workflows import names
 from workflows.attributes import attributes, updates
 from workflows.loop import MapekLoop
@@ -69,18 +70,9 @@ class Remedy:
 @pytest_asyncio.fixture(scope="module")
 async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
     """A namespace of its own, prepared by `mapek bootstrap` and served by the stand-ins."""
-    request = RegisterNamespaceRequest(namespace=NAMESPACE)
-    request.workflow_execution_retention_period.FromTimedelta(timedelta(days=1))
-    await temporal.client.workflow_service.register_namespace(request)
     address = temporal.client.service_client.config.target_host
     connected = await Client.connect(address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await connected.count_workflows()
-                break
-            except RPCError:
-                await asyncio.sleep(0.2)
+    await bootstrap.bootstrap(connected, [LoopSchedule("charter", 30)])
     async with Worker(
         connected,
         task_queue=names.QUEUE,
@@ -132,15 +124,6 @@ async def stored(folder: Path, *, quarantined: bool = False) -> None:
     if quarantined:
         await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 100.0)
     await store.close()
-
-
-async def test_bootstrap_once_and_again(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first time things are made, the second time nothing has to be."""
-    code, said = await mapek(capsys, "bootstrap")
-    assert code == 0
-    assert "search attribute MapekOutcome registered" in said
-    assert "schedule mapek:charter created" in said
-    assert await mapek(capsys, "bootstrap") == (0, "everything is as it should be\n")
 
 
 async def test_run_waits_and_follows(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,41 @@
+"""What a run on the cluster left behind, for the checker of the invariants."""
+
+import time
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.cluster.world import Clustered
+from tests.faults.evidence import Evidence
+from tests.faults.loading import Rows, histories
+
+WHOSE = 'WorkflowType="Remediation" OR WorkflowType="MapekCycle"'
+
+
+async def evidence(run: Clustered, period: float, quiet_since: float) -> Evidence:
+    """Gather Charter's ledger, the store's rows and all histories."""
+    rows = await rows_of(run.cluster.store_url)
+    committee = (await run.world.charter.get("/sim/ledger")).json()
+    state = (await run.world.charter.get("/sim/state")).json()
+    return Evidence(
+        seed=0,
+        ledger=tuple(committee),
+        **rows,
+        histories=tuple([found async for found in histories(run.world.client, WHOSE)]),
+        generations={policy["knob"]: policy["generation"] for policy in state["policies"] if "knob" in policy},
+        period=period,
+        quiet_since=quiet_since,
+        ended=time.time(),
+    )
+
+
+async def rows_of(url: str) -> dict[str, Rows]:
+    """Return audit, plans, outcomes and knobs of a store on PostgreSQL, by the names `Evidence` has for them."""
+    found: dict[str, Rows] = {}
+    async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
+        for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
+            cursor = await connection.execute(f"SELECT body::json AS body FROM {table} ORDER BY {order}".encode())
+            found[table] = tuple([row["body"] async for row in cursor])
+        cursor = await connection.execute(b"SELECT * FROM knobs")
+        found["knobs"] = tuple([dict(row) async for row in cursor])
+    return found
