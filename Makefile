@@ -73,6 +73,9 @@ fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole se
 	@$(PY) -m tests.worker.http.fuzz
 	@MAPEK_EXAMPLES=2000 $(PY) -m pytest -q tests/worker/http/test_contract.py
 
+bench-cost: $(READY) ## what deciding costs for 10 and for 1,000 components, and that memory stays flat
+	@$(PY) -m tests.bench.cost
+
 bench-quality: $(READY) ## decisions on labelled recordings (MAPEK_RECORDINGS=folder) beside a plain rival
 	@$(PY) -m tests.bench.quality $(if $(JSON),--json $(JSON))
 

@@ -1,0 +1,288 @@
+"""`make bench-cost`: what deciding costs, and that a day-long recording is played in flat memory.
+
+Ten components by wall clock; a thousand paired, in turns on the same Prometheus: fetching and analysing everything
+against one batched query and a plain numpy pass over its answer. Exit code 1 if a goal is missed.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from activities.analyze.grid import RangeReading, Timing, input_of
+from activities.clients.http import Http
+from activities.clients.prometheus import PrometheusClient
+from activities.decision import decide
+from activities.model.charter import Committee
+from activities.model.component import Topology
+from activities.model.guards import GuardState
+from activities.model.rule import MetricRule
+from activities.model.sample import SampleSeries
+from activities.model.series import Series
+from activities.model.snapshot import AnalysisInput
+from activities.model.usual import AdaptiveLimits, Limit
+from activities.monitor.builtin import EXPORTED, LIVENESS
+from activities.monitor.learning import spread_over
+from activities.monitor.queries import MOVING, all_signals, values_query
+from activities.settings import LoopSettings
+from deploy.local.binaries import Places, find
+from worker.offline.backtest import _snapshot, cycles
+from worker.offline.recording import Instant, Recording, Row
+
+STEP, METRICS, MANY, GRID = 15.0, 15, 1000, 40
+FEW_GOAL, MANY_GOAL, MEMORY_GOAL = 0.050, 2.0, 1.10
+PAIRS = 5
+START = 1_700_000_010.0
+LOOP = LoopSettings()
+ADAPTIVE = tuple(
+    MetricRule(metric=f"m{n}", expr=f"bench_m{n}", enter=4.0, leave=3.0, adaptive=True) for n in range(METRICS)
+)
+
+
+def main() -> int:
+    """Measure, print, and tell by the exit code whether the goals are met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    options = parser.parse_args()
+    figures: dict[str, float] = {
+        "few_hand_set_seconds": quickest(scene(10, 240, EXPORTED)),
+        "few_adaptive_seconds": quickest(scene(10, 240, ADAPTIVE)),
+        "memory_growth": growth(),
+        **asyncio.run(paired()),
+    }
+    goals = {
+        "few_hand_set_seconds": FEW_GOAL,
+        "few_adaptive_seconds": FEW_GOAL,
+        "memory_growth": MEMORY_GOAL,
+        "many_ratio": MANY_GOAL,
+    }
+    for name, value in figures.items():
+        print(f"{name:<24}{value:>10.4f}" + (f"   goal <= {goals[name]:g}" if name in goals else ""))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2))
+    return int(any(figures[name] > goal for name, goal in goals.items()))
+
+
+def scene(components: int, instants: int, rules: tuple[MetricRule, ...]) -> AnalysisInput:
+    """Return a system in which one metric of one component is far beyond its limit at the end."""
+    source = np.random.default_rng(1)
+    names = tuple(f"c{n}" for n in range(components))
+    grid = tuple(START + STEP * n for n in range(instants))
+    lines = {(c, r.metric): source.normal(1.0, 0.05, instants) * good(r) for c in names for r in rules}
+    lines[names[0], rules[3].metric][-20:] = 20.0 * good(rules[3]) * (1.0 if rules[3].adaptive else 2.0)
+    ages = {(c, s): source.uniform(0.0, 10.0, instants) for c in names for s in all_signals(rules)}
+    ages |= {(c, MOVING): np.full(instants, 3.0) for c in names}
+    return AnalysisInput(
+        at=grid[-1],
+        step=STEP,
+        grid=grid,
+        components=names,
+        rules=rules,
+        series=tuple(Series(component=c, metric=m, values=line.tolist()) for (c, m), line in lines.items()),
+        freshness=tuple(Series(component=c, metric=s, values=line.tolist()) for (c, s), line in ages.items()),
+        committee=Committee(replicas=5, healthy_nodes=5, generation=1),
+        topology=Topology(edges=tuple(pairwise(names))),
+        usual=spread_over(limits(names, rules), instants),
+    )
+
+
+def good(rule: MetricRule) -> float:
+    """Return a value well on the good side of the rule."""
+    return 1.0 if rule.adaptive else 0.5 * rule.enter if rule.bad == "above" else 2.0 * max(rule.enter, 1.0)
+
+
+def limits(names: tuple[str, ...], rules: tuple[MetricRule, ...]) -> AdaptiveLimits:
+    """Return adaptive limits for the scene."""
+    found = tuple(
+        Limit(component=c, metric=r.metric, centre=1.0, spread=0.1) for c in names for r in rules if r.adaptive
+    )
+    return AdaptiveLimits(loop=LOOP.name, at=START, step=60.0, limits=found)
+
+
+def quickest(source: AnalysisInput, times: int = 9) -> float:
+    """Return the seconds of CPU of the quickest decision: what it costs, not what the machine was busy with."""
+    return min(timed(lambda: decided(source), time.process_time) for _ in range(times))
+
+
+def decided(source: AnalysisInput) -> None:
+    """Analyse and plan; a decision that found nothing was no measurement."""
+    decision = decide(_snapshot(source, LOOP, GuardState()), source, LOOP)
+    assert decision.diagnosis.violations
+
+
+def timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Return the seconds of one call."""
+    before = clock()
+    work()
+    return clock() - before
+
+
+class Day(Recording):
+    """A made recording: ten components, a minute a sample."""
+
+    def __init__(self, minutes: int) -> None:
+        self.minutes, self.notes = minutes, []
+        folder = Path(tempfile.mkdtemp())
+        metric = {"unit": "seconds", "kind": "latency", "bad": "high"}
+        head = {
+            "name": "day",
+            "step_seconds": 60,
+            "start": "2023-11-14T22:13:00Z",
+            "end": "2023-11-16T00:00:00Z",
+            "metrics": {f"m{n}": metric for n in range(METRICS)},
+        }
+        (folder / "recording.json").write_text(json.dumps(head))
+        super().__init__(folder)
+
+    def instants(self) -> Iterator[Instant]:
+        """Yield the samples by time."""
+        source = np.random.default_rng(2)
+        for minute in range(self.minutes):
+            values = source.normal(1.0, 0.05, 10 * METRICS).tolist()
+            rows = (Row(f"c{n % 10}", f"m{n // 10}", value) for n, value in enumerate(values))
+            yield Instant(START + 60.0 * minute, tuple(rows))
+
+
+def growth() -> float:
+    """Return the memory in use after a day of a recording over that after its first six hours."""
+    tracemalloc.start()
+    early = 0
+    for number, _ in enumerate(cycles(Day(1440), LOOP)):
+        if number == 360:
+            early = tracemalloc.get_traced_memory()[0]
+    late = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return late / early
+
+
+async def paired() -> dict[str, float]:
+    """Return the median seconds of both sides for a thousand components, and of the pairs' ratios."""
+    names = tuple(f"c{n}" for n in range(MANY))
+    async with prometheus(names) as url:
+        http, plain = Http(), httpx.AsyncClient(trust_env=False, timeout=60.0)
+        client = PrometheusClient(http, url, 60.0)
+        bare, full = [], []
+        for _ in range(PAIRS + 1):
+            before = time.perf_counter()
+            await floor(plain, url)
+            between = time.perf_counter()
+            await whole(client, names)
+            bare.append(between - before)
+            full.append(time.perf_counter() - between)
+        await http.close()
+        await plain.aclose()
+    ratios = [ours / theirs for ours, theirs in zip(full[1:], bare[1:], strict=True)]
+    return {
+        "many_floor_seconds": statistics.median(bare[1:]),
+        "many_decision_seconds": statistics.median(full[1:]),
+        "many_ratio": statistics.median(ratios),
+    }
+
+
+async def floor(client: httpx.AsyncClient, url: str) -> None:
+    """One batched query, parsed, and a plain pass of numpy: how far is the last value from its median?"""
+    form = {
+        "query": values_query(ADAPTIVE, 60.0),
+        "start": f"{START}",
+        "end": f"{START + STEP * (GRID - 1)}",
+        "step": "15",
+    }
+    answer: dict[str, Any] = (await client.post(f"{url}/api/v1/query_range", data=form)).raise_for_status().json()
+    table = np.array([[float(value) for _, value in row["values"]] for row in answer["data"]["result"]])
+    middle, spread = np.median(table, axis=1), table.std(axis=1) + 1e-9
+    assert ((table[:, -1] - middle) / spread > 4.0).any()
+
+
+async def whole(client: PrometheusClient, names: tuple[str, ...]) -> None:
+    """The same query through the client, put on the grid, analysed and planned."""
+    grid = tuple(START + STEP * n for n in range(GRID))
+    values = await client.query_range(values_query(ADAPTIVE, 60.0), grid[0], grid[-1], STEP)
+    reading = RangeReading(
+        values=values,
+        freshness=tuple(fresh(name, grid) for name in names),
+        committee=Committee(replicas=5, healthy_nodes=5, generation=1),
+        limits=limits(names, ADAPTIVE),
+    )
+    edges = Topology(edges=tuple(pairwise(names)))
+    decided(input_of(reading, Timing(grid, STEP, 30.0), ADAPTIVE, names, edges))
+
+
+def fresh(name: str, grid: tuple[float, ...]) -> SampleSeries:
+    """Return the answer of the freshness query for a component that is well."""
+    return SampleSeries(labels={"node_or_service": name, "signal": LIVENESS}, points=tuple((at, 1.0) for at in grid))
+
+
+@asynccontextmanager
+async def prometheus(names: tuple[str, ...]) -> AsyncIterator[str]:
+    """Give a Prometheus that holds the samples of the grid for every component."""
+    binaries = {name: find(name, Places()) for name in ("promtool", "prometheus")}
+    if None in binaries.values():
+        raise SystemExit("Prometheus is not installed: run `make setup`")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        text, data, config = folder / "samples.txt", folder / "data", folder / "prometheus.yml"
+        config.write_text("{}")
+        write(text, names)
+        made = [binaries["promtool"], "tsdb", "create-blocks-from", "openmetrics", text, data]
+        await asyncio.to_thread(subprocess.run, made, check=True, capture_output=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        command = [
+            *(str(binaries["prometheus"]), f"--config.file={config}", f"--storage.tsdb.path={data}"),
+            *(f"--web.listen-address={address}", "--storage.tsdb.retention.time=100y"),
+        ]
+        server = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            await ready(f"http://{address}/-/ready")
+            yield f"http://{address}"
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+def write(path: Path, names: tuple[str, ...]) -> None:
+    """Write the samples as OpenMetrics: one component's `m3` is far beyond its limit at the end."""
+    source = np.random.default_rng(3)
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(METRICS):
+            for name in names:
+                values = source.normal(1.0, 0.05, GRID)
+                if (n, name) == (3, names[0]):
+                    values[-10:] = 20.0
+                file.writelines(
+                    f'bench_m{n}{{node_or_service="{name}"}} {value:.6g} {START + STEP * i}\n'
+                    for i, value in enumerate(values.tolist())
+                )
+        file.write("# EOF\n")
+
+
+async def ready(url: str) -> None:
+    """Wait until Prometheus answers."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(600):
+            try:
+                if (await client.get(url)).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+    raise SystemExit("Prometheus was not ready within a minute")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
