@@ -1,12 +1,15 @@
-"""The guards in virtual time: what stays of the plans when cool-downs, incidents and the ladder are kept.
+"""The guards in virtual time: what stays of the plans when cool-downs, budgets, incidents and the ladder are kept.
 
 A recording cannot answer a remedy. So each one keeps its knob busy for as long as a change that stands would, and then
 ends `inconclusive`: its rung is used up until the incident is over.
 """
 
+from activities.execute.beginning import begun
 from activities.model.guards import GuardState, KnobGuard
 from activities.model.incident import Incident, Rung, incident_id
+from activities.model.past import PastRemediation
 from activities.model.plan import Plan
+from activities.plan.rates import DAY
 
 ENDING = "inconclusive"
 QUIET = 600.0
@@ -20,6 +23,7 @@ class VirtualGuards:
         self._quiet = max(QUIET, 2.0 * step)
         self._rest: dict[str, float] = {}
         self._open: dict[str, Incident] = {}
+        self._past: list[PastRemediation] = []
 
     def at(self, now: float, troubled: bool) -> GuardState:
         """Return the guard state at `now` (unix seconds); `troubled` tells that some violation holds."""
@@ -32,11 +36,13 @@ class VirtualGuards:
         knobs = tuple(
             KnobGuard(knob=knob, cooldown_until=until, cooldown_why=ENDING) for knob, until in resting.items()
         )
-        return GuardState(knobs=knobs, incidents=tuple(self._open.values()))
+        self._past = [self._over(past, now) for past in self._past if past.began > now - DAY]
+        return GuardState(knobs=knobs, incidents=tuple(self._open.values()), past=tuple(self._past))
 
     def executed(self, plan: Plan, now: float) -> None:
         """Take note that a plan was executed at `now`."""
         self._rest[plan.knob] = now + plan.cool_downs.kept
+        self._past.append(begun(plan, now))
         rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
         known = self._open.get(plan.knob) or Incident(
             incident_id=incident_id(plan.charter, plan.knob, plan.onset),
@@ -47,6 +53,10 @@ class VirtualGuards:
             seen_at=now,
         )
         self._open[plan.knob] = known.model_copy(update={"rungs": (*known.rungs, rung), "seen_at": now})
+
+    def _over(self, past: PastRemediation, now: float) -> PastRemediation:
+        until = self._rest.get(past.knob, now)
+        return past if past.ended or until > now else past.model_copy(update={"ended": until, "ending": ENDING})
 
     def _ended(self, incident: Incident, now: float) -> Incident:
         if self._rest.get(incident.knob, now) > now:

@@ -12,7 +12,8 @@ from tests.worker.offline.made import made, steady, written
 from worker.offline.backtest import cycles
 from worker.offline.page import page
 from worker.offline.recording import Recording, recordings_in
-from worker.offline.summary import Summary
+from worker.offline.summary import DAY, Summary
+from worker.offline.virtual import VirtualGuards
 
 LOOP = LoopSettings()
 
@@ -47,6 +48,16 @@ def test_a_lasting_fault_is_not_acted_upon_again_and_again(tmp_path):
     found, _ = played(made(tmp_path, {("shop", "p99"): [*steady(60), *[3.0, 3.5, 4.0] * 6]}))
     assert sum(bool(cycle.decision.plans) for cycle in found) > 3
     assert 1 <= sum(bool(cycle.executed) for cycle in found) <= 2
+
+
+def test_the_budgets_see_what_was_executed(tmp_path):
+    """An executed plan runs until its rest is over, and is held against the next ones for a day."""
+    found, _ = played(made(tmp_path, {("shop", "p99"): [*steady(60), *[3.0] * 4]}))
+    plan = next(cycle.decision.plans[0] for cycle in found if cycle.executed)
+    guards, rest = VirtualGuards(60.0), plan.cool_downs.kept
+    guards.executed(plan, 1000.0)
+    states = [guards.at(1000.0 + later, troubled=False).past for later in (rest - 1, rest, DAY - 1, DAY)]
+    assert [[one.ended for one in past] for past in states] == [[None], [1000.0 + rest], [1000.0 + rest], []]
 
 
 def test_a_hand_set_limit_wins(tmp_path):
