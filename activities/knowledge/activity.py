@@ -6,6 +6,7 @@ from activities.knowledge.autonomy import mark_of
 from activities.knowledge.classify import classify
 from activities.knowledge.cooldown import cool_down
 from activities.knowledge.decided import entry_of
+from activities.knowledge.recheck import next_recheck
 from activities.model.base import headed
 from activities.model.notice import NoticeKind
 from activities.model.outcome import Ending, Outcome
@@ -36,6 +37,7 @@ class KnowledgeActivities:
         if request.answer:
             await self.parts.store.audit.append_once(entry_of(request.answer, plan, now))
         rest, outcome = cool_down(request.ending, plan.cool_downs), outcome_of(plan, request, now)
+        knowledge = self.parts.loop(plan.loop).settings.knowledge
         stands = await self.parts.store.finish(
             Ending(
                 outcome=outcome,
@@ -43,9 +45,10 @@ class KnowledgeActivities:
                 cooldown_why=f"{request.ending} by plan {plan.plan_id}",
                 quarantine_why=request.undo_failed,
                 close_incident=request.ending in CLOSING,
-                keep=self.parts.loop(plan.loop).settings.knowledge.outcome_history_limit,
+                keep=knowledge.outcome_history_limit,
                 # A person's undo is no idea of the loop's.
                 mark=None if plan.requested_by else mark_of(outcome.type, bool(request.undo_failed)),
+                recheck_at=next_recheck(outcome, knowledge),
             )
         )
         await self.tell(plan, request, now)

@@ -50,6 +50,9 @@ class KnowledgeSettings(Settings):
     outcome_history_limit: PositiveInt = 1000
     """Newest outcomes kept per loop."""
     insight_generation_enabled: bool = True
+    recheck_seconds: tuple[PositiveFloat, ...] = (900.0, 3600.0, 86400.0)
+    """Seconds after a success at which it is looked at again: a quarter of an hour shows what only hid the trouble, an
+    hour what load brings back, a day what comes with the time of day. Empty: a success is believed at once."""
     autonomy: AutonomySettings = AutonomySettings()
     snapshot_days: PositiveFloat = 7.0
     """Days a snapshot is kept; one that a plan came of is kept as long as the audit."""

@@ -10,7 +10,8 @@ class Candidate(Noun):
 
     `rung` is its step (from 0) on the ladder of its cause. `rejected_by` is the name of the rule that stopped it,
     empty for the one that may go; `reason` says with numbers why. `propensity` is the probability with which it was
-    chosen among the alternatives of its cause: 1 or 0 as long as nothing is drawn.
+    chosen among the alternatives of its cause: 1 or 0 as long as nothing is drawn. `lower` is the one-sided 95 % lower
+    bound of its effectiveness.
     """
 
     cause: Cause
@@ -21,6 +22,7 @@ class Candidate(Noun):
     benefit: float
     score: float
     effectiveness: float = 0.0
+    lower: float = 0.0
     propensity: float = 0.0
     rejected_by: str = ""
     reason: str = ""

@@ -41,7 +41,8 @@ class Outcome(Noun):
 
     `ending` is the remediation's `MapekOutcome` (a verdict, or rolled_back, rejected, ...). `before` and `after` are
     numbers of violated (component, metric) pairs. `value` is 1, 0.5 or 0, None where it does not count for learning.
-    `seconds` is apply to verdict, None if nothing was applied.
+    `seconds` is apply to verdict, None if nothing was applied. `rechecks` counts later looks at it; `relapsed_at` (unix
+    seconds) is when one of them found the trouble back, None as long as none did.
     """
 
     plan_id: str
@@ -59,6 +60,8 @@ class Outcome(Noun):
     at: float = 0.0
     seconds: float | None = None
     headline: str = ""
+    rechecks: int = 0
+    relapsed_at: float | None = None
 
 
 class Ending(Noun):
@@ -66,7 +69,8 @@ class Ending(Noun):
 
     `cooldown_until` is 0 for no cool-down. A `quarantine_why` quarantines the knob; empty leaves a quarantine as it
     is, because only a person releases one. `keep` is how many outcomes of the loop are remembered. `mark` is what it
-    says of the trust in the plan's actions, None for nothing.
+    says of the trust in the plan's actions, None for nothing. `recheck_at` is when the outcome is to be looked at
+    again, None for never.
     """
 
     outcome: Outcome
@@ -76,3 +80,4 @@ class Ending(Noun):
     close_incident: bool = False
     keep: int = 1000
     mark: Mark | None = None
+    recheck_at: float | None = None

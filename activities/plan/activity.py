@@ -16,6 +16,7 @@ from activities.monitor.ours import done_keys
 from activities.notify.telling import of_decision
 from activities.parts import Parts
 from activities.plan.autonomy import shadow_of
+from activities.plan.exploring import seed_of
 from activities.settings import LoopSettings
 
 REJECTED_SHOWN = 6
@@ -61,6 +62,7 @@ class PlanActivities:
             autonomy=earned(
                 await store.trust.evidence(settings.name), settings.first_level, settings.knowledge.autonomy
             ),
+            seed=seed_of(request.cycle_id) if settings.plan.exploring else 0,
         )
         digest = await store.snapshots.put(snapshot, "decision", now)
         decision = decide(snapshot, analysis, settings)

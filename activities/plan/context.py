@@ -20,7 +20,7 @@ class PlanContext:
     `analysis` is what the diagnosis was made from: committee, policies and topology are read from it. `verification`
     holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan. `silenced` are
     components that may only be observed, "*" all of them. `autonomy` is how far each action against each cause is
-    trusted.
+    trusted. `seed` feeds what is drawn while exploring.
     """
 
     loop: str
@@ -38,3 +38,4 @@ class PlanContext:
     autonomy: Autonomy
     snapshot: str = ""
     silenced: tuple[str, ...] = ()
+    seed: int = 0

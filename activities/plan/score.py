@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from activities.knowledge.effectiveness import effectiveness
+from activities.knowledge.posterior import believed
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.action import Action
 from activities.model.candidate import Candidate
@@ -37,12 +38,14 @@ def scored(
     """Return the candidate with its figures: score = benefit − cost.
 
     Of several actions the costs add up as 1 − Π(1 − cᵢ) and the effectiveness as 1 − Π(1 − eᵢ): one of them that
-    helps is enough. Each eᵢ is what was learned of that action against this cause.
+    helps is enough. Each eᵢ is what was learned of that action against this cause; `lower` is the same of the lower
+    bounds of what is believed of it on this component.
     """
     plan, knowledge = settings
     paid = priced(actions, plan)
     cost = together(a.cost for a in paid)
-    effect = together(effectiveness(experience.of(a.type, root.cause), knowledge) for a in paid)
+    records = [experience.of(a.type, root.cause) for a in paid]
+    effect = together(effectiveness(record, knowledge) for record in records)
     gain = benefit(root.confidence, effect, plan.benefit_target)
     return Candidate(
         cause=root.cause,
@@ -53,4 +56,5 @@ def scored(
         benefit=gain,
         score=gain - cost,
         effectiveness=effect,
+        lower=together(believed(record, root.component, knowledge).lower for record in records),
     )

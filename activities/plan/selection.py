@@ -14,6 +14,7 @@ from activities.model.storm import Storm
 from activities.plan.autonomy import held
 from activities.plan.conditions import Conditions
 from activities.plan.context import PlanContext
+from activities.plan.exploring import explored
 from activities.plan.guards import LASTING, PASSING, confidence, first_block, silence
 from activities.plan.ladder import only_next, rejected, tried, without_tried
 from activities.plan.score import scored
@@ -78,7 +79,8 @@ def _of_cause(root: RootCause, committee: Committee, context: PlanContext, at_ha
         for actions in alternatives
     ][: context.settings.max_policies_per_analysis]
     judged = [_judged(Option(root, c), at_hand) for c in without_tried(listed, tried(context.guards, root))]
-    laddered = only_next(o.candidate for o in judged)
+    at_choice = [o.candidate for o in judged]
+    laddered = only_next(explored(at_choice, root, context) if context.settings.exploring else at_choice)
     return _best_only([replace(o, candidate=c) for o, c in zip(judged, laddered, strict=True)])
 
 
@@ -89,6 +91,9 @@ def _judged(option: Option, at_hand: Conditions) -> Option:
     if candidate.score <= 0.0:
         reason = f"benefit {candidate.benefit:.3f} − cost {candidate.cost:.3f} = {candidate.score:+.3f} ≤ 0"
         return option.stopped("score", reason)
+    if candidate.lower < at_hand.settings.least_effect:
+        reason = f"it helps at a rate above {candidate.lower:.3f} < {at_hand.settings.least_effect:.3f} with 95 %"
+        return option.stopped("evidence", reason)
     block = first_block(LASTING, candidate.actions, at_hand)
     return option if block is None else option.blocked(block)
 
@@ -97,7 +102,7 @@ def _best_only(listed: list[Option]) -> tuple[Option, ...]:
     best = min((o for o in listed if o.open), key=_rank, default=None)
     if best is None:
         return tuple(listed)
-    chosen = replace(best, candidate=best.candidate.model_copy(update={"propensity": 1.0}))
+    chosen = replace(best, candidate=best.candidate.model_copy(update={"propensity": best.candidate.propensity or 1.0}))
     return tuple(chosen if o is best else _outscored(o, best) if o.open else o for o in listed)
 
 

@@ -75,6 +75,12 @@ class PlanSettings(Settings):
     """Below this overall confidence nothing is done."""
     max_policies_per_analysis: PositiveInt = 5
     """Candidates considered per root cause."""
+    exploring: bool = False
+    """Draw among equally safe remedies instead of always taking the one believed best: learns faster, and sometimes
+    tries the worse one. A person's decision."""
+    least_effect: Share = 0.0
+    """Least one-sided 95 % lower bound of a remedy's effectiveness. 0: what was never tried may be tried, and a remedy
+    that fails loses by its score."""
     allowed_actions: tuple[ActionType, ...] = tuple(ActionType)
     """Action types this loop may ever execute."""
     settle_seconds: NonNegativeFloat = 15.0

@@ -1,6 +1,7 @@
 """The Temporal side of Upkeep: what is left to settle, to ask to give way, to close and to throw away."""
 
 import asyncio
+from collections import Counter
 
 from temporalio import activity
 
@@ -8,21 +9,24 @@ from activities.analyze.activity import gather
 from activities.clients.locks import Locks
 from activities.heartbeat import heartbeating
 from activities.knowledge.autonomy import changes, earned
+from activities.knowledge.recheck import next_recheck, rechecked
 from activities.model.audit import AuditEntry
 from activities.model.cycle import PlanBrief
 from activities.model.errors import MapekError
 from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
 from activities.model.notice import NoticeKind
+from activities.model.outcome import Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import Yield
 from activities.model.usual import AdaptiveLimits
 from activities.monitor.adaptive import DAYS
-from activities.monitor.judgement import judge
 from activities.monitor.learning import due, learned, past_span
 from activities.monitor.ours import done_keys
 from activities.monitor.queries import values_query
 from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
+from activities.upkeep.rechecks import Look, looked_again
+from activities.upkeep.seen import Seen, seen_of
 from activities.upkeep.shadows import scored
 
 QUIET = 600.0
@@ -40,7 +44,8 @@ class UpkeepActivities:
 
     @activity.defn(name="upkeep")
     async def upkeep(self, request: UpkeepRequest) -> Upkeep:
-        """Return the leftovers and the plans that wait for nothing; score shadows, close and expire what is over.
+        """Return the leftovers and the plans that wait for nothing; score shadows, look again at successes, close and
+        expire what is over.
 
         Raises:
             StoreUnavailable, Unreachable: the next round tries again.
@@ -54,7 +59,7 @@ class UpkeepActivities:
             await self.close_notices(request.loop, settings.charter)
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
-            told = await self.learn(request.loop, now)
+            told = await self.recheck(request.loop, now) + await self.learn(request.loop, now)
             return Upkeep(
                 headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed{told}",
                 leftovers=leftovers,
@@ -122,21 +127,23 @@ class UpkeepActivities:
             activity.logger.warning("late effects cannot be looked for: %s", error)
             return frozenset()
 
+    async def look(self, loop: str) -> Seen:
+        """Look now, as a cycle would."""
+        return seen_of(await gather(self.parts.loop(loop), self.parts.clock()))
+
     async def recovered(self, loop: str) -> tuple[Yielding, ...]:
         """Return the plans that wait for approval while none of their violations is left, seen and not assumed."""
         waiting = [p for p in await self.store.plans.unsettled(loop) if p.needs_approval and await self.waits(p)]
         if not waiting:
             return ()
-        judged = judge(await gather(self.parts.loop(loop), self.parts.clock()))
-        violated = {violation.key for violation in judged.violations}
-        blind = {spot.component for spot in judged.blind} | ({"*"} if not judged.tracks else set())
+        seen = await self.look(loop)
         return tuple(
             Yielding(
                 workflow_id=plan.workflow_id,
                 signal=Yield(plan=plan.plan_id, ending="recovered", why="its violations are gone"),
             )
             for plan in waiting
-            if not violated.intersection(plan.verification.targets) and not blind.intersection(watched(plan))
+            if seen.gone(plan.verification.targets)
         )
 
     async def score(self, loop: str) -> None:
@@ -145,14 +152,37 @@ class UpkeepActivities:
         due = await self.store.trust.due(loop, now)
         if not due:
             return
-        source = await gather(self.parts.loop(loop), now)
-        judged = judge(source)
-        violated = frozenset(violation.key for violation in judged.violations)
-        blind = frozenset(spot.component for spot in judged.blind) | ({"*"} if not judged.tracks else set())
+        seen = await self.look(loop)
         for shadow in due:
-            mark = scored(shadow, source.committee, source.policies, violated, blind)
+            mark = scored(shadow, seen)
             if mark or now > shadow.due_at + QUIET:
                 await self.store.trust.score(shadow, mark, now)
+
+    async def recheck(self, loop: str, now: float) -> str:
+        """Look again at the successes that are due; return what to add to the headline.
+
+        What cannot be seen now is looked at in the next round.
+        """
+        due = await self.store.outcomes.to_recheck(loop, now)
+        if not due:
+            return ""
+        seen = await self.look(loop)
+        looks = Counter([await self.look_again(outcome, seen, now) for outcome in due])
+        return "; looked again: " + ", ".join(f"{count} {look}" for look, count in sorted(looks.items()))
+
+    async def look_again(self, outcome: Outcome, seen: Seen, now: float) -> Look:
+        """Look again at one success, and relabel it if its trouble is back."""
+        plan, knowledge = await self.store.plans.get(outcome.plan_id), self.parts.loop(outcome.loop).settings.knowledge
+        left = max(effect.generation for effect in await self.store.plans.effects(plan.plan_id))
+        look = looked_again(plan, outcome, left, seen)
+        if look is Look.UNSEEN:
+            return look
+        after = rechecked(outcome, look is Look.RELAPSED, now, knowledge)
+        following = None if look is Look.MOVED else next_recheck(after, knowledge)
+        text = f"{look} {now - outcome.at:.0f} s after it was called {outcome.ending}"
+        row = AuditEntry(at=now, kind="recheck", loop=plan.loop, plan_id=plan.plan_id, knob=plan.knob, text=text)
+        await self.store.outcomes.relabel(after, following, row)
+        return look
 
     async def tell_trust(self, loop: str) -> None:
         """Note in the audit which trust rose or fell by the marks that came in since the last round."""
@@ -197,8 +227,3 @@ async def limits_from(loop: LoopParts, now: float) -> AdaptiveLimits:
     spans = (span, *(span.days_ago(back) for back in range(1, DAYS + 1)))
     answers = [await loop.prometheus.query_range(query, one.first, one.last, one.step) for one in spans]
     return learned(loop.settings.name, span, rules, answers[0], answers[1:])
-
-
-def watched(plan: Plan) -> set[str]:
-    """Return what has to be visible before the plan's violations can be called gone."""
-    return {component for component, _ in plan.verification.targets} | {"*", "prometheus", "charter"}

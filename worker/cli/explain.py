@@ -8,6 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from activities.clients.store.store import Store
 from activities.model.audit import AuditEntry
 from activities.model.base import Noun, headed
+from activities.model.candidate import Candidate
 from activities.model.cycle import CycleResult
 from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
@@ -128,7 +129,7 @@ def _show_result(result: CycleResult) -> None:
 def _show_decision(decision: Decision) -> None:
     show.line(headed(decision.outcome, decision.headline))
     _show_diagnosis(decision.diagnosis)
-    chosen = [c.text for c in decision.candidates if not c.rejected_by]
+    chosen = [_promise(c) for c in decision.candidates if not c.rejected_by]
     show.lines("Chosen", chosen)
     show.lines("Rejected", [c.text for c in decision.candidates if c.rejected_by])
     show.lines("Held back by guards", [f"{b.rule} on {b.knob}: {b.reason}" for b in decision.blocks])
@@ -160,6 +161,16 @@ def _show_plan(carried: Carried) -> None:
     else:
         o = carried.outcome
         show.line(f"Verdict: {o.ending} ({o.type}), violations {o.before} before, {o.after} after: {o.headline}")
+        if o.relapsed_at is not None:
+            show.line(
+                f"Relapsed: the trouble was back at {show.when(o.relapsed_at)}, so it counts as not having helped"
+            )
+
+
+def _promise(chosen: Candidate) -> str:
+    drawn = f", drawn with probability {chosen.propensity:.2f}" if 0.0 < chosen.propensity < 1.0 else ""
+    believed = f"believed to help at {chosen.effectiveness:.2f}, above {chosen.lower:.2f} with 95 %"
+    return f"{chosen.text}; {believed}{drawn}"
 
 
 def _effect(plan: Plan, effect: Effect) -> str:

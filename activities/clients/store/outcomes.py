@@ -1,12 +1,14 @@
 """Outcomes: what Knowledge keeps of every remediation, exactly once."""
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
+from activities.clients.store import audit as audit_rows
 from activities.clients.store.engine import Database
 from activities.clients.store.schema import outcome_actions, outcomes
 from activities.model.action import ActionType
+from activities.model.audit import AuditEntry
 from activities.model.diagnosis import Cause
-from activities.model.experience import Experience, Record
+from activities.model.experience import Counted, Experience, summed
 from activities.model.outcome import Outcome
 
 
@@ -38,6 +40,21 @@ class Outcomes:
         """Return how the plan ended, None while it has not; a forgotten outcome is found too."""
         return await self._database.read(lambda connection: find(connection, plan_id))
 
+    async def to_recheck(self, loop: str, now: float, limit: int = 20) -> tuple[Outcome, ...]:
+        """Return at most `limit` outcomes whose next look is due at `now` (unix seconds), the most overdue first."""
+        query = (
+            select(outcomes.c.body)
+            .where(outcomes.c.loop == loop, outcomes.c.recheck_at <= now)
+            .order_by(outcomes.c.recheck_at)
+            .limit(limit)
+        )
+        bodies = await self._database.read(lambda connection: connection.scalars(query).all())
+        return tuple(Outcome.model_validate_json(body) for body in bodies)
+
+    async def relabel(self, outcome: Outcome, recheck_at: float | None, row: AuditEntry) -> None:
+        """Replace an outcome by what a later look made of it, its next look (None: no more) and the audit's row."""
+        await self._database.write(lambda connection: _relabel(connection, outcome, recheck_at, row))
+
 
 def find(connection: Connection, plan_id: str) -> Outcome | None:
     """Return the plan's outcome, None if there is none."""
@@ -45,16 +62,24 @@ def find(connection: Connection, plan_id: str) -> Outcome | None:
     return None if body is None else Outcome.model_validate_json(body)
 
 
-def add(connection: Connection, outcome: Outcome, keep: int) -> None:
+def _relabel(connection: Connection, outcome: Outcome, recheck_at: float | None, row: AuditEntry) -> None:
+    changed = {"value": outcome.value, "recheck_at": recheck_at, "body": outcome.model_dump_json()}
+    connection.execute(update(outcomes).where(outcomes.c.plan_id == outcome.plan_id).values(changed))
+    audit_rows.append(connection, row)
+
+
+def add(connection: Connection, outcome: Outcome, keep: int, recheck_at: float | None = None) -> None:
     """Insert an outcome whose plan has none yet; the loop then remembers its newest `keep`."""
     connection.execute(
         insert(outcomes).values(
             plan_id=outcome.plan_id,
             loop=outcome.loop,
             cause=outcome.cause,
+            component=outcome.component,
             value=outcome.value,
             at=outcome.at,
             remembered=True,
+            recheck_at=recheck_at,
             body=outcome.model_dump_json(),
         )
     )
@@ -85,15 +110,12 @@ def _forget(connection: Connection, loop: str, keep: int) -> None:
 
 def _experience(connection: Connection, loop: str) -> Experience:
     query = (
-        select(outcome_actions.c.action, outcomes.c.cause, func.count(), func.sum(outcomes.c.value))
+        select(outcome_actions.c.action, outcomes.c.cause, outcomes.c.component, outcomes.c.value)
         .join(outcomes, outcomes.c.plan_id == outcome_actions.c.plan_id)
         .where(outcomes.c.loop == loop, outcomes.c.remembered.is_(True), outcomes.c.value.is_not(None))
-        .group_by(outcome_actions.c.action, outcomes.c.cause)
-        .order_by(outcome_actions.c.action, outcomes.c.cause)
+        .order_by(outcomes.c.at, outcomes.c.plan_id)
     )
-    return Experience(
-        records=tuple(
-            Record(action=ActionType(action), cause=Cause(cause), n=n, total=total)
-            for action, cause, n, total in connection.execute(query)
-        )
+    rows = connection.execute(query)
+    return summed(
+        Counted(ActionType(action), Cause(cause), component, value) for action, cause, component, value in rows
     )

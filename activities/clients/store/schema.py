@@ -26,12 +26,16 @@ outcomes = Table(
     Column("plan_id", String, primary_key=True),
     Column("loop", String, nullable=False),
     Column("cause", String, nullable=False),
+    Column("component", String, nullable=False, server_default=""),
     Column("value", Double),
     Column("at", Double, nullable=False),
     # A forgotten outcome teaches no more, but stays as the proof that its plan has ended.
     Column("remembered", Boolean, nullable=False),
+    # When the outcome is to be looked at again; null for never.
+    Column("recheck_at", Double),
     Column("body", Text, nullable=False),
     Index("outcomes_by_loop", "loop", "remembered", "at"),
+    Index("outcomes_to_recheck", "loop", "recheck_at"),
 )
 
 outcome_actions = Table(

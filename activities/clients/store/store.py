@@ -87,7 +87,7 @@ def _finish(connection: Connection, ending: Ending) -> Outcome:
         if ending.quarantine_why and not repeated:
             guard_rows.quarantine_afresh(connection, outcome.charter, outcome.knob, _entry(ending))
         return standing
-    outcome_rows.add(connection, outcome, ending.keep)
+    outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)
     rest = KnobGuard(knob=outcome.knob, cooldown_until=ending.cooldown_until, cooldown_why=ending.cooldown_why)
     guard_rows.cool_down(connection, outcome.charter, rest, outcome.loop)
     if ending.quarantine_why:

@@ -4,6 +4,7 @@ import pytest
 
 from activities.model.autonomy import Mark, Shadow
 from activities.model.charter import Committee
+from activities.upkeep.seen import Seen
 from activities.upkeep.shadows import scored
 
 SHADOW = Shadow(
@@ -40,4 +41,5 @@ TARGET, OTHER = ("validator-1", "p99"), ("gateway", "p99")
 )
 def test_what_became_of_the_trouble(committee, violated, blind, mark):
     """It stayed, or a person turned the knob: right. It went away, seen and not assumed: wrong. Blind: not told."""
-    assert scored(SHADOW, committee, (), frozenset(violated), frozenset(blind)) is mark
+    seen = Seen(frozenset(violated), frozenset(blind), committee, ())
+    assert scored(SHADOW, seen) is mark
