@@ -74,7 +74,7 @@ async def differences(client: Client, loops: list[LoopSchedule], retention_days:
     """
     found = await namespace(client)
     changes = of_namespace(client, found, retention_days)
-    absent = await missing(client) if found else list(names.SEARCH_ATTRIBUTES)
+    absent = await missing(client) if found else names.SEARCH_ATTRIBUTES
     if absent:
         listed = ", ".join(key.name for key in absent)
         changes.append(Change(f"search attributes registered: {listed}", partial(register, client)))
@@ -102,13 +102,13 @@ def of_namespace(client: Client, found: DescribeNamespaceResponse | None, days: 
     kept.FromTimedelta(timedelta(days=days or RETENTION_DAYS))
     if found is None:
         made = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=kept)
-        make = partial(client.workflow_service.register_namespace, made)
-        return [Change(f"namespace {name} created, histories are kept {days or RETENTION_DAYS} days", make)]
+        create_it = partial(client.workflow_service.register_namespace, made)
+        return [Change(f"namespace {name} created, histories are kept {days or RETENTION_DAYS} days", create_it)]
     if days is None or found.config.workflow_execution_retention_ttl == kept:
         return []
     config = NamespaceConfig(workflow_execution_retention_ttl=kept)
-    make = partial(client.workflow_service.update_namespace, UpdateNamespaceRequest(namespace=name, config=config))
-    return [Change(f"namespace {name}: histories are kept {days} days", make)]
+    update_it = partial(client.workflow_service.update_namespace, UpdateNamespaceRequest(namespace=name, config=config))
+    return [Change(f"namespace {name}: histories are kept {days} days", update_it)]
 
 
 async def of_schedule(client: Client, schedule_id: str, wanted: Schedule) -> list[Change]:
