@@ -159,9 +159,10 @@ class ExecuteActivities:
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
-            if (await steps_known(self.store, plan)).taken_back:
-                # The step's key would be answered with the stored reply, as if it still stood.
-                raise Stale(f"plan {plan.plan_id} was being rolled back before")
+            steps = await steps_known(self.store, plan)
+            if steps.ended or steps.taken_back:
+                # After a reset. The key of what was undone would be answered with the stored reply, as if it stood.
+                raise Stale(f"plan {plan.plan_id} has ended before, or is on its way back")
             call = do_call(plan, request.step, request.generation, self.timeout(plan))
             attempts = self.attempts(plan, request.step, Direction.DO)
             effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)

@@ -1,7 +1,7 @@
 """Intakes and rounds of upkeep as they can go: each scene plays one on a stage."""
 
 from activities.model.alert import Alert, AlertBatch
-from activities.model.intake import Ask, LoopState, Upkeep, UpkeepRequest, Yielding
+from activities.model.intake import Ask, LoopState, Resting, Upkeep, UpkeepRequest, Yielding
 from activities.model.remediation import Yield
 from tests.workflows import answers
 from tests.workflows.answers import PLAN, plan_brief
@@ -87,5 +87,25 @@ async def finds_all(stage: Stage) -> Run:
     return run
 
 
+async def ends_a_rest(stage: Stage) -> Run:
+    """A round that finds something late on a knob that rests, and one whose rest is over by itself."""
+    late = plan_brief(stage.fresh("knob"))
+    resting = await stage.remediate(knob=late.knob, record=answers.recorded(cool_down=600.0))
+    await resting.until("phase cooling-down")
+    run_id = (await resting.handle.describe()).run_id
+    stage.lay_out(late.workflow_id, answers.remediation(prepare=LEFTOVER))
+    found = Upkeep(
+        headline="1 leftover",
+        leftovers=(late,),
+        resting=(
+            Resting(workflow_id=late.workflow_id, run_id=run_id),
+            Resting(workflow_id="mapek-fix:charter:gone", run_id=run_id),
+        ),
+    )
+    run = await upkeep(stage, found)
+    await stage.child(late.workflow_id).result()
+    return run
+
+
 INTAKES: dict[str, Scene] = {"serving": serving, "alerted": alerted, "continued-as-new": continued_as_new}
-UPKEEPS: dict[str, Scene] = {"nothing": finds_nothing(), "settling": finds_all}
+UPKEEPS: dict[str, Scene] = {"nothing": finds_nothing(), "settling": finds_all, "ending-a-rest": ends_a_rest}

@@ -5,7 +5,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.model.intake import Upkeep
 from tests.workflows import answers
 from tests.workflows.answers import PLAN, plan_brief
-from tests.workflows.scenes_intake import recovered, upkeep
+from tests.workflows.scenes_intake import ends_a_rest, recovered, upkeep
 from tests.workflows.scenes_remediation import LEFTOVER, WAITS
 from tests.workflows.story import order_of
 from workflows import names
@@ -52,3 +52,10 @@ async def test_who_waits_for_nothing_gives_way(stage):
     run = await upkeep(stage, found)
     assert [word for word in await run.story() if "signal" in word] == ["signal refused", "signalled"]
     assert (await waiting.result()).outcome == "recovered"
+
+
+async def test_a_rest_ends_for_what_turned_up_late(stage):
+    """Whoever only cools down makes room within the round; the late change is undone under the same lock."""
+    run = await ends_a_rest(stage)
+    (late,) = (await run.result()).leftovers
+    assert (await stage.child(late.workflow_id).result()).rolled_back == ("step 2", "step 0")

@@ -10,7 +10,7 @@ import pytest
 
 from activities.clients.http import Http
 from activities.clients.prometheus import MAX_BYTES, PrometheusClient
-from activities.model.errors import MapekError, Rejected, Unauthorized, Unreachable, Unreadable
+from activities.model.errors import MapekError, Rejected, Unauthorized, Unreachable, Unreadable, Untimely
 from activities.model.sample import Sample, SampleSeries
 
 
@@ -137,3 +137,30 @@ async def test_ready(status: int, ready: bool):
     else:
         with pytest.raises(MapekError):
             await client.ready()
+
+
+@pytest.mark.parametrize(
+    ("at", "within", "date", "present"),
+    [
+        (1000.0, 30.0, "Thu, 01 Jan 1970 00:16:40 GMT", True),
+        (970.0, 30.0, "Thu, 01 Jan 1970 00:16:40 GMT", True),
+        (1031.0, 30.0, "Thu, 01 Jan 1970 00:16:40 GMT", True),
+        (969.9, 30.0, "Thu, 01 Jan 1970 00:16:40 GMT", False),
+        (1031.1, 30.0, "Thu, 01 Jan 1970 00:16:40 GMT", False),
+        (4600.0, 30.0, "Thu, 01 Jan 1970 00:16:40 GMT", False),
+        (5.0, None, "Thu, 01 Jan 1970 00:16:40 GMT", True),
+        (5.0, 30.0, "yesterday", True),
+        (5.0, 30.0, None, True),
+    ],
+)
+async def test_the_present_is_told_by_the_other_clock(at: float, within: float | None, date: str | None, present: bool):
+    """Who asks about now is refused if Prometheus's own clock says otherwise; whoever asks about the past is not."""
+    body = json.dumps(success("vector", [])).encode()
+    headers = {} if date is None else {"Date": date}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=body))
+    asked = PrometheusClient(Http(transport), "http://prometheus:9090").query("up", at, within)
+    if present:
+        assert await asked == ()
+    else:
+        with pytest.raises(Untimely, match="by Prometheus's own clock"):
+            await asked

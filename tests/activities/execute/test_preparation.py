@@ -9,7 +9,7 @@ from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Committee, Member
-from activities.model.guards import GuardState, KnobGuard
+from activities.model.guards import GuardState, KnobGuard, Unsettled
 from activities.model.mode import Mode, ModeName
 from activities.model.plan import Risk
 from activities.model.remediation import Step
@@ -145,3 +145,33 @@ def test_best_effort_is_a_setting(plan):
     """The execution mode reaches the workflow."""
     facts = replace(FACTS, execute=ExecuteSettings(execution_mode="best_effort"))
     assert not check(plan(), facts).transactional
+
+
+@pytest.mark.parametrize(
+    ("change", "ending", "reason"),
+    [
+        ({"left": 8}, "", "ready"),
+        ({"left": 8, "violated": frozenset()}, "", "ready"),
+        ({"left": 9}, "stale", "from generation 9 to 8"),
+        ({"left": 8, "mode": Mode(loop="charter", name=ModeName.OBSERVE)}, "stale", "mode observe"),
+        ({"ended": "fixed"}, "stale", "it has ended before: fixed"),
+    ],
+)
+def test_a_plan_that_finds_itself_half_done(change, ending, reason, plan):
+    """After a reset its own work is part of the present; what helped has not "recovered"; no outcome is made twice."""
+    moved = COMMITTEE.model_copy(update={"generation": 8})
+    prepared = check(plan(), replace(FACTS, committee=moved, **change))
+    assert prepared.ending == ending
+    assert reason in prepared.headline
+
+
+def test_what_is_done_needs_no_second_approval(plan, actions):
+    """A plan that could only be applied after a yes is not asked for again when its remediation is reset."""
+    assert not check(plan(actions["override"], generation=0), replace(FACTS, left=0)).needs_approval
+
+
+def test_another_plan_that_stands_comes_first(plan):
+    """What a terminated remediation left on the knob makes the plan stale."""
+    standing = GuardState(unsettled=(Unsettled(knob="committee", plan_id="a" * 12, since=960.0),))
+    prepared = check(plan(), replace(FACTS, guards=standing))
+    assert (prepared.ending, "unsettled" in prepared.headline) == ("stale", True)

@@ -10,7 +10,7 @@ from activities.model.action import ActionType
 from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.diagnosis import Cause
 from activities.model.experience import Experience, Record
-from activities.model.guards import GuardState, KnobGuard
+from activities.model.guards import GuardState, KnobGuard, Unsettled
 from activities.model.incident import Incident, Rung
 from activities.model.mode import Mode, ModeName
 from activities.plan.choose import choose
@@ -231,3 +231,14 @@ def test_a_further_guard_never_adds_a_plan(drawn, data, root, context, committee
     assert [p.plan_id for p in held.plans] == [p.plan_id for p in before.plans if p.knob != knob]
     watching = choose(replace(free, mode=Mode(loop="charter", name=ModeName.OBSERVE)))
     assert (watching.plans, watching.shadow) == ((), before.plans)
+
+
+def test_a_knob_that_is_not_settled_is_busy(root, context):
+    """Nothing is planned upon what may have to be taken back, and the cycle says why."""
+    cause = root("overload", "committee")
+    (free,) = choose(context(cause)).plans
+    standing = GuardState(unsettled=(Unsettled(knob=free.knob, plan_id="a" * 12, since=960.0),))
+    found = choose(context(cause, guards=standing))
+    assert (found.outcome, found.plans) == ("busy", ())
+    assert [block.rule for block in found.blocks] == ["unsettled"]
+    assert "is not settled" in found.headline

@@ -4,12 +4,13 @@ import pytest
 
 from activities.model.action import Action, ActionType
 from activities.model.charter import Committee
-from activities.model.guards import GuardState, KnobGuard
+from activities.model.guards import GuardState, KnobGuard, Unsettled
 from activities.model.mode import Mode, ModeName, under
 from activities.plan.conditions import Conditions
 from activities.plan.guards import (
     LASTING,
     PASSING,
+    REQUESTED,
     allowed,
     confidence,
     cool_down,
@@ -18,6 +19,7 @@ from activities.plan.guards import (
     mode,
     quarantine,
     quorum,
+    unsettled,
 )
 from activities.plan.settings import PlanSettings
 
@@ -164,3 +166,16 @@ def test_the_first_rule_that_refuses_answers(conditions):
     assert block is not None
     assert block.rule == "quarantine"
     assert first_block((*LASTING, *PASSING), scale(6), conditions()) is None
+
+
+def test_what_is_not_settled_is_not_built_upon(conditions):
+    """A knob on which another plan may stand is left alone, whoever asks; other knobs are not."""
+    standing = GuardState(unsettled=(Unsettled(knob="committee", plan_id="a" * 12, since=960.0),))
+    block = unsettled(scale(6), conditions(guards=standing))
+    assert block is not None
+    assert block.reason == f"plan {'a' * 12}, 40 s old, was sent to Charter and is not settled"
+    assert unsettled(scale(6), conditions()) is None
+    elsewhere = GuardState(unsettled=(Unsettled(knob="admission", plan_id="a" * 12, since=960.0),))
+    assert unsettled(scale(6), conditions(guards=elsewhere)) is None
+    assert unsettled in PASSING
+    assert unsettled in REQUESTED
