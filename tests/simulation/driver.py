@@ -26,6 +26,8 @@ CYCLE_LIMIT = 60.0
 IDLE_UPKEEP = 40
 """While all is well, upkeep runs in every so many periods."""
 
+GUARDED = 4
+"""Every so many-th usual life has the guard rails as they are by default."""
 GAP, SHORT_GAP = 3000.0, 60.0
 """Mean seconds of peace between incidents, and when violations are hunted for."""
 
@@ -54,7 +56,9 @@ class Driver:
         self.random = Random(seed)
         harsh = temper is Temper.HARSH
         self.weather = Weather(self.random, HARSH if harsh else CLIMATES)
-        self.world = World(seed, self.weather, UNGUARDED if harsh else SETTINGS)
+        # With its budgets a loop does little in an hour, so most lives go without: their subject is what is done.
+        guarded = temper is Temper.PEACEFUL or (not harsh and seed % GUARDED == 0)
+        self.world = World(seed, self.weather, SETTINGS if guarded else UNGUARDED)
         self.troubled = temper is not Temper.PEACEFUL
         self.tally = Tally()
         self.alerts: list[dict[str, float]] = []
