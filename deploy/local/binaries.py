@@ -34,10 +34,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "temporal-server": ("temporal-server",),
     "temporal-sql-tool": ("temporal-sql-tool",),
     "kustomize": ("kustomize",),
+    "faketime": ("faketime",),
 }
 CLUSTER = ("temporal-server", "temporal-sql-tool")
 """Only a rehearsal of the cluster needs these, and they take minutes to build."""
-TOOLS = ("kustomize",)
+TOOLS = ("kustomize", "faketime")
 """Only tests need these."""
 USUAL = tuple(name for name in NAMES if name not in (*CLUSTER, *TOOLS))
 

@@ -94,4 +94,11 @@ PACKAGES = (
         go_commands={"kustomize": ""},
         version_argument="version",
     ),
+    Package(
+        name="faketime",
+        version="0.9",
+        binaries=("faketime",),
+        # The binary only sets an environment; what steps the clock is the library.
+        debian=("faketime", "libfaketime"),
+    ),
 )

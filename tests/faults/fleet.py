@@ -293,6 +293,22 @@ async def answers(url: str) -> bool:
             return False
 
 
+async def wrong_clock(running: Fleet) -> tuple[dict[str, str], Path]:
+    """Return the environment of a worker whose clock is off by what a file says (signed seconds), and the file."""
+    found = (await binaries.ensure(["faketime"], say=lambda _: None))["faketime"].resolve()
+    library = next(found.parents[1].glob("lib/*/faketime/libfaketimeMT.so.1"))
+    file = running.stack.state.path / "clock"
+    file.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    return environment, file
+
+
 async def until_serving(running: Fleet, name: str = "first") -> None:
     """Wait until a worker says that it serves."""
     log = running.workers[name].log

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from random import Random
 
+import httpx
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -74,7 +75,7 @@ class Hands:
     async def one(self) -> str:
         """Inject one fault of a kind the dice choose, and return the kind."""
         kind = self.dice.choice([kind for kind, (_, weight) in KINDS.items() for _ in range(weight)])
-        with suppress(RPCError, sqlite3.OperationalError):
+        with suppress(RPCError, sqlite3.OperationalError, httpx.HTTPError):
             if await KINDS[kind][0](self):
                 self.counts[kind] += 1
         return kind

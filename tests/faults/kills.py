@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from tests.faults.cells import OFTEN, WAITS, cells
 from tests.faults.census import in_flight, steps
-from tests.faults.fleet import Fleet, until_serving
+from tests.faults.fleet import Fleet, until_serving, wrong_clock
 
 MUCH = 4
 """Remediations in flight, in as many different steps, that a kill wants to meet."""
@@ -148,6 +148,20 @@ class Kills:
         self.counts["two workers on one queue"] += 1
         await self.fleet.kill_worker("second")
         await self.noted("worker", "of two")
+
+    async def clock(self) -> None:
+        """Step the worker's clock by an hour while much is in flight, and back after a while."""
+        environment, file = await wrong_clock(self.fleet)
+        await self.until_much()
+        await self.noted("worker", "for one whose clock will step")
+        await self.fleet.kill_worker()
+        await self.fleet.start_worker("first", **environment)
+        await self.until_much()
+        hour = self.dice.choice(("+3600", "-3600"))
+        file.write_text(hour)
+        self.counts[f"clock stepped {hour[0]}1 h"] += 1
+        await asyncio.sleep(FROZEN)
+        file.write_text("+0")
 
     async def until_much(self) -> None:
         """Wait until the worker serves, the next is loaded and much is in flight, at most so long."""

@@ -43,7 +43,7 @@ SHARE = 0.02
 """Of the requests to Charter and Prometheus, how many are spoiled."""
 PAUSE = 4.0
 """Seconds between two things that are done beside killing: enough for remediations to get anywhere."""
-KILLS = ("worker",) * 7 + ("server",) * 2 + ("both", "freeze")
+KILLS = ("worker",) * 7 + ("server",) * 2 + ("both", "freeze", "clock")
 """What is killed, in the order the dice make of it."""
 
 

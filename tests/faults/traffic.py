@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
+import httpx
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
@@ -47,11 +48,12 @@ class Traffic:
         """Let one trouble after the other come over a site, until cancelled."""
         dice = Random(f"{self.seed} {site.name}")
         while True:
-            # The store may be locked for us too: then this trouble is over sooner.
-            with suppress(StoreUnavailable):
+            # The store may be locked for us too, and Charter slow: then this trouble is over sooner.
+            with suppress(StoreUnavailable, httpx.HTTPError):
                 await self.trouble(site, dice.choice(TROUBLES))
                 self.incidents += 1
-            await site.heal()
+            with suppress(httpx.HTTPError):
+                await site.heal()
 
     async def trouble(self, site: Site, trouble: Trouble) -> None:
         """Let a trouble strike, wait until what it led to has an end, and take it away."""

@@ -72,6 +72,19 @@ def test_lost_reply_has_an_effect_all_the_same(server: Server) -> None:
         assert keys(client).count("lost") == 1
 
 
+def test_forgotten_keys_protect_nothing(server: Server) -> None:
+    """After its keys are forgotten the same request is a new one: only the fence keeps it from happening twice."""
+    with server.client() as client:
+        before = generation(client)
+        headers = change_headers("forgotten", before)
+        assert client.post(SCALE, json={"replicas": 6}, headers=headers).status_code == 200
+        assert client.delete("/sim/keys").status_code == 204
+        assert client.post(SCALE, json={"replicas": 6}, headers=headers).status_code == 412
+        again = client.post(SCALE, json={"replicas": 6}, headers=change_headers("forgotten", generation(client)))
+        assert again.headers.get("idempotency-replayed") is None
+        assert keys(client).count("forgotten") == 2
+
+
 def test_request_that_was_given_up_is_executed_later(server: Server) -> None:
     """With hang-then-execute the change happens after its caller has gone."""
     with server.client() as client, server.client(timeout=0.3) as hasty:
