@@ -19,6 +19,7 @@ import httpx
 import yaml
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import Runtime, TelemetryConfig
 
 from activities.clients.store.store import Store, open_store
 from activities.model.mode import Mode, ModeName
@@ -202,7 +203,10 @@ async def fleet(
         temporal = await cleanup.enter_async_context(to_temporal.listening())
         store = await open_store(stack.layout.setting("knowledge.sqlite_path"))
         cleanup.push_async_callback(store.close)
-        client = await Client.connect(stack.addresses.temporal, data_converter=pydantic_data_converter)
+        # A server that is killed on purpose is not worth a line for each call.
+        silent = Runtime(telemetry=TelemetryConfig(logging=None))
+        at = stack.addresses.temporal
+        client = await Client.connect(at, data_converter=pydantic_data_converter, runtime=silent)
         points = Failpoints(stack.state.path / "failpoints")
         running = Fleet(stack, client, store, tuple(site for site, _ in built), points, to_temporal, temporal)
         cleanup.push_async_callback(end_workers, running)
