@@ -23,7 +23,12 @@ def choose(context: PlanContext) -> Decision:
     confidence), escalated (no rung is left that may be tried and promises more than it costs).
     """
     storm = storm_of(context)
-    return _chosen(context, storm).model_copy(update={"storm": storm})
+    decision = _chosen(context, storm)
+    blocks = decision.blocks
+    if storm and not any(block.rule == "storm" for block in blocks):
+        # With nothing to hold back it is a storm all the same, and a person has to hear of it.
+        blocks = (*blocks, Block(rule="storm", knob="", reason=storm.why))
+    return decision.model_copy(update={"storm": storm, "blocks": blocks})
 
 
 def storm_of(context: PlanContext) -> Storm | None:
@@ -31,7 +36,7 @@ def storm_of(context: PlanContext) -> Storm | None:
     standing = context.guards.storm(context.loop)
     committee = context.analysis.committee
     if committee is None or _unseen(context):
-        return standing
+        return standing.model_copy(update={"calm_since": None}) if standing else None
     weight = weigh(scene_of(context.analysis, committee, context.diagnosis))
     return following(standing, weight, context.loop, context.at, context.settings.storm)
 

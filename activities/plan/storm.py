@@ -16,6 +16,8 @@ from activities.model.decision import Block
 from activities.model.diagnosis import Diagnosis
 from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
+from activities.monitor.judgement import Judged
+from activities.monitor.sight import REMOTES
 from activities.plan.conditions import Actions, Conditions, blocked
 from activities.plan.guard_settings import StormSettings
 
@@ -99,6 +101,25 @@ def following(standing: Storm | None, weight: Weight, loop: str, at: float, sett
     since = at if standing.calm_since is None else standing.calm_since
     over = at - since >= settings.leave_seconds
     return None if over else standing.model_copy(update={"calm_since": since})
+
+
+def watched_storm(standing: Storm, source: AnalysisInput, judged: Judged, settings: StormSettings) -> Storm | None:
+    """Return the storm after a look without a diagnosis, None if it is over: then nothing in trouble is explained.
+
+    A look at less than everything calms nothing.
+    """
+    blind = frozenset(spot.component for spot in judged.blind)
+    if source.committee is None or blind.intersection(REMOTES):
+        return standing.model_copy(update={"calm_since": None})
+    scene = Scene(
+        components=frozenset(source.components),
+        members=frozenset(member.name for member in source.committee.members),
+        troubled=frozenset(violation.component for violation in judged.violations),
+        blind=blind,
+        leading=frozenset(),
+        topology=source.topology,
+    )
+    return following(standing, weigh(scene), standing.loop, source.at, settings)
 
 
 def storm(actions: Actions, conditions: Conditions) -> Block | None:

@@ -25,6 +25,7 @@ from activities.monitor.ours import done_keys
 from activities.monitor.queries import values_query
 from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
+from activities.plan.storm import watched_storm
 from activities.upkeep.rechecks import Look, looked_again
 from activities.upkeep.seen import Seen, seen_of
 from activities.upkeep.shadows import scored
@@ -60,6 +61,7 @@ class UpkeepActivities:
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
             told = await self.recheck(request.loop, now) + await self.learn(request.loop, now)
+            told += await self.calm(request.loop, now)
             return Upkeep(
                 headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed{told}",
                 leftovers=leftovers,
@@ -68,6 +70,18 @@ class UpkeepActivities:
                 expired=expired,
                 resting=resting,
             )
+
+    async def calm(self, name: str, now: float) -> str:
+        """Look whether the loop's storm is over; return what to add to the headline. Healthy cycles ask no store."""
+        loop, guards = self.parts.loop(name), self.store.guards
+        standing = (await guards.state(loop.settings.charter, now)).storm(name)
+        if standing is None:
+            return ""
+        source = await gather(loop, now)
+        storm = watched_storm(standing, source, judge(source), loop.settings.plan.storm)
+        if storm != standing:
+            await guards.set_storm(loop.settings.charter, name, storm, now)
+        return "; still in a storm" if storm else "; the storm is over"
 
     async def learn(self, name: str, now: float) -> str:
         """Make a new version of the adaptive limits if it is time; return what to add to the headline.
