@@ -20,6 +20,7 @@ from activities.model.plan import Plan
 from activities.model.remediation import Yield
 from activities.model.usual import AdaptiveLimits
 from activities.monitor.adaptive import DAYS
+from activities.monitor.judgement import judge
 from activities.monitor.learning import due, learned, past_span
 from activities.monitor.ours import done_keys
 from activities.monitor.queries import values_query
