@@ -170,6 +170,9 @@ class Engine:
         for told, said in run.told:
             activation = WorkflowActivation.FromString(told)
             activation.is_replaying = True
+            for command in WorkflowActivationCompletion.FromString(said).successful.commands:
+                if command.HasField("set_patch_marker"):
+                    activation.jobs.add().notify_has_patch.patch_id = command.set_patch_marker.patch_id
             if activate(instance, activation).SerializeToString(deterministic=True) != said:
                 self.note(run, "nondeterminism")
         return instance

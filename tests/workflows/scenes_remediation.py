@@ -167,7 +167,7 @@ ENDINGS: dict[str, Scene] = {
     "failed-refused": alone(apply=Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
     "stale": alone(apply=Stale("412: generation 8, not 7"), undo=NOTHING_TO_UNDO),
     "stale-prepared": alone(prepare=prepared(ending="stale")),
-    "stale-after-reset": alone(prepare=LEFTOVER.model_copy(update={"ending": "stale"})),
+    "rolled_back-after-reset": alone(prepare=LEFTOVER.model_copy(update={"ending": "stale"})),
     "stale-after-approval": decided(YES, prepare=[WAITS[0], prepared(ending="stale")]),
     "rejected": decided(NO),
     "fixed-approved": decided(YES),

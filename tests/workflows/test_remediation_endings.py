@@ -43,7 +43,7 @@ TABLE = [
     ("stale", "prepare, apply 0, undo 0, record", "rolling-back, done"),
     ("stale-prepared", "prepare, record", "done"),
     ("stale-after-approval", "prepare, prepare answer, record", "awaiting-approval, applying, done"),
-    ("stale-after-reset", "prepare, undo 2, undo 0, verify rollback, record", "rolling-back, done"),
+    ("rolled_back-after-reset", "prepare, undo 2, undo 0, verify rollback, record", "rolling-back, done"),
     ("rejected", "prepare, record", "awaiting-approval, done"),
     (
         "fixed-approved",
