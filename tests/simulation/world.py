@@ -82,12 +82,14 @@ TASK = 0.02
 
 
 class World:
-    """A loop and its surroundings. `skew` is by how many seconds the worker's clock is wrong."""
+    """A loop and its surroundings. `skew` is by how many seconds the worker's clock is wrong, `switch` why nothing new
+    may be done at Charter (empty: it may).
+    """
 
     def __init__(self, seed: int, chance: Chance, settings: LoopSettings = SETTINGS) -> None:
         self.chance, self.settings = chance, settings
         self.loop = asyncio.get_running_loop()
-        self.skew, self.worker_up_at = 0.0, 0.0
+        self.skew, self.worker_up_at, self.switch = 0.0, 0.0, ""
         self.counts: Counter[str] = Counter()
         self.plant = QuietPlant(START, seed)
         self.prometheus = VirtualPrometheus(rules_of(settings.monitor), settings.monitor, self.loop.time)
@@ -95,7 +97,9 @@ class World:
         self.store = store_of(self.pass_point)
         client = CharterClient(self.charter, "http://charter", lambda: "token")
         remotes = LoopParts(settings, cast(Any, self.prometheus), client)
-        self.parts = Parts({settings.name: remotes}, self.store, lambda: self.now + self.skew, "worker")
+        self.loops = {settings.name: remotes}
+        clock = lambda: self.now + self.skew  # noqa: E731 - read anew at each call
+        self.parts = Parts(self.loops, self.store, clock, "worker", switch=lambda: self.switch)
         self.monitor = MonitorActivities(self.parts)
         self.engine = Engine(
             {kind.__name__: kind for kind in (MapekCycle, Remediation, MapekUpkeep)}, self.activities(), self.lag
