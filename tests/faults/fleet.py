@@ -314,10 +314,17 @@ async def wrong_clock(running: Fleet) -> tuple[dict[str, str], Path]:
 
 
 async def until_serving(running: Fleet, name: str = "first") -> None:
-    """Wait until a worker says that it serves."""
-    log = running.workers[name].log
+    """Wait until a worker serves. One that ends before that is started again, as a supervisor does it.
+
+    It refuses to start where a server it needs does not answer, and here one often does not.
+    """
 
     async def look() -> bool:
-        return await asyncio.to_thread(lambda: " serves " in log.read_text())
+        child = running.workers[name]
+        if " serves " in await asyncio.to_thread(child.log.read_text) and child.running:
+            return True
+        if not child.running:
+            await running.start_worker(name)
+        return False
 
-    await wait_until(f"the worker {name} serves", look, READY)
+    await wait_until(f"the worker {name} serves", look, 2 * READY, every=0.5)
