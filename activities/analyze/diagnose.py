@@ -12,6 +12,7 @@ from activities.analyze.settings import AnalyzeSettings
 from activities.analyze.spatial import spatial
 from activities.analyze.symptoms import expanded
 from activities.analyze.temporal import temporal
+from activities.analyze.trend import trends
 from activities.model.component import Topology
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.pattern import Pattern
@@ -45,6 +46,8 @@ def diagnose(source: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:
         sure = max(sure, settings.calibration.probability(evidence_of(trouble)))
         if not remote and not any(cause.cause is not Cause.UNKNOWN for cause in causes):
             causes = departed(judged, trouble, settings.calibration) or causes
+    if not remote:
+        patterns = (*patterns, *trends(judged, {rule.metric: rule for rule in source.rules}))
     patterns = tuple(sorted(patterns, key=lambda pattern: -pattern.confidence))[: settings.pattern_history_limit]
     return Diagnosis(
         headline=_headline(judged, causes, remote),

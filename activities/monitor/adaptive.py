@@ -5,6 +5,7 @@ incident in the past widens the limit little. To the spread comes a floor: a fla
 last digit an incident.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from activities.model.violation import Bad
 
 Table = npt.NDArray[np.float64]
 """One row a series, one column an instant, NaN where there is no sample."""
+
+Told = Sequence[float | None]
+"""Values over a grid, None where there is none."""
 
 PAST = 120
 """Samples before an instant its usual is taken from: long enough for stable percentiles, short enough to follow."""
@@ -99,10 +103,13 @@ def time_of_day(days: Table) -> Table:
     return np.where(count >= 3 * FEWEST_DAYS, _quantile(ordered, count, 0.5), np.nan)
 
 
-def deviation(value: float, centre: float, spread: float, bad: Bad) -> float:
-    """Return how far `value` is from its usual in spreads, positive in the bad direction."""
-    away = (value - centre) / spread
-    return abs(away) if bad is Bad.EITHER else away if bad is Bad.ABOVE else -away
+def deviations(values: Told, centres: Told, spreads: Told, bad: Bad) -> tuple[float | None, ...]:
+    """Return how far each value is from its usual in spreads, positive in the bad direction, None if not known."""
+    told = zip(values, centres, spreads, strict=True)
+    away = [None if v is None or c is None or not s else (v - c) / s for v, c, s in told]
+    if bad is Bad.EITHER:
+        return tuple(None if one is None else abs(one) for one in away)
+    return tuple(away) if bad is Bad.ABOVE else tuple(None if one is None else -one for one in away)
 
 
 def _quantile(ordered: Table, count: npt.NDArray[np.int_], share: float) -> Table:

@@ -14,7 +14,7 @@ from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.usual import Usual
 from activities.model.violation import Bad, Violation, worst_first
-from activities.monitor.adaptive import deviation
+from activities.monitor.adaptive import deviations
 from activities.monitor.reports import doubted_committee, is_open, metric_of, reported_violations
 from activities.monitor.view import Key, view_of
 
@@ -71,10 +71,13 @@ def hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, 
 
     None, NaN and infinities leave the state as it is; before the first value it is off.
     """
+    # Inside out of `rule.beyond`: this loop sees every sample there is.
+    sign = -1.0 if rule.bad is Bad.BELOW and not rule.adaptive else 1.0
+    enter, leave = sign * rule.enter, sign * rule.leave
     state, states = False, []
     for value in values:
         if value is not None and math.isfinite(value):
-            state = rule.beyond(value, rule.leave if state else rule.enter)
+            state = sign * value > (leave if state else enter)
         states.append(state)
     return tuple(states)
 
@@ -93,11 +96,7 @@ class Judgeable:
         """The deviations over the grid, empty unless the rule is adaptive and the past is known."""
         if self.values is None or self.usual is None or self.rule is None or not self.rule.adaptive:
             return ()
-        bad = self.rule.bad
-        return tuple(
-            None if v is None or c is None or not s else deviation(v, c, s, bad)
-            for v, c, s in zip(self.values, self.usual.centre, self.usual.spread, strict=True)
-        )
+        return deviations(self.values, self.usual.centre, self.usual.spread, self.rule.bad)
 
     @property
     def bound(self) -> tuple[float, Bad] | None:

@@ -18,28 +18,16 @@ from typing import Any
 from activities.analyze.calibration import Calibration
 from activities.settings import LoopSettings
 from tests.bench import bandit
+from tests.bench.printing import say, say_bandit, say_confidence, say_executed, say_prediction
 from worker.offline.backtest import cycles
 from worker.offline.calibrating import fit
 from worker.offline.recording import HEAD, Recording, recordings_in
 
 FOLDER = "MAPEK_RECORDINGS"
 RIDGE = 1.0
+WEEK = 7 * 86400.0
 SLACK = 180.0
 """Seconds after its end in which a fault is still active, at least one step: the scorer's rule."""
-
-COLUMNS = (
-    ("recall", 8),
-    ("precis.", 8),
-    ("false/d", 8),
-    ("viol.F1", 8),
-    ("AC@1", 7),
-    ("AC@3", 7),
-    ("false RC/d", 11),
-    ("AP", 7),
-)
-
-PREDICTORS = {"project": "program", "baseline": "linear 12"}
-"""The rival predicts nothing itself; the scorer brings the straight line it is compared with."""
 
 Outcome = tuple[tuple[float, ...], bool]
 
@@ -85,8 +73,19 @@ def measured(root: Path, work: Path, wanted: Sequence[str] | None) -> dict[str, 
             "split": scored(root, [name], work / "split")["confidence"],
         }
         say(name, found[name])
-    found["pooled"] = scored(root, [name for name in sets if found[name]["project"]["root_cause"]], work / "split")
-    say_confidence("all sets with root causes, pooled", found["pooled"]["confidence"])
+    causal = [name for name in sets if found[name]["project"]["root_cause"]]
+    if causal:
+        shipped, split = (scored(root, causal, work / which)["confidence"] for which in ("project", "split"))
+        found["pooled_confidence"] = {"shipped": shipped, "split": split}
+        print(f"\n{' + '.join(causal)}, pooled")
+        say_confidence("confidence as shipped", shipped)
+        say_confidence("confidence, fitted on the other fold", split)
+    ahead = [name for name in sets if found[name]["project"]["prediction"]]
+    if ahead:
+        found["pooled_prediction"] = scored(root, ahead, work / "project")["prediction"]
+        say_prediction(ahead, found["pooled_prediction"])
+    found["executed"] = {name: quiet_weeks(root, name, work / "project" / name) for name in sets}
+    say_executed(found["executed"])
     print(f"calibration fitted on all recordings: {calibrated(outcomes)}")
     return found
 
@@ -175,52 +174,16 @@ def scored(root: Path, names: Sequence[str], decisions: Path) -> dict[str, Any]:
     return figures
 
 
-def say(name: str, figures: Mapping[str, Any]) -> None:
-    """Print the scores of a set side by side."""
-    print(f"\n{name}")
-    print("".join(["  ", " " * 12, *(f"{title:>{width}}" for title, width in COLUMNS)]))
-    for who in ("project", "baseline"):
-        print(f"  {who:<12}{row(figures[who], PREDICTORS[who])}")
-    causes = figures["project"]["root_cause"]
-    for who in ("chance", "constant_guess"):
-        if causes:
-            print(f"  {who:<12}{'':>32}{causes[who]['ac1']:>7.2f}{causes[who]['ac3']:>7.2f}")
-    say_confidence("confidence as shipped", figures["project"]["confidence"])
-    say_confidence("confidence, fitted on the other fold", figures["split"])
-
-
-def say_confidence(title: str, figures: Mapping[str, Any]) -> None:
-    """Print how true the confidences of all patterns are."""
-    found = figures.get("all")
-    if found:
-        print(
-            f"  {title}: ECE {found['ece']:.3f}, Brier {found['brier']:.3f} "
-            f"(always the share {found['share_brier']:.3f}), {found['patterns']} patterns"
-        )
-
-
-def row(figures: Mapping[str, Any], predictor: str) -> str:
-    """Return one line of the table."""
-    acts, violations = figures["detection"]["acts"], figures["detection"]["any violation"]
-    causes = figures["root_cause"] or {}
-    ahead = (figures["prediction"] or {}).get("predictors", {}).get(predictor, {})
-    cells = (acts["recall"], acts["precision"], acts["false_per_day"], violations["f1"])
-    more = (causes.get("ac1"), causes.get("ac3"))
-    shown = "".join(f"{_cell(cell):>8}" for cell in cells) + "".join(f"{_cell(cell):>7}" for cell in more)
-    return f"{shown}{_cell(causes.get('false_root_causes_per_day')):>11}{_cell(ahead.get('mean_ap')):>7}"
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def say_bandit(figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Print the regrets."""
-    print(
-        f"bandit, {bandit.ACTIONS} actions, {bandit.SEEDS} seeds: mean regret at T = 300, and at T = 600 with a drift"
-    )
-    for name, found in figures.items():
-        print(f"  {name:<15}{found['T300']:>7.1f}{found['T600_drift']:>8.1f}")
+def quiet_weeks(root: Path, name: str, decisions: Path) -> dict[str, float]:
+    """Return how many quiet weeks a set has, and in how many cycles of them something would have been executed."""
+    weeks = executed = 0.0
+    for one in recordings_in(root / name):
+        quiet = json.loads((one / "faults.json").read_text())["quiet"]
+        weeks += sum(last - first for first, last in quiet) / WEEK
+        cycles = map(json.loads, (decisions / f"{one.name}.jsonl").read_text().splitlines())
+        times = [cycle["at"] for cycle in cycles if cycle["executed"]]
+        executed += sum(any(first <= at <= last for first, last in quiet) for at in times)
+    return {"weeks": weeks, "executed": executed}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The predictions of a backtest: models learned from the past of a recording, and asked at each instant after it."""
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,7 @@ class Forecaster:
         self._train_end = train_end
         self._day, self._ahead = round(86400.0 / step), max(1, round(HORIZON / step))
         self._size = min(MOST, round(LEARN * 86400.0 / step))
-        self._history: dict[Key, list[float]] = {}
+        self._history: dict[Key, array[float]] = {}
         self._models: dict[Key, Model] = {}
         self._scales: dict[str, Scale] = {}
         self._grouped: dict[str, list[Key]] = {}
@@ -40,7 +41,7 @@ class Forecaster:
             return ()
         self._first = at if self._first is None else self._first
         for key in samples.keys() - self._history.keys():
-            self._history[key] = []
+            self._history[key] = array("f")
         for key, line in self._history.items():
             line.append(samples.get(key, line[-1] if line else float("nan")))
             if len(line) > 2 * self._size:
@@ -72,8 +73,10 @@ class Forecaster:
     def _table(self, keys: Sequence[Key], instants: int) -> Table:
         """Return the last instants of some series, a row each, NaN where one is younger."""
         lines = [self._history[key][-instants:] for key in keys]
-        longest = max(len(line) for line in lines)
-        return np.array([[float("nan")] * (longest - len(line)) + line for line in lines])
+        table = np.full((len(lines), max(len(line) for line in lines)), np.nan)
+        for row, line in zip(table, lines, strict=True):
+            row[len(row) - len(line) :] = line
+        return table
 
     def _beside(self, component: str) -> Table:
         """Return the newest row of a component's company."""
@@ -81,6 +84,6 @@ class Forecaster:
         return newest
 
     def _asked(self, key: Key, model: Model, beside: Table) -> Outlook:
-        recent = np.array(self._history[key][-(8 * self._day + 2) :])
+        recent = np.array(self._history[key][-(8 * self._day + 2) :], float)
         chance = outlook(model, recent, beside, self._day, self._ahead)
         return Outlook(component=key[0], metric=key[1], limit=model.limit, within=HORIZON, probability=round(chance, 6))

@@ -6,12 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.model.violation import Bad
-from activities.monitor.adaptive import PAST, WARM_UP, deviation, floor_of, seasonal, time_of_day, usual
+from activities.monitor.adaptive import PAST, WARM_UP, deviations, floor_of, seasonal, time_of_day, usual
 
 UNKNOWN = np.array([floor_of("", "")])
 SECONDS = np.array([floor_of("seconds", "latency")])
 SHARE = np.array([floor_of("percent", "availability")])
 levels = st.floats(0.5, 1e6)
+
+
+def deviated(value, centre, spread, bad):
+    """Return the deviation of one value."""
+    return deviations([value], [centre], [spread], bad)[0]
 
 
 def past(*values):
@@ -28,7 +33,7 @@ def test_too_little_past_tells_nothing(count, known):
 
 @given(level=levels, seed=st.integers(0, 999))
 def test_normal_noise_has_its_own_spread(level, seed):
-    """The spread of a normal sample is its standard deviation, plus the floor."""
+    """The spread of a normal sample is its standard deviations, plus the floor."""
     noise = np.random.default_rng(seed).normal(level, level / 10, PAST)
     centre, spread = usual(past(*noise), SECONDS)
     assert centre[0] == pytest.approx(level, rel=0.05)
@@ -50,8 +55,8 @@ def test_units_do_not_matter(scale, seed):
     """A deviation is the same in milliseconds and in seconds where the unit is unknown."""
     values = np.random.default_rng(seed).gamma(2.0, 3.0, PAST)
     (one, narrow), (other, wide) = usual(past(*values), UNKNOWN), usual(past(*(scale * values)), UNKNOWN)
-    first = deviation(50.0, float(one[0]), float(narrow[0]), Bad.ABOVE)
-    assert deviation(50.0 * scale, float(other[0]), float(wide[0]), Bad.ABOVE) == pytest.approx(first, rel=1e-6)
+    first = deviated(50.0, float(one[0]), float(narrow[0]), Bad.ABOVE)
+    assert deviated(50.0 * scale, float(other[0]), float(wide[0]), Bad.ABOVE) == pytest.approx(first, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,7 @@ def test_a_flat_series_has_a_floor(floors, flat, floor):
 )
 def test_only_the_bad_direction_counts(bad, expected):
     """One-sided by the metric's bad direction."""
-    assert (deviation(16.0, 10.0, 2.0, bad), deviation(4.0, 10.0, 2.0, bad)) == expected
+    assert (deviated(16.0, 10.0, 2.0, bad), deviated(4.0, 10.0, 2.0, bad)) == expected
 
 
 def test_a_time_of_day_needs_days():

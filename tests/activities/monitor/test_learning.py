@@ -11,7 +11,7 @@ from activities.model.rule import MetricRule
 from activities.model.sample import SampleSeries
 from activities.model.usual import AdaptiveLimits, Limit
 from activities.model.violation import Bad
-from activities.monitor.adaptive import ENTER, LEAVE, PAST, deviation, floor_of
+from activities.monitor.adaptive import ENTER, LEAVE, PAST, deviations, floor_of
 from activities.monitor.edges import edges_of, ends_of
 from activities.monitor.learning import DAY, absolute, believed, due, learned, past_span, spread_over
 from worker.offline.past import Past
@@ -96,7 +96,7 @@ def test_old_limits_are_not_believed():
 @given(value=numbers, centre=numbers, spread=st.floats(1e-3, 1e6), bad=st.sampled_from(Bad))
 def test_the_quick_check_judges_as_the_judgement(value, centre, spread, bad):
     """Beyond the limit in the metric's unit is beyond it in spreads, but for the last digits."""
-    away = deviation(value, centre, spread, bad)
+    away = deviations([value], [centre], [spread], bad)[0]
     rule = absolute(
         RULE.model_copy(update={"bad": bad}), Limit(component="c", metric="p99", centre=centre, spread=spread), value
     )

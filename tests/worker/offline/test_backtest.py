@@ -80,6 +80,31 @@ def test_bad_data_never_crashes_and_never_acts_on_doubt(tmp_path_factory, data):
     assert not any(cycle.decision.plans for cycle in found)
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_spoilt_series_never_crash_and_doubt_is_never_acted_upon(tmp_path_factory, data):
+    """A unit jump, a counter reset, a gap, NaN or a component that vanishes or appears, in otherwise steady series.
+
+    What vanished or cannot be read is never what a plan is for.
+    """
+    spoil = data.draw(st.sampled_from(["unit", "reset", "gap", "nan", "vanish", "appear"]))
+    at, factor = data.draw(st.integers(20, 70)), data.draw(st.sampled_from([1e-9, 1e-3, 1e3, 1e9]))
+    calm = steady(80)
+    hit = {
+        "unit": [*calm[:at], *[factor * x for x in calm[at:]]],
+        "reset": [float(i % at) for i in range(80)],
+        "gap": [*calm[:at], *[None] * 5, *calm[at + 5 :]][:80],
+        "nan": [*calm[:at], *["NaN"] * (80 - at)],
+        "vanish": calm[:at],
+        "appear": [*[None] * at, *calm[at:]],
+    }[spoil]
+    folder = made(tmp_path_factory.mktemp("spoilt"), {("shop", "p99"): hit, ("stock", "p99"): calm})
+    found, _ = played(folder)
+    assert len(found) == 80
+    if spoil not in {"unit", "reset"}:
+        assert not any(cycle.decision.plans for cycle in found)
+
+
 def test_a_truncated_recording_ends_where_it_breaks_off(tmp_path):
     """What can be read is played, and the rest is said."""
     folder = made(tmp_path, {("shop", "p99"): steady(400)})
