@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test cluster lint types demo demo-seeds run bench simulate mutants soak load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak load load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ soak: setup ## an hour of faults on real processes, kills at every step; every i
 
 load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (half an hour)
 	@$(PY) -m tests.worker.alerts.load
+
+load: setup ## locust against the service: scrapes, probes and alerts at once, with a report (load-report.html)
+	@$(PY) -m tests.load.run
 
 fuzz: $(READY) ## ten minutes of mangled alerts at the webhook, and the whole service against its OpenAPI
 	@$(PY) -m tests.worker.http.fuzz

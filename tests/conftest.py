@@ -20,9 +20,12 @@ hypothesis.settings.load_profile("mapek")
 
 
 @pytest_asyncio.fixture(scope="session")
-async def servers() -> dict[str, Path]:
-    """All binaries, installed if missing. A server that cannot be had fails a test and never skips it."""
-    return await binaries.ensure()
+async def servers(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """All binaries, installed if missing. A server that cannot be had fails a test and never skips it.
+
+    None where a deployed stack is tested: nothing is started then.
+    """
+    return {} if request.config.getoption("--stack", default=None) else await binaries.ensure()
 
 
 @pytest_asyncio.fixture(scope="session")

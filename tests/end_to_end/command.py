@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,21 @@ class Said:
 
 async def mapek(world: World, *arguments: str) -> Said:
     """Run `mapek` against the stack and return its answer."""
+    return await mapek_of(environment_of(world), *arguments)
+
+
+def environment_of(world: World) -> dict[str, str]:
+    """Return the environment in which `mapek` works on the stack."""
     state = world.stack.state
+    return {**os.environ, "MAPEK_CONFIG": str(state.config_file), "MAPEK_STATE": str(state.path)}
+
+
+async def mapek_of(environment: Mapping[str, str], *arguments: str) -> Said:
+    """Run `mapek` in an environment and return its answer."""
     process = await asyncio.create_subprocess_exec(
         MAPEK,
         *arguments,
-        env={**os.environ, "MAPEK_CONFIG": str(state.config_file), "MAPEK_STATE": str(state.path)},
+        env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -30,6 +30,18 @@ would make the next one wait for a person.
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stack", metavar="URL", help="only what breaks nothing, against the MAPE-K that answers at URL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --stack leave out every test that breaks something on purpose, or needs a stack of its own."""
+    if config.getoption("--stack"):
+        left_out = [item for item in items if item.path.name != "test_deployed.py"]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest_asyncio.fixture(scope="session", autouse=True)
 async def background(
     servers: dict[str, Path], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -1,0 +1,96 @@
+"""README and runbook followed literally: every verb of `mapek` and every call of the simulator in them."""
+
+import re
+import shlex
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.documents import commands
+from tests.end_to_end.command import mapek
+from tests.end_to_end.world import LOOP, Remedy, World
+
+pytestmark = pytest.mark.stack
+
+MENTIONED = frozenset({"mapek explain", "mapek undo", "mapek worker"})
+"""Named in a sentence; with their arguments they are commands of their own, and the worker runs all the time."""
+
+REFUSED = {
+    "approve": "nothing waits for approval",
+    "reject": "nothing waits for approval",
+    "resume --knob": "nothing is quarantined",
+    "notify": "no receiver is configured here",
+}
+"""Verbs whose answer is no on a stack on which all is well."""
+
+
+def typed() -> list[str]:
+    """Return the commands for `mapek`, without the way to it, each once."""
+    found = [one.removeprefix(".venv/bin/") for one in commands()]
+    return list(dict.fromkeys(one for one in found if one.startswith("mapek ") and one not in MENTIONED))
+
+
+def arguments(command: str, plan: str) -> list[str]:
+    """Return a command's words with what stands for something replaced; what is in brackets is typed too."""
+    words = shlex.split(command.replace("[", "").replace("]", ""))[1:]
+    stands_for = {"ID": plan, "PLAN": plan, "KNOB": "committee", "...": "a rehearsal"}
+    return [stands_for.get(word, word) for word in words]
+
+
+async def healed(world: World) -> Remedy:
+    """Return the remediation of an incident, ended."""
+    since = await world.strike("overload", "gateway")
+    remedy = await world.remedy(since)
+    assert (await remedy.ended()).outcome in ("fixed", "improved")
+    await world.heal()
+    return remedy
+
+
+async def test_every_verb(world: World) -> None:
+    """Each command works as it stands; a no is the answer only where it has to be, and nothing is wrong use."""
+    plan = (await healed(world)).plan.plan_id
+    try:
+        for command in typed():
+            words = arguments(command, plan)
+            said = await mapek(world, *words)
+            verb = "resume --knob" if "--knob" in words else words[0]
+            allowed = (0, 1) if verb in REFUSED or verb == "undo" else (0,)
+            assert said.code in allowed, (command, said)
+            if words[0] in ("stop", "pause"):
+                assert (await mapek(world, "resume", LOOP, "--mode", "act")).code == 0
+    finally:
+        assert (await mapek(world, "resume", LOOP, "--mode", "act")).code == 0
+
+
+async def test_the_simulator_s_doors(world: World) -> None:
+    """The calls that break something, and mend it again, do what they say."""
+    for command in [one for one in commands() if one.startswith("curl ")]:
+        method, path, body = call(command)
+        reply = await world.charter.request(method, path, content=body, headers={"content-type": "application/json"})
+        assert reply.is_success, (command, reply.text)
+    assert (await world.charter.get("/sim/state")).json()["faults"] == []
+
+
+def call(command: str) -> tuple[str, str, str | None]:
+    """Return method, path and body of a call of curl."""
+    words = shlex.split(command)
+    options: dict[str, Any] = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-X", "-d")}
+    (url,) = [word for word in words if word.startswith("localhost:")]
+    return options["-X"], httpx.URL(f"http://{url}").path, options.get("-d")
+
+
+async def test_the_kill_switch(world: World) -> None:
+    """While the file exists a trouble is explained and nothing is done about it; without it, it is remedied."""
+    (command,) = [one for one in commands() if one.startswith("touch ")]
+    switch = world.stack.state.path / re.sub(r"^\.mapek/", "", command.split()[1])
+    switch.touch()
+    try:
+        since = await world.strike("overload", "policy-engine")
+        held = await world.cycle(["observed", "blocked"], since, 30.0)
+        assert await world.ledger(since) == []
+    finally:
+        switch.unlink()
+    assert held.started >= since
+    assert (await world.remedy(time.time() - 1.0, 60.0)).plan.plan_id
