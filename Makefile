@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak load load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak runbook load load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ test: setup ## lint, types and all tests, against the real servers
 	@echo "tests"
 	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end --ignore tests/cluster
 	@echo "tests on the whole stack"
-	@$(PY) -m pytest -q tests/end_to_end
+	@$(PY) -m pytest -q tests/end_to_end --ignore tests/end_to_end/test_runbook.py
 
 cluster: setup ## a Temporal server and the store on PostgreSQL, two workers, each of the four killed while it heals
 	@$(PY) -m deploy.local setup --cluster
@@ -68,6 +68,9 @@ soak: setup ## an hour of faults on real processes, kills at every step; every i
 
 load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (half an hour)
 	@$(PY) -m tests.worker.alerts.load
+
+runbook: setup ## every command of README and runbook, typed on a real stack (2 minutes)
+	@$(PY) -m pytest -q tests/end_to_end/test_runbook.py
 
 load: setup ## locust against the service: scrapes, probes and alerts at once, with a report (load-report.html)
 	@$(PY) -m tests.load.run
