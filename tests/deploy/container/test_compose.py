@@ -15,7 +15,7 @@ from deploy.local.render import ROOT
 COMPOSE = ROOT / "deploy/container/compose.yaml"
 PORTS = {"prometheus": 9090, "alertmanager": 9093, "charter": 8000, "mape-k": 8001, "grafana": 3000, "temporal": 7233}
 OURS = ("mape-k", "bootstrap", "charter")
-ONCE = ("temporal-schema", "temporal-namespace", "bootstrap")
+ONCE = ("temporal-schema", "bootstrap")
 VARIABLES = {"TEMPORAL_DB_PASSWORD": "one", "MAPEK_DB_PASSWORD": "two"}
 
 
