@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,8 @@ CYCLES = 2000
 """Cycles of one life: long enough to learn, short enough that a seed is played again in seconds."""
 PEACEFUL = 60_000
 """Cycles without a fault, in which nothing may be done."""
+INVARIANTS = (*(f"I{number}" for number in range(1, 11)), "fence", "quorum")
+"""I1: done twice; fence: stale and applied; I4: applied without anybody who answers for it; I8: moved back twice."""
 WANTED = {"cycles": 1_000_000, "incidents": 10_000}
 VERDICTS = ("fixed", "improved", "no_effect", "worse", "inconclusive")
 EACH = 100
@@ -39,6 +42,8 @@ def main() -> int:
     short = shortfalls(found, peace, full=parsed.lives * CYCLES >= WANTED["cycles"])
     report = {
         "seconds": round(time.monotonic() - started, 1),
+        "seeds": [parsed.first_seed, parsed.first_seed + parsed.lives - 1],
+        "broken": broken(found, peace),
         "figures": dict(sorted(found.figures.items())),
         "peaceful": dict(sorted(peace.figures.items())),
         "violations": [str(one) for one in found.violations + peace.violations],
@@ -48,6 +53,13 @@ def main() -> int:
     if parsed.json:
         parsed.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
     return 1 if report["violations"] or short else 0
+
+
+def broken(*parts: Found) -> dict[str, int]:
+    """Return how often each invariant was broken; all of them are named, also those that never were."""
+    counted = Counter(dict.fromkeys(INVARIANTS, 0))
+    counted.update(violation.invariant for part in parts for violation in part.violations)
+    return dict(counted)
 
 
 def seeds(first: int, count: int) -> range:

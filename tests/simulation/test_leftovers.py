@@ -1,6 +1,8 @@
 """What a terminated remediation leaves behind."""
 
+from deploy.charter.behaviour import Mode
 from deploy.charter.faults import FaultKind
+from tests.simulation.charter import DELIVERED_LATE
 from tests.simulation.driver import Driver
 from tests.simulation.pace import quick
 from tests.simulation.virtual import run
@@ -26,4 +28,33 @@ def test_a_leftover_is_settled_before_the_knob_is_touched_again():
     """Whoever terminates a remediation leaves a plan that upkeep takes back before another one is applied."""
     with quick():
         first, second, *_ = run(touched_after_termination())
+    assert second == first.replace("-do", "-undo")
+
+
+async def undone_while_it_rests():
+    """Let Charter carry a change out after its remediation gave up; return what was done to the committee."""
+    driver = Driver(0)
+    driver.troubles.present = True
+    world = driver.world
+    driver.scrape()
+    happens = [DELIVERED_LATE, *3 * [Mode.ERROR_500.value]]
+    world.charter.trouble = lambda path: happens.pop(0) if path.startswith("committee/") and is_change(path) else ""
+    world.plant.inject(FaultKind.FEW_VALIDATORS, "gateway")
+    while happens:
+        await driver.period()
+    world.charter.trouble = lambda _: ""
+    for _ in range(4):
+        await driver.period()
+    return [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
+
+
+def is_change(path):
+    """Tell whether a path changes the committee."""
+    return path.endswith(("scale", "restart"))
+
+
+def test_a_late_change_is_undone_before_the_rest_is_over():
+    """What is done after a remediation ended is found while that one cools down, and taken back at once."""
+    with quick():
+        first, second, *_ = run(undone_while_it_rests())
     assert second == first.replace("-do", "-undo")

@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "outcome-recorded-twice",
         "activities/clients/store/store.py",
-        "        return standing\n    outcome_rows.add(connection, outcome, ending.keep)\n",
-        "    if standing is None:\n        outcome_rows.add(connection, outcome, ending.keep)\n",
+        "        return standing\n    outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)\n",
+        "    if standing is None:\n        outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)\n",
         ("I9",),
     ),
     Mutant(
