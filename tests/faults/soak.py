@@ -227,12 +227,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=55.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--round", type=float, default=ROUND, help="seconds of faults before everything has to rest")
     parser.add_argument("--json", type=Path, help="where the report goes")
     parser.add_argument("--keep", action="store_true", help="keep the state folder")
     parser.add_argument("--no-measuring", action="store_true", help="torment at once")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mapek-soak-"))
-    run = Soak(options.seed, not options.no_measuring)
+    run = Soak(options.seed, not options.no_measuring, round=options.round)
     try:
         told = asyncio.run(soak(run, folder / "state", options.minutes))
     finally:

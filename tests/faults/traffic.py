@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 import httpx
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
 from activities.model.errors import StoreUnavailable
@@ -105,6 +105,6 @@ async def answered(fleet: Fleet, one: InFlight, approve: bool) -> None:
         await fleet.store.guards.release(site, knob, "ada", "looked at it", time.time())
         return
     approval = Approval(plan=one.plan, approve=approve, who="ada", why="as the dice fell")
-    with suppress(WorkflowUpdateFailedError, TimeoutError):
+    with suppress(TemporalError, TimeoutError):
         async with asyncio.timeout(3.0):
             await handle.execute_update("decide", approval, result_type=str)
