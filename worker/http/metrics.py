@@ -207,5 +207,7 @@ class Metrics:
                 self.remediations.labels(loop, outcome)
         for queue in queues:
             self.workflow_task_failures.labels(queue)
+        for result in ("taken", "refused"):
+            self.reloads.labels(result)
         for status in ("firing", "resolved"):
             self.alerts_received.labels(status)

@@ -179,4 +179,24 @@ MAPEK = (
         labels={"task_queue": "mapek"},
         again=({'mapek_workflow_task_failures_total{task_queue="mapek"}': "1x30 2x60"},),
     ),
+    Case(
+        "MapekUntold",
+        fires={'mapek_notifications_total{target="ops",result="failed"}': "1+1x60"},
+        silent={
+            'mapek_notifications_total{target="ops",result="failed"}': "1+1x60",
+            'mapek_notifications_total{target="ops",result="sent"}': "0x20 1x60",
+        },
+        at="10m",
+        labels={"target": "ops"},
+    ),
+    Case(
+        "MapekConfigRefused",
+        fires={'mapek_config_reloads_total{result="refused"}': "0x30 1x60"},
+        silent={
+            'mapek_config_reloads_total{result="refused"}': "1x60",
+            'mapek_config_reloads_total{result="taken"}': "0x30 1x60",
+        },
+        at="9m",
+        labels={"result": "refused"},
+    ),
 )
