@@ -11,7 +11,7 @@ SEED ?= 1
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test lint types demo demo-seeds run bench simulate mutants soak runbook load load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test cluster lint types demo demo-seeds run bench simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,8 +60,12 @@ simulate: $(READY) ## a million cycles in virtual time, and 20,000 steps that sh
 	@$(PY) -m tests.simulation --json simulation.json
 	@MAPEK_STEPS=20000 $(PY) -m pytest -q tests/simulation/test_machine.py
 
-mutants: $(READY) ## break the product in eight ways, in copies: the checker has to catch every one
-	@MAPEK_MUTANTS=all $(PY) -m pytest -q tests/faults/test_mutants.py
+guards: $(READY) ## short lives that the guards have to hold: storms, circles, other writers, budgets, quorum
+	@$(PY) -m tests.simulation.scenarios
+
+mutants: $(READY) ## break the product in copies, in eight ways and by each guard: every one has to be caught
+	@MAPEK_MUTANTS=all $(PY) -m pytest -q tests/faults/test_mutants.py tests/faults/test_guard_mutants.py
+	@$(PY) -m pytest -q tests/faults/lives_without_guards.py
 
 soak: setup ## an hour of faults on real processes, kills at every step; every invariant is checked (MINUTES=n, SEED=n)
 	@$(PY) -m tests.faults.soak --minutes $(or $(MINUTES),55) --seed $(SEED) --json soak.json

@@ -34,6 +34,7 @@ def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) 
             autonomy=snapshot.autonomy or Autonomy(start=settings.first_level),
             snapshot=digest(snapshot),
             silenced=snapshot.silenced,
+            error_budget=snapshot.error_budget,
             seed=snapshot.seed,
         )
     )

@@ -34,6 +34,13 @@ _DURATIONS = {
     "no_effect",
     "rolled_back",
     "deadline_seconds",
+    "duration_seconds",
+    "reverse_seconds",
+    "away_seconds",
+    "relapse_window",
+    "freeze_seconds",
+    "foreign_seconds",
+    "leave_seconds",
 }
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

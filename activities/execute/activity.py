@@ -51,6 +51,7 @@ from activities.monitor.judgement import judge
 from activities.monitor.ours import done_keys
 from activities.notify.telling import of_waiting
 from activities.parts import Parts
+from activities.plan.activity import error_budget
 from activities.plan.guards import costs_quorum
 
 
@@ -127,6 +128,7 @@ class ExecuteActivities:
             ended=steps.ended if steps.touched else "",
             storm=storm_now(plan, source, judged, guards, loop.settings.plan.storm),
             silenced=silenced(heard, loop, source.components),
+            error_budget=await error_budget(loop, now),
         )
 
     async def guards(self, plan: Plan, source: AnalysisInput, now: float) -> GuardState:

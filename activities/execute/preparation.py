@@ -26,6 +26,7 @@ from activities.plan.conditions import Conditions
 from activities.plan.guard_settings import StormSettings
 from activities.plan.guards import LASTING, PASSING, REQUESTED, first_block, silence
 from activities.plan.knobs import generation_of
+from activities.plan.rates import careful
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.settings import PlanSettings
 from activities.plan.storm import Scene, following, weigh
@@ -46,7 +47,7 @@ class Facts:
     `left` is the generation the last of them known to be done left the knob at, None if there is none: a remediation
     that was reset finds its own work. `ended` is how the plan ended before, after it had changed something; else empty.
     `storm` is the storm the loop is in now, `silenced` are components that may only be observed, "*" all of them.
-    `autonomy` is how far the actions are trusted now.
+    `autonomy` is how far the actions are trusted now, `error_budget` what is left of it, None if it is not asked.
     """
 
     at: float
@@ -66,6 +67,7 @@ class Facts:
     ended: str = ""
     storm: Storm | None = None
     silenced: tuple[str, ...] = ()
+    error_budget: float | None = None
 
 
 class Refusal(NamedTuple):
@@ -86,7 +88,11 @@ def check(plan: Plan, facts: Facts) -> Prepared:
     risk = risk_of(plan.actions, facts.components) if plan.actions else plan.risk
     level = _level(plan, facts)
     answered = facts.approved or facts.left is not None
-    suggested = level is Level.SUGGEST or needs_approval(plan.actions, risk, facts.settings.approval)
+    suggested = (
+        level is Level.SUGGEST
+        or needs_approval(plan.actions, risk, facts.settings.approval)
+        or careful(plan.actions, facts.error_budget, facts.settings.error_budget)
+    )
     asked = not ending and not answered and suggested
     trust = "" if level is Level.AUTO else f", {level}"
     return Prepared(

@@ -54,6 +54,7 @@ class Snapshot(Noun):
     `settings` is the dump of the sections that decide; `seed` feeds the choices that are drawn (none while exploring
     is off); `at` is the decision's time in unix seconds; `silenced` are components that may only be observed.
     `autonomy` is how far each action is trusted, None in what was recorded before anything was earned.
+    `error_budget` is the share left of the service's own, 0 to 1, 0 if it cannot be told, None if it is not asked.
     """
 
     at: float
@@ -67,6 +68,7 @@ class Snapshot(Noun):
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
     silenced: tuple[str, ...] = ()
+    error_budget: float | None = None
     autonomy: Autonomy | None = None
 
 

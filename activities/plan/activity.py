@@ -7,16 +7,17 @@ from activities.knowledge.autonomy import earned
 from activities.model.base import clipped
 from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
 from activities.model.decision import Decision
-from activities.model.errors import NotFound, StoreUnavailable
+from activities.model.errors import MapekError, NotFound, StoreUnavailable
 from activities.model.guards import GuardState
 from activities.model.mode import in_force, under
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.monitor.ours import done_keys
 from activities.notify.telling import of_decision
-from activities.parts import Parts
+from activities.parts import LoopParts, Parts
 from activities.plan.autonomy import shadow_of
 from activities.plan.exploring import seed_of
+from activities.plan.rates import lowest
 from activities.settings import LoopSettings
 
 REJECTED_SHOWN = 6
@@ -59,6 +60,7 @@ class PlanActivities:
             mode=under(self.parts.switch(), mode),
             settings=settings.deciding(),
             silenced=request.silenced,
+            error_budget=await error_budget(self.parts.loop(settings.name), now),
             autonomy=earned(
                 await store.trust.evidence(settings.name), settings.first_level, settings.knowledge.autonomy
             ),
@@ -128,3 +130,16 @@ class PlanActivities:
             if running.needs_approval and running.risk.rank > plan.risk.rank:
                 return running.plan_id
         return ""
+
+
+async def error_budget(loop: LoopParts, at: float) -> float | None:
+    """Return the share left of the service's error budget at `at`; 0 if it cannot be told, None if it is not asked."""
+    query = loop.settings.plan.error_budget.query
+    if not query:
+        return None
+    try:
+        samples = await loop.prometheus.query(query, at)
+    except MapekError as error:
+        activity.logger.warning("the error budget cannot be told, and counts as spent: %s", error)
+        return 0.0
+    return lowest(samples)

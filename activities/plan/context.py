@@ -21,6 +21,7 @@ class PlanContext:
     holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan. `silenced` are
     components that may only be observed, "*" all of them. `autonomy` is how far each action against each cause is
     trusted. `seed` feeds what is drawn while exploring.
+    `error_budget` is the share left of the service's own error budget, None if it is not asked.
     """
 
     loop: str
@@ -38,4 +39,5 @@ class PlanContext:
     autonomy: Autonomy
     snapshot: str = ""
     silenced: tuple[str, ...] = ()
+    error_budget: float | None = None
     seed: int = 0

@@ -10,6 +10,7 @@ from activities.model.plan import Plan, Verification, plan_hash
 from activities.plan.autonomy import level_of
 from activities.plan.context import PlanContext
 from activities.plan.knobs import generation_of
+from activities.plan.rates import careful
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.selection import Option
 from activities.plan.storm import leading_of
@@ -47,7 +48,9 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         verification=verification_of(option, context, committee),
         cool_downs=settings.cooldown.frozen(),
         risk=risk,
-        needs_approval=suggested or needs_approval(candidate.actions, risk, settings.approval),
+        needs_approval=suggested
+        or needs_approval(candidate.actions, risk, settings.approval)
+        or careful(candidate.actions, context.error_budget, settings.error_budget),
         approval_deadline=settings.approval.deadline_seconds,
         confidence=root.confidence,
         cost=candidate.cost,

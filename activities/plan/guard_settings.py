@@ -134,7 +134,8 @@ class ErrorBudgetSettings(Settings):
     query: str = ""
     """PromQL for the share of the error budget that is left, 0 to 1; of several series the lowest counts.
 
-    Empty: not asked, since only its owner knows the objective. `deploy/prometheus` has a rule to start from.
+    Empty: not asked, since only its owner knows the objective. For one percent of failures in thirty days:
+    `1 - avg_over_time(avg(westworld_charter_failure_rate)[30d:5m]) / 0.01`.
     """
     least: Part = 0.10
     """With less than this left, or if it cannot be told, only actions towards safety are done without approval."""

@@ -1,8 +1,13 @@
 """How often and how much at once: budgets, the share of components, and the wait before a knob is turned back."""
 
+import math
+from collections.abc import Iterable
+
 from activities.model.decision import Block
 from activities.model.past import PastRemediation
+from activities.model.sample import Sample
 from activities.plan.conditions import Actions, Conditions, blocked
+from activities.plan.guard_settings import ErrorBudgetSettings
 from activities.plan.heading import Heading, heading, sense, touched
 from activities.plan.turns import turns
 
@@ -64,6 +69,20 @@ def reverse(actions: Actions, conditions: Conditions) -> Block | None:
     what = "turning it back" if back else f"a step {way}"
     ago = conditions.at - last.at
     return blocked("reverse", actions, f"turned {ago:.0f} s ago, {what} waits {wait:.0f} s: another {left:.0f} s")
+
+
+def careful(actions: Actions, left: float | None, settings: ErrorBudgetSettings) -> bool:
+    """Tell whether a person has to say yes because little of the error budget is left (0 to 1; None: not asked).
+
+    What goes towards safety is done all the same.
+    """
+    return left is not None and left < settings.least and heading(actions) is not Heading.TOWARDS
+
+
+def lowest(samples: Iterable[Sample]) -> float:
+    """Return the lowest share of these samples; 0 if there is none, or one is no number: what is unknown is spent."""
+    values = [sample.value for sample in samples]
+    return min(values) if values and all(map(math.isfinite, values)) else 0.0
 
 
 def runs(past: PastRemediation, at: float) -> bool:

@@ -11,6 +11,7 @@ from activities.model.component import Topology
 from activities.model.guards import GuardState, KnobGuard
 from activities.model.mode import Mode, ModeName
 from activities.model.past import PastRemediation
+from activities.model.sample import Sample
 from activities.model.storm import Storm
 from activities.plan.conditions import Conditions
 from activities.plan.guard_settings import (
@@ -23,7 +24,7 @@ from activities.plan.guard_settings import (
 )
 from activities.plan.guards import quorum
 from activities.plan.oscillation import foreign, frozen
-from activities.plan.rates import budget, concurrency, reverse
+from activities.plan.rates import budget, careful, concurrency, lowest, reverse
 from activities.plan.settings import PlanSettings
 from activities.plan.storm import Scene, following, storm, weigh
 from activities.plan.windows import freeze_date, open_until, window
@@ -446,3 +447,29 @@ def test_settings_that_cannot_be_meant(kind, values, said):
     """A window that would never be on, or nowhere, is refused when it is read."""
     with pytest.raises(ValidationError, match=said):
         kind(**values)
+
+
+@pytest.mark.parametrize(
+    ("actions", "left", "asked"),
+    [
+        (TUNE, None, False),
+        (TUNE, 0.10, False),
+        (TUNE, 0.0999, True),
+        (TUNE, 0.0, True),
+        (UP, 0.0, False),
+        (POLICY, 0.0, False),
+        (DOWN, 0.05, True),
+    ],
+)
+def test_little_error_budget_asks_a_person(actions, left, asked):
+    """With less than a tenth left only steps towards safety need nobody; where it is not asked nothing changes."""
+    assert careful(actions, left, ErrorBudgetSettings()) == asked
+
+
+@pytest.mark.parametrize(
+    ("values", "left"),
+    [((), 0.0), ((0.5,), 0.5), ((0.5, 0.2), 0.2), ((0.5, float("nan")), 0.0), ((float("inf"),), 0.0)],
+)
+def test_an_error_budget_nobody_knows_is_spent(values, left):
+    """Of several series the lowest counts; none, or one that is no number, is none left."""
+    assert lowest(Sample(labels={}, value=value, at=AT) for value in values) == left
