@@ -14,7 +14,21 @@ import typer
 from typer.core import TyperGroup
 
 from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unauthorized
-from worker.cli import alert, autonomy, backtest, cycle, decide, doctor, explain, look, notify, process, show, undo
+from worker.cli import (
+    alert,
+    autonomy,
+    backtest,
+    cycle,
+    decide,
+    doctor,
+    explain,
+    keep,
+    look,
+    notify,
+    process,
+    show,
+    undo,
+)
 from worker.cli.session import Session
 from worker.config_file import Place
 
@@ -132,6 +146,8 @@ app.command("stop")(decide.stop)
 app.command("undo")(undo.undo)
 app.command("backtest")(backtest.backtest)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(keep.backup)
+app.command("restore")(keep.restore)
 alert_app.command("inject")(alert.inject)
 app.add_typer(alert_app, name="alert")
 notify_app.command("test")(notify.try_out)

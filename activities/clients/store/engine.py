@@ -56,6 +56,12 @@ class Database:
         """Return what `work` returns, run in one transaction; if it raises, nothing was written."""
         return await self._run(self._writes, self._writer, work)
 
+    def write_here(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` returns, as `write` does, but on the caller's own thread, which it blocks."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        return _within(self._writer, work)
+
     async def close(self) -> None:
         """Let running work end and close all connections; closing twice is allowed."""
         self._closed = True
