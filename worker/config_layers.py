@@ -21,6 +21,8 @@ TEXTS: Mapping[str, tuple[Place, ...]] = {
     "PROMETHEUS_URL": (("monitor", "prometheus_url"),),
     "ALERTMANAGER_URL": (("alertmanager", "url"),),
     "ORCHESTRATOR_MODE": (("orchestrator", "mode"),),
+    "TEMPORAL_DEPLOYMENT_NAME": (("temporal", "deployment_name"),),
+    "TEMPORAL_WORKER_BUILD_ID": (("temporal", "build_id"),),
 }
 """Variables whose text is the value. Where two name one key, the later one here wins."""
 

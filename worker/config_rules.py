@@ -82,6 +82,9 @@ def service_findings(
     host, colon, port = temporal.address.rpartition(":")
     if not (host and colon and port.isdigit()) or "/" in host:
         yield ("temporal", "address"), "must be host:port, as in 127.0.0.1:7233"
+    if bool(temporal.deployment_name) != bool(temporal.build_id):
+        lacking = "build_id" if temporal.deployment_name else "deployment_name"
+        yield ("temporal", lacking), "a version has both, deployment_name and build_id; set it, or neither of them"
     if not is_loopback(api.host) and api.webhook_token_file is None and api.view_token_file is None:
         yield ("api", "host"), f"{api.host} is not loopback; use 127.0.0.1 or set api.webhook_token_file"
     if orchestrator.mode == "production" and api.debug:

@@ -132,6 +132,11 @@ class TemporalSettings(Settings):
     """File of keys (`ID BASE64` with 32 bytes, a line each): with it everything Temporal keeps for us is encrypted, by
     the first of them, failures too; all of them decrypt. Whoever has no such file can read nothing. The Temporal UI
     reads through `/codec` of this service. Default: none, since a lost key is a lost history."""
+    deployment_name: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$", max_length=100)] = ""
+    """Name of the worker deployment (`TEMPORAL_DEPLOYMENT_NAME`): with it a cycle ends on the code it began with.
+    Default: none, since a version that nobody makes current does nothing at all."""
+    build_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$", max_length=100)] = ""
+    """The worker's version in that deployment (`TEMPORAL_WORKER_BUILD_ID`)."""
     retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """Days the namespace keeps histories; `mapek bootstrap` sees to it. Default: whatever it was made with, since on a
     shared cluster that is not ours to decide; a namespace that bootstrap makes itself keeps them for 7 days."""

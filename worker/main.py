@@ -11,7 +11,6 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.runtime import MetricBuffer
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.analyze.activity import AnalyzeActivities
 from activities.execute.activity import ExecuteActivities, VerifyActivities
@@ -23,9 +22,11 @@ from activities.upkeep.activity import UpkeepActivities
 from worker import bootstrap
 from worker.assemble import Assembly, assemble
 from worker.config import Config
+from worker.config_sections import TemporalSettings
 from worker.counting import watch_schedules
 from worker.http.service import Tls, serve
 from worker.temporal import connect
+from worker.versioning import current_build, deployment_of, runner_of, to_make_current
 from worker.watching import MEASUREMENTS, watch_store, watch_tasks
 from workflows import names
 from workflows.cycle import MapekCycle
@@ -79,9 +80,20 @@ async def run(config: Config, assembling: Assembling = assemble, reload: Callabl
         if reload is not None:
             await stack.enter_async_context(in_background(assembly.reloading.watch(reload)))
         log.info("worker %s serves %s", client.identity, ", ".join(names_of(config)))
+        await tell_of_version(client, config.temporal)
         await stop.wait()
         log.info("stopping: running activities have %d s to end", GRACE.total_seconds())
     return 0
+
+
+async def tell_of_version(client: Client, settings: TemporalSettings) -> None:
+    """Write into the log that this worker does nothing new, if another version, or none, is current."""
+    if not settings.deployment_name:
+        return
+    current = await current_build(client, settings.deployment_name)
+    if current != settings.build_id:
+        stands = f"build {current} is current" if current else "nothing is current: no cycle runs"
+        log.warning("%s in deployment %s; %s", stands, settings.deployment_name, to_make_current(settings))
 
 
 def tls_of(config: Config) -> Tls | None:
@@ -118,6 +130,7 @@ def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
     """Return the two workers: one for everything, one that only verifies, so that it delays nothing else."""
     parts = assembly.parts
     execute, knowledge = ExecuteActivities(parts), KnowledgeActivities(parts)
+    deployment = deployment_of(config.temporal)
     common = Worker(
         client,
         task_queue=names.QUEUE,
@@ -133,10 +146,9 @@ def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
             knowledge.release,
             UpkeepActivities(parts, assembly.locks).upkeep,
         ],
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        workflow_runner=runner_of(config.temporal, PASSED_THROUGH),
         interceptors=[assembly.interceptor],
+        deployment_config=deployment,
         max_cached_workflows=200,
         max_concurrent_activities=config.performance.max_concurrent_analyses,
         sticky_queue_schedule_to_start_timeout=STICKY,
@@ -149,6 +161,7 @@ def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
         task_queue=names.VERIFY_QUEUE,
         activities=[VerifyActivities(parts).verify],
         interceptors=[assembly.interceptor],
+        deployment_config=deployment,
         max_concurrent_activities=VERIFICATIONS,
         graceful_shutdown_timeout=timedelta(seconds=1),
         max_heartbeat_throttle_interval=timedelta(seconds=1),

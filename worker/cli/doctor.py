@@ -26,6 +26,8 @@ from worker import bootstrap
 from worker.assemble import loop_parts
 from worker.cli import show
 from worker.cli.session import RPC, AsJson, Session, of, verb
+from worker.config_sections import TemporalSettings
+from worker.versioning import current_build, to_make_current
 from workflows import names
 
 REMOTE_SECONDS = 2.0
@@ -83,9 +85,20 @@ async def _temporal(session: Session) -> list[Finding]:
             ]
             queues = [await _pollers(client, queue) for queue in (names.QUEUE, names.VERIFY_QUEUE)]
             reached = Finding(part="temporal", detail=f"{settings.address}, namespace {settings.namespace}")
-            return [reached, await _attributes(client), *schedules, *queues]
+            versions = [await version_of(client, settings)] if settings.deployment_name else []
+            return [reached, await _attributes(client), *schedules, *queues, *versions]
     except MapekError as error:
         return [_failed("temporal", error, "if the namespace is missing, run `mapek bootstrap`")]
+
+
+async def version_of(client: Client, settings: TemporalSettings) -> Finding:
+    """Look which version of the worker deployment is current: without one no cycle runs, and nothing else says so."""
+    current = await current_build(client, settings.deployment_name, RPC)
+    part = f"deployment {settings.deployment_name}"
+    if current == settings.build_id:
+        return Finding(part=part, detail=f"build {current} is current")
+    detail = f"build {current} is current, not {settings.build_id}" if current else "nothing is current: no cycle runs"
+    return Finding(part=part, state="missing", detail=detail, mend=f"run `{to_make_current(settings)}`")
 
 
 async def _attributes(client: Client) -> Finding:
