@@ -3,6 +3,7 @@
 import re
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ REFUSED = {
     "reject": "nothing waits for approval",
     "resume --knob": "nothing is quarantined",
     "notify": "no receiver is configured here",
+    "restore": "a store in use is not overwritten",
     "undo": "somebody else may have changed the knob since",
 }
 """Verbs whose answer may be no on a stack on which all is well."""
@@ -33,10 +35,10 @@ def typed() -> list[str]:
     return list(dict.fromkeys(one for one in found if one.startswith("mapek ") and one not in MENTIONED))
 
 
-def arguments(command: str, plan: str) -> list[str]:
+def arguments(command: str, plan: str, file: str) -> list[str]:
     """Return a command's words with what stands for something replaced; what is in brackets is typed too."""
     words = shlex.split(command.replace("[", "").replace("]", ""))[1:]
-    stands_for = {"ID": plan, "PLAN": plan, "KNOB": "committee", "...": "a rehearsal"}
+    stands_for = {"ID": plan, "PLAN": plan, "KNOB": "committee", "...": "a rehearsal", "FILE": file}
     return [stands_for.get(word, word) for word in words]
 
 
@@ -49,12 +51,12 @@ async def healed(world: World) -> Remedy:
     return remedy
 
 
-async def test_every_verb(world: World) -> None:
+async def test_every_verb(world: World, tmp_path: Path) -> None:
     """Each command works as it stands; a no is the answer only where it has to be, and nothing is wrong use."""
     plan = (await healed(world)).plan.plan_id
     try:
         for command in typed():
-            words = arguments(command, plan)
+            words = arguments(command, plan, str(tmp_path / "backup.db"))
             said = await mapek(world, *words)
             verb = "resume --knob" if "--knob" in words else words[0]
             refused = said.code in (1, 2) and verb in REFUSED and "Usage:" not in said.err
