@@ -31,7 +31,7 @@ GUARDS = (
         Mutant(
             "no-quorum", "activities/plan/guards.py", "    committee = conditions.committee\n", "    return None\n", ()
         ),
-        "quorum",
+        "",
         "",
     ),
     without("quarantine", "quarantine"),
