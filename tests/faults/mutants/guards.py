@@ -40,7 +40,7 @@ GUARDS = (
     without("foreign", "foreign-writer", "fighting"),
     without("cool_down", "cool-down"),
     without("reverse", "reverse"),
-    without("budget", "budget", "budget"),
+    without("budget", "budget"),
     without("concurrency", "concurrency", "concurrency"),
     without("freeze_date", "freeze-date"),
     without("window", "window"),
