@@ -1,7 +1,9 @@
 """What a person decides, through the real command: approve, reject, pause, resume, and cycles now."""
 
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import pytest
 import pytest_asyncio
@@ -10,11 +12,14 @@ from tests.end_to_end.changes import configured, foreign_change
 from tests.end_to_end.command import mapek
 from tests.end_to_end.waiting import wait_until
 from tests.end_to_end.world import LOOP, Remedy, World
+from workflows import names
 
 pytestmark = pytest.mark.stack
 
 AWAITING = "awaiting-approval"
 OBSERVED_CYCLES = 3
+A_DAY = 100_000.0
+"""Seconds: a day, the hour of grace, and some more."""
 ASK = {"plan": {"approval": {"from_risk": "low"}}}
 NOT_FOR_LONG = {"plan": {"approval": {"from_risk": "low", "deadline_seconds": 2}}}
 
@@ -35,6 +40,17 @@ async def waiting(world: World, component: str) -> Remedy:
     return remedy
 
 
+async def shown(world: World, remedy: Remedy, outcome: str, *lines: str) -> None:
+    """Check that how it ended is found in the Temporal UI, by outcome and plan, and told by `mapek explain`."""
+    found = (await remedy.handle.describe()).typed_search_attributes
+    wanted = (outcome, "done", remedy.plan.plan_id, remedy.plan.knob)
+    assert tuple(found.get(key) for key in (names.OUTCOME, names.PHASE, names.PLAN, names.KNOB)) == wanted
+    said = await mapek(world, "explain", remedy.plan.plan_id)
+    assert said.code == 0, said.err
+    for line in (f"Verdict: {outcome} (", *lines):
+        assert line in said.out
+
+
 async def test_observe_act_and_reject(asking: World, world: World) -> None:
     """`mapek pause` lets the loop explain and never act, `mapek resume` lets it act; what is rejected is not done."""
     assert (await mapek(world, "pause", LOOP, "--why", "a drill")).code == 0
@@ -50,6 +66,7 @@ async def test_observe_act_and_reject(asking: World, world: World) -> None:
     result = await remedy.ended()
     assert (result.outcome, result.headline) == ("rejected", "rejected by ada: not now")
     assert await world.ledger(since) == []
+    await shown(world, remedy, "rejected", "ada: rejected: not now")
 
 
 async def test_approved(asking: World, world: World) -> None:
@@ -58,8 +75,10 @@ async def test_approved(asking: World, world: World) -> None:
     said = await mapek(world, "approve", remedy.plan.plan_id, "--who", "ada", "--why", "looks right")
     assert (said.code, said.out.strip()) == (0, f"plan {remedy.plan.plan_id} approved by ada")
     assert (await mapek(world, "approve", remedy.plan.plan_id, "--who", "bob")).code == 1
-    assert (await remedy.ended()).outcome in ("fixed", "improved")
+    result = await remedy.ended()
+    assert result.outcome in ("fixed", "improved")
     assert await world.effects(remedy.plan) == ["applied"]
+    await shown(world, remedy, result.outcome, "ada: approved: looks right")
 
 
 async def test_stale_after_approval(asking: World, world: World) -> None:
@@ -71,6 +90,37 @@ async def test_stale_after_approval(asking: World, world: World) -> None:
     assert result.outcome == "stale"
     assert "moved from generation" in result.headline
     assert await world.effects(remedy.plan) == []
+    await shown(world, remedy, "stale", "moved from generation")
+
+
+async def test_stale_after_a_day(asking: World, world: World) -> None:
+    """A plan that was decided longer ago than a decision holds is not applied, although it is approved at last."""
+    remedy = await waiting(world, "gateway")
+    with closing(sqlite3.connect(world.store_file, timeout=5.0)) as store, store:
+        # The clock moves for the plan alone: all servers go on, and the deadline's timer has not run out.
+        moved = "UPDATE plans SET body = json_set(body, '$.created_at', ?) WHERE plan_id = ?"
+        store.execute(moved, (remedy.plan.created_at - A_DAY, remedy.plan.plan_id))
+    assert (await mapek(world, "approve", remedy.plan.plan_id, "--who", "ada")).code == 0
+    result = await remedy.ended()
+    assert result.outcome == "stale"
+    assert "more than the 90001 s a decision holds" in result.headline
+    assert await world.effects(remedy.plan) == []
+    await shown(world, remedy, "stale", "ada: approved")
+
+
+async def test_superseded(asking: World, world: World) -> None:
+    """While a plan waits, one of lower risk for the same knob takes its place, as soon as the loop would choose it."""
+    since = await world.strike("dead-node", "validator-2")
+    await world.strike("few-validators", "validator-1")
+    remedy = await world.remedy(since)
+    await remedy.until_phase(AWAITING)
+    assert remedy.plan.risk.rank > 0
+    await world.heal()
+    await world.strike("few-validators", "validator-1")
+    result = await remedy.ended()
+    assert (result.outcome, result.applied) == ("superseded", ())
+    await shown(world, remedy, "superseded", "gave way while waiting for approval")
+    assert await world.ledger(since) == []
 
 
 async def test_expired(asking: World, world: World) -> None:
@@ -79,6 +129,7 @@ async def test_expired(asking: World, world: World) -> None:
         remedy = await waiting(world, "validator-1")
         result = await remedy.ended()
         assert (result.outcome, result.applied) == ("expired", ())
+        await shown(world, remedy, "expired", "nobody decided within 2 s")
         await world.heal()
 
 
