@@ -25,6 +25,7 @@ from worker.config import Config
 from worker.config_sections import TemporalSettings
 from worker.counting import watch_schedules
 from worker.http.service import Tls, serve
+from worker.replicas import the_only_one
 from worker.temporal import connect
 from worker.versioning import current_build, deployment_of, runner_of, to_make_current
 from worker.watching import MEASUREMENTS, watch_store, watch_tasks
@@ -68,6 +69,7 @@ async def run(config: Config, assembling: Assembling = assemble, reload: Callabl
         measured = MetricBuffer(MEASUREMENTS)
         client = await connect(config.temporal, measured)
         await check(client)
+        stack.enter_context(the_only_one(config))
         assembly = await stack.enter_async_context(assembling(config, client))
         await assembly.check()
         for worker in workers(client, config, assembly):
