@@ -1,6 +1,7 @@
 """The Temporal side of Analyze: the recent past, stored, and what is behind it."""
 
 import asyncio
+from itertools import chain
 
 from temporalio import activity
 
@@ -12,10 +13,11 @@ from activities.model.cycle import AnalyzeRequest, DiagnosisBrief
 from activities.model.diagnosis import Diagnosis
 from activities.model.errors import StoreUnavailable
 from activities.model.observation import SHOWN
+from activities.model.sample import SampleSeries
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.activity import seen
 from activities.monitor.learning import believed
-from activities.monitor.queries import coverage_detail_query, values_query
+from activities.monitor.queries import coverage_detail_queries, values_queries
 from activities.monitor.rules import rules_of
 from activities.monitor.sight import CHARTER, PROMETHEUS, REMOTES
 from activities.parts import LoopParts, Parts
@@ -43,6 +45,14 @@ class AnalyzeActivities:
         return brief(diagnosis.model_copy(update={"digest": digest}), outcome=ending(diagnosis))
 
 
+async def over(
+    loop: LoopParts, queries: tuple[str, ...], span: tuple[float, float, float, float]
+) -> tuple[SampleSeries, ...]:
+    """Return the answers to all queries over the span (first and last instant, step, how far it may be from now)."""
+    answers = await asyncio.gather(*(loop.prometheus.query_range(query, *span) for query in queries))
+    return tuple(chain.from_iterable(answers))
+
+
 async def gather(loop: LoopParts, at: float) -> AnalysisInput:
     """Return the range data of all rules up to `at` (unix seconds), with Charter's own state.
 
@@ -55,16 +65,17 @@ async def gather(loop: LoopParts, at: float) -> AnalysisInput:
     # The grid ends up to a step before `at`, and an answer takes up to the time-out.
     present = timing.max_age + timing.step + settings.monitor.timeout_seconds
     span = (timing.instants[0], timing.instants[-1], timing.step, present)
+    size = len(settings.components) + settings.plan.max_replicas
     blind: list[BlindSpot] = []
     values, freshness, findings, committee, policies = await asyncio.gather(
         seen(
-            loop.prometheus.query_range(values_query(rules, settings.monitor.rate_window), *span),
+            over(loop, values_queries(rules, settings.monitor.rate_window, size), span),
             PROMETHEUS,
             "values",
             blind,
         ),
         seen(
-            loop.prometheus.query_range(coverage_detail_query(rules, timing.max_age), *span),
+            over(loop, coverage_detail_queries(rules, timing.max_age, size), span),
             PROMETHEUS,
             "freshness",
             blind,

@@ -19,6 +19,9 @@ COMPONENT = "node_or_service"
 UNNAMED = "unnamed"
 """Stands for the component of a series without that label. It has no signals, so it is always blind."""
 
+CHAINED = 2000
+"""Series one chain of `or` holds: each `or` compares its series with all before it, so a chain costs their square."""
+
 MOVING = "moving"
 """The signal that tells whether a component's counters move; its value is a number of changes, not an age."""
 
@@ -49,7 +52,12 @@ def prefilter_query(rules: Sequence[MetricRule], window: float, limits: Adaptive
 
 def values_query(rules: Sequence[MetricRule], window: float) -> str:
     """Return the query for all values, to be asked over a range; `window` is the rate window in seconds."""
-    return _union(_labelled(_rendered(rule, window), "rule", rule.metric) for rule in rules)
+    return _union(_values(rules, window))
+
+
+def values_queries(rules: Sequence[MetricRule], window: float, components: int) -> tuple[str, ...]:
+    """Return `values_query` in as few parts as Prometheus takes lightly, for about so many components."""
+    return _in_parts(_values(rules, window), components)
 
 
 def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
@@ -72,8 +80,12 @@ def coverage_detail_query(rules: Sequence[MetricRule], max_age: float) -> str:
 
     Asked over a range for Analyze, and at one instant when somebody has to know which signal is missing.
     """
-    ages = (_labelled(f"time() - {_newest(signal)}", "signal", signal) for signal in all_signals(rules))
-    return _union((*ages, _labelled(_changes(max_age), "signal", MOVING)))
+    return _union(_ages(rules, max_age))
+
+
+def coverage_detail_queries(rules: Sequence[MetricRule], max_age: float, components: int) -> tuple[str, ...]:
+    """Return `coverage_detail_query` in as few parts as Prometheus takes lightly, for about so many components."""
+    return _in_parts(_ages(rules, max_age), components)
 
 
 def steady_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
@@ -130,6 +142,20 @@ def _duration(seconds: float) -> str:
 def _labelled(expr: str, label: str, value: str) -> str:
     # "$" would stand for a group of the pattern.
     return f'label_replace({expr}, "{label}", "{promql(value.replace("$", "$$"))}", "", "")'
+
+
+def _values(rules: Sequence[MetricRule], window: float) -> tuple[str, ...]:
+    return tuple(_labelled(_rendered(rule, window), "rule", rule.metric) for rule in rules)
+
+
+def _ages(rules: Sequence[MetricRule], max_age: float) -> tuple[str, ...]:
+    ages = (_labelled(f"time() - {_newest(signal)}", "signal", signal) for signal in all_signals(rules))
+    return (*ages, _labelled(_changes(max_age), "signal", MOVING))
+
+
+def _in_parts(queries: Sequence[str], components: int) -> tuple[str, ...]:
+    size = max(1, CHAINED // max(1, components))
+    return tuple(_union(queries[first : first + size]) for first in range(0, len(queries), size))
 
 
 def _union(queries: Iterable[str]) -> str:

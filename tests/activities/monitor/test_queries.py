@@ -13,10 +13,12 @@ from activities.monitor.observing import Reading, observe
 from activities.monitor.queries import (
     MOVING,
     all_signals,
+    coverage_detail_queries,
     coverage_detail_query,
     coverage_query,
     prefilter_query,
     steady_signals,
+    values_queries,
     values_query,
 )
 from activities.monitor.rules import rules_of
@@ -46,6 +48,23 @@ def looked_at(prometheus: History, at: float) -> tuple[Reading, AnalysisInput]:
         prometheus.over(coverage_detail_query(BUILT_IN, MAX_AGE), timing.instants, timing.step),
     )
     return reading, input_of(ranges, timing, BUILT_IN, CONFIGURED, TOPOLOGY)
+
+
+@pytest.mark.parametrize("components", [300, 5000])
+def test_the_parts_are_the_whole(prometheus: History, components: int) -> None:
+    """Many components are asked for in several queries, a usual loop in one of each kind; the answers are the same."""
+    assert len(values_queries(BUILT_IN, WINDOW, 18)) == len(coverage_detail_queries(BUILT_IN, MAX_AGE, 18)) == 1
+    instants = timing_of(END, MonitorSettings(), AnalyzeSettings()).instants
+    for whole, parts in (
+        (values_query(BUILT_IN, WINDOW), values_queries(BUILT_IN, WINDOW, components)),
+        (coverage_detail_query(BUILT_IN, MAX_AGE), coverage_detail_queries(BUILT_IN, MAX_AGE, components)),
+    ):
+        assert len(parts) > 1
+        expected = {str(sorted(one.labels.items())): repr(one.points) for one in prometheus.over(whole, instants, 15.0)}
+        found = {
+            str(sorted(s.labels.items())): repr(s.points) for q in parts for s in prometheus.over(q, instants, 15.0)
+        }
+        assert found == expected
 
 
 def test_prefilter_passes_what_is_beyond_the_nearer_limit(prometheus: History) -> None:
