@@ -191,7 +191,7 @@ class Remediation:
         try:
             return await (settled(handle) if rollback else handle)
         except (FailureError, asyncio.CancelledError) as error:
-            return Verified.unmade(f"could not be verified: {reason_of(error)}")
+            return Verified.unmade(f"could not be verified: {reason_of(error)}", risky=self.prepared.risky)
 
     async def settle_leftover(self) -> RecordRequest:
         """A predecessor was terminated with this plan half applied: roll back what stands."""

@@ -15,7 +15,7 @@ from activities.model.base import clipped
 from activities.model.charter import Committee, Policy
 from activities.model.guards import GuardState
 from activities.model.mode import Mode
-from activities.model.plan import Plan, plan_hash
+from activities.model.plan import Plan, Risk, plan_hash
 from activities.model.remediation import Prepared, Step
 from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
@@ -107,6 +107,7 @@ def check(plan: Plan, facts: Facts) -> Prepared:
         span=span(plan.verification),
         transactional=facts.execute.execution_mode is ExecutionMode.TRANSACTIONAL,
         requested_by=plan.requested_by,
+        risky=risk is not Risk.LOW,
         blocked_by=rule,
         loop=plan.loop,
     )

@@ -58,7 +58,8 @@ class Prepared(Noun):
     `generation` fences the first step. `deadline` is how many seconds an approval may take. `timeout` (seconds) and
     `retries` bound each apply, `span` is how many seconds one verification takes samples. `transactional`: a failed
     step undoes those before it. `requested_by` is the person who asked for the plan: somebody else has to approve it.
-    `blocked_by` is the rule of the guard that refuses it, empty if none does; `loop` is whose plan it is.
+    `risky`: what cannot be verified is rolled back; False where it is safe to keep. `blocked_by` is the rule of the
+    guard that refuses it, empty if none does; `loop` is whose plan it is.
     """
 
     headline: str
@@ -72,6 +73,7 @@ class Prepared(Noun):
     span: float = 105.0
     transactional: bool = True
     requested_by: str = ""
+    risky: bool = True
     blocked_by: str = ""
     loop: str = ""
 
@@ -112,9 +114,10 @@ class Verified(Noun):
     samples: int = 0
 
     @classmethod
-    def unmade(cls, headline: str) -> "Verified":
-        """Return the verdict of a verification that could not be made: inconclusive, and undone to be safe."""
-        return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=Consequence.ROLL_BACK)
+    def unmade(cls, headline: str, *, risky: bool = True) -> "Verified":
+        """Return the verdict of a verification that could not be made: inconclusive, undone if risky and else kept."""
+        consequence = Consequence.ROLL_BACK if risky else Consequence.KEEP
+        return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=consequence)
 
     @classmethod
     def answered(cls, headline: str) -> "Verified":

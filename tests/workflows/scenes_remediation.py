@@ -160,6 +160,7 @@ ENDINGS: dict[str, Scene] = {
     "rolled_back": alone(verify=MADE_WORSE, record=recorded(cool_down=MOMENT)),
     "rolled_back-two-steps": alone(prepare=prepared(steps=2), verify=MADE_WORSE),
     "rolled_back-unverified": alone(verify=NotFound("plan gone")),
+    "inconclusive-unverified": alone(prepare=prepared(risky=False), verify=NotFound("plan gone")),
     "rolled_back-apply-unknown": alone(apply=Rejected("422 after a lost reply")),
     "rolled_back-second-step-failed": alone(prepare=prepared(steps=2), apply=ONE_OF_TWO),
     "fixed-by-half": alone(prepare=BEST_EFFORT, apply=ONE_OF_TWO),
