@@ -8,10 +8,11 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 # Touched when the environment is complete; older than a requirements file means: install again.
 READY := $(VENV)/.ready
 SEED ?= 1
+STEPS := tests/end_to_end/test_approval.py tests/end_to_end/test_crashes.py
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test cluster lint types demo demo-seeds run bench simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test stack-steps stack-scenes cluster lint types demo demo-seeds run bench simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +25,15 @@ test: setup ## lint, types and all tests, against the real servers
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests"
 	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end --ignore tests/cluster
-	@echo "tests on the whole stack"
-	@$(PY) -m pytest -q tests/end_to_end --ignore tests/end_to_end/test_runbook.py
+	@echo "tests on the whole stack, two at a time"
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target stack-steps stack-scenes
+
+# Most of these wait for something to pass; each lane has a stack of its own.
+stack-steps:
+	@$(PY) -m pytest -q $(STEPS)
+
+stack-scenes:
+	@$(PY) -m pytest -q tests/end_to_end $(addprefix --ignore ,$(STEPS) tests/end_to_end/test_runbook.py)
 
 cluster: setup ## a Temporal server and the store on PostgreSQL, two workers, each of the four killed while it heals
 	@$(PY) -m deploy.local setup --cluster

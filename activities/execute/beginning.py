@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from activities.model.decision import Block
 from activities.model.guards import GuardState
-from activities.model.mode import Mode
+from activities.model.mode import Mode, ModeName
 from activities.model.past import PastRemediation
 from activities.model.plan import Plan
 from activities.plan.conditions import Conditions
@@ -31,13 +31,15 @@ def begun(plan: Plan, at: float) -> PastRemediation:
 def asking(plan: Plan, mode: Mode, settings: PlanSettings, at: float) -> Callable[[GuardState], Block | None]:
     """Return the question which guard refuses the plan's next step at `at` (unix seconds), None if all let it pass.
 
-    Charter is not asked: what only it could tell is fenced by the knob's generation.
+    Charter is not asked: what only it could tell is fenced by the knob's generation. The mode stops no plan that has
+    begun: who pauses a loop lets what is being remedied end by itself.
     """
 
     def asked(guards: GuardState) -> Block | None:
+        under_way = any(past.plan_id == plan.plan_id for past in guards.past)
         conditions = Conditions(
             at=at,
-            mode=mode,
+            mode=Mode(loop=plan.loop, name=ModeName.ACT) if under_way else mode,
             guards=guards,
             committee=None,
             settings=settings,

@@ -33,7 +33,7 @@ UNDO = AtCharter("undo", REMEDIATION, "undo", route="/api/v1/committee/scale", d
 OVERLOAD, FEW = ("overload", "policy-engine"), ("few-validators", "validator-2")
 
 CRASHES = [
-    (OVERLOAD, (MONITOR, ANALYZE, PLAN, PREPARE)),
+    (OVERLOAD, (PLAN, MONITOR, ANALYZE, PREPARE)),
     (OVERLOAD, (CHILD_START, UNEXECUTED, RECORD, COOL_DOWN)),
     (OVERLOAD, (SETTLE, LATE)),
     (FEW, (UNHEARD, VERIFY)),

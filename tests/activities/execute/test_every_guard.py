@@ -134,6 +134,16 @@ def test_a_persons_plan_is_not_held_back(name, plan):
     assert asking(made, seen["mode"], seen["settings"], AT)(seen["guards"]) is None
 
 
+def test_a_pause_lets_what_has_begun_end(plan):
+    """The mode stops a plan that has not begun, and none of which a step was sent already."""
+    made, paused = plan(DOWN, watched=8), found(**HELD["mode"])["mode"]
+    block = asking(made, paused, PlanSettings(), AT)(GuardState())
+    assert block is not None
+    assert block.rule == "mode"
+    under_way = GuardState(past=(begun(made, AT - 5),))
+    assert asking(made, paused, PlanSettings(), AT)(under_way) is None
+
+
 def test_silenced_since_the_decision(plan):
     """A silence that came after the plan makes it stale too."""
     made = plan(DOWN, created_at=AT - 20)
