@@ -11,7 +11,7 @@ from tests.simulation.plant import coarse_ticks
 
 RENDERED = (
     (monitor, ("rules_of", "prefilter_query", "coverage_query")),
-    (analyze, ("rules_of", "values_query", "coverage_detail_query")),
+    (analyze, ("rules_of", "values_queries", "coverage_detail_queries")),
 )
 """Pure functions whose arguments never change in a life, by the module that calls them."""
 
