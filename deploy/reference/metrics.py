@@ -9,7 +9,7 @@ from worker.http.metrics import Metrics
 
 def metrics_page() -> str:
     """Return the page of all metrics with kind, labels and meaning."""
-    found = [value for value in vars(Metrics(CollectorRegistry())).values() if isinstance(value, MetricWrapperBase)]
+    found = Metrics(CollectorRegistry()).made.values()
     return page(
         "Metrics",
         "What `GET /metrics` of a worker shows. Seconds are seconds, times are unix seconds.",
