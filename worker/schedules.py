@@ -77,10 +77,10 @@ def upkeep(loop: LoopSchedule) -> Schedule:
 
 def every(interval: int, offset: int, action: ScheduleActionStartWorkflow) -> Schedule:
     """Return a schedule that drops a tick while the run before it is still open, and never pauses itself."""
+    # The server tells an offset of zero as none: given as zero the schedule would look changed to every bootstrap.
+    phase = timedelta(seconds=offset) or None
     return Schedule(
         action=action,
-        spec=ScheduleSpec(
-            intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval), offset=timedelta(seconds=offset))]
-        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval), offset=phase)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP, pause_on_failure=False),
     )

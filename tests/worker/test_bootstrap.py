@@ -12,7 +12,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from worker.cli.main import run
-from worker.schedules import CATCH_UP
+from worker.schedules import CATCH_UP, LoopSchedule
 
 NAMESPACE = "bootstrapped"
 AS_IT_SHOULD = "everything is as it should be\n"
@@ -81,3 +81,11 @@ async def test_retention(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     assert await mapek(capsys, "bootstrap") == (0, AS_IT_SHOULD)
     monkeypatch.delenv("MAPEK__TEMPORAL__RETENTION_DAYS")
     assert await mapek(capsys, "bootstrap") == (0, AS_IT_SHOULD)
+
+
+async def test_an_offset_of_zero(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop whose ticks fall on the full interval looks unchanged too: the server tells that offset as none."""
+    monkeypatch.setenv("MAPEK__ORCHESTRATOR__LOOP_INTERVAL", "2")
+    assert LoopSchedule("charter", 2).offset == 0
+    assert (await mapek(capsys, "bootstrap"))[0] == 0
+    assert await mapek(capsys, "bootstrap", "--diff") == (0, AS_IT_SHOULD)
