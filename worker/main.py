@@ -13,7 +13,9 @@ from temporalio.runtime import MetricBuffer
 from temporalio.worker import Worker
 
 from activities.analyze.activity import AnalyzeActivities
-from activities.execute.activity import ExecuteActivities, VerifyActivities
+from activities.execute.activity import ExecuteActivities
+from activities.execute.prepare.activity import PrepareActivities
+from activities.execute.verify.activity import VerifyActivities
 from activities.knowledge.activity import KnowledgeActivities
 from activities.model.errors import ConfigurationError
 from activities.monitor.activity import MonitorActivities
@@ -141,7 +143,7 @@ def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
             MonitorActivities(parts).monitor,
             AnalyzeActivities(parts).analyze,
             PlanActivities(parts).plan,
-            execute.prepare,
+            PrepareActivities(parts).prepare,
             execute.apply,
             execute.undo,
             knowledge.record,

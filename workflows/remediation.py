@@ -11,7 +11,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.execute.activity import ExecuteActivities, VerifyActivities
+    from activities.execute.activity import ExecuteActivities
+    from activities.execute.prepare.activity import PrepareActivities
+    from activities.execute.verify.activity import VerifyActivities
     from activities.knowledge.activity import KnowledgeActivities
     from activities.model.outcome import Consequence, Verdict
     from activities.model.remediation import (
@@ -108,7 +110,7 @@ class Remediation:
     async def prepare(self) -> RecordRequest | None:
         """Check the plan against the worker's own rules and the present state, and capture the pre-image."""
         self.prepared = await workflow.execute_activity_method(
-            ExecuteActivities.prepare,
+            PrepareActivities.prepare,
             PrepareRequest(plan_id=self.request.plan_id, answer=self.answer),
             summary=f"is plan {self.request.plan_id} still right?",
             **options.PREPARE,
@@ -196,7 +198,7 @@ class Remediation:
     async def settle_leftover(self) -> RecordRequest:
         """A predecessor was terminated with this plan half applied: roll back what stands."""
         handle = workflow.start_activity_method(
-            ExecuteActivities.prepare,
+            PrepareActivities.prepare,
             PrepareRequest(plan_id=self.request.plan_id, leftover=True),
             summary=f"what of plan {self.request.plan_id} still stands?",
             **options.UNDO,

@@ -1,57 +1,25 @@
-"""The Temporal side of Execute: prepare, apply, undo, and on its own queue verify."""
+"""The Temporal side of Execute: a step is done, or undone, exactly once."""
 
 import asyncio
 
 from temporalio import activity
 
-from activities.analyze.activity import gather
 from activities.clients.attempts import Attempts
 from activities.clients.store.store import Store
 from activities.execute.beginning import asking, begun
-from activities.execute.calls import do_call, policy_body, undo_call
-from activities.execute.preparation import Facts, check, storm_now
+from activities.execute.calls import do_call, undo_call
 from activities.execute.readback import Readback, State, read_back
-from activities.execute.sampling import samples_of
 from activities.execute.steps import Steps, steps_of
-from activities.execute.verification import (
-    baseline_instants,
-    grounded,
-    instants,
-    next_instant,
-    settled,
-    verified,
-    verified_undo,
-)
 from activities.heartbeat import heartbeating
-from activities.knowledge.autonomy import earned
-from activities.knowledge.decided import entry_of
 from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.base import clipped
 from activities.model.charter import ChangeCall, Changed
 from activities.model.effect import Direction, Effect
-from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Rejected, Stale, Superseded
-from activities.model.guards import GuardState
-from activities.model.incident import Rung
-from activities.model.mode import in_force, under
-from activities.model.notice import NoticeKind
+from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Stale, Superseded
+from activities.model.mode import in_force
 from activities.model.plan import Plan
-from activities.model.remediation import (
-    Applied,
-    ApplyRequest,
-    Prepared,
-    PrepareRequest,
-    Undone,
-    UndoRequest,
-    Verified,
-    VerifyRequest,
-)
-from activities.model.snapshot import AnalysisInput
-from activities.monitor.activity import listen, silenced
-from activities.monitor.judgement import judge
-from activities.monitor.ours import done_keys
-from activities.notify.telling import of_waiting
+from activities.model.remediation import Applied, ApplyRequest, Undone, UndoRequest
 from activities.parts import Parts
-from activities.plan.activity import error_budget
 from activities.plan.guards import costs_quorum
 
 
@@ -68,86 +36,6 @@ class ExecuteActivities:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.store = parts.store
-
-    @activity.defn(name="prepare")
-    async def prepare(self, request: PrepareRequest) -> Prepared:
-        """Check the stored plan against this worker's own rules and the present state, and validate it at Charter.
-
-        Raises:
-            NotFound: no such plan.
-            StoreUnavailable, Unreachable, Overloaded: nothing was changed; a retry may help.
-        """
-        async with heartbeating():
-            plan = await self.store.plans.get(request.plan_id)
-            if request.answer:
-                entry = entry_of(request.answer, plan, self.parts.clock())
-                await self.store.audit.append_once(entry)
-                await self.store.notices.close(
-                    plan.plan_id, (NoticeKind.APPROVAL,), f"{entry.text}, by {entry.who}", entry.at
-                )
-            facts = await self.facts(plan, approved=request.answer is not None)
-            prepared = check(plan, facts)
-            if request.leftover or prepared.ending:
-                return prepared
-            refusal = await self.refusal(plan)
-            if refusal:
-                return prepared.model_copy(update={"ending": "failed", "headline": clipped(refusal)})
-            rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
-            await self.store.guards.start_rung(plan.charter, plan.knob, plan.onset, facts.at, rung)
-            if prepared.needs_approval:
-                await self.store.notices.open(of_waiting(plan, prepared, facts.at))
-            return prepared
-
-    async def facts(self, plan: Plan, *, approved: bool) -> Facts:
-        """Observe again, and recall what guards the knob."""
-        loop, now = self.parts.loop(plan.loop), self.parts.clock()
-        source, heard = await asyncio.gather(gather(loop, now), listen(loop))
-        judged = judge(source)
-        guards = await self.guards(plan, source, now)
-        mode = await self.store.guards.mode(plan.loop)
-        steps = await steps_known(self.store, plan)
-        return Facts(
-            at=now,
-            mode=under(self.parts.switch(), in_force(mode, loop.settings.first_mode, now)),
-            guards=guards,
-            committee=source.committee,
-            policies=None if source.committee is None else source.policies,
-            components=len(source.components),
-            violated=frozenset(violation.key for violation in judged.violations),
-            blind=frozenset(spot.component for spot in judged.blind),
-            settings=loop.settings.plan,
-            execute=loop.settings.execute,
-            autonomy=earned(
-                await self.store.trust.evidence(plan.loop),
-                loop.settings.first_level,
-                loop.settings.knowledge.autonomy,
-            ),
-            approved=approved,
-            standing=steps.standing,
-            left=steps.left,
-            ended=steps.ended if steps.touched else "",
-            storm=storm_now(plan, source, judged, guards, loop.settings.plan.storm),
-            silenced=silenced(heard, loop, source.components),
-            error_budget=await error_budget(loop, now),
-        )
-
-    async def guards(self, plan: Plan, source: AnalysisInput, now: float) -> GuardState:
-        """Return the guard state, with what stands at Charter besides this plan and is not settled."""
-        shown = done_keys(source.committee, source.policies)
-        standing = await self.store.plans.open_plans(plan.charter, shown)
-        others = tuple(other.as_unsettled for other in standing if other.plan_id != plan.plan_id)
-        return (await self.store.guards.state(plan.charter, now)).model_copy(update={"unsettled": others})
-
-    async def refusal(self, plan: Plan) -> str:
-        """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
-        charter = self.parts.loop(plan.loop).charter
-        for action in plan.actions:
-            try:
-                if action.route is Route.APPLY and not action.rollback_of:
-                    await charter.validate(policy_body(action))
-            except Rejected as error:
-                return f"Charter refuses {action.text}: {error}"
-        return ""
 
     @activity.defn(name="apply")
     async def apply(self, request: ApplyRequest) -> Applied:
@@ -329,39 +217,3 @@ class ExecuteActivities:
     def timeout(self, plan: Plan) -> float:
         """Return the seconds one call that changes Charter may take."""
         return self.parts.loop(plan.loop).settings.execute.timeout_seconds
-
-
-class VerifyActivities:
-    """Judges effects by samples taken after them."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-
-    @activity.defn(name="verify")
-    async def verify(self, request: VerifyRequest) -> Verified:
-        """Wait until the question is answered, or all samples are in, and return the verdict with its consequence.
-
-        No state is kept between polls: each reads the range data since the change again, so that another worker can
-        go on in the middle.
-        """
-        async with heartbeating():
-            plan = await self.parts.store.plans.get(request.plan_id)
-            steps = await steps_known(self.parts.store, plan)
-            if steps.ended and not request.rollback:
-                return Verified.answered(f"it has ended before: {steps.ended}")
-            if steps.taken_back and not request.rollback:
-                return Verified.unmade("it was being rolled back before")
-            loop, rule = self.parts.loop(plan.loop), plan.verification
-            while True:
-                now = self.parts.clock()
-                source = await gather(loop, now)
-                rule = grounded(plan.verification, samples_of(source, baseline_instants(rule, request.since)))
-                samples = samples_of(source, instants(rule, request.since, now))
-                following = next_instant(rule, request.since, now)
-                if following is None or settled(rule, samples, request.rollback):
-                    break
-                await asyncio.sleep(following - now)
-            judged = plan.model_copy(update={"verification": rule})
-            if request.rollback:
-                return verified_undo(judged, samples)
-            return verified(judged, samples, loop.settings.execute.rollback_enabled)

@@ -8,8 +8,10 @@ from activities.analyze.activity import AnalyzeActivities
 from activities.analyze.settings import Algorithms, AnalyzeSettings, FrequencySettings
 from activities.clients.charter import CharterClient
 from activities.clients.locks import Holder
-from activities.execute.activity import ExecuteActivities, VerifyActivities
+from activities.execute.activity import ExecuteActivities
+from activities.execute.prepare.activity import PrepareActivities
 from activities.execute.settings import ExecuteSettings, VerifySettings
+from activities.execute.verify.activity import VerifyActivities
 from activities.knowledge.activity import KnowledgeActivities
 from activities.knowledge.settings import AutonomySettings, KnowledgeSettings, PinSettings
 from activities.model.autonomy import Level
@@ -117,7 +119,7 @@ class World:
             self.monitor.monitor,
             AnalyzeActivities(self.parts).analyze,
             PlanActivities(self.parts).plan,
-            execute.prepare,
+            PrepareActivities(self.parts).prepare,
             execute.apply,
             execute.undo,
             VerifyActivities(self.parts).verify,

@@ -53,7 +53,7 @@ MUTANTS = (
     ),
     Mutant(
         "verified-by-nothing",
-        "activities/execute/verification.py",
+        "activities/execute/verify/verification.py",
         "return Finding(Verdict.INCONCLUSIVE, before, before, worst, len(counts))",
         "return Finding(Verdict.FIXED, before, 0, worst, len(counts))",
         ("I7",),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import takewhile
 
-from activities.execute.verification import EffectSample
+from activities.execute.verify.verification import EffectSample
 from activities.model.series import Series
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.judgement import judge

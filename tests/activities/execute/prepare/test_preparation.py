@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from activities.execute.preparation import LATE, Facts, check
+from activities.execute.prepare.preparation import LATE, Facts, check
 from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from activities.execute.settings import ExecuteSettings, ExecutionMode
-from activities.execute.verification import span
+from activities.execute.verify.verification import span
 from activities.model.autonomy import Autonomy, Level
 from activities.model.base import clipped
 from activities.model.charter import Committee, Policy

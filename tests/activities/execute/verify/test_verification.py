@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.execute.verification import (
+from activities.execute.verify.verification import (
     EffectSample,
     baseline_instants,
     consequence,

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from activities.execute.beginning import asking, begun
-from activities.execute.preparation import Facts, check
+from activities.execute.prepare.preparation import Facts, check
 from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level

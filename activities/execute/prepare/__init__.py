@@ -1,0 +1,1 @@
+"""Whether a plan may still be applied."""

@@ -1,0 +1,57 @@
+"""The Temporal side of verifying, on its own queue."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities.analyze.activity import gather
+from activities.execute.activity import steps_known
+from activities.execute.verify.sampling import samples_of
+from activities.execute.verify.verification import (
+    baseline_instants,
+    grounded,
+    instants,
+    next_instant,
+    settled,
+    verified,
+    verified_undo,
+)
+from activities.heartbeat import heartbeating
+from activities.model.remediation import Verified, VerifyRequest
+from activities.parts import Parts
+
+
+class VerifyActivities:
+    """Judges effects by samples taken after them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @activity.defn(name="verify")
+    async def verify(self, request: VerifyRequest) -> Verified:
+        """Wait until the question is answered, or all samples are in, and return the verdict with its consequence.
+
+        No state is kept between polls: each reads the range data since the change again, so that another worker can
+        go on in the middle.
+        """
+        async with heartbeating():
+            plan = await self.parts.store.plans.get(request.plan_id)
+            steps = await steps_known(self.parts.store, plan)
+            if steps.ended and not request.rollback:
+                return Verified.answered(f"it has ended before: {steps.ended}")
+            if steps.taken_back and not request.rollback:
+                return Verified.unmade("it was being rolled back before")
+            loop, rule = self.parts.loop(plan.loop), plan.verification
+            while True:
+                now = self.parts.clock()
+                source = await gather(loop, now)
+                rule = grounded(plan.verification, samples_of(source, baseline_instants(rule, request.since)))
+                samples = samples_of(source, instants(rule, request.since, now))
+                following = next_instant(rule, request.since, now)
+                if following is None or settled(rule, samples, request.rollback):
+                    break
+                await asyncio.sleep(following - now)
+            judged = plan.model_copy(update={"verification": rule})
+            if request.rollback:
+                return verified_undo(judged, samples)
+            return verified(judged, samples, loop.settings.execute.rollback_enabled)
