@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from temporalio.client import Client
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.clients.alertmanager import AlertmanagerClient
@@ -24,7 +23,7 @@ from activities.clients.locks import Locks
 from activities.clients.prometheus import PrometheusClient
 from activities.clients.store.limits import Limits
 from activities.clients.store.store import Store, open_store
-from activities.model.errors import ConfigurationError, MapekError, Unreachable
+from activities.model.errors import ConfigurationError, MapekError
 from activities.model.intake import LoopState
 from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
@@ -38,7 +37,7 @@ from worker.credentials import charter_token, token_of
 from worker.http.codec import codec_routes
 from worker.http.gate import Gate
 from worker.http.metrics import Metrics
-from worker.http.probes import Probe, Probes
+from worker.http.probes import Probe, Probes, all_well, component, temporal_probe, well
 from worker.http.service import ServiceState, app, view_gate
 from worker.http.webhook import Delivery, Webhook
 from worker.interceptor import MapekInterceptor
@@ -221,17 +220,6 @@ def tokens_in(*files: Path | None) -> list[Callable[[], str]]:
     return [token_of(file) for file in files if file is not None]
 
 
-def component(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:
-    """Return the probe of a part that runs in this process: well while the workers run."""
-
-    async def probe() -> str:
-        if not workers or not all(worker.is_running for worker in workers):
-            raise Unreachable("the workers do not run")
-        return last_run.text(activity)
-
-    return probe
-
-
 def remotes(config: Config, client: Client, parts: Parts, http: Http) -> dict[str, Probe]:
     """Return the probes of everything this process talks to; of several loops the first failing one is told."""
     loops = tuple(parts.loops.values())
@@ -244,34 +232,3 @@ def remotes(config: Config, client: Client, parts: Parts, http: Http) -> dict[st
     if config.alertmanager.enabled:
         probes["alertmanager"] = well(AlertmanagerClient(http, config.alertmanager.url).ready, "ready")
     return probes
-
-
-def well(ask: Callable[[], Awaitable[None]], text: str) -> Probe:
-    """Return a probe that asks one thing."""
-    return all_well([ask], text)
-
-
-def all_well(asks: list[Callable[[], Awaitable[None]]], text: str) -> Probe:
-    """Return a probe that asks several things of the same kind."""
-
-    async def probe() -> str:
-        for ask in asks:
-            await ask()
-        return text
-
-    return probe
-
-
-def temporal_probe(client: Client, address: str) -> Probe:
-    """Return the probe of the Temporal server."""
-
-    async def probe() -> str:
-        try:
-            serving = await client.service_client.check_health()
-        except RPCError as error:
-            raise Unreachable(f"Temporal at {address}: {error.status.name}") from error
-        if not serving:
-            raise Unreachable(f"Temporal at {address} says that it does not serve")
-        return f"serving namespace {client.namespace}"
-
-    return probe

@@ -9,22 +9,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from activities.analyze.settings import AnalyzeSettings
-from activities.execute.settings import ExecuteSettings
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.base import Settings
-from activities.model.component import Topology
 from activities.model.errors import ConfigurationError, NotFound
-from activities.monitor.settings import MonitorSettings
 from activities.notify.settings import NotifySettings
-from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
 from worker.config_alerts import alert_findings
 from worker.config_check import check, unknown_key
 from worker.config_file import Document, Place, read_document
 from worker.config_layers import SECRETS, apply_environment, apply_flags, apply_stack, read_stack
+from worker.config_loops import DECIDING, loops_of
 from worker.config_notify import notify_findings
 from worker.config_rules import fleet_findings, loop_findings, service_findings, store_findings
 from worker.config_sections import (
@@ -32,7 +28,6 @@ from worker.config_sections import (
     ApiSettings,
     LinksSettings,
     LoggingSettings,
-    LoopEntry,
     OrchestratorSettings,
     PerformanceSettings,
     StagingSettings,
@@ -51,14 +46,6 @@ _PROCESS: Mapping[str, type[Settings]] = {
     "links": LinksSettings,
     "notify": NotifySettings,
 }
-_DECIDING: Mapping[str, type[Settings]] = {
-    "monitor": MonitorSettings,
-    "analyze": AnalyzeSettings,
-    "plan": PlanSettings,
-    "execute": ExecuteSettings,
-    "knowledge": KnowledgeSettings,
-}
-_ONE_STORE = ("database", "sqlite_path", "postgres_url")
 
 
 class Config(Settings):
@@ -187,78 +174,21 @@ def _refuse_secrets(document: Document) -> None:
 
 def _built(document: Document, environ: Mapping[str, str], state: Path) -> Config | None:
     """Return the checked configuration, None where a section could not be made; problems are in the document."""
-    known = (*_PROCESS, *_DECIDING, "loops")
+    known = (*_PROCESS, *DECIDING, "loops")
     for key in document.data.keys() - set(known):
         document.problem((key,), unknown_key(key, known))
     process = {name: check(model, document.get((name,)), (name,), document) for name, model in _PROCESS.items()}
-    for name, model in _DECIDING.items():
+    for name, model in DECIDING.items():
         check(model, document.get((name,)), (name,), document)
     staging = process["staging"]
     simulator = isinstance(staging, StagingSettings) and staging.use_mock_charter
-    loops = tuple(loop for loop in _loops(document, environ, state, simulator) if loop)
+    loops = tuple(loop for loop in loops_of(document, environ, state, simulator) if loop)
     if document.problems or None in process.values():
         return None
     config = Config.model_validate({**process, "loops": loops, "state": state})
     for place, text in _impossible(config, document, environ):
         document.problem(place, text)
     return config
-
-
-def _loops(
-    document: Document, environ: Mapping[str, str], state: Path, simulator: bool
-) -> Iterator[LoopSettings | None]:
-    entries = document.data.get("loops", [{}])
-    if not isinstance(entries, list) or not entries:
-        document.problem(("loops",), "must be a list with at least one loop, `- name: charter`")
-        return
-    for index, values in enumerate(entries):
-        place: Place = ("loops", index)
-        entry = check(LoopEntry, values, place, document)
-        given = {name: values.get(name) if isinstance(values, dict) else None for name in _DECIDING}
-        for key in (given["knowledge"] or {}) if isinstance(given["knowledge"], dict) else ():
-            if key in _ONE_STORE:
-                document.problem((*place, "knowledge", key), "all loops share one store; set it in section knowledge")
-        sections = {
-            name: check(model, _laid_over(document.get((name,)), given[name]), (*place, name), document, (name,))
-            for name, model in _DECIDING.items()
-        }
-        yield None if entry is None or None in sections.values() else _loop(entry, sections, environ, state, simulator)
-
-
-def _loop(
-    entry: LoopEntry, sections: dict[str, Any], environ: Mapping[str, str], state: Path, simulator: bool
-) -> LoopSettings:
-    execute, knowledge = sections["execute"], sections["knowledge"]
-    if "charter_api_key_file" not in entry.execute:
-        sections["execute"] = execute.model_copy(
-            update={"charter_api_key": _secret(environ, ("execute", "charter_api_key"))}
-        )
-    sections["knowledge"] = knowledge.model_copy(
-        update={
-            "postgres_url": _secret(environ, ("knowledge", "postgres_url")),
-            "sqlite_path": knowledge.sqlite_path or state / "knowledge.db",
-        }
-    )
-    names: dict[str, Any] = {"name": entry.name, "charter": entry.charter}
-    names["simulator"] = simulator if entry.simulator is None else entry.simulator
-    if entry.components is not None:
-        names["components"] = entry.components
-    if entry.topology is not None:
-        names["topology"] = Topology(edges=entry.topology.edges)
-    return LoopSettings(**names, **sections)
-
-
-def _secret(environ: Mapping[str, str], place: Place) -> SecretStr | None:
-    value = environ.get(SECRETS[place][0], "").strip()
-    return SecretStr(value) if value else None
-
-
-def _laid_over(below: Any, above: Any) -> Any:
-    """Return `below` with `above` laid over it: mappings key by key, everything else replaced."""
-    if not isinstance(above, dict):
-        return below if above is None else above
-    merged = dict(below) if isinstance(below, dict) else {}
-    return {**merged, **{key: _laid_over(merged.get(key), value) for key, value in above.items()}}
 
 
 def _impossible(config: Config, document: Document, environ: Mapping[str, str]) -> Iterator[tuple[Place, str]]:

@@ -6,8 +6,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Literal, TypedDict
 
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
 from activities.model.base import clipped
-from activities.model.errors import MapekError
+from activities.model.errors import MapekError, Unreachable
+from worker.counting import LastRun
 from worker.redaction import redacted
 
 log = logging.getLogger("mapek.http")
@@ -66,3 +71,45 @@ async def _asked(name: str, probe: Probe) -> Health:
 
 def _line(text: str) -> str:
     return clipped(redacted(text))
+
+
+def component(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:
+    """Return the probe of a part that runs in this process: well while the workers run."""
+
+    async def probe() -> str:
+        if not workers or not all(worker.is_running for worker in workers):
+            raise Unreachable("the workers do not run")
+        return last_run.text(activity)
+
+    return probe
+
+
+def well(ask: Callable[[], Awaitable[None]], text: str) -> Probe:
+    """Return a probe that asks one thing."""
+    return all_well([ask], text)
+
+
+def all_well(asks: list[Callable[[], Awaitable[None]]], text: str) -> Probe:
+    """Return a probe that asks several things of the same kind."""
+
+    async def probe() -> str:
+        for ask in asks:
+            await ask()
+        return text
+
+    return probe
+
+
+def temporal_probe(client: Client, address: str) -> Probe:
+    """Return the probe of the Temporal server."""
+
+    async def probe() -> str:
+        try:
+            serving = await client.service_client.check_health()
+        except RPCError as error:
+            raise Unreachable(f"Temporal at {address}: {error.status.name}") from error
+        if not serving:
+            raise Unreachable(f"Temporal at {address} says that it does not serve")
+        return f"serving namespace {client.namespace}"
+
+    return probe
