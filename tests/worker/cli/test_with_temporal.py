@@ -20,8 +20,8 @@ from activities.clients.store.store import open_store
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.model.remediation import Approval, RemediationRequest, Resume
 from tests.worker.cli.test_explain import PLAN
+from tests.worker.conftest import Mapek
 from worker import bootstrap
-from worker.cli.main import run
 from worker.schedules import LoopSchedule
 from workflows import names
 from workflows.attributes import attributes, updates
@@ -83,21 +83,6 @@ async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
         yield connected
 
 
-@pytest.fixture(autouse=True)
-def _there(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
-    monkeypatch.setenv("TEMPORAL_NAMESPACE", NAMESPACE)
-    monkeypatch.setenv("MAPEK_STATE", str(tmp_path))
-    monkeypatch.delenv("MAPEK_CONFIG", raising=False)
-
-
-async def mapek(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
-    """Return exit code and standard output of the command, run beside the stand-ins."""
-    capsys.readouterr()
-    code = await asyncio.to_thread(run, list(args))
-    return code, capsys.readouterr().out
-
-
 async def remedy(client: Client, phase: str) -> None:
     await client.start_workflow(
         "Remediation",
@@ -126,21 +111,21 @@ async def stored(folder: Path, *, quarantined: bool = False) -> None:
     await store.close()
 
 
-async def test_run_waits_and_follows(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_run_waits_and_follows(client: Client, mapek: Mapek) -> None:
     """The update gives the cycle's id, --wait its result, --json all of it; the same key is the same cycle."""
     cycle = "mapek-cycle:charter:manual-k1"
-    assert await mapek(capsys, "run", "charter", "--key", "k1") == (0, f"{cycle}\n")
-    code, said = await mapek(capsys, "run", "charter", "--key", "k1", "--wait", "--reason", "test")
+    assert await mapek("run", "charter", "--key", "k1") == (0, f"{cycle}\n")
+    code, said = await mapek("run", "charter", "--key", "k1", "--wait", "--reason", "test")
     assert (code, said.splitlines()[0]) == (0, cycle)
-    code, said = await mapek(capsys, "run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
+    code, said = await mapek("run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
     body = json.loads(said)
     assert (code, body["result"]["headline"]) == (0, "all well, test")
     assert body["link"].endswith("/namespaces/cli/workflows/mapek-cycle%3Acharter%3Amanual-k2")
 
 
-async def test_a_signal_only_hands_over(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_signal_only_hands_over(client: Client, mapek: Mapek) -> None:
     """--signal prints no id and the cycle runs."""
-    assert await mapek(capsys, "run", "charter", "--signal", "--key", "k3") == (0, "")
+    assert await mapek("run", "charter", "--signal", "--key", "k3") == (0, "")
     async with asyncio.timeout(15):
         while True:
             try:
@@ -150,63 +135,61 @@ async def test_a_signal_only_hands_over(client: Client, capsys: pytest.CaptureFi
                 await asyncio.sleep(0.05)
 
 
-async def test_cycles_and_explain_of_a_healthy_one(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_cycles_and_explain_of_a_healthy_one(client: Client, mapek: Mapek) -> None:
     """Cycles are listed by outcome, and a healthy one, of which the store knows nothing, is explained by itself."""
     cycle = "mapek-cycle:charter:manual-k4"
-    await mapek(capsys, "run", "charter", "--key", "k4", "--wait")
+    await mapek("run", "charter", "--key", "k4", "--wait")
     await visible(client, f'WorkflowId="{cycle}" AND MapekOutcome="healthy"')
-    code, said = await mapek(capsys, "cycles", "--outcome", "healthy", "--json")
+    code, said = await mapek("cycles", "--outcome", "healthy", "--json")
     assert code == 0
     assert cycle in [one["id"] for one in json.loads(said)]
-    assert (await mapek(capsys, "cycles", "--outcome", "planned"))[1].splitlines()[1:] == []
-    code, said = await mapek(capsys, "explain", cycle)
+    assert (await mapek("cycles", "--outcome", "planned"))[1].splitlines()[1:] == []
+    code, said = await mapek("explain", cycle)
     assert (code, "healthy: all well" in said) == (0, True)
-    assert (await mapek(capsys, "explain", "mapek-cycle:charter:manual-never"))[0] == 1
+    assert (await mapek("explain", "mapek-cycle:charter:manual-never"))[0] == 1
 
 
 @pytest.mark.parametrize("in_store", [True, False])
 @pytest.mark.parametrize(("verb", "approved"), [("approve", "True"), ("reject", "False")])
 async def test_a_decision_reaches_the_waiting_plan(
-    client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str, approved: str, in_store: bool
+    client: Client, mapek: Mapek, tmp_path: Path, verb: str, approved: str, in_store: bool
 ) -> None:
     """It is found through the store, or by its search attribute where there is no store."""
     if in_store:
         await stored(tmp_path)
     await remedy(client, "awaiting-approval")
     await visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
-    code, said = await mapek(capsys, verb, PLAN.plan_id, "--who", "ann", "--why", "because")
+    code, said = await mapek(verb, PLAN.plan_id, "--who", "ann", "--why", "because")
     assert (code, said) == (0, f"{approved} by ann: because\n")
     await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
-    assert (await mapek(capsys, verb, PLAN.plan_id, "--who", "ann"))[0] == 1
+    assert (await mapek(verb, PLAN.plan_id, "--who", "ann"))[0] == 1
 
 
-async def test_status_tells_mode_schedule_cycle_and_remediations(
-    client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+async def test_status_tells_mode_schedule_cycle_and_remediations(client: Client, mapek: Mapek, tmp_path: Path) -> None:
     """Everything a person asks first, as JSON and as lines."""
     await stored(tmp_path, quarantined=True)
     await remedy(client, "quarantined")
     await visible(client, 'MapekPhase="quarantined" AND ExecutionStatus="Running"')
-    code, said = await mapek(capsys, "status", "--json")
+    code, said = await mapek("status", "--json")
     (loop,) = json.loads(said)
     assert (code, loop["mode"]["name"], loop["schedule"]["paused"]) == (0, "observe", False)
     assert (loop["remediations"][0]["plan"], loop["knobs"][0]["quarantined"]) == (PLAN.plan_id, True)
-    assert "quarantine committee: rollback failed" in (await mapek(capsys, "status"))[1]
-    assert await mapek(capsys, "resume", "charter", "--knob", "committee", "--who", "ann") == (
+    assert "quarantine committee: rollback failed" in (await mapek("status"))[1]
+    assert await mapek("resume", "charter", "--knob", "committee", "--who", "ann") == (
         0,
         "knob committee is released\n",
     )
     ended: Any = await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
     assert ended == "released by ann"
-    assert (await mapek(capsys, "resume", "charter", "--knob", "committee"))[0] == 1
+    assert (await mapek("resume", "charter", "--knob", "committee"))[0] == 1
 
 
-async def test_stop_cancels_and_resume_goes_on(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_stop_cancels_and_resume_goes_on(client: Client, mapek: Mapek) -> None:
     """Stop pauses the schedule with its reason and ends remediations; resume goes back to the mode before."""
-    assert (await mapek(capsys, "resume", "charter", "--mode", "act"))[0] == 0
+    assert (await mapek("resume", "charter", "--mode", "act"))[0] == 0
     await remedy(client, "applying")
     await visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
-    assert (await mapek(capsys, "stop", "charter", "--why", "storm", "--who", "ann"))[0] == 0
+    assert (await mapek("stop", "charter", "--why", "storm", "--who", "ann"))[0] == 0
     schedule = client.get_schedule_handle(names.schedule_id("charter"))
     state = (await schedule.describe()).schedule.state
     assert (state.paused, state.note) == (True, "stopped by ann: storm")
@@ -214,18 +197,16 @@ async def test_stop_cancels_and_resume_goes_on(client: Client, capsys: pytest.Ca
     assert described.status is not None
     assert described.status.name == "CANCELED"
     # A pause on top of a stop keeps the mode to come back to.
-    assert (await mapek(capsys, "pause", "charter", "--why", "still"))[0] == 0
-    assert (await mapek(capsys, "resume", "charter"))[1] == "charter is in mode act\n"
+    assert (await mapek("pause", "charter", "--why", "still"))[0] == 0
+    assert (await mapek("resume", "charter"))[1] == "charter is in mode act\n"
     assert not (await schedule.describe()).schedule.state.paused
 
 
-async def test_doctor_names_what_is_missing(
-    client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_doctor_names_what_is_missing(client: Client, mapek: Mapek, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there is ok, what is missing is named with the command that mends it, what is away makes it 3."""
     for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    code, said = await mapek(capsys, "doctor", "--json")
+    code, said = await mapek("doctor", "--json")
     found = {one["part"]: one for one in json.loads(said)}
     assert code == 3
     assert found["search attributes"]["state"] == found["schedule mapek:charter"]["state"] == "ok"
