@@ -70,3 +70,15 @@ def pattern_of(kind: PatternKind, found: Sequence[Hit], window: Window, confiden
             text=text,
         ),
     )
+
+
+def repeated(judged: Judged, kind: PatternKind, seconds: float, least: int, confidence: float) -> tuple[Pattern, ...]:
+    """Return a pattern for each component with at least `least` hits in the latest window of so many seconds."""
+    window = latest(judged, seconds)
+    return tuple(
+        pattern_of(
+            kind, found, window, confidence, f"{len(found)} ≥ {least} violations on {component} in {seconds:g} s"
+        )
+        for component, found in by_component(hits(judged, window)).items()
+        if len(found) >= least
+    )
