@@ -44,6 +44,11 @@ class LoopSettings(Settings):
         """How far an action is trusted of which nothing is known: as set, else auto on the simulator, else shadow."""
         return self.knowledge.autonomy.start or (Level.AUTO if self.simulator else Level.SHADOW)
 
+    @property
+    def most_components(self) -> int:
+        """About how many components there can be: those named, and as many members as the committee may have."""
+        return len(self.components) + self.plan.max_replicas
+
     def deciding(self) -> dict[str, object]:
         """Return the sections a decision depends on as JSON values, without addresses and credentials."""
         dump = self.model_dump(mode="json", include={"monitor", "analyze", "plan", "knowledge"})

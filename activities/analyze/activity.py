@@ -46,10 +46,10 @@ class AnalyzeActivities:
 
 
 async def over(
-    loop: LoopParts, queries: tuple[str, ...], span: tuple[float, float, float, float]
+    loop: LoopParts, queries: tuple[str, ...], span: tuple[float, float, float], within: float | None = None
 ) -> tuple[SampleSeries, ...]:
-    """Return the answers to all queries over the span (first and last instant, step, how far it may be from now)."""
-    answers = await asyncio.gather(*(loop.prometheus.query_range(query, *span) for query in queries))
+    """Return the answers to all queries over the span (first and last instant, step); `within` as Prometheus's."""
+    answers = await asyncio.gather(*(loop.prometheus.query_range(query, *span, within) for query in queries))
     return tuple(chain.from_iterable(answers))
 
 
@@ -64,18 +64,18 @@ async def gather(loop: LoopParts, at: float) -> AnalysisInput:
     limits = believed(await loop.limits.newest(), at) if loop.limits is not None else None
     # The grid ends up to a step before `at`, and an answer takes up to the time-out.
     present = timing.max_age + timing.step + settings.monitor.timeout_seconds
-    span = (timing.instants[0], timing.instants[-1], timing.step, present)
-    size = len(settings.components) + settings.plan.max_replicas
+    span = (timing.instants[0], timing.instants[-1], timing.step)
+    size = settings.most_components
     blind: list[BlindSpot] = []
     values, freshness, findings, committee, policies = await asyncio.gather(
         seen(
-            over(loop, values_queries(rules, settings.monitor.rate_window, size), span),
+            over(loop, values_queries(rules, settings.monitor.rate_window, size), span, present),
             PROMETHEUS,
             "values",
             blind,
         ),
         seen(
-            over(loop, coverage_detail_queries(rules, timing.max_age, size), span),
+            over(loop, coverage_detail_queries(rules, timing.max_age, size), span, present),
             PROMETHEUS,
             "freshness",
             blind,

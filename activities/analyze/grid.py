@@ -36,7 +36,7 @@ class Timing:
 class RangeReading:
     """What the remotes answered over a range.
 
-    `values` is the answer to `values_query`, `freshness` to `coverage_detail_query`, `findings`, `committee` and
+    `values` is the answer to `values_queries`, `freshness` to `coverage_detail_queries`, `findings`, `committee` and
     `policies` are Charter's (None: not read). A remote that could not be read has its blind spot in `blind`. `limits`
     are the adaptive limits in force (None: there are none).
     """

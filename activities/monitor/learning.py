@@ -77,7 +77,7 @@ def learned(
 ) -> AdaptiveLimits:
     """Return the limits as of the instant after `span`.
 
-    `recent` is the answer to `values_query` over the span, `days` those over `span.days_ago(1)`, `(2)` and so on. A
+    `recent` is the answer to `values_queries` over the span, `days` those over `span.days_ago(1)`, `(2)` and so on. A
     series with too little past has no limit.
     """
     adaptive = {rule.metric: rule for rule in rules if rule.adaptive}

@@ -50,14 +50,12 @@ def prefilter_query(rules: Sequence[MetricRule], window: float, limits: Adaptive
     )
 
 
-def values_query(rules: Sequence[MetricRule], window: float) -> str:
-    """Return the query for all values, to be asked over a range; `window` is the rate window in seconds."""
-    return _union(_values(rules, window))
-
-
 def values_queries(rules: Sequence[MetricRule], window: float, components: int) -> tuple[str, ...]:
-    """Return `values_query` in as few parts as Prometheus takes lightly, for about so many components."""
-    return _in_parts(_values(rules, window), components)
+    """Return what to ask for all values, over a range; `window` is the rate window in seconds.
+
+    It is one query or, for about so many components, as few as Prometheus takes lightly.
+    """
+    return _in_parts([_labelled(_rendered(rule, window), "rule", rule.metric) for rule in rules], components)
 
 
 def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
@@ -75,17 +73,14 @@ def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
     return _union((f"count by ({COMPONENT}) ({counted})", *aged, still))
 
 
-def coverage_detail_query(rules: Sequence[MetricRule], max_age: float) -> str:
-    """Return the query for the age in seconds of every (component, signal), and for `moving`.
-
-    Asked over a range for Analyze, and at one instant when somebody has to know which signal is missing.
-    """
-    return _union(_ages(rules, max_age))
-
-
 def coverage_detail_queries(rules: Sequence[MetricRule], max_age: float, components: int) -> tuple[str, ...]:
-    """Return `coverage_detail_query` in as few parts as Prometheus takes lightly, for about so many components."""
-    return _in_parts(_ages(rules, max_age), components)
+    """Return what to ask for the age in seconds of every (component, signal), and for `moving`.
+
+    Asked over a range for Analyze, and at one instant when somebody has to know which signal is missing. It is one
+    query or, for about so many components, as few as Prometheus takes lightly.
+    """
+    ages = (_labelled(f"time() - {_newest(signal)}", "signal", signal) for signal in all_signals(rules))
+    return _in_parts([*ages, _labelled(_changes(max_age), "signal", MOVING)], components)
 
 
 def steady_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
@@ -142,15 +137,6 @@ def _duration(seconds: float) -> str:
 def _labelled(expr: str, label: str, value: str) -> str:
     # "$" would stand for a group of the pattern.
     return f'label_replace({expr}, "{label}", "{promql(value.replace("$", "$$"))}", "", "")'
-
-
-def _values(rules: Sequence[MetricRule], window: float) -> tuple[str, ...]:
-    return tuple(_labelled(_rendered(rule, window), "rule", rule.metric) for rule in rules)
-
-
-def _ages(rules: Sequence[MetricRule], max_age: float) -> tuple[str, ...]:
-    ages = (_labelled(f"time() - {_newest(signal)}", "signal", signal) for signal in all_signals(rules))
-    return (*ages, _labelled(_changes(max_age), "signal", MOVING))
 
 
 def _in_parts(queries: Sequence[str], components: int) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from temporalio import activity
 
-from activities.analyze.activity import gather
+from activities.analyze.activity import gather, over
 from activities.clients.locks import Locks
 from activities.heartbeat import heartbeating
 from activities.knowledge.autonomy import changes, earned
@@ -23,7 +23,7 @@ from activities.monitor.adaptive import DAYS
 from activities.monitor.judgement import judge
 from activities.monitor.learning import due, learned, past_span
 from activities.monitor.ours import done_keys
-from activities.monitor.queries import values_query
+from activities.monitor.queries import values_queries
 from activities.monitor.rules import rules_of
 from activities.parts import LoopParts, Parts
 from activities.plan.storm import watched_storm
@@ -235,10 +235,8 @@ async def limits_from(loop: LoopParts, now: float) -> AdaptiveLimits:
     """
     monitor = loop.settings.monitor
     rules = tuple(rule for rule in rules_of(monitor) if rule.adaptive)
-    query, span = (
-        values_query(rules, monitor.rate_window),
-        past_span(now, max(monitor.adaptive_step, monitor.scrape_interval)),
-    )
+    queries = values_queries(rules, monitor.rate_window, loop.settings.most_components)
+    span = past_span(now, max(monitor.adaptive_step, monitor.scrape_interval))
     spans = (span, *(span.days_ago(back) for back in range(1, DAYS + 1)))
-    answers = [await loop.prometheus.query_range(query, one.first, one.last, one.step) for one in spans]
+    answers = [await over(loop, queries, (one.first, one.last, one.step)) for one in spans]
     return learned(loop.settings.name, span, rules, answers[0], answers[1:])

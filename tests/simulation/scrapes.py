@@ -19,11 +19,11 @@ from activities.monitor.queries import (
     COMPONENT,
     MOVING,
     all_signals,
-    coverage_detail_query,
+    coverage_detail_queries,
     coverage_query,
     prefilter_query,
     steady_signals,
-    values_query,
+    values_queries,
 )
 from activities.monitor.settings import MonitorSettings
 from deploy.charter.meters import Meter
@@ -64,8 +64,8 @@ class VirtualPrometheus:
             coverage_query(rules, 2 * self.interval): self._coverage,
         }
         self._ranges = {
-            values_query(rules, self.window): self._values,
-            coverage_detail_query(rules, 2 * self.interval): self._freshness,
+            values_queries(rules, self.window, 1)[0]: self._values,
+            coverage_detail_queries(rules, 2 * self.interval, 1)[0]: self._freshness,
         }
 
     def scrape(self, at: float, exports: Mapping[str, tuple[Meter, bool]]) -> None:

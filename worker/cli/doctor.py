@@ -19,7 +19,7 @@ from activities.clients.prometheus import PrometheusClient
 from activities.model.base import Noun
 from activities.model.errors import MapekError, RetryableError, Unreachable
 from activities.model.rule import MetricRule
-from activities.monitor.queries import COMPONENT, coverage_detail_query, steady_signals, values_query
+from activities.monitor.queries import COMPONENT, coverage_detail_queries, steady_signals, values_queries
 from activities.monitor.rules import rules_of
 from activities.settings import LoopSettings
 from worker import bootstrap
@@ -179,10 +179,15 @@ async def _signals(prometheus: PrometheusClient, loop: LoopSettings) -> list[Fin
     try:
         queries = [_rule(prometheus, rule, loop.monitor.rate_window, now) for rule in rules]
         of_rules = await asyncio.gather(*queries)
-        seen = await prometheus.query(coverage_detail_query(rules, max_age), now)
+        details = coverage_detail_queries(rules, max_age, loop.most_components)
+        ages = await asyncio.gather(*(prometheus.query(query, now) for query in details))
     except MapekError as error:
         return [reached, _failed(f"rules of {loop.name}", error, "see section monitor")]
-    fresh = {(s.labels.get(COMPONENT, ""), s.labels.get("signal", "")) for s in seen if s.value <= max_age}
+    fresh = {
+        (s.labels.get(COMPONENT, ""), s.labels.get("signal", ""))
+        for s in chain.from_iterable(ages)
+        if s.value <= max_age
+    }
     steady = steady_signals(rules)
     of_components = [_component(c, [s for s in steady if (c, s) not in fresh]) for c in loop.components]
     return [reached, *of_rules, *of_components]
@@ -191,7 +196,8 @@ async def _signals(prometheus: PrometheusClient, loop: LoopSettings) -> list[Fin
 async def _rule(prometheus: PrometheusClient, rule: MetricRule, window: float, now: float) -> Finding:
     """Run one rule's query; one that counts rare events may have nothing to say yet."""
     part = f"rule {rule.metric}"
-    answer = await prometheus.query(values_query([rule], window), now)
+    (query,) = values_queries([rule], window, 1)
+    answer = await prometheus.query(query, now)
     if answer:
         return Finding(part=part, detail=f"{len(answer)} components")
     if not rule.steady:

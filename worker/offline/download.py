@@ -9,10 +9,11 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
+from itertools import chain
 from math import ceil
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
 from activities.model.sample import SampleSeries
 from activities.model.violation import Bad
-from activities.monitor.queries import component_of, values_query
+from activities.monitor.queries import component_of, values_queries
 from activities.monitor.rules import rules_of
 from activities.settings import LoopSettings
 from worker.offline.recording import COLUMNS, HEAD, SAMPLES
@@ -53,9 +54,9 @@ class Wanted:
         return rules_of(self.settings.monitor)
 
     @property
-    def query(self) -> str:
-        """The one query for all values."""
-        return values_query(self.rules, self.settings.monitor.rate_window)
+    def queries(self) -> tuple[str, ...]:
+        """What to ask for all values."""
+        return values_queries(self.rules, self.settings.monitor.rate_window, self.settings.most_components)
 
     def windows(self) -> Iterator[tuple[float, float]]:
         """Yield first and last instant of each window; whole windows are the same ones whatever the span."""
@@ -92,13 +93,14 @@ async def download(wanted: Wanted, ask: Ask, folder: Path) -> AsyncIterator[floa
         MapekError: Prometheus did not answer; what was written stays, and the next call goes on from there.
     """
     _check(wanted, folder)
-    parts = folder / f".parts-{hashlib.sha256(f'{wanted.step}{wanted.query}'.encode()).hexdigest()[:12]}"
+    parts = folder / f".parts-{hashlib.sha256(f'{wanted.step}{wanted.queries}'.encode()).hexdigest()[:12]}"
     parts.mkdir(parents=True, exist_ok=True)
     made = []
     for first, last in wanted.windows():
         part = parts / f"{first:.3f}-{last:.3f}.csv.gz"
         if not part.is_file():
-            _write(part, _rows(await ask(wanted.query, first, last, wanted.step), first, wanted.step))
+            answers = [await ask(query, first, last, wanted.step) for query in wanted.queries]
+            _write(part, _rows(chain.from_iterable(answers), first, wanted.step))
         made.append(part)
         yield last
     _joined(made, folder / SAMPLES)
@@ -114,7 +116,7 @@ def _check(wanted: Wanted, folder: Path) -> None:
         raise ConfigurationError(f"{folder} holds a recording that was not made from Prometheus; choose another folder")
 
 
-def _rows(answer: Sequence[SampleSeries], first: float, step: float) -> list[tuple[str, ...]]:
+def _rows(answer: Iterable[SampleSeries], first: float, step: float) -> list[tuple[str, ...]]:
     """Return the samples as lines, in the order of a recording; instants without a sample have no line."""
     lines = [
         (round((at - first) / step), component_of(series.labels), series.labels.get("rule", ""), repr(value))

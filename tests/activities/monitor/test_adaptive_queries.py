@@ -11,7 +11,7 @@ from activities.model.violation import Bad
 from activities.monitor.judgement import judge
 from activities.monitor.learning import Span, learned
 from activities.monitor.observing import Reading, observe
-from activities.monitor.queries import coverage_detail_query, coverage_query, prefilter_query, values_query
+from activities.monitor.queries import coverage_detail_queries, coverage_query, prefilter_query, values_queries
 from activities.monitor.rules import rules_of
 from activities.monitor.settings import MetricEntry, MonitorSettings
 from tests.activities.monitor.conftest import History
@@ -35,7 +35,7 @@ def drawn(seed: int, prometheus: History) -> AdaptiveLimits:
     source = random.Random(seed)
     seen = {
         (s.labels["node_or_service"], s.labels["rule"]): [v for _, v in s.points if math.isfinite(v)]
-        for s in prometheus.over(values_query(RULES, WINDOW), INSTANTS, SCRAPE)
+        for s in prometheus.over(values_queries(RULES, WINDOW, 1)[0], INSTANTS, SCRAPE)
     }
     limits = []
     for (component, metric), values in sorted(seen.items()):
@@ -49,7 +49,7 @@ def drawn(seed: int, prometheus: History) -> AdaptiveLimits:
 def of_the_past(prometheus: History) -> AdaptiveLimits:
     """Limits as upkeep makes them, from the half hour before the last ten minutes."""
     span = Span(INSTANTS[0], INSTANTS[-41], SCRAPE)
-    recent = prometheus.over(values_query(RULES, WINDOW), INSTANTS[:-40], SCRAPE)
+    recent = prometheus.over(values_queries(RULES, WINDOW, 1)[0], INSTANTS[:-40], SCRAPE)
     return learned("charter", span, RULES, recent, [])
 
 
@@ -62,8 +62,8 @@ def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: History, se
         grid = INSTANTS[end - 40 : end]
         timing = Timing(grid, SCRAPE, MAX_AGE)
         ranges = RangeReading(
-            prometheus.over(values_query(RULES, WINDOW), grid, SCRAPE),
-            prometheus.over(coverage_detail_query(RULES, MAX_AGE), grid, SCRAPE),
+            prometheus.over(values_queries(RULES, WINDOW, 1)[0], grid, SCRAPE),
+            prometheus.over(coverage_detail_queries(RULES, MAX_AGE, 1)[0], grid, SCRAPE),
             limits=limits,
         )
         prefilter = prometheus.instant(prefilter_query(RULES, WINDOW, limits), grid[-1])

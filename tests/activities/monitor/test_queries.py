@@ -14,12 +14,10 @@ from activities.monitor.queries import (
     MOVING,
     all_signals,
     coverage_detail_queries,
-    coverage_detail_query,
     coverage_query,
     prefilter_query,
     steady_signals,
     values_queries,
-    values_query,
 )
 from activities.monitor.rules import rules_of
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
@@ -44,8 +42,8 @@ def looked_at(prometheus: History, at: float) -> tuple[Reading, AnalysisInput]:
         prometheus.instant(coverage_query(BUILT_IN, MAX_AGE), at),
     )
     ranges = RangeReading(
-        prometheus.over(values_query(BUILT_IN, WINDOW), timing.instants, timing.step),
-        prometheus.over(coverage_detail_query(BUILT_IN, MAX_AGE), timing.instants, timing.step),
+        prometheus.over(values_queries(BUILT_IN, WINDOW, 1)[0], timing.instants, timing.step),
+        prometheus.over(coverage_detail_queries(BUILT_IN, MAX_AGE, 1)[0], timing.instants, timing.step),
     )
     return reading, input_of(ranges, timing, BUILT_IN, CONFIGURED, TOPOLOGY)
 
@@ -56,8 +54,8 @@ def test_the_parts_are_the_whole(prometheus: History, components: int) -> None:
     assert len(values_queries(BUILT_IN, WINDOW, 18)) == len(coverage_detail_queries(BUILT_IN, MAX_AGE, 18)) == 1
     instants = timing_of(END, MonitorSettings(), AnalyzeSettings()).instants
     for whole, parts in (
-        (values_query(BUILT_IN, WINDOW), values_queries(BUILT_IN, WINDOW, components)),
-        (coverage_detail_query(BUILT_IN, MAX_AGE), coverage_detail_queries(BUILT_IN, MAX_AGE, components)),
+        (values_queries(BUILT_IN, WINDOW, 1)[0], values_queries(BUILT_IN, WINDOW, components)),
+        (coverage_detail_queries(BUILT_IN, MAX_AGE, 1)[0], coverage_detail_queries(BUILT_IN, MAX_AGE, components)),
     ):
         assert len(parts) > 1
         expected = {str(sorted(one.labels.items())): repr(one.points) for one in prometheus.over(whole, instants, 15.0)}
@@ -116,7 +114,7 @@ def test_detail_names_the_age_of_every_signal(prometheus: History) -> None:
     """One series for each (component, signal), and whether the counters move."""
     found: dict[tuple[str, str], Sample] = {
         (sample.labels["node_or_service"], sample.labels["signal"]): sample
-        for sample in prometheus.instant(coverage_detail_query(BUILT_IN, MAX_AGE), END + 5)
+        for sample in prometheus.instant(coverage_detail_queries(BUILT_IN, MAX_AGE, 1)[0], END + 5)
     }
     assert {found["gateway", signal].value for signal in all_signals(BUILT_IN)} == {5.0}
     assert (found["gateway", MOVING].value, found["standing", MOVING].value) == (2.0, 0.0)
@@ -173,5 +171,9 @@ def test_own_rules_are_valid_promql(prometheus: History) -> None:
     assert {("failing", "own"), ("gateway", "low")} <= {
         (s.labels["node_or_service"], s.labels["rule"]) for s in prometheus.instant(prefilter_query(rules, WINDOW), END)
     }
-    for query in (values_query(rules, 0.5), coverage_query(rules, 2.0), coverage_detail_query(rules, 0.5)):
+    for query in (
+        values_queries(rules, 0.5, 1)[0],
+        coverage_query(rules, 2.0),
+        coverage_detail_queries(rules, 0.5, 1)[0],
+    ):
         prometheus.instant(query, END)

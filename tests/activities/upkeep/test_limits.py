@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from activities.clients.store.limits import KEPT, Limits
-from activities.clients.store.store import open_store
+from activities.clients.store.store import Store, open_store
 from activities.model.errors import StoreUnavailable, Unreachable
 from activities.model.sample import SampleSeries
 from activities.model.usual import AdaptiveLimits
@@ -15,16 +15,16 @@ from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
 from activities.upkeep.activity import UpkeepActivities
 
-SETTINGS = LoopSettings(
-    monitor=MonitorSettings(metrics=(MetricEntry(name="queue", query="queue_length", unit="", kind="count"),))
-)
+QUEUE = MetricEntry(name="queue", query="queue_length", unit="", kind="count")
+BACKLOG = MetricEntry(name="backlog", query="backlog_length", unit="", kind="count")
+SETTINGS = LoopSettings(monitor=MonitorSettings(metrics=(QUEUE,)))
 
 
 class Surroundings:
     """A clock, a Prometheus whose every value is 10, and a Charter that does not answer."""
 
     def __init__(self) -> None:
-        self.now, self.asked, self.down = 1_700_000_000.0, [], False
+        self.now, self.asked, self.ranges, self.down = 1_700_000_000.0, [], set(), False
 
     def clock(self) -> float:
         return self.now
@@ -33,17 +33,25 @@ class Surroundings:
         self.asked.append(promql)
         return ()
 
-    async def query_range(self, _: str, start: float, end: float, step: float) -> tuple[SampleSeries, ...]:
+    async def query_range(
+        self, promql: str, start: float, end: float, step: float, *_: None
+    ) -> tuple[SampleSeries, ...]:
         if self.down:
             raise Unreachable("Prometheus: connection refused")
+        self.ranges.add(promql)
         points = tuple((start + step * i, 10.0) for i in range(round((end - start) / step) + 1))
-        return (SampleSeries(labels={"node_or_service": "shop", "rule": "queue"}, points=points),)
+        rules = [rule for rule in ("queue", "backlog") if f'"{rule}"' in promql]
+        return tuple(SampleSeries(labels={"node_or_service": "shop", "rule": rule}, points=points) for rule in rules)
 
     async def violations(self, _: float) -> tuple[()]:
         raise Unreachable("Charter")
 
     async def committee(self) -> None:
         raise Unreachable("Charter")
+
+
+def upkeep_of(loop: LoopParts, store: Store, around: Surroundings) -> UpkeepActivities:
+    return UpkeepActivities(Parts({"charter": loop}, store, around.clock, "w"), cast(Any, None))
 
 
 async def test_a_version_is_made_kept_and_rendered():
@@ -53,7 +61,7 @@ async def test_a_version_is_made_kept_and_rendered():
     store = await open_store("memory")
     limits = Limits(store.snapshots, "charter", around.clock)
     loop = LoopParts(SETTINGS, remote, remote, limits=limits)
-    upkeep = UpkeepActivities(Parts({"charter": loop}, store, around.clock, "w"), cast(Any, None))
+    upkeep = upkeep_of(loop, store, around)
     assert "queue_length" not in await asked(loop, around)
     assert "1 adaptive limits, version" in await upkeep.learn("charter", around.now)
     assert await upkeep.learn("charter", around.now + 250.0) == ""
@@ -70,6 +78,22 @@ async def test_a_version_is_made_kept_and_rendered():
     await store.close()
 
 
+@pytest.mark.parametrize(("components", "queries"), [(10, 1), (3000, 2)])
+async def test_many_components_are_learned_from_in_parts(components: int, queries: int):
+    """No chain of `or` grows over thousands of series, and no metric is left out for it."""
+    around = Surroundings()
+    store = await open_store("memory")
+    settings = LoopSettings(
+        components=tuple(f"c{number}" for number in range(components)),
+        monitor=MonitorSettings(metrics=(QUEUE, BACKLOG)),
+    )
+    limits = Limits(store.snapshots, "charter", around.clock)
+    loop = LoopParts(settings, cast(Any, around), cast(Any, around), limits=limits)
+    assert "2 adaptive limits" in await upkeep_of(loop, store, around).learn("charter", around.now)
+    assert len(around.ranges) == queries
+    await store.close()
+
+
 async def test_limits_that_grew_old_are_not_used():
     """After two hours without a new version nothing is judged by the last one."""
     around = Surroundings()
@@ -77,9 +101,7 @@ async def test_limits_that_grew_old_are_not_used():
     store = await open_store("memory")
     limits = Limits(store.snapshots, "charter", around.clock)
     loop = LoopParts(SETTINGS, remote, remote, limits=limits)
-    await UpkeepActivities(Parts({"charter": loop}, store, around.clock, "w"), cast(Any, None)).learn(
-        "charter", around.now
-    )
+    await upkeep_of(loop, store, around).learn("charter", around.now)
     around.now += 7300.0
     assert "queue_length" not in await asked(loop, around)
     await store.close()
@@ -91,8 +113,7 @@ async def test_without_the_store_the_cached_version_stands():
     store = await open_store("memory")
     known, fresh = (Limits(store.snapshots, "charter", around.clock) for _ in range(2))
     loop = LoopParts(SETTINGS, cast(Any, around), cast(Any, around), limits=known)
-    parts = Parts({"charter": loop}, store, around.clock, "w")
-    await UpkeepActivities(parts, cast(Any, None)).learn("charter", around.now)
+    await upkeep_of(loop, store, around).learn("charter", around.now)
     await store.close()
     around.now += KEPT
     assert await known.newest() is not None
