@@ -50,7 +50,7 @@ class PinningRunner(SandboxedWorkflowRunner):
                     completion.successful.versioning_behavior = VersioningBehavior.PINNED.value
                 return completion
 
-            instance.activate = pinned  # type: ignore[method-assign]
+            instance.activate = pinned  # type: ignore[method-assign]  # of this one run only
         return instance
 
 

@@ -45,7 +45,7 @@ def post_json(server: Server, body: dict[str, Any], token: str = "") -> None:
         Unreachable: it was not taken; nothing of address or token is in the message.
     """
     at = _split(server.address, ("http", "https"))
-    plugin = NotifyJSON(  # type: ignore[no-untyped-call]
+    plugin = NotifyJSON(  # type: ignore[no-untyped-call]  # the library has no types
         host=at.hostname,
         port=at.port,
         fullpath=(at.path or "/") + (f"?{at.query}" if at.query else ""),
@@ -74,7 +74,7 @@ def send_mail(server: Server, mail: Mail, title: str, text: str) -> None:
         Unreachable: the server did not take it for everybody.
     """
     at = _split(server.address, ("smtp", "smtps"))
-    plugin = NotifyEmail(  # type: ignore[no-untyped-call]
+    plugin = NotifyEmail(  # type: ignore[no-untyped-call]  # the library has no types
         host=at.hostname,
         smtp_host=at.hostname,
         port=at.port or (465 if at.scheme == "smtps" else 25),

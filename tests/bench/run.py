@@ -126,8 +126,8 @@ async def timed_pairs(client: Client, pairs: int) -> list[tuple[float, float]]:
         await client.execute_workflow(BareCycle.run, "charter", id=f"bench-bare-{key}", task_queue=BARE_QUEUE)
 
     async with asyncio.timeout(30):
-        while (await healthy_cycle(client, f"ready-{time.time_ns()}")).outcome != "healthy":  # noqa: ASYNC110
-            await asyncio.sleep(0.5)  # until Prometheus has scraped a few times; nothing tells when
+        while (await healthy_cycle(client, f"ready-{time.time_ns()}")).outcome != "healthy":  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.5)  # until Prometheus has scraped a few times
     found = []
     for number in range(WARM_UP + pairs):
         order: list[Timed] = [cycle, bare] if number % 2 else [bare, cycle]

@@ -12,7 +12,7 @@ class Impatient(H11Protocol):
 
     _clock: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Start the clock of a new connection."""
         super().connection_made(transport)
         self._expect_head()

@@ -108,7 +108,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         # A second series beside each counter, with the time of its birth, that nobody asks for.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
         self.registry = registry
         rows = [row for row in vars(Metrics).values() if isinstance(row, _Row)]
         self.made: dict[str, Any] = {

@@ -68,7 +68,7 @@ def seen(*remembered: PastRemediation, knobs: tuple[KnobGuard, ...] = (), **chan
         "components": 8,
         "trouble": LATENCY,
     }
-    return Conditions(**(usual | changes))  # type: ignore[arg-type]
+    return Conditions(**(usual | changes))
 
 
 def reason(block: object) -> str:

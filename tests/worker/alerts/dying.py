@@ -41,7 +41,7 @@ def arm(point: str) -> None:
         return answer
 
     signals.accepted = dying_send
-    Webhook.post = dying_post  # type: ignore[method-assign]
+    Webhook.post = dying_post
 
 
 if __name__ == "__main__":
