@@ -7,8 +7,9 @@ from activities.model.diagnosis import RootCause
 from activities.model.guards import GuardState
 from activities.model.incident import Rung
 
-NOT_USED_UP = frozenset({"", "fixed", "improved", "stale", "recovered", "superseded"})
-"""Endings after which the rung may be tried again: it still runs, it helped, or it never came to be applied.
+NOT_USED_UP = frozenset({"", "fixed", "improved", "stale", "recovered", "superseded", "stopped"})
+"""Endings after which the rung may be tried again: it still runs, it helped, it never came to be applied, or it was
+stopped and taken back before anybody could see whether it helps. The rest after a stop is the cool-down's business.
 
 A rejected or expired one is used up: a person was asked and did not want it.
 """

@@ -43,11 +43,11 @@ def candidate(rung, score=0.3):
         ("rejected", True),
         ("expired", True),
         ("failed", True),
-        ("stopped", True),
+        ("stopped", False),
     ],
 )
 def test_which_endings_use_a_rung_up(ending, used, root):
-    """A rung that ran and did not help, or that a person refused, is used up; one that never came to run is not."""
+    """A rung that did not help, or that a person refused, is used up; not one that was stale, or stopped on its way."""
     assert set(tried(state(ending), root("overload"))) == ({0} if used else set())
 
 
