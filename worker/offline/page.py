@@ -9,6 +9,12 @@ from worker.offline.summary import DAY, Summary
 
 _WIDTH, _HEIGHT = 720, 120
 
+UNHEARD = (
+    "A recording holds metrics only: what Charter itself finds or reports (violations, the state of its committee and "
+    "policies) is not in it, so whatever only that would have triggered is missing here."
+)
+"""What a reader has to know before believing a quiet day."""
+
 _STYLE = (
     "body{font:16px/1.5 system-ui;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
     "svg{width:100%;height:auto}rect{fill:#2a6fb0}text{font-size:11px;fill:#555}table{border-collapse:collapse}"
@@ -22,7 +28,8 @@ def page(summaries: Sequence[Summary]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>What the loop would have done</title>'
-        f"<style>{_STYLE}</style></head><body><h1>What the loop would have done</h1>{parts}</body></html>\n"
+        f"<style>{_STYLE}</style></head><body><h1>What the loop would have done</h1>"
+        f"<p>{UNHEARD}</p>{parts}</body></html>\n"
     )
 
 

@@ -10,7 +10,7 @@ from activities.model.errors import ConfigurationError
 from activities.settings import LoopSettings
 from tests.worker.offline.made import made, steady, written
 from worker.offline.backtest import cycles
-from worker.offline.page import page
+from worker.offline.page import UNHEARD, page
 from worker.offline.recording import Recording, recordings_in
 from worker.offline.summary import DAY, Summary
 from worker.offline.virtual import VirtualGuards
@@ -155,7 +155,7 @@ def test_an_empty_recording_says_so(tmp_path):
 
 
 def test_the_report_escapes_what_came_from_outside(tmp_path):
-    """A component's name is text, wherever it is shown."""
+    """A component's name is text, wherever it is shown; and the reader is told what no recording can show."""
     folder = made(tmp_path, {("<b>shop</b>", "p99"): [*steady(60), *[3.0] * 4]}, name="<script>x</script>")
     recording = Recording(folder)
     summary = Summary(recording.head)
@@ -163,6 +163,7 @@ def test_the_report_escapes_what_came_from_outside(tmp_path):
         summary.add(cycle)
     text = page([summary])
     assert summary.executed == 1
+    assert UNHEARD in text
     assert "<script>" not in text
     assert "<b>shop" not in text
     assert "<svg" in text
