@@ -45,7 +45,7 @@ from worker.notifying import Sender
 from worker.reloading import Reloading
 from workflows import names
 
-STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply"}
+STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply", "worker": "monitor"}
 """A component of `/health` and the activity that tells when it last ran."""
 
 ASK_ALERTMANAGER = 3.0
@@ -120,21 +120,15 @@ async def assemble(
         metrics.begin((loop.name for loop in config.loops), (names.QUEUE, names.VERIFY_QUEUE))
         workers: list[Worker] = []
         reloading = Reloading(config, loops, made, store.audit, metrics, parts.clock, parts.worker)
-        probes = {
-            **{name: component(workers, last_run, activity) for name, activity in STEPS.items()},
-            **remotes(config, client, parts, http),
-            "worker": component(workers, last_run, "monitor"),
-        }
+        own = {name: component(workers, last_run, activity) for name, activity in STEPS.items()}
+        probes = Probes({**own, **remotes(config, client, parts, http)})
+        routes = [*webhook(config, client, metrics), *codec(config, client)]
         yield Assembly(
             parts=parts,
             locks=Locks(client),
             metrics=metrics,
             interceptor=MapekInterceptor(metrics, last_run),
-            service=app(
-                service_state(
-                    config, metrics, Probes(probes), [*webhook(config, client, metrics), *codec(config, client)]
-                )
-            ),
+            service=app(service_state(config, metrics, probes, routes)),
             workers=workers,
             reloading=reloading,
             sender=Sender(store.notices, lambda: reloading.config, metrics, parts.clock, os.environ),

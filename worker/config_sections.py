@@ -10,7 +10,6 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from activities.model.base import Settings
 
-LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 Level = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]

@@ -132,24 +132,12 @@ async def check(client: Client) -> None:
 
 def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
     """Return the two workers: one for everything, one that only verifies, so that it delays nothing else."""
-    parts = assembly.parts
-    execute, knowledge = ExecuteActivities(parts), KnowledgeActivities(parts)
     deployment = deployment_of(config.temporal)
     common = Worker(
         client,
         task_queue=names.QUEUE,
         workflows=WORKFLOWS,
-        activities=[
-            MonitorActivities(parts).monitor,
-            AnalyzeActivities(parts).analyze,
-            PlanActivities(parts).plan,
-            PrepareActivities(parts).prepare,
-            execute.apply,
-            execute.undo,
-            knowledge.record,
-            knowledge.release,
-            UpkeepActivities(parts, assembly.locks).upkeep,
-        ],
+        activities=common_activities(assembly),
         workflow_runner=runner_of(config.temporal, PASSED_THROUGH),
         interceptors=[assembly.interceptor],
         deployment_config=deployment,
@@ -163,7 +151,7 @@ def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
     verifying = Worker(
         client,
         task_queue=names.VERIFY_QUEUE,
-        activities=[VerifyActivities(parts).verify],
+        activities=[VerifyActivities(assembly.parts).verify],
         interceptors=[assembly.interceptor],
         deployment_config=deployment,
         max_concurrent_activities=VERIFICATIONS,
@@ -172,3 +160,20 @@ def workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
         default_heartbeat_throttle_interval=timedelta(seconds=1),
     )
     return [common, verifying]
+
+
+def common_activities(assembly: Assembly) -> list[Callable[..., Any]]:
+    """Return the activities of the common queue: all but the verification."""
+    parts = assembly.parts
+    execute, knowledge = ExecuteActivities(parts), KnowledgeActivities(parts)
+    return [
+        MonitorActivities(parts).monitor,
+        AnalyzeActivities(parts).analyze,
+        PlanActivities(parts).plan,
+        PrepareActivities(parts).prepare,
+        execute.apply,
+        execute.undo,
+        knowledge.record,
+        knowledge.release,
+        UpkeepActivities(parts, assembly.locks).upkeep,
+    ]

@@ -4,18 +4,10 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-from activities.model.promql import promql
-
-_REGEX = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _EMPHASIS = re.compile(r"[*_~`@]")
 _SLACK_URL = re.compile(r"[<>|\s]")
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&:@/=]")
-
-
-def promql_regex(value: str) -> str:
-    """Return `value` for use between double quotes after `=~`: it matches itself and nothing else."""
-    return promql(_REGEX.sub(lambda found: "\\" + found.group(), value))
 
 
 def markdown(value: str) -> str:

@@ -6,7 +6,7 @@ from activities.model.autonomy import Level
 from activities.model.base import clipped
 from activities.model.charter import Committee
 from activities.model.incident import incident_id
-from activities.model.plan import Plan, Verification, plan_hash
+from activities.model.plan import Plan, Risk, Verification, plan_hash
 from activities.plan.autonomy import level_of
 from activities.plan.context import PlanContext
 from activities.plan.knobs import generation_of
@@ -28,7 +28,6 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
     generation = generation_of(candidate.knob, committee, context.analysis.policies)
     full = plan_hash(incident, candidate.rung, generation, candidate.actions)
     risk = risk_of(candidate.actions, len(context.analysis.components))
-    suggested = level_of(root.cause, candidate.actions, context.autonomy) is not Level.AUTO
     return Plan(
         plan_id=full[:12],
         hash=full,
@@ -48,9 +47,7 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         verification=verification_of(option, context, committee),
         cool_downs=settings.cooldown.frozen(),
         risk=risk,
-        needs_approval=suggested
-        or needs_approval(candidate.actions, risk, settings.approval)
-        or careful(candidate.actions, context.error_budget, settings.error_budget),
+        needs_approval=for_a_person(option, context, risk),
         approval_deadline=settings.approval.deadline_seconds,
         confidence=root.confidence,
         cost=candidate.cost,
@@ -60,6 +57,16 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         headline=headline(option),
         leading=leading_of(context.diagnosis),
         watched=len(context.analysis.components),
+    )
+
+
+def for_a_person(option: Option, context: PlanContext, risk: Risk) -> bool:
+    """Tell whether a person has to approve: too little trust, too much risk, or an error budget nearly spent."""
+    actions, settings = option.candidate.actions, context.settings
+    return (
+        level_of(option.root.cause, actions, context.autonomy) is not Level.AUTO
+        or needs_approval(actions, risk, settings.approval)
+        or careful(actions, context.error_budget, settings.error_budget)
     )
 
 

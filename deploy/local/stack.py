@@ -113,11 +113,6 @@ class RunningStack:
         self._unwatch(name)
         await self._children[name].kill()
 
-    async def stop_part(self, name: str) -> None:
-        """End a part on purpose and politely; returns when it is gone, and the rest stays up."""
-        self._unwatch(name)
-        await self._children[name].stop(part_of(name, self._plan).grace)
-
     async def wait(self) -> None:
         """Wait for ever; only the death of a part ends it.
 

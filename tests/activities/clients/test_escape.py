@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.clients.escape import markdown, path_segment, promql_regex, terminal
+from activities.clients.escape import markdown, path_segment, terminal
 from activities.model.promql import promql
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -27,14 +27,6 @@ def unquoted(inside: str) -> str:
 def test_a_promql_string_reads_back(value: str):
     """A label value between quotes is read back as itself and cannot end the string."""
     assert unquoted(promql(value)) == value
-
-
-@given(TEXT | NASTY, TEXT | NASTY)
-def test_a_promql_regex_matches_only_itself(value: str, other: str):
-    """An escaped regular expression matches its text and no other."""
-    pattern = unquoted(promql_regex(value))
-    assert re.fullmatch(pattern, value)
-    assert bool(re.fullmatch(pattern, other)) == (other == value)
 
 
 @given(st.text())
