@@ -19,10 +19,10 @@ from deploy.charter.plant import Plant
 from deploy.charter.policies import NotNewestError
 from deploy.charter.problems import MEDIA_TYPE, ProblemError, invalid, malformed, not_newest, stale, unknown
 from deploy.charter.records import Origin
-from deploy.charter.simulator import Simulator
+from deploy.charter.simulator import Simulator, Witness
 from deploy.charter.topology import COMMITTEE
 from deploy.charter.validation import applicable, envelope, policy, restart_body, scale_body
-from deploy.charter.views import restart_view, spec_view
+from deploy.charter.views import committee_view, restart_view, spec_view
 
 MAX_BODY: Final = 65_536
 """Bytes a body may have."""
@@ -78,7 +78,7 @@ async def change(request: Request, simulator: Simulator, decide: Decide) -> Resp
     try:
         if PAUSE in request.scope:
             await request.scope[PAUSE]
-        reply = decide(simulator.plant(), order)
+        reply = witnessed(simulator, decide, order)
     except ProblemError as problem:
         if not problem.decided:
             raise
@@ -89,6 +89,15 @@ async def change(request: Request, simulator: Simulator, decide: Decide) -> Resp
     finally:
         simulator.keys.release(key)
     return _response(reply)
+
+
+def witnessed(simulator: Simulator, decide: Decide, order: Order) -> Reply:
+    """Decide, and keep the committee as it was if there was an effect."""
+    plant = simulator.plant()
+    before, effects = committee_view(plant), len(plant.ledger)
+    reply = decide(plant, order)
+    simulator.witnesses += (Witness(effect, order.body, before) for effect in plant.ledger[effects:])
+    return reply
 
 
 def apply_policy(plant: Plant, order: Order) -> Reply:

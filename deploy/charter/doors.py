@@ -7,7 +7,8 @@ Modes: `normal`; `hang` (waits `delay` seconds, 30 by default, then 503; nothing
 `reply-lost` (executes, sends half the reply and closes the connection); `hang-then-execute` (waits `delay` seconds
 with the key in flight, then executes, even if the caller has gone).
 
-`DELETE /sim/keys` makes it forget the idempotency keys it has answered.
+`DELETE /sim/keys` makes it forget the idempotency keys it has answered. `GET /sim/committee` gives for each effect of a
+client's change the body that asked for it, and the committee just before it.
 """
 
 import time
@@ -63,6 +64,7 @@ class Doors:
             Route("/sim/faults", self.add_fault, methods=["POST"]),
             Route("/sim/faults", self.clear_faults, methods=["DELETE"]),
             Route("/sim/ledger", self.ledger, methods=["GET"]),
+            Route("/sim/committee", self.committee, methods=["GET"]),
             Route("/sim/behaviour", self.behave, methods=["POST"]),
             Route("/sim/keys", self.forget_keys, methods=["DELETE"]),
         ]
@@ -88,6 +90,21 @@ class Doors:
     async def ledger(self, _request: Request) -> Response:
         """Return every effect a client's change had, oldest first; `at` in unix seconds."""
         return JSONResponse([asdict(entry) for entry in self._simulator.plant().ledger])
+
+    async def committee(self, _request: Request) -> Response:
+        """Return the committee as it was just before each effect: {at, key, kind, effect, body, before}."""
+        rows = (
+            {
+                "at": seen.effect.at,
+                "key": seen.effect.key,
+                "kind": seen.effect.kind,
+                "effect": seen.effect.effect,
+                "body": seen.body,
+                "before": seen.before,
+            }
+            for seen in self._simulator.witnesses
+        )
+        return JSONResponse(list(rows))
 
     async def forget_keys(self, _request: Request) -> Response:
         """Forget the idempotency keys of all changes that were answered."""

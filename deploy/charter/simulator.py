@@ -2,9 +2,11 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from deploy.charter.keys import Keys
 from deploy.charter.plant import Plant
+from deploy.charter.records import LedgerEntry
 
 
 class WallClock:
@@ -28,13 +30,23 @@ class Options:
     failure_rate: float = 0.0
 
 
+@dataclass(frozen=True)
+class Witness:
+    """One effect with what was asked for, and the committee as it was just before it."""
+
+    effect: LedgerEntry
+    body: dict[str, Any]
+    before: dict[str, Any]
+
+
 @dataclass
 class Simulator:
-    """The plant with its clock and the replies of decided changes."""
+    """The plant with its clock, the replies of decided changes, and what was so before each of them."""
 
     options: Options
     clock: WallClock = field(default_factory=WallClock)
     keys: Keys = field(default_factory=Keys)
+    witnesses: list[Witness] = field(default_factory=list)
     _plant: Plant = field(init=False)
 
     def __post_init__(self) -> None:

@@ -36,7 +36,8 @@ class Evidence:
     `ledger` as `GET /sim/ledger` gives it; `audit`, `plans`, `outcomes`, `knobs` as the store keeps them.
     `histories` are runs of workflows: {workflow_id, run_id, type, input, started, closed, status, events}, events with
     {at, event, name?, result?, request?}. `committee` holds Charter's own state just before each effect:
-    {at, key, kind, effect, body, before}. `alerts` are {answered_at}, `observed` the instants cycles looked.
+    {at, key, kind, effect, body, before}. `alerts` are {answered_at, due?}: with `due`, later than two periods, where
+    nobody could look meanwhile. `observed` are the instants cycles looked.
     `blind` are intervals (start, end) in which nothing true could be seen; a decision within one is a guess.
     `generations` are those of the knobs at the end, as Charter tells them.
     `quiet_since` is when the last fault and the last interference ended, None if they never did; `ended` when the run

@@ -8,15 +8,15 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import yaml
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime, TelemetryConfig
@@ -26,18 +26,21 @@ from activities.model.mode import Mode, ModeName
 from deploy.local import binaries, process
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.process import Child
-from deploy.local.render import ROOT, prometheus_config
+from deploy.local.render import ROOT
 from deploy.local.stack import RunningStack, StackOptions, running_stack
-from deploy.local.state import write_private
 from tests.end_to_end.waiting import wait_until
+from tests.faults.alerting import Alerting, route
+from tests.faults.census import Census
 from tests.faults.failpoints import FOLDER, Failpoints
+from tests.faults.patience import Bounded
 from tests.faults.proxy import Fault, HttpProxy, TcpProxy
+from tests.faults.sites import READY, Places, Site, entries, site_of, start_site
 from tests.faults.worker import STANDBY
 
 PERIOD = 3.0
 """Seconds between two cycles of a loop."""
-READY = 60.0
-"""Seconds a server may take to start on a busy machine."""
+DOORS = 6
+"""Ports that workers take in turn for their webhook: never two that live at the same time the same one."""
 SETTINGS: Mapping[str, Any] = {
     "orchestrator": {"loop_interval": int(PERIOD)},
     "plan": {
@@ -59,64 +62,42 @@ SETTINGS: Mapping[str, Any] = {
     "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
     "performance": {"max_concurrent_analyses": 30},
-    "alertmanager": {"enabled": False},
 }
 """On top of the demo's timings. A verification begins when a whole rate window (5 s) shows a new member (3 s)."""
 
 
-@dataclass
-class Site:
-    """One Charter with its Prometheus, the loops upon it, and the proxies before both."""
+@dataclass(frozen=True)
+class Worker:
+    """The process of a worker, its port, and the file that lets it begin; None for one that did not wait."""
 
-    name: str
-    loops: tuple[str, ...]
-    charter: httpx.AsyncClient
-    to_charter: HttpProxy
-    to_prometheus: HttpProxy
-    children: dict[str, Child] = field(default_factory=dict)
-
-    async def strike(self, kind: str, component: str) -> None:
-        """Switch a fault of the plant on."""
-        (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
-
-    async def heal(self) -> None:
-        """Switch all faults of the plant and all misbehaviour of the API off."""
-        (await self.charter.delete("/sim/faults")).raise_for_status()
-        await self.behave("normal")
-
-    async def behave(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
-        """Make the API misbehave; `bounds` are count, seconds and delay."""
-        (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
-
-    async def ledger(self) -> list[dict[str, Any]]:
-        """Return what clients really changed, the oldest first."""
-        rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
-        return rows
-
-    def undisturbed(self) -> None:
-        """Take all rules and the weather of both proxies away."""
-        for proxy in (self.to_charter, self.to_prometheus):
-            proxy.rules.clear()
-            proxy.weather = lambda _: None
+    child: Child
+    port: int
+    go: Path | None = None
 
 
 @dataclass
 class Fleet:
     """Everything that runs, and the hands on it.
 
-    `temporal` is the address of the proxy before the server; `workers` are the ones that were started, by a name.
+    `temporal` is the address of the proxy before the server; `workers` are the ones that were started, by a name;
+    `doors` are the ports of their webhooks. `away` are the times (unix) from a kill until a worker served again.
     """
 
     stack: RunningStack
     client: Client
+    census: Census
+    alerting: Alerting
+    doors: tuple[int, ...]
     store: Store
     sites: tuple[Site, ...]
     points: Failpoints
     to_temporal: TcpProxy
     temporal: str
-    workers: dict[str, Child] = field(default_factory=dict)
-    standby: tuple[Child, Path] | None = None
+    workers: dict[str, Worker] = field(default_factory=dict)
+    standby: Worker | None = None
     starts: int = 0
+    away: list[tuple[float, float]] = field(default_factory=list)
+    down_since: float = 0.0
 
     @property
     def store_file(self) -> str:
@@ -126,49 +107,78 @@ class Fleet:
     @property
     def alive(self) -> list[str]:
         """The names of the workers that run."""
-        return [name for name, child in self.workers.items() if child.running]
+        return [name for name, worker in self.workers.items() if worker.child.running]
 
     async def start_worker(self, name: str = "first", prefix: Sequence[str] = (), **environ: str) -> None:
         """Let a worker begin, one that has loaded already if there is one; `prefix` is put before its command."""
         if prefix or environ or self.standby is None:
-            self.workers[name] = await self.launched(name, prefix, environ)
-            return
-        self.workers[name], go = self.standby
-        go.touch()
-        self.standby = None
+            self.workers[name] = await self.launched(name, None, prefix, environ)
+        else:
+            self.workers[name], self.standby = self.standby, None
+            if (go := self.workers[name].go) is not None:
+                go.touch()
+        self.alerting.to_webhook.target = (LOOPBACK, self.workers[name].port)
 
     async def prepare_worker(self) -> None:
         """Load the next worker, so that it can begin at once when its turn comes."""
         if self.standby is None:
             go = self.stack.state.path / f"go-{self.starts}"
-            self.standby = (await self.launched("next", (), {STANDBY: str(go)}), go)
+            self.standby = await self.launched("next", go, (), {STANDBY: str(go)})
 
-    async def launched(self, name: str, prefix: Sequence[str], environ: Mapping[str, str]) -> Child:
-        """Start the process of a worker, with a log of its own."""
+    async def launched(self, name: str, go: Path | None, prefix: Sequence[str], environ: Mapping[str, str]) -> Worker:
+        """Start the process of a worker, with a log and a port of its own."""
         self.starts += 1
+        port = self.doors[self.starts % len(self.doors)]
         own = {
             "MAPEK_CONFIG": str(self.stack.state.config_file),
             "MAPEK_STATE": str(self.stack.state.path),
             "TEMPORAL_ADDRESS": self.temporal,
-            "MAPEK__API__PORT": "0",
+            "MAPEK__API__PORT": str(port),
             FOLDER: str(self.points.folder),
             "PYTHONUNBUFFERED": "1",
         }
         argv = (*prefix, sys.executable, "-m", "tests.faults.worker")
         log = self.stack.state.logs / f"worker-{self.starts}.log"
-        return await process.start(name, argv, log, {**os.environ, **own, **environ}, ROOT)
+        return Worker(await process.start(name, argv, log, {**os.environ, **own, **environ}, ROOT), port, go)
 
     async def kill_worker(self, name: str = "first") -> None:
-        """End a worker with SIGKILL; returns when it is gone."""
-        await self.workers[name].kill()
+        """End a worker with SIGKILL; returns when it is gone. Alerts go to one that is left."""
+        await self.workers[name].child.kill()
+        self.down()
+        if self.alive:
+            self.alerting.to_webhook.target = (LOOPBACK, self.workers[self.alive[0]].port)
+
+    async def dead(self, name: str = "first") -> None:
+        """Return when a worker has ended, whoever ended it."""
+        await self.workers[name].child.wait()
+
+    async def kill_server(self) -> None:
+        """End the Temporal server with SIGKILL; returns when it is gone."""
+        self.down()
+        await self.stack.kill("temporal")
+
+    async def start_server(self) -> None:
+        """Start the Temporal server upon its file; returns when it answers."""
+        await self.stack.start_part("temporal")
+
+    def down(self) -> None:
+        """Note that from now on nobody can look at anything, until a worker serves."""
+        self.down_since = self.down_since or time.time()
+
+    def up(self) -> None:
+        """Note that a worker serves, and the server with it."""
+        if self.down_since:
+            self.away.append((self.down_since, time.time()))
+            self.down_since = 0.0
 
     def freeze(self, name: str = "first") -> None:
         """Let a worker stand still."""
-        os.killpg(self.workers[name].pid, signal.SIGSTOP)
+        self.down()
+        os.killpg(self.workers[name].child.pid, signal.SIGSTOP)
 
     def thaw(self, name: str = "first") -> None:
         """Let a frozen worker go on, wherever it was."""
-        os.killpg(self.workers[name].pid, signal.SIGCONT)
+        os.killpg(self.workers[name].child.pid, signal.SIGCONT)
 
     async def set_mode(self, site: Site, mode: ModeName, at: float) -> None:
         """Set the mode of a site's loops."""
@@ -188,29 +198,61 @@ async def fleet(
         ports = Ports()
         cleanup.callback(ports.close)
         built = [await site_of(cleanup, ports, name, loops, say) for name, loops in sites]
-        settings = {**SETTINGS, "loops": [entry for site, places in built for entry in entries(site, places)]}
-        options = StackOptions(
-            state=state,
-            profile="demo",
-            settings=settings,
-            parts=frozenset({"temporal", "bootstrap"}),
-            say=lambda _: None,
-        )
-        stack = await cleanup.enter_async_context(running_stack(options))
-        for site, places in built:
-            await start_site(cleanup, stack, site, places, seed)
+        stack = await cleanup.enter_async_context(running_stack(options(state, built)))
+        await asyncio.gather(*(start_site(cleanup, stack, site, places, seed) for site, places in built))
         to_temporal = TcpProxy(stack.addresses.temporal, lambda fault: say("temporal", fault))
         temporal = await cleanup.enter_async_context(to_temporal.listening())
         store = await open_store(stack.layout.setting("knowledge.sqlite_path"))
         cleanup.push_async_callback(store.close)
-        # A server that is killed on purpose is not worth a line for each call.
-        silent = Runtime(telemetry=TelemetryConfig(logging=None))
-        at = stack.addresses.temporal
-        client = await Client.connect(at, data_converter=pydantic_data_converter, runtime=silent)
-        points = Failpoints(stack.state.path / "failpoints")
-        running = Fleet(stack, client, store, tuple(site for site, _ in built), points, to_temporal, temporal)
+        client = await connected(stack)
+        running = Fleet(
+            stack=stack,
+            client=client,
+            census=Census(client),
+            alerting=await alerting(cleanup, stack, say),
+            doors=tuple(ports.take(8005) for _ in range(DOORS)),
+            store=store,
+            sites=tuple(site for site, _ in built),
+            points=Failpoints(stack.state.path / "failpoints"),
+            to_temporal=to_temporal,
+            temporal=temporal,
+        )
         cleanup.push_async_callback(end_workers, running)
         yield running
+
+
+def options(state: Path, built: Sequence[tuple[Site, Places]]) -> StackOptions:
+    """Return what all sites share: Temporal, Alertmanager, and the configuration with every loop."""
+    return StackOptions(
+        state=state,
+        profile="demo",
+        settings={
+            **SETTINGS,
+            "loops": [entry for site, places in built for entry in entries(site, places)],
+            "alertmanager": {"routes": [route(site.name, site.loops[0]) for site, _ in built]},
+        },
+        parts=frozenset({"temporal", "alertmanager", "bootstrap"}),
+        say=lambda _: None,
+    )
+
+
+async def connected(stack: RunningStack) -> Client:
+    """Return a client at the server itself, of which every call is bounded."""
+    return await Client.connect(
+        stack.addresses.temporal,
+        data_converter=pydantic_data_converter,
+        interceptors=[Bounded()],
+        # A server that is killed on purpose is not worth a line for each call.
+        runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
+    )
+
+
+async def alerting(cleanup: AsyncExitStack, stack: RunningStack, say: Callable[[str, Fault], None]) -> Alerting:
+    """Return the Alertmanager, which posts to where the stack thinks the worker is: there is the proxy."""
+    to_webhook = HttpProxy(f"{LOOPBACK}:0", lambda fault: say("webhook", fault))
+    await cleanup.enter_async_context(to_webhook.listening(urlsplit(stack.addresses.mapek).port or 0))
+    http = httpx.AsyncClient(base_url=stack.addresses.alertmanager, trust_env=False, timeout=10)
+    return Alerting(await cleanup.enter_async_context(http), to_webhook)
 
 
 async def end_workers(running: Fleet) -> None:
@@ -218,83 +260,7 @@ async def end_workers(running: Fleet) -> None:
     for name in running.alive:
         await running.kill_worker(name)
     if running.standby:
-        await running.standby[0].kill()
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the parts of a site are: URLs of the servers themselves and of the proxies before them."""
-
-    charter: str
-    prometheus: str
-    proxied_charter: str
-    proxied_prometheus: str
-
-
-async def site_of(
-    cleanup: AsyncExitStack, ports: Ports, name: str, loops: Sequence[str], say: Callable[[str, Fault], None]
-) -> tuple[Site, Places]:
-    """Return a site that is not started yet, with its proxies."""
-    charter, prometheus = (f"{LOOPBACK}:{ports.take(usual)}" for usual in (8003, 9095))
-    to_charter = HttpProxy(charter, lambda fault: say("charter", fault))
-    to_prometheus = HttpProxy(prometheus, lambda fault: say("prometheus", fault))
-    places = Places(
-        f"http://{charter}",
-        f"http://{prometheus}",
-        "http://" + await cleanup.enter_async_context(to_charter.listening()),
-        "http://" + await cleanup.enter_async_context(to_prometheus.listening()),
-    )
-    client = await cleanup.enter_async_context(httpx.AsyncClient(base_url=places.charter, trust_env=False, timeout=10))
-    return Site(name, tuple(loops), client, to_charter, to_prometheus), places
-
-
-def entries(site: Site, places: Places) -> list[dict[str, Any]]:
-    """Return the site's loops as the configuration has them."""
-    return [
-        {
-            "name": loop,
-            "charter": site.name,
-            "monitor": {"prometheus_url": places.proxied_prometheus},
-            "execute": {"charter_url": places.proxied_charter},
-        }
-        for loop in site.loops
-    ]
-
-
-async def start_site(cleanup: AsyncExitStack, stack: RunningStack, site: Site, places: Places, seed: int) -> None:
-    """Start the Charter and the Prometheus of a site, and wait until both answer."""
-    folder, token = stack.state.path / f"prometheus-{site.name}", stack.layout.setting("execute.charter_api_key_file")
-    folder.mkdir(mode=0o700)
-    at = replace(stack.layout, addresses=replace(stack.addresses, charter=places.charter))
-    config = yaml.safe_load(prometheus_config(at, stack.state))
-    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == "charter"]
-    write_private(folder / "prometheus.yml", yaml.safe_dump(config))
-    server = (await binaries.ensure(["prometheus"], say=lambda _: None))["prometheus"]
-    commands = {
-        "charter": (
-            *(sys.executable, "-m", "deploy.charter", "--port", str(urlsplit(places.charter).port)),
-            *("--token-file", str(token), "--sim-doors", "--seed", str(seed)),
-        ),
-        "prometheus": (
-            *(str(server), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
-            f"--web.listen-address={urlsplit(places.prometheus).netloc}",
-        ),
-    }
-    for part, argv in commands.items():
-        log = stack.state.logs / f"{part}-{site.name}.log"
-        site.children[part] = await process.start(part, argv, log, cwd=ROOT)
-        cleanup.push_async_callback(site.children[part].kill)
-    for url in (f"{places.charter}/health", f"{places.prometheus}/-/ready"):
-        await wait_until(f"{url} answers", lambda url=url: answers(url), READY)
-
-
-async def answers(url: str) -> bool:
-    """Tell whether 200 comes from there."""
-    async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
-        try:
-            return (await http.get(url)).status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
+        await running.standby.child.kill()
 
 
 async def wrong_clock(running: Fleet) -> tuple[dict[str, str], Path]:
@@ -320,7 +286,7 @@ async def until_serving(running: Fleet, name: str = "first") -> None:
     """
 
     async def look() -> bool:
-        child = running.workers[name]
+        child = running.workers[name].child
         if " serves " in await asyncio.to_thread(child.log.read_text) and child.running:
             return True
         if not child.running:
@@ -328,3 +294,4 @@ async def until_serving(running: Fleet, name: str = "first") -> None:
         return False
 
     await wait_until(f"the worker {name} serves", look, 2 * READY, every=0.5)
+    running.up()

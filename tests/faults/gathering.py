@@ -1,11 +1,16 @@
 """From a fleet at rest to the checker's evidence, one Charter at a time."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.evidence import Evidence, Row
-from tests.faults.fleet import PERIOD, Fleet, Site
+from tests.faults.fleet import PERIOD, Fleet
 from tests.faults.loading import histories, rows_of_file
+from tests.faults.sites import Site
+
+RESUMED = 15.0
+"""Seconds after a restart within which everything goes on."""
 
 
 @dataclass
@@ -37,13 +42,36 @@ class Gathering:
             outcomes=tuple(row for row in rows["outcomes"] if row["loop"] in site.loops),
             knobs=tuple(row for row in rows["knobs"] if row["charter"] == site.name),
             histories=tuple(sorted(runs, key=lambda run: run["started"])),
-            observed=tuple(run["started"] for run in runs if run["type"] == "MapekCycle"),
+            committee=tuple(await site.committee()),
+            alerts=tuple(self.alerts(site)),
+            observed=tuple(run["started"] for run in runs if looked(run)),
             blind=tuple(self.blind.get(site.name, ())),
             generations=generations(state),
             period=PERIOD,
             quiet_since=quiet_since,
             ended=ended,
         )
+
+    def alerts(self, site: Site) -> Iterator[Row]:
+        """Yield what Alertmanager saw answered, each with when a cycle has to have looked at the latest."""
+        for at in self.fleet.alerting.answered.get(site.name, ()):
+            yield {"answered_at": at, "due": due(at, self.fleet.away)}
+
+
+def looked(run: Row) -> bool:
+    """Tell whether a run is a cycle that saw something."""
+    return run["type"] == "MapekCycle" and any(
+        event["event"] == "activity" and event["name"] == "monitor" for event in run["events"]
+    )
+
+
+def due(at: float, away: Iterable[tuple[float, float]]) -> float:
+    """Return two periods after an instant; while nobody could look, and until everything has resumed, time stands."""
+    last = at + 2 * PERIOD
+    for start, end in sorted(away):
+        if start < last and end > at:
+            last = max(last, end + RESUMED + 2 * PERIOD)
+    return last
 
 
 def generations(state: dict[str, Any]) -> dict[str, int]:

@@ -5,9 +5,9 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 import httpx
@@ -16,10 +16,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.service import RPCError
 
-from tests.faults.census import InFlight, in_flight
+from tests.faults.census import Running
 from tests.faults.failpoints import FULL, LOSE
-from tests.faults.fleet import PERIOD, Fleet, Site
+from tests.faults.fleet import PERIOD, Fleet
+from tests.faults.patience import ANSWER
 from tests.faults.proxy import Fault, Rule
+from tests.faults.sites import Site
 
 CHANGE = re.compile(rb"\r\nidempotency-key: [^\r]*-do\r", re.IGNORECASE)
 UNDO = re.compile(rb"\r\nidempotency-key: [^\r]*-undo\r", re.IGNORECASE)
@@ -60,13 +62,14 @@ def weather(dice: Random, share: float) -> Callable[[bytes], Rule | None]:
 
 @dataclass
 class Hands:
-    """What one soak does to its fleet. `counts` are the faults that were injected, by kind."""
+    """What one soak does to its fleet. `counts` are the faults that were injected, by kind, `open` the points of the
+    coverage table in which nobody was killed yet."""
 
     fleet: Fleet
     dice: Random
     counts: Counter[str]
     blind: dict[str, list[tuple[float, float]]]
-    cut: set[str] = field(default_factory=set)
+    open: Sequence[str] = ()
 
     def site(self) -> Site:
         """Return any site."""
@@ -74,15 +77,19 @@ class Hands:
 
     async def one(self) -> str:
         """Inject one fault of a kind the dice choose, and return the kind."""
-        kind = self.dice.choice([kind for kind, (_, weight) in KINDS.items() for _ in range(weight)])
+        kinds = [kind for kind, (_, weight) in KINDS.items() for _ in range(weight)]
+        if any(point.startswith("release") for point in self.open):
+            # A release needs a quarantine, and that a rollback which somebody stands in the way of.
+            kinds += [INTERFERENCE] * len(kinds)
+        kind = self.dice.choice(kinds)
         with suppress(RPCError, sqlite3.OperationalError, httpx.HTTPError):
             if await KINDS[kind][0](self):
                 self.counts[kind] += 1
         return kind
 
-    async def victim(self) -> InFlight | None:
+    async def victim(self) -> Running | None:
         """Return any remediation in flight."""
-        held = await in_flight(self.fleet.client)
+        held = await self.fleet.census.running()
         return self.dice.choice(held) if held else None
 
     async def cancel(self) -> bool:
@@ -115,7 +122,8 @@ class Hands:
                 reason="the soak wants it",
                 workflow_task_finish_event_id=self.dice.choice(done),
                 request_id=f"soak-{time.time_ns()}",
-            )
+            ),
+            timeout=ANSWER,
         )
         return True
 
@@ -221,6 +229,7 @@ class Hands:
         return True
 
 
+INTERFERENCE = "changed by somebody else"
 KINDS: Mapping[str, tuple[Callable[[Hands], Awaitable[bool]], int]] = {
     "cancelled": (Hands.cancel, 3),
     "terminated": (Hands.terminate, 1),
@@ -233,7 +242,7 @@ KINDS: Mapping[str, tuple[Callable[[Hands], Awaitable[bool]], int]] = {
     "executed late": (Hands.execute_late, 2),
     "hung, then executed": (Hands.hang, 1),
     "rollback refused": (Hands.refuse_undo, 2),
-    "changed by somebody else": (Hands.interfere, 2),
+    INTERFERENCE: (Hands.interfere, 2),
     "prometheus away": (Hands.blind_prometheus, 1),
     "exporter stale or lying": (Hands.mislead, 1),
     "temporal slow, stalled or cut": (Hands.slow_temporal, 2),

@@ -3,13 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
-
-from temporalio.service import RPCError
 
 from tests.faults.cells import OFTEN, WAITS, cells
 from tests.faults.census import in_flight, steps
@@ -17,6 +14,8 @@ from tests.faults.fleet import Fleet, until_serving, wrong_clock
 
 MUCH = 4
 """Remediations in flight, in as many different steps, that a kill wants to meet."""
+LIVES = 5.0
+"""Seconds a worker lives at least, so that remediations get anywhere between two kills."""
 GATHERS = 40.0
 """Seconds that is waited for them."""
 PASSES = 12.0
@@ -59,47 +58,57 @@ class Kills:
 
     async def worker(self) -> None:
         """Kill the worker at a point that is still open, or in a wait, and start another one."""
-        await self.until_much()
-        point = await self.at_a_point()
+        rare = [point for point in self.open if point.partition(".")[0] not in OFTEN]
+        # A point that is seldom passed is waited for all the time.
+        point = await self.armed(rare, self.until_much())
+        if not point:
+            point = await self.at_a_point(rare)
         if not point:
             point = await self.in_a_wait()
         await self.noted("worker", point)
-        await self.fleet.start_worker()
+        await self.revived()
         if point.startswith(("undo", "verify-undo")):
             await self.second_crash()
 
-    async def at_a_point(self) -> str:
+    async def at_a_point(self, rare: list[str]) -> str:
         """Arm open points and return the one that struck; empty if nobody came by."""
-        rare = [point for point in self.open if point.partition(".")[0] not in OFTEN]
         often = [point for point in self.open if point.partition(".")[0] in OFTEN]
-        for armed, bound in ((rare, PASSES if not often else PASSES / 2), (often[:3] or self.again(), PASSES)):
-            if point := await self.armed(armed, bound):
-                return point
-        return ""
+        if point := await self.armed(rare, asyncio.sleep(PASSES / 2)):
+            return point
+        return await self.armed([*rare, *(often[:3] or self.again())], asyncio.sleep(PASSES))
 
     def again(self) -> list[str]:
         """Return some points for another time, once every one had its turn."""
         return self.dice.sample([point for point in cells() if point not in self.open], 10)
 
-    async def armed(self, points: list[str], bound: float = PASSES) -> str:
-        """Arm points until the worker dies at one of them. Return which; empty if none struck."""
-        if not points:
-            return ""
+    async def revived(self) -> None:
+        """Let a worker begin if none runs."""
+        if "first" not in self.fleet.alive:
+            await self.fleet.start_worker()
+
+    async def armed(self, points: list[str], work: Awaitable[None]) -> str:
+        """Arm points until the work is done or one of them strikes. Return which; empty if none did."""
         before = len(self.fleet.points.fired())
         for point in points:
             self.fleet.points.arm(point)
-        child = self.fleet.workers["first"]
-        with suppress(TimeoutError):
-            await asyncio.wait_for(child.wait(), bound)
+        working = asyncio.ensure_future(work)
+        dying = asyncio.create_task(self.fleet.dead())
+        await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
         for point in points:
             self.fleet.points.disarm(point)
-        if child.running:
-            return ""
+        for task in (working, dying):
+            task.cancel()
+        await asyncio.gather(working, dying, return_exceptions=True)
         struck = [point for point in self.fleet.points.fired()[before:] if point in points]
-        for point in struck:
-            if point in self.open:
-                self.open.remove(point)
-        return struck[0] if struck else "somewhere"
+        self.open[:] = [point for point in self.open if point not in struck]
+        if struck:
+            self.fleet.down()
+            return struck[0]
+        # Nobody killed it: it refuses to begin while what it needs does not answer.
+        await self.revived()
+        if working.done() and not working.cancelled():
+            working.result()
+        return ""
 
     async def in_a_wait(self) -> str:
         """Kill the worker in the wait that had its turn least often of those that are there."""
@@ -113,26 +122,26 @@ class Kills:
     async def second_crash(self) -> None:
         """Kill the next worker as well, as soon as it goes on with the compensation."""
         points = [point for point in cells() if point.partition(".")[0] in SECOND]
-        point = await self.armed(self.dice.sample(points, 8), 2 * PASSES)
+        point = await self.armed(self.dice.sample(points, 8), asyncio.sleep(PASSES))
         if point:
             await self.noted("worker, second crash", point)
-            await self.fleet.start_worker()
+            await self.revived()
 
     async def server(self) -> None:
         """Kill the Temporal server and start it again upon its file."""
         await self.until_much()
         await self.noted("server", "")
-        await self.fleet.stack.kill("temporal")
-        await self.fleet.stack.start_part("temporal")
+        await self.fleet.kill_server()
+        await self.fleet.start_server()
 
     async def both(self) -> None:
         """Kill the server and, while it is away, the worker; start both again."""
         await self.until_much()
         await self.noted("server", "with the worker")
         await self.noted("worker", "without a server")
-        await self.fleet.stack.kill("temporal")
+        await self.fleet.kill_server()
         await self.fleet.kill_worker()
-        await self.fleet.stack.start_part("temporal")
+        await self.fleet.start_server()
         await self.fleet.start_worker()
 
     async def freeze(self) -> None:
@@ -162,19 +171,22 @@ class Kills:
         self.counts[f"clock stepped {hour[0]}1 h"] += 1
         await asyncio.sleep(FROZEN)
         file.write_text("+0")
+        # Every look at such a clock is dear: the next worker has one of its own.
+        await self.noted("worker", "whose clock stepped")
+        await self.fleet.kill_worker()
+        await self.fleet.start_worker()
 
     async def until_much(self) -> None:
         """Wait until the worker serves, the next is loaded and much is in flight, at most so long."""
-        if "first" not in self.fleet.alive:
-            await self.fleet.start_worker()
+        await self.revived()
         await until_serving(self.fleet)
+        await asyncio.sleep(LIVES)
         await self.fleet.prepare_worker()
         until = time.monotonic() + GATHERS
         while time.monotonic() < until:
-            with suppress(RPCError):
-                held = await in_flight(self.fleet.client)
-                if len(held) >= MUCH and len(steps(held)) >= MUCH:
-                    return
+            held = await in_flight(self.fleet.client)
+            if len(held) >= MUCH and len(steps(held)) >= MUCH:
+                return
             await asyncio.sleep(0.3)
 
     async def noted(self, what: str, where: str) -> None:

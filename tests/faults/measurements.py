@@ -19,8 +19,9 @@ from activities.model.plan import Plan
 from activities.model.remediation import Verified, VerifyRequest
 from tests.end_to_end.waiting import wait_until
 from tests.faults.census import InFlight, in_flight
-from tests.faults.fleet import PERIOD, Fleet, Site, until_serving
+from tests.faults.fleet import PERIOD, Fleet, until_serving
 from tests.faults.proxy import Fault, HttpProxy, Rule
+from tests.faults.sites import Site
 from workflows import names
 
 RESUMED = 15.0

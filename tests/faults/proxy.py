@@ -63,6 +63,12 @@ UNHEARD = frozenset({Fault.DROP, Fault.REFUSE, Fault.RESET, Fault.UNAVAILABLE})
 """Faults after which the server has not heard of the request."""
 
 
+SLOW = frozenset({Fault.DELAY, Fault.LATE})
+"""Faults before which the request waits."""
+WHOLE = SLOW | {Fault.DRIP}
+"""Faults with which the server's own reply comes whole, if anybody waits for it."""
+
+
 @dataclass
 class Rule:
     """Spoils the requests whose head matches, `count` of them (None: all)."""
@@ -127,12 +133,16 @@ class Listener:
 
 
 class HttpProxy(Listener):
-    """Spoils single requests by its `rules`, of which the first that takes one decides, else by its `weather`."""
+    """Spoils single requests by its `rules`, of which the first that takes one decides, else by its `weather`.
+
+    `answered` hears of each request whose whole reply came back, spoiled or not.
+    """
 
     def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
         super().__init__(target, say)
         self.rules: list[Rule] = []
         self.weather: Callable[[bytes], Rule | None] = lambda _: None
+        self.answered: Callable[[bytes, bytes], None] = lambda _request, _reply: None
         self.requests = 0
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
@@ -140,23 +150,22 @@ class HttpProxy(Listener):
         head = await reader.readuntil(b"\r\n\r\n")
         self.requests += 1
         rule = next((rule for rule in self.rules if rule.takes(head)), None) or self.weather(head)
-        if rule is None:
-            length = LENGTH.search(head)
-            writer.write(await self.asked(head, await reader.readexactly(int(length[1]) if length else 0)))
-            await writer.drain()
-            return
-        self.note(rule.fault)
-        if rule.fault is Fault.REFUSE:
+        if rule:
+            self.note(rule.fault)
+        if rule and rule.fault is Fault.REFUSE:
             reset(writer)
             return
         length = LENGTH.search(head)
         body = await reader.readexactly(int(length[1]) if length else 0)
-        if rule.fault in UNHEARD:
+        if rule and rule.fault in UNHEARD:
             await unheard(rule, writer)
             return
-        if rule.fault in (Fault.DELAY, Fault.LATE):
+        if rule and rule.fault in SLOW:
             await asyncio.sleep(rule.seconds)
-        await spoil(rule, await self.asked(head, body), writer)
+        reply = await self.asked(head, body)
+        await (spoil(rule, reply, writer) if rule else passed_on(reply, writer))
+        if rule is None or rule.fault in WHOLE:
+            self.answered(head + body, reply)
 
     async def asked(self, head: bytes, body: bytes) -> bytes:
         """Return the target's reply to a request, which it is asked to send at once and close."""
@@ -241,6 +250,12 @@ async def unheard(rule: Rule, writer: Writer) -> None:
     reset(writer)
 
 
+async def passed_on(reply: bytes, writer: Writer) -> None:
+    """Send a reply as it is."""
+    writer.write(reply)
+    await writer.drain()
+
+
 async def spoil(rule: Rule, reply: bytes, writer: Writer) -> None:
     """Send what is left of a reply."""
     match rule.fault:
@@ -263,5 +278,4 @@ async def spoil(rule: Rule, reply: bytes, writer: Writer) -> None:
                 await writer.drain()
                 await asyncio.sleep(rule.seconds / len(reply))
             return
-    writer.write(reply)
-    await writer.drain()
+    await passed_on(reply, writer)

@@ -107,10 +107,10 @@ def verified_by_samples(evidence: Evidence) -> Iterator[Violation]:
 
 
 def alerts_covered(evidence: Evidence) -> Iterator[Violation]:
-    """I2: within two periods of an alert that was answered, a cycle began to look."""
+    """I2: within two periods of an alert that was answered, or by when it is due, a cycle began to look."""
     for alert in evidence.alerts:
         at = alert["answered_at"]
-        due = at + 2 * evidence.period
+        due = alert.get("due", at + 2 * evidence.period)
         if due <= evidence.ended and not any(at <= seen <= due for seen in evidence.observed):
             yield Violation("I2", f"no cycle looked within two periods of the alert at {at:.0f}", evidence.seed)
 

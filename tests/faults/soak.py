@@ -19,8 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.faults.cells import cells, table
-from tests.faults.census import in_flight
+from tests.faults.cells import cells
 from tests.faults.checker import check
 from tests.faults.endings import GRACE
 from tests.faults.evidence import Violation
@@ -29,7 +28,9 @@ from tests.faults.gathering import Gathering
 from tests.faults.injections import Hands, weather
 from tests.faults.kills import Kills
 from tests.faults.measurements import measured
+from tests.faults.patience import within
 from tests.faults.proxy import Fault
+from tests.faults.report import report, told_of
 from tests.faults.traffic import Traffic, answered
 from tests.faults.upgrade import upgraded
 
@@ -39,12 +40,10 @@ ROUND = 180.0
 """Seconds of faults before everything has to come to rest."""
 REST = 150.0
 """Seconds until nothing runs any more once it is quiet, at most."""
-SHARE = 0.02
-"""Of the requests to Charter and Prometheus, how many are spoiled."""
-LEAST = {"faults": 1000, "worker_kills_with_four_in_flight": 120, "server_kills": 30}
-"""What a soak of full length has to come to."""
-FULL_LENGTH = 50.0
-"""Minutes from which a soak is of full length: a shorter one is a look, and comes to less."""
+LONGEST = 180.0
+"""Seconds beyond their time after which a round, and a rest, count as stalled: what has begun may end."""
+SHARE, ALERTS_SHARE = 0.02, 0.3
+"""Of the requests to Charter and Prometheus, and of the few to the webhook, how many are spoiled."""
 PAUSE = 4.0
 """Seconds between two things that are done beside killing: enough for remediations to get anywhere."""
 KILLS = ("worker",) * 7 + ("server",) * 2 + ("both", "freeze", "clock")
@@ -79,8 +78,8 @@ async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
     async with fleet(state, run.sites, run.seed, run.spoiled) as running:
         kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say)
         gathering = Gathering(running, run.seed)
-        hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind)
-        traffic = Traffic(running, run.seed)
+        hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind, kills.open)
+        traffic = Traffic(running, run.seed, kills.open)
         await running.start_worker()
         await until_serving(running)
         run.say(f"seed {run.seed}: {len(run.sites)} Charters, everything is up")
@@ -91,8 +90,11 @@ async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
             run.counts.clear()  # what was measured was no test of endurance
         while not run.rounds or time.monotonic() - run.began < minutes * 60 - run.round / 2:
             left = minutes * 60 - (time.monotonic() - run.began)
-            await one_round(run, running, (kills, hands, traffic), min(run.round, max(60.0, left - REST / 2)))
-            await checked(run, running, gathering)
+            seconds = min(run.round, max(60.0, left - REST / 2))
+            async with within(f"round {run.rounds + 1}", seconds + LONGEST):
+                await one_round(run, running, (kills, hands, traffic), seconds)
+            async with within(f"the rest after round {run.rounds + 1}", REST + LONGEST):
+                await checked(run, running, gathering)
             run.rounds += 1
             counted = sum(kill.counts for kill in kills.done if kill.what.startswith("worker"))
             run.say(
@@ -119,6 +121,7 @@ async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffi
     for site in running.sites:
         for proxy in (site.to_charter, site.to_prometheus):
             proxy.weather = weather(dice, SHARE)
+    running.alerting.to_webhook.weather = weather(dice, ALERTS_SHARE)
     works = [*(traffic.at(site) for site in running.sites), traffic.people()]
     life = [asyncio.create_task(work) for work in works]
     until = time.monotonic() + seconds
@@ -160,6 +163,7 @@ async def others(hands: Hands) -> Any:
 async def calmed(running: Fleet) -> None:
     """Take every fault away: nothing is spoiled, everything answers, one worker serves."""
     running.to_temporal.heal()
+    running.alerting.to_webhook.weather = lambda _: None
     for point in running.points.armed():
         running.points.disarm(point)
     for site in running.sites:
@@ -174,9 +178,9 @@ async def checked(run: Soak, running: Fleet, gathering: Gathering) -> None:
     """Wait until everything rests, and let the checker read what is left of it."""
     quiet = time.time()
     people = Random(f"{run.seed} rest")
-    while held := await in_flight(running.client):
+    while held := await running.census.running():
         if time.time() - quiet > REST:
-            run.violations += [f"I4: {one.workflow_id} is still in {one.step} after {REST:.0f} s" for one in held]
+            run.violations += [f"I4: {one.workflow_id} is still in {one.phase} after {REST:.0f} s" for one in held]
             run.say(run.violations[-1])
             break
         for one in held:
@@ -201,27 +205,6 @@ def tell(run: Soak, site: str, violation: Violation) -> None:
             run.say(f"  {json.dumps(row, default=str)[:400]}")
 
 
-def report(run: Soak, kills: Kills, traffic: Traffic) -> dict[str, Any]:
-    """Return what was done and what broke, as JSON values."""
-    struck = [kill.where for kill in kills.done]
-    return {
-        "seed": run.seed,
-        "measured": run.figures,
-        "minutes": round((time.monotonic() - run.began) / 60, 1),
-        "faults": sum(run.counts.values()),
-        "kinds": dict(sorted(run.counts.items())),
-        "worker_kills": run.counts["worker killed"],
-        "worker_kills_with_four_in_flight": sum(k.counts for k in kills.done if k.what.startswith("worker")),
-        "server_kills": run.counts["server killed"],
-        "troubles": traffic.incidents,
-        "waits": dict(kills.waits),
-        "open_points": sorted(kills.open),
-        "table": table(struck),
-        "violations": run.violations,
-        "kills": kills.report(),
-    }
-
-
 def main() -> int:
     """Run a soak. Returns 0 without a violation and, at full length, with everything reached; else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
@@ -241,13 +224,7 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         options.json.write_text(json.dumps(told, indent=2) + "\n")
-    print("\n".join(told["table"]))
-    print(json.dumps({name: value for name, value in told.items() if name not in ("table", "kills")}, indent=2))
-    short = [f"{name} {told[name]} < {least}" for name, least in LEAST.items() if told[name] < least]
-    short += [f"points open: {', '.join(told['open_points'])}"] if told["open_points"] else []
-    if short:
-        print("not reached: " + "; ".join(short))
-    return 1 if told["violations"] or (short and options.minutes >= FULL_LENGTH) else 0
+    return told_of(told, options.minutes)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -13,8 +14,9 @@ from temporalio.service import RPCError
 from activities.model.errors import StoreUnavailable
 from activities.model.mode import ModeName
 from activities.model.remediation import Approval, Resume
-from tests.faults.census import InFlight, in_flight
-from tests.faults.fleet import Fleet, Site
+from tests.faults.census import Running
+from tests.faults.fleet import Fleet
+from tests.faults.sites import Site
 
 Trouble = tuple[tuple[str, str], ...]
 
@@ -22,13 +24,14 @@ TROUBLES: tuple[Trouble, ...] = (
     (("few-validators", "validator-2"),),
     (("overload", "policy-engine"), ("bad-policy", "gateway")),
     (("slow-node", "validator-3"), ("overload", "gateway")),
-    (("dead-node", "validator-4"), ("few-validators", "validator-2")),
     (("remedy-worsens", "validator-1"),),
     (("bad-policy", "gateway"), ("few-validators", "validator-2")),
     (("remedy-worsens", "validator-1"), ("bad-policy", "gateway")),
     (("retry-cascade", "gateway"),),
 )
-"""What strikes at once. A dead member beside few of them is answered by one plan of two actions."""
+"""What strikes at once."""
+TWO_ACTIONS: Trouble = (("dead-node", "validator-4"), ("few-validators", "validator-2"))
+"""A dead member beside few of them is answered by one plan of two actions."""
 IN_FULL = 8.0
 """Seconds until a whole rate window shows a trouble: what still grows would be held against its remedy."""
 NOTICED, LASTS = 20.0, 45.0
@@ -38,28 +41,39 @@ LOOK = 0.5
 
 @dataclass
 class Traffic:
-    """The troubles and the people of one soak, by its seed."""
+    """The troubles and the people of one soak, by its seed. `open` as the killing has it."""
 
     fleet: Fleet
     seed: int
+    open: Sequence[str] = ()
     incidents: int = 0
 
     async def at(self, site: Site) -> None:
         """Let one trouble after the other come over a site, until cancelled."""
         dice = Random(f"{self.seed} {site.name}")
+        await asyncio.sleep(dice.uniform(0.0, IN_FULL + NOTICED))
         while True:
+            trouble = self.chosen(dice)
             # The store may be locked for us too, and Charter slow: then this trouble is over sooner.
             with suppress(StoreUnavailable, httpx.HTTPError):
-                await self.trouble(site, dice.choice(TROUBLES))
+                await self.trouble(site, trouble)
                 self.incidents += 1
             with suppress(httpx.HTTPError):
                 await site.heal()
+                for _, component in trouble:
+                    await self.fleet.alerting.tell(site, component, firing=False)
+
+    def chosen(self, dice: Random) -> Trouble:
+        """Return what strikes next: more often what leads to plans of two actions, while there is no kill in one."""
+        wanted = any(point.startswith(("apply-2", "undo-2")) for point in self.open)
+        return dice.choice([*TROUBLES, *[TWO_ACTIONS] * (len(TROUBLES) if wanted else 1)])
 
     async def trouble(self, site: Site, trouble: Trouble) -> None:
         """Let a trouble strike, wait until what it led to has an end, and take it away."""
         await self.fleet.set_mode(site, ModeName.OBSERVE, time.time())
         for kind, component in trouble:
             await site.strike(kind, component)
+            await self.fleet.alerting.tell(site, component, firing=True)
         await asyncio.sleep(IN_FULL)
         await self.fleet.set_mode(site, ModeName.ACT, time.time())
         await self.until(site, working=True, bound=NOTICED)
@@ -72,7 +86,7 @@ class Traffic:
         until = time.monotonic() + bound
         while time.monotonic() < until:
             with suppress(RPCError):
-                held = [one for one in await in_flight(self.fleet.client) if of_site(one, site)]
+                held = [one for one in await self.fleet.census.running() if one.site == site.name]
                 if any(one.phase != "cooling-down" for one in held) == working:
                     return
             await asyncio.sleep(LOOK)
@@ -83,7 +97,7 @@ class Traffic:
         seen: dict[str, float] = {}
         while True:
             with suppress(RPCError, StoreUnavailable):
-                for one in await in_flight(self.fleet.client):
+                for one in await self.fleet.census.running():
                     if one.phase in ("awaiting-approval", "quarantined"):
                         due = seen.setdefault(one.run_id, time.monotonic() + dice.uniform(4.0, 12.0))
                         if time.monotonic() > due:
@@ -91,20 +105,16 @@ class Traffic:
             await asyncio.sleep(LOOK)
 
 
-def of_site(one: InFlight, site: Site) -> bool:
-    """Tell whether a remediation is of this Charter."""
-    return one.workflow_id.startswith(f"mapek-fix:{site.name}:")
-
-
-async def answered(fleet: Fleet, one: InFlight, approve: bool) -> None:
+async def answered(fleet: Fleet, one: Running, approve: bool) -> None:
     """Answer as a person would: approve or reject what waits, release what is quarantined."""
     handle = one.handle(fleet.client)
-    if one.phase == "quarantined":
-        await handle.signal("resume", Resume(who="ada", why="looked at it"))
-        site, knob = one.workflow_id.removeprefix("mapek-fix:").split(":", 1)
-        await fleet.store.guards.release(site, knob, "ada", "looked at it", time.time())
-        return
     approval = Approval(plan=one.plan, approve=approve, who="ada", why="as the dice fell")
-    with suppress(TemporalError, TimeoutError):
+    # It may be over by now, and whoever answers it may be dead.
+    with suppress(TemporalError, RPCError, TimeoutError):
         async with asyncio.timeout(3.0):
-            await handle.execute_update("decide", approval, result_type=str)
+            if one.phase == "quarantined":
+                await handle.signal("resume", Resume(who="ada", why="looked at it"))
+                knob = one.workflow_id.rpartition(":")[2]
+                await fleet.store.guards.release(one.site, knob, "ada", "looked at it", time.time())
+            else:
+                await handle.execute_update("decide", approval, result_type=str)

@@ -12,8 +12,9 @@ from temporalio.api.enums.v1 import EventType
 from deploy.local.render import ROOT
 from tests.end_to_end.waiting import wait_until
 from tests.faults.census import InFlight
-from tests.faults.fleet import Fleet, Site, until_serving
+from tests.faults.fleet import Fleet, until_serving
 from tests.faults.measurements import idle, verifying
+from tests.faults.sites import Site
 
 ROOMS = ("workflows", "activities", "worker", "deploy", "tests")
 BEFORE = '        self.phase("verifying")\n        return await self.judged(rollback=False)\n'

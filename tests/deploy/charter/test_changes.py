@@ -28,6 +28,17 @@ async def test_same_key_and_body_has_one_effect(api: httpx.AsyncClient) -> None:
     assert (entry["generation_before"], entry["generation_after"], entry["policy_id"]) == (1, 2, None)
 
 
+async def test_the_committee_before_each_effect_is_kept(api: httpx.AsyncClient) -> None:
+    """Each effect has its body and the committee just before it; a repeat and a refused change have none."""
+    for key, replicas, generation in (("a", 6, 1), ("a", 6, 1), ("b", 7, 2), ("c", 8, 2)):
+        await api.post(SCALE, json={"replicas": replicas}, headers=change_headers(key, generation))
+    rows = (await api.get("/sim/committee")).json()
+    assert [(row["key"], row["body"]["replicas"], row["before"]["replicas"]) for row in rows] == [
+        ("a", 6, 5),
+        ("b", 7, 6),
+    ]
+
+
 async def test_retry_may_carry_a_later_time(api: httpx.AsyncClient) -> None:
     """The time in the envelope does not make a retry another request."""
     await api.post(APPLY, json=throttle_body(), headers=change_headers("k", 0))

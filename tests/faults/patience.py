@@ -1,0 +1,144 @@
+"""How long a soak waits: every call to Temporal has a bound, and whatever does not come to its end is named."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from temporalio.client import (
+    CancelWorkflowInput,
+    DescribeWorkflowInput,
+    FetchWorkflowHistoryEventsInput,
+    Interceptor,
+    ListWorkflowsInput,
+    OutboundInterceptor,
+    SignalWorkflowInput,
+    StartWorkflowInput,
+    StartWorkflowUpdateInput,
+    TerminateWorkflowInput,
+    WorkflowExecutionAsyncIterator,
+    WorkflowExecutionDescription,
+    WorkflowHandle,
+    WorkflowHistoryEventAsyncIterator,
+    WorkflowUpdateHandle,
+)
+from temporalio.service import RPCError
+
+T = TypeVar("T")
+
+ANSWER = timedelta(seconds=4)
+"""In which the server answers one call. One that is killed in the middle of it never does."""
+AWAY = 45.0
+"""Seconds in which a server that was killed on purpose is back, on a busy machine too."""
+
+
+class Stalled(AssertionError):
+    """Something did not come to its end; the text says what, and what everybody waits for."""
+
+
+class Asking(Protocol):
+    """What every call has."""
+
+    rpc_timeout: timedelta | None
+
+
+class Bounded(Interceptor):
+    """Gives every call a time-out."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        """Return the wrapper."""
+        return _Bounded(next)
+
+
+def bounded(call: Asking) -> None:
+    """Set the time-out of a call that has none."""
+    call.rpc_timeout = call.rpc_timeout or ANSWER
+
+
+class _Bounded(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
+        bounded(input)
+        return await super().start_workflow(input)
+
+    async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:  # noqa: A002
+        bounded(input)
+        return await super().describe_workflow(input)
+
+    async def cancel_workflow(self, input: CancelWorkflowInput) -> None:  # noqa: A002
+        bounded(input)
+        await super().cancel_workflow(input)
+
+    async def terminate_workflow(self, input: TerminateWorkflowInput) -> None:  # noqa: A002
+        bounded(input)
+        await super().terminate_workflow(input)
+
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002
+        bounded(input)
+        await super().signal_workflow(input)
+
+    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002
+        bounded(input)
+        return super().list_workflows(input)
+
+    def fetch_workflow_history_events(
+        self,
+        input: FetchWorkflowHistoryEventsInput,  # noqa: A002
+    ) -> WorkflowHistoryEventAsyncIterator:
+        bounded(input)
+        return super().fetch_workflow_history_events(input)
+
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002
+        bounded(input)
+        return await super().start_workflow_update(input)
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the first answer, however often has to be asked while the server is away.
+
+    Raises:
+        RPCError: it did not come back.
+    """
+    until = time.monotonic() + AWAY
+    while True:
+        try:
+            return await ask()
+        except RPCError:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(0.3)
+
+
+@asynccontextmanager
+async def within(what: str, seconds: float) -> AsyncIterator[None]:
+    """Bound a block. Raises: Stalled (it took longer; with where every task of the soak stands)."""
+    try:
+        async with asyncio.timeout(seconds) as bound:
+            try:
+                yield
+            except asyncio.CancelledError:
+                places = [place_of(task) for task in asyncio.all_tasks()] if bound.expired() else []
+                stand = "\n  ".join(sorted({place for place in places if "/tests/" in place}))
+                if stand:
+                    print(f"{what} took longer than {seconds:.0f} s; everybody waits:\n  {stand}", flush=True)
+                raise
+    except TimeoutError:
+        raise Stalled(f"{what} did not end within {seconds:.0f} s") from None
+
+
+def place_of(task: asyncio.Task[Any]) -> str:
+    """Return where a task stands, from the outside in: `file:line name`, joined by arrows."""
+    frames = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = first_of(awaited, "cr_frame", "gi_frame", "ag_frame")
+        if frame is not None:
+            frames.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
+        awaited = first_of(awaited, "cr_await", "gi_yieldfrom", "ag_await")
+    return " → ".join(frames)
+
+
+def first_of(thing: Any, *attributes: str) -> Any:
+    """Return the first of these attributes that is there and set, None if none is."""
+    return next((found for name in attributes if (found := getattr(thing, name, None)) is not None), None)
