@@ -109,24 +109,27 @@ class Fleet:
         """The names of the workers that run."""
         return [name for name, worker in self.workers.items() if worker.child.running]
 
-    async def start_worker(self, name: str = "first", prefix: Sequence[str] = (), **environ: str) -> None:
-        """Let a worker begin, one that has loaded already if there is one; `prefix` is put before its command."""
-        if prefix or environ or self.standby is None:
-            self.workers[name] = await self.launched(name, None, prefix, environ)
+    async def start_worker(self, name: str = "first", **environ: str) -> None:
+        """Let a worker begin, one that has loaded already if there is one and nothing is asked for."""
+        if environ or self.standby is None:
+            self.workers[name] = await self.launched(name, None, (), environ)
         else:
             self.workers[name], self.standby = self.standby, None
             if (go := self.workers[name].go) is not None:
                 go.touch()
         self.alerting.to_webhook.target = (LOOPBACK, self.workers[name].port)
 
-    async def prepare_worker(self) -> None:
-        """Load the next worker, so that it can begin at once when its turn comes."""
+    async def prepare_worker(self, prefix: Sequence[str] = ()) -> None:
+        """Load the next worker, so that it can begin at once; with a `prefix` to its command in place of another."""
+        if prefix and self.standby:
+            await self.standby.child.kill()
+            self.standby = None
         if self.standby is None:
             go = self.stack.state.path / f"go-{self.starts}"
-            self.standby = await self.launched("next", go, (), {STANDBY: str(go)})
+            self.standby = await self.launched("next", go, prefix, {STANDBY: str(go)})
 
     async def launched(self, name: str, go: Path | None, prefix: Sequence[str], environ: Mapping[str, str]) -> Worker:
-        """Start the process of a worker, with a log and a port of its own."""
+        """Start the process of a worker, with a log and a port of its own; `prefix` is put before its command."""
         self.starts += 1
         port = self.doors[self.starts % len(self.doors)]
         own = {

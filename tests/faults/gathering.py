@@ -69,7 +69,7 @@ def due(at: float, away: Iterable[tuple[float, float]]) -> float:
     """Return two periods after an instant; while nobody could look, and until everything has resumed, time stands."""
     last = at + 2 * PERIOD
     for start, end in sorted(away):
-        if start < last and end > at:
+        if start < last and end + RESUMED > at:
             last = max(last, end + RESUMED + 2 * PERIOD)
     return last
 

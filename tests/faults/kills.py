@@ -14,7 +14,7 @@ from tests.faults.fleet import Fleet, until_serving, wrong_clock
 
 MUCH = 4
 """Remediations in flight, in as many different steps, that a kill wants to meet."""
-LIVES = 5.0
+LIVES = 8.0
 """Seconds a worker lives at least, so that remediations get anywhere between two kills."""
 GATHERS = 40.0
 """Seconds that is waited for them."""
@@ -75,7 +75,7 @@ class Kills:
         often = [point for point in self.open if point.partition(".")[0] in OFTEN]
         if point := await self.armed(rare, asyncio.sleep(PASSES / 2)):
             return point
-        return await self.armed([*rare, *(often[:3] or self.again())], asyncio.sleep(PASSES))
+        return await self.armed([*rare, *(often or self.again())], asyncio.sleep(PASSES))
 
     def again(self) -> list[str]:
         """Return some points for another time, once every one had its turn."""

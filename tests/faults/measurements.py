@@ -26,6 +26,8 @@ from workflows import names
 
 RESUMED = 15.0
 """Seconds within which everything in flight goes on, from the new worker's first poll or the server's readiness."""
+AWAY = 20.0
+"""Seconds the server is away: long enough for a client to ask as seldom as it ever does."""
 LOAD = 1.1
 """A failing remote is asked at most so many times as often as a healthy one."""
 WINDOW = 24.0
@@ -66,8 +68,9 @@ async def resumption(fleet: Fleet, sites: Sequence[Site]) -> list[Figure]:
     await until_serving(fleet)
     after_kill = await all_gone_on(fleet, held)
     held = [one for one in await in_flight(fleet.client) if one.begun]
-    await fleet.stack.kill("temporal")
-    await fleet.stack.start_part("temporal")
+    await fleet.kill_server()
+    await asyncio.sleep(AWAY)
+    await fleet.start_server()
     ready = time.time()
     after_restart = await all_heard_of(fleet, held, ready)
     first_cycle = await cycle_after(fleet, ready)

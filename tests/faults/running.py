@@ -112,7 +112,9 @@ def alerts_covered(evidence: Evidence) -> Iterator[Violation]:
         at = alert["answered_at"]
         due = alert.get("due", at + 2 * evidence.period)
         if due <= evidence.ended and not any(at <= seen <= due for seen in evidence.observed):
-            yield Violation("I2", f"no cycle looked within two periods of the alert at {at:.0f}", evidence.seed)
+            near = {"looked": [seen - at for seen in evidence.observed if abs(seen - at) < 60]}
+            text = f"no cycle looked in time after the alert at {at:.0f}"
+            yield Violation("I2", text, evidence.seed, (alert, near))
 
 
 def bounded(evidence: Evidence) -> Iterator[Violation]:

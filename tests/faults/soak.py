@@ -46,7 +46,7 @@ SHARE, ALERTS_SHARE = 0.02, 0.3
 """Of the requests to Charter and Prometheus, and of the few to the webhook, how many are spoiled."""
 PAUSE = 4.0
 """Seconds between two things that are done beside killing: enough for remediations to get anywhere."""
-KILLS = ("worker",) * 7 + ("server",) * 2 + ("both", "freeze", "clock")
+KILLS = ("worker",) * 14 + ("server",) * 4 + ("both", "freeze") * 2 + ("clock",)
 """What is killed, in the order the dice make of it."""
 
 

@@ -39,22 +39,24 @@ def new_code(folder: Path) -> Path:
 async def upgraded(fleet: Fleet, sites: tuple[Site, ...], folder: Path) -> list[str]:
     """Deploy the new code while remediations are in flight. Return what went wrong, one line each."""
     code = new_code(folder)
+    await fleet.prepare_worker((str(shutil.which("env")), "-C", str(code), f"PYTHONPATH={code}"))
     for site in sites:
         await site.strike("overload", "policy-engine")
     await wait_until("verifications begun by the old code", lambda: verifying(fleet, len(sites)), 90.0)
     begun = await verifying(fleet, len(sites))
-    await fleet.start_worker("new", (str(shutil.which("env")), "-C", str(code), f"PYTHONPATH={code}"))
+    await fleet.start_worker("new")
     await until_serving(fleet, "new")
     await fleet.kill_worker("first")
     fleet.workers["first"] = fleet.workers.pop("new")
+    left = [one for one in await verifying(fleet, 1) if one.run_id in {old.run_id for old in begun}]
     await wait_until("the end of what the old code began", lambda: idle(fleet), 120.0)
     for site in sites:
         await site.heal()
-    told = [text for one in begun for text in await judged(fleet, one)]
+    told = [text for one in left for text in await judged(fleet, one)]
     await fleet.kill_worker("first")
     await fleet.start_worker("first")
     await until_serving(fleet)
-    return told
+    return told or ([] if left else ["the old code had finished everything before the new one served"])
 
 
 async def judged(fleet: Fleet, one: InFlight) -> list[str]:
