@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 import httpx
@@ -63,13 +63,14 @@ def weather(dice: Random, share: float) -> Callable[[bytes], Rule | None]:
 @dataclass
 class Hands:
     """What one soak does to its fleet. `counts` are the faults that were injected, by kind, `open` the points of the
-    coverage table in which nobody was killed yet."""
+    coverage table in which nobody was killed yet, `operators` what people did to remediations in which phase."""
 
     fleet: Fleet
     dice: Random
     counts: Counter[str]
     blind: dict[str, list[tuple[float, float]]]
     open: Sequence[str] = ()
+    operators: Counter[str] = field(default_factory=Counter)
 
     def site(self) -> Site:
         """Return any site."""
@@ -97,6 +98,7 @@ class Hands:
         one = await self.victim()
         if one:
             await one.handle(self.fleet.client).cancel()
+            self.operators[f"cancelled: {one.phase}"] += 1
         return one is not None
 
     async def terminate(self) -> bool:
@@ -104,6 +106,7 @@ class Hands:
         one = await self.victim()
         if one:
             await one.handle(self.fleet.client).terminate("the soak wants it")
+            self.operators[f"terminated: {one.phase}"] += 1
         return one is not None
 
     async def reset(self) -> bool:
@@ -125,6 +128,7 @@ class Hands:
             ),
             timeout=ANSWER,
         )
+        self.operators[f"reset: {one.phase}"] += 1
         return True
 
     async def lock_store(self) -> bool:

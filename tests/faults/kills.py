@@ -43,12 +43,17 @@ class Kill:
 
 @dataclass
 class Kills:
-    """The killing of one soak. `open` are the points nobody was killed in yet; `waits` the same for steps that wait."""
+    """The killing of one soak. `open` are the points nobody was killed in yet; `waits` the same for steps that wait.
+
+    A kill is waited for until `much` remediations are in flight, in as many steps, at most `gathers` seconds.
+    """
 
     fleet: Fleet
     dice: Random
     counts: Counter[str]
     say: Callable[[str], None]
+    much: int = MUCH
+    gathers: float = GATHERS
     done: list[Kill] = field(default_factory=list)
     open: list[str] = field(default_factory=cells)
     waits: Counter[str] = field(default_factory=Counter)
@@ -182,10 +187,10 @@ class Kills:
         await until_serving(self.fleet)
         await asyncio.sleep(LIVES)
         await self.fleet.prepare_worker()
-        until = time.monotonic() + GATHERS
+        until = time.monotonic() + self.gathers
         while time.monotonic() < until:
             held = await in_flight(self.fleet.client)
-            if len(held) >= MUCH and len(steps(held)) >= MUCH:
+            if len(held) >= self.much and len(steps(held)) >= self.much:
                 return
             await asyncio.sleep(0.3)
 

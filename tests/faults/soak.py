@@ -12,9 +12,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
+import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,15 +28,10 @@ from tests.faults.injections import Hands, weather
 from tests.faults.kills import Kills
 from tests.faults.measurements import measured
 from tests.faults.patience import within
-from tests.faults.proxy import Fault
-from tests.faults.report import report, told_of
+from tests.faults.report import ROUND, Soak, report, told_of
 from tests.faults.traffic import Traffic, answered
 from tests.faults.upgrade import upgraded
 
-SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
-"""Charters and the loops upon each; two loops upon one must never hold the same knob."""
-ROUND = 180.0
-"""Seconds of faults before everything has to come to rest."""
 REST = 150.0
 """Seconds until nothing runs any more once it is quiet, at most."""
 LONGEST = 180.0
@@ -46,63 +40,54 @@ SHARE, ALERTS_SHARE = 0.02, 0.3
 """Of the requests to Charter and Prometheus, and of the few to the webhook, how many are spoiled."""
 PAUSE = 4.0
 """Seconds between two things that are done beside killing: enough for remediations to get anywhere."""
-KILLS = ("worker",) * 14 + ("server",) * 4 + ("both", "freeze") * 2 + ("clock",)
-"""What is killed, in the order the dice make of it."""
-
-
-@dataclass
-class Soak:
-    """One soak: upon which Charters, for how long a round (seconds), what was done, and what broke."""
-
-    seed: int
-    measuring: bool = True
-    sites: Sequence[tuple[str, Sequence[str]]] = SITES
-    round: float = ROUND
-    counts: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-    figures: list[str] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
-    rounds: int = 0
-
-    def say(self, text: str) -> None:
-        """Print one line of progress."""
-        print(f"{(time.monotonic() - self.began) / 60:5.1f} min  {text}", flush=True)
-
-    def spoiled(self, edge: str, fault: Fault) -> None:
-        """Count a fault of a proxy."""
-        self.counts[f"{edge}: {fault.value}"] += 1
 
 
 async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
     """Play rounds until the time is over, and return the report."""
     async with fleet(state, run.sites, run.seed, run.spoiled) as running:
-        kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say)
+        kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say, run.much, run.gathers)
         gathering = Gathering(running, run.seed)
         hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind, kills.open)
         traffic = Traffic(running, run.seed, kills.open)
         await running.start_worker()
         await until_serving(running)
         run.say(f"seed {run.seed}: {len(run.sites)} Charters, everything is up")
-        if run.measuring:
-            await measurements(run, running)
-            run.violations += await upgraded(running, running.sites[:3], state.parent / "new")
-            run.say(f"upgrade: begun by the old code, finished by the new: {len(run.violations)} violations so far")
-            run.counts.clear()  # what was measured was no test of endurance
-        while not run.rounds or time.monotonic() - run.began < minutes * 60 - run.round / 2:
-            left = minutes * 60 - (time.monotonic() - run.began)
-            seconds = min(run.round, max(60.0, left - REST / 2))
-            async with within(f"round {run.rounds + 1}", seconds + LONGEST):
-                await one_round(run, running, (kills, hands, traffic), seconds)
-            async with within(f"the rest after round {run.rounds + 1}", REST + LONGEST):
-                await checked(run, running, gathering)
-            run.rounds += 1
-            counted = sum(kill.counts for kill in kills.done if kill.what.startswith("worker"))
-            run.say(
-                f"round {run.rounds}: {sum(run.counts.values())} faults, {run.counts['worker killed']} worker kills"
-                f" ({counted} with 4 in flight), {run.counts['server killed']} server kills, {len(kills.open)} of"
-                f" {len(cells())} points open, {traffic.incidents} troubles, {len(run.violations)} violations"
-            )
-    return report(run, kills, traffic)
+        try:
+            if run.measuring:
+                await measurements(run, running)
+                await upgrade(run, running, state.parent / "new")
+                run.counts.clear()  # what was measured was no test of endurance
+            while not run.rounds or time.monotonic() - run.began < minutes * 60 - run.round / 2:
+                left = minutes * 60 - (time.monotonic() - run.began)
+                seconds = min(run.round, max(60.0, left - REST / 2))
+                async with within(f"round {run.rounds + 1}", seconds + LONGEST):
+                    await one_round(run, running, (kills, hands, traffic), seconds)
+                async with within(f"the rest after round {run.rounds + 1}", REST + LONGEST):
+                    await checked(run, running, gathering)
+                run.rounds += 1
+                run.say(so_far(run, kills, traffic))
+        except Exception as error:  # what was seen in an hour is told, whatever ends it
+            traceback.print_exc()
+            run.violations.append(f"the soak ended early: {type(error).__name__}: {error}")
+    return report(run, kills, hands, traffic)
+
+
+def so_far(run: Soak, kills: Kills, traffic: Traffic) -> str:
+    """Return what was done until now, in one line."""
+    counted = sum(kill.counts for kill in kills.done if kill.what.startswith("worker"))
+    return (
+        f"round {run.rounds}: {sum(run.counts.values())} faults, {run.counts['worker killed']} worker kills"
+        f" ({counted} with 4 in flight), {run.counts['server killed']} server kills, {len(kills.open)} of"
+        f" {len(cells())} points open, {traffic.incidents} troubles, {len(run.violations)} violations"
+    )
+
+
+async def upgrade(run: Soak, running: Fleet, folder: Path) -> None:
+    """Play the upgrade gate; what goes wrong in it is a violation."""
+    wrong = await upgraded(running, running.sites[:3], folder)
+    run.violations += [f"upgrade: {text}" for text in wrong]
+    run.figures.append(f"begun by the old code, finished by the new: {len(wrong)} went wrong")
+    run.say(run.figures[-1])
 
 
 async def measurements(run: Soak, running: Fleet) -> None:
@@ -126,7 +111,7 @@ async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffi
     life = [asyncio.create_task(work) for work in works]
     until = time.monotonic() + seconds
     try:
-        await asyncio.gather(*(repeated(work, until) for work in (killing(kills, dice), others(hands))))
+        await asyncio.gather(*(repeated(work, until) for work in (killing(kills, run.what, dice), others(hands))))
         for task in life:
             if task.done():
                 task.result()
@@ -144,11 +129,11 @@ async def repeated(work: Any, until: float) -> None:
             return
 
 
-async def killing(kills: Kills, dice: Random) -> Any:
+async def killing(kills: Kills, what: Sequence[str], dice: Random) -> Any:
     """Kill one thing after the other."""
     while True:
-        for what in dice.sample(KILLS, len(KILLS)):
-            await getattr(kills, what)()
+        for one in dice.sample(what, len(what)):
+            await getattr(kills, one)()
             yield
 
 
