@@ -9,6 +9,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready
 SEED ?= 1
 STEPS := tests/end_to_end/test_approval.py tests/end_to_end/test_crashes.py
+SLICE := tests/faults/test_soak.py
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
@@ -24,13 +25,13 @@ test: setup ## lint, types and all tests, against the real servers
 	@$(PY) -m deploy.local setup --tools >/dev/null
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests"
-	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end --ignore tests/cluster
+	@$(PY) -m pytest -q -n 2 --dist loadfile --ignore tests/end_to_end --ignore tests/cluster --ignore $(SLICE)
 	@echo "tests on the whole stack, two at a time"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target stack-steps stack-scenes
 
 # Most of these wait for something to pass; each lane has a stack of its own.
 stack-steps:
-	@$(PY) -m pytest -q $(STEPS)
+	@$(PY) -m pytest -q $(STEPS) $(SLICE)
 
 stack-scenes:
 	@$(PY) -m pytest -q tests/end_to_end $(addprefix --ignore ,$(STEPS) tests/end_to_end/test_runbook.py)

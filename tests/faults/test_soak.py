@@ -11,7 +11,7 @@ SECONDS = 30.0
 
 async def test_a_minute_of_faults_breaks_nothing(servers: dict[str, Path], tmp_path: Path) -> None:
     """Worker and server are killed while spoiled requests, troubles and operators go on, and no invariant breaks."""
-    run = Soak(seed=7, measuring=False, sites=SITES[-3:], round=SECONDS, what=("worker", "both"), much=2, gathers=10.0)
+    run = Soak(seed=7, measuring=False, sites=SITES[-3:], round=SECONDS, what=("worker", "both"), much=2, gathers=20.0)
     told = await soak(run, tmp_path / "state", minutes=0.0)
     assert told["violations"] == []
     assert told["worker_kills"] >= 2

@@ -51,7 +51,7 @@ class Traffic:
     async def at(self, site: Site) -> None:
         """Let one trouble after the other come over a site, until cancelled."""
         dice = Random(f"{self.seed} {site.name}")
-        await asyncio.sleep(dice.uniform(0.0, IN_FULL + NOTICED))
+        await asyncio.sleep(dice.uniform(0.0, IN_FULL))
         while True:
             trouble = self.chosen(dice)
             # The store may be locked for us too, and Charter slow: then this trouble is over sooner.
