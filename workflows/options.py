@@ -41,14 +41,15 @@ ANALYZE = Options(
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
-# Reads and writes the store only; a store that is down is a result (`blocked`).
+# Reads and writes the store, and asks Prometheus for the error budget if there is one. A store that is down is a result
+# (`blocked`).
 PLAN = Options(
     start_to_close_timeout=seconds(8),
     schedule_to_close_timeout=seconds(20),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
-# Observes again, captures the pre-image and validates at Charter. Nothing is changed yet, so giving up is harmless.
+# Observes again and validates at Charter. Nothing is changed yet, so giving up is harmless.
 PREPARE = Options(
     start_to_close_timeout=seconds(30),
     schedule_to_close_timeout=seconds(120),
@@ -73,7 +74,7 @@ def apply(timeout: float, retries: int) -> Options:
 
 
 def verify(span: float) -> Options:
-    """Return the options of a verification that takes samples for `span` seconds, twice if it has to extend once.
+    """Return the options of a verification that takes samples for `span` seconds, its extension included.
 
     Bounded by time and not by attempts: a deploy in the middle starts another attempt, never an inconclusive verdict.
     """

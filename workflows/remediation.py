@@ -108,7 +108,7 @@ class Remediation:
             return self.concluded(ended("failed", f"could not be prepared: {reason_of(error)}"))
 
     async def prepare(self) -> RecordRequest | None:
-        """Check the plan against the worker's own rules and the present state, and capture the pre-image."""
+        """Check the plan against the worker's own rules and the present. Return how it ended if it may not go on."""
         self.prepared = await workflow.execute_activity_method(
             PrepareActivities.prepare,
             PrepareRequest(plan_id=self.request.plan_id, answer=self.answer),

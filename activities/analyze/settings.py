@@ -15,7 +15,7 @@ class TemporalSettings(Settings):
 
     enabled: bool = True
     sensitivity: Share = 0.85
-    """Prior confidence of the pattern, used until outcomes calibrate it."""
+    """Confidence of the pattern: a prior, which recorded outcomes do not change."""
     window: PositiveFloat = 60.0
     """Seconds; written `60s`, `5m` or a number in the file."""
     threshold: PositiveInt = 3

@@ -25,8 +25,11 @@ class VerifySettings(Settings):
     delay: NonNegativeFloat = 30.0
     """After the apply: nothing scraped before can show the effect (at least one scrape interval is kept)."""
     interval: PositiveFloat = 15.0
+    """Between samples: one scrape, since more often shows nothing new."""
     samples: PositiveInt = 5
+    """Fewest usable samples for a verdict; an open question gets as many again, once."""
     passes: PositiveInt = 4
+    """The last ones, which all have to be good for `fixed`: a minute, so that a rate shows what is, not what was."""
 
 
 class ExecuteSettings(Settings):

@@ -16,8 +16,7 @@ class Block(Noun):
 
 
 class Decision(Noun):
-    """`outcome` is the cycle's `MapekOutcome`: planned, observed, busy, blocked, unknown or
-    escalated.
+    """`outcome` is the cycle's `MapekOutcome`: planned, observed, busy, blocked, unknown or escalated.
 
     `plans` are to be started (empty unless planned), `shadow` those that only the mode, a silence, a storm or a lack of
     trust held back. `candidates` are all that were considered, the best first, each rejected one with its rule. `storm`

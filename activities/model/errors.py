@@ -16,7 +16,7 @@ MapekError
     ├── Superseded              409: not the newest change on its knob
     ├── Stale                   412: the knob moved since it was observed
     │   └── Blocked             a guard refuses now what it allowed when the plan was made
-    ├── Forbidden               our own rules refuse it: plan hash, allow-list, risk, quarantine, mode, kill switch
+    ├── Forbidden               a person forbids it: the kill switch is thrown
     └── ConfigurationError      the configuration cannot be used as it is
 
 Foreign errors are mapped where they arise: `clients/http.py` for HTTP, `clients/store/engine.py` for the
@@ -107,7 +107,7 @@ class Blocked(Stale):
 
 
 class Forbidden(FinalError):
-    """Refused by this loop's own rules; the message names the rule."""
+    """A person forbids it; the message says by what."""
 
 
 class ConfigurationError(FinalError):

@@ -33,9 +33,8 @@ class GuardState(Noun):
     """Everything of the guards store one decision needs.
 
     Knobs with a guard on them, open incidents, the remediations of the last day, the oldest first, whichever loop they
-    are of, and the loops in storm mode.
-
-    `unsettled` are plans whose remediation still runs, was terminated, or ended before Charter did what it was asked.
+    are of, and the loops in storm mode. `unsettled` are plans whose remediation still runs, was terminated, or ended
+    before Charter did what it was asked.
     """
 
     knobs: tuple[KnobGuard, ...] = ()

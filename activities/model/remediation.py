@@ -104,7 +104,7 @@ class VerifyRequest(Noun):
 
 
 class Verified(Noun):
-    """The verdict with its consequence. `before`, `during_worst` and `after` count violated pairs."""
+    """The verdict with its consequence. `before` and `after` count violated pairs, `samples` the usable ones."""
 
     headline: str
     verdict: Verdict

@@ -31,7 +31,7 @@ class Violation(Noun):
 
     `value` and `limit` are in the metric's own unit, None where the source gives none (a Charter finding
     such as `member_health`). `since` is unix seconds of the first instant of the present run beyond the
-    limit, as far as the look-back reaches. `sources` are among "metric", "charter", "alert".
+    limit, as far as the look-back reaches. `sources` are among "metric", "charter".
     """
 
     component: str

@@ -21,7 +21,7 @@ LEAST: Mapping[ActionType, Risk] = MappingProxyType(
 """The risk of an action that touches little. A restart has no inverse, fewer members carry less; others are low."""
 
 WIDE = 0.5
-"""Share of the components from which the blast radius raises the risk by one."""
+"""Share of the components above which the blast radius raises the risk by one."""
 
 
 def blast_radius(actions: tuple[Action, ...], components: int) -> float:

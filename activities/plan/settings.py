@@ -44,11 +44,11 @@ class CoolDownSettings(Settings):
     """How long a knob rests, in seconds."""
 
     kept: NonNegativeFloat = 300.0
-    """After fixed or improved: longer than actuator delay and metric window together."""
+    """After fixed, improved or inconclusive: longer than actuator delay and metric window together."""
     no_effect: NonNegativeFloat = 0.0
     """After no effect: none, so that the next rung may start."""
     rolled_back: NonNegativeFloat = 900.0
-    """After worse or rolled back: long, because the same state would tempt the same plan."""
+    """After worse, rolled back, failed or stopped: long, because the same state would tempt the same plan."""
 
     def frozen(self) -> CoolDowns:
         """Return them as a plan carries them."""
@@ -72,7 +72,7 @@ class PlanSettings(Settings):
     benefit_target: Share = 0.95
     """No benefit is ever believed to be higher."""
     min_confidence: Share = 0.6
-    """Below this overall confidence nothing is done."""
+    """Nothing is done upon a diagnosis, or against a cause in it, that is believed less."""
     max_policies_per_analysis: PositiveInt = 5
     """Candidates considered per root cause."""
     exploring: bool = False
