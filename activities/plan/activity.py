@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from activities.clients.store.store import Store
 from activities.decision import decide
 from activities.knowledge.autonomy import earned
 from activities.model.base import clipped
@@ -56,7 +57,7 @@ class PlanActivities:
             cycle_id=request.cycle_id,
             analysis=request.digest,
             experience=await store.outcomes.experience(settings.name),
-            guards=await self.guards(settings.charter, analysis, now),
+            guards=await guards_at(store, settings.charter, analysis, now),
             mode=under(self.parts.switch(), mode),
             settings=settings.deciding(),
             silenced=request.silenced,
@@ -70,13 +71,6 @@ class PlanActivities:
         decision = decide(snapshot, analysis, settings)
         await self.keep(decision, snapshot, digest)
         return decision
-
-    async def guards(self, charter: str, analysis: AnalysisInput, now: float) -> GuardState:
-        """Return the guard state, with what stands at Charter and is not settled."""
-        shown = done_keys(analysis.committee, analysis.policies)
-        standing = await self.parts.store.plans.open_plans(charter, shown)
-        state = await self.parts.store.guards.state(charter, now)
-        return state.model_copy(update={"unsettled": tuple(plan.as_unsettled for plan in standing)})
 
     async def keep(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
         """Write down the decision, its plans with all they were made from, and that their incidents still go on."""
@@ -130,6 +124,13 @@ class PlanActivities:
             if running.needs_approval and running.risk.rank > plan.risk.rank:
                 return running.plan_id
         return ""
+
+
+async def guards_at(store: Store, charter: str, seen: AnalysisInput, now: float, besides: str = "") -> GuardState:
+    """Return the guard state at `now` (unix seconds), with what stands at Charter and is not settled besides a plan."""
+    standing = await store.plans.open_plans(charter, done_keys(seen.committee, seen.policies))
+    unsettled = tuple(plan.as_unsettled for plan in standing if plan.plan_id != besides)
+    return (await store.guards.state(charter, now)).model_copy(update={"unsettled": unsettled})
 
 
 async def error_budget(loop: LoopParts, at: float) -> float | None:

@@ -72,6 +72,20 @@ def scene_of(analysis: AnalysisInput, committee: Committee, diagnosis: Diagnosis
     )
 
 
+def scene_without_diagnosis(
+    source: AnalysisInput, committee: Committee, judged: Judged, leading: frozenset[str]
+) -> Scene:
+    """Return the same where nothing was diagnosed; `leading` are the components an earlier diagnosis explained."""
+    return Scene(
+        components=frozenset(source.components),
+        members=frozenset(member.name for member in committee.members),
+        troubled=frozenset(violation.component for violation in judged.violations),
+        blind=frozenset(spot.component for spot in judged.blind),
+        leading=leading,
+        topology=source.topology,
+    )
+
+
 def leading_of(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Return the components the first root cause explains, with its own, sorted; none if there is no cause."""
     return tuple(sorted({name for r in diagnosis.root_causes[:1] for name in (r.component, *(c for c, _ in r.pairs))}))
@@ -108,17 +122,9 @@ def watched_storm(standing: Storm, source: AnalysisInput, judged: Judged, settin
 
     A look at less than everything calms nothing.
     """
-    blind = frozenset(spot.component for spot in judged.blind)
-    if source.committee is None or blind.intersection(REMOTES):
+    if source.committee is None or any(spot.component in REMOTES for spot in judged.blind):
         return standing.model_copy(update={"calm_since": None})
-    scene = Scene(
-        components=frozenset(source.components),
-        members=frozenset(member.name for member in source.committee.members),
-        troubled=frozenset(violation.component for violation in judged.violations),
-        blind=blind,
-        leading=frozenset(),
-        topology=source.topology,
-    )
+    scene = scene_without_diagnosis(source, source.committee, judged, frozenset())
     return following(standing, weigh(scene), standing.loop, source.at, settings)
 
 

@@ -14,19 +14,16 @@ from activities.knowledge.decided import entry_of
 from activities.model.action import Route
 from activities.model.base import clipped
 from activities.model.errors import Rejected
-from activities.model.guards import GuardState
 from activities.model.incident import Rung
 from activities.model.mode import in_force, under
 from activities.model.notice import NoticeKind
 from activities.model.plan import Plan
 from activities.model.remediation import Prepared, PrepareRequest
-from activities.model.snapshot import AnalysisInput
 from activities.monitor.activity import listen, silenced
 from activities.monitor.judgement import judge
-from activities.monitor.ours import done_keys
 from activities.notify.telling import of_waiting
 from activities.parts import Parts
-from activities.plan.activity import error_budget
+from activities.plan.activity import error_budget, guards_at
 
 
 class PrepareActivities:
@@ -70,7 +67,7 @@ class PrepareActivities:
         loop, now = self.parts.loop(plan.loop), self.parts.clock()
         source, heard = await asyncio.gather(gather(loop, now), listen(loop))
         judged = judge(source)
-        guards = await self.guards(plan, source, now)
+        guards = await guards_at(self.store, plan.charter, source, now, besides=plan.plan_id)
         mode = await self.store.guards.mode(plan.loop)
         steps = await steps_known(self.store, plan)
         return Facts(
@@ -97,13 +94,6 @@ class PrepareActivities:
             silenced=silenced(heard, loop, source.components),
             error_budget=await error_budget(loop, now),
         )
-
-    async def guards(self, plan: Plan, source: AnalysisInput, now: float) -> GuardState:
-        """Return the guard state, with what stands at Charter besides this plan and is not settled."""
-        shown = done_keys(source.committee, source.policies)
-        standing = await self.store.plans.open_plans(plan.charter, shown)
-        others = tuple(other.as_unsettled for other in standing if other.plan_id != plan.plan_id)
-        return (await self.store.guards.state(plan.charter, now)).model_copy(update={"unsettled": others})
 
     async def refusal(self, plan: Plan) -> str:
         """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
