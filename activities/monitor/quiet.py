@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
+from activities.monitor.queries import COMPONENT
 
-COMPONENT = "node_or_service"
 EVERYTHING = "*"
 """In place of a component: all of them."""
 

@@ -14,6 +14,7 @@ from activities.model.decision import Block
 from activities.model.diagnosis import Diagnosis, RootCause
 from activities.model.guards import GuardState
 from activities.model.mode import Mode, ModeName
+from activities.monitor.quiet import EVERYTHING
 from activities.plan.conditions import Actions, Conditions, Rule, blocked
 from activities.plan.oscillation import foreign, frozen
 from activities.plan.rates import budget, concurrency, reverse
@@ -126,7 +127,7 @@ def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: f
 def silence(suffering: Iterable[str], silenced: tuple[str, ...], actions: Actions) -> Block | None:
     """Refuse to act against a cause whose component, or one of those suffering from it, a person has silenced."""
     hushed = set(suffering).intersection(silenced)
-    if "*" not in silenced and not hushed:
+    if EVERYTHING not in silenced and not hushed:
         return None
     what = ", ".join(sorted(hushed)) or "it cannot be told what"
     return blocked("silenced", actions, f"{what} is silenced at Alertmanager: observed only")

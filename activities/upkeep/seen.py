@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from activities.model.charter import Committee, Policy
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.judgement import judge
+from activities.monitor.quiet import EVERYTHING
+from activities.monitor.sight import REMOTES
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Seen:
 
     def hidden(self, targets: tuple[tuple[str, str], ...]) -> bool:
         """Tell whether some of these pairs could be violated without being seen."""
-        watched = {component for component, _ in targets} | {"*", "prometheus", "charter"}
+        watched = {component for component, _ in targets} | {EVERYTHING, *REMOTES}
         return bool(self.blind.intersection(watched))
 
     def gone(self, targets: tuple[tuple[str, str], ...]) -> bool:
@@ -34,7 +36,7 @@ def seen_of(source: AnalysisInput) -> Seen:
     judged = judge(source)
     return Seen(
         violated=frozenset(violation.key for violation in judged.violations),
-        blind=frozenset(spot.component for spot in judged.blind) | ({"*"} if not judged.tracks else set()),
+        blind=frozenset(spot.component for spot in judged.blind) | ({EVERYTHING} if not judged.tracks else set()),
         committee=source.committee,
         policies=None if source.committee is None else source.policies,
     )

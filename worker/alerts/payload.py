@@ -11,12 +11,12 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, Validat
 from activities.clients.escape import terminal
 from activities.model.alert import SEVERITIES, Alert
 from activities.model.base import clipped
+from activities.monitor.queries import COMPONENT
 
 MAX_BYTES = 2 << 20
 """Of a body: 1,000 alerts of 2 KB."""
 MAX_ALERTS = 1000
 """Alerts read of one payload; the rest counts as left out, as what Alertmanager itself truncated."""
-COMPONENT_LABEL = "node_or_service"
 
 _Name = Annotated[str, StringConstraints(max_length=256)]
 _Labels = Annotated[dict[_Name, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=64)]
@@ -47,7 +47,7 @@ class _WireAlert(BaseModel):
             starts_at=round(self.starts_at.timestamp(), 3),
             name=printable(self.labels.get("alertname", ""), 120),
             severity=severity if severity in SEVERITIES else printable(severity, 16),
-            component=printable(self.labels.get(COMPONENT_LABEL, ""), 80),
+            component=printable(self.labels.get(COMPONENT, ""), 80),
         )
 
 

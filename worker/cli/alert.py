@@ -7,7 +7,7 @@ import typer
 
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import Http
-from worker.alerts.payload import COMPONENT_LABEL
+from activities.monitor.queries import COMPONENT
 from worker.cli import show
 from worker.cli.session import CALL_SECONDS, AsJson, of, verb
 
@@ -28,7 +28,7 @@ async def inject(  # noqa: PLR0913 - a command's options are its parameters
 ) -> None:
     """Post an alert to Alertmanager, which tells the webhook, which starts a cycle. It is no evidence of anything."""
     config = of(ctx).config
-    labels = {"alertname": name, "severity": severity} | ({COMPONENT_LABEL: component} if component else {})
+    labels = {"alertname": name, "severity": severity} | ({COMPONENT: component} if component else {})
     labels |= dict(map(_pair, label or []))
     now = time.time()
     http = Http()
