@@ -115,7 +115,8 @@ async def _decide(session: Session, approval: Approval) -> None:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             raise NotFound(
-                f"plan {approval.plan} is not being carried out, so it does not wait for a decision"
+                f"plan {approval.plan} is not being carried out, so it does not wait for a decision;"
+                f" see `mapek explain {approval.plan}`"
             ) from None
     show.line(str(answer))
 

@@ -51,4 +51,6 @@ async def sound(store: Store, what: str) -> None:
     """Return if the audit of a store is as it was written. Raises StoreUnavailable."""
     broken = await store.audit.verify_chain()
     if broken is not None:
-        raise StoreUnavailable(f"{what}: audit row {broken} is not what was written")
+        raise StoreUnavailable(
+            f"{what}: audit row {broken} is not what was written; find out who changed it, and use another back-up"
+        )

@@ -185,7 +185,8 @@ def _show_loop(loop: dict[str, Any]) -> None:
     show.lines("  learned", loop["learned"] or ())
     for knob in loop["knobs"] or ():
         if knob["quarantined"]:
-            show.line(f"  quarantine {knob['knob']}: {knob['quarantine_why']} (mapek resume {loop['loop']} --knob)")
+            release = f"mapek resume {loop['loop']} --knob {knob['knob']}"
+            show.line(f"  quarantine {knob['knob']}: {knob['quarantine_why']} ({release})")
 
 
 def _mode_line(mode: dict[str, Any] | None) -> str:
