@@ -34,6 +34,8 @@ from activities.upkeep.shadows import scored
 QUIET = 600.0
 """Seconds without a violation after which an incident is over."""
 DAY = 86400.0
+LEARNING = 8.0
+"""Seconds that making adaptive limits may take: what is left to settle must not wait for a slow Prometheus."""
 
 
 class UpkeepActivities:
@@ -97,9 +99,10 @@ class UpkeepActivities:
         if not due(standing, now, monitor.adaptive_refresh, troubled):
             return ""
         try:
-            limits = await limits_from(loop, now)
-        except MapekError as error:
-            activity.logger.warning("adaptive limits cannot be made: %s", error)
+            async with asyncio.timeout(LEARNING):
+                limits = await limits_from(loop, now)
+        except (MapekError, TimeoutError) as error:
+            activity.logger.warning("adaptive limits cannot be made: %s", str(error) or f"not within {LEARNING:g} s")
             return "; adaptive limits could not be made"
         version = await loop.limits.put(limits)
         return f"; {len(limits.limits)} adaptive limits, version {version[:12]}"

@@ -1,5 +1,6 @@
 """Upkeep makes the adaptive limits, and Monitor renders them, over a real store."""
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from activities.monitor.activity import read
 from activities.monitor.settings import MetricEntry, MonitorSettings
 from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
+from activities.upkeep import activity as upkeep
 from activities.upkeep.activity import UpkeepActivities
 
 QUEUE = MetricEntry(name="queue", query="queue_length", unit="", kind="count")
@@ -24,7 +26,8 @@ class Surroundings:
     """A clock, a Prometheus whose every value is 10, and a Charter that does not answer."""
 
     def __init__(self) -> None:
-        self.now, self.asked, self.ranges, self.down = 1_700_000_000.0, [], set(), False
+        self.now, self.asked, self.ranges = 1_700_000_000.0, [], set()
+        self.down = self.slow = False
 
     def clock(self) -> float:
         return self.now
@@ -38,6 +41,8 @@ class Surroundings:
     ) -> tuple[SampleSeries, ...]:
         if self.down:
             raise Unreachable("Prometheus: connection refused")
+        if self.slow:
+            await asyncio.Event().wait()
         self.ranges.add(promql)
         points = tuple((start + step * i, 10.0) for i in range(round((end - start) / step) + 1))
         rules = [rule for rule in ("queue", "backlog") if f'"{rule}"' in promql]
@@ -61,19 +66,19 @@ async def test_a_version_is_made_kept_and_rendered():
     store = await open_store("memory")
     limits = Limits(store.snapshots, "charter", around.clock)
     loop = LoopParts(SETTINGS, remote, remote, limits=limits)
-    upkeep = upkeep_of(loop, store, around)
+    keeping = upkeep_of(loop, store, around)
     assert "queue_length" not in await asked(loop, around)
-    assert "1 adaptive limits, version" in await upkeep.learn("charter", around.now)
-    assert await upkeep.learn("charter", around.now + 250.0) == ""
+    assert "1 adaptive limits, version" in await keeping.learn("charter", around.now)
+    assert await keeping.learn("charter", around.now + 250.0) == ""
     assert "vector(" in await asked(loop, around)
     elsewhere = Limits(store.snapshots, "charter", around.clock)
     assert await elsewhere.newest() == await limits.newest()
     first = await limits.newest()
     around.now, around.down = around.now + 300.0, True
-    assert await upkeep.learn("charter", around.now) == "; adaptive limits could not be made"
+    assert await keeping.learn("charter", around.now) == "; adaptive limits could not be made"
     assert await limits.newest() == first
     around.down = False
-    assert "version" in await upkeep.learn("charter", around.now)
+    assert "version" in await keeping.learn("charter", around.now)
     assert await elsewhere.newest() == await limits.newest() != first
     await store.close()
 
@@ -91,6 +96,19 @@ async def test_many_components_are_learned_from_in_parts(components: int, querie
     loop = LoopParts(settings, cast(Any, around), cast(Any, around), limits=limits)
     assert "2 adaptive limits" in await upkeep_of(loop, store, around).learn("charter", around.now)
     assert len(around.ranges) == queries
+    await store.close()
+
+
+async def test_a_slow_prometheus_holds_nothing_up(monkeypatch: pytest.MonkeyPatch):
+    """What takes too long is given up, so that upkeep gets to tell what is left to settle."""
+    monkeypatch.setattr(upkeep, "LEARNING", 0.01)
+    around = Surroundings()
+    around.slow = True
+    store = await open_store("memory")
+    loop = LoopParts(
+        SETTINGS, cast(Any, around), cast(Any, around), limits=Limits(store.snapshots, "charter", around.clock)
+    )
+    assert await upkeep_of(loop, store, around).learn("charter", around.now) == "; adaptive limits could not be made"
     await store.close()
 
 
