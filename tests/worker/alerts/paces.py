@@ -105,7 +105,8 @@ async def to_charter(rig: Rig) -> bool:
         async def applied(since: float = since) -> list[float]:
             return [row["at"] for row in await rig.world.ledger(since) if row["effect"] == "applied"]
 
-        taken.append((await wait_until("an apply", applied, 30))[0] - since)
+        taken.append((await wait_until(f"an apply of {remedy.plan.actions}", applied, 30))[0] - since)
+        print(f"     round {number + 1} of {ROUNDS}: {taken[-1]:.2f} s", flush=True)
         await rig.world.heal()
         await remedy.ended()
         await rig.look("healthy")

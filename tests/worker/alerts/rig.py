@@ -26,7 +26,9 @@ BRISK: dict[str, Any] = {
     "plan": {"settle_seconds": 0, "cooldown": {"kept": 5, "rolled_back": 5}},
     "execute": {"timeout_seconds": 3},
     "alertmanager": {"debounce_seconds": 1},
+    "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
 }
+"""Trust stands still: one round's harm would make the next one wait for a person."""
 
 
 @dataclass
