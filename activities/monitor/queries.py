@@ -19,8 +19,9 @@ COMPONENT = "node_or_service"
 UNNAMED = "unnamed"
 """Stands for the component of a series without that label. It has no signals, so it is always blind."""
 
-CHAINED = 2000
-"""Series one chain of `or` holds: each `or` compares its series with all before it, so a chain costs their square."""
+JOINED = 150
+"""Series one query joins: each `or` sorts all of its series anew. Measured with 18 components over 50 instants, 19
+rules: all in one query 0.4 s, in parts of 5 to 8 rules 0.2 s, each alone 0.26 s."""
 
 MOVING = "moving"
 """The signal that tells whether a component's counters move; its value is a number of changes, not an age."""
@@ -140,9 +141,14 @@ def _labelled(expr: str, label: str, value: str) -> str:
 
 
 def _in_parts(queries: Sequence[str], components: int) -> tuple[str, ...]:
-    size = max(1, CHAINED // max(1, components))
+    size = max(1, JOINED // max(1, components))
     return tuple(_union(queries[first : first + size]) for first in range(0, len(queries), size))
 
 
 def _union(queries: Iterable[str]) -> str:
-    return " or ".join(queries)
+    # In halves, not as a chain: there the last `or` sorts the series of all before it again, n² / 2 instead of n log n.
+    whole = tuple(queries)
+    if len(whole) < 2:
+        return "".join(whole)
+    half = len(whole) // 2
+    return f"({_union(whole[:half])}) or ({_union(whole[half:])})"

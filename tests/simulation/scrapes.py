@@ -45,13 +45,23 @@ class Scrape:
     prefilter: tuple[Sample, ...] | None = None
 
 
+Ranged = Callable[[Sequence[tuple[float, Scrape]]], tuple[SampleSeries, ...]]
+
+
+def whole(parts: Sequence[str], answer: Ranged) -> dict[str, Ranged]:
+    """Let the first part of a query be answered with all of it, and the others with nothing: they are joined anyway."""
+    return {part: answer if part is parts[0] else lambda _: () for part in parts}
+
+
 class VirtualPrometheus:
     """Duck type of the Prometheus client. `trouble` is empty, `down`, `partial` or `frozen` (answers, scrapes no more).
 
     The answers belong to the rules given; any other query is refused. `clock` is its own, unix seconds.
     """
 
-    def __init__(self, rules: Sequence[MetricRule], settings: MonitorSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, rules: Sequence[MetricRule], settings: MonitorSettings, components: int, clock: Callable[[], float]
+    ) -> None:
         self.clock = clock
         self.rules, self.interval, self.window = rules, settings.scrape_interval, settings.rate_window
         self.ruled = frozenset(rule.metric for rule in rules)
@@ -64,8 +74,8 @@ class VirtualPrometheus:
             coverage_query(rules, 2 * self.interval): self._coverage,
         }
         self._ranges = {
-            values_queries(rules, self.window, 1)[0]: self._values,
-            coverage_detail_queries(rules, 2 * self.interval, 1)[0]: self._freshness,
+            **whole(values_queries(rules, self.window, components), self._values),
+            **whole(coverage_detail_queries(rules, 2 * self.interval, components), self._freshness),
         }
 
     def scrape(self, at: float, exports: Mapping[str, tuple[Meter, bool]]) -> None:

@@ -94,7 +94,9 @@ class World:
         self.skew, self.worker_up_at, self.switch = 0.0, 0.0, ""
         self.counts: Counter[str] = Counter()
         self.plant = QuietPlant(START, seed)
-        self.prometheus = VirtualPrometheus(rules_of(settings.monitor), settings.monitor, self.loop.time)
+        self.prometheus = VirtualPrometheus(
+            rules_of(settings.monitor), settings.monitor, settings.most_components, self.loop.time
+        )
         self.charter = VirtualCharter(self.plant, self.pass_point, chance.charter, self.refresh)
         self.store = store_of(self.pass_point)
         client = CharterClient(self.charter, "http://charter", lambda: "token")

@@ -7,6 +7,7 @@ import pytest
 
 from activities.model.errors import ConfigurationError, Unreachable
 from activities.model.sample import SampleSeries
+from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
 from tests.activities.monitor.conftest import History, prometheus  # noqa: F401 - a fixture
 from tests.activities.monitor.history import END
@@ -15,7 +16,8 @@ from worker.cli.main import run
 from worker.offline.download import WINDOW, Wanted, download
 from worker.offline.recording import Recording, recordings_in
 
-LOOP = LoopSettings()
+LOOP = LoopSettings(plan=PlanSettings(max_replicas=5))
+"""So small that one query asks for all of it."""
 BEGIN = 1_700_000_100.0
 SPAN = WINDOW * 15.0
 
