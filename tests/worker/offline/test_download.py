@@ -16,7 +16,7 @@ from worker.cli.main import run
 from worker.offline.download import WINDOW, Wanted, download
 from worker.offline.recording import Recording, recordings_in
 
-LOOP = LoopSettings(plan=PlanSettings(max_replicas=5))
+LOOP = LoopSettings(plan=PlanSettings(max_replicas=4))
 """So small that one query asks for all of it."""
 BEGIN = 1_700_000_100.0
 SPAN = WINDOW * 15.0
