@@ -1,6 +1,7 @@
 """The Temporal side of Analyze: the recent past, stored, and what is behind it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import chain
 
 from temporalio import activity
@@ -24,6 +25,8 @@ from activities.parts import LoopParts, Parts
 
 PATTERNS_SHOWN = 4
 CAUSES_SHOWN = 3
+
+Looking = Callable[[], Awaitable[AnalysisInput]]
 
 
 class AnalyzeActivities:
@@ -94,6 +97,18 @@ async def gather(loop: LoopParts, at: float) -> AnalysisInput:
         limits=limits,
     )
     return input_of(reading, timing, rules, settings.components, settings.topology)
+
+
+def looking(loop: LoopParts, clock: Callable[[], float]) -> Looking:
+    """Return what gathers when it is first asked, and then has it: whoever waits for silent remotes waits once."""
+    seen: list[AnalysisInput] = []
+
+    async def look() -> AnalysisInput:
+        if not seen:
+            seen.append(await gather(loop, clock()))
+        return seen[0]
+
+    return look
 
 
 def ending(diagnosis: Diagnosis) -> str:

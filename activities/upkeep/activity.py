@@ -5,7 +5,7 @@ from collections import Counter
 
 from temporalio import activity
 
-from activities.analyze.activity import gather, over
+from activities.analyze.activity import Looking, looking, over
 from activities.clients.locks import Locks
 from activities.heartbeat import heartbeating
 from activities.knowledge.autonomy import changes, earned
@@ -57,14 +57,15 @@ class UpkeepActivities:
         async with heartbeating():
             settings, now = self.parts.loop(request.loop).settings, self.parts.clock()
             leftovers, resting = await self.leftovers(request.loop, settings.charter)
-            yielding = await self.recovered(request.loop)
-            await self.score(request.loop)
+            look = looking(self.parts.loop(request.loop), self.parts.clock)
+            yielding = await self.recovered(request.loop, look)
+            await self.score(request.loop, look)
             await self.tell_trust(request.loop)
             await self.close_notices(request.loop, settings.charter)
             closed = await self.store.guards.close_quiet(settings.charter, now - QUIET)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY)
-            told = await self.recheck(request.loop, now) + await self.learn(request.loop, now)
-            told += await self.calm(request.loop, now)
+            told = await self.recheck(request.loop, now, look) + await self.learn(request.loop, now)
+            told += await self.calm(request.loop, now, look)
             return Upkeep(
                 headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed{told}",
                 leftovers=leftovers,
@@ -74,13 +75,13 @@ class UpkeepActivities:
                 resting=resting,
             )
 
-    async def calm(self, name: str, now: float) -> str:
+    async def calm(self, name: str, now: float, look: Looking) -> str:
         """Look whether the loop's storm is over; return what to add to the headline. Healthy cycles ask no store."""
         loop, guards = self.parts.loop(name), self.store.guards
         standing = (await guards.state(loop.settings.charter, now)).storm(name)
         if standing is None:
             return ""
-        source = await gather(loop, now)
+        source = await look()
         storm = watched_storm(standing, source, judge(source), loop.settings.plan.storm)
         if storm != standing:
             await guards.set_storm(loop.settings.charter, name, storm, now)
@@ -145,16 +146,12 @@ class UpkeepActivities:
             activity.logger.warning("late effects cannot be looked for: %s", error)
             return frozenset()
 
-    async def look(self, loop: str) -> Seen:
-        """Look now, as a cycle would."""
-        return seen_of(await gather(self.parts.loop(loop), self.parts.clock()))
-
-    async def recovered(self, loop: str) -> tuple[Yielding, ...]:
+    async def recovered(self, loop: str, look: Looking) -> tuple[Yielding, ...]:
         """Return the plans that wait for approval while none of their violations is left, seen and not assumed."""
         waiting = [p for p in await self.store.plans.unsettled(loop) if p.needs_approval and await self.waits(p)]
         if not waiting:
             return ()
-        seen = await self.look(loop)
+        seen = seen_of(await look())
         return tuple(
             Yielding(
                 workflow_id=plan.workflow_id,
@@ -164,19 +161,19 @@ class UpkeepActivities:
             if seen.gone(plan.verification.targets)
         )
 
-    async def score(self, loop: str) -> None:
+    async def score(self, loop: str, look: Looking) -> None:
         """Score the shadow decisions that are due; one that cannot be judged for ten minutes tells nothing."""
         now = self.parts.clock()
         due = await self.store.trust.due(loop, now)
         if not due:
             return
-        seen = await self.look(loop)
+        seen = seen_of(await look())
         for shadow in due:
             mark = scored(shadow, seen)
             if mark or now > shadow.due_at + QUIET:
                 await self.store.trust.score(shadow, mark, now)
 
-    async def recheck(self, loop: str, now: float) -> str:
+    async def recheck(self, loop: str, now: float, look: Looking) -> str:
         """Look again at the successes that are due; return what to add to the headline.
 
         What cannot be seen now is looked at in the next round.
@@ -184,7 +181,7 @@ class UpkeepActivities:
         due = await self.store.outcomes.to_recheck(loop, now)
         if not due:
             return ""
-        seen = await self.look(loop)
+        seen = seen_of(await look())
         looks = Counter([await self.look_again(outcome, seen, now) for outcome in due])
         return "; looked again: " + ", ".join(f"{count} {look}" for look, count in sorted(looks.items()))
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from activities.analyze.activity import looking
 from activities.clients.store.limits import KEPT, Limits
 from activities.clients.store.store import Store, open_store
 from activities.model.errors import StoreUnavailable, Unreachable
@@ -52,6 +53,9 @@ class Surroundings:
         raise Unreachable("Charter")
 
     async def committee(self) -> None:
+        raise Unreachable("Charter")
+
+    async def policies(self, **_: bool) -> None:
         raise Unreachable("Charter")
 
 
@@ -110,6 +114,15 @@ async def test_a_slow_prometheus_holds_nothing_up(monkeypatch: pytest.MonkeyPatc
     )
     assert await upkeep_of(loop, store, around).learn("charter", around.now) == "; adaptive limits could not be made"
     await store.close()
+
+
+async def test_a_round_looks_once():
+    """Whatever needs a look in one round gets the same one: each might have to wait for a silent Prometheus."""
+    around = Surroundings()
+    look = looking(LoopParts(SETTINGS, cast(Any, around), cast(Any, around)), around.clock)
+    first = await look()
+    around.now += 3600.0
+    assert await look() is first
 
 
 async def test_limits_that_grew_old_are_not_used():

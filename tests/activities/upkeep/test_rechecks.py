@@ -14,6 +14,7 @@ from activities.model.effect import Direction, Effect
 from activities.model.outcome import Ending, OutcomeType
 from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
+from activities.upkeep import activity
 from activities.upkeep.activity import UpkeepActivities
 from activities.upkeep.rechecks import Look, looked_again
 from activities.upkeep.seen import Seen
@@ -55,10 +56,12 @@ class Round:
         self.store, self.sights, self.now = store, list(sights), 2000.0
         loop = LoopParts(LoopSettings(), cast(Any, None), cast(Any, None))
         self.upkeep = UpkeepActivities(Parts({"charter": loop}, store, lambda: self.now, "w"), cast(Any, None))
-        self.upkeep.look = self.look
 
-    async def look(self, _):
+    async def look(self):
         return self.sights.pop(0)
+
+    async def recheck(self, now):
+        return await self.upkeep.recheck("charter", now, self.look)
 
     async def begin(self):
         await self.store.plans.put(plan(), 1010.0)
@@ -71,7 +74,8 @@ class Round:
 
 
 @pytest.fixture
-async def begun():
+async def begun(monkeypatch):
+    monkeypatch.setattr(activity, "seen_of", lambda sight: sight)
     store = await open_store("memory")
     around = Round(store, [seen(blind={"*"}), seen(), seen({TARGET})])
     await around.begin()
@@ -81,14 +85,14 @@ async def begun():
 
 async def test_a_relapse_is_unlearned(begun):
     """Unseen: again in the next round. Lasting: again in an hour. Back: worth nothing from now on, on record."""
-    assert await begun.upkeep.recheck("charter", 1999.0) == ""
-    assert await begun.upkeep.recheck("charter", 2000.0) == "; looked again: 1 unseen"
-    assert await begun.upkeep.recheck("charter", 2030.0) == "; looked again: 1 lasts"
+    assert await begun.recheck(1999.0) == ""
+    assert await begun.recheck(2000.0) == "; looked again: 1 unseen"
+    assert await begun.recheck(2030.0) == "; looked again: 1 lasts"
     assert (await begun.experience()).of(ActionType.SCALE_UP, Cause.OVERLOAD).total == 1.0
-    assert await begun.upkeep.recheck("charter", 4699.0) == ""
-    assert await begun.upkeep.recheck("charter", 4700.0) == "; looked again: 1 relapsed"
+    assert await begun.recheck(4699.0) == ""
+    assert await begun.recheck(4700.0) == "; looked again: 1 relapsed"
     assert (await begun.experience()).of(ActionType.SCALE_UP, Cause.OVERLOAD).total == 0.0
-    assert await begun.upkeep.recheck("charter", 200_000.0) == ""
+    assert await begun.recheck(200_000.0) == ""
     ended = await begun.store.outcomes.of_plan("a" * 12)
     assert (ended.type, ended.relapsed_at) == (OutcomeType.INEFFECTIVE, 4700.0)
     rows = await begun.store.audit.of_plan("a" * 12)
