@@ -109,13 +109,8 @@ async def assemble(
             return replace(loop_parts(loop, http, config.alertmanager), limits=limits_of(loop, store))
 
         loops = {loop.name: made(loop) for loop in config.loops}
-        parts = Parts(
-            loops=loops,
-            store=store,
-            clock=time.time,
-            worker=client.identity,
-            switch=KillSwitch(config.kill_switch_file, os.environ),
-        )
+        switch = KillSwitch(config.kill_switch_file, os.environ)
+        parts = Parts(loops=loops, store=store, clock=time.time, worker=client.identity, switch=switch)
         metrics, last_run = Metrics(CollectorRegistry()), LastRun()
         metrics.begin((loop.name for loop in config.loops), (names.QUEUE, names.VERIFY_QUEUE))
         workers: list[Worker] = []

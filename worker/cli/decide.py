@@ -48,7 +48,7 @@ async def pause(
     session = of(ctx)
     settings, until = session.loop(loop), _until(how_long)
     async with session.store(create=True) as store:
-        await _set_mode(store, settings, ModeName.OBSERVE, person(who), why, until)
+        await _set_mode(store, settings, Mode(loop=loop, name=ModeName.OBSERVE, who=person(who), why=why, until=until))
     show.line(f"{loop} only observes now; what is being remedied ends by itself (`mapek stop {loop}` cancels it)")
     if until:
         show.note(f"it resumes by itself at {show.when(until)}")
@@ -73,7 +73,7 @@ async def resume(
     async with session.temporal() as client, session.store(create=True) as store:
         current = in_force(await store.guards.mode(loop), settings.first_mode, time.time())
         wanted = mode or (current.previous or current.name)
-        await _set_mode(store, settings, wanted, person(who), why)
+        await _set_mode(store, settings, Mode(loop=loop, name=wanted, who=person(who), why=why))
         await _unpause(client, loop)
     show.line(f"{loop} is in mode {wanted}")
     if wanted is ModeName.OBSERVE:
@@ -93,7 +93,7 @@ async def stop(
     session = of(ctx)
     settings, by = session.loop(loop), person(who)
     async with session.temporal() as client, session.store(create=True) as store:
-        await _set_mode(store, settings, ModeName.STOPPED, by, why)
+        await _set_mode(store, settings, Mode(loop=loop, name=ModeName.STOPPED, who=by, why=why))
         await _pause_schedule(client, loop, f"stopped by {by}: {why}")
         with show.waiting(f"{loop} is stopped; waiting until its remediations have undone what they did"):
             left = await _cancelled(client, loop, within)
@@ -131,16 +131,14 @@ def _until(how_long: str) -> float | None:
     return time.time() + length
 
 
-async def _set_mode(
-    store: Store, loop: LoopSettings, name: ModeName, who: str, why: str, until: float | None = None
-) -> None:
-    """Set the mode; the one to come back to is kept over a pause that becomes a stop."""
-    current = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
+async def _set_mode(store: Store, loop: LoopSettings, wanted: Mode) -> None:
+    """Set the mode as of now; the one to come back to is kept over a pause that becomes a stop."""
+    now = time.time()
+    current = in_force(await store.guards.mode(loop.name), loop.first_mode, now)
     previous = None
-    if name is not ModeName.ACT:
+    if wanted.name is not ModeName.ACT:
         previous = current.name if current.previous is None else current.previous
-    mode = Mode(loop=loop.name, name=name, who=who, why=why, at=time.time(), until=until, previous=previous)
-    await store.guards.set_mode(mode)
+    await store.guards.set_mode(wanted.model_copy(update={"at": now, "previous": previous}))
 
 
 async def _release(session: Session, loop: LoopSettings, knob: str, by: Resume) -> None:
