@@ -15,7 +15,7 @@ from tests.faults.traffic import Traffic
 
 SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
 """Charters and the loops upon each; two loops upon one must never hold the same knob."""
-KILLED = ("worker",) * 14 + ("server",) * 4 + ("both", "freeze") * 2 + ("clock",)
+KILLED = ("worker",) * 20 + ("server",) * 4 + ("both", "freeze", "clock")
 """What is killed in a soak of full length."""
 ROUND = 180.0
 """Seconds of faults before everything has to come to rest."""

@@ -18,11 +18,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.faults.building import fleet
 from tests.faults.cells import cells
 from tests.faults.checker import check
 from tests.faults.endings import GRACE
 from tests.faults.evidence import Violation
-from tests.faults.fleet import PERIOD, Fleet, fleet, until_serving
+from tests.faults.fleet import PERIOD, Fleet, until_serving
 from tests.faults.gathering import Gathering
 from tests.faults.injections import Hands, weather
 from tests.faults.kills import Kills
