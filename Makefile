@@ -67,7 +67,7 @@ bench: setup ## what a healthy cycle costs above the floor, as paired ratios
 
 simulate: $(READY) ## a million cycles in virtual time, and 20,000 steps that shrink; every invariant is checked
 	@$(PY) -m tests.simulation --json simulation.json
-	@MAPEK_STEPS=20000 $(PY) -m pytest -q tests/simulation/test_machine.py
+	@MAPEK_STEPS=20000 $(PY) -m pytest -q -n 2 -rP tests/simulation/test_machine.py
 
 guards: $(READY) ## short lives that the guards have to hold: storms, circles, other writers, budgets, quorum
 	@$(PY) -m tests.simulation.scenarios

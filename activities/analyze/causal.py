@@ -41,9 +41,11 @@ def causal(judged: Judged, topology: Topology, settings: CausalSettings) -> tupl
     effects = [track for track in deviating if track.metric in FAILURE]
     best: dict[tuple[str, str], tuple[Link, Track, Track]] = {}
     for cause, effect in product(causes, effects):
-        link = strongest(cause.values, effect.values)
         ends = (cause.component, effect.component)
-        if ends[1] not in topology.neighbours(ends[0]) or link is None:
+        if ends[1] not in topology.neighbours(ends[0]):
+            continue
+        link = strongest(cause.values, effect.values)
+        if link is None:
             continue
         if abs(link.r) >= settings.correlation_threshold and (ends not in best or abs(link.r) > abs(best[ends][0].r)):
             best[ends] = (link, cause, effect)

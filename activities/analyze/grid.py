@@ -106,7 +106,9 @@ def _aligned(answers: Iterable[SampleSeries], label: str, timing: Timing) -> tup
     return tuple(series for key in sorted(found) for series in found[key])
 
 
-def _on_grid(points: Iterable[tuple[float, float]], timing: Timing) -> tuple[float | None, ...]:
+def _on_grid(points: Sequence[tuple[float, float]], timing: Timing) -> tuple[float | None, ...]:
+    if tuple(at for at, _ in points) == timing.instants:
+        return tuple(value for _, value in points)
     values: list[float | None] = [None] * len(timing.instants)
     first = timing.instants[0]
     for at, value in points:

@@ -74,6 +74,8 @@ def hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, 
     # Inside out of `rule.beyond`: this loop sees every sample there is.
     sign = -1.0 if rule.bad is Bad.BELOW and not rule.adaptive else 1.0
     enter, leave = sign * rule.enter, sign * rule.leave
+    if not any(sign * value > enter for value in values if value is not None):
+        return (False,) * len(values)
     state, states = False, []
     for value in values:
         if value is not None and math.isfinite(value):
@@ -174,6 +176,8 @@ def _track(grid: Sequence[float], pair: Judgeable, reported: Sequence[bool] | No
     deviations = pair.deviations
     replayed = deviations if pair.rule and pair.rule.adaptive else values
     states = hysteresis(replayed, pair.rule) if pair.rule and replayed else (False,) * len(grid)
+    if reported is None and True not in states:
+        return Track(*pair.key, values, states, False, grid[-1], deviations, pair.bound)
     reported = reported or (False,) * len(grid)
     counted = tuple(r or (s and v is not None) for r, s, v in zip(reported, states, values, strict=True))
     since = grid[-1]

@@ -13,6 +13,7 @@ from activities.knowledge.recheck import next_recheck, rechecked
 from activities.model.audit import AuditEntry
 from activities.model.cycle import PlanBrief
 from activities.model.errors import MapekError
+from activities.model.guards import GuardState
 from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
 from activities.model.notice import NoticeKind
 from activities.model.outcome import Outcome
@@ -78,7 +79,7 @@ class UpkeepActivities:
     async def calm(self, name: str, now: float, look: Looking) -> str:
         """Look whether the loop's storm is over; return what to add to the headline. Healthy cycles ask no store."""
         loop, guards = self.parts.loop(name), self.store.guards
-        standing = (await guards.state(loop.settings.charter, now)).storm(name)
+        standing = await guards.storm(name)
         if standing is None:
             return ""
         source = await look()
@@ -215,8 +216,9 @@ class UpkeepActivities:
         """Close what people were told of and is over: not seen any more, released, or ended without telling so."""
         notices, now = self.store.notices, self.parts.clock()
         await notices.close_quiet(loop, now - QUIET, now)
-        guards = await self.store.guards.state(charter, now)
-        for notice in await notices.open_now(loop):
+        standing = await notices.open_now(loop)
+        guards = await self.store.guards.state(charter, now) if standing else GuardState()
+        for notice in standing:
             if notice.kind is NoticeKind.QUARANTINE and not guards.knob(notice.knob).quarantined:
                 await notices.close(notice.plan, (notice.kind,), "released", now)
             elif notice.kind is NoticeKind.APPROVAL and (ended := await self.store.outcomes.of_plan(notice.plan)):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Final
 
 from deploy.charter.metrics import METRICS, MetricKind
@@ -14,6 +15,18 @@ QUEUED_SPREAD: Final = 0.3
 POLICY_REFRESH_S: Final = 60.0
 
 Series = tuple[str, tuple[str, ...]]
+
+
+@cache
+def logarithms(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the natural logarithm of each bound."""
+    return tuple(map(math.log, bounds))
+
+
+@lru_cache(maxsize=256)
+def uniform_shares(bounds: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
+    """Return which share of what is spread evenly between `low` and `high` is at most each bound."""
+    return tuple(min(1.0, max(0.0, (bound - low) / (high - low))) for bound in bounds)
 
 
 @dataclass
@@ -34,16 +47,16 @@ class Histogram:
 
     def observe_lognormal(self, count: float, median: float, spread: float) -> None:
         """Add `count` observations of a log-normal distribution; `spread` is the deviation of the logarithm."""
-        for index, bound in enumerate(self.bounds):
-            deviations = (math.log(bound) - math.log(median)) / spread
-            self.at_most[index] += count * 0.5 * math.erfc(-deviations / math.sqrt(2))
+        middle, scale = math.log(median), -1.0 / (spread * math.sqrt(2))
+        for index, bound in enumerate(logarithms(self.bounds)):
+            self.at_most[index] += count * 0.5 * math.erfc((bound - middle) * scale)
         self.count += count
         self.total += count * median * math.exp(spread**2 / 2)
 
     def observe_uniform(self, count: float, low: float, high: float) -> None:
         """Add `count` observations spread evenly between two values."""
-        for index, bound in enumerate(self.bounds):
-            self.at_most[index] += count * min(1.0, max(0.0, (bound - low) / (high - low)))
+        for index, share in enumerate(uniform_shares(self.bounds, low, high)):
+            self.at_most[index] += count * share
         self.count += count
         self.total += count * (low + high) / 2
 

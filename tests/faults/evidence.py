@@ -39,6 +39,8 @@ class Evidence:
     {at, key, kind, effect, body, before}. `alerts` are {answered_at, due?}: with `due`, later than two periods, where
     nobody could look meanwhile. `observed` are the instants cycles looked.
     `blind` are intervals (start, end) in which nothing true could be seen; a decision within one is a guess.
+    `begun` are the remediations the guards remember, {plan_id, began}; `budgets` how many of them there may be:
+    (per "knob" or "loop", limit, seconds). `clock_right` says that no worker's clock was ever wrong.
     `generations` are those of the knobs at the end, as Charter tells them.
     `quiet_since` is when the last fault and the last interference ended, None if they never did; `ended` when the run
     was stopped; `period` seconds between cycles.
@@ -50,12 +52,15 @@ class Evidence:
     plans: tuple[Row, ...] = ()
     outcomes: tuple[Row, ...] = ()
     knobs: tuple[Row, ...] = ()
+    begun: tuple[Row, ...] = ()
     histories: tuple[Row, ...] = ()
     committee: tuple[Row, ...] = ()
     alerts: tuple[Row, ...] = ()
     observed: tuple[float, ...] = ()
     blind: tuple[tuple[float, float], ...] = ()
     generations: Mapping[str, int] = field(default_factory=dict)
+    budgets: tuple[tuple[str, int, float], ...] = ()
+    clock_right: bool = False
     period: float = 30.0
     quiet_since: float | None = None
     ended: float = 0.0
@@ -97,7 +102,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken invariant: which (`I1` to `I12` and `fence`, `quorum`), what, and the rows that show it."""
+    """A broken invariant: which (`I1` to `I12`, `fence`, `quorum`, `churn`, `storm`), what, and rows that show it."""
 
     invariant: str
     text: str

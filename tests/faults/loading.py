@@ -13,12 +13,14 @@ Rows = tuple[dict[str, Any], ...]
 
 
 def rows_of(connection: sqlite3.Connection) -> dict[str, Rows]:
-    """Return audit, plans, outcomes and knobs of a store, by the names `Evidence` has for them."""
+    """Return audit, plans, outcomes, knobs and remediations begun of a store, by the names `Evidence` has for them."""
     found: dict[str, Rows] = {}
     for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
         # Table and order are the constants above.
         bodies = connection.execute(f"SELECT body FROM {table} ORDER BY {order}").fetchall()
         found[table] = tuple(json.loads(body) for (body,) in bodies)
+    remembered = connection.execute("SELECT body FROM remediations ORDER BY began").fetchall()
+    found["begun"] = tuple(json.loads(body) for (body,) in remembered)
     cursor = connection.execute("SELECT * FROM knobs")
     names = [column[0] for column in cursor.description]
     found["knobs"] = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())

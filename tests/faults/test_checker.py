@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.checker import check
+from tests.faults.churn import calm_in_storms, within_budget
 from tests.faults.evidence import Evidence
 
 PLAN, OTHER = "a1b2c3d4e5f6", "ffffffffffff"
@@ -174,3 +175,46 @@ def test_what_a_newer_policy_replaced_does_not_stand():
     """Somebody else's newer version is in force: there is nothing left to take back."""
     replaced = replace(GOOD, outcomes=(outcome("failed"),), generations={"admission": 9})
     assert check(replaced) == []
+
+
+def begun(times, plans=None):
+    """A run that began a remediation at each of these times."""
+    named = plans or [f"{n:012x}" for n in range(len(times))]
+    return replace(
+        GOOD,
+        ledger=tuple(entry(key=f"{name}-0-do") for name in named),
+        plans=tuple(plan(name, loop="charter") for name in named),
+        begun=tuple({"plan_id": name, "began": at} for name, at in zip(named, times, strict=True)),
+        budgets=(("knob", 3, 3600.0), ("loop", 10, 3600.0)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [((0, 100, 200), 0), ((0, 100, 200, 3599), 1), ((0, 100, 200, 3600), 0), ((0, 1000, 4000, 4100, 4200, 4300), 1)],
+)
+def test_more_remediations_than_the_budget_allows_are_told(times, found):
+    """Three an hour are allowed, in whichever hour; a fourth in the same one is not."""
+    assert len(list(within_budget(begun(times)))) == found
+
+
+def test_a_change_no_budget_heard_of_is_told():
+    """What the guards do not remember they cannot count."""
+    assert [v.invariant for v in within_budget(replace(begun((0,)), begun=()))] == ["churn"]
+
+
+def test_what_a_person_asked_for_is_not_counted():
+    """A budget is about what the loop does by itself."""
+    many = begun((0, 1, 2, 3))
+    asked = tuple({**row, "requested_by": "ada"} for row in many.plans)
+    assert not list(within_budget(replace(many, plans=asked)))
+
+
+@pytest.mark.parametrize(("at", "found"), [(50, 0), (150, 1), (350, 0)])
+def test_an_action_in_a_storm_is_told(at, found):
+    """Between entering and leaving nothing begins."""
+    rows = tuple(
+        {"at": when, "kind": "storm", "loop": "charter", "plan_id": "", "text": text}
+        for when, text in ((100, "entered: 5 of 8 in trouble"), (300, "left after 200 s"))
+    )
+    assert len(list(calm_in_storms(replace(begun((at,)), audit=rows, clock_right=True)))) == found

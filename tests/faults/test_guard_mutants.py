@@ -15,7 +15,7 @@ COPIED = ("workflows", "activities", "worker", "deploy", "tests")
 ALL = os.environ.get("MAPEK_MUTANTS") == "all"
 TESTED = GUARDS if ALL else GUARDS[2:3]
 """One by every `make test`; `make mutants` takes all away, one after the other."""
-CASES = "tests/activities/execute/test_every_guard.py"
+CASES = "tests/activities/execute/prepare/test_every_guard.py"
 QUORUM = "tests/activities/plan/test_guards.py::test_quorum"
 
 

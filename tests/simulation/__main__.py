@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from tests.simulation.lives import Found, live
 
 CYCLES = 2000
 """Cycles of one life: long enough to learn, short enough that a seed is played again in seconds."""
+TELL_SECONDS = 15.0
+"""Between two lines about the progress."""
 PEACEFUL = 60_000
 """Cycles without a fault, in which nothing may be done."""
-INVARIANTS = (*(f"I{number}" for number in range(1, 11)), "fence", "quorum")
+INVARIANTS = (*(f"I{number}" for number in range(1, 11)), "fence", "quorum", "churn", "storm")
 """I1: done twice; fence: stale and applied; I4: applied without anybody who answers for it; I8: moved back twice."""
 WANTED = {"cycles": 1_000_000, "incidents": 10_000}
 VERDICTS = ("fixed", "improved", "no_effect", "worse", "inconclusive")
@@ -35,10 +38,12 @@ def main() -> int:
     parsed = parser.parse_args()
     started = time.monotonic()
     with multiprocessing.Pool(os.cpu_count()) as pool:
-        found = gathered(pool.imap_unordered(partial(live, cycles=CYCLES), seeds(parsed.first_seed, parsed.lives)))
+        lives = pool.imap_unordered(partial(live, cycles=CYCLES), seeds(parsed.first_seed, parsed.lives))
+        found = gathered(lives, Progress("troubled lives", parsed.lives))
         peaceful_lives = -(-parsed.peaceful // CYCLES)
         quiet = partial(live, cycles=CYCLES, temper=Temper.PEACEFUL)
-        peace = gathered(pool.imap_unordered(quiet, seeds(parsed.first_seed, peaceful_lives)))
+        lives = pool.imap_unordered(quiet, seeds(parsed.first_seed, peaceful_lives))
+        peace = gathered(lives, Progress("peaceful lives", peaceful_lives))
     short = shortfalls(found, peace, full=parsed.lives * CYCLES >= WANTED["cycles"])
     report = {
         "seconds": round(time.monotonic() - started, 1),
@@ -67,11 +72,36 @@ def seeds(first: int, count: int) -> range:
     return range(first, first + count)
 
 
-def gathered(lives: object) -> Found:
-    """Return everything found, telling the first violation of each life as it comes."""
+class Progress:
+    """Tells on the screen how far the lives are, now and then and at their end."""
+
+    def __init__(self, what: str, lives: int) -> None:
+        self.what, self.lives, self.done = what, lives, 0
+        self.began = self.told = time.monotonic()
+
+    def tell(self, total: Found) -> None:
+        """Count a life, and write a line if it is time."""
+        self.done += 1
+        now = time.monotonic()
+        if now - self.told < TELL_SECONDS and self.done < self.lives:
+            return
+        self.told, took = now, now - self.began
+        left = took / self.done * (self.lives - self.done)
+        figures = total.figures
+        print(
+            f"{self.done} of {self.lives} {self.what}: {figures['cycles']:,} cycles, {figures['incidents']:,} "
+            f"incidents, {len(total.violations)} violations; {took:.0f} s, another {left:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def gathered(lives: Iterable[Found], progress: Progress) -> Found:
+    """Return everything found, telling how far it is, and the first violation of each life as it comes."""
     total = Found()
-    for one in lives:  # type: ignore[attr-defined]
+    for one in lives:
         total.add(one)
+        progress.tell(total)
         for violation in one.violations[:1]:
             print(violation, file=sys.stderr, flush=True)
     return total

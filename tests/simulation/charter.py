@@ -8,12 +8,15 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import httpx
+from pydantic import TypeAdapter
 
 from activities.clients.http import Http, _Raw
+from activities.clients.request import Reply as Read
 from activities.clients.request import Request
 from deploy.charter import changes
 from deploy.charter.behaviour import Mode
@@ -25,6 +28,8 @@ from deploy.charter.validation import policy
 from deploy.charter.views import committee_view, policy_view, violation_view
 from tests.simulation.database import Pass
 from tests.simulation.plant import QuietPlant
+
+T = TypeVar("T")
 
 REFUSED = "refused"
 DELIVERED_LATE = "delivered-late"
@@ -66,6 +71,11 @@ class VirtualCharter(Http):
         self.requests = 0
         self.effects: list[dict[str, Any]] = []
         self.cache: dict[str, _Raw] = {}
+
+    async def read(self, request: Request, shape: TypeAdapter[T]) -> Read[T]:
+        """Return the reply; the same text is taken apart once."""
+        raw = await self._read(request)
+        return Read(parsed(shape, raw.body), raw.headers)
 
     async def _exchange(self, request: Request) -> _Raw:
         path = request.url.removeprefix(BASE)
@@ -175,6 +185,12 @@ class VirtualCharter(Http):
             }
         )
         return reply
+
+
+@lru_cache(maxsize=64)
+def parsed(shape: TypeAdapter[T], body: bytes) -> T:
+    """Return what the client takes out of the body of a reply."""
+    return shape.validate_json(body, strict=True)
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -28,20 +28,21 @@ class InlineDatabase(Database):
 
     def __init__(self, engine: Engine, pass_point: Pass) -> None:
         self.engine = engine
-        self.writer = engine.execution_options(**{WRITES: True})
+        self.reader = engine.connect()
+        self.writer = engine.execution_options(**{WRITES: True}).connect()
         self.pass_point = pass_point
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns."""
         await self.pass_point("store.read", "before")
-        with mapped(), self.engine.begin() as connection:
-            return work(connection)
+        with mapped(), self.reader.begin():
+            return work(self.reader)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns; what happens at `after` happens to a commit that stands."""
         await self.pass_point("store.write", "before")
-        with mapped(), self.writer.begin() as connection:
-            result = work(connection)
+        with mapped(), self.writer.begin():
+            result = work(self.writer)
         await self.pass_point("store.write", "after")
         return result
 

@@ -1,11 +1,19 @@
-"""What lets a million cycles pass in half an hour: coarse ticks, and queries that are rendered once."""
+"""What lets a million cycles pass in half an hour: coarse ticks, and nothing that is computed twice for the same input.
+
+Queries are rendered once, and a diagnosis that Analyze made is not made again by Plan from what it was stored as.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from unittest import mock
 
+from activities import decision
 from activities.analyze import activity as analyze
+from activities.analyze.diagnose import diagnose
+from activities.analyze.settings import AnalyzeSettings
+from activities.model.diagnosis import Diagnosis
+from activities.model.snapshot import AnalysisInput
 from activities.monitor import activity as monitor
 from tests.simulation.plant import coarse_ticks
 
@@ -16,12 +24,27 @@ RENDERED = (
 """Pure functions whose arguments never change in a life, by the module that calls them."""
 
 
+class Remembered:
+    """A diagnosis, remembered until another one is asked for. Whoever asks with an equal input gets the same one."""
+
+    def __init__(self) -> None:
+        self.last: tuple[AnalysisInput, AnalyzeSettings, Diagnosis] | None = None
+
+    def __call__(self, source: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:
+        """Return what `diagnose` does."""
+        if self.last is None or self.last[1] is not settings or self.last[0] != source:
+            self.last = (source, settings, diagnose(source, settings))
+        return self.last[2]
+
+
 @contextmanager
 def quick() -> Iterator[None]:
     """Let lives within the block be quick."""
     changes = [(module, name) for module, names in RENDERED for name in names]
     remembered = {name: lru_cache(maxsize=8)(getattr(module, name)) for module, name in changes}
     patches = [mock.patch.object(module, name, remembered[name]) for module, name in changes]
+    diagnosed = Remembered()
+    patches += [mock.patch.object(module, "diagnose", diagnosed) for module in (analyze, decision)]
     with coarse_ticks():
         for patch in patches:
             patch.start()

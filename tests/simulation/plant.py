@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from deploy.charter import plant as product
 from deploy.charter.plant import Plant
 
-TICK = 5.0
+TICK = 7.5
 """Seconds of a tick: queues settle within it, so waits jump where they would climb."""
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any, cast
 
+from activities.plan.guard_settings import RateSettings
 from deploy.charter.topology import COMMITTEE
 from tests.faults.checker import check
 from tests.faults.evidence import Evidence, Row, Violation
@@ -12,6 +13,8 @@ from tests.faults.loading import rows_of
 from tests.simulation.database import InlineDatabase
 from tests.simulation.driver import PERIOD, Driver
 from tests.simulation.world import World
+
+HOUR = 3600.0
 
 
 def evidence_of(driver: Driver, seed: int) -> Evidence:
@@ -31,10 +34,21 @@ def evidence_of(driver: Driver, seed: int) -> Evidence:
         observed=tuple(driver.observed),
         blind=tuple(driver.troubles.blind),
         generations={entry.knob: generation_of(world, entry.knob) for entry in world.plant.ledger},
+        budgets=budgets_of(world.settings.plan.rates) if driver.guarded else (),
+        clock_right=not world.counts["clock steps"],
         period=PERIOD,
         quiet_since=driver.quiet_since,
         ended=world.now,
         **rows,
+    )
+
+
+def budgets_of(rates: RateSettings) -> tuple[tuple[str, int, float], ...]:
+    """Return the budgets as the checker wants them."""
+    return (
+        ("knob", rates.knob_per_hour, HOUR),
+        ("knob", rates.knob_per_day, 24 * HOUR),
+        ("loop", rates.loop_per_hour, HOUR),
     )
 
 
@@ -51,6 +65,8 @@ def figures(driver: Driver, evidence: Evidence) -> Counter[str]:
     tally = driver.tally
     found["cycles"] = tally.idle + tally.full
     found["cycles idle"], found["cycles skipped"] = tally.idle, tally.skipped
+    found["cycles guarded"] = found["cycles"] if driver.guarded else 0
+    found["storms"] = sum(row["kind"] == "storm" and row["text"].startswith("entered") for row in evidence.audit)
     found["faults brought"] = driver.troubles.count
     found["incidents"] = len({plan["incident_id"] for plan in evidence.plans})
     found["effects of ours"] = len(evidence.done)

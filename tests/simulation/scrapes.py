@@ -7,7 +7,7 @@ Between scrapes a rule has its last value; a series that is missing in a scrape 
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from activities.clients.prometheus import timely
@@ -33,6 +33,8 @@ KEPT = 4200.0
 """Seconds of history: an hour, for a worker whose clock is wrong, and the look-back."""
 LOOKBACK = 300.0
 """Seconds after which Prometheus no longer shows a sample."""
+RECORDED = frozenset({"validation_latency_seconds", "failure_rate", "throughput_ops_per_sec"})
+"""What recording rules make of a component's counters: absent as long as they make nothing of them."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ class VirtualPrometheus:
         self.clock = clock
         self.rules, self.interval, self.window = rules, settings.scrape_interval, settings.rate_window
         self.ruled = frozenset(rule.metric for rule in rules)
-        self.signals, self.steady = all_signals(rules), steady_signals(rules)
+        self.everything, self.steady = frozenset(all_signals(rules)), steady_signals(rules)
         self.scrapes: deque[Scrape] = deque()
         self.raw: dict[str, deque[Raw]] = {}
         self.trouble = ""
@@ -171,26 +173,43 @@ class VirtualPrometheus:
         return (*counted, *still)
 
     def _values(self, seen: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
-        points: dict[tuple[str, str], list[tuple[float, float]]] = {}
-        for at, scrape in seen:
-            for name, values in scrape.values.items():
-                for metric, value in values.items():
-                    points.setdefault((name, metric), []).append((at, value))
-        return series(points, "rule")
+        lines: list[SampleSeries] = []
+        for name, shown in self._shown(seen):
+            metrics = dict.fromkeys(metric for _, scrape in shown for metric in scrape.values[name])
+            columns = [(at, scrape.values[name]) for at, scrape in shown]
+            lines += (
+                line(name, "rule", metric, tuple((at, values[metric]) for at, values in columns if metric in values))
+                for metric in metrics
+            )
+        return tuple(lines)
 
     def _freshness(self, seen: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
-        points: dict[tuple[str, str], list[tuple[float, float]]] = {}
-        for at, scrape in seen:
-            for name, values in scrape.values.items():
-                for signal in self._present(values):
-                    points.setdefault((name, signal), []).append((at, at - scrape.at))
-                points.setdefault((name, MOVING), []).append((at, float(scrape.moving[name])))
-        return series(points, "signal")
+        lines: list[SampleSeries] = []
+        for name, shown in self._shown(seen):
+            columns = [(at, at - scrape.at, self._present(scrape.values[name])) for at, scrape in shown]
+            ages = tuple((at, age) for at, age, _ in columns)
+            always = frozenset.intersection(*(present for _, _, present in columns))
+            lines += (
+                line(
+                    name,
+                    "signal",
+                    signal,
+                    ages if signal in always else tuple((at, age) for at, age, present in columns if signal in present),
+                )
+                for signal in frozenset.union(*(present for _, _, present in columns))
+            )
+            lines.append(line(name, "signal", MOVING, tuple((at, float(scrape.moving[name])) for at, scrape in shown)))
+        return tuple(lines)
+
+    def _shown(self, seen: Sequence[tuple[float, Scrape]]) -> Iterator[tuple[str, list[tuple[float, Scrape]]]]:
+        """Yield each component with the instants and scrapes that show it."""
+        for name in dict.fromkeys(name for _, scrape in seen for name in scrape.values):
+            yield name, [(at, scrape) for at, scrape in seen if name in scrape.values]
 
     def _present(self, values: Values) -> frozenset[str]:
-        recorded = {"validation_latency_seconds", "failure_rate", "throughput_ops_per_sec"}
-        absent = {PREFIX + metric for metric in recorded if metric not in values}
-        return frozenset(self.signals) - absent
+        if values.keys() >= RECORDED:
+            return self.everything
+        return self.everything - {PREFIX + metric for metric in RECORDED - values.keys()}
 
 
 def within(rule: MetricRule, value: float) -> bool:
@@ -198,9 +217,6 @@ def within(rule: MetricRule, value: float) -> bool:
     return math.isfinite(value) and not rule.beyond(value, rule.leave)
 
 
-def series(points: Mapping[tuple[str, str], list[tuple[float, float]]], label: str) -> tuple[SampleSeries, ...]:
-    """Return the points as Prometheus answers them."""
-    return tuple(
-        SampleSeries.model_construct(labels={COMPONENT: name, label: what}, points=tuple(line))
-        for (name, what), line in points.items()
-    )
+def line(name: str, label: str, what: str, points: tuple[tuple[float, float], ...]) -> SampleSeries:
+    """Return one series of a component as Prometheus answers it."""
+    return SampleSeries.model_construct(labels={COMPONENT: name, label: what}, points=points)

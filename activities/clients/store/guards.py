@@ -46,6 +46,12 @@ class Guards:
 
         return await self._database.write(work)
 
+    async def storm(self, loop: str) -> Storm | None:
+        """Return the storm the loop is in, None if it is in none."""
+        query = select(storms.c.body).where(storms.c.loop == loop)
+        body = await self._database.read(lambda connection: connection.scalar(query))
+        return None if body is None else Storm.model_validate_json(body)
+
     async def set_storm(self, charter: str, loop: str, storm: Storm | None, now: float) -> None:
         """Set or end the storm of a loop. Entering and leaving it is one audit row each, of kind `storm`."""
 

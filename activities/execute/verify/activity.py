@@ -42,6 +42,10 @@ class VerifyActivities:
             if steps.taken_back and not request.rollback:
                 return Verified.unmade("it was being rolled back before")
             loop, rule = self.parts.loop(plan.loop), plan.verification
+            now = self.parts.clock()
+            if not instants(rule, request.since, now):
+                # Before the first sample is due there is nothing to read.
+                await asyncio.sleep((next_instant(rule, request.since, now) or now) - now)
             while True:
                 now = self.parts.clock()
                 source = await gather(loop, now)

@@ -33,11 +33,7 @@ def up_to(source: AnalysisInput, instant: float) -> AnalysisInput:
     kept = len(list(takewhile(lambda at: at <= instant, source.grid)))
 
     def cut(series: Iterable[Series]) -> tuple[Series, ...]:
-        # Checked when it came; here it is cut a hundred times in a verification.
-        return tuple(
-            Series.model_construct(component=line.component, metric=line.metric, values=line.values[:kept])
-            for line in series
-        )
+        return tuple(Series(component=line.component, metric=line.metric, values=line.values[:kept]) for line in series)
 
     return source.model_copy(
         update={

@@ -31,7 +31,7 @@ GUARDS = (
         Mutant(
             "no-quorum", "activities/plan/guards.py", "    committee = conditions.committee\n", "    return None\n", ()
         ),
-        "",
+        "quorum",
         "",
     ),
     without("quarantine", "quarantine"),
@@ -40,7 +40,7 @@ GUARDS = (
     without("foreign", "foreign-writer", "fighting"),
     without("cool_down", "cool-down"),
     without("reverse", "reverse"),
-    without("budget", "budget"),
+    without("budget", "budget", "budget"),
     without("concurrency", "concurrency", "concurrency"),
     without("freeze_date", "freeze-date"),
     without("window", "window"),
