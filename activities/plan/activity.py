@@ -5,6 +5,7 @@ from temporalio import activity
 from activities.clients.store.store import Store
 from activities.decision import decide
 from activities.knowledge.autonomy import earned
+from activities.model.audit import AuditEntry
 from activities.model.base import clipped
 from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
 from activities.model.decision import Decision
@@ -18,6 +19,7 @@ from activities.notify.telling import of_decision
 from activities.parts import LoopParts, Parts
 from activities.plan.autonomy import shadow_of
 from activities.plan.exploring import seed_of
+from activities.plan.oscillation import spans
 from activities.plan.rates import lowest
 from activities.settings import LoopSettings
 
@@ -88,6 +90,12 @@ class PlanActivities:
                 await store.trust.keep(shadow_of(plan, now))
         if decision.storm != snapshot.guards.storm(snapshot.loop):
             await store.guards.set_storm(snapshot.charter, snapshot.loop, decision.storm, now)
+        held = spans(self.parts.loop(snapshot.loop).settings.plan.oscillation)
+        for block in decision.blocks:
+            if block.rule in held:
+                row = AuditEntry(at=now, kind=block.rule, loop=snapshot.loop, knob=block.knob, text=block.reason)
+                since = max(now - held[block.rule], snapshot.guards.knob(block.knob).released_at)
+                await store.audit.append_new(row, since)
         for notice in of_decision(decision, snapshot.loop, snapshot.cycle_id, now):
             await store.notices.open(notice)
         considered = {candidate.knob for candidate in decision.candidates}

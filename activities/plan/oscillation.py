@@ -23,6 +23,11 @@ class Freeze:
     why: str
 
 
+def spans(settings: OscillationSettings) -> dict[str, float]:
+    """Return for how many seconds each rule here holds a knob at most: blocks within that time tell of the same."""
+    return {"frozen": settings.freeze_seconds, "foreign-writer": settings.foreign_seconds}
+
+
 def frozen(actions: Actions, conditions: Conditions) -> Block | None:
     """Refuse a knob that oscillates, whose remedies failed in a row, or against a trouble that keeps coming back."""
     knob = actions[0].knob

@@ -64,6 +64,16 @@ class Story:
         """Return how many plans changed something before then."""
         return len({plan for at, plan, _ in self.done if at <= until})
 
+    async def audited(self, rule: str) -> list[str]:
+        """Return what is wrong with the audit of a guard that holds a knob: it tells of it, and once an hour."""
+        rows = [row for row in await self.driver.world.store.audit.of_loop("charter", 1000) if row.kind == rule]
+        wrong = [] if rows else [f"no row of the audit tells of {rule}"]
+        return wrong + [
+            f"{rule} was told twice within {later.at - row.at:.0f} s"
+            for row, later in pairwise(rows)
+            if row.knob == later.knob and later.at - row.at < HOUR
+        ]
+
     async def blocked(self) -> set[str]:
         """Return the rules that held a decision back."""
         found: set[str] = set()
@@ -77,6 +87,7 @@ async def oscillation(story: Story) -> list[str]:
     """A member dies again after every restart: the knob is frozen after three tries."""
     await story.until(4200.0, lambda: story.strike(FaultKind.DEAD_NODE, "validator-2"))
     wrong = [f"{story.tries(4200.0)} tries against a fault that returns"] if story.tries(4200.0) > 3 else []
+    wrong += await story.audited("frozen")
     return wrong + ([] if "frozen" in await story.blocked() else ["the knob was never frozen"])
 
 
@@ -90,6 +101,7 @@ async def fighting(story: Story) -> list[str]:
 
     await story.until(3000.0, fight)
     wrong = [f"{story.tries()} tries against another writer"] if story.tries() > 2 else []
+    wrong += await story.audited("foreign-writer")
     return wrong + ([] if "foreign-writer" in await story.blocked() else ["the other writer was never noticed"])
 
 

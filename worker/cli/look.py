@@ -9,8 +9,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clients.killswitch import KillSwitch
 from activities.knowledge.insights import insights
+from activities.model.audit import AuditEntry
 from activities.model.errors import ConfigurationError, StoreUnavailable
+from activities.model.guards import GuardState
 from activities.model.mode import in_force, under
+from activities.plan.oscillation import spans
 from activities.settings import LoopSettings
 from worker.cli import find, show
 from worker.cli.session import RPC, AsJson, Session, of, verb
@@ -116,13 +119,31 @@ async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
             mode = under(KillSwitch(session.config.kill_switch_file, {})(), mode)
             guards = await store.guards.state(loop.charter, time.time())
             experience = await store.outcomes.experience(loop.name)
+            told = await store.audit.newest(loop.name, spans(loop.plan.oscillation))
     except (StoreUnavailable, ConfigurationError):
-        return {"mode": None, "knobs": None, "learned": None}
+        return {"mode": None, "knobs": None, "learned": None, "storm": None, "held": None}
+    storm = guards.storm(loop.name)
     return {
         "mode": mode.model_dump(mode="json"),
         "knobs": [knob.model_dump(mode="json") for knob in guards.knobs],
         "learned": list(insights(experience, loop.knowledge)),
+        "storm": storm.model_dump(mode="json") if storm else None,
+        "held": [
+            {"rule": row.kind, "knob": row.knob, "at": row.at, "why": row.text}
+            for row in told
+            if _holds(row, guards, loop)
+        ],
     }
+
+
+def _holds(row: AuditEntry, guards: GuardState, loop: LoopSettings) -> bool:
+    """Tell whether what a row says may still hold: it is no longer ago than such a block lasts, and nobody released."""
+    since = max(time.time() - spans(loop.plan.oscillation)[row.kind], guards.knob(row.knob).released_at)
+    return row.at > since
+
+
+def _held(row: AuditEntry) -> dict[str, Any]:
+    return {"rule": row.kind, "knob": row.knob, "at": row.at, "why": row.text}
 
 
 async def _schedule(client: Client, loop: str) -> ScheduleDescription | None:
@@ -182,6 +203,11 @@ def _show_loop(loop: dict[str, Any]) -> None:
     show.lines("  remediations", [f"{r['phase']}: plan {r['plan']} on {r['knob']}" for r in loop["remediations"]])
     if loop["knobs"] is None:
         show.line("  knobs      unknown: the store cannot be asked")
+    if loop["storm"]:
+        show.line(f"  storm      since {show.when(loop['storm']['since'])}: {loop['storm']['why']}")
+    for one in loop["held"] or ():
+        release = f" (mapek resume {loop['loop']} --knob {one['knob']})" if one["rule"] == "frozen" else ""
+        show.line(f"  {one['rule']:<10} {one['knob']} at {show.when(one['at'])}: {one['why']}{release}")
     show.lines("  learned", loop["learned"] or ())
     for knob in loop["knobs"] or ():
         if knob["quarantined"]:

@@ -1,6 +1,7 @@
 """The audit: append-only, each row chained to the one before by its hash."""
 
 import hashlib
+from collections.abc import Collection
 
 from sqlalchemy import Connection, Select, exists, insert, select
 
@@ -10,6 +11,8 @@ from activities.model.audit import AuditEntry
 
 GENESIS = "0" * 64
 """What stands for the hash before the first row."""
+LOOKED_AT = 100
+"""Rows of a kind that are looked at for what was told already: more knobs are not held at once."""
 
 
 class Audit:
@@ -32,6 +35,22 @@ class Audit:
 
         await self._database.write(work)
 
+    async def append_new(self, entry: AuditEntry, since: float) -> None:
+        """Write one row, unless the loop has one of this kind about this knob that is newer than `since`."""
+
+        def work(connection: Connection) -> None:
+            bodies = connection.scalars(_of_kinds(entry.loop, (entry.kind,)))
+            known = [row for row in map(AuditEntry.model_validate_json, bodies) if row.knob == entry.knob]
+            if not any(row.at > since for row in known):
+                append(connection, entry)
+
+        await self._database.write(work)
+
+    async def newest(self, loop: str, kinds: Collection[str]) -> tuple[AuditEntry, ...]:
+        """Return of the loop's last rows of these kinds the newest of each kind about each knob."""
+        rows = await self._entries(_of_kinds(loop, kinds))
+        return tuple({(row.kind, row.knob): row for row in reversed(rows)}.values())
+
     async def of_plan(self, plan_id: str) -> tuple[AuditEntry, ...]:
         """Return the rows of a plan in the order they were written."""
         return await self._entries(select(audit.c.body).where(audit.c.plan_id == plan_id).order_by(audit.c.id))
@@ -51,6 +70,11 @@ class Audit:
     async def _entries(self, query: Select[str]) -> tuple[AuditEntry, ...]:
         bodies = await self._database.read(lambda connection: connection.scalars(query).all())
         return tuple(AuditEntry.model_validate_json(body) for body in bodies)
+
+
+def _of_kinds(loop: str, kinds: Collection[str]) -> Select[str]:
+    mine = (audit.c.loop == loop, audit.c.kind.in_(kinds))
+    return select(audit.c.body).where(*mine).order_by(audit.c.id.desc()).limit(LOOKED_AT)
 
 
 def append(connection: Connection, entry: AuditEntry) -> None:

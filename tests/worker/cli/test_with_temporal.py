@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.clients.store.store import open_store
+from activities.model.audit import AuditEntry
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.model.remediation import Approval, RemediationRequest, Resume
+from activities.model.storm import Storm
 from tests.worker.cli.test_explain import PLAN
 from tests.worker.conftest import Mapek
 from worker import bootstrap
@@ -163,6 +166,28 @@ async def test_a_decision_reaches_the_waiting_plan(
     assert (code, said) == (0, f"{approved} by ann: because\n")
     await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
     assert (await mapek(verb, PLAN.plan_id, "--who", "ann"))[0] == 1
+
+
+async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, mapek: Mapek, tmp_path: Path) -> None:
+    """A storm, and which knobs are frozen or left to another writer; not what is over or was released."""
+    store, now = await open_store(tmp_path / "knowledge.db"), time.time()
+    await store.guards.set_storm("charter", "charter", Storm(loop="charter", since=now, why="5 of 8 in trouble"), now)
+    for knob, kind, ago in (("committee", "frozen", 60), ("admission", "foreign-writer", 60), ("old", "frozen", 4000)):
+        row = AuditEntry(at=now - ago, kind=kind, loop="charter", knob=knob, text="for some time")
+        await store.audit.append(row)
+    said = (await mapek("status"))[1]
+    assert "storm      since " in said
+    assert "5 of 8 in trouble" in said
+    assert "frozen     committee at " in said
+    assert "mapek resume charter --knob committee" in said
+    assert "foreign-writer admission at " in said
+    assert " old " not in said
+    await store.guards.quarantine("charter", "committee", "charter", "why", now)
+    await store.guards.release("charter", "committee", "ann", "looked at it", now)
+    await store.close()
+    (loop,) = json.loads((await mapek("status", "--json"))[1])
+    assert [one["knob"] for one in loop["held"]] == ["admission"]
+    assert loop["storm"]["why"] == "5 of 8 in trouble"
 
 
 async def test_status_tells_mode_schedule_cycle_and_remediations(client: Client, mapek: Mapek, tmp_path: Path) -> None:

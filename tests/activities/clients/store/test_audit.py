@@ -35,6 +35,26 @@ async def test_rows_come_back_in_order(store: Store):
     assert await store.audit.of_loop("other") == ()
 
 
+async def test_what_holds_a_knob_is_told_once_a_time(store: Store):
+    """A row of the same kind about the same knob is not repeated while the last one is new; others are not hidden."""
+
+    def row(at: float, knob: str = "committee", kind: str = "frozen") -> AuditEntry:
+        return AuditEntry(at=at, kind=kind, loop="charter", knob=knob, text=f"at {at:.0f}")
+
+    for at in (1000.0, 1010.0, 5000.0):
+        await store.audit.append_new(row(at), since=at - 3600.0)
+    await store.audit.append_new(row(5001.0, knob="admission"), since=0.0)
+    await store.audit.append_new(row(5002.0, kind="foreign-writer"), since=0.0)
+    assert [e.at for e in await store.audit.of_loop("charter")] == [1000.0, 5000.0, 5001.0, 5002.0]
+    newest = await store.audit.newest("charter", ("frozen", "foreign-writer"))
+    assert {(e.kind, e.knob): e.at for e in newest} == {
+        ("frozen", "committee"): 5000.0,
+        ("frozen", "admission"): 5001.0,
+        ("foreign-writer", "committee"): 5002.0,
+    }
+    assert await store.audit.newest("other", ("frozen",)) == ()
+
+
 @pytest.mark.parametrize(
     "statement", ["UPDATE audit SET kind = 'x'", "DELETE FROM audit", "DELETE FROM audit WHERE id = 2"]
 )
