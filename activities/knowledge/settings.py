@@ -55,4 +55,4 @@ class KnowledgeSettings(Settings):
     hour what load brings back, a day what comes with the time of day. Empty: a success is believed at once."""
     autonomy: AutonomySettings = AutonomySettings()
     snapshot_days: PositiveFloat = 7.0
-    """Days a snapshot is kept; one that a plan came of is kept as long as the audit."""
+    """Days a snapshot and the decision upon it are kept; those a plan came of are kept as long as the audit."""

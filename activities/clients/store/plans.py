@@ -53,11 +53,6 @@ class Plans:
         body = await self._database.read(lambda c: c.scalar(query))
         return None if body is None else Decision.model_validate_json(body)
 
-    async def snapshot_of(self, cycle_id: str) -> str | None:
-        """Return the digest of the snapshot the cycle decided upon, None if it did not come to that."""
-        query = select(decisions.c.snapshot).where(decisions.c.cycle_id == cycle_id)
-        return await self._database.read(lambda c: c.scalar(query))
-
     async def put_effect(self, effect: Effect) -> Effect:
         """Store what a step did and return what stands: the first of the same plan, step and direction."""
         return await self._database.write(lambda connection: _put_effect(connection, effect))

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, delete, select, update
 
 from activities.clients.store.engine import Database, upsert
-from activities.clients.store.schema import snapshots
+from activities.clients.store.schema import decisions, snapshots
 from activities.model.base import Noun
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
 from activities.model.snapshot import canonical
@@ -80,6 +80,15 @@ class Snapshots:
             raise NotFound(f"no snapshot {digest[:12]} to pin")
 
     async def expire(self, now: float, max_age_seconds: float) -> int:
-        """Drop what is older and not pinned; return how many."""
-        old = delete(snapshots).where(snapshots.c.pinned.is_(False), snapshots.c.at < now - max_age_seconds)
-        return await self._database.write(lambda connection: connection.execute(old).rowcount)
+        """Drop what is older and not pinned, and the decisions upon it, which led to no plan; return how many."""
+        since = now - max_age_seconds
+        old = delete(snapshots).where(snapshots.c.pinned.is_(False), snapshots.c.at < since)
+        left = delete(decisions).where(decisions.c.at < since, decisions.c.snapshot.not_in(select(snapshots.c.digest)))
+
+        def work(connection: Connection) -> int:
+            count = connection.execute(old).rowcount
+            if count:
+                connection.execute(left)
+            return count
+
+        return await self._database.write(work)

@@ -70,14 +70,12 @@ def test_any_plan_survives(parameters: dict[str, object], onset: float, headline
     assert asyncio.run(there_and_back()) == put
 
 
-async def test_a_decision_and_its_snapshot(store: Store):
-    """A cycle's decision is found with the digest it was made upon; one decided again replaces it."""
+async def test_a_decision(store: Store):
+    """A cycle's decision is found; one decided again replaces it."""
     assert await store.plans.decision_of("cycle") is None
-    assert await store.plans.snapshot_of("cycle") is None
     await store.plans.put_decision("cycle", "charter", 1000.0, decision(), "0" * 64)
     await store.plans.put_decision("cycle", "charter", 1001.0, decision("again"), "1" * 64)
     assert await store.plans.decision_of("cycle") == decision("again")
-    assert await store.plans.snapshot_of("cycle") == "1" * 64
 
 
 async def test_an_effect_is_kept_once(store: Store):

@@ -12,6 +12,8 @@ from activities.clients.store.schema import snapshots
 from activities.clients.store.snapshots import MAX_BYTES
 from activities.clients.store.store import Store, open_store
 from activities.model.base import Noun
+from activities.model.decision import Decision
+from activities.model.diagnosis import Diagnosis
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
 from activities.model.mode import Mode, ModeName
 from activities.model.series import Series
@@ -77,6 +79,18 @@ async def test_age_and_pin(store: Store):
         await store.snapshots.get(old, Snapshot)
     for name in (pinned, renewed):
         assert (await store.snapshots.get(name, Snapshot)).loop == "charter"
+
+
+async def test_a_decision_goes_with_its_snapshot(store: Store):
+    """What was decided and led to no plan is kept no longer than what it was decided upon."""
+    old, pinned = [await store.snapshots.put(snapshot(float(i)), "snapshot", 0.0) for i in range(2)]
+    await store.snapshots.pin(pinned)
+    decided = Decision(outcome="unknown", headline="unknown", diagnosis=Diagnosis(headline="unknown", at=0.0))
+    for cycle, name in (("idle", old), ("planned", pinned)):
+        await store.plans.put_decision(cycle, "charter", 0.0, decided, name)
+    await store.snapshots.expire(100.0, 50.0)
+    assert await store.plans.decision_of("idle") is None
+    assert await store.plans.decision_of("planned") is not None
 
 
 async def test_pinning_what_is_gone(store: Store):
