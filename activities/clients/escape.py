@@ -7,12 +7,6 @@ from urllib.parse import quote
 _SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _EMPHASIS = re.compile(r"[*_~`@]")
 _SLACK_URL = re.compile(r"[<>|\s]")
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&:@/=]")
-
-
-def markdown(value: str) -> str:
-    """Return `value` as one line of Markdown that renders as the same plain text: no link, mention, image or HTML."""
-    return _MARKDOWN.sub(lambda found: "\\" + found.group(), terminal(value))
 
 
 def slack(value: str) -> str:

@@ -1,16 +1,14 @@
 """Text from outside is only text at every sink."""
 
 import json
-import re
 import unicodedata
 from urllib.parse import unquote
 
 import httpx
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.clients.escape import markdown, path_segment, terminal
+from activities.clients.escape import path_segment, terminal
 from activities.model.promql import promql
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -47,34 +45,6 @@ def test_a_terminal_only_prints(value: str):
 def test_a_terminal_shows_plain_text_as_it_is(value: str):
     """Ordinary text is not changed."""
     assert terminal(value) == value
-
-
-@given(TEXT | NASTY)
-def test_markdown_reads_back_as_plain_text(value: str):
-    """Every sign with a meaning is behind a backslash, and taking those away gives the text back."""
-    shown = markdown(value)
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == terminal(value)
-    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_{}\[\]()<>#+\-.!|~&:@/=]", shown)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "[x](http://evil)",
-        "![x](http://evil)",
-        "<img src=x>",
-        "@channel",
-        "www.evil.example",
-        "&lt;",
-        "a | b",
-        "\x1b[2J",
-    ],
-)
-def test_markdown_neither_links_nor_mentions(value: str):
-    """Links, images, HTML, mentions, tables and escape sequences arrive as signs."""
-    shown = markdown(value)
-    assert "\x1b" not in shown
-    assert not re.search(r"\]\(|(?<!\\)<|(?<!\\)@|www\.|(?<!\\)&|(?<!\\)\|", shown)
 
 
 @given(st.text(min_size=1) | NASTY.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))
