@@ -14,7 +14,7 @@ from tests.faults.fleet import Fleet, until_serving, wrong_clock
 
 MUCH = 4
 """Remediations in flight, in as many different steps, that a kill wants to meet."""
-LIVES = 8.0
+LIVES = 6.0
 """Seconds a worker lives at least, so that remediations get anywhere between two kills."""
 GATHERS = 40.0
 """Seconds that is waited for them."""

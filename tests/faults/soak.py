@@ -194,7 +194,7 @@ def tell(run: Soak, site: str, violation: Violation) -> None:
 def main() -> int:
     """Run a soak. Returns 0 without a violation and, at full length, with everything reached; else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=55.0)
+    parser.add_argument("--minutes", type=float, default=57.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--round", type=float, default=ROUND, help="seconds of faults before everything has to rest")
     parser.add_argument("--json", type=Path, help="where the report goes")
