@@ -137,6 +137,10 @@ BROKEN = {
     "fixed though never done": ("I9", replace(GOOD, ledger=())),
     "tried for ever": ("I10", replace(GOOD, audit=(*GOOD.audit, *(sent() for _ in range(500))))),
     "alert without a cycle": ("I2", replace(GOOD, alerts=({"answered_at": AT},), observed=(AT - 1,))),
+    "alert without a cycle when it was due": (
+        "I2",
+        replace(GOOD, alerts=({"answered_at": AT, "due": AT + 9},), observed=(AT + 10,)),
+    ),
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -14,6 +14,9 @@ from tests.faults.proxy import OVERSIZE, Fault, HttpProxy, Rule, TcpProxy
 
 BODY = json.dumps({"done": True, "what": "x" * 200}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+WITHOUT_REPLY = (Fault.REPLY_LOST, Fault.TRUNCATE, Fault.GARBAGE, Fault.UNAVAILABLE, Fault.RESET)
 
 
 @dataclass
@@ -111,6 +114,22 @@ async def test_replies_that_cannot_be_used() -> None:
         heard = len(server.heard)
         refused = await post(url)
         assert (refused.status_code, refused.headers["Retry-After"], len(server.heard)) == (503, "1", heard)
+
+
+@pytest.mark.parametrize(("fault", "whole"), [(None, True), (Fault.DELAY, True), *((f, False) for f in WITHOUT_REPLY)])
+async def test_only_a_whole_reply_counts_as_an_answer(fault: Fault | None, whole: bool) -> None:
+    """Whoever waits for answers hears of an exchange whose reply came back whole, with request and reply."""
+    answered: list[tuple[bytes, bytes]] = []
+    async with served() as server:
+        proxy = HttpProxy(server.at)
+        proxy.answered = lambda request, reply: answered.append((request, reply))
+        async with proxy.listening() as at:
+            proxy.rules += [Rule(fault, count=1, seconds=0.1)] if fault else []
+            with suppress(httpx.HTTPError):
+                await post(f"http://{at}/do", within=1.0)
+    assert [(request.endswith(b"please"), reply.endswith(BODY)) for request, reply in answered] == [
+        (True, True)
+    ] * whole
 
 
 async def test_rules_choose_by_the_head() -> None:
