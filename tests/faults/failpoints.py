@@ -87,10 +87,10 @@ class Failpoints:
         """Return the points that wait."""
         return sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name[0] != ".")
 
-    def fired(self) -> list[str]:
-        """Return the points that struck, in their order."""
+    def fired(self, action: str = "") -> list[str]:
+        """Return the points that struck, in their order; with an action only those where this happened."""
         found = sorted((self.folder / FIRED).iterdir(), key=lambda path: path.name.partition("@")[2])
-        return [path.name.partition("@")[0] for path in found]
+        return [path.name.partition("@")[0] for path in found if action in ("", path.read_text())]
 
     def strike(self, edge: str, moment: str, step: str | None = None) -> str:
         """Pass a point. Return what shall happen, empty for nothing; a kill does not return."""

@@ -115,10 +115,6 @@ class Fleet:
         if self.alive:
             self.alerting.to_webhook.target = (LOOPBACK, self.workers[self.alive[0]].port)
 
-    async def dead(self, name: str = "first") -> None:
-        """Return when a worker has ended, whoever ended it."""
-        await self.workers[name].child.wait()
-
     async def kill_server(self) -> None:
         """End the Temporal server with SIGKILL; returns when it is gone."""
         self.down()

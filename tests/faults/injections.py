@@ -141,11 +141,13 @@ class Hands:
     async def struck(self, step: str, edge: str, moment: str, action: str) -> bool:
         """Arm a point for some seconds, and tell whether somebody came by."""
         point = f"{step}.{edge}.{moment}"
-        before = self.fleet.points.fired().count(point)
+        if point in self.fleet.points.armed():
+            return False
+        before = self.fleet.points.fired(action).count(point)
         self.fleet.points.arm(point, action)
         for _ in range(40):
             await asyncio.sleep(0.25)
-            if self.fleet.points.fired().count(point) > before:
+            if self.fleet.points.fired(action).count(point) > before:
                 return True
         self.fleet.points.disarm(point)
         return False

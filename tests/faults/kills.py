@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.faults.cells import OFTEN, WAITS, cells
 from tests.faults.census import in_flight, steps
+from tests.faults.failpoints import KILL
 from tests.faults.fleet import Fleet, until_serving, wrong_clock
 
 MUCH = 4
@@ -93,20 +94,22 @@ class Kills:
 
     async def armed(self, points: list[str], work: Awaitable[None]) -> str:
         """Arm points until the work is done or one of them strikes. Return which; empty if none did."""
-        before = len(self.fleet.points.fired())
+        await self.revived()
+        child, before = self.fleet.workers["first"].child, len(self.fleet.points.fired(KILL))
         for point in points:
             self.fleet.points.arm(point)
         working = asyncio.ensure_future(work)
-        dying = asyncio.create_task(self.fleet.dead())
+        dying = asyncio.create_task(child.wait())
         await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
         for point in points:
             self.fleet.points.disarm(point)
         for task in (working, dying):
             task.cancel()
         await asyncio.gather(working, dying, return_exceptions=True)
-        struck = [point for point in self.fleet.points.fired()[before:] if point in points]
+        struck = [point for point in self.fleet.points.fired(KILL)[before:] if point in points]
         self.open[:] = [point for point in self.open if point not in struck]
         if struck:
+            await child.wait()
             self.fleet.down()
             return struck[0]
         # Nobody killed it: it refuses to begin while what it needs does not answer.
