@@ -2,13 +2,16 @@
 
 import asyncio
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
 import yaml
+from temporalio.envconfig import ClientConfigProfile
 
 from deploy.kubernetes.rules import FILE, prometheus_rule
 from deploy.local import binaries
@@ -47,12 +50,13 @@ def pods(objects: Objects) -> list[dict[str, Any]]:
     return [one(objects, kind)["spec"]["template"]["spec"] for kind in ("Deployment", "Job")]
 
 
-def config_of(objects: Objects, tmp_path: Path) -> Config:
+def config_of(objects: Objects, tmp_path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Config:
     """Return the configuration the pods get, checked as the worker checks it."""
     (texts,) = [thing["data"] for thing in objects if "mapek.yaml" in thing.get("data", {})]
     file = tmp_path / "mapek.yaml"
     file.write_text(texts["mapek.yaml"])
-    return load(file, state=tmp_path, environ={"MAPEK_POSTGRES_URL": "postgresql+psycopg://mapek@postgres/mapek"})
+    database = {"MAPEK_POSTGRES_URL": "postgresql+psycopg://mapek@postgres/mapek"}
+    return load(file, state=tmp_path, environ=database | dict(environ))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -110,11 +114,31 @@ def test_secrets_by_reference(built: dict[str, Objects], overlay: str, tmp_path:
     assert not [thing for thing in built[overlay] if thing["kind"] == "Secret"]
     config = config_of(built[overlay], tmp_path)
     pod = pods(built[overlay])[0]
-    (volume,) = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
+    (volume,) = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "secrets"]
     mounted = {f"/run/secrets/mapek/{item['path']}" for item in volume["items"]}
     named = (config.api.view_token_file, config.api.webhook_token_file, config.loops[0].execute.charter_api_key_file)
     assert {str(file) for file in named} == mounted
     assert config.orchestrator.mode == overlay
+
+
+def test_production_trusts_nobody_on_the_way(built: dict[str, Objects], tmp_path: Path) -> None:
+    """Worker and bootstrap show Temporal a certificate and encrypt what it keeps, with what a secret holds."""
+    for pod in pods(built["production"]):
+        (volume,) = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "temporal"]
+        (container,) = pod["containers"]
+        (mount,) = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "temporal"]
+        environ = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+        assert volume["secretName"] == "mapek-temporal"
+        # Owned by root and readable by its group: only with fsGroup is that the pod's own.
+        assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+        tls = ClientConfigProfile.load(disable_file=True, override_env_vars=environ).tls
+        assert tls is not None
+        given = (tls.client_cert, tls.client_private_key, tls.server_root_ca_cert)
+        assert given == tuple(Path(mount) / name for name in ("tls.crt", "tls.key", "ca.crt"))
+        own = {name: value for name, value in environ.items() if name.startswith("MAPEK_")}
+        config = config_of(built["production"], tmp_path, own)
+        assert config.temporal.encryption_key_file == Path(mount) / "encryption-keys"
+        assert {Path(value).parent for value in environ.values()} == {Path(mount)}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
