@@ -40,12 +40,18 @@ def deterministic(evidence: Evidence) -> Iterator[Violation]:
 
 
 def undone_if_tried(evidence: Evidence) -> Iterator[Violation]:
-    """I3: a remediation that does not keep its plan asks for the undo of every step it tried, heard or not."""
+    """I3: a remediation that does not keep its plan asks for the undo of every step it tried, heard or not.
+
+    One that was sent back need not ask again for what was undone before that.
+    """
+    undone: dict[str, set[int]] = defaultdict(set)
+    for run in evidence.remediations():
+        undone[run["input"]["plan_id"]] |= steps(run, "undo")
     for run in evidence.remediations():
         outcome = evidence.outcome(run["input"]["plan_id"])
         if run["status"] != "completed" or outcome is None or run["outcome"] not in TAKEN_BACK:
             continue
-        missing = steps(run, "apply") - steps(run, "undo")
+        missing = steps(run, "apply") - undone[run["input"]["plan_id"]]
         if missing:
             text = f"{run['workflow_id']} ended {run['outcome']} and left steps {sorted(missing)} it had tried"
             yield Violation("I3", text, evidence.seed, (summary(run),))
@@ -70,7 +76,7 @@ def never_blind(evidence: Evidence) -> Iterator[Violation]:
     for start, end in evidence.blind:
         for run in evidence.histories:
             within = [event for event in run["events"] if start < event["at"] < end]
-            for event in guesses(evidence, within):
+            for event in () if by_report(run) else guesses(evidence, within):
                 text = f"{run['workflow_id']} decided {event['at'] - start:.0f} s into blindness"
                 yield Violation("I7", text, evidence.seed, (event,))
             healthy = run["type"] == "MapekCycle" and run.get("outcome") == "healthy"
@@ -84,6 +90,13 @@ def guesses(evidence: Evidence, events: list[Row]) -> list[Row]:
     return [
         event for event in planned if any(guessed(evidence, brief["plan_id"]) for brief in event["result"]["plans"])
     ]
+
+
+def by_report(run: Row) -> bool:
+    """Tell whether a cycle saw only what Charter itself reports; its plan may be an older one, made of more."""
+    analyzed = [event for event in run["events"] if (event["event"], event.get("name")) == ("activity", "analyze")]
+    seen = [text for event in analyzed for text in event["result"].get("violations", ())]
+    return bool(seen) and all(text.partition(" ")[0] in REPORTED for text in seen)
 
 
 def guessed(evidence: Evidence, plan: str) -> bool:

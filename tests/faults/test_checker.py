@@ -169,6 +169,22 @@ def test_what_is_still_held_may_stand():
     assert check(held) == []
 
 
+def test_what_was_undone_before_a_reset_need_not_be_undone_again():
+    """A remediation that was sent back after its rollback finds its plan ended, and asks for nothing more."""
+    undo = {"at": AT + 60, "event": "activity", "name": "undo", "request": {"step": 0}}
+    first = {**remediation(events=(TRIED, undo), closed=AT + 80), "status": "terminated"}
+    again = {**remediation(started=AT + 80, events=(TRIED,)), "run_id": "s", "outcome": "rolled_back"}
+    assert check(replace(ROLLED_BACK, histories=(first, again))) == []
+
+
+@pytest.mark.parametrize(("seen", "found"), [("member_health 0 < 1", 0), ("failure_rate 0.4 > 0.2", 1)])
+def test_what_charter_reports_may_be_planned_for_again_while_blind(seen, found):
+    """The plan is the one that was made while more could be seen; what is seen now is what counts."""
+    analyzed = {"at": AT - 21, "event": "activity", "name": "analyze", "result": {"violations": [f"{seen} on gateway"]}}
+    cycle = {**remediation(events=(analyzed, BLIND_DECISION)), "type": "MapekCycle", "outcome": "planned"}
+    assert len(check(replace(GOOD, blind=((AT - 60, AT),), histories=(*GOOD.histories, cycle)))) == found
+
+
 def test_a_quarantine_excuses_what_stands():
     """A rollback that failed is escalated on record."""
     knobs = ({"knob": "admission", "quarantined": 1},)

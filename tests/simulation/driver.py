@@ -28,6 +28,8 @@ IDLE_UPKEEP = 40
 RESTING_UPKEEP, PEACEFUL_UPKEEP = 4, 10
 """The same while a remediation rests, and where there is never anything to look after."""
 
+ALERTED, ALERTED_HARSH = 0.03, 0.2
+"""Share of the periods in which an alert comes, at any moment, and when violations are hunted for."""
 GAP, SHORT_GAP = 2500.0, 60.0
 """Mean seconds of peace between incidents, and when violations are hunted for."""
 
@@ -64,6 +66,7 @@ class Driver:
         self.weather = Weather(self.random, HARSH if harsh else CLIMATES)
         self.guarded = temper is Temper.PEACEFUL or (not harsh and seed % 2 == 0)
         self.world = World(seed, self.weather, SETTINGS if self.guarded else UNGUARDED)
+        self.alerted = ALERTED_HARSH if harsh else ALERTED
         self.troubled = temper is not Temper.PEACEFUL
         self.tally = Tally()
         self.alerts: list[dict[str, float]] = []
@@ -103,14 +106,14 @@ class Driver:
             await self.idle_period()
             return
         self.wake()
+        if self.troubled and self.quiet_since is None and self.random.random() < self.alerted:
+            asyncio.get_running_loop().call_later(self.random.uniform(0.0, PERIOD), self.alert)
         self.begin_cycle("")
         self.scrape()
         await asyncio.sleep(SCRAPE)
         self.scrape()
         if self.number % (2 if self.troubled else PEACEFUL_UPKEEP) == 0 or self.quiet_since is not None:
             self.begin("MapekUpkeep", f"mapek-upkeep:charter-{self.number}", UpkeepRequest(loop="charter"))
-        if self.troubled and self.random.random() < 0.03:
-            self.alert()
         await asyncio.sleep(PERIOD - SCRAPE)
 
     async def idle_period(self) -> None:
