@@ -255,7 +255,10 @@ async def verifiers(fleet: Fleet) -> AsyncIterator[None]:
 
 
 async def monitors(fleet: Fleet, seconds: float) -> list[float]:
-    """Return how many seconds each Monitor of so long a time took from being scheduled to its end."""
+    """Return how many seconds each Monitor of so long a time took from being scheduled to its end.
+
+    Where none ended, there was one that took the whole time.
+    """
     since = time.time()
     await asyncio.sleep(seconds)
     query = 'WorkflowType="MapekCycle" AND ExecutionStatus="Completed"'
@@ -264,7 +267,7 @@ async def monitors(fleet: Fleet, seconds: float) -> list[float]:
         if run.start_time.timestamp() >= since:
             handle = fleet.client.get_workflow_handle(run.id, run_id=run.run_id)
             found.append(monitored(await handle.fetch_history()))
-    return found
+    return found or [seconds]
 
 
 def monitored(history: WorkflowHistory) -> float:
