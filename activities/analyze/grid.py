@@ -107,8 +107,9 @@ def _aligned(answers: Iterable[SampleSeries], label: str, timing: Timing) -> tup
 
 
 def _on_grid(points: Sequence[tuple[float, float]], timing: Timing) -> tuple[float | None, ...]:
-    if tuple(at for at, _ in points) == timing.instants:
-        return tuple(value for _, value in points)
+    instants, told = zip(*points, strict=True) if points else ((), ())
+    if instants == timing.instants:
+        return told
     values: list[float | None] = [None] * len(timing.instants)
     first = timing.instants[0]
     for at, value in points:

@@ -8,6 +8,7 @@ itself reports counts all the same, because it is independent evidence.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from activities.model.blindspot import BlindSpot
 from activities.model.rule import MetricRule
@@ -19,8 +20,7 @@ from activities.monitor.reports import doubted_committee, is_open, metric_of, re
 from activities.monitor.view import Key, view_of
 
 
-@dataclass(frozen=True)
-class Track:
+class Track(NamedTuple):
     """One metric of one component over the grid.
 
     `values[i]` is the sample at instant i, None if there is none or it is not believed. `counted[i]` says that the
@@ -84,8 +84,7 @@ def hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, 
     return tuple(states)
 
 
-@dataclass(frozen=True)
-class Judgeable:
+class Judgeable(NamedTuple):
     """One (component, metric) with its believed values, its rule, and what is usual if the rule is adaptive."""
 
     key: Key

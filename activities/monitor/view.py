@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from activities.model.blindspot import BlindSpot
 from activities.model.series import Series
@@ -28,8 +29,7 @@ class View:
     blind_now: tuple[BlindSpot, ...]
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One (component, metric) over the grid, as told.
 
     `values[i]` is None without a sample at instant i. `odd` maps the instants that cannot be believed to a NaN or

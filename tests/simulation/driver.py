@@ -30,7 +30,7 @@ RESTING_UPKEEP, PEACEFUL_UPKEEP = 4, 10
 
 ALERTED, ALERTED_HARSH = 0.03, 0.2
 """Share of the periods in which an alert comes, at any moment, and when violations are hunted for."""
-GAP, SHORT_GAP = 2500.0, 60.0
+GAP, SHORT_GAP = 2800.0, 60.0
 """Mean seconds of peace between incidents, and when violations are hunted for."""
 
 
@@ -112,7 +112,7 @@ class Driver:
         self.scrape()
         await asyncio.sleep(SCRAPE)
         self.scrape()
-        if self.number % (2 if self.troubled else PEACEFUL_UPKEEP) == 0 or self.quiet_since is not None:
+        if self.number % (4 if self.troubled else PEACEFUL_UPKEEP) == 0 or self.quiet_since is not None:
             self.begin("MapekUpkeep", f"mapek-upkeep:charter-{self.number}", UpkeepRequest(loop="charter"))
         await asyncio.sleep(PERIOD - SCRAPE)
 

@@ -3,15 +3,18 @@
 Queries are rendered once, and a diagnosis that Analyze made is not made again by Plan from what it was stored as.
 """
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import partial
+from typing import Any
 from unittest import mock
 
 from activities import decision
 from activities.analyze import activity as analyze
 from activities.analyze.diagnose import diagnose
 from activities.analyze.settings import AnalyzeSettings
+from activities.clients.store import snapshots
 from activities.model.diagnosis import Diagnosis
 from activities.model.snapshot import AnalysisInput
 from activities.monitor import activity as monitor
@@ -22,6 +25,19 @@ RENDERED = (
     (analyze, ("rules_of", "values_queries", "coverage_detail_queries")),
 )
 """Pure functions whose arguments never change in a life, by the module that calls them."""
+
+
+def by_identity(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function remembering its results, by which object its first argument is: telling by value costs."""
+    known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    def remembering(first: Any, *others: Any) -> Any:
+        key = (id(first), *others)
+        if key not in known:
+            known[key] = (first, function(first, *others))
+        return known[key][1]
+
+    return remembering
 
 
 class Remembered:
@@ -41,8 +57,10 @@ class Remembered:
 def quick() -> Iterator[None]:
     """Let lives within the block be quick."""
     changes = [(module, name) for module, names in RENDERED for name in names]
-    remembered = {name: lru_cache(maxsize=8)(getattr(module, name)) for module, name in changes}
+    remembered = {name: by_identity(getattr(module, name)) for module, name in changes}
     patches = [mock.patch.object(module, name, remembered[name]) for module, name in changes]
+    # Snapshots are packed lightly: how small they are is nothing a life is about.
+    patches.append(mock.patch.object(snapshots.zlib, "compress", partial(zlib.compress, level=1)))
     diagnosed = Remembered()
     patches += [mock.patch.object(module, "diagnose", diagnosed) for module in (analyze, decision)]
     with coarse_ticks():

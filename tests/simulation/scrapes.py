@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
 from activities.clients.prometheus import timely
 from activities.model.errors import Unreachable, Unreadable
@@ -217,6 +218,13 @@ def within(rule: MetricRule, value: float) -> bool:
     return math.isfinite(value) and not rule.beyond(value, rule.leave)
 
 
+class Line(NamedTuple):
+    """Duck type of a `SampleSeries`, of which there are thousands an hour."""
+
+    labels: dict[str, str]
+    points: tuple[tuple[float, float], ...]
+
+
 def line(name: str, label: str, what: str, points: tuple[tuple[float, float], ...]) -> SampleSeries:
     """Return one series of a component as Prometheus answers it."""
-    return SampleSeries.model_construct(labels={COMPONENT: name, label: what}, points=points)
+    return cast(SampleSeries, Line({COMPONENT: name, label: what}, points))

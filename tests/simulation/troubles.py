@@ -9,7 +9,7 @@ from tests.simulation.people import People
 from tests.simulation.weather import CALM, Weather
 from tests.simulation.world import World
 
-LONGEST = 420.0
+LONGEST = 300.0
 """Seconds until somebody ends the faults by hand."""
 HOUR = 3600.0
 CLOCK_STEPS = (HOUR, -HOUR)
@@ -80,7 +80,7 @@ class Troubles:
         (kind,) = self.random.choices(list(OFTEN), list(OFTEN.values()))
         members = self.world.plant.committee.names
         places = SERVICES if kind in SERVICE_ONLY else members if kind in MEMBER_ONLY else (*SERVICES, *members)
-        lasts = self.random.choice((None, self.random.uniform(60.0, 300.0), self.random.uniform(200.0, LONGEST)))
+        lasts = self.random.choice((None, self.random.uniform(60.0, 200.0), self.random.uniform(150.0, LONGEST)))
         self.world.plant.inject(kind, self.random.choice(places), lasts)
         self.world.counts[f"fault {kind}"] += 1
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, delete, exists, or_, select
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select
 
 from activities.clients.store import audit, incidents, outcomes, remediations
 from activities.clients.store.engine import Database, upsert
@@ -170,11 +170,14 @@ def cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str)
         upsert(connection, knobs, key, values)
 
 
+_GUARDED = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0, knobs.c.released_at > 0)
+_KNOBS = select(knobs).where(knobs.c.charter == bindparam("charter"), _GUARDED).order_by(knobs.c.knob)
+_STORMS = select(storms.c.body).where(storms.c.charter == bindparam("charter")).order_by(storms.c.loop)
+
+
 def _state(connection: Connection, charter: str, now: float) -> GuardState:
-    guarded = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0, knobs.c.released_at > 0)
-    query = select(knobs).where(knobs.c.charter == charter, guarded).order_by(knobs.c.knob)
-    found = tuple(KnobGuard(**row) for row in connection.execute(query).mappings())
-    bodies = connection.scalars(select(storms.c.body).where(storms.c.charter == charter).order_by(storms.c.loop))
+    found = tuple(KnobGuard(**row) for row in connection.execute(_KNOBS, {"charter": charter}).mappings())
+    bodies = connection.scalars(_STORMS, {"charter": charter})
     return GuardState(
         knobs=found,
         incidents=incidents.still_open(connection, charter),

@@ -1,19 +1,25 @@
 """Incidents and the rungs of their ladders, as statements inside a transaction of the guards."""
 
-from sqlalchemy import Connection, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from activities.clients.store.schema import incidents, rungs
 from activities.model.incident import Closed, Incident, Rung, incident_id
 
+_OPEN = (
+    select(incidents)
+    .where(incidents.c.charter == bindparam("charter"), incidents.c.closed_at.is_(None))
+    .order_by(incidents.c.onset, incidents.c.knob)
+)
+_TRIED = (
+    select(rungs.c.rung, rungs.c.plan_id, rungs.c.cause, rungs.c.component, rungs.c.ending)
+    .where(rungs.c.incident_id == bindparam("incident"))
+    .order_by(rungs.c.rung, rungs.c.plan_id)
+)
+
 
 def still_open(connection: Connection, charter: str) -> tuple[Incident, ...]:
     """Return the open incidents of a Charter, the oldest first."""
-    query = (
-        select(incidents)
-        .where(incidents.c.charter == charter, incidents.c.closed_at.is_(None))
-        .order_by(incidents.c.onset, incidents.c.knob)
-    )
-    rows = connection.execute(query).mappings().all()
+    rows = connection.execute(_OPEN, {"charter": charter}).mappings().all()
     return tuple(Incident(**row, rungs=_rungs(connection, row["incident_id"])) for row in rows)
 
 
@@ -97,9 +103,4 @@ def _incident(connection: Connection, found: str) -> Incident:
 
 
 def _rungs(connection: Connection, incident: str) -> tuple[Rung, ...]:
-    query = (
-        select(rungs.c.rung, rungs.c.plan_id, rungs.c.cause, rungs.c.component, rungs.c.ending)
-        .where(rungs.c.incident_id == incident)
-        .order_by(rungs.c.rung, rungs.c.plan_id)
-    )
-    return tuple(Rung(**row) for row in connection.execute(query).mappings())
+    return tuple(Rung(**row) for row in connection.execute(_TRIED, {"incident": incident}).mappings())

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select
+from sqlalchemy import Connection, and_, exists, insert, or_, select
 
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import audit, decisions, effects, outcomes, plans
@@ -13,6 +13,11 @@ from activities.model.plan import Plan
 
 ATTEMPT = "attempt"
 """The audit's kind of a call that changes Charter."""
+_ENDED = exists().where(outcomes.c.plan_id == plans.c.plan_id)
+_TRIED = exists().where(audit.c.plan_id == plans.c.plan_id, audit.c.kind == ATTEMPT)
+_DONE = exists().where(effects.c.plan_id == plans.c.plan_id, effects.c.direction == Direction.DO)
+_BEGUN_ONLY = and_(~_ENDED, or_(_TRIED, _DONE))
+
 UNSETTLED_LIMIT = 100
 """Plans listed at most."""
 
@@ -73,12 +78,10 @@ class Plans:
         Those tried that have no outcome, and those with one that had not heard of a step which Charter shows as done:
         `shown` holds (plan id, step) of what it shows. What no remediation holds among them was left half applied.
         """
-        tried = exists().where(audit.c.plan_id == plans.c.plan_id, audit.c.kind == ATTEMPT)
-        done = exists().where(effects.c.plan_id == plans.c.plan_id, effects.c.direction == Direction.DO)
 
         def work(connection: Connection) -> Sequence[str]:
             late = {plan_id for plan_id, _ in set(shown) - _heard(connection, shown)}
-            unanswered = or_(and_(~_ended(), or_(tried, done)), and_(_ended(), plans.c.plan_id.in_(late)))
+            unanswered = or_(_BEGUN_ONLY, and_(_ENDED, plans.c.plan_id.in_(late)))
             query = select(plans.c.body).where(plans.c.charter == charter, unanswered).order_by(plans.c.at)
             return connection.scalars(query).all()
 
@@ -86,17 +89,13 @@ class Plans:
 
     async def unsettled(self, loop: str) -> tuple[Plan, ...]:
         """Return the newest 100 plans of the loop that have no outcome, whether begun or not, the newest first."""
-        query = select(plans.c.body).where(plans.c.loop == loop, ~_ended())
+        query = select(plans.c.body).where(plans.c.loop == loop, ~_ENDED)
         query = query.order_by(plans.c.at.desc()).limit(UNSETTLED_LIMIT)
         return _plans(await self._database.read(lambda c: c.scalars(query).all()))
 
 
 def _plans(bodies: Sequence[str]) -> tuple[Plan, ...]:
     return tuple(Plan.model_validate_json(body) for body in bodies)
-
-
-def _ended() -> ColumnElement[bool]:
-    return exists().where(outcomes.c.plan_id == plans.c.plan_id)
 
 
 def _heard(connection: Connection, shown: Collection[tuple[str, int]]) -> set[tuple[str, int]]:

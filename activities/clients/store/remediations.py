@@ -1,6 +1,6 @@
 """The remediations that began, as statements inside a transaction of the guards."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from activities.clients.store.engine import upsert
 from activities.clients.store.schema import effects, remediations
@@ -12,14 +12,17 @@ DAY = 86400.0
 """Seconds the guards look back: their longest window."""
 
 
+_LATELY = (
+    select(remediations.c.body)
+    .where(remediations.c.charter == bindparam("charter"), remediations.c.began > bindparam("since"))
+    .order_by(remediations.c.began, remediations.c.plan_id)
+)
+
+
 def lately(connection: Connection, charter: str, now: float) -> tuple[PastRemediation, ...]:
     """Return the remediations of a Charter that began within the last day before `now`, the oldest first."""
-    query = (
-        select(remediations.c.body)
-        .where(remediations.c.charter == charter, remediations.c.began > now - DAY)
-        .order_by(remediations.c.began, remediations.c.plan_id)
-    )
-    return tuple(PastRemediation.model_validate_json(body) for body in connection.scalars(query))
+    bodies = connection.scalars(_LATELY, {"charter": charter, "since": now - DAY})
+    return tuple(PastRemediation.model_validate_json(body) for body in bodies)
 
 
 def begin(connection: Connection, charter: str, past: PastRemediation) -> None:
