@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults.conftest import CAUGHT
 from tests.faults.mutants.guards import GUARDS, GuardMutant
 from tests.faults.test_guard_mutants import copy, ran
 
@@ -10,9 +11,10 @@ PLAYED = tuple(one for one in GUARDS if one.scenario)
 
 
 @pytest.mark.parametrize("guard", PLAYED, ids=lambda guard: guard.mutant.name)
-def test_a_life_without_it_goes_wrong(copy, guard: GuardMutant):
+def test_a_life_without_it_goes_wrong(copy, guard: GuardMutant, record_property):
     """Without the guard the loop does what it must not do."""
     guard.mutant.apply(copy)
     found = ran(copy, "-m", "tests.simulation.scenarios", guard.scenario)
     assert found.returncode == 1, found.stdout + found.stderr[-2000:]
     assert found.stdout.startswith(f"{guard.scenario}: ")
+    record_property(CAUGHT, f"life {found.stdout.splitlines()[0]}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import CAUGHT
 from tests.faults.mutants.guards import GUARDS, GuardMutant
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,9 +43,10 @@ def test_every_mutant_still_fits(copy, guard: GuardMutant):
 
 
 @pytest.mark.parametrize("guard", TESTED, ids=lambda guard: guard.mutant.name)
-def test_the_tests_notice(copy, guard: GuardMutant):
+def test_the_tests_notice(copy, guard: GuardMutant, record_property):
     """Without the guard its cases fail: when a plan is chosen, prepared and sent."""
     guard.mutant.apply(copy)
     cases = (CASES, "-k", guard.case) if guard.case else (QUORUM,)
     found = ran(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *cases)
     assert found.returncode == 1, found.stdout[-2000:] + found.stderr[-2000:]
+    record_property(CAUGHT, f"{found.stdout.count('FAILED ')} tests of {Path(cases[0].partition('::')[0]).name}")

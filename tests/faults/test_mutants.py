@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import CAUGHT
 from tests.faults.mutants.table import MUTANTS, Mutant
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,12 +35,14 @@ def copy(tmp_path):
 
 
 @pytest.mark.parametrize("mutant", CHOSEN, ids=lambda mutant: mutant.name)
-def test_every_mutant_is_caught(copy, mutant: Mutant):
+def test_every_mutant_is_caught(copy, mutant: Mutant, record_property):
     """A broken promise shows as a broken invariant, one of those it is about."""
     mutant.apply(copy)
     found = hunted(copy, LIVES)
     broken = {line.partition(":")[0] for line in found.stdout.splitlines()}
     assert broken & set(mutant.invariants), found.stdout + found.stderr[-2000:]
+    seed = found.stdout.rpartition("(seed ")[2].partition(")")[0]
+    record_property(CAUGHT, f"{', '.join(sorted(broken & set(mutant.invariants)))} in seed {seed}")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
