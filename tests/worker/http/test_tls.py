@@ -21,6 +21,8 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Make a certificate that signs itself, with its key."""
     made, key = folder / f"{name}.pem", folder / f"{name}.key"
     wanted = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-nodes"]
+    # A certificate that may sign others is no server's for some libraries.
+    wanted += ["-addext", "basicConstraints=critical,CA:FALSE"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", str(key), "-out", str(made), *wanted]
     subprocess.run(command, check=True, capture_output=True)
     return made, key
