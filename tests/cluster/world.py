@@ -1,5 +1,6 @@
-"""A Temporal cluster and the store on PostgreSQL, with two workers on it, as a test sees and kills them."""
+"""A Temporal cluster and the store on PostgreSQL, two workers on it that encrypt, as a test sees and kills them."""
 
+import base64
 import os
 import sys
 import time
@@ -11,7 +12,6 @@ from pathlib import Path
 import httpx
 import yaml
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.clients.store.store import Store, open_store
 from deploy.local import process
@@ -23,6 +23,7 @@ from deploy.local.stack import StackOptions, running_stack
 from tests.end_to_end.conftest import BRISK
 from tests.end_to_end.waiting import wait_until
 from tests.end_to_end.world import World
+from worker.encryption import converter
 
 NAMESPACE = "mapek"
 READY = 60.0
@@ -86,12 +87,15 @@ async def clustered(binaries: Mapping[str, Path], folder: Path) -> AsyncIterator
     began = time.time()
     async with running_cluster(binaries, folder) as cluster:
         os.environ["MAPEK_POSTGRES_URL"] = cluster.store_url
+        keys = folder / "encryption-keys"
+        keys.write_text(f"cluster {base64.b64encode(os.urandom(32)).decode()}\n")
         temporal = {"address": cluster.address, "namespace": NAMESPACE, "ui_url": "http://127.0.0.1:8233"}
+        temporal["encryption_key_file"] = str(keys)
         settings = merge(BRISK, {"temporal": temporal, "knowledge": {"database": "postgres"}})
         options = StackOptions(state=folder / "state", profile="demo", settings=settings, say=lambda _: None)
         ports = Ports()
         try:
-            async with running_stack(options) as stack, connected(cluster) as (client, store):
+            async with running_stack(options) as stack, connected(cluster, keys) as (client, store):
                 second = second_worker(stack.state.config_file, folder, ports.take(8101))
                 async with httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0) as charter:
                     world = World(stack, client, charter, store)
@@ -107,9 +111,9 @@ async def clustered(binaries: Mapping[str, Path], folder: Path) -> AsyncIterator
 
 
 @asynccontextmanager
-async def connected(cluster: Cluster) -> AsyncIterator[tuple[Client, Store]]:
-    """Connections to Temporal and to the store."""
-    client = await Client.connect(cluster.address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
+async def connected(cluster: Cluster, keys: Path) -> AsyncIterator[tuple[Client, Store]]:
+    """Connections to Temporal, which holds nothing readable, and to the store."""
+    client = await Client.connect(cluster.address, namespace=NAMESPACE, data_converter=converter(keys))
     store = await open_store(cluster.store_url)
     try:
         yield client, store

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Container
 from datetime import datetime
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 
 Rows = tuple[dict[str, Any], ...]
 
@@ -42,7 +42,7 @@ async def histories(client: Client, query: str, known: Container[str] = ()) -> A
         if found.run_id in known:
             continue
         handle = client.get_workflow_handle(found.id, run_id=found.run_id)
-        history = (await handle.fetch_history()).to_json_dict()["events"]
+        history = (await readable(client, await handle.fetch_history())).to_json_dict()["events"]
         running = found.status is WorkflowExecutionStatus.RUNNING
         yield {
             "workflow_id": found.id,
@@ -55,6 +55,22 @@ async def histories(client: Client, query: str, known: Container[str] = ()) -> A
             "outcome": str(found.search_attributes.get("MapekOutcome", [""])[0]),
             "events": events(history),
         }
+
+
+async def readable(client: Client, history: WorkflowHistory) -> WorkflowHistory:
+    """Return the history with its requests and results decrypted, where the client has keys."""
+    codec = client.data_converter.payload_codec
+    for event in history.events if codec else ():
+        for payloads in (
+            event.workflow_execution_started_event_attributes.input,
+            event.activity_task_scheduled_event_attributes.input,
+            event.activity_task_completed_event_attributes.result,
+        ):
+            if payloads.payloads:
+                decoded = await codec.decode(payloads.payloads)
+                del payloads.payloads[:]
+                payloads.payloads.extend(decoded)
+    return history
 
 
 ENDED = {
