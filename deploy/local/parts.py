@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from deploy.local.fetch import WEB
 from deploy.local.layout import Layout
 from deploy.local.ports import LOOPBACK
+from deploy.local.render import prometheus_lookback
 from deploy.local.state import State
 
 _ASK = 2.0  # seconds for one question
@@ -106,6 +107,7 @@ def _prometheus(plan: Blueprint) -> Part:
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={urlsplit(url).netloc}",
+        f"--query.lookback-delta={prometheus_lookback(plan.layout)}",
     )
     return _http_part("prometheus", argv, f"{url}/-/ready", plan)
 

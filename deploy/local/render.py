@@ -19,6 +19,7 @@ _WINDOW = re.compile(r"\[\d+s\]")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _LONGEST_SCRAPE = 10.0  # seconds
+_LOOKBACK = 20  # scrapes: Prometheus's five minutes at the real 15 s
 
 
 def write_configs(layout: Layout, state: State) -> None:
@@ -54,6 +55,15 @@ def prometheus_config(layout: Layout, state: State) -> str:
     for alertmanager in config["alerting"]["alertmanagers"]:
         _aim(alertmanager, layout.addresses.alertmanager)
     return _dump(config)
+
+
+def prometheus_lookback(layout: Layout) -> str:
+    """How far back Prometheus looks for a series' newest sample: as many scrapes as usual.
+
+    With a scrape a second its five minutes would be 300 samples to read for each instant of a range.
+    """
+    interval = layout.setting("monitor.scrape_interval")
+    return "5m" if interval is None else _prometheus_duration(_LOOKBACK * _seconds(interval))
 
 
 def alertmanager_config(layout: Layout) -> str:
