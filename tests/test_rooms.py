@@ -27,6 +27,7 @@ MAY_IMPORT = {
     },
     "activities.parts": {"activities.model", "activities.clients", "activities.settings"},
     "activities.heartbeat": set(),
+    "activities.sharing": set(),
     "activities.upkeep": {"activities.model", *(f"activities.{phase}" for phase in PHASES if phase != "execute")},
     "workflows": {"activities"},
     "worker": {"activities", "workflows"},
@@ -44,6 +45,7 @@ EDGE = {
     "activities.notify",
     "activities.parts",
     "activities.heartbeat",
+    "activities.sharing",
     "activities.decision",
     "activities.settings",
 }

@@ -5,6 +5,7 @@ import asyncio
 from temporalio import activity
 
 from activities.analyze.activity import gather
+from activities.analyze.grid import timing_of
 from activities.execute.activity import steps_known
 from activities.execute.verify.sampling import samples_of
 from activities.execute.verify.verification import (
@@ -18,7 +19,12 @@ from activities.execute.verify.verification import (
 )
 from activities.heartbeat import heartbeating
 from activities.model.remediation import Verified, VerifyRequest
-from activities.parts import Parts
+from activities.model.snapshot import AnalysisInput
+from activities.parts import LoopParts, Parts
+from activities.sharing import Sharing
+
+AT_ONCE = 2
+"""Readings at a time. They keep the processor busy: a hundred together would hold up Monitor, and have the time."""
 
 
 class VerifyActivities:
@@ -26,6 +32,7 @@ class VerifyActivities:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.readings = Sharing[AnalysisInput](AT_ONCE)
 
     @activity.defn(name="verify")
     async def verify(self, request: VerifyRequest) -> Verified:
@@ -48,7 +55,7 @@ class VerifyActivities:
                 await asyncio.sleep((next_instant(rule, request.since, now) or now) - now)
             while True:
                 now = self.parts.clock()
-                source = await gather(loop, now)
+                source = await self.reading(loop, now)
                 rule = grounded(plan.verification, samples_of(source, baseline_instants(rule, request.since)))
                 samples = samples_of(source, instants(rule, request.since, now))
                 following = next_instant(rule, request.since, now)
@@ -59,3 +66,8 @@ class VerifyActivities:
             if request.rollback:
                 return verified_undo(judged, samples)
             return verified(judged, samples, loop.settings.execute.rollback_enabled)
+
+    async def reading(self, loop: LoopParts, at: float) -> AnalysisInput:
+        """Return the range data up to `at` (unix seconds); a loop's verifications on one grid read it together."""
+        end = timing_of(at, loop.settings.monitor, loop.settings.analyze).instants[-1]
+        return await self.readings.of((loop.settings.name, end), lambda: gather(loop, at))
