@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from tests.faults.endings import late
 from tests.faults.evidence import Done, Evidence, Row, Violation
 
 
@@ -57,8 +58,13 @@ def fenced(evidence: Evidence) -> Iterator[Violation]:
 
 
 def above_quorum(evidence: Evidence) -> Iterator[Violation]:
-    """quorum: what we do to healthy members leaves at least quorum + 1 of them; a dead one may always be restarted."""
-    ours = {one.row["key"] for one in evidence.done if one.direction == "do"}
+    """quorum: what we do to healthy members leaves at least quorum + 1 of them; a dead one may always be restarted.
+
+    What lingered on its way until after its remediation had refused it and ended is not counted: only Charter itself
+    could still refuse that.
+    """
+    in_time = [one for one in evidence.done if one.direction == "do" and not late(evidence, one.plan)]
+    ours = {one.row["key"] for one in in_time}
     for change in evidence.committee:
         if change["key"] in ours and left(change) < needed(change):
             text = f"{change['kind']} {change['body']} left {left(change)} healthy members of {needed(change)} needed"

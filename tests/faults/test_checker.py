@@ -163,6 +163,15 @@ def test_a_dead_member_may_be_restarted_below_quorum():
     assert check(replace(GOOD, committee=(restart("validator-1"),))) == []
 
 
+@pytest.mark.parametrize(("recorded", "found"), [(AT - 5, 0), (AT + 5, 1)])
+def test_a_restart_that_came_after_its_end_is_charters_to_refuse(recorded, found):
+    """A worker that stood still sends what its remediation has given up: no guard of ours is asked any more."""
+    late = {"kind": "RESTART_SERVICE", "policy_id": None}
+    run = replace(GOOD, ledger=(entry(**late),), outcomes=(outcome("stale", at=recorded),), histories=())
+    shown = replace(run, committee=(restart("validator-2"),))
+    assert len([v for v in check(shown) if v.invariant == "quorum"]) == found
+
+
 def test_what_is_still_held_may_stand():
     """An applied plan whose remediation runs is not yet anybody's fault."""
     held = replace(GOOD, outcomes=(), audit=(sent(),), histories=(remediation(closed=None),))

@@ -92,6 +92,6 @@ MUTANTS = (
         "activities/model/plan.py",
         'return f"mapek-fix:{self.charter}:{self.knob}"',
         'return f"mapek-fix:{self.charter}:{self.cause}-{self.component}"',
-        ("I6",),
+        ("I6", "I8"),
     ),
 )
