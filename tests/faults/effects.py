@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.faults.endings import late
+from tests.faults.endings import endings_told
 from tests.faults.evidence import Done, Evidence, Row, Violation
 
 
@@ -63,8 +63,11 @@ def above_quorum(evidence: Evidence) -> Iterator[Violation]:
     What lingered on its way until after its remediation had refused it and ended is not counted: only Charter itself
     could still refuse that.
     """
-    in_time = [one for one in evidence.done if one.direction == "do" and not late(evidence, one.plan)]
-    ours = {one.row["key"] for one in in_time}
+    ours = {
+        one.row["key"]
+        for one in evidence.done
+        if one.direction == "do" and not any(at < one.row["at"] for at in endings_told(evidence, one.plan))
+    }
     for change in evidence.committee:
         if change["key"] in ours and left(change) < needed(change):
             text = f"{change['kind']} {change['body']} left {left(change)} healthy members of {needed(change)} needed"

@@ -111,7 +111,12 @@ def late(evidence: Evidence, plan: str) -> bool:
 
 
 def recorded_at(evidence: Evidence, plan: str) -> float | None:
-    """Return when the plan's outcome was recorded, by the server's clock if a history tells; None if it was not."""
+    """Return when the plan's outcome was last recorded; None if it was not."""
+    return None if evidence.outcome(plan) is None else max(endings_told(evidence, plan))
+
+
+def endings_told(evidence: Evidence, plan: str) -> list[float]:
+    """Return when remediations of the plan recorded how it ended, by the server's clock if a history tells."""
     outcome = evidence.outcome(plan)
     told = [
         event["at"]
@@ -119,14 +124,13 @@ def recorded_at(evidence: Evidence, plan: str) -> float | None:
         for event in run["events"]
         if run["input"]["plan_id"] == plan and (event["event"], event.get("name")) == ("activity", "record")
     ]
-    return None if outcome is None else max(told, default=float(outcome["at"]))
+    return told or ([] if outcome is None else [float(outcome["at"])])
 
 
 def quarantined(evidence: Evidence, plan: str) -> bool:
     """Tell whether a quarantine of the plan's knob is on record since the plan was applied."""
-    knob, first = evidence.plan(plan).get("knob"), evidence.of_plan(plan, "do")[0].row["at"]
+    knob = evidence.plan(plan).get("knob")
     held = any(row["knob"] == knob and row["quarantined"] for row in evidence.knobs)
-    return held or any(
-        row["knob"] == knob and row["at"] >= first and "quarantine" in row["kind"] + row["text"]
-        for row in evidence.audit
-    )
+    # By their order: the times are those of workers, whose clocks may be wrong.
+    since = dropwhile(lambda row: (row["plan_id"], row["kind"]) != (plan, "attempt"), evidence.audit)
+    return held or any(row["knob"] == knob and "quarantine" in row["kind"] + row["text"] for row in since)

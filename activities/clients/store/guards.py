@@ -82,7 +82,7 @@ class Guards:
 
         The onset of an open incident stands; the same plan is one rung, however often this is called. A plan that
         ended before without applying anything (stale, say) starts afresh: that ending, which the caller has `known`
-        from its beginning, is withdrawn. Raises: Untimely (another ending stands, so the caller comes too late).
+        from its beginning, is withdrawn. Raises: Superseded (another ending stands, so the caller comes too late).
         """
 
         def work(connection: Connection) -> Incident:

@@ -8,7 +8,7 @@ from activities.clients.store.schema import outcome_actions, outcomes
 from activities.model.action import ActionType
 from activities.model.audit import AuditEntry
 from activities.model.diagnosis import Cause
-from activities.model.errors import Untimely
+from activities.model.errors import Superseded
 from activities.model.experience import Counted, Experience, summed
 from activities.model.outcome import Outcome
 
@@ -93,11 +93,11 @@ def add(connection: Connection, outcome: Outcome, keep: int, recheck_at: float |
 def withdraw(connection: Connection, plan_id: str, known: Outcome | None) -> None:
     """Take back the outcome of a plan that applied nothing: it is tried again, and only then there is an outcome.
 
-    Raises: Untimely (not `known` is what stands: whoever asks was held up until the plan had ended without it).
+    Raises: Superseded (not `known` is what stands: whoever asks was held up until the plan had ended without it).
     """
     standing = find(connection, plan_id)
     if standing != known:
-        raise Untimely(f"plan {plan_id} has ended meanwhile")
+        raise Superseded(f"plan {plan_id} has ended meanwhile")
     if standing is not None and standing.seconds is None:
         connection.execute(delete(outcome_actions).where(outcome_actions.c.plan_id == plan_id))
         connection.execute(delete(outcomes).where(outcomes.c.plan_id == plan_id))

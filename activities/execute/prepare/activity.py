@@ -40,7 +40,7 @@ class PrepareActivities:
         Raises:
             NotFound: no such plan.
             StoreUnavailable, Unreachable, Overloaded: nothing was changed; a retry may help.
-            Untimely: the plan ended while this attempt was held up.
+            Superseded: the plan ended while this attempt was held up.
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)

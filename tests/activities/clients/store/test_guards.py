@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from activities.clients.store.store import Store
-from activities.model.errors import Untimely
+from activities.model.errors import Superseded
 from activities.model.guards import GuardState
 from activities.model.incident import incident_id
 from activities.model.mode import Mode, ModeName
@@ -137,7 +137,7 @@ async def test_who_was_held_up_takes_nothing_back(store: Store):
     await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), None)
     failed = outcome(A, ending="failed", seconds=None)
     await store.finish(Ending(outcome=failed))
-    with pytest.raises(Untimely):
+    with pytest.raises(Superseded):
         await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), None)
     assert await store.outcomes.of_plan(A) == failed
     [incident] = (await store.guards.state("charter", 0.0)).incidents
