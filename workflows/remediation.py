@@ -111,7 +111,7 @@ class Remediation:
         """Check the plan against the worker's own rules and the present. Return how it ended if it may not go on."""
         self.prepared = await workflow.execute_activity_method(
             PrepareActivities.prepare,
-            PrepareRequest(plan_id=self.request.plan_id, answer=self.answer),
+            PrepareRequest(plan_id=self.request.plan_id, answer=self.answer, run=workflow.info().run_id),
             summary=f"is plan {self.request.plan_id} still right?",
             **options.PREPARE,
         )
@@ -238,7 +238,9 @@ class Remediation:
         """Write the outcome into Knowledge, exactly once, before the knob rests."""
         handle = workflow.start_activity_method(
             KnowledgeActivities.record,
-            ending.model_copy(update={"plan_id": self.request.plan_id, "answer": self.answer}),
+            ending.model_copy(
+                update={"plan_id": self.request.plan_id, "answer": self.answer, "run": workflow.info().run_id}
+            ),
             summary=f"{ending.ending}: {ending.headline}"[:180],
             **options.RECORD,
         )

@@ -93,4 +93,5 @@ def outcome_of(plan: Plan, request: RecordRequest, now: float) -> Outcome:
         at=now,
         seconds=request.seconds,
         headline=request.headline,
+        run=request.run,
     )

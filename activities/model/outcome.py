@@ -42,7 +42,8 @@ class Outcome(Noun):
     `ending` is the remediation's `MapekOutcome` (a verdict, or rolled_back, rejected, ...). `before` and `after` are
     numbers of violated (component, metric) pairs. `value` is 1, 0.5 or 0, None where it does not count for learning.
     `seconds` is apply to verdict, None if nothing was applied. `rechecks` counts later looks at it; `relapsed_at` (unix
-    seconds) is when one of them found the trouble back, None as long as none did.
+    seconds) is when one of them found the trouble back, None as long as none did. `run` is the id of the run that
+    recorded it, empty in old ones.
     """
 
     plan_id: str
@@ -62,6 +63,7 @@ class Outcome(Noun):
     headline: str = ""
     rechecks: int = 0
     relapsed_at: float | None = None
+    run: str = ""
 
 
 class Ending(Noun):

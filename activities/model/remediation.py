@@ -38,11 +38,15 @@ class Approval(Noun):
 
 
 class PrepareRequest(Noun):
-    """`answer`: the person's yes, so the need of approval is met. `leftover`: look what was left half done."""
+    """`answer`: the person's yes, so the need of approval is met. `leftover`: look what was left half done.
+
+    `run` is the id of the workflow's run that asks.
+    """
 
     plan_id: str
     answer: Approval | None = None
     leftover: bool = False
+    run: str = ""
 
 
 class Step(Noun):
@@ -148,7 +152,7 @@ class RecordRequest(Noun):
     """How the remediation ended, to be recorded exactly once per plan.
 
     `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
-    what could not be undone, empty if nothing; then the knob is quarantined.
+    what could not be undone, empty if nothing; then the knob is quarantined. `run` is the id of the workflow's run.
     """
 
     plan_id: str
@@ -160,6 +164,7 @@ class RecordRequest(Noun):
     seconds: float | None = None
     undo_failed: str = ""
     answer: Approval | None = None
+    run: str = ""
 
 
 class Recorded(Noun):

@@ -12,7 +12,6 @@ from activities.model.decision import Block
 from activities.model.guards import GuardState, KnobGuard
 from activities.model.incident import Closed, Incident, Rung
 from activities.model.mode import Mode
-from activities.model.outcome import Outcome
 from activities.model.past import PastRemediation
 from activities.model.storm import Storm
 
@@ -75,18 +74,16 @@ class Guards:
         """Return the knob's open incident, opened with `onset` if there is none; the onset of an open one stands."""
         return await self._database.write(lambda c: incidents.opened(c, charter, knob, (onset, now)))
 
-    async def start_rung(
-        self, charter: str, knob: str, times: tuple[float, float], rung: Rung, known: Outcome | None
-    ) -> Incident:
+    async def start_rung(self, charter: str, knob: str, times: tuple[float, float], rung: Rung, run: str) -> Incident:
         """Note that a plan starts and return the knob's incident; `times` are (onset, now), used if one is opened.
 
         The onset of an open incident stands; the same plan is one rung, however often this is called. A plan that
-        ended before without applying anything (stale, say) starts afresh: that ending, which the caller has `known`
-        from its beginning, is withdrawn. Raises: Superseded (another ending stands, so the caller comes too late).
+        ended before without applying anything (stale, say) starts afresh: that ending is withdrawn. `run` is the id of
+        the workflow's run that starts it. Raises: Superseded (that run has ended, so its caller comes too late).
         """
 
         def work(connection: Connection) -> Incident:
-            outcomes.withdraw(connection, rung.plan_id, known)
+            outcomes.withdraw(connection, rung.plan_id, run)
             return incidents.start_rung(connection, charter, knob, times, rung)
 
         return await self._database.write(work)
