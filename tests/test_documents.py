@@ -19,7 +19,6 @@ EXECUTED = {
     "make run": "tests/deploy/local/test_stack.py",
     ".venv/bin/python -m deploy.local run --keep": "tests/deploy/local/test_stack.py",
     "make cluster": "tests/cluster",
-    "make load": ".ci/run",
     "make help": "tests/test_documents.py",
     "make reference": "tests/deploy/reference/test_reference.py",
     "touch .mapek/kill-switch": "tests/end_to_end/test_runbook.py",
@@ -29,7 +28,7 @@ EXECUTED = {
 }
 """Which file executes what; verbs of `mapek` and calls of the simulator: tests/end_to_end/test_runbook.py."""
 
-MEASURES = ("make bench", "make load-alerts", "make demo-seeds", "make simulate")
+MEASURES = ("make bench", "make load", "make load-alerts", "make demo-seeds", "make simulate")
 """They give the figures the documents quote, take long, and are run by hand; that they are targets is checked."""
 
 NEEDS_AN_ENGINE = ("docker ", "kubectl ")
