@@ -101,12 +101,12 @@ async def gather(loop: LoopParts, at: float) -> AnalysisInput:
 
 def looking(loop: LoopParts, clock: Callable[[], float]) -> Looking:
     """Return what gathers when it is first asked, and then has it: whoever waits for silent remotes waits once."""
-    seen: list[AnalysisInput] = []
+    had: list[AnalysisInput] = []
 
     async def look() -> AnalysisInput:
-        if not seen:
-            seen.append(await gather(loop, clock()))
-        return seen[0]
+        if not had:
+            had.append(await gather(loop, clock()))
+        return had[0]
 
     return look
 

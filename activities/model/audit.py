@@ -8,10 +8,9 @@ class AuditEntry(Noun):
 
     `kind` is attempt (a call that changes Charter, written before and after sending), approval, mode, quarantine,
     autonomy (a level rose or fell), config (settings were changed), ending, recheck (a success looked at later, with
-    what was seen), or one a person is to be told of: storm (entered and left), or, once for as
-    long as it holds a knob, frozen and foreign-writer. For an attempt
-    `phase` is before, after or refused (a final no), `status` the HTTP status (None before, and when no reply came),
-    `attempt` counts from 1, `worker` is the identity of the worker process.
+    what was seen), or one a person is to be told of: storm (entered and left), or, once for as long as it holds a knob,
+    frozen and foreign-writer. For an attempt `phase` is before, after or refused (a final no), `status` the HTTP status
+    (None before, and when no reply came), `attempt` counts from 1, `worker` is the identity of the worker process.
     """
 
     at: float

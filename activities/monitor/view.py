@@ -74,7 +74,7 @@ def _told(source: AnalysisInput) -> dict[Key, Line]:
 
 def _line(variants: Sequence[tuple[float | None, ...]]) -> Line:
     values = variants[0]
-    if len(variants) == 1 and None not in values and all(map(math.isfinite, values)):  # type: ignore[arg-type]
+    if len(variants) == 1 and None not in values and all(map(math.isfinite, values)):  # type: ignore[arg-type]  # no None
         return Line(values, {})
     odd: dict[int, float | None] = {
         i: value for i, value in enumerate(values) if value is not None and not math.isfinite(value)

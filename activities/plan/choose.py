@@ -11,7 +11,7 @@ from activities.plan.autonomy import RULE as AUTONOMY
 from activities.plan.context import PlanContext
 from activities.plan.freeze import frozen
 from activities.plan.selection import Option, options
-from activities.plan.storm import following, scene_of, weigh
+from activities.plan.storm import following, leading_of, scene_of, weigh
 
 
 def choose(context: PlanContext) -> Decision:
@@ -37,7 +37,7 @@ def storm_of(context: PlanContext) -> Storm | None:
     committee = context.analysis.committee
     if committee is None or _unseen(context):
         return standing.model_copy(update={"calm_since": None}) if standing else None
-    weight = weigh(scene_of(context.analysis, committee, context.diagnosis))
+    weight = weigh(scene_of(context.analysis, committee, context.diagnosis, leading_of(context.diagnosis)))
     return following(standing, weight, context.loop, context.at, context.settings.storm)
 
 

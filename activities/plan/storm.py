@@ -60,28 +60,14 @@ class Weight:
         )
 
 
-def scene_of(analysis: AnalysisInput, committee: Committee, diagnosis: Diagnosis) -> Scene:
-    """Return what is watched, what of it is wrong, and where the leading diagnosis is."""
-    return Scene(
-        components=frozenset(analysis.components),
-        members=frozenset(member.name for member in committee.members),
-        troubled=frozenset(violation.component for violation in diagnosis.violations),
-        blind=frozenset(spot.component for spot in diagnosis.blind),
-        leading=frozenset(leading_of(diagnosis)),
-        topology=analysis.topology,
-    )
-
-
-def scene_without_diagnosis(
-    source: AnalysisInput, committee: Committee, judged: Judged, leading: frozenset[str]
-) -> Scene:
-    """Return the same where nothing was diagnosed; `leading` are the components an earlier diagnosis explained."""
+def scene_of(source: AnalysisInput, committee: Committee, found: Diagnosis | Judged, leading: Iterable[str]) -> Scene:
+    """Return what is watched, what of it was found wrong, and the components the leading diagnosis explains."""
     return Scene(
         components=frozenset(source.components),
         members=frozenset(member.name for member in committee.members),
-        troubled=frozenset(violation.component for violation in judged.violations),
-        blind=frozenset(spot.component for spot in judged.blind),
-        leading=leading,
+        troubled=frozenset(violation.component for violation in found.violations),
+        blind=frozenset(spot.component for spot in found.blind),
+        leading=frozenset(leading),
         topology=source.topology,
     )
 
@@ -124,7 +110,7 @@ def watched_storm(standing: Storm, source: AnalysisInput, judged: Judged, settin
     """
     if source.committee is None or any(spot.component in REMOTES for spot in judged.blind):
         return standing.model_copy(update={"calm_since": None})
-    scene = scene_without_diagnosis(source, source.committee, judged, frozenset())
+    scene = scene_of(source, source.committee, judged, leading=())
     return following(standing, weigh(scene), standing.loop, source.at, settings)
 
 

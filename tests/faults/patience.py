@@ -58,38 +58,38 @@ def bounded(call: Asking) -> None:
 
 
 class _Bounded(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002 - the SDK's name
         bounded(input)
         return await super().start_workflow(input)
 
-    async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:  # noqa: A002
+    async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:  # noqa: A002 - the SDK's name
         bounded(input)
         return await super().describe_workflow(input)
 
-    async def cancel_workflow(self, input: CancelWorkflowInput) -> None:  # noqa: A002
+    async def cancel_workflow(self, input: CancelWorkflowInput) -> None:  # noqa: A002 - the SDK's name
         bounded(input)
         await super().cancel_workflow(input)
 
-    async def terminate_workflow(self, input: TerminateWorkflowInput) -> None:  # noqa: A002
+    async def terminate_workflow(self, input: TerminateWorkflowInput) -> None:  # noqa: A002 - the SDK's name
         bounded(input)
         await super().terminate_workflow(input)
 
-    async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002 - the SDK's name
         bounded(input)
         await super().signal_workflow(input)
 
-    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002
+    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002 - the SDK's name
         bounded(input)
         return super().list_workflows(input)
 
     def fetch_workflow_history_events(
         self,
-        input: FetchWorkflowHistoryEventsInput,  # noqa: A002
+        input: FetchWorkflowHistoryEventsInput,  # noqa: A002 - the SDK's name
     ) -> WorkflowHistoryEventAsyncIterator:
         bounded(input)
         return super().fetch_workflow_history_events(input)
 
-    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002 - the SDK's name
         bounded(input)
         return await super().start_workflow_update(input)
 

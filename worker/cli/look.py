@@ -128,11 +128,7 @@ async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
         "knobs": [knob.model_dump(mode="json") for knob in guards.knobs],
         "learned": list(insights(experience, loop.knowledge)),
         "storm": storm.model_dump(mode="json") if storm else None,
-        "held": [
-            {"rule": row.kind, "knob": row.knob, "at": row.at, "why": row.text}
-            for row in told
-            if _holds(row, guards, loop)
-        ],
+        "held": [_held(row) for row in told if _holds(row, guards, loop)],
     }
 
 

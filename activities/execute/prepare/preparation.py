@@ -29,7 +29,7 @@ from activities.plan.knobs import generation_of
 from activities.plan.rates import careful
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.settings import PlanSettings
-from activities.plan.storm import following, scene_without_diagnosis, weigh
+from activities.plan.storm import following, scene_of, weigh
 
 LATE = 3600.0
 """Seconds a plan may be older than an approval may take: what held up its worker so long changed the world too."""
@@ -156,8 +156,8 @@ def storm_now(
     standing = guards.storm(plan.loop)
     if source.committee is None:
         return standing
-    leading = frozenset(plan.leading or (plan.component, *(c for c, _ in plan.verification.targets)))
-    scene = scene_without_diagnosis(source, source.committee, judged, leading)
+    leading = plan.leading or (plan.component, *(c for c, _ in plan.verification.targets))
+    scene = scene_of(source, source.committee, judged, leading)
     return following(standing, weigh(scene), plan.loop, source.at, settings)
 
 

@@ -68,6 +68,7 @@ class VerifyActivities:
             return verified(judged, samples, loop.settings.execute.rollback_enabled)
 
     async def reading(self, loop: LoopParts, at: float) -> AnalysisInput:
-        """Return the range data up to `at` (unix seconds); a loop's verifications on one grid read it together."""
+        """Return the range data up to `at` (unix seconds) or later; verifications on one grid share it."""
         end = timing_of(at, loop.settings.monitor, loop.settings.analyze).instants[-1]
-        return await self.readings.of((loop.settings.name, end), lambda: gather(loop, at))
+        # As of its turn, which may come seconds later: what is asked about has to be the present by then.
+        return await self.readings.of((loop.settings.name, end), lambda: gather(loop, self.parts.clock()))
