@@ -125,6 +125,15 @@ class AtStore(Step):
     after: str = ""
     passes: bool = False
 
+    @asynccontextmanager
+    async def held(self, world: World) -> AsyncIterator[None]:
+        """Keep `after` up at Charter if it has to write: it must not have written when the store is locked."""
+        if self.passes:
+            await world.behave("hang-then-execute", "/api/v1/policies", delay=1.0)
+        yield
+        if self.passes:
+            await world.behave("normal")
+
     async def killed_in(self, world: World, since: float) -> Place:
         """Lock the store, let `after` write if it has to, and kill the worker where it waits for the lock."""
         await Step(self.after, self.workflow, self.after).reached(world, since)
