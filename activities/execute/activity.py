@@ -11,9 +11,9 @@ from activities.execute.calls import do_call, undo_call
 from activities.execute.readback import Readback, State, read_back
 from activities.execute.steps import Steps, steps_of
 from activities.heartbeat import heartbeating
-from activities.model.action import COMMITTEE, Inverse, Route
+from activities.model.action import COMMITTEE, Action, Inverse, Route
 from activities.model.base import clipped
-from activities.model.charter import ChangeCall, Changed
+from activities.model.charter import ChangeCall, Changed, Committee
 from activities.model.effect import Direction, Effect
 from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Stale, Superseded
 from activities.model.mode import in_force
@@ -90,9 +90,8 @@ class ExecuteActivities:
         committee = await loop.charter.committee()
         if committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
-        unsafe = None if plan.requested_by else costs_quorum(action, committee, loop.settings.plan)
-        if unsafe:
-            raise Stale(f"quorum: {unsafe}")
+        if not plan.requested_by:
+            self.keep_quorum(plan, action, committee)
         if action.inverse is not Inverse.SCALE_BACK:
             return
         before = Effect(
@@ -104,6 +103,11 @@ class ExecuteActivities:
             previous={"replicas": committee.replicas},
         )
         await self.store.plans.put_effect(before)
+
+    def keep_quorum(self, plan: Plan, action: Action, committee: Committee) -> None:
+        """Refuse what could cost the committee its majority as it is now. Raises: Stale."""
+        if unsafe := costs_quorum(action, committee, self.parts.loop(plan.loop).settings.plan):
+            raise Stale(f"quorum: {unsafe}")
 
     async def done_before(self, attempts: Attempts, call: ChangeCall, *, late: bool = False) -> Effect | None:
         """Return the effect of an earlier attempt whose reply was lost; None if it was not done."""
@@ -131,7 +135,7 @@ class ExecuteActivities:
 
     @activity.defn(name="undo")
     async def undo(self, request: UndoRequest) -> Undone:
-        """Undo one step if it was done. What somebody else changed since is not touched: then `failed` says so.
+        """Undo one step if it was done. `failed` says why it stays: somebody else changed it since, or the quorum.
 
         Raises:
             Ambiguous, Unreachable, Overloaded, InFlight, StoreUnavailable: another attempt reads back and tries again.
@@ -187,7 +191,15 @@ class ExecuteActivities:
         call = undo_call(plan, done, fences[0] if fences else left, self.timeout(plan))
         if call is None:
             return None
-        return await self.done_before(attempts, call) or await self.keep(attempts, await attempts.change(call))
+        before = await self.done_before(attempts, call)
+        if before:
+            return before
+        action = plan.actions[done.step]
+        if action.inverse is Inverse.SCALE_BACK:
+            # A member too many costs less than a majority that is gone: it stays until a person has looked.
+            back = action.model_copy(update={"parameters": call.body})
+            self.keep_quorum(plan, back, await self.parts.loop(plan.loop).charter.committee())
+        return await self.keep(attempts, await attempts.change(call))
 
     def attempts(self, plan: Plan, step: int, direction: Direction) -> Attempts:
         """Return the audited attempts at a step."""

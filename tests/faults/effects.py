@@ -58,7 +58,7 @@ def fenced(evidence: Evidence) -> Iterator[Violation]:
 
 
 def above_quorum(evidence: Evidence) -> Iterator[Violation]:
-    """quorum: what we do to healthy members leaves at least quorum + 1 of them; a dead one may always be restarted.
+    """quorum: what we do and undo to healthy members leaves quorum + 1 of them; a dead one may always be restarted.
 
     What lingered on its way until after its remediation had refused it and ended is not counted: only Charter itself
     could still refuse that.
@@ -66,7 +66,7 @@ def above_quorum(evidence: Evidence) -> Iterator[Violation]:
     ours = {
         one.row["key"]
         for one in evidence.done
-        if one.direction == "do" and not any(at < one.row["at"] for at in endings_told(evidence, one.plan))
+        if not any(at < one.row["at"] for at in endings_told(evidence, one.plan))
     }
     for change in evidence.committee:
         if change["key"] in ours and left(change) < needed(change):
@@ -80,9 +80,8 @@ def left(change: Row) -> float:
     healthy = sum(members.values())
     if change["kind"] == "RESTART_SERVICE" and members.get(change["body"].get("member")):
         return healthy - 1
-    if change["kind"] == "SCALE_DOWN":
-        return healthy - (len(members) - change["body"]["replicas"])
-    return float("inf")
+    taken = len(members) - change["body"].get("replicas", len(members))
+    return healthy - taken if taken > 0 else float("inf")
 
 
 def needed(change: Row) -> int:

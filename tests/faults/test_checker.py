@@ -80,6 +80,13 @@ def restart(member):
     return {"at": AT, "key": f"{PLAN}-0-do", "kind": "RESTART_SERVICE", "body": {"member": member}, "before": before}
 
 
+def scaled_back():
+    """Charter's state before a member of ours is taken away again: two of six are dead."""
+    members = [{"name": f"validator-{n}", "healthy": n > 2} for n in range(1, 7)]
+    before = {"replicas": 6, "members": members}
+    return {"at": AT + 60, "key": f"{PLAN}-0-undo", "kind": "SCALE_UP", "body": {"replicas": 5}, "before": before}
+
+
 BLIND_DECISION = {"at": AT - 20, "event": "activity", "name": "plan", "result": {"plans": [{"plan_id": PLAN}]}}
 TRIED = {"at": AT, "event": "activity_failed", "name": "apply", "request": {"step": 0}}
 OVERTAKEN = {"at": AT, "event": "activity_cancelled", "name": "undo", "request": {"step": 0}}
@@ -97,6 +104,7 @@ BROKEN = {
     "stale": ("fence", replace(GOOD, plans=(plan(generation=6),))),
     "undone over another's change": ("fence", replace(ROLLED_BACK, ledger=(entry(), entry(0, "undo", 9)))),
     "below quorum + 1": ("quorum", replace(GOOD, committee=(restart("validator-2"),))),
+    "undone below quorum + 1": ("quorum", replace(ROLLED_BACK, committee=(scaled_back(),))),
     "half undone": ("I3", replace(GOOD, outcomes=(outcome("rolled_back"),))),
     "undone though fixed": ("I3", replace(ROLLED_BACK, outcomes=(outcome(),))),
     "belongs to nobody": ("I4", replace(GOOD, outcomes=(), audit=(sent(),))),

@@ -58,3 +58,29 @@ def test_a_late_change_is_undone_before_the_rest_is_over():
     with quick():
         first, second, *_ = run(undone_while_it_rests())
     assert second == first.replace("-do", "-undo")
+
+
+async def held_while_members_are_dead():
+    """Terminate a remediation that has added a member, let two die, and return what was done and what is held."""
+    driver = Driver(0)
+    driver.troubles.present = True
+    world = driver.world
+    driver.scrape()
+    world.plant.inject(FaultKind.FEW_VALIDATORS, "gateway")
+    while not world.plant.ledger:
+        await driver.period()
+    for name in ("validator-2", "validator-3"):
+        world.plant.inject(FaultKind.DEAD_NODE, name)
+    for held in driver.people.remediations():
+        world.engine.terminate(held.workflow_id)
+    for _ in range(4):
+        await driver.period()
+    keys = [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
+    return keys, [run.attributes["MapekPhase"] for run in driver.people.remediations()]
+
+
+def test_a_rollback_that_would_cost_the_quorum_is_left_to_a_person():
+    """A member too many stays, and its knob is held, while taking it away would leave less than quorum + 1."""
+    with quick():
+        keys, phases = run(held_while_members_are_dead())
+    assert (len(keys), phases) == (1, ["quarantined"])
