@@ -8,7 +8,7 @@ that it only ends the cool-down.
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.execute.activity import ExecuteActivities
@@ -18,44 +18,35 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.outcome import Consequence, Verdict
     from activities.model.remediation import (
         ApplyRequest,
-        Approval,
-        Prepared,
         PrepareRequest,
         Recorded,
         RecordRequest,
         ReleaseRequest,
         RemediationRequest,
         RemediationResult,
-        Resume,
         UndoRequest,
         Verified,
         VerifyRequest,
-        Yield,
     )
     from workflows import names, options
     from workflows.attributes import updates
     from workflows.endings import ENDINGS, after_rollback, ended, reason_of, type_of
+    from workflows.people import People
     from workflows.shield import settled, stopping
 
 
 @workflow.defn(name="Remediation")
-class Remediation:
+class Remediation(People):
     """The execution of one plan on one knob."""
 
     @workflow.init
     def __init__(self, request: RemediationRequest) -> None:
         """Handlers may run before `run`: the state they touch is made here."""
-        self.request = request
-        self.prepared = Prepared(headline="not prepared yet")
+        super().__init__(request)
         self.undo: list[int] = []
         self.applied: list[str] = []
         self.rolled_back: list[str] = []
         self.applied_at: float | None = None
-        self.awaiting_approval = False
-        self.answer: Approval | None = None
-        self.yielded: Yield | None = None
-        self.undo_failed = False
-        self.released: Resume | None = None
 
     @workflow.run
     async def run(self, request: RemediationRequest) -> RemediationResult:
@@ -80,14 +71,15 @@ class Remediation:
         if refused:
             return refused
         fault = await self.apply_steps()
-        if stopping() or (fault and (self.prepared.transactional or not self.applied)):
+        if stopping() or (fault and not await self.may_stay(fault)):
             return await self.roll_back(fault or ended("stopped", "stopped by a person"))
         verified = await self.verify()
         if stopping():
             return await self.roll_back(ended("stopped", "stopped by a person"))
         if verified.consequence is Consequence.ROLL_BACK:
             return await self.roll_back(ended("rolled_back", verified.headline), verified)
-        return self.concluded(ended(verified.verdict.value, verified.headline), verified)
+        headline = f"{verified.headline}; {fault.headline}" if fault else verified.headline
+        return self.concluded(ended(verified.verdict.value, headline), verified)
 
     async def make_ready(self) -> RecordRequest | None:
         """Settle, observe again, ask a person if need be. Return how it ended if the plan may not be applied."""
@@ -173,6 +165,18 @@ class Remediation:
             generation, self.applied_at = done.generation, workflow.time()
             self.applied.append(step.text)
         return None
+
+    async def may_stay(self, fault: RecordRequest) -> bool:
+        """Tell whether the steps before a failed one may stay to be judged: never while it may stand itself."""
+        if self.prepared.transactional or not self.applied:
+            return False
+        if not workflow.patched("undo-what-failed"):
+            return True
+        failed = self.undo.pop()
+        stands = await self.undo_step(failed, fault.headline)
+        if stands:
+            self.undo.append(failed)
+        return not stands and not stopping()
 
     async def verify(self) -> Verified:
         """Judge the effect by samples taken after it. A verification that cannot be made is inconclusive."""
@@ -286,34 +290,3 @@ class Remediation:
         workflow.upsert_search_attributes(
             updates({names.PHASE: phase, names.OUTCOME: outcome, names.BLOCKED: self.prepared.blocked_by})
         )
-
-    @workflow.update(description="approve or reject the plan that waits: {plan, approve, who, why}")
-    def decide(self, approval: Approval) -> str:
-        """Take a person's decision."""
-        self.answer = approval
-        return f"plan {approval.plan} {'approved' if approval.approve else 'rejected'} by {approval.who}"
-
-    @decide.validator
-    def check_decision(self, approval: Approval) -> None:
-        """Refuse a decision nobody asked for, on another plan, or by nobody; a refusal leaves no trace in history."""
-        if not self.awaiting_approval or self.answer or self.yielded:
-            raise ApplicationError("this plan is not waiting for a decision")
-        if approval.plan != self.request.plan_id:
-            raise ApplicationError(f"the plan that waits is {self.request.plan_id}, not {approval.plan}")
-        if not approval.who.strip():
-            raise ApplicationError("a decision needs a name: who")
-        asked = self.prepared.requested_by.strip().casefold()
-        if approval.approve and asked and approval.who.strip().casefold() == asked:
-            raise ApplicationError(f"{approval.who} asked for this plan: somebody else has to approve it")
-
-    @workflow.signal(name="yield", description="give way while waiting for approval: {plan, ending, why}")
-    def give_way(self, request: Yield) -> None:
-        """Give way, if it is this plan that is meant and it still waits."""
-        if self.awaiting_approval and not self.answer and request.plan == self.request.plan_id:
-            self.yielded = request
-
-    @workflow.signal(description="release a quarantined knob: {who, why}")
-    def resume(self, request: Resume | None = None) -> None:
-        """Release the quarantine; before a rollback has failed there is none that anybody could have looked at."""
-        if self.undo_failed:
-            self.released = request or Resume(who="somebody", why="no reason given")

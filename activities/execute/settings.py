@@ -11,8 +11,9 @@ from activities.model.base import Settings
 class ExecutionMode(StrEnum):
     """What happens when a step fails.
 
-    `transactional`: the steps done before it are undone in reverse order. `best_effort`: they stay if verification
-    finds them good, and the rest of the plan is left out.
+    `transactional`: it and the steps done before it are undone in reverse order. `best_effort`: it alone is undone, the
+    rest of the plan is left out, and what was done before stays if verification finds it good. If it may still stand
+    after that, all is undone.
     """
 
     TRANSACTIONAL = "transactional"

@@ -1,6 +1,7 @@
 """A Temporal server on PostgreSQL on loopback, with several shards: the files of production, their ports ours.
 
-For rehearsals: the server and the database can be killed and started again one by one.
+It speaks TLS and wants an API key. For rehearsals: the server and the database can be killed and started again one by
+one.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 
 from deploy.local import process
 from deploy.local.errors import PartFailed
@@ -21,10 +22,20 @@ from deploy.local.process import Child, ending, report
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SHARDS = 4
+_SERVICES = ("internal-frontend", "frontend", "history", "matching", "worker")
 _DATABASES = ("temporal", "temporal_visibility", "mapek")
 _SCHEMA = 60.0  # seconds for both schemas
 _READY = 60.0  # seconds until it serves
 _POLL = 0.1
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What keeps strangers out: the frontend's certificate, and where the keys are published that sign API keys."""
+
+    certificate: Path
+    key: Path
+    jwks_url: str
 
 
 @dataclass
@@ -35,6 +46,7 @@ class Cluster:
     binaries: Mapping[str, Path]
     logs: Path
     port: int
+    guard: Guard
     child: Child | None = None
 
     @property
@@ -68,8 +80,9 @@ class Cluster:
         Raises:
             PartFailed: it ended, or did not serve within a minute.
         """
-        where = ("--root", str(_ROOT / "deploy"), "--config", "temporal", "--env", "production", "--allow-no-auth")
-        argv = [str(self.binaries["temporal-server"]), *where, "start"]
+        where = ("--root", str(_ROOT / "deploy"), "--config", "temporal", "--env", "production")
+        services = (word for service in _SERVICES for word in ("--service", service))
+        argv = [str(self.binaries["temporal-server"]), *where, "start", *services]
         log = self.logs / "temporal-server.log"
         self.child = await process.start("temporal-server", argv, log, self._environment(), _ROOT)
         try:
@@ -88,7 +101,7 @@ class Cluster:
 
     async def _serves(self) -> bool:
         try:
-            client = await Client.connect(self.address)
+            client = await Client.connect(self.address, tls=TLSConfig(self.guard.certificate.read_bytes()))
             return await client.service_client.check_health()
         except (RPCError, RuntimeError):
             return False
@@ -105,11 +118,14 @@ class Cluster:
             "TEMPORAL_SQL_USER": USER,
             "TEMPORAL_PORT": str(self.port),
             "TEMPORAL_SHARDS": str(_SHARDS),
+            "TEMPORAL_JWKS_URL": self.guard.jwks_url,
+            "TEMPORAL_TLS_CERT": str(self.guard.certificate),
+            "TEMPORAL_TLS_KEY": str(self.guard.key),
         }
 
 
 @contextlib.asynccontextmanager
-async def running_cluster(binaries: Mapping[str, Path], logs: Path) -> AsyncIterator[Cluster]:
+async def running_cluster(binaries: Mapping[str, Path], logs: Path, guard: Guard) -> AsyncIterator[Cluster]:
     """Both servers for the length of a block; their data go with it.
 
     Raises:
@@ -117,7 +133,7 @@ async def running_cluster(binaries: Mapping[str, Path], logs: Path) -> AsyncIter
     """
     async with running_postgres(binaries["postgres"]) as postgres:
         ports = Ports()
-        cluster = Cluster(postgres, binaries, logs, ports.take(17233))
+        cluster = Cluster(postgres, binaries, logs, ports.take(17233), guard)
         try:
             await cluster.make()
             await cluster.start()

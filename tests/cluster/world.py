@@ -1,31 +1,39 @@
-"""A Temporal cluster and the store on PostgreSQL, two workers on it that encrypt, as a test sees and kills them."""
+"""A Temporal cluster and the store on PostgreSQL, as a test sees and kills them.
+
+The two workers encrypt, speak TLS, and show an API key that may write in their namespace and no more.
+"""
 
 import base64
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
 from temporalio.client import Client
+from temporalio.service import TLSConfig
 
 from activities.clients.store.store import Store, open_store
 from deploy.local import process
-from deploy.local.cluster import Cluster, running_cluster
+from deploy.local.cluster import Cluster, Guard, running_cluster
 from deploy.local.layout import merge
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.process import Child
 from deploy.local.stack import StackOptions, running_stack
+from tests.cluster.issuer import Issuer, publishing
 from tests.end_to_end.conftest import BRISK
 from tests.end_to_end.waiting import wait_until
 from tests.end_to_end.world import World
+from tests.worker.http.test_tls import certificate
 from worker.encryption import converter
 
 NAMESPACE = "mapek"
+KEYS = "encryption-keys"
 READY = 60.0
 """Seconds a worker may take to be ready."""
 
@@ -67,6 +75,7 @@ class Clustered:
     world: World
     cluster: Cluster
     second: Second
+    issuer: Issuer
     began: float
 
     @property
@@ -84,36 +93,73 @@ class Clustered:
 @asynccontextmanager
 async def clustered(binaries: Mapping[str, Path], folder: Path) -> AsyncIterator[Clustered]:
     """The cluster, prepared by `mapek bootstrap`, with two workers, for the length of a block."""
-    began = time.time()
-    async with running_cluster(binaries, folder) as cluster:
-        os.environ["MAPEK_POSTGRES_URL"] = cluster.store_url
-        keys = folder / "encryption-keys"
-        keys.write_text(f"cluster {base64.b64encode(os.urandom(32)).decode()}\n")
-        temporal = {"address": cluster.address, "namespace": NAMESPACE, "ui_url": "http://127.0.0.1:8233"}
-        temporal["encryption_key_file"] = str(keys)
-        settings = merge(BRISK, {"temporal": temporal, "knowledge": {"database": "postgres"}})
-        options = StackOptions(state=folder / "state", profile="demo", settings=settings, say=lambda _: None)
-        ports = Ports()
-        try:
-            async with running_stack(options) as stack, connected(cluster, keys) as (client, store):
-                second = second_worker(stack.state.config_file, folder, ports.take(8101))
-                async with httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0) as charter:
-                    world = World(stack, client, charter, store)
-                    try:
-                        await second.start()
-                        await world.rest()
-                        yield Clustered(world, cluster, second, began)
-                    finally:
-                        await second.kill()
-        finally:
-            ports.close()
-            del os.environ["MAPEK_POSTGRES_URL"]
+    began, issuer = time.time(), Issuer("issuer")
+    with publishing(issuer, folder / "published") as jwks_url, closing(Ports()) as ports:
+        guard = Guard(*certificate(folder, "frontend"), jwks_url)
+        async with running_cluster(binaries, folder, guard) as cluster:
+            settings = settings_for(cluster, folder)
+            with variables(MAPEK_POSTGRES_URL=cluster.store_url, TEMPORAL_TLS_SERVER_CA_CERT_PATH=guard.certificate):
+                with variables(TEMPORAL_API_KEY=issuer.token(f"{NAMESPACE}:admin")):
+                    await bootstrap(settings, folder)
+                key = issuer.token(f"{NAMESPACE}:write")
+                options = StackOptions(state=folder / "state", profile="demo", settings=settings, say=lambda _: None)
+                with variables(TEMPORAL_API_KEY=key):
+                    async with running_stack(options) as stack, connected(cluster, folder, key) as (client, store):
+                        second = second_worker(stack.state.config_file, folder, ports.take(8101))
+                        charter_url = stack.addresses.charter
+                        async with httpx.AsyncClient(base_url=charter_url, trust_env=False, timeout=5.0) as charter:
+                            world = World(stack, client, charter, store)
+                            try:
+                                await second.start()
+                                await world.rest()
+                                yield Clustered(world, cluster, second, issuer, began)
+                            finally:
+                                await second.kill()
+
+
+def settings_for(cluster: Cluster, folder: Path) -> dict[str, Any]:
+    """Return what the loop is told, besides its usual brisk timings; the keys of its encryption are made."""
+    keys = folder / KEYS
+    keys.write_text(f"cluster {base64.b64encode(os.urandom(32)).decode()}\n")
+    temporal = {"address": cluster.address, "namespace": NAMESPACE, "ui_url": "http://127.0.0.1:8233"}
+    temporal["encryption_key_file"] = str(keys)
+    return merge(BRISK, {"temporal": temporal, "knowledge": {"database": "postgres"}})
+
+
+@contextmanager
+def variables(**values: object) -> Iterator[None]:
+    """Set environment variables for the length of a block, for whatever is started in it."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({name: str(value) for name, value in values.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+async def bootstrap(settings: Mapping[str, Any], folder: Path) -> None:
+    """Make the namespace and what is in it, as whoever may."""
+    config, log = folder / "first.yaml", folder / "bootstrap-first.log"
+    config.write_text(yaml.safe_dump(dict(settings)))
+    code = await process.run(
+        [sys.executable, "-m", "worker.cli.main", "--config", str(config), "bootstrap"], log, READY
+    )
+    assert code == 0, process.tail(log)
 
 
 @asynccontextmanager
-async def connected(cluster: Cluster, keys: Path) -> AsyncIterator[tuple[Client, Store]]:
+async def connected(cluster: Cluster, folder: Path, key: str) -> AsyncIterator[tuple[Client, Store]]:
     """Connections to Temporal, which holds nothing readable, and to the store."""
-    client = await Client.connect(cluster.address, namespace=NAMESPACE, data_converter=converter(keys))
+    client = await Client.connect(
+        cluster.address,
+        namespace=NAMESPACE,
+        tls=TLSConfig(cluster.guard.certificate.read_bytes()),
+        api_key=key,
+        data_converter=converter(folder / KEYS),
+    )
     store = await open_store(cluster.store_url)
     try:
         yield client, store

@@ -174,10 +174,13 @@ async def checked(run: Soak, running: Fleet, gathering: Gathering) -> None:
                 await answered(running, one, approve=False)
         await asyncio.sleep(1.0)
     await asyncio.sleep(max(0.0, quiet + 2 * PERIOD + GRACE + 1.0 - time.time()))
+    # What is due by now is judged, and a cycle that began by now has a period to look before the histories are read.
+    ended = time.time()
+    await asyncio.sleep(PERIOD)
     await gathering.look()
     for site in running.sites:
         await running.store.guards.close_quiet(site.name, time.time())
-        for violation in check(await gathering.evidence(site, quiet, time.time())):
+        for violation in check(await gathering.evidence(site, quiet, ended)):
             tell(run, site.name, violation)
 
 

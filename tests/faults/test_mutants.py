@@ -19,9 +19,9 @@ LIVES = 30
 CHOSEN = MUTANTS if os.environ.get("MAPEK_MUTANTS") == "all" else tuple(m for m in MUTANTS if m.name in FEW)
 
 
-def hunted(root: Path, lives: int) -> subprocess.CompletedProcess[str]:
+def hunted(root: Path, mutant: Mutant) -> subprocess.CompletedProcess[str]:
     """Return what a hunt in the tree under `root` came to."""
-    command = [sys.executable, "-m", "tests.simulation.hunt", "--lives", str(lives)]
+    command = [sys.executable, "-m", "tests.simulation.hunt", "--lives", str(LIVES), "--of", *mutant.invariants]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
@@ -38,7 +38,7 @@ def copy(tmp_path):
 def test_every_mutant_is_caught(copy, mutant: Mutant, record_property):
     """A broken promise shows as a broken invariant, one of those it is about."""
     mutant.apply(copy)
-    found = hunted(copy, LIVES)
+    found = hunted(copy, mutant)
     broken = {line.partition(":")[0] for line in found.stdout.splitlines()}
     assert broken & set(mutant.invariants), found.stdout + found.stderr[-2000:]
     seed = found.stdout.rpartition("(seed ")[2].partition(")")[0]

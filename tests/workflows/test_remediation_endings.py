@@ -38,7 +38,12 @@ TABLE = [
         "prepare, apply 0, apply 1, undo 1, undo 0, verify rollback, record",
         "rolling-back, done",
     ),
-    ("fixed-by-half", "prepare, apply 0, apply 1, verify, record", "verifying, done"),
+    ("fixed-by-the-first-step", "prepare, apply 0, apply 1, undo 1, verify, record", "verifying, done"),
+    (
+        "rolled_back-by-best-effort",
+        "prepare, apply 0, apply 1, undo 1, undo 1, undo 0, verify rollback, record",
+        "rolling-back, done",
+    ),
     ("failed", "prepare, record", "done"),
     ("failed-refused", "prepare, apply 0, undo 0, record", "rolling-back, done"),
     ("stale", "prepare, apply 0, undo 0, record", "rolling-back, done"),

@@ -1,0 +1,55 @@
+"""Who shows which API key: a worker's writes, an operator's may only look, and everybody else is kept out."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local import process
+from tests.cluster.issuer import Issuer
+from tests.cluster.world import NAMESPACE, Clustered, variables
+
+LOOKING = ("cycles",)
+ACTING = ("run", "charter")
+KEPT_OUT = 3
+
+
+async def mapek(run: Clustered, log: Path, key: str, *args: str) -> int | None:
+    """Run a command with an API key and return how it exits."""
+    config = str(run.world.stack.state.config_file)
+    with variables(TEMPORAL_API_KEY=key):
+        return await process.run([sys.executable, "-m", "worker.cli.main", "--config", config, *args], log, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "looking", "acting"),
+    [((f"{NAMESPACE}:write",), 0, 0), ((f"{NAMESPACE}:read",), 0, KEPT_OUT), (("other:admin",), KEPT_OUT, KEPT_OUT)],
+    ids=["writes", "reads", "elsewhere"],
+)
+async def test_what_a_key_allows(run: Clustered, tmp_path: Path, permissions, looking: int, acting: int) -> None:
+    """Who may write starts cycles, who may read only looks, and a key of another namespace is good for nothing."""
+    key = run.issuer.token(*permissions)
+    assert await mapek(run, tmp_path / "looking", key, *LOOKING) == looking
+    assert await mapek(run, tmp_path / "acting", key, *ACTING) == acting
+
+
+async def test_strangers_are_kept_out_and_told_why(run: Clustered, tmp_path: Path) -> None:
+    """Without a key, with one that has run out and with a forged one the command exits 3; no key is ever printed."""
+    permission = f"{NAMESPACE}:admin"
+    keys = ["", run.issuer.token(permission, seconds=-60.0), Issuer(run.issuer.name).token(permission)]
+    for number, key in enumerate(keys):
+        log = tmp_path / f"{number}"
+        assert await mapek(run, log, key, *LOOKING) == KEPT_OUT, log.read_text()
+        told = log.read_text()
+        assert "refuses the credential" in told
+        assert not key or key not in told
+
+
+async def test_no_log_holds_a_key(run: Clustered) -> None:
+    """Nothing of the stack, its workers or Temporal writes a token anywhere."""
+    folder = run.second.log.parent
+    token = re.compile(rb"eyJ[\w-]+\.eyJ[\w-]+\.")
+    written = [file for file in folder.rglob("*") if file.is_file() and file.suffix in {".log", ".yaml", ".json"}]
+    assert written
+    assert [file.name for file in written if token.search(file.read_bytes())] == []
