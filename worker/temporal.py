@@ -15,13 +15,14 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from activities.model.errors import Unreachable
+from activities.model.errors import MapekError, Unauthorized, Unreachable
 from worker.config_layers import temporal_profile
 from worker.config_sections import TemporalSettings
 from worker.encryption import converter
 
 WITHIN = 5.0
 """Seconds in which a server has to answer; a person is waiting."""
+_REFUSED = ("PermissionDenied", "Unauthenticated")
 
 
 async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = None) -> Client:
@@ -32,7 +33,8 @@ async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = Non
     `metrics`, which has to be read all the time.
 
     Raises:
-        Unreachable: no answer within 5 seconds.
+        Unreachable: no answer within 5 seconds, or no trust in the certificate that was shown.
+        Unauthorized: the API key is missing, forged or has run out.
         ConfigurationError: the keys of the encryption cannot be read.
     """
     options = temporal_profile(os.environ)
@@ -49,7 +51,15 @@ async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = Non
                 runtime=Runtime(telemetry=TelemetryConfig(logging=told, metrics=metrics)),
             )
     except (RuntimeError, TimeoutError, ValueError) as error:
-        raise Unreachable(
-            f"cannot reach Temporal at {settings.address}: is the stack running? "
-            "Start it with `make run`, or set TEMPORAL_ADDRESS"
-        ) from error
+        raise _mapped(str(error), settings.address) from error
+
+
+def _mapped(text: str, address: str) -> MapekError:
+    """Return our error for one of connecting, of which the SDK gives the text alone."""
+    if any(status in text for status in _REFUSED):
+        return Unauthorized(f"Temporal at {address} refuses the credential: check TEMPORAL_API_KEY or the profile")
+    if "certificate" in text.lower():
+        return Unreachable(f"no trust between us and Temporal at {address}: check TEMPORAL_TLS_* or the profile")
+    return Unreachable(
+        f"cannot reach Temporal at {address}: is the stack running? Start it with `make run`, or set TEMPORAL_ADDRESS"
+    )

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from activities.knowledge.posterior import DECAY, STRENGTH
+from activities.knowledge.posterior import STRENGTH
+from activities.model.experience import DECAY
 
 ACTIONS = 9
 SEEDS = 200

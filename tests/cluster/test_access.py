@@ -12,7 +12,7 @@ from tests.cluster.world import NAMESPACE, Clustered, variables
 
 LOOKING = ("cycles",)
 ACTING = ("run", "charter")
-KEPT_OUT = 3
+KEPT_OUT = 2
 
 
 async def mapek(run: Clustered, log: Path, key: str, *args: str) -> int | None:
@@ -35,7 +35,7 @@ async def test_what_a_key_allows(run: Clustered, tmp_path: Path, permissions, lo
 
 
 async def test_strangers_are_kept_out_and_told_why(run: Clustered, tmp_path: Path) -> None:
-    """Without a key, with one that has run out and with a forged one the command exits 3; no key is ever printed."""
+    """Without a key, with one that has run out and with a forged one the command exits 2; no key is ever printed."""
     permission = f"{NAMESPACE}:admin"
     keys = ["", run.issuer.token(permission, seconds=-60.0), Issuer(run.issuer.name).token(permission)]
     for number, key in enumerate(keys):

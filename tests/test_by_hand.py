@@ -1,0 +1,30 @@
+"""What only a person starts (benchmarks, the soak, load) is in no other test, and must not rot."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from tests.bench import bandit
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for folder in ("bench", "faults", "load", "simulation", "worker")
+    for file in (ROOT / "tests" / folder).rglob("*.py")
+    # Locust patches the interpreter it is imported into.
+    if not file.name.startswith(("test_", "conftest", "locustfile"))
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_it_can_be_imported(name: str) -> None:
+    """Every name it takes from the product is there."""
+    importlib.import_module(name)
+
+
+def test_learning_costs_less_than_the_rule_it_replaced() -> None:
+    """With a tenth of the seeds too: regret at T = 300, and at T = 600 with a drift at half time."""
+    table = bandit.table(bandit.SEEDS // 10)
+    assert table["thompson"]["T300"] < table["original"]["T300"] / 2
+    assert table["thompson"]["T600_drift"] < table["original"]["T600_drift"]
