@@ -8,12 +8,14 @@ from temporalio import activity
 
 from activities.analyze.diagnose import diagnose
 from activities.analyze.grid import RangeReading, input_of, timing_of
+from activities.analyze.lessons import REMEMBERED, curves, lessons
 from activities.model.base import clipped
 from activities.model.blindspot import BlindSpot
 from activities.model.cycle import AnalyzeRequest, DiagnosisBrief
 from activities.model.diagnosis import Diagnosis
 from activities.model.errors import StoreUnavailable
 from activities.model.observation import SHOWN
+from activities.model.pattern import Curve
 from activities.model.sample import SampleSeries
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.activity import seen
@@ -22,6 +24,7 @@ from activities.monitor.queries import coverage_detail_queries, values_queries
 from activities.monitor.rules import rules_of
 from activities.monitor.sight import CHARTER, PROMETHEUS, REMOTES
 from activities.parts import LoopParts, Parts
+from activities.settings import LoopSettings
 
 PATTERNS_SHOWN = 4
 CAUSES_SHOWN = 3
@@ -39,13 +42,23 @@ class AnalyzeActivities:
     async def analyze(self, request: AnalyzeRequest) -> DiagnosisBrief:
         """Return what is behind the trouble at `request.at`; the series go to the store, never into history."""
         loop = self.parts.loop(request.loop)
-        source = await gather(loop, request.at)
+        source = (await gather(loop, request.at)).model_copy(update={"curves": await self.learned(loop.settings)})
         diagnosis = diagnose(source, loop.settings.analyze)
         try:
             digest = await self.parts.store.snapshots.put(source, "analysis", self.parts.clock())
         except StoreUnavailable as error:
             return brief(diagnosis, outcome="blocked", headline=f"blocked: store: {error}; {diagnosis.headline}")
         return brief(diagnosis.model_copy(update={"digest": digest}), outcome=ending(diagnosis))
+
+    async def learned(self, settings: LoopSettings) -> tuple[Curve, ...]:
+        """Return what the loop's outcomes say of patterns; nothing, so the constants, while they cannot be read."""
+        if not settings.knowledge.pattern_learning_enabled:
+            return ()
+        try:
+            outcomes = await self.parts.store.outcomes.recent(settings.name, REMEMBERED)
+        except StoreUnavailable:
+            return ()
+        return curves(tuple(lessons(outcomes)), settings.analyze.algorithms)
 
 
 async def over(

@@ -87,10 +87,13 @@ def confirmed(case: Case, guess: Guess) -> RootCause | None:
     supporting = [pattern for pattern in case.patterns if components & set(pattern.components)]
     if guess.share < LEAST or not held or not any(pattern.kind in PERSISTENT for pattern in supporting):
         return None
+    learned = any(pattern.prior is not None for pattern in supporting)
+    constants = max(pattern.confidence if pattern.prior is None else pattern.prior for pattern in supporting)
     return RootCause(
         cause=guess.cause,
         component=guess.component,
         confidence=round(max(pattern.confidence for pattern in supporting) * guess.share, 4),
+        prior=round(constants * guess.share, 4) if learned else None,
         onset=min(violation.since for violation in held),
         why=guess.why,
         pairs=tuple(sorted(violation.key for violation in held)),

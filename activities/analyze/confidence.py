@@ -9,8 +9,8 @@ from activities.model.pattern import Pattern
 def overall(patterns: Sequence[Pattern], counted: int, saturation: int) -> float:
     """Return 0.7 × mean(pattern confidences) + 0.3 × min(1, counted ÷ saturation), 0 without a pattern.
 
-    `counted` is the number of distinct counted violations behind the patterns. The confidence of a pattern is
-    stamped where it is made: the prior of its analyzer (its setting `sensitivity`).
+    `counted` is the number of distinct counted violations behind the patterns. The confidence of a pattern is the
+    prior of its analyzer (its setting `sensitivity`) until outcomes tell more.
     """
     if not patterns:
         return 0.0

@@ -7,6 +7,7 @@ from activities.analyze.counting import Window, by_component, hits, latest
 from activities.analyze.departure import departed, departures, evidence_of
 from activities.analyze.frequency import frequency
 from activities.analyze.guesses import root_causes
+from activities.analyze.lessons import weighed
 from activities.analyze.ranking import trouble_of
 from activities.analyze.settings import AnalyzeSettings
 from activities.analyze.spatial import spatial
@@ -32,11 +33,13 @@ def diagnose(source: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:
     members = _members(source, judged)
     topology = expanded(source.topology, members)
     trouble = trouble_of(judged, topology)
-    counted = _patterns(judged, topology, settings)
+    found = _patterns(judged, topology, settings)
+    counted = tuple(weighed(pattern, settings.algorithms, source.curves) for pattern in found)
     remote = any(spot.component in REMOTES for spot in judged.blind)
     lately = latest(judged, settings.algorithms.temporal.window)
     causes = () if remote else root_causes(_case(judged, topology, counted, members, lately))
-    sure = overall(counted, _counted(judged, counted), settings.sample_size_saturation)
+    # By the constants: what was learned weighs on the causes, and asks a person instead of silencing the loop.
+    sure = overall(found, _counted(judged, found), settings.sample_size_saturation)
     patterns = counted
     if trouble is not None:
         patterns = (

@@ -15,7 +15,7 @@ class TemporalSettings(Settings):
 
     enabled: bool = True
     sensitivity: Share = 0.85
-    """Confidence of the pattern: a prior, which recorded outcomes do not change."""
+    """Confidence of the pattern before there are outcomes: a prior, worth 20 of them (`analyze/lessons.py`)."""
     window: PositiveFloat = 60.0
     """Seconds; written `60s`, `5m` or a number in the file."""
     threshold: PositiveInt = 3

@@ -94,4 +94,5 @@ def outcome_of(plan: Plan, request: RecordRequest, now: float) -> Outcome:
         seconds=request.seconds,
         headline=request.headline,
         run=request.run,
+        grounds=plan.grounds,
     )

@@ -25,7 +25,8 @@ class RootCause(Noun):
     """A ranked cause. `component` is where it sits ("committee" for a trouble of all validators).
 
     `confidence` is 0 to 1. `onset` is unix seconds of the earliest violation it explains. `pairs` are the
-    (component, metric) it explains: what a remedy has to make good.
+    (component, metric) it explains: what a remedy has to make good. `prior` is the confidence by the analyzers'
+    constants, where outcomes made another one of it, else None.
     """
 
     cause: Cause
@@ -34,6 +35,12 @@ class RootCause(Noun):
     onset: float = 0.0
     why: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
+    prior: float | None = None
+
+    @property
+    def at_first(self) -> float:
+        """The confidence before anything was learned."""
+        return self.confidence if self.prior is None else self.prior
 
 
 class Diagnosis(Noun):

@@ -6,6 +6,7 @@ from activities.model.action import ActionType
 from activities.model.autonomy import Mark
 from activities.model.base import Noun
 from activities.model.diagnosis import Cause
+from activities.model.pattern import Ground
 
 
 class Verdict(StrEnum):
@@ -43,7 +44,7 @@ class Outcome(Noun):
     numbers of violated (component, metric) pairs. `value` is 1, 0.5 or 0, None where it does not count for learning.
     `seconds` is apply to verdict, None if nothing was applied. `rechecks` counts later looks at it; `relapsed_at` (unix
     seconds) is when one of them found the trouble back, None as long as none did. `run` is the id of the run that
-    recorded it, empty in old ones.
+    recorded it, empty in old ones. `grounds` are the patterns its plan rested on.
     """
 
     plan_id: str
@@ -64,6 +65,7 @@ class Outcome(Noun):
     rechecks: int = 0
     relapsed_at: float | None = None
     run: str = ""
+    grounds: tuple[Ground, ...] = ()
 
 
 class Ending(Noun):

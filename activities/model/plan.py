@@ -9,6 +9,7 @@ from activities.model.action import Action
 from activities.model.base import Noun
 from activities.model.diagnosis import Cause
 from activities.model.guards import Unsettled
+from activities.model.pattern import Ground
 
 
 class Risk(StrEnum):
@@ -58,7 +59,8 @@ class Plan(Noun):
     of the first step. `created_at` (unix seconds) is the plan's time and goes into Charter's apply envelope, so that
     a retry is byte-identical. `settle` seconds pass before it is prepared. `requested_by` is the person who asked for
     it, empty for a plan of the loop's own. `leading` are the components the leading diagnosis explained: trouble
-    elsewhere is held against the picture. `watched` is how many components there were.
+    elsewhere is held against the picture. `watched` is how many components there were. `grounds` are the counted
+    patterns on the components it is for.
     """
 
     plan_id: str
@@ -90,6 +92,7 @@ class Plan(Noun):
     requested_by: str = ""
     leading: tuple[str, ...] = ()
     watched: int = 0
+    grounds: tuple[Ground, ...] = ()
 
     @property
     def workflow_id(self) -> str:

@@ -14,6 +14,7 @@ from activities.model.component import Topology
 from activities.model.experience import Experience
 from activities.model.guards import GuardState
 from activities.model.mode import Mode
+from activities.model.pattern import Curve
 from activities.model.rule import MetricRule
 from activities.model.series import Series
 from activities.model.usual import Outlook, Usual
@@ -28,7 +29,8 @@ class AnalysisInput(Noun):
     `components` are those that must be visible: configured ones and members of the committee.
     `findings` are Charter's own violations, `committee` and `policies` its state at `at` (None: not readable, and
     then `blind` says so). `usual` holds what is usual for metrics with an adaptive rule, without it they are not
-    judged; `outlooks` are forecasts made from the past up to the grid's end.
+    judged; `outlooks` are forecasts made from the past up to the grid's end. `curves` is what outcomes say of patterns,
+    a kind without one keeps its constant.
     """
 
     at: float
@@ -46,6 +48,7 @@ class AnalysisInput(Noun):
     blind: tuple[BlindSpot, ...] = ()
     usual: tuple[Usual, ...] = ()
     outlooks: tuple[Outlook, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
 
 class Snapshot(Noun):

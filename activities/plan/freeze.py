@@ -5,10 +5,13 @@ from activities.model.action import COMMITTEE
 from activities.model.autonomy import Level
 from activities.model.base import clipped
 from activities.model.charter import Committee
+from activities.model.diagnosis import Diagnosis, RootCause
 from activities.model.incident import incident_id
+from activities.model.pattern import Ground
 from activities.model.plan import Plan, Risk, Verification, plan_hash
 from activities.plan.autonomy import level_of
 from activities.plan.context import PlanContext
+from activities.plan.guards import doubted
 from activities.plan.knobs import generation_of
 from activities.plan.rates import careful
 from activities.plan.risk import needs_approval, risk_of
@@ -57,14 +60,26 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         headline=headline(option),
         leading=leading_of(context.diagnosis),
         watched=len(context.analysis.components),
+        grounds=grounds_of(root, context.diagnosis),
+    )
+
+
+def grounds_of(root: RootCause, diagnosis: Diagnosis) -> tuple[Ground, ...]:
+    """Return the counted patterns on the components whose violations the cause explains."""
+    explained = {component for component, _ in root.pairs}
+    return tuple(
+        Ground(kind=pattern.kind, strength=pattern.evidence.strength)
+        for pattern in diagnosis.patterns
+        if pattern.evidence.strength is not None and explained & set(pattern.components)
     )
 
 
 def for_a_person(option: Option, context: PlanContext, risk: Risk) -> bool:
-    """Tell whether a person has to approve: too little trust, too much risk, or an error budget nearly spent."""
+    """Tell whether a person has to approve: too little trust, a doubt, too much risk, an error budget nearly spent."""
     actions, settings = option.candidate.actions, context.settings
     return (
         level_of(option.root.cause, actions, context.autonomy) is not Level.AUTO
+        or doubted(option.root, settings.min_confidence)
         or needs_approval(actions, risk, settings.approval)
         or careful(actions, context.error_budget, settings.error_budget)
     )

@@ -116,12 +116,21 @@ def unsettled(actions: Actions, conditions: Conditions) -> Block | None:
 
 
 def confidence(root: RootCause, diagnosis: Diagnosis, actions: Actions, least: float) -> Block | None:
-    """Refuse to act upon a diagnosis, or a cause in it, that is believed less than `least`."""
+    """Refuse to act upon a diagnosis, or a cause in it, that is believed less than `least`.
+
+    What was learned does not count here: a cause that is doubted since then is put before a person (`doubted`), so that
+    the loop neither acts upon its doubt nor goes silent and learns no more.
+    """
     if diagnosis.confidence < least:
         return blocked("confidence", actions, f"overall confidence {diagnosis.confidence:.2f} < {least:.2f}")
-    if root.confidence < least:
-        return blocked("confidence", actions, f"confidence in {root.cause} {root.confidence:.2f} < {least:.2f}")
+    if root.at_first < least:
+        return blocked("confidence", actions, f"confidence in {root.cause} {root.at_first:.2f} < {least:.2f}")
     return None
+
+
+def doubted(root: RootCause, least: float) -> bool:
+    """Tell whether outcomes made less than `least` of the confidence in a cause."""
+    return root.confidence < least
 
 
 def silence(suffering: Iterable[str], silenced: tuple[str, ...], actions: Actions) -> Block | None:

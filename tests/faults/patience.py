@@ -112,19 +112,22 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def within(what: str, seconds: float) -> AsyncIterator[None]:
-    """Bound a block. Raises: Stalled (it took longer; with where every task of the soak stands)."""
+    """Bound a block. Raises: Stalled (it took longer; where every task of the soak stands is told before)."""
+    telling = asyncio.get_running_loop().call_later(seconds, tell_places, f"{what} took longer than {seconds:.0f} s")
     try:
-        async with asyncio.timeout(seconds) as bound:
-            try:
-                yield
-            except asyncio.CancelledError:
-                places = [place_of(task) for task in asyncio.all_tasks()] if bound.expired() else []
-                stand = "\n  ".join(sorted({place for place in places if "/tests/" in place}))
-                if stand:
-                    print(f"{what} took longer than {seconds:.0f} s; everybody waits:\n  {stand}", flush=True)
-                raise
+        # A moment more: once the block is cancelled, nothing stands where it stood.
+        async with asyncio.timeout(seconds + 0.1):
+            yield
     except TimeoutError:
         raise Stalled(f"{what} did not end within {seconds:.0f} s") from None
+    finally:
+        telling.cancel()
+
+
+def tell_places(what: str) -> None:
+    """Print where every task of the soak stands."""
+    places = sorted({place for place in map(place_of, asyncio.all_tasks()) if "/tests/" in place})
+    print("\n  ".join([f"{what}; everybody waits:", *places]), flush=True)
 
 
 def place_of(task: asyncio.Task[Any]) -> str:

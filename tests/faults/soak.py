@@ -14,6 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,7 +29,7 @@ from tests.faults.gathering import Gathering
 from tests.faults.injections import Hands, weather
 from tests.faults.kills import Kills
 from tests.faults.measurements import measured
-from tests.faults.patience import within
+from tests.faults.patience import Stalled, within
 from tests.faults.report import ROUND, Soak, report, told_of
 from tests.faults.traffic import Traffic, answered
 from tests.faults.upgrade import upgraded
@@ -39,6 +40,8 @@ LONGEST = 180.0
 """Seconds beyond their time after which a round, and a rest, count as stalled: what has begun may end."""
 SHARE, ALERTS_SHARE = 0.02, 0.3
 """Of the requests to Charter and Prometheus, and of the few to the webhook, how many are spoiled."""
+HUNG = 60.0
+"""Seconds after which a fault beside the kills counts as hung; the longest ones take a third of it."""
 PAUSE = 4.0
 """Seconds between two things that are done beside killing: enough for remediations to get anywhere."""
 
@@ -139,9 +142,11 @@ async def killing(kills: Kills, what: Sequence[str], dice: Random) -> Any:
 
 
 async def others(hands: Hands) -> Any:
-    """Do one other thing after the other."""
+    """Do one other thing after the other. One of them that hangs is told and given up: it is ours, not the loop's."""
     while True:
-        await hands.one()
+        with suppress(Stalled):
+            async with within("one fault beside the kills", HUNG):
+                await hands.one()
         await asyncio.sleep(PAUSE)
         yield
 

@@ -1,0 +1,65 @@
+"""What becomes of plans changes how sure the next diagnosis is, and who decides."""
+
+from activities.model.outcome import Ending, OutcomeType
+from activities.model.plan import Plan
+from activities.model.snapshot import AnalysisInput, Snapshot
+from deploy.charter.faults import FaultKind
+from tests.simulation.driver import Driver
+from tests.simulation.pace import quick
+from tests.simulation.virtual import run
+from tests.simulation.world import World
+
+MANY = 40
+
+
+async def plans_before_and_after() -> tuple[Plan, Plan, tuple[Snapshot, AnalysisInput]]:
+    """Return a plan, and the next one after many like it were not needed any more, with what that was made of."""
+    driver = Driver(0)
+    driver.troubles.present = True
+    driver.scrape()
+    first = await next_plan(driver, ())
+    await forget_the_trouble(driver)
+    for number in range(MANY):
+        outcome = (await driver.world.store.outcomes.recent("charter", 1))[0]
+        gone = {"plan_id": f"{number:012d}", "ending": "recovered", "type": OutcomeType.UNKNOWN, "value": None}
+        await driver.world.store.finish(Ending(outcome=outcome.model_copy(update=gone)))
+    second = await next_plan(driver, (first.plan_id,))
+    snapshot = await driver.world.store.snapshots.get(second.snapshot, Snapshot)
+    return first, second, (snapshot, await driver.world.store.snapshots.get(snapshot.analysis, AnalysisInput))
+
+
+async def next_plan(driver: Driver, known: tuple[str, ...]) -> Plan:
+    """Let a policy be bad, and return the first plan against it that is not known."""
+    driver.world.plant.inject(FaultKind.BAD_POLICY, "gateway")
+    while True:
+        await driver.period()
+        for held in driver.people.remediations():
+            plan = await driver.world.store.plans.get(str(plan_id(held.argument)))
+            if plan.plan_id not in known:
+                return plan
+
+
+def plan_id(argument: object) -> object:
+    """Return the plan a remediation was started with; a child's argument is plain JSON."""
+    return argument["plan_id"] if isinstance(argument, dict) else argument.plan_id  # type: ignore[attr-defined]
+
+
+async def forget_the_trouble(driver: Driver) -> None:
+    """Take the fault away, and live until nothing runs and the incident is closed."""
+    world: World = driver.world
+    world.plant.heal()
+    world.charter.cache.clear()
+    while driver.people.remediations():
+        await driver.period()
+    await world.store.guards.close_quiet("charter", world.now)
+
+
+def test_a_pattern_that_mostly_goes_away_asks_a_person():
+    """The plan keeps what it rested on, the outcome too, and the next decision carries the curve it was made with."""
+    with quick():
+        first, second, (_, source) = run(plans_before_and_after())
+    assert first.grounds
+    assert {curve.kind for curve in source.curves} == {ground.kind for ground in first.grounds}
+    assert min(curve.n for curve in source.curves) > MANY
+    assert second.confidence < first.confidence
+    assert (first.needs_approval, second.needs_approval) == (False, True)
