@@ -11,7 +11,7 @@ from activities.model.base import Noun, headed
 from activities.model.candidate import Candidate
 from activities.model.cycle import CycleResult
 from activities.model.decision import Decision
-from activities.model.diagnosis import Diagnosis
+from activities.model.diagnosis import Diagnosis, RootCause
 from activities.model.effect import Direction, Effect
 from activities.model.errors import ConfigurationError, NotFound, StoreUnavailable
 from activities.model.outcome import Outcome
@@ -143,8 +143,13 @@ def _show_diagnosis(diagnosis: Diagnosis) -> None:
         f"{p.kind} {p.confidence:.2f} on {', '.join(p.components)}: {p.evidence.text}" for p in diagnosis.patterns
     ]
     show.lines("Patterns", patterns)
-    causes = [f"{c.cause} on {c.component}, confidence {c.confidence:.2f}: {c.why}" for c in diagnosis.root_causes]
+    causes = [f"{c.cause} on {c.component}, confidence {_sure(c)}: {c.why}" for c in diagnosis.root_causes]
     show.lines(f"Root causes (overall confidence {diagnosis.confidence:.2f})", causes)
+
+
+def _sure(cause: RootCause) -> str:
+    learned = "" if cause.prior is None else f" ({cause.prior:.2f} before anything was learned)"
+    return f"{cause.confidence:.2f}{learned}"
 
 
 def _show_plan(carried: Carried) -> None:
