@@ -10,8 +10,11 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from activities.model.errors import Unreachable
 from tests.worker.conftest import Mapek
 from tests.worker.http.test_tls import certificate
+from worker.config_sections import TemporalSettings
+from worker.temporal import connect
 
 BLOCK = 1 << 16
 
@@ -52,6 +55,9 @@ async def test_certificates(client: Client, mapek: Mapek, tmp_path: Path, monkey
     async with behind_tls(client.service_client.config.target_host, context) as port:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
         assert (await mapek("cycles"))[0] == 3
+        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(stranger[0]))
+        with pytest.raises(Unreachable, match="check TEMPORAL_TLS_"):
+            await connect(TemporalSettings(address=f"127.0.0.1:{port}"))
         monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(server))
         for (shown, key), code in ((known, 0), (stranger, 3)):
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(shown))
