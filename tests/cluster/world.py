@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,27 +94,28 @@ class Clustered:
 async def clustered(binaries: Mapping[str, Path], folder: Path) -> AsyncIterator[Clustered]:
     """The cluster, prepared by `mapek bootstrap`, with two workers, for the length of a block."""
     began, issuer = time.time(), Issuer("issuer")
-    with publishing(issuer, folder / "published") as jwks_url, closing(Ports()) as ports:
+    async with AsyncExitStack() as opened:
+        jwks_url = opened.enter_context(publishing(issuer, folder / "published"))
         guard = Guard(*certificate(folder, "frontend"), jwks_url)
-        async with running_cluster(binaries, folder, guard) as cluster:
-            settings = settings_for(cluster, folder)
-            with variables(MAPEK_POSTGRES_URL=cluster.store_url, TEMPORAL_TLS_SERVER_CA_CERT_PATH=guard.certificate):
-                with variables(TEMPORAL_API_KEY=issuer.token(f"{NAMESPACE}:admin")):
-                    await bootstrap(settings, folder)
-                key = issuer.token(f"{NAMESPACE}:write")
-                options = StackOptions(state=folder / "state", profile="demo", settings=settings, say=lambda _: None)
-                with variables(TEMPORAL_API_KEY=key):
-                    async with running_stack(options) as stack, connected(cluster, folder, key) as (client, store):
-                        second = second_worker(stack.state.config_file, folder, ports.take(8101))
-                        charter_url = stack.addresses.charter
-                        async with httpx.AsyncClient(base_url=charter_url, trust_env=False, timeout=5.0) as charter:
-                            world = World(stack, client, charter, store)
-                            try:
-                                await second.start()
-                                await world.rest()
-                                yield Clustered(world, cluster, second, issuer, began)
-                            finally:
-                                await second.kill()
+        cluster = await opened.enter_async_context(running_cluster(binaries, folder, guard))
+        settings, store_url = settings_for(cluster, folder), cluster.store_url
+        environment = variables(MAPEK_POSTGRES_URL=store_url, TEMPORAL_TLS_SERVER_CA_CERT_PATH=guard.certificate)
+        opened.enter_context(environment)
+        with variables(TEMPORAL_API_KEY=issuer.token(f"{NAMESPACE}:admin")):
+            await bootstrap(settings, folder)
+        key = issuer.token(f"{NAMESPACE}:write")
+        opened.enter_context(variables(TEMPORAL_API_KEY=key))
+        options = StackOptions(state=folder / "state", profile="demo", settings=settings, say=lambda _: None)
+        stack = await opened.enter_async_context(running_stack(options))
+        client, store = await opened.enter_async_context(connected(cluster, folder, key))
+        charter = httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0)
+        world = World(stack, client, await opened.enter_async_context(charter), store)
+        ports = opened.enter_context(closing(Ports()))
+        second = second_worker(stack.state.config_file, folder, ports.take(8101))
+        opened.push_async_callback(second.kill)
+        await second.start()
+        await world.rest()
+        yield Clustered(world, cluster, second, issuer, began)
 
 
 def settings_for(cluster: Cluster, folder: Path) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def test_restricted(built: dict[str, Objects], overlay: str) -> None:
     labels = one(built[overlay], "Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert one(built[overlay], "ServiceAccount")["automountServiceAccountToken"] is False
-    for pod in pods(built[overlay]):
+    scheduled = [thing["spec"]["jobTemplate"] for thing in built[overlay] if thing["kind"] == "CronJob"]
+    for pod in [*pods(built[overlay]), *(job["spec"]["template"]["spec"] for job in scheduled)]:
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -139,6 +140,21 @@ def test_production_trusts_nobody_on_the_way(built: dict[str, Objects], tmp_path
         config = config_of(built["production"], tmp_path, own)
         assert config.temporal.encryption_key_file == Path(mount) / "encryption-keys"
         assert {Path(value).parent for value in environ.values()} == {Path(mount)}
+
+
+def test_production_loses_five_minutes_at_most(built: dict[str, Objects]) -> None:
+    """Every five minutes, one at a time and within them, the store is copied onto a claimed disk."""
+    spec = one(built["production"], "CronJob")["spec"]
+    job = spec["jobTemplate"]["spec"]
+    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/5 * * * *", "Forbid")
+    assert job["activeDeadlineSeconds"] < 300
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+    verb, file = container["args"]
+    (mount,) = [mount for mount in container["volumeMounts"] if Path(mount["mountPath"]) == Path(file).parent]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount["name"]]
+    claim = volume["persistentVolumeClaim"]["claimName"]
+    assert (verb, claim) == ("backup", one(built["production"], "PersistentVolumeClaim")["metadata"]["name"])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
