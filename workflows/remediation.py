@@ -46,6 +46,7 @@ class Remediation(People):
         self.undo: list[int] = []
         self.applied: list[str] = []
         self.rolled_back: list[str] = []
+        self.outlasted = False
         self.applied_at: float | None = None
 
     @workflow.run
@@ -71,7 +72,7 @@ class Remediation(People):
         if refused:
             return refused
         fault = await self.apply_steps()
-        if stopping() or (fault and not await self.may_stay(fault)):
+        if stopping() or (fault and not await self.take_back_failed(fault)):
             return await self.roll_back(fault or ended("stopped", "stopped by a person"))
         verified = await self.verify()
         if stopping():
@@ -103,11 +104,12 @@ class Remediation(People):
         """Check the plan against the worker's own rules and the present. Return how it ended if it may not go on."""
         self.prepared = await workflow.execute_activity_method(
             PrepareActivities.prepare,
-            PrepareRequest(plan_id=self.request.plan_id, answer=self.answer, run=workflow.info().run_id),
+            PrepareRequest(plan_id=self.request.plan_id, answer=self.answer, asked=workflow.time()),
             summary=f"is plan {self.request.plan_id} still right?",
             **options.PREPARE,
         )
         if not self.prepared.ending:
+            self.outlasted = True
             return None
         refused = ended(self.prepared.ending, self.prepared.headline)
         standing = [number for number, step in enumerate(self.prepared.steps) if step.standing]
@@ -166,8 +168,8 @@ class Remediation(People):
             self.applied.append(step.text)
         return None
 
-    async def may_stay(self, fault: RecordRequest) -> bool:
-        """Tell whether the steps before a failed one may stay to be judged: never while it may stand itself."""
+    async def take_back_failed(self, fault: RecordRequest) -> bool:
+        """Undo the failed step alone. Tell whether those before it may be judged: never while it may stand itself."""
         if self.prepared.transactional or not self.applied:
             return False
         if not workflow.patched("undo-what-failed"):
@@ -243,7 +245,12 @@ class Remediation(People):
         handle = workflow.start_activity_method(
             KnowledgeActivities.record,
             ending.model_copy(
-                update={"plan_id": self.request.plan_id, "answer": self.answer, "run": workflow.info().run_id}
+                update={
+                    "plan_id": self.request.plan_id,
+                    "answer": self.answer,
+                    "ended": workflow.time(),
+                    "outlasted": self.outlasted,
+                }
             ),
             summary=f"{ending.ending}: {ending.headline}"[:180],
             **options.RECORD,

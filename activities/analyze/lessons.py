@@ -12,7 +12,7 @@ from activities.model.outcome import Outcome, OutcomeType
 from activities.model.pattern import Curve, Pattern, PatternKind
 
 REMEMBERED = 300
-"""Newest outcomes that are learned from: some weeks of a busy loop, and what was true before a change is forgotten."""
+"""Newest outcomes that are learned from: what was true before many changes is forgotten."""
 PRIOR_WORTH = 20.0
 """Outcomes the analyzer's own constant is worth: as many real ones, and it counts for half."""
 RIDGE = 5.0
@@ -33,14 +33,16 @@ def lessons(outcomes: Iterable[Outcome]) -> Iterator[Lesson]:
     """Yield what outcomes teach.
 
     Real is what was still violated when something was applied against it, whatever came of that; not real is what had
-    gone away by itself (`recovered`). All other endings (a person's no, a stale plan, a blind verification) teach
-    nothing.
+    gone away by itself (`recovered`) before the remediation first looked again: what goes away while a person thinks it
+    over may be that person's work. All other endings (a no, a stale plan, a blind verification) teach nothing. Of
+    several patterns of one kind the strongest counts, once: they are one trouble.
     """
     for outcome in outcomes:
         real = outcome.type is not OutcomeType.UNKNOWN and outcome.before > 0
-        if real or outcome.ending == "recovered":
-            for ground in outcome.grounds:
-                yield Lesson(ground.kind, ground.strength, real)
+        if real or (outcome.ending == "recovered" and not outcome.outlasted):
+            for kind in sorted({ground.kind for ground in outcome.grounds}):
+                strongest = max(ground.strength for ground in outcome.grounds if ground.kind is kind)
+                yield Lesson(kind, strongest, real)
 
 
 def curves(taught: Sequence[Lesson], settings: Algorithms) -> tuple[Curve, ...]:

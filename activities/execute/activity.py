@@ -11,16 +11,16 @@ from activities.execute.calls import do_call, undo_call
 from activities.execute.readback import Readback, State, read_back
 from activities.execute.steps import Steps, steps_of
 from activities.heartbeat import heartbeating
-from activities.model.action import COMMITTEE, Action, Inverse, Route
+from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.base import clipped
-from activities.model.charter import ChangeCall, Changed, Committee
+from activities.model.charter import ChangeCall, Changed
 from activities.model.effect import Direction, Effect
 from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Stale, Superseded
 from activities.model.mode import in_force
 from activities.model.plan import Plan
 from activities.model.remediation import Applied, ApplyRequest, Undone, UndoRequest
 from activities.parts import Parts
-from activities.plan.guards import costs_quorum
+from activities.plan.guards import costs_quorum, way_back_costs_quorum
 
 
 async def steps_known(store: Store, plan: Plan) -> Steps:
@@ -90,8 +90,9 @@ class ExecuteActivities:
         committee = await loop.charter.committee()
         if committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
-        if not plan.requested_by:
-            self.keep_quorum(plan, action, committee)
+        unsafe = None if plan.requested_by else costs_quorum(action, committee, loop.settings.plan)
+        if unsafe:
+            raise Stale(f"quorum: {unsafe}")
         if action.inverse is not Inverse.SCALE_BACK:
             return
         before = Effect(
@@ -103,11 +104,6 @@ class ExecuteActivities:
             previous={"replicas": committee.replicas},
         )
         await self.store.plans.put_effect(before)
-
-    def keep_quorum(self, plan: Plan, action: Action, committee: Committee) -> None:
-        """Refuse what could cost the committee its majority as it is now. Raises: Stale."""
-        if unsafe := costs_quorum(action, committee, self.parts.loop(plan.loop).settings.plan):
-            raise Stale(f"quorum: {unsafe}")
 
     async def done_before(self, attempts: Attempts, call: ChangeCall, *, late: bool = False) -> Effect | None:
         """Return the effect of an earlier attempt whose reply was lost; None if it was not done."""
@@ -155,6 +151,14 @@ class ExecuteActivities:
                 )
             try:
                 undone = await self.undo_effect(plan, done)
+            except Blocked as error:
+                # Of our own making, and it may pass: upkeep has to find a late effect again.
+                return Undone(
+                    headline=f"ROLLBACK FAILED: {text}",
+                    changed=False,
+                    failed=clipped(f"{text}: {error}"),
+                    loop=plan.loop,
+                )
             except (Stale, Superseded, NotFound) as error:
                 failed = clipped(f"{text}: {error}")
                 await self.give_up(done)
@@ -194,12 +198,18 @@ class ExecuteActivities:
         before = await self.done_before(attempts, call)
         if before:
             return before
-        action = plan.actions[done.step]
-        if action.inverse is Inverse.SCALE_BACK:
-            # A member too many costs less than a majority that is gone: it stays until a person has looked.
-            back = action.model_copy(update={"parameters": call.body})
-            self.keep_quorum(plan, back, await self.parts.loop(plan.loop).charter.committee())
+        if plan.actions[done.step].inverse is Inverse.SCALE_BACK:
+            await self.keep_quorum(plan, int((call.body or {})["replicas"]))
         return await self.keep(attempts, await attempts.change(call))
+
+    async def keep_quorum(self, plan: Plan, replicas: int) -> None:
+        """Refuse to take a member away that the committee cannot spare now. Raises: Blocked.
+
+        A member too many costs less than a majority that is gone: it stays until a person has looked.
+        """
+        committee = await self.parts.loop(plan.loop).charter.committee()
+        if unsafe := way_back_costs_quorum(replicas, committee):
+            raise Blocked(unsafe, "quorum", plan.loop)
 
     def attempts(self, plan: Plan, step: int, direction: Direction) -> Attempts:
         """Return the audited attempts at a step."""

@@ -13,7 +13,7 @@ class ExecutionMode(StrEnum):
 
     `transactional`: it and the steps done before it are undone in reverse order. `best_effort`: it alone is undone, the
     rest of the plan is left out, and what was done before stays if verification finds it good. If it may still stand
-    after that, all is undone.
+    after that, all is undone. A step without an inverse (a restart) is judged with the others.
     """
 
     TRANSACTIONAL = "transactional"

@@ -93,6 +93,7 @@ def outcome_of(plan: Plan, request: RecordRequest, now: float) -> Outcome:
         at=now,
         seconds=request.seconds,
         headline=request.headline,
-        run=request.run,
+        ended=request.ended,
+        outlasted=request.outlasted,
         grounds=plan.grounds,
     )

@@ -43,8 +43,9 @@ class Outcome(Noun):
     `ending` is the remediation's `MapekOutcome` (a verdict, or rolled_back, rejected, ...). `before` and `after` are
     numbers of violated (component, metric) pairs. `value` is 1, 0.5 or 0, None where it does not count for learning.
     `seconds` is apply to verdict, None if nothing was applied. `rechecks` counts later looks at it; `relapsed_at` (unix
-    seconds) is when one of them found the trouble back, None as long as none did. `run` is the id of the run that
-    recorded it, empty in old ones. `grounds` are the patterns its plan rested on.
+    seconds) is when one of them found the trouble back, None as long as none did. `ended` is when the remediation
+    ended by Temporal's clock, 0 in old ones; `at` is by that of the worker. `outlasted`: the trouble was still
+    there when the remediation first looked again. `grounds` are the patterns its plan rested on.
     """
 
     plan_id: str
@@ -64,7 +65,8 @@ class Outcome(Noun):
     headline: str = ""
     rechecks: int = 0
     relapsed_at: float | None = None
-    run: str = ""
+    ended: float = 0.0
+    outlasted: bool = False
     grounds: tuple[Ground, ...] = ()
 
 

@@ -60,7 +60,8 @@ class Plan(Noun):
     a retry is byte-identical. `settle` seconds pass before it is prepared. `requested_by` is the person who asked for
     it, empty for a plan of the loop's own. `leading` are the components the leading diagnosis explained: trouble
     elsewhere is held against the picture. `watched` is how many components there were. `grounds` are the counted
-    patterns on the components it is for.
+    patterns on the components it is for. `doubted`: outcomes left so little confidence in the cause that a person has
+    to decide.
     """
 
     plan_id: str
@@ -93,6 +94,7 @@ class Plan(Noun):
     leading: tuple[str, ...] = ()
     watched: int = 0
     grounds: tuple[Ground, ...] = ()
+    doubted: bool = False
 
     @property
     def workflow_id(self) -> str:

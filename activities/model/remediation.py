@@ -40,13 +40,13 @@ class Approval(Noun):
 class PrepareRequest(Noun):
     """`answer`: the person's yes, so the need of approval is met. `leftover`: look what was left half done.
 
-    `run` is the id of the workflow's run that asks.
+    `asked` is when the workflow asked, by the server's clock (unix seconds).
     """
 
     plan_id: str
     answer: Approval | None = None
     leftover: bool = False
-    run: str = ""
+    asked: float = 0.0
 
 
 class Step(Noun):
@@ -152,7 +152,8 @@ class RecordRequest(Noun):
     """How the remediation ended, to be recorded exactly once per plan.
 
     `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
-    what could not be undone, empty if nothing; then the knob is quarantined. `run` is the id of the workflow's run.
+    what could not be undone, empty if nothing; then the knob is quarantined. `ended` is when, by the server's clock.
+    `outlasted`: its trouble was still there when it was first looked at again.
     """
 
     plan_id: str
@@ -164,7 +165,8 @@ class RecordRequest(Noun):
     seconds: float | None = None
     undo_failed: str = ""
     answer: Approval | None = None
-    run: str = ""
+    ended: float = 0.0
+    outlasted: bool = False
 
 
 class Recorded(Noun):

@@ -73,5 +73,5 @@ def drawn(arms: Sequence[Candidate], root: RootCause, context: PlanContext) -> C
         [believed(context.experience.of(a.type, root.cause), root.component, context.knowledge) for a in arm.actions]
         for arm in arms
     ]
-    worths = np.minimum(context.settings.benefit_target, root.confidence * effects(beliefs, DRAWS, context.seed))
+    worths = np.minimum(context.settings.benefit_target, root.at_first * effects(beliefs, DRAWS, context.seed))
     return thompson(worths - np.array([[arm.cost] for arm in arms]))

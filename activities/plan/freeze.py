@@ -61,6 +61,7 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         leading=leading_of(context.diagnosis),
         watched=len(context.analysis.components),
         grounds=grounds_of(root, context.diagnosis),
+        doubted=doubted(root, settings.min_confidence),
     )
 
 

@@ -72,6 +72,19 @@ def costs_quorum(action: Action, committee: Committee, settings: PlanSettings) -
     return block.reason if block else ""
 
 
+def way_back_costs_quorum(replicas: int, committee: Committee) -> str:
+    """Return why going back to so many replicas could cost the committee its majority now, empty if it cannot.
+
+    As `quorum` says, but for two things: a way back may be longer than `scale_step`, which may have changed since, and
+    a committee too small to have quorum + 1 has to keep all its members healthy.
+    """
+    lost, healthy = max(0, committee.replicas - replicas), committee.healthy_nodes
+    needed = min(replicas // 2 + 2, replicas)
+    if not lost or healthy - lost >= needed:
+        return ""
+    return f"quorum: {healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)"
+
+
 def mode(actions: Actions, conditions: Conditions) -> Block | None:
     """Refuse to act unless the loop's mode is act."""
     present = conditions.mode

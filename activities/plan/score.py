@@ -46,7 +46,7 @@ def scored(
     cost = together(a.cost for a in paid)
     records = [experience.of(a.type, root.cause) for a in paid]
     effect = together(effectiveness(record, knowledge) for record in records)
-    gain = benefit(root.confidence, effect, plan.benefit_target)
+    gain = benefit(root.at_first, effect, plan.benefit_target)
     return Candidate(
         cause=root.cause,
         component=root.component,

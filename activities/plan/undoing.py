@@ -64,6 +64,8 @@ def undo_plan(plan: Plan, effects: Sequence[Effect], present: Present) -> Plan:
         "needs_approval": needs_approval(actions, risk, present.approval),
         "headline": clipped(f"undo of plan {plan.plan_id}: {' then '.join(action.text for action in actions)}"),
         "requested_by": present.who,
+        "grounds": (),
+        "doubted": False,
     }
     return plan.model_copy(update=changes)
 

@@ -63,15 +63,18 @@ def above_quorum(evidence: Evidence) -> Iterator[Violation]:
     What lingered on its way until after its remediation had refused it and ended is not counted: only Charter itself
     could still refuse that.
     """
-    ours = {
-        one.row["key"]
-        for one in evidence.done
-        if not any(at < one.row["at"] for at in endings_told(evidence, one.plan))
-    }
+    ours = {one.row["key"] for one in evidence.done if not lingered(evidence, one)}
     for change in evidence.committee:
         if change["key"] in ours and left(change) < needed(change):
             text = f"{change['kind']} {change['body']} left {left(change)} healthy members of {needed(change)} needed"
             yield Violation("quorum", text, evidence.seed, (change,))
+
+
+def lingered(evidence: Evidence, one: Done) -> bool:
+    """Tell whether the remediation ended between the last sending of a change and its effect."""
+    rows = (row["at"] for row in evidence.audit if row["kind"] == "attempt" and row["key"] == one.row["key"])
+    sent = max((at for at in rows if at <= one.row["at"]), default=float("-inf"))
+    return any(sent < at < one.row["at"] for at in endings_told(evidence, one.plan))
 
 
 def left(change: Row) -> float:

@@ -120,9 +120,11 @@ async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffi
             if task.done():
                 task.result()
     finally:
-        for task in life:
-            task.cancel()
-        await asyncio.gather(*life, return_exceptions=True)
+        # The SDK turns a cancellation in the middle of an update into an error of its own, and the work goes on.
+        while alive := [task for task in life if not task.done()]:
+            for task in alive:
+                task.cancel()
+            await asyncio.wait(alive, timeout=1.0)
     await calmed(running)
 
 

@@ -175,9 +175,18 @@ def test_a_dead_member_may_be_restarted_below_quorum():
 def test_a_restart_that_came_after_its_end_is_charters_to_refuse(recorded, found):
     """A worker that stood still sends what its remediation has given up: no guard of ours is asked any more."""
     late = {"kind": "RESTART_SERVICE", "policy_id": None}
-    run = replace(GOOD, ledger=(entry(**late),), outcomes=(outcome("stale", at=recorded),), histories=())
+    told = {"outcomes": (outcome("stale", at=recorded),), "audit": (sent(at=AT - 10), ending()), "histories": ()}
+    run = replace(GOOD, ledger=(entry(**late),), **told)
     shown = replace(run, committee=(restart("validator-2"),))
     assert len([v for v in check(shown) if v.invariant == "quorum"]) == found
+
+
+def test_what_is_taken_back_long_after_the_end_is_still_ours():
+    """Upkeep finds a late change and sends its undo anew: that was not on its way when the plan ended."""
+    audit = (sent(), ending(at=AT + 10), sent(direction="undo", at=AT + 59))
+    run = replace(ROLLED_BACK, audit=audit, outcomes=(outcome("rolled_back", at=AT + 10),), histories=())
+    found = check(replace(run, committee=(scaled_back(),)))
+    assert "quorum" in {violation.invariant for violation in found}
 
 
 def test_what_is_still_held_may_stand():

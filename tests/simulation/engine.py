@@ -173,7 +173,7 @@ class Engine:
             for command in WorkflowActivationCompletion.FromString(said).successful.commands:
                 if command.HasField("set_patch_marker"):
                     activation.jobs.add().notify_has_patch.patch_id = command.set_patch_marker.patch_id
-            if compared(activate(instance, activation)) != compared(WorkflowActivationCompletion.FromString(said)):
+            if activate(instance, activation).SerializeToString(deterministic=True) != said:
                 self.note(run, "nondeterminism")
         return instance
 
@@ -191,17 +191,6 @@ class Engine:
     def note(self, run: Run, event: str, **what: Any) -> None:
         """Write an event into the run's history."""
         run.history.append({"at": self.now, "event": event, **what})
-
-
-def compared(completion: WorkflowActivationCompletion) -> bytes:
-    """Return what a replay has to say again: all but the arguments of activities, which Temporal does not compare.
-
-    They carry the run's id, and a run that was reset has another one than it was told with.
-    """
-    for command in completion.successful.commands:
-        if command.HasField("schedule_activity"):
-            command.schedule_activity.ClearField("arguments")
-    return completion.SerializeToString(deterministic=True)
 
 
 def activate(instance: WorkflowInstance, activation: WorkflowActivation) -> WorkflowActivationCompletion:

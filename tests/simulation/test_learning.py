@@ -9,11 +9,12 @@ from tests.simulation.pace import quick
 from tests.simulation.virtual import run
 from tests.simulation.world import World
 
-MANY = 40
+MANY = 200
+"""Enough that nothing would be promised any more by what was learned alone."""
 
 
-async def plans_before_and_after() -> tuple[Plan, Plan, tuple[Snapshot, AnalysisInput]]:
-    """Return a plan, and the next one after many like it were not needed any more, with what that was made of."""
+async def plans_before_and_after() -> tuple[Plan, Plan, AnalysisInput, list[str]]:
+    """Return a plan, and the next one after many like it were not needed any more: of what, and what became of it."""
     driver = Driver(0)
     driver.troubles.present = True
     driver.scrape()
@@ -22,10 +23,17 @@ async def plans_before_and_after() -> tuple[Plan, Plan, tuple[Snapshot, Analysis
     for number in range(MANY):
         outcome = (await driver.world.store.outcomes.recent("charter", 1))[0]
         gone = {"plan_id": f"{number:012d}", "ending": "recovered", "type": OutcomeType.UNKNOWN, "value": None}
+        gone["outlasted"] = False
         await driver.world.store.finish(Ending(outcome=outcome.model_copy(update=gone)))
     second = await next_plan(driver, (first.plan_id,))
     snapshot = await driver.world.store.snapshots.get(second.snapshot, Snapshot)
-    return first, second, (snapshot, await driver.world.store.snapshots.get(snapshot.analysis, AnalysisInput))
+    source = await driver.world.store.snapshots.get(snapshot.analysis, AnalysisInput)
+    done = len(driver.world.plant.ledger)
+    for _ in range(4):
+        await driver.period()
+    phases = [run.attributes["MapekPhase"] for run in driver.people.remediations()]
+    assert len(driver.world.plant.ledger) == done
+    return first, second, source, phases
 
 
 async def next_plan(driver: Driver, known: tuple[str, ...]) -> Plan:
@@ -57,9 +65,10 @@ async def forget_the_trouble(driver: Driver) -> None:
 def test_a_pattern_that_mostly_goes_away_asks_a_person():
     """The plan keeps what it rested on, the outcome too, and the next decision carries the curve it was made with."""
     with quick():
-        first, second, (_, source) = run(plans_before_and_after())
+        first, second, source, phases = run(plans_before_and_after())
     assert first.grounds
     assert {curve.kind for curve in source.curves} == {ground.kind for ground in first.grounds}
     assert min(curve.n for curve in source.curves) > MANY
-    assert second.confidence < first.confidence
-    assert (first.needs_approval, second.needs_approval) == (False, True)
+    assert second.confidence < 0.2 < first.confidence
+    assert (first.doubted, second.doubted, phases) == (False, True, ["awaiting-approval"])
+    assert (second.rung, second.actions[0].type) == (first.rung, first.actions[0].type)

@@ -84,3 +84,36 @@ def test_a_rollback_that_would_cost_the_quorum_is_left_to_a_person():
     with quick():
         keys, phases = run(held_while_members_are_dead())
     assert (len(keys), phases) == (1, ["quarantined"])
+
+
+async def taken_back_once_members_are_well():
+    """Let a scale come late while two members are dead, then heal them and release the knob; return what was done."""
+    driver = Driver(0)
+    driver.troubles.present = True
+    world = driver.world
+    driver.scrape()
+    happens = [DELIVERED_LATE, *3 * [Mode.ERROR_500.value]]
+    world.charter.trouble = lambda path: happens.pop(0) if path.startswith("committee/") and is_change(path) else ""
+    world.plant.inject(FaultKind.FEW_VALIDATORS, "gateway")
+    while happens:
+        await driver.period()
+    world.charter.trouble = lambda _: ""
+    for name in ("validator-2", "validator-3"):
+        world.plant.inject(FaultKind.DEAD_NODE, name)
+    for _ in range(6):
+        await driver.period()
+    held = [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
+    world.plant.heal()
+    world.charter.cache.clear()
+    for _ in range(8):
+        await driver.people.tidy_up()
+        await driver.period()
+    return held, [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
+
+
+def test_a_late_change_held_for_the_quorum_is_not_forgotten():
+    """What may not be taken back now is found again by upkeep, and taken back when the members are well."""
+    with quick():
+        held, done = run(taken_back_once_members_are_well())
+    assert len(held) == 1
+    assert done[1] == held[0].replace("-do", "-undo")

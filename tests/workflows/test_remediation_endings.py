@@ -83,6 +83,20 @@ def test_every_ending_is_in_the_table():
     assert {row[0] for row in TABLE} | {"quarantined", "released"} == set(ENDINGS)
 
 
+async def test_what_is_recorded_is_told_apart_by_temporals_clock(stage):
+    """Prepare says when it was asked, the record when it ended, and that the trouble outlasted the first look."""
+    run = await ENDINGS["fixed"](stage)
+    (asked,), (recorded,) = run.script.requests("prepare"), run.script.requests("record")
+    assert 0.0 < asked.asked < recorded.ended
+    assert recorded.outlasted
+
+
+async def test_what_had_gone_away_at_the_first_look_did_not_outlast_it(stage):
+    """A plan that is not right any more when it is first looked at again says so."""
+    run = await ENDINGS["stale-prepared"](stage)
+    assert not run.script.requests("record")[0].outlasted
+
+
 async def test_steps_hand_the_fence_on(stage):
     """The first step is fenced by the generation `prepare` saw, the next by the one the first step left."""
     run = await ENDINGS["fixed-in-two-steps"](stage)

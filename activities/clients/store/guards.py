@@ -74,16 +74,18 @@ class Guards:
         """Return the knob's open incident, opened with `onset` if there is none; the onset of an open one stands."""
         return await self._database.write(lambda c: incidents.opened(c, charter, knob, (onset, now)))
 
-    async def start_rung(self, charter: str, knob: str, times: tuple[float, float], rung: Rung, run: str) -> Incident:
+    async def start_rung(
+        self, charter: str, knob: str, times: tuple[float, float], rung: Rung, asked: float
+    ) -> Incident:
         """Note that a plan starts and return the knob's incident; `times` are (onset, now), used if one is opened.
 
         The onset of an open incident stands; the same plan is one rung, however often this is called. A plan that
-        ended before without applying anything (stale, say) starts afresh: that ending is withdrawn. `run` is the id of
-        the workflow's run that starts it. Raises: Superseded (that run has ended, so its caller comes too late).
+        ended before without applying anything (stale, say) starts afresh: that ending is withdrawn. `asked` is when
+        that was asked for, by Temporal's clock. Raises: Superseded (it ended since: whoever asked was held up).
         """
 
         def work(connection: Connection) -> Incident:
-            outcomes.withdraw(connection, rung.plan_id, run)
+            outcomes.withdraw(connection, rung.plan_id, asked)
             return incidents.start_rung(connection, charter, knob, times, rung)
 
         return await self._database.write(work)

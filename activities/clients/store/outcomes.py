@@ -90,13 +90,13 @@ def add(connection: Connection, outcome: Outcome, keep: int, recheck_at: float |
     _forget(connection, outcome.loop, keep)
 
 
-def withdraw(connection: Connection, plan_id: str, run: str) -> None:
+def withdraw(connection: Connection, plan_id: str, asked: float) -> None:
     """Take back the outcome of a plan that applied nothing: it is tried again, and only then there is an outcome.
 
-    Raises: Superseded (`run`, which asks, has recorded it itself: an attempt of its that was held up comes too late).
+    Raises: Superseded (it ended after `asked`, when that was asked for: whoever does was held up and comes too late).
     """
     standing = find(connection, plan_id)
-    if standing is not None and run and standing.run == run:
+    if standing is not None and 0.0 < asked <= standing.ended:
         raise Superseded(f"plan {plan_id} has ended meanwhile")
     if standing is not None and standing.seconds is None:
         connection.execute(delete(outcome_actions).where(outcome_actions.c.plan_id == plan_id))

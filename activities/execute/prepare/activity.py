@@ -40,7 +40,7 @@ class PrepareActivities:
         Raises:
             NotFound: no such plan.
             StoreUnavailable, Unreachable, Overloaded: nothing was changed; a retry may help.
-            Superseded: its run ended while this attempt was held up.
+            Superseded: the plan ended while this attempt was held up.
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
@@ -58,7 +58,7 @@ class PrepareActivities:
             if refusal:
                 return prepared.model_copy(update={"ending": "failed", "headline": clipped(refusal)})
             rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
-            await self.store.guards.start_rung(plan.charter, plan.knob, (plan.onset, facts.at), rung, request.run)
+            await self.store.guards.start_rung(plan.charter, plan.knob, (plan.onset, facts.at), rung, request.asked)
             if prepared.needs_approval:
                 await self.store.notices.open(of_waiting(plan, prepared, facts.at))
             return prepared

@@ -90,11 +90,12 @@ def check(plan: Plan, facts: Facts) -> Prepared:
     answered = facts.approved or facts.left is not None
     suggested = (
         level is Level.SUGGEST
+        or plan.doubted
         or needs_approval(plan.actions, risk, facts.settings.approval)
         or careful(plan.actions, facts.error_budget, facts.settings.error_budget)
     )
     asked = not ending and not answered and suggested
-    trust = "" if level is Level.AUTO else f", {level}"
+    trust = ("" if level is Level.AUTO else f", {level}") + (", doubted" if plan.doubted else "")
     return Prepared(
         headline=clipped(f"{ending}: {why}" if ending else f"ready, risk {risk}{trust}: {what}"),
         ending=ending,

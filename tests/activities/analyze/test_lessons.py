@@ -47,7 +47,18 @@ def test_what_an_ending_teaches(ending, kind, before, real):
     """Real is what was still there when it was to be remedied; what nobody saw teaches nothing."""
     ended = outcome(ending=ending, type=kind, before=before, value=None, grounds=GROUNDS)
     expected = [] if real is None else [Lesson(ground.kind, ground.strength, real) for ground in GROUNDS]
-    assert list(lessons([ended])) == expected
+    assert sorted(lessons([ended])) == sorted(expected)
+
+
+def test_what_went_away_while_a_person_thought_it_over_teaches_nothing():
+    """It had outlasted the look again, and whoever was asked may have mended it."""
+    assert list(lessons([outcome(ending="recovered", type=OutcomeType.UNKNOWN, outlasted=True, grounds=GROUNDS)])) == []
+
+
+def test_one_trouble_is_one_lesson_of_a_kind():
+    """Of five bursts in one cascade the strongest is remembered."""
+    bursts = tuple(Ground(kind=PatternKind.TEMPORAL, strength=strength) for strength in (0.1, 0.7, 0.3))
+    assert list(lessons([outcome(grounds=bursts)])) == [Lesson(PatternKind.TEMPORAL, 0.7, True)]
 
 
 def test_without_outcomes_the_constants_stand():

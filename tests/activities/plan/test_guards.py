@@ -20,6 +20,7 @@ from activities.plan.guards import (
     quarantine,
     quorum,
     unsettled,
+    way_back_costs_quorum,
 )
 from activities.plan.settings import PlanSettings
 
@@ -179,3 +180,22 @@ def test_what_is_not_settled_is_not_built_upon(conditions):
     assert unsettled(scale(6), conditions(guards=elsewhere)) is None
     assert unsettled in PASSING
     assert unsettled in REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("replicas", "ill", "back_to", "refused"),
+    [
+        (6, (), 5, ""),
+        (6, ("validator-1",), 5, ""),
+        (6, ("validator-1", "validator-2"), 5, "quorum: 4 healthy − 1 < 4"),
+        (8, (), 6, ""),
+        (5, ("validator-1", "validator-2"), 6, ""),
+        (3, (), 2, ""),
+        (3, ("validator-1",), 2, "quorum: 2 healthy − 1 < 2"),
+    ],
+)
+def test_the_way_back_keeps_the_quorum(replicas, ill, back_to, refused, committee):
+    """A rollback takes no member that the committee cannot spare, however far back it goes; growing costs none."""
+    found = way_back_costs_quorum(back_to, committee(replicas, ill))
+    assert found.startswith(refused)
+    assert bool(found) == bool(refused)

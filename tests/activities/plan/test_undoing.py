@@ -9,6 +9,7 @@ from activities.model.action import Action, ActionType
 from activities.model.charter import Committee, Policy
 from activities.model.effect import Direction, Effect
 from activities.model.errors import NotFound, Superseded
+from activities.model.pattern import Ground, PatternKind
 from activities.model.plan import Plan, Risk, plan_hash
 from activities.plan.settings import ApprovalSettings
 from activities.plan.undoing import Present, undo_plan
@@ -53,6 +54,13 @@ def test_a_policy_is_rolled_back_by_its_id_without_another_approval():
     call = do_call(made, 0, made.generation, 30.0)
     assert (call.path, call.body, call.generation) == ("policies/policy_7/rollback", None, 1)
     assert (made.risk, made.needs_approval) == (Risk.LOW, False)
+
+
+def test_a_persons_undo_rests_on_no_pattern():
+    """What becomes of it teaches nothing of the patterns, nor inherits the doubts, of the plan it undoes."""
+    original = plan(actions=(GROW,), doubted=True, grounds=(Ground(kind=PatternKind.TEMPORAL, strength=0.0),))
+    made = undo_plan(original, (effect(0, 4, previous={"replicas": 5}),), present(generation=4))
+    assert (made.grounds, made.doubted) == ((), False)
 
 
 def test_what_cannot_be_undone_is_left_out():

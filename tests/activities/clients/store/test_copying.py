@@ -15,7 +15,7 @@ from tests.activities.clients.store.nouns import attempt, ending, plan, rung
 async def filled(store: Store) -> None:
     """Put something into every table."""
     await store.plans.put(plan(), 1010.0)
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), 1010.0)
     for number in range(450):
         await store.audit.append(attempt(attempt=number))
     await store.finish(ending(cooldown_until=2000.0))

@@ -23,8 +23,8 @@ async def test_nothing_is_guarded(store: Store):
 
 async def test_the_first_rung_opens_the_incident(store: Store):
     """The incident's id and onset are frozen by its first plan; the next plan is another rung of it."""
-    first = await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), "run")
-    second = await store.guards.start_rung("charter", "committee", (1100.0, 1110.0), rung(B, 1), "run")
+    first = await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), 1010.0)
+    second = await store.guards.start_rung("charter", "committee", (1100.0, 1110.0), rung(B, 1), 1010.0)
     assert first.incident_id == second.incident_id == incident_id("charter", "committee", 1000.0)
     assert (second.onset, second.opened_at, second.seen_at) == (1000.0, 1010.0, 1110.0)
     assert [r.plan_id for r in second.rungs] == [A, B]
@@ -37,13 +37,13 @@ async def test_an_incident_is_opened_once(store: Store):
     first = await store.guards.open_incident("charter", "committee", 1000.0, 1010.0)
     again = await store.guards.open_incident("charter", "committee", 1500.0, 1510.0)
     assert (again.incident_id, again.onset, again.rungs) == (first.incident_id, 1000.0, ())
-    joined = await store.guards.start_rung("charter", "committee", (1600.0, 1610.0), rung(A), "run")
+    joined = await store.guards.start_rung("charter", "committee", (1600.0, 1610.0), rung(A), 1010.0)
     assert (joined.incident_id, [r.plan_id for r in joined.rungs]) == (first.incident_id, [A])
 
 
 async def test_a_plan_is_one_rung(store: Store):
     """However often it starts, at once or later, a plan is one rung of one incident."""
-    calls = [store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), "run") for _ in range(10)]
+    calls = [store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), 1010.0) for _ in range(10)]
     incidents = await asyncio.gather(*calls)
     assert {i.incident_id for i in incidents} == {incident_id("charter", "committee", 1000.0)}
     assert all(len(i.rungs) == 1 for i in incidents)
@@ -51,20 +51,20 @@ async def test_a_plan_is_one_rung(store: Store):
 
 async def test_a_new_trouble_is_a_new_incident(store: Store):
     """After the close another onset opens another incident; the same onset goes on with its rungs."""
-    first = await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), "run")
+    first = await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), 1010.0)
     await store.finish(ending(A, close_incident=True))
-    again = await store.guards.start_rung("charter", "committee", (1000.0, 1200.0), rung(B, 1), "run")
+    again = await store.guards.start_rung("charter", "committee", (1000.0, 1200.0), rung(B, 1), 1010.0)
     assert (again.incident_id, again.closed_at) == (first.incident_id, None)
     assert [(r.plan_id, r.ending) for r in again.rungs] == [(A, "fixed"), (B, "")]
     await store.finish(ending(B, close_incident=True))
-    other = await store.guards.start_rung("charter", "committee", (1500.0, 1510.0), rung("c" * 12), "run")
+    other = await store.guards.start_rung("charter", "committee", (1500.0, 1510.0), rung("c" * 12), 1010.0)
     assert other.incident_id != first.incident_id
     assert len(other.rungs) == 1
 
 
 async def test_quiet_incidents_close(store: Store):
     """An incident closes when its violations were last seen long ago and nothing runs."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), 1010.0)
     assert await store.guards.close_quiet("charter", 5000.0) == 0
     await store.finish(ending(A))
     await store.guards.seen("charter", "committee", 1300.0)
@@ -115,9 +115,9 @@ async def test_a_mode_and_its_audit(store: Store):
 
 async def test_a_plan_that_applied_nothing_may_start_again(store: Store):
     """An ending without an effect is withdrawn when the same plan starts anew, and its rung runs again."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), 1010.0)
     await store.finish(Ending(outcome=outcome(A, ending="stale", seconds=None)))
-    await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), 1010.0)
     assert await store.outcomes.of_plan(A) is None
     [incident] = (await store.guards.state("charter", 0.0)).incidents
     assert [r.ending for r in incident.rungs] == [""]
@@ -127,19 +127,19 @@ async def test_a_plan_that_applied_nothing_may_start_again(store: Store):
 async def test_a_plan_that_was_applied_keeps_its_outcome(store: Store):
     """Whatever starts again, an outcome with an effect stands."""
     await store.finish(ending(A))
-    await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), 1010.0)
     assert await store.outcomes.of_plan(A) == outcome(A)
 
 
 async def test_who_was_held_up_takes_nothing_back(store: Store):
-    """A start by the run that has ended the plan is refused, and that ending stands; another run may start anew."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), "run")
-    failed = outcome(A, ending="failed", seconds=None, run="run")
+    """A start that was asked for before the plan ended is refused, and that ending stands; a later one starts anew."""
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(A), 1010.0)
+    failed = outcome(A, ending="failed", seconds=None, ended=1050.0)
     await store.finish(Ending(outcome=failed))
     with pytest.raises(Superseded):
-        await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), "run")
+        await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), rung(A), 1010.0)
     assert await store.outcomes.of_plan(A) == failed
     [incident] = (await store.guards.state("charter", 0.0)).incidents
     assert [r.ending for r in incident.rungs] == ["failed"]
-    await store.guards.start_rung("charter", "committee", (1000.0, 1030.0), rung(A), "another run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1030.0), rung(A), 1060.0)
     assert await store.outcomes.of_plan(A) is None

@@ -24,7 +24,7 @@ async def finish(store: Store, *endings: Outcome, keep: int = 1000) -> None:
 
 async def test_an_ending_changes_everything_at_once(store: Store):
     """Outcome, cool-down, quarantine, rung, incident and audit are written together."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), 1010.0)
     change = ending(cooldown_until=2000.0, cooldown_why="fixed", quarantine_why="undo failed", close_incident=True)
     assert await store.finish(change) == change.outcome
     state = await store.guards.state("charter", 0.0)
@@ -39,7 +39,7 @@ async def test_an_ending_changes_everything_at_once(store: Store):
 
 async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
     """Without closing, the incident stays open and its rung tells how it ended."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), "run")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), 1010.0)
     await store.finish(Ending(outcome=outcome(ending="no_effect", value=0.0, type=OutcomeType.INEFFECTIVE)))
     incident = (await store.guards.state("charter", 0.0)).incident("committee")
     assert incident is not None

@@ -141,6 +141,14 @@ def test_standing_steps_are_marked(plan, actions):
     assert [step.standing for step in prepared.steps] == [True, False]
 
 
+def test_a_doubted_plan_waits_for_a_person(plan):
+    """Whatever its risk and its level: what outcomes speak against is not done without being asked for."""
+    assert not check(plan(), FACTS).needs_approval
+    prepared = check(plan(doubted=True), FACTS)
+    assert (prepared.needs_approval, "doubted" in prepared.headline) == (True, True)
+    assert not check(plan(doubted=True), replace(FACTS, approved=True)).needs_approval
+
+
 def test_best_effort_is_a_setting(plan):
     """The execution mode reaches the workflow."""
     facts = replace(FACTS, execute=ExecuteSettings(execution_mode="best_effort"))
