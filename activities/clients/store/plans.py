@@ -59,7 +59,10 @@ class Plans:
         return None if body is None else Decision.model_validate_json(body)
 
     async def put_effect(self, effect: Effect) -> Effect:
-        """Store what a step did and return what stands: the first of the same plan, step and direction."""
+        """Store what a step did and return what stands: the first of the same plan, step and direction.
+
+        What is done when the plan has an outcome already is marked `late`.
+        """
         return await self._database.write(lambda connection: _put_effect(connection, effect))
 
     async def effects(self, plan_id: str) -> tuple[Effect, ...]:
@@ -123,5 +126,9 @@ def _put_effect(connection: Connection, effect: Effect) -> Effect:
     stored = connection.scalar(select(effects.c.body).where(*(effects.c[name] == value for name, value in key.items())))
     if stored is not None:
         return Effect.model_validate_json(stored)
+    ended = select(outcomes.c.plan_id).where(outcomes.c.plan_id == effect.plan_id)
+    if effect.direction is Direction.DO and connection.scalar(ended) is not None:
+        # An attempt that was given up, and woke after the end: told apart here, where nobody can come between.
+        effect = effect.model_copy(update={"late": True})
     connection.execute(insert(effects).values(**key, at=effect.at, body=effect.model_dump_json()))
     return effect

@@ -90,6 +90,16 @@ async def test_an_effect_is_kept_once(store: Store):
     assert await store.plans.effects(C) == ()
 
 
+async def test_what_is_done_after_the_end_is_late(store: Store):
+    """An attempt that was given up may wake when its plan has ended: no outcome answers for what it did."""
+    await store.plans.put(plan(A), 1010.0)
+    await store.audit.append(attempt(A))
+    await store.finish(ending(A))
+    assert (await store.plans.put_effect(effect())).late
+    assert not (await store.plans.put_effect(effect(direction=Direction.UNDO, at=1060.0))).late
+    assert not (await store.plans.put_effect(effect(plan_id=B))).late
+
+
 async def test_what_was_left_open(store: Store):
     """A plan that may have touched Charter and has no outcome is open; one never tried, or ended, is not."""
     for plan_id in (A, B, C, "d" * 12):
