@@ -13,7 +13,7 @@ SLICE := tests/faults/test_soak.py
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test stack-steps stack-scenes cluster lint types demo demo-seeds run bench simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test stack-steps stack-scenes cluster lint types demo demo-seeds run bench bench-cost bench-quality simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -72,7 +72,8 @@ class PlanSettings(Settings):
     benefit_target: Share = 0.95
     """No benefit is ever believed to be higher."""
     min_confidence: Share = 0.6
-    """Nothing is done upon a diagnosis, or against a cause in it, that is believed less."""
+    """Nothing is done upon a diagnosis, or against a cause in it, that the analyzers' constants make less sure; where
+    outcomes do, a person is asked."""
     max_policies_per_analysis: PositiveInt = 5
     """Candidates considered per root cause."""
     exploring: bool = False

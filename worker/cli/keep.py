@@ -1,5 +1,6 @@
 """Verbs that keep the store safe: back-up and restore, from SQLite or PostgreSQL into either."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -8,18 +9,28 @@ import typer
 
 from activities.clients.store.copying import copy
 from activities.clients.store.store import Store, open_store
-from activities.model.errors import NotFound, StoreUnavailable
+from activities.model.errors import NotFound, Rejected, StoreUnavailable
 from worker.cli import show
 from worker.cli.session import of, verb
+
+UNFINISHED = ".backup-"
+"""What the name of the folder begins with in which a copy is made."""
 
 BackUp = Annotated[Path, typer.Argument(metavar="FILE", help="The back-up.")]
 
 
 @verb
 async def backup(ctx: typer.Context, file: BackUp) -> None:
-    """Copy the store, as it is at one moment, into a file; what stood there is replaced once the copy is whole."""
+    """Copy the store, as it is at one moment, into a file; what stood there is replaced once the copy is whole.
+
+    An empty store replaces no back-up: it may be the one that is about to be restored.
+    """
     async with of(ctx).store() as store:
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=file.absolute().parent) as folder:
+        beside = file.absolute().parent
+        for left in beside.glob(f"{UNFINISHED}*"):
+            # Of a back-up that was killed. Two at once onto one file would be in each other's way anyhow.
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=beside) as folder:
             made = Path(folder) / "store.db"
             target = await open_store(made)
             try:
@@ -27,6 +38,8 @@ async def backup(ctx: typer.Context, file: BackUp) -> None:
                 await sound(target, str(file))
             finally:
                 await target.close()
+            if not rows and file.exists():
+                raise Rejected(f"the store is empty, and {file} stays as it is")
             made.replace(file)
     show.line(f"{rows} rows in {file}")
 

@@ -142,14 +142,16 @@ def test_production_trusts_nobody_on_the_way(built: dict[str, Objects], tmp_path
         assert {Path(value).parent for value in environ.values()} == {Path(mount)}
 
 
-def test_production_loses_five_minutes_at_most(built: dict[str, Objects]) -> None:
-    """Every five minutes, one at a time and within them, the store is copied onto a claimed disk."""
+def test_production_is_backed_up(built: dict[str, Objects]) -> None:
+    """Every five minutes, one at a time and within them, the workers' version copies the store to a claimed disk."""
     spec = one(built["production"], "CronJob")["spec"]
     job = spec["jobTemplate"]["spec"]
     assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/5 * * * *", "Forbid")
     assert job["activeDeadlineSeconds"] < 300
     pod = job["template"]["spec"]
     (container,) = pod["containers"]
+    others = [one["image"] for pod in pods(built["production"]) for one in pod["containers"]]
+    assert {container["image"], *others} == {"mapek:0.1.0"}
     verb, file = container["args"]
     (mount,) = [mount for mount in container["volumeMounts"] if Path(mount["mountPath"]) == Path(file).parent]
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount["name"]]

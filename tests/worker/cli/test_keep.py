@@ -52,6 +52,23 @@ async def test_there_and_back(states: tuple[Path, Path], tmp_path: Path, capsys:
     await store.close()
 
 
+async def test_what_is_left_of_a_killed_one_goes_and_an_empty_store_replaces_nothing(
+    states: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A back-up every five minutes must not fill its disk, nor overwrite what is about to be restored."""
+    one, two = states
+    await filled(one / "knowledge.db")
+    backup, unfinished = tmp_path / "backup.db", tmp_path / ".backup-killed"
+    unfinished.mkdir()
+    assert await mapek(one, "backup", str(backup)) == 0
+    assert not unfinished.exists()
+    whole = backup.read_bytes()
+    await (await open_store(two / "knowledge.db")).close()
+    assert await mapek(two, "backup", str(backup)) == 1
+    assert "the store is empty" in capsys.readouterr().err
+    assert backup.read_bytes() == whole
+
+
 async def test_what_is_refused(states: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """No back-up, a store in use, and a back-up somebody changed are each told in one line; nothing is written."""
     one, two = states
