@@ -79,9 +79,12 @@ class Evidence:
         return [one for one in self.of_plan(plan, "do") if one.step not in undone]
 
     def replaced(self, one: Done) -> bool:
-        """Tell whether a newer version of the policy is in force; a size of the committee is never replaced."""
-        newest = self.generations.get(one.row["knob"], 0)
-        return one.row["policy_id"] is not None and newest > one.row["generation_after"]
+        """Tell whether a newer policy is in force, or somebody else has set the size of the committee since."""
+        if one.row["policy_id"] is None:
+            ours = {done.row["key"] for done in self.done}
+            later = (row for row in self.ledger if row["generation_before"] >= one.row["generation_after"])
+            return any(row["knob"] == one.row["knob"] and row["key"] not in ours for row in later)
+        return self.generations.get(one.row["knob"], 0) > int(one.row["generation_after"])
 
     def plan(self, plan_id: str) -> Row:
         """Return a stored plan, an empty row if the store has none of this id."""

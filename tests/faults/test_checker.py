@@ -217,6 +217,18 @@ def test_a_quarantine_excuses_what_stands():
     assert check(replace(GOOD, outcomes=(outcome("rolled_back"),), knobs=knobs)) == []
 
 
+@pytest.mark.parametrize(("key", "found"), [(None, 0), (f"{OTHER}-0-do", 1)])
+def test_a_size_that_somebody_else_has_set_since_is_theirs(key, found):
+    """A late change of the committee that nobody can take back any more; our own next one does not excuse it."""
+    size = {"kind": "SCALE_UP", "knob": "committee", "policy_id": None}
+    ledger = (entry(**size), entry(before=8, at=AT + 5, **{**size, "key": key}))
+    audit = (sent(knob="committee"), *([sent(knob="committee", plan_id=OTHER, key=key)] if key else []))
+    told = {"outcomes": (outcome("failed", at=AT - 5, knob="committee"),), "histories": ()}
+    run = replace(GOOD, ledger=ledger, audit=audit, **told)
+    about = [v for v in check(run) if v.invariant == "I4" and PLAN in v.text]
+    assert len(about) == found
+
+
 def test_what_a_newer_policy_replaced_does_not_stand():
     """Somebody else's newer version is in force: there is nothing left to take back."""
     replaced = replace(GOOD, outcomes=(outcome("failed"),), generations={"admission": 9})
