@@ -97,8 +97,19 @@ class Remediation(People):
             return await self.prepare()
         except (FailureError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
-                return self.concluded(ended("stopped", "stopped by a person before anything was applied"))
-            return self.concluded(ended("failed", f"could not be prepared: {reason_of(error)}"))
+                return await self.given_up(ended("stopped", "stopped by a person before anything was applied"))
+            return await self.given_up(ended("failed", f"could not be prepared: {reason_of(error)}"))
+
+    async def given_up(self, why: RecordRequest) -> RecordRequest:
+        """End before anything was applied; what this remediation had applied before it was reset is taken back."""
+        info = workflow.info()
+        if info.run_id == info.original_execution_run_id or not workflow.patched("undo-before-reset"):
+            return self.concluded(why)
+        try:
+            await self.find_standing()
+        except ActivityError as error:
+            return self.concluded(ended(why.ending, f"{why.headline}; what stands is not known: {reason_of(error)}"))
+        return await self.roll_back(why) if self.undo else self.concluded(why)
 
     async def prepare(self) -> RecordRequest | None:
         """Check the plan against the worker's own rules and the present. Return how it ended if it may not go on."""
@@ -203,6 +214,11 @@ class Remediation(People):
 
     async def settle_leftover(self) -> RecordRequest:
         """A predecessor was terminated with this plan half applied: roll back what stands."""
+        await self.find_standing()
+        return await self.roll_back(ended("stopped", "its remediation was terminated; settled by upkeep"))
+
+    async def find_standing(self) -> None:
+        """Look what of the plan stands at Charter with nobody to answer for it: that has to be undone."""
         handle = workflow.start_activity_method(
             PrepareActivities.prepare,
             PrepareRequest(plan_id=self.request.plan_id, leftover=True),
@@ -212,7 +228,6 @@ class Remediation(People):
         self.prepared = await settled(handle)
         self.undo = [number for number, step in enumerate(self.prepared.steps) if step.standing]
         self.applied = [self.prepared.steps[number].text for number in self.undo]
-        return await self.roll_back(ended("stopped", "its remediation was terminated; settled by upkeep"))
 
     async def roll_back(self, why: RecordRequest, verified: Verified | None = None) -> RecordRequest:
         """Undo in reverse what was or may have been applied, and verify that. One failure does not stop the others."""

@@ -213,7 +213,7 @@ def details_of(kind: type, run: Run) -> WorkflowInstanceDetails:
         first_execution_run_id=run.run_id,
         headers={},
         namespace="simulation",
-        original_execution_run_id=run.run_id,
+        original_execution_run_id=run.original or run.run_id,
         parent=None,
         priority=Priority.default,
         raw_memo={},

@@ -14,7 +14,7 @@ KEPT = (*STARTED, "upsert_workflow_search_attributes")
 
 def shortened(run: Run, task: int, run_id: str, now: float) -> Run:
     """Return a run that was told what `run` was told up to its workflow task `task` (from 1), and nothing since."""
-    again = Run(run.workflow_id, run_id, run.type, run.argument, now)
+    again = Run(run.workflow_id, run_id, run.type, run.argument, now, run.original or run.run_id)
     again.told = run.told[:task]
     last = WorkflowActivation.FromString(again.told[-1][0]).timestamp.ToNanoseconds() / 1e9
     again.history = [event for event in run.history if event["at"] <= last]

@@ -31,7 +31,8 @@ class Abandonable(Protocol):
 class Run:
     """One run of a workflow. `told` are its activations with the commands it answered, for replay.
 
-    `jobs` wait for the next workflow task; `waking` says that one is due.
+    `jobs` wait for the next workflow task; `waking` says that one is due. `original` is the id of the run it was reset
+    from at first, empty for one that was not.
     """
 
     workflow_id: str
@@ -39,6 +40,7 @@ class Run:
     type: str
     argument: Any
     started: float
+    original: str = ""
     jobs: list[WorkflowActivationJob] = field(default_factory=list)
     told: list[tuple[bytes, bytes]] = field(default_factory=list)
     instance: WorkflowInstance | None = None

@@ -1,0 +1,43 @@
+"""A remediation that was reset (sent back) on a real server, and never comes to look at its plan again."""
+
+import uuid
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
+from activities.model.errors import NotFound
+from activities.model.outcome import Verdict
+from activities.model.remediation import RemediationResult
+from tests.workflows.answers import prepared, verified
+from tests.workflows.scenes_remediation import LEFTOVER
+from tests.workflows.scripted import Gate
+from tests.workflows.stage import Run, Stage
+from tests.workflows.story import order_of
+
+
+async def sent_back(stage: Stage, run: Run) -> Run:
+    """Reset the remediation to its first workflow task, and return what goes on under its id."""
+    history = await run.history()
+    done = [e.event_id for e in history.events if e.HasField("workflow_task_completed_event_attributes")]
+    request = ResetWorkflowExecutionRequest(
+        namespace=stage.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=run.handle.id),
+        reason="a test",
+        workflow_task_finish_event_id=done[0],
+        request_id=str(uuid.uuid4()),
+    )
+    answer = await stage.client.workflow_service.reset_workflow_execution(request)
+    handle = stage.client.get_workflow_handle(run.handle.id, run_id=answer.run_id, result_type=RemediationResult)
+    return Run(handle, run.script)
+
+
+async def test_what_it_had_applied_before_is_taken_back(stage: Stage):
+    """It cannot be prepared again, so it asks what stands, and undoes that before it ends."""
+    gate = Gate(verified(Verdict.FIXED))
+    run = await stage.remediate(prepare=[prepared(), NotFound("no such plan"), LEFTOVER], verify=[gate, verified(Verdict.FIXED)])
+    await gate.arrived()
+    again = await sent_back(stage, run)
+    result = await again.result()
+    assert (result.outcome, bool(result.rolled_back)) == ("rolled_back", True)
+    steps = ", ".join(order_of(await again.history()))
+    assert steps.endswith("prepare leftover, undo 2, undo 0, verify rollback, record")
