@@ -5,14 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
+from temporalio.service import TLSConfig
 
 from deploy.local import process
+from deploy.local.ports import LOOPBACK
 from tests.cluster.issuer import Issuer
 from tests.cluster.world import NAMESPACE, Clustered, variables
 
 LOOKING = ("cycles",)
 ACTING = ("run", "charter")
 KEPT_OUT = 2
+INSIDE = 3
+"""The port of `internal-frontend`, from the frontend's on."""
 
 
 async def mapek(run: Clustered, log: Path, key: str, *args: str) -> int | None:
@@ -44,6 +49,15 @@ async def test_strangers_are_kept_out_and_told_why(run: Clustered, tmp_path: Pat
         told = log.read_text()
         assert "refuses the credential" in told
         assert not key or key not in told
+
+
+async def test_the_door_inside_wants_a_certificate(run: Clustered) -> None:
+    """At Temporal's own frontend everybody is admin, so nobody comes in who shows no certificate of Temporal's."""
+    tls, key = TLSConfig(run.cluster.guard.certificate.read_bytes()), run.issuer.token(f"{NAMESPACE}:read")
+    await Client.connect(run.cluster.address, namespace=NAMESPACE, tls=tls, api_key=key)
+    for shown in (tls, False):
+        with pytest.raises(RuntimeError, match="connect"):
+            await Client.connect(f"{LOOPBACK}:{run.cluster.port + INSIDE}", namespace=NAMESPACE, tls=shown)
 
 
 async def test_no_log_holds_a_key(run: Clustered) -> None:

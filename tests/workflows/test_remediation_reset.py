@@ -34,7 +34,9 @@ async def sent_back(stage: Stage, run: Run) -> Run:
 async def test_what_it_had_applied_before_is_taken_back(stage: Stage):
     """It cannot be prepared again, so it asks what stands, and undoes that before it ends."""
     gate = Gate(verified(Verdict.FIXED))
-    run = await stage.remediate(prepare=[prepared(), NotFound("no such plan"), LEFTOVER], verify=[gate, verified(Verdict.FIXED)])
+    run = await stage.remediate(
+        prepare=[prepared(), NotFound("no such plan"), LEFTOVER], verify=[gate, verified(Verdict.FIXED)]
+    )
     await gate.arrived()
     again = await sent_back(stage, run)
     result = await again.result()
