@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +20,8 @@ from activities.clients.store.engine import Database, mapped, new_engine, writin
 from activities.model.errors import ConfigurationError, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADING = threading.Lock()
+"""Alembic keeps its environment in a global: two threads that open two databases would take it from each other."""
 MEMORY = "memory"
 POSTGRESQL = ("postgresql", "postgres")
 """How PostgreSQL is spelled in addresses; left to itself the library would look for a driver that is not here."""
@@ -89,7 +92,8 @@ def _upgrade(engine: Engine) -> None:
     with writing(engine).begin() as connection:
         _refuse_newer(connection, config)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _UPGRADING:
+            command.upgrade(config, "head")
 
 
 def _refuse_newer(connection: Connection, config: Config) -> None:

@@ -65,6 +65,14 @@ async def test_many_may_open_a_new_one_at_once(address: str):
     await asyncio.gather(*(store.close() for store in stores))
 
 
+async def test_many_new_ones_may_be_opened_at_once(tmp_path: Path):
+    """One process may open databases of several stacks; their migrations do not get into each other's way."""
+    for round_ in range(3):
+        stores = await asyncio.gather(*(open_store(tmp_path / f"{round_}-{number}.db") for number in range(6)))
+        assert [await store.audit.of_loop("charter") for store in stores] == [()] * 6
+        await asyncio.gather(*(store.close() for store in stores))
+
+
 async def test_a_newer_schema_is_refused(address: str):
     """A schema this code does not know is not touched."""
     store = await open_store(address)
