@@ -36,9 +36,12 @@ def typed() -> list[str]:
 
 
 def arguments(command: str, plan: str, file: str) -> list[str]:
-    """Return a command's words with what stands for something replaced; what is in brackets is typed too."""
+    """Return a command's words with what stands for something replaced; what is in brackets is typed too.
+
+    The stack is minutes old, so its past is.
+    """
     words = shlex.split(command.replace("[", "").replace("]", ""))[1:]
-    stands_for = {"ID": plan, "PLAN": plan, "KNOB": "committee", "...": "a rehearsal", "FILE": file}
+    stands_for = {"ID": plan, "PLAN": plan, "KNOB": "committee", "...": "a rehearsal", "FILE": file, "7d": "2m"}
     return [stands_for.get(word, word) for word in words]
 
 
