@@ -64,7 +64,10 @@ async def test_a_repeat_starts_nothing(stage):
 async def test_firing_anew_starts_another(stage):
     """A relapse has a later start, and is looked at."""
     _, run = await intake(stage)
-    for one in (batch(1), batch(1, firing=False), batch(1, starts_at=2.0)):
+    await run.handle.signal("alerts", batch(1))
+    # All in one workflow task would share one cycle.
+    await run.watch(lambda history: story_of(history).count("child started") == 1)
+    for one in (batch(1, firing=False), batch(1, starts_at=2.0)):
         await run.handle.signal("alerts", one)
     await run.watch(lambda history: story_of(history).count("child started") == 2)
 
