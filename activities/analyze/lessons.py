@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from activities.analyze.calibration import Calibration, fit
 from activities.analyze.settings import Algorithms
 from activities.model.outcome import Outcome, OutcomeType
@@ -90,7 +88,7 @@ def _curve(taught: Sequence[Lesson], prior: float) -> Curve:
     real = sum(lesson.real for lesson in taught)
     evidence = [[0.0], [0.0], *([lesson.strength] for lesson in taught)]
     truth = [True, False, *(lesson.real for lesson in taught)]
-    weights = [PRIOR_WORTH * prior, PRIOR_WORTH * (1.0 - prior), *np.ones(len(taught))]
+    weights = [PRIOR_WORTH * prior, PRIOR_WORTH * (1.0 - prior), *(1.0 for _ in taught)]
     fitted = fit(evidence, truth, weights, RIDGE)
     intercept, weight = fitted.intercept, fitted.weights[0]
     if weight < 0.0:

@@ -151,17 +151,11 @@ class ExecuteActivities:
                 )
             try:
                 undone = await self.undo_effect(plan, done)
-            except Blocked as error:
-                # Of our own making, and it may pass: upkeep has to find a late effect again.
-                return Undone(
-                    headline=f"ROLLBACK FAILED: {text}",
-                    changed=False,
-                    failed=clipped(f"{text}: {error}"),
-                    loop=plan.loop,
-                )
             except (Stale, Superseded, NotFound) as error:
                 failed = clipped(f"{text}: {error}")
-                await self.give_up(done)
+                # A quorum that is missing comes back: upkeep has to find a late effect again.
+                if not isinstance(error, Blocked):
+                    await self.give_up(done)
                 return Undone(headline=f"ROLLBACK FAILED: {text}", changed=False, failed=failed, loop=plan.loop)
             if undone is None:
                 await self.give_up(done)

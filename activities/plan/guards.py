@@ -59,8 +59,8 @@ def quorum(actions: Actions, conditions: Conditions) -> Block | None:
         # Whoever leaves is taken to be healthy: Charter chooses, not the loop.
         lost = max(0, before - replicas) + _interrupted(action, committee)
         needed = replicas // 2 + 2
-        if lost and healthy - lost < needed:
-            return blocked("quorum", actions, f"{healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)")
+        if reason := _too_few(healthy, lost, needed, replicas):
+            return blocked("quorum", actions, reason)
         healthy -= lost
     return _leader_last(actions, committee)
 
@@ -80,9 +80,8 @@ def way_back_costs_quorum(replicas: int, committee: Committee) -> str:
     """
     lost, healthy = max(0, committee.replicas - replicas), committee.healthy_nodes
     needed = min(replicas // 2 + 2, replicas)
-    if not lost or healthy - lost >= needed:
-        return ""
-    return f"quorum: {healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)"
+    reason = _too_few(healthy, lost, needed, replicas)
+    return f"quorum: {reason}" if reason else ""
 
 
 def mode(actions: Actions, conditions: Conditions) -> Block | None:
@@ -185,6 +184,12 @@ def first_block(rules: tuple[Rule, ...], actions: Actions, conditions: Condition
 def _replicas(action: Action) -> int | None:
     wanted = action.parameters.get("replicas")
     return wanted if isinstance(wanted, int) and action.route is Route.SCALE else None
+
+
+def _too_few(healthy: int, lost: int, needed: int, replicas: int) -> str:
+    if not lost or healthy - lost >= needed:
+        return ""
+    return f"{healthy} healthy − {lost} < {needed} (quorum of {replicas}, plus 1)"
 
 
 def _interrupted(action: Action, committee: Committee) -> int:

@@ -1,17 +1,15 @@
 """Who shows which API key: a worker's writes, an operator's may only look, and everybody else is kept out."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 from temporalio.service import TLSConfig
 
-from deploy.local import process
 from deploy.local.ports import LOOPBACK
 from tests.cluster.issuer import Issuer
-from tests.cluster.world import NAMESPACE, Clustered, variables
+from tests.cluster.world import NAMESPACE, Clustered, mapek, variables
 
 LOOKING = ("cycles",)
 ACTING = ("run", "charter")
@@ -20,11 +18,10 @@ INSIDE = 3
 """The port of `internal-frontend`, from the frontend's on."""
 
 
-async def mapek(run: Clustered, log: Path, key: str, *args: str) -> int | None:
+async def shown(run: Clustered, log: Path, key: str, *args: str) -> int | None:
     """Run a command with an API key and return how it exits."""
-    config = str(run.world.stack.state.config_file)
     with variables(TEMPORAL_API_KEY=key):
-        return await process.run([sys.executable, "-m", "worker.cli.main", "--config", config, *args], log, 60.0)
+        return await mapek(run.world.stack.state.config_file, log, *args)
 
 
 @pytest.mark.parametrize(
@@ -35,8 +32,8 @@ async def mapek(run: Clustered, log: Path, key: str, *args: str) -> int | None:
 async def test_what_a_key_allows(run: Clustered, tmp_path: Path, permissions, looking: int, acting: int) -> None:
     """Who may write starts cycles, who may read only looks, and a key of another namespace is good for nothing."""
     key = run.issuer.token(*permissions)
-    assert await mapek(run, tmp_path / "looking", key, *LOOKING) == looking
-    assert await mapek(run, tmp_path / "acting", key, *ACTING) == acting
+    assert await shown(run, tmp_path / "looking", key, *LOOKING) == looking
+    assert await shown(run, tmp_path / "acting", key, *ACTING) == acting
 
 
 async def test_strangers_are_kept_out_and_told_why(run: Clustered, tmp_path: Path) -> None:
@@ -45,7 +42,7 @@ async def test_strangers_are_kept_out_and_told_why(run: Clustered, tmp_path: Pat
     keys = ["", run.issuer.token(permission, seconds=-60.0), Issuer(run.issuer.name).token(permission)]
     for number, key in enumerate(keys):
         log = tmp_path / f"{number}"
-        assert await mapek(run, log, key, *LOOKING) == KEPT_OUT, log.read_text()
+        assert await shown(run, log, key, *LOOKING) == KEPT_OUT, log.read_text()
         told = log.read_text()
         assert "refuses the credential" in told
         assert not key or key not in told
@@ -55,9 +52,9 @@ async def test_the_door_inside_wants_a_certificate(run: Clustered) -> None:
     """At Temporal's own frontend everybody is admin, so nobody comes in who shows no certificate of Temporal's."""
     tls, key = TLSConfig(run.cluster.guard.certificate.read_bytes()), run.issuer.token(f"{NAMESPACE}:read")
     await Client.connect(run.cluster.address, namespace=NAMESPACE, tls=tls, api_key=key)
-    for shown in (tls, False):
+    for offered in (tls, False):
         with pytest.raises(RuntimeError, match="connect"):
-            await Client.connect(f"{LOOPBACK}:{run.cluster.port + INSIDE}", namespace=NAMESPACE, tls=shown)
+            await Client.connect(f"{LOOPBACK}:{run.cluster.port + INSIDE}", namespace=NAMESPACE, tls=offered)
 
 
 async def test_no_log_holds_a_key(run: Clustered) -> None:

@@ -1,12 +1,11 @@
 """Everything but the configuration and a back-up is lost; it is put back by the runbook's commands, and heals."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 
 from deploy.local import process
-from tests.cluster.world import Clustered
+from tests.cluster.world import Clustered, mapek
 from workflows import names
 
 RTO = 1800.0
@@ -14,11 +13,10 @@ RTO = 1800.0
 KEPT = {"fixed", "improved", "no_effect", "rolled_back"}
 
 
-async def mapek(run: Clustered, folder: Path, *args: str) -> None:
+async def typed(run: Clustered, folder: Path, *args: str) -> None:
     """Run a command of the runbook to its end, which has to be a good one."""
-    config = str(run.world.stack.state.config_file)
     log = folder / f"{args[0]}.log"
-    code = await process.run([sys.executable, "-m", "worker.cli.main", "--config", config, *args], log, 60.0)
+    code = await mapek(run.world.stack.state.config_file, log, *args)
     assert code == 0, process.tail(log)
 
 
@@ -27,14 +25,14 @@ async def test_store_and_schedules_are_lost_and_restored(run: Clustered, tmp_pat
     world = run.world
     await heal_one(run)
     backup = tmp_path / "backup.db"
-    await mapek(run, tmp_path, "backup", str(backup))
+    await typed(run, tmp_path, "backup", str(backup))
     learned = await world.store.outcomes.recent("charter")
     assert learned, "there is something to lose"
     await lose(run)
 
     began = time.time()
-    await mapek(run, tmp_path, "restore", str(backup))
-    await mapek(run, tmp_path, "bootstrap")
+    await typed(run, tmp_path, "restore", str(backup))
+    await typed(run, tmp_path, "bootstrap")
     await asyncio.gather(world.stack.start_part("worker"), run.second.start())
     await world.cycle(["healthy"], began, 120.0)
     took = time.time() - began

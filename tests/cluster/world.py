@@ -145,10 +145,12 @@ async def bootstrap(settings: Mapping[str, Any], folder: Path) -> None:
     """Make the namespace and what is in it, as whoever may."""
     config, log = folder / "first.yaml", folder / "bootstrap-first.log"
     config.write_text(yaml.safe_dump(dict(settings)))
-    code = await process.run(
-        [sys.executable, "-m", "worker.cli.main", "--config", str(config), "bootstrap"], log, READY
-    )
-    assert code == 0, process.tail(log)
+    assert await mapek(config, log, "bootstrap") == 0, process.tail(log)
+
+
+async def mapek(config: Path, log: Path, *args: str) -> int | None:
+    """Run a command of `mapek` to its end and return how it exits."""
+    return await process.run([sys.executable, "-m", "worker.cli.main", "--config", str(config), *args], log, READY)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from activities.model.snapshot import AnalysisInput, Snapshot
 from deploy.charter.faults import FaultKind
 from tests.simulation.driver import Driver
 from tests.simulation.pace import quick
+from tests.simulation.people import plan_of
 from tests.simulation.virtual import run
 from tests.simulation.world import World
 
@@ -42,14 +43,9 @@ async def next_plan(driver: Driver, known: tuple[str, ...]) -> Plan:
     while True:
         await driver.period()
         for held in driver.people.remediations():
-            plan = await driver.world.store.plans.get(str(plan_id(held.argument)))
+            plan = await driver.world.store.plans.get(plan_of(held))
             if plan.plan_id not in known:
                 return plan
-
-
-def plan_id(argument: object) -> object:
-    """Return the plan a remediation was started with; a child's argument is plain JSON."""
-    return argument["plan_id"] if isinstance(argument, dict) else argument.plan_id  # type: ignore[attr-defined]
 
 
 async def forget_the_trouble(driver: Driver) -> None:

@@ -31,8 +31,8 @@ def test_a_leftover_is_settled_before_the_knob_is_touched_again():
     assert second == first.replace("-do", "-undo")
 
 
-async def undone_while_it_rests():
-    """Let Charter carry a change out after its remediation gave up; return what was done to the committee."""
+async def given_up_and_done_late():
+    """Return a life in which Charter is about to carry a change of the committee out that was given up."""
     driver = Driver(0)
     driver.troubles.present = True
     world = driver.world
@@ -43,6 +43,13 @@ async def undone_while_it_rests():
     while happens:
         await driver.period()
     world.charter.trouble = lambda _: ""
+    return driver
+
+
+async def undone_while_it_rests():
+    """Let Charter carry a change out after its remediation gave up; return what was done to the committee."""
+    driver = await given_up_and_done_late()
+    world = driver.world
     for _ in range(4):
         await driver.period()
     return [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
@@ -88,16 +95,8 @@ def test_a_rollback_that_would_cost_the_quorum_is_left_to_a_person():
 
 async def taken_back_once_members_are_well():
     """Let a scale come late while two members are dead, then heal them and release the knob; return what was done."""
-    driver = Driver(0)
-    driver.troubles.present = True
+    driver = await given_up_and_done_late()
     world = driver.world
-    driver.scrape()
-    happens = [DELIVERED_LATE, *3 * [Mode.ERROR_500.value]]
-    world.charter.trouble = lambda path: happens.pop(0) if path.startswith("committee/") and is_change(path) else ""
-    world.plant.inject(FaultKind.FEW_VALIDATORS, "gateway")
-    while happens:
-        await driver.period()
-    world.charter.trouble = lambda _: ""
     for name in ("validator-2", "validator-3"):
         world.plant.inject(FaultKind.DEAD_NODE, name)
     for _ in range(6):
