@@ -17,11 +17,15 @@ OK = b"HTTP/1.1 200"
 
 @dataclass
 class Alerting:
-    """An Alertmanager by its API, the proxy before the webhook, and when which Charter's alerts were answered 200."""
+    """An Alertmanager by its API, the proxy before the webhook, and when which Charter's alerts were first taken.
+
+    `taken` holds unix seconds by an alert's Charter, component and beginning. One that is sent again, its first answer
+    lost on the way, is no news: the cycle it was first taken for may have begun by then.
+    """
 
     alertmanager: httpx.AsyncClient
     to_webhook: HttpProxy
-    answered: dict[str, list[float]] = field(default_factory=dict)
+    taken: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.to_webhook.answered = self.heard
@@ -34,12 +38,18 @@ class Alerting:
         (await self.alertmanager.post("/api/v2/alerts", json=[alert])).raise_for_status()
 
     def heard(self, request: bytes, reply: bytes) -> None:
-        """Note the alerts of a post that Alertmanager saw answered with 200."""
+        """Note the firing alerts of a post that the webhook answered with 200."""
         if not reply.startswith(OK):
             return
-        told = json.loads(request.partition(b"\r\n\r\n")[2])["alerts"]
-        for name in {alert["labels"]["alertname"].removesuffix(ABOUT) for alert in told}:
-            self.answered.setdefault(name, []).append(time.time())
+        for alert in json.loads(request.partition(b"\r\n\r\n")[2])["alerts"]:
+            if alert["status"] == "firing":
+                labels = alert["labels"]
+                site = labels["alertname"].removesuffix(ABOUT)
+                self.taken.setdefault((site, labels["node_or_service"], alert["startsAt"]), time.time())
+
+    def taken_for(self, site: str) -> list[float]:
+        """Return when alerts about a Charter were first taken."""
+        return [at for (name, _, _), at in self.taken.items() if name == site]
 
 
 def route(site: str, loop: str) -> dict[str, str]:

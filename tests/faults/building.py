@@ -26,6 +26,8 @@ from tests.faults.patience import Bounded
 from tests.faults.proxy import Fault, HttpProxy, TcpProxy
 from tests.faults.sites import Places, Site, entries, site_of, start_site
 
+DEBOUNCE = PERIOD / 6
+"""Seconds between two cycles that alerts start: of a period, as much as the product's five of thirty."""
 DOORS = 6
 """Ports that workers take in turn for their webhook: never two that live at the same time the same one."""
 SETTINGS: Mapping[str, Any] = {
@@ -96,7 +98,10 @@ def options(state: Path, built: Sequence[tuple[Site, Places]]) -> StackOptions:
         settings={
             **SETTINGS,
             "loops": [entry for site, places in built for entry in entries(site, places)],
-            "alertmanager": {"routes": [route(site.name, site.loops[0]) for site, _ in built]},
+            "alertmanager": {
+                "debounce_seconds": DEBOUNCE,
+                "routes": [route(site.name, site.loops[0]) for site, _ in built],
+            },
         },
         parts=frozenset({"temporal", "alertmanager", "bootstrap"}),
         say=lambda _: None,

@@ -53,8 +53,8 @@ class Gathering:
         )
 
     def alerts(self, site: Site) -> Iterator[Row]:
-        """Yield what Alertmanager saw answered, each with when a cycle has to have looked at the latest."""
-        for at in self.fleet.alerting.answered.get(site.name, ()):
+        """Yield the alerts the webhook took, each with when a cycle has to have looked at the latest."""
+        for at in self.fleet.alerting.taken_for(site.name):
             yield {"answered_at": at, "due": due(at, self.fleet.away)}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
@@ -46,21 +46,29 @@ class Kill:
 class Kills:
     """The killing of one soak. `open` are the points nobody was killed in yet; `waits` the same for steps that wait.
 
-    A kill is waited for until `much` remediations are in flight, in as many steps, at most `gathers` seconds.
+    `what` is killed, each as often as it is named, in the order of the dice; once all had their turn, anew. A kill is
+    waited for until `much` remediations are in flight, in as many steps, at most `gathers` seconds.
     """
 
     fleet: Fleet
     dice: Random
     counts: Counter[str]
     say: Callable[[str], None]
+    what: Sequence[str]
     much: int = MUCH
     gathers: float = GATHERS
     done: list[Kill] = field(default_factory=list)
     open: list[str] = field(default_factory=cells)
     waits: Counter[str] = field(default_factory=Counter)
+    turns: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.dice.shuffle(self.open)
+
+    async def one(self) -> None:
+        """Kill what has its turn."""
+        self.turns = self.turns or self.dice.sample(self.what, len(self.what))
+        await getattr(self, self.turns.pop())()
 
     async def worker(self) -> None:
         """Kill the worker at a point that is still open, or in a wait, and start another one."""

@@ -65,8 +65,6 @@ UNHEARD = frozenset({Fault.DROP, Fault.REFUSE, Fault.RESET, Fault.UNAVAILABLE})
 
 SLOW = frozenset({Fault.DELAY, Fault.LATE})
 """Faults before which the request waits."""
-WHOLE = SLOW | {Fault.DRIP}
-"""Faults with which the server's own reply comes whole, if anybody waits for it."""
 
 
 @dataclass
@@ -135,7 +133,7 @@ class Listener:
 class HttpProxy(Listener):
     """Spoils single requests by its `rules`, of which the first that takes one decides, else by its `weather`.
 
-    `answered` hears of each request whose whole reply came back, spoiled or not.
+    `answered` hears of each request that was answered, before its reply is spoiled.
     """
 
     def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
@@ -163,9 +161,8 @@ class HttpProxy(Listener):
         if rule and rule.fault in SLOW:
             await asyncio.sleep(rule.seconds)
         reply = await self.asked(head, body)
+        self.answered(head + body, reply)
         await (spoil(rule, reply, writer) if rule else passed_on(reply, writer))
-        if rule is None or rule.fault in WHOLE:
-            self.answered(head + body, reply)
 
     async def asked(self, head: bytes, body: bytes) -> bytes:
         """Return the target's reply to a request, which it is asked to send at once and close."""

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -49,7 +48,7 @@ PAUSE = 4.0
 async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
     """Play rounds until the time is over, and return the report."""
     async with fleet(state, run.sites, run.seed, run.spoiled) as running:
-        kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say, run.much, run.gathers)
+        kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say, run.what, run.much, run.gathers)
         gathering = Gathering(running, run.seed)
         hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind, kills.open)
         traffic = Traffic(running, run.seed, kills.open)
@@ -115,7 +114,7 @@ async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffi
     life = [asyncio.create_task(work) for work in works]
     until = time.monotonic() + seconds
     try:
-        await asyncio.gather(*(repeated(work, until) for work in (killing(kills, run.what, dice), others(hands))))
+        await asyncio.gather(*(repeated(work, until) for work in (killing(kills), others(hands))))
         for task in life:
             if task.done():
                 task.result()
@@ -135,12 +134,11 @@ async def repeated(work: Any, until: float) -> None:
             return
 
 
-async def killing(kills: Kills, what: Sequence[str], dice: Random) -> Any:
+async def killing(kills: Kills) -> Any:
     """Kill one thing after the other."""
     while True:
-        for one in dice.sample(what, len(what)):
-            await getattr(kills, one)()
-            yield
+        await kills.one()
+        yield
 
 
 async def others(hands: Hands) -> Any:

@@ -41,7 +41,7 @@ class Engine:
         self.workflows, self.activities, self.lag = workflows, activities, lag
         self.running: dict[str, Run] = {}
         self.closed: list[Run] = []
-        self.attempts: set[Attempt] = set()
+        self.attempts: list[Attempt] = []
         self.count = 0
 
     @property
@@ -134,8 +134,8 @@ class Engine:
         return len(died)
 
     def begin(self, attempt: Attempt) -> None:
-        """Remember an attempt that runs, so that its worker can die."""
-        self.attempts = {known for known in self.attempts if known.task and not known.task.done()} | {attempt}
+        """Remember an attempt that runs, so that its worker can die: the oldest first, in every play of a seed."""
+        self.attempts = [*(known for known in self.attempts if known.task and not known.task.done()), attempt]
 
     def tell(self, run: Run, job: WorkflowActivationJob) -> None:
         """Add an event to the run's next workflow task, and see that there is one."""
