@@ -12,6 +12,8 @@ from worker.config_sections import AlertmanagerSettings, ApiSettings, Orchestrat
 
 Finding = tuple[Place, str]
 """A place and what is wrong there."""
+SAMPLES = 5
+"""Fewest samples a verdict on a Charter that matters rests on: of fewer, one stray scrape would be a large share."""
 
 
 def loop_findings(loop: LoopSettings, production: bool) -> Iterator[Finding]:
@@ -29,6 +31,8 @@ def loop_findings(loop: LoopSettings, production: bool) -> Iterator[Finding]:
     except ConfigurationError as error:
         where, _, text = str(error).partition(": ")
         yield tuple(where.split(".")[:2]), text
+    if verify.samples < SAMPLES and not loop.simulator:
+        yield ("execute", "verify", "samples"), f"is {verify.samples}; use {SAMPLES} or more, fewer are for a simulator"
     if verify.passes > verify.samples:
         yield ("execute", "verify", "passes"), f"is {verify.passes} of only {verify.samples} samples; lower it to them"
     if monitor.rate_window < 2 * monitor.scrape_interval:

@@ -21,11 +21,11 @@ from worker.config_sections import TemporalSettings
 from worker.encryption import converter
 
 WITHIN = 5.0
-"""Seconds in which a server has to answer; a person is waiting."""
+"""Seconds in which a server has to answer when nobody says otherwise."""
 _REFUSED = ("PermissionDenied", "Unauthenticated")
 
 
-async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = None) -> Client:
+async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = None, within: float = WITHIN) -> Client:
     """Return a client of the configured server and namespace.
 
     Certificates, API key and profile come from `TEMPORAL_*` or its profile file; address and namespace as configured
@@ -33,7 +33,7 @@ async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = Non
     `metrics`, which has to be read all the time.
 
     Raises:
-        Unreachable: no answer within 5 seconds, or no trust in the certificate that was shown.
+        Unreachable: no answer `within` some seconds, or no trust in the certificate that was shown.
         Unauthorized: the API key is missing, forged or has run out.
         ConfigurationError: the keys of the encryption cannot be read.
     """
@@ -43,7 +43,7 @@ async def connect(settings: TemporalSettings, metrics: MetricBuffer | None = Non
     forward = LogForwardingConfig(logging.getLogger("mapek.temporal"))
     told = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forward)
     try:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(within):
             return await Client.connect(
                 **options,
                 data_converter=converter(settings.encryption_key_file),
@@ -60,6 +60,11 @@ def _mapped(text: str, address: str) -> MapekError:
         return Unauthorized(f"Temporal at {address} refuses the credential: check TEMPORAL_API_KEY or the profile")
     if "certificate" in text.lower():
         return Unreachable(f"no trust between us and Temporal at {address}: check TEMPORAL_TLS_* or the profile")
+    return unreachable(address)
+
+
+def unreachable(address: str) -> Unreachable:
+    """Return the error for a server that does not answer, with what a person can do."""
     return Unreachable(
         f"cannot reach Temporal at {address}: is the stack running? Start it with `make run`, or set TEMPORAL_ADDRESS"
     )

@@ -28,7 +28,7 @@ class VerifySettings(Settings):
     interval: PositiveFloat = 15.0
     """Between samples: one scrape, since more often shows nothing new."""
     samples: PositiveInt = 5
-    """Fewest usable samples for a verdict; an open question gets as many again, once."""
+    """Fewest usable samples for a verdict; an open question gets as many again, once. Below 5 with a simulator only."""
     passes: PositiveInt = 4
     """The last ones, which all have to be good for `fixed`: a minute, so that a rate shows what is, not what was."""
 

@@ -249,6 +249,7 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
         ("api: {host: 0.0.0.0}", ["api.host: 0.0.0.0 is not loopback; use 127.0.0.1 or set api.webhook_token_file"]),
         ("temporal: {address: 'http://a'}", ["temporal.address: must be host:port"]),
         ("execute: {charter_url: 'ftp://a'}", ["execute.charter_url: must be http://host:port"]),
+        ("execute: {verify: {samples: 4}}", ["execute.verify.samples: is 4; use 5 or more, fewer are for a simulator"]),
         ("execute: {verify: {passes: 9}}", ["execute.verify.passes: is 9 of only 5 samples"]),
         ("knowledge: {database: postgres}", ["knowledge.database: postgres needs its address; set MAPEK_POSTGRES_URL"]),
         ("loops: []", ["loops: must be a list with at least one loop"]),

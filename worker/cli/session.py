@@ -29,7 +29,7 @@ from activities.model.errors import (
 from activities.settings import LoopSettings
 from worker.config import Config, load
 from worker.config_file import Place
-from worker.temporal import connect
+from worker.temporal import connect, unreachable
 
 P = ParamSpec("P")
 
@@ -78,12 +78,7 @@ class Session:
         """Give a connected client; what Temporal answers inside the block becomes our error family."""
         settings = self.config.temporal
         with _mapped(settings.address):
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    client = await connect(settings)
-            except TimeoutError:
-                raise Unreachable(_unreachable(settings.address)) from None
-            yield client
+            yield await connect(settings, within=CONNECT_SECONDS)
 
     @asynccontextmanager
     async def store(self, *, create: bool = False) -> AsyncIterator[Store]:
@@ -136,10 +131,6 @@ def person(who: str) -> str:
         raise typer.BadParameter("say who you are with --who") from None
 
 
-def _unreachable(address: str) -> str:
-    return f"cannot reach Temporal at {address}: is the stack running? start it with `make run` or set TEMPORAL_ADDRESS"
-
-
 @contextmanager
 def _mapped(address: str) -> Iterator[None]:
     """Turn what the Temporal client raises into our error family."""
@@ -155,7 +146,7 @@ def _mapped(address: str) -> Iterator[None]:
 
 def _of_rpc(error: RPCError, address: str) -> Exception:
     if error.status in _AWAY:
-        return Unreachable(_unreachable(address))
+        return unreachable(address)
     if error.status in _KEPT_OUT:
         return Unauthorized(f"Temporal at {address} refuses the credential: {error.message}")
     if error.status is RPCStatusCode.NOT_FOUND:
