@@ -47,6 +47,8 @@ class Remediation(People):
         self.applied: list[str] = []
         self.rolled_back: list[str] = []
         self.outlasted = False
+        self.absent: list[int] = []
+        self.sent_at = 0.0
         self.applied_at: float | None = None
 
     @workflow.run
@@ -102,14 +104,19 @@ class Remediation(People):
 
     async def given_up(self, why: RecordRequest) -> RecordRequest:
         """End before anything was applied; what this remediation had applied before it was reset is taken back."""
-        info = workflow.info()
-        if info.run_id == info.original_execution_run_id or not workflow.patched("undo-before-reset"):
+        if not self.was_reset():
             return self.concluded(why)
         try:
             await self.find_standing()
         except ActivityError as error:
             return self.concluded(ended(why.ending, f"{why.headline}; what stands is not known: {reason_of(error)}"))
         return await self.roll_back(why) if self.undo else self.concluded(why)
+
+    def was_reset(self) -> bool:
+        """Tell whether this run goes on from a reset, in a replay what the history says: it has another run's id."""
+        info = workflow.info()
+        reset = workflow.unsafe.is_replaying() or info.run_id != info.original_execution_run_id
+        return reset and workflow.patched("undo-before-reset")
 
     async def prepare(self) -> RecordRequest | None:
         """Check the plan against the worker's own rules and the present. Return how it ended if it may not go on."""
@@ -156,7 +163,7 @@ class Remediation(People):
 
     async def apply_steps(self) -> RecordRequest | None:
         """Apply the steps in order, each fenced by the generation the one before left. Return what stopped them."""
-        generation = self.prepared.generation
+        generation, self.sent_at = self.prepared.generation, workflow.time()
         for number, step in enumerate(self.prepared.steps):
             if stopping():
                 return None
@@ -164,7 +171,7 @@ class Remediation(People):
             self.undo.append(number)
             handle = workflow.start_activity_method(
                 ExecuteActivities.apply,
-                ApplyRequest(plan_id=self.request.plan_id, step=number, generation=generation),
+                ApplyRequest(plan_id=self.request.plan_id, step=number, generation=generation, asked=workflow.time()),
                 summary=step.text[:180],
                 **options.apply(self.prepared.timeout, self.prepared.retries),
             )
@@ -202,7 +209,7 @@ class Remediation(People):
         since = self.applied_at if self.applied_at is not None and not rollback else workflow.time()
         handle = workflow.start_activity_method(
             VerifyActivities.verify,
-            VerifyRequest(plan_id=self.request.plan_id, since=since, rollback=rollback),
+            VerifyRequest(plan_id=self.request.plan_id, since=since, rollback=rollback, sent=self.sent_at),
             summary=subject + f" {', '.join(self.applied)}"[:150],
             task_queue=names.VERIFY_QUEUE,
             **options.verify(self.prepared.span),
@@ -243,7 +250,7 @@ class Remediation(People):
         text = self.prepared.steps[number].text
         handle = workflow.start_activity_method(
             ExecuteActivities.undo,
-            UndoRequest(plan_id=self.request.plan_id, step=number),
+            UndoRequest(plan_id=self.request.plan_id, step=number, asked=workflow.time()),
             summary=f"ROLLBACK {text}: {why}"[:180],
             **options.UNDO,
         )
@@ -253,6 +260,8 @@ class Remediation(People):
             return f"{text} could not be undone: {reason_of(error)}"
         if undone.changed:
             self.rolled_back.append(text)
+        if undone.absent:
+            self.absent.append(number)
         return undone.failed
 
     async def record(self, ending: RecordRequest) -> Recorded:
@@ -265,6 +274,7 @@ class Remediation(People):
                     "answer": self.answer,
                     "ended": workflow.time(),
                     "outlasted": self.outlasted,
+                    "absent": tuple(self.absent),
                 }
             ),
             summary=f"{ending.ending}: {ending.headline}"[:180],

@@ -17,7 +17,7 @@ OK = 200
 
 @dataclass(frozen=True)
 class Attempts:
-    """The attempts at one step of one plan in one direction. `clock` gives unix seconds."""
+    """The attempts at one step of one plan in one direction. `clock` gives unix seconds, `asked` as in `Effect`."""
 
     charter: CharterClient
     audit: Audit
@@ -26,6 +26,7 @@ class Attempts:
     plan: Plan
     step: int
     direction: Direction
+    asked: float
 
     async def made(self) -> tuple[AuditEntry, ...]:
         """Return the rows of all attempts so far, the oldest first; whichever worker or run made them."""

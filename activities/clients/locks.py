@@ -9,14 +9,19 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.model.errors import Unreachable
 
 PHASE = SearchAttributeKey.for_keyword("MapekPhase")
+PLAN = SearchAttributeKey.for_keyword("MapekPlan")
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The run that holds a lock. `resting`: its outcome is recorded and it only cools down."""
+    """The run that holds a lock. `resting`: its outcome is recorded and it only cools down.
+
+    `waiting` is its plan while that waits for an approval, empty otherwise.
+    """
 
     run_id: str
     resting: bool = False
+    waiting: str = ""
 
 
 class Locks:
@@ -43,4 +48,5 @@ class Locks:
             raise Unreachable(f"Temporal could not be asked for {workflow_id}: {error.status.name}") from error
         if found.status is not WorkflowExecutionStatus.RUNNING:
             return None
-        return Holder(found.run_id, resting=found.typed_search_attributes.get(PHASE) == "cooling-down")
+        phase, plan = (found.typed_search_attributes.get(key) for key in (PHASE, PLAN))
+        return Holder(found.run_id, phase == "cooling-down", (plan or "") if phase == "awaiting-approval" else "")

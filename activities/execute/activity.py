@@ -54,7 +54,7 @@ class ExecuteActivities:
                 # After a reset. The key of what was undone would be answered with the stored reply, as if it stood.
                 raise Stale(f"plan {plan.plan_id} has ended before, or is on its way back")
             call = do_call(plan, request.step, request.generation, self.timeout(plan))
-            attempts = self.attempts(plan, request.step, Direction.DO)
+            attempts = self.attempts(plan, request, Direction.DO)
             effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)
             if effect is None:
                 if thrown := self.parts.switch():
@@ -90,8 +90,7 @@ class ExecuteActivities:
         committee = await loop.charter.committee()
         if committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
-        unsafe = None if plan.requested_by else costs_quorum(action, committee, loop.settings.plan)
-        if unsafe:
+        if unsafe := costs_quorum(action, committee, loop.settings.plan):
             raise Stale(f"quorum: {unsafe}")
         if action.inverse is not Inverse.SCALE_BACK:
             return
@@ -135,6 +134,7 @@ class ExecuteActivities:
 
         Raises:
             Ambiguous, Unreachable, Overloaded, InFlight, StoreUnavailable: another attempt reads back and tries again.
+            Unauthorized, Rejected: Charter will not undo it.
         """
         async with heartbeating():
             plan = await self.store.plans.get(request.plan_id)
@@ -143,14 +143,13 @@ class ExecuteActivities:
             if steps.ended and request.step not in steps.standing:
                 return Undone(headline=f"nothing to undo: {text} was {steps.ended}", changed=False, loop=plan.loop)
             done = await self.effect(plan, request.step, Direction.DO) or await self.done_unheard(
-                plan, request.step, late=bool(steps.ended)
+                plan, request, late=bool(steps.ended)
             )
             if done is None:
-                return Undone(
-                    headline=f"nothing to undo: {text} does not stand at Charter", changed=False, loop=plan.loop
-                )
+                headline = f"nothing to undo: {text} does not stand at Charter"
+                return Undone(headline=headline, changed=False, absent=True, loop=plan.loop)
             try:
-                undone = await self.undo_effect(plan, done)
+                undone = await self.undo_effect(plan, request, done)
             except (Stale, Superseded, NotFound) as error:
                 failed = clipped(f"{text}: {error}")
                 # A quorum that is missing comes back: upkeep has to find a late effect again.
@@ -168,22 +167,22 @@ class ExecuteActivities:
             noted = {"direction": Direction.UNDO, "at": self.parts.clock(), "changed": False}
             await self.store.plans.put_effect(done.model_copy(update=noted))
 
-    async def done_unheard(self, plan: Plan, step: int, *, late: bool) -> Effect | None:
+    async def done_unheard(self, plan: Plan, request: UndoRequest, *, late: bool) -> Effect | None:
         """Return the effect of a step whose reply was never heard; None if it was never sent or always refused."""
-        attempts = self.attempts(plan, step, Direction.DO)
+        attempts = self.attempts(plan, request, Direction.DO)
         rows = await attempts.made()
         phases = [row.phase for row in rows]
         if phases.count("before") == phases.count("refused"):
             return None
-        call = do_call(plan, step, rows[0].generation_before or 0, self.timeout(plan))
+        call = do_call(plan, request.step, rows[0].generation_before or 0, self.timeout(plan))
         return await self.done_before(attempts, call, late=late)
 
-    async def undo_effect(self, plan: Plan, done: Effect) -> Effect | None:
+    async def undo_effect(self, plan: Plan, request: UndoRequest, done: Effect) -> Effect | None:
         """Undo what `done` did, fenced by what the plan itself last left on the knob; None if it has no inverse."""
         known = await self.effect(plan, done.step, Direction.UNDO)
         if known:
             return known
-        attempts = self.attempts(plan, done.step, Direction.UNDO)
+        attempts = self.attempts(plan, request, Direction.UNDO)
         fences = [row.generation_before for row in await attempts.made() if row.generation_before is not None]
         left = max(effect.generation for effect in await self.store.plans.effects(plan.plan_id))
         call = undo_call(plan, done, fences[0] if fences else left, self.timeout(plan))
@@ -205,10 +204,18 @@ class ExecuteActivities:
         if unsafe := way_back_costs_quorum(replicas, committee):
             raise Blocked(unsafe, "quorum", plan.loop)
 
-    def attempts(self, plan: Plan, step: int, direction: Direction) -> Attempts:
+    def attempts(self, plan: Plan, request: ApplyRequest | UndoRequest, direction: Direction) -> Attempts:
         """Return the audited attempts at a step."""
-        charter = self.parts.loop(plan.loop).charter
-        return Attempts(charter, self.store.audit, self.parts.clock, self.parts.worker, plan, step, direction)
+        return Attempts(
+            charter=self.parts.loop(plan.loop).charter,
+            audit=self.store.audit,
+            clock=self.parts.clock,
+            worker=self.parts.worker,
+            plan=plan,
+            step=request.step,
+            direction=direction,
+            asked=request.asked,
+        )
 
     async def effect(self, plan: Plan, step: int, direction: Direction) -> Effect | None:
         """Return the stored effect of a step."""
@@ -227,6 +234,7 @@ class ExecuteActivities:
                 policy_id=changed.policy_id,
                 previous=changed.previous,
                 late=late,
+                asked=attempts.asked,
             )
         )
 

@@ -31,6 +31,7 @@ class KnowledgeActivities:
 
         Raises:
             NotFound: no such plan.
+            Superseded: this attempt was held up, and its plan went on since.
             StoreUnavailable: retried until it can be written; the knob stays locked meanwhile.
         """
         plan, now = await self.parts.store.plans.get(request.plan_id), self.parts.clock()
@@ -49,6 +50,7 @@ class KnowledgeActivities:
                 # A person's undo is no idea of the loop's.
                 mark=None if plan.requested_by else mark_of(outcome.type, bool(request.undo_failed)),
                 recheck_at=next_recheck(outcome, knowledge),
+                absent=request.absent,
             )
         )
         await self.tell(plan, request, now)

@@ -19,7 +19,7 @@ class Effect(Noun):
 
     `generation` is the knob's after it, `policy_id` what a rollback names, `previous` the value before it. `changed`
     is False when there was nothing to do or it could not be done. `late`: it was heard of only after the plan's end, so
-    its outcome does not answer for it.
+    its outcome does not answer for it. `asked` is when it was asked for, by Temporal's clock; 0 in old ones.
     """
 
     plan_id: str
@@ -31,3 +31,4 @@ class Effect(Noun):
     previous: dict[str, Any] | None = None
     changed: bool = True
     late: bool = False
+    asked: float = 0.0

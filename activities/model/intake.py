@@ -50,7 +50,8 @@ class Upkeep(Noun):
     """What there is to settle.
 
     `leftovers` are plans that may stand although no remediation answers for them; `resting` hold the knobs of some, and
-    their rest has to end first. `yielding` are plans that wait for an approval while their violations are gone.
+    their rest has to end first. `yielding` are plans that wait for an approval while their violations are gone, or an
+    earlier change on their knob has to be taken back.
     `closed` counts quiet incidents that were closed, `expired` snapshots.
     """
 

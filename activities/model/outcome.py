@@ -76,7 +76,7 @@ class Ending(Noun):
     `cooldown_until` is 0 for no cool-down. A `quarantine_why` quarantines the knob; empty leaves a quarantine as it
     is, because only a person releases one. `keep` is how many outcomes of the loop are remembered. `mark` is what it
     says of the trust in the plan's actions, None for nothing. `recheck_at` is when the outcome is to be looked at
-    again, None for never.
+    again, None for never. `absent` as in `RecordRequest`.
     """
 
     outcome: Outcome
@@ -87,3 +87,4 @@ class Ending(Noun):
     keep: int = 1000
     mark: Mark | None = None
     recheck_at: float | None = None
+    absent: tuple[int, ...] = ()

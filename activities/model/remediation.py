@@ -83,11 +83,12 @@ class Prepared(Noun):
 
 
 class ApplyRequest(Noun):
-    """One step (from 0), fenced by the knob's generation."""
+    """One step (from 0), fenced by the knob's generation. `asked` as in `PrepareRequest`."""
 
     plan_id: str
     step: int
     generation: int
+    asked: float = 0.0
 
 
 class Applied(Noun):
@@ -100,11 +101,16 @@ class Applied(Noun):
 
 
 class VerifyRequest(Noun):
-    """Verify the plan's effect, or (`rollback`) that the state before is back. `since` is unix seconds."""
+    """Verify the plan's effect, or (`rollback`) that the state before is back.
+
+    `since` is when the last step was done, or undone, and `sent` when the first one was about to be sent: both unix
+    seconds by the server's clock. `sent` is 0 where that is not known: of what a predecessor left.
+    """
 
     plan_id: str
     since: float
     rollback: bool = False
+    sent: float = 0.0
 
 
 class Verified(Noun):
@@ -130,21 +136,24 @@ class Verified(Noun):
 
 
 class UndoRequest(Noun):
-    """Undo one step, if it was applied at all."""
+    """Undo one step, if it was applied at all. `asked` as in `PrepareRequest`."""
 
     plan_id: str
     step: int
+    asked: float = 0.0
 
 
 class Undone(Noun):
     """`changed` is False when there was nothing to undo: never applied, or already rolled back.
 
     `failed` says why it cannot be undone any more (a newer change by somebody else stands on the knob), empty if it is.
+    `absent`: it does not stand at Charter. An attempt that is held up on its way may yet make it.
     """
 
     headline: str
     changed: bool = True
     failed: str = ""
+    absent: bool = False
     loop: str = ""
 
 
@@ -153,7 +162,8 @@ class RecordRequest(Noun):
 
     `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
     what could not be undone, empty if nothing; then the knob is quarantined. `ended` is when, by the server's clock.
-    `outlasted`: its trouble was still there when it was first looked at again.
+    `outlasted`: its trouble was still there when it was first looked at again. `absent` are the steps that did not
+    stand when they were to be undone: what is done of them is not answered for.
     """
 
     plan_id: str
@@ -167,6 +177,7 @@ class RecordRequest(Noun):
     answer: Approval | None = None
     ended: float = 0.0
     outlasted: bool = False
+    absent: tuple[int, ...] = ()
 
 
 class Recorded(Noun):
@@ -182,7 +193,8 @@ class Recorded(Noun):
 class Yield(Noun):
     """Argument of signal `yield`: plan `plan` shall give way if it still waits for its approval.
 
-    `ending` is recovered (its violations are gone) or superseded (a plan of lower risk wants the knob).
+    `ending` is recovered (its violations are gone) or superseded (a plan of lower risk wants the knob, or what was done
+    late has to be taken back on it).
     """
 
     plan: str

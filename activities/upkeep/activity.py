@@ -57,9 +57,9 @@ class UpkeepActivities:
         """
         async with heartbeating():
             settings, now = self.parts.loop(request.loop).settings, self.parts.clock()
-            leftovers, resting = await self.leftovers(request.loop, settings.charter)
+            leftovers, resting, blocking = await self.leftovers(request.loop, settings.charter)
             look = looking(self.parts.loop(request.loop), self.parts.clock)
-            yielding = await self.recovered(request.loop, look)
+            yielding = (*blocking, *await self.recovered(request.loop, look))
             await self.score(request.loop, look)
             await self.tell_trust(request.loop)
             await self.close_notices(request.loop, settings.charter)
@@ -109,26 +109,35 @@ class UpkeepActivities:
         version = await loop.limits.put(limits)
         return f"; {len(limits.limits)} adaptive limits, version {version[:12]}"
 
-    async def leftovers(self, loop: str, charter: str) -> tuple[tuple[PlanBrief, ...], tuple[Resting, ...]]:
-        """Return the loop's plans that no outcome and no remediation answers for, and who rests on their knobs.
+    async def leftovers(
+        self, loop: str, charter: str
+    ) -> tuple[tuple[PlanBrief, ...], tuple[Resting, ...], tuple[Yielding, ...]]:
+        """Return the loop's plans that no outcome and no remediation answers for, and who is in their way.
 
-        Whoever rests has recorded its own outcome, and must not keep others from their end.
+        Whoever rests on their knobs has recorded its own outcome, and whoever waits for an approval has done nothing
+        yet: neither must keep what stands from being taken back.
         """
-        left, resting = [], []
-        for plan in await self.unanswered(loop, charter):
+        left, resting, yielding = [], [], []
+        shown = await self.shown(loop)
+        stands = {plan_id for plan_id, _ in shown}
+        for plan in await self.unanswered(loop, charter, shown):
             holder = await self.locks.holder(plan.workflow_id)
             if holder and holder.resting:
                 resting.append(Resting(workflow_id=plan.workflow_id, run_id=holder.run_id))
             if holder is None or holder.resting:
                 left.append(PlanBrief.of(plan))
-        return tuple(left), tuple(dict.fromkeys(resting))
+            elif holder.waiting and plan.plan_id in stands:
+                why = f"plan {plan.plan_id} was done late on this knob, and is taken back first"
+                signal = Yield(plan=holder.waiting, ending="superseded", why=why)
+                yielding.append(Yielding(workflow_id=plan.workflow_id, signal=signal))
+        return tuple(left), tuple(dict.fromkeys(resting)), tuple(yielding)
 
-    async def unanswered(self, loop: str, charter: str) -> list[Plan]:
+    async def unanswered(self, loop: str, charter: str, shown: frozenset[tuple[str, int]]) -> list[Plan]:
         """Return the loop's plans that may stand without an outcome, that were done late, or that never came to begin.
 
         The last ones were terminated before they sent anything; their rungs would hold their incident open for ever.
         """
-        plans = await self.store.plans.open_plans(charter, await self.shown(loop))
+        plans = await self.store.plans.open_plans(charter, shown)
         state = await self.store.guards.state(charter, self.parts.clock())
         begun = {rung.plan_id for incident in state.incidents for rung in incident.rungs if not rung.ending}
         others = [

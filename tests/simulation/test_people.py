@@ -6,11 +6,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from activities.execute.activity import ExecuteActivities
+from activities.model.action import Action, ActionType
+from activities.model.errors import Stale
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan, Risk
-from activities.model.remediation import Approval
+from activities.model.remediation import ApplyRequest, Approval
 from activities.plan.settings import ApprovalSettings
 from deploy.charter.faults import FaultKind
+from tests.activities.clients.store.nouns import plan
+from tests.simulation import charter
+from tests.simulation.charter import DELIVERED_LATE
 from tests.simulation.driver import Driver
 from tests.simulation.pace import quick
 from tests.simulation.virtual import run
@@ -194,3 +200,54 @@ def test_a_yes_that_was_heard_days_too_late():
     assert seen.outcome.ending == "stale", seen.outcome.headline
     assert "s ago, more than the 90015 s a decision holds" in seen.outcome.headline
     assert seen.keys == []
+
+
+async def done_late_while_it_waits_anew() -> tuple[list[str], set[str]]:
+    """Let an approved change linger while its plan, refused and made anew, waits for an approval.
+
+    Returns what was done, and the phases the remediations went through meanwhile.
+    """
+    driver = troubled(from_risk=Risk.LOW)
+    world, lingers = driver.world, [DELIVERED_LATE]
+    world.charter.trouble = lambda path: lingers.pop() if lingers and path.endswith(("apply", "scale")) else ""
+    made = await first_plan(driver)
+    while lingers:
+        await driver.period()
+        answer(True)(driver, made)
+        await asyncio.sleep(1.0)
+    await world.store.guards.quarantine("charter", made.knob, "charter", "a test", world.now)
+    await driver.period()
+    await world.store.guards.release("charter", made.knob, "ada", "a test", world.now)
+    phases: set[str] = set()
+    for _ in range(14):
+        await driver.period()
+        phases |= {run.attributes["MapekPhase"] for run in driver.people.remediations()}
+    return keys_of(driver), phases
+
+
+def test_nobody_who_waits_keeps_a_late_change_standing(monkeypatch):
+    """What is done late on a knob where a plan waits for a person is taken back before anybody has to decide."""
+    monkeypatch.setattr(charter, "LATE", 20.0)
+    with quick():
+        (done, undone, *_), phases = run(done_late_while_it_waits_anew())
+    assert "awaiting-approval" in phases
+    assert undone == done.replace("-do", "-undo")
+
+
+async def look_once_more(dead: tuple[str, ...]) -> None:
+    """Look once more before a person's wish to take a member away is sent, while these members are dead."""
+    driver = troubled()
+    world = driver.world
+    for name in dead:
+        world.plant.inject(FaultKind.DEAD_NODE, name)
+    committee = await world.loops["charter"].charter.committee()
+    down = Action(type=ActionType.SCALE_DOWN, parameters={"replicas": committee.replicas - 1})
+    wish = plan(actions=(down,), generation=committee.generation, requested_by="ada")
+    request = ApplyRequest(plan_id=wish.plan_id, step=0, generation=committee.generation)
+    await ExecuteActivities(world.parts).look_once_more(wish, request)
+
+
+def test_a_persons_wish_does_not_cost_the_quorum():
+    """A person overrules what protects the loop from itself; the committee's majority is not theirs to spend."""
+    with pytest.raises(Stale, match="quorum"):
+        run(look_once_more(("validator-2", "validator-3")))

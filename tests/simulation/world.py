@@ -138,7 +138,11 @@ class World:
     async def holder(self, workflow_id: str) -> Holder | None:
         """Return the run that holds a lock."""
         run = self.engine.running.get(workflow_id)
-        return Holder(run.run_id, run.attributes.get("MapekPhase") == "cooling-down") if run else None
+        if run is None:
+            return None
+        phase = run.attributes.get("MapekPhase")
+        waiting = run.plain()["input"]["plan_id"] if phase == "awaiting-approval" else ""
+        return Holder(run.run_id, phase == "cooling-down", waiting)
 
     def lag(self) -> float:
         """Return the seconds until a workflow task is carried out."""

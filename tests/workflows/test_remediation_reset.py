@@ -13,6 +13,7 @@ from tests.workflows.scenes_remediation import LEFTOVER
 from tests.workflows.scripted import Gate
 from tests.workflows.stage import Run, Stage
 from tests.workflows.story import order_of
+from tests.workflows.test_replay import replayer
 
 
 async def sent_back(stage: Stage, run: Run) -> Run:
@@ -41,5 +42,7 @@ async def test_what_it_had_applied_before_is_taken_back(stage: Stage):
     again = await sent_back(stage, run)
     result = await again.result()
     assert (result.outcome, bool(result.rolled_back)) == ("rolled_back", True)
-    steps = ", ".join(order_of(await again.history()))
-    assert steps.endswith("prepare leftover, undo 2, undo 0, verify rollback, record")
+    history = await again.history()
+    assert ", ".join(order_of(history)).endswith("prepare leftover, undo 2, undo 0, verify rollback, record")
+    # A history tells the first run's id as its own: what was decided by the id must not be decided anew.
+    await replayer().replay_workflow(history)

@@ -8,7 +8,7 @@ from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import audit, decisions, effects, outcomes, plans
 from activities.model.decision import Decision
 from activities.model.effect import Direction, Effect
-from activities.model.errors import NotFound, Rejected
+from activities.model.errors import NotFound, Rejected, Superseded
 from activities.model.plan import Plan
 
 ATTEMPT = "attempt"
@@ -95,6 +95,31 @@ class Plans:
         query = select(plans.c.body).where(plans.c.loop == loop, ~_ENDED)
         query = query.order_by(plans.c.at.desc()).limit(UNSETTLED_LIMIT)
         return _plans(await self._database.read(lambda c: c.scalars(query).all()))
+
+
+def refuse_if_gone_on(connection: Connection, plan_id: str, ended: float) -> None:
+    """Refuse an ending (`ended` by Temporal's clock, 0 in old ones) of a plan of which a step was asked for since.
+
+    Raises: Superseded.
+    """
+    if 0.0 < ended < max((effect.asked for effect in _effects(connection, plan_id)), default=0.0):
+        raise Superseded(f"plan {plan_id} went on after it was to end")
+
+
+def mark_late(connection: Connection, plan_id: str, steps: Collection[int]) -> None:
+    """Mark what was done of these steps and not undone: it came after its remediation had looked for it."""
+    known = _effects(connection, plan_id) if steps else ()
+    undone = {effect.step for effect in known if effect.direction is Direction.UNDO}
+    for effect in known:
+        if effect.direction is Direction.DO and effect.step in set(steps) - undone:
+            key = {"plan_id": plan_id, "step": effect.step, "direction": effect.direction}
+            body = effect.model_copy(update={"late": True}).model_dump_json()
+            upsert(connection, effects, key, {"at": effect.at, "body": body})
+
+
+def _effects(connection: Connection, plan_id: str) -> list[Effect]:
+    bodies = connection.scalars(select(effects.c.body).where(effects.c.plan_id == plan_id))
+    return [Effect.model_validate_json(body) for body in bodies]
 
 
 def _plans(bodies: Sequence[str]) -> tuple[Plan, ...]:

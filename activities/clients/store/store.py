@@ -11,6 +11,7 @@ from activities.clients.store import autonomy as trust_rows
 from activities.clients.store import guards as guard_rows
 from activities.clients.store import incidents, remediations
 from activities.clients.store import outcomes as outcome_rows
+from activities.clients.store import plans as plan_rows
 from activities.clients.store.audit import Audit
 from activities.clients.store.autonomy import Trust
 from activities.clients.store.engine import Database
@@ -44,6 +45,8 @@ class Store:
 
         Outcome, cool-down, quarantine, rung, incident and audit change together, or nothing does. The first ending
         of a plan stands: a repeat changes nothing. A later one only quarantines what it could not undo.
+
+        Raises: Superseded (the plan went on after this was asked for: whoever asked was held up).
         """
         return await self.database.write(lambda connection: _finish(connection, ending))
 
@@ -87,6 +90,8 @@ def _finish(connection: Connection, ending: Ending) -> Outcome:
         if ending.quarantine_why and not repeated:
             guard_rows.quarantine_afresh(connection, outcome.charter, outcome.knob, _entry(ending))
         return standing
+    plan_rows.refuse_if_gone_on(connection, outcome.plan_id, outcome.ended)
+    plan_rows.mark_late(connection, outcome.plan_id, ending.absent)
     outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)
     rest = KnobGuard(knob=outcome.knob, cooldown_until=ending.cooldown_until, cooldown_why=ending.cooldown_why)
     guard_rows.cool_down(connection, outcome.charter, rest, outcome.loop)

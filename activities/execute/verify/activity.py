@@ -14,6 +14,7 @@ from activities.execute.verify.verification import (
     instants,
     next_instant,
     settled,
+    tolerated,
     verified,
     verified_undo,
 )
@@ -56,15 +57,18 @@ class VerifyActivities:
             while True:
                 now = self.parts.clock()
                 source = await self.reading(loop, now)
-                rule = grounded(plan.verification, samples_of(source, baseline_instants(rule, request.since)))
+                sent = request.sent or request.since
+                rule = grounded(plan.verification, samples_of(source, baseline_instants(plan.verification, sent)))
+                judged = plan.model_copy(update={"verification": rule})
+                if request.rollback:
+                    rule = tolerated(rule, samples_of(source, (request.since,)))
                 samples = samples_of(source, instants(rule, request.since, now))
                 following = next_instant(rule, request.since, now)
                 if following is None or settled(rule, samples, request.rollback):
                     break
                 await asyncio.sleep(following - now)
-            judged = plan.model_copy(update={"verification": rule})
             if request.rollback:
-                return verified_undo(judged, samples)
+                return verified_undo(judged, samples, rule)
             return verified(judged, samples, loop.settings.execute.rollback_enabled)
 
     async def reading(self, loop: LoopParts, at: float) -> AnalysisInput:

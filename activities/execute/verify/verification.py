@@ -7,7 +7,7 @@ the target is known to be violated.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from activities.model.action import Inverse
 from activities.model.outcome import Consequence, Verdict
@@ -55,13 +55,13 @@ def harm(sample: EffectSample, verification: Verification) -> int:
     return len(sample.violated & targets) + len(new)
 
 
-def baseline_instants(verification: Verification, since: float) -> tuple[float, ...]:
-    """Return the instants (unix seconds) that tell how it was when the change was made at `since`.
+def baseline_instants(verification: Verification, sent: float) -> tuple[float, ...]:
+    """Return the instants (unix seconds) that tell how it was when the change was about to be sent, at `sent`.
 
     One is just after it: a rate looks back, so what had happened by then shows an interval later; the effect does not
-    show before `delay`.
+    show in full before `delay`.
     """
-    return (since, since + verification.interval) if verification.interval <= verification.delay else (since,)
+    return (sent, sent + verification.interval) if verification.interval <= verification.delay else (sent,)
 
 
 def grounded(verification: Verification, baseline: Iterable[EffectSample]) -> Verification:
@@ -72,6 +72,16 @@ def grounded(verification: Verification, baseline: Iterable[EffectSample]) -> Ve
     """
     counts = [harm(sample, verification) for sample in baseline]
     return verification.model_copy(update={"before": max([verification.before, *counts])})
+
+
+def tolerated(verification: Verification, undone: Iterable[EffectSample]) -> Verification:
+    """Return the verification of a rollback, with `before` as the most violated pairs it may leave.
+
+    Those before the plan and half of what had come on top by when it was `undone`. The trouble may have grown by itself
+    meanwhile; but where more than half of the harm is left, nothing says that the plan's own share is gone.
+    """
+    before, harmed = verification.before, max((harm(sample, verification) for sample in undone), default=0)
+    return verification.model_copy(update={"before": max(before, (before + harmed) // 2)})
 
 
 def judge(verification: Verification, samples: Iterable[EffectSample]) -> Finding:
@@ -130,12 +140,12 @@ def verified(plan: Plan, samples: Iterable[EffectSample], rollback_enabled: bool
     )
 
 
-def verified_undo(plan: Plan, samples: Iterable[EffectSample]) -> Verified:
-    """Return whether a rollback brought the state before back: no more violated pairs than before the plan.
+def verified_undo(plan: Plan, samples: Iterable[EffectSample], rule: Verification) -> Verified:
+    """Return whether a rollback brought the state before back: no more violated pairs than `rule` tolerates.
 
     fixed (kept) if it did, worse or inconclusive (escalated) if it did not or cannot be seen.
     """
-    found = judge(plan.verification, samples)
+    found = replace(judge(rule, samples), before=plan.verification.before)
     back = found.verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
     return Verified(
         headline=f"ROLLBACK {'verified' if back else found.verdict.value}: {_numbers(found)} on {plan.knob}",

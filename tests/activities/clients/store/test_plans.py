@@ -1,6 +1,7 @@
 """Plans, decisions, effects, and what was left open."""
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from activities.model.action import Action, ActionType
 from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
 from activities.model.effect import Direction, Effect
-from activities.model.errors import NotFound, Rejected
+from activities.model.errors import NotFound, Rejected, Superseded
+from activities.model.outcome import Ending
 from activities.model.plan import Plan
-from tests.activities.clients.store.nouns import attempt, ending, plan
+from tests.activities.clients.store.nouns import attempt, ending, outcome, plan
 
 A, B, C = "a" * 12, "b" * 12, "c" * 12
 
@@ -98,6 +100,32 @@ async def test_what_is_done_after_the_end_is_late(store: Store):
     assert (await store.plans.put_effect(effect())).late
     assert not (await store.plans.put_effect(effect(direction=Direction.UNDO, at=1060.0))).late
     assert not (await store.plans.put_effect(effect(plan_id=B))).late
+
+
+async def test_what_is_done_while_it_ends_is_late(store: Store):
+    """An attempt may wake between the look for its step and the end: the outcome does not answer for that either."""
+    await store.plans.put(plan(A), 1010.0)
+    await store.audit.append(attempt(A))
+    for step in (0, 1, 2):
+        await store.plans.put_effect(effect(step=step))
+    await store.plans.put_effect(effect(step=1, direction=Direction.UNDO, at=1060.0))
+    await store.finish(ending(A, absent=(0, 1)))
+    got = await store.plans.effects(A)
+    assert [(e.step, e.direction, e.late) for e in got if e.late] == [(0, "do", True)]
+    assert [p.plan_id for p in await store.plans.open_plans("charter", {(A, 0)})] == [A]
+
+
+@pytest.mark.parametrize(
+    ("asked", "ended", "stands"), [(1050.0, 1040.0, False), (1050.0, 1060.0, True), (0.0, 9.0, True)]
+)
+async def test_an_ending_of_an_earlier_life_comes_too_late(store: Store, asked: float, ended: float, stands: bool):
+    """Whoever was frozen on the way to an ending, while its plan went on, does not end it."""
+    await store.plans.put(plan(A), 1010.0)
+    await store.plans.put_effect(effect().model_copy(update={"asked": asked}))
+    end = Ending(outcome=outcome(A, ended=ended))
+    with nullcontext() if stands else pytest.raises(Superseded):
+        await store.finish(end)
+    assert (await store.outcomes.of_plan(A) is not None) == stands
 
 
 async def test_what_was_left_open(store: Store):

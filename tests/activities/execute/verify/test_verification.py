@@ -17,6 +17,7 @@ from activities.execute.verify.verification import (
     next_instant,
     settled,
     span,
+    tolerated,
     usable,
     verified,
     verified_undo,
@@ -189,9 +190,30 @@ def test_the_verdict_comes_with_its_numbers(plan):
 def test_a_rollback_is_verified_too(counts, verdict, follows, plan):
     """It is good if no more is violated than before the plan; what cannot be seen is escalated."""
     rule, samples = counted(*counts)
-    answer = verified_undo(plan(verification=rule), samples)
+    answer = verified_undo(plan(verification=rule), samples, rule)
     assert (answer.verdict, answer.consequence) == (Verdict(verdict), Consequence(follows))
     assert answer.headline.startswith("ROLLBACK ")
+
+
+@pytest.mark.parametrize(
+    ("before", "harmed", "after", "verdict"),
+    [
+        (2, 8, 8, "worse"),
+        (2, 8, 6, "worse"),
+        (2, 8, 5, "fixed"),
+        (2, 8, 0, "fixed"),
+        (4, 2, 4, "fixed"),
+        (4, 2, 5, "worse"),
+    ],
+)
+def test_a_rollback_that_leaves_the_harm_did_not_work(before: int, harmed: int, after: int, verdict: str, plan):
+    """What the plan did is no yardstick for its own rollback: at most half of what came on top may be left of it."""
+    pairs = tuple(("a", f"m{number}") for number in range(12))
+    rule = Verification(targets=pairs, neighbours=("a",), before=before)
+    samples = [EffectSample(float(at), frozenset(pairs[:after])) for at in range(5)]
+    limit = tolerated(rule, [EffectSample(0.0, frozenset(pairs[:harmed]))])
+    answer = verified_undo(plan(verification=rule), samples, limit)
+    assert (answer.verdict.value, answer.before) == (verdict, before)
 
 
 @given(st.floats(0, 1e6), st.floats(-100, 1000), st.integers(1, 9), st.floats(0.1, 60), st.floats(0, 60))
