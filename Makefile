@@ -77,7 +77,7 @@ mutants: $(READY) ## break the product in copies, in eight ways and by each guar
 	@$(PY) -m pytest -q tests/faults/lives_without_guards.py
 
 soak: setup ## an hour of faults on real processes, kills at every step; every invariant is checked (MINUTES=n, SEED=n)
-	@$(PY) -m tests.faults.soak --minutes $(or $(MINUTES),57) --seed $(SEED) --json soak.json
+	@$(PY) -m tests.faults.soak --minutes $(or $(MINUTES),52) --seed $(SEED) --json soak.json
 
 load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (half an hour)
 	@$(PY) -m tests.worker.alerts.load

@@ -39,6 +39,8 @@ from workflows.attributes import attributes
 
 RETENTION_DAYS = 7
 """Days a namespace made here keeps histories: as long as snapshots, so that a decision can be seen whole."""
+ANSWER = timedelta(seconds=10)
+"""For one call, its retries included: registering an attribute takes seconds, a server that is away is told of."""
 SETTLED = 30.0
 """Seconds in which every part of a server knows a new namespace and its search attributes."""
 UNSETTLED = (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
@@ -88,7 +90,9 @@ async def differences(client: Client, loops: list[LoopSchedule], retention_days:
 async def namespace(client: Client) -> DescribeNamespaceResponse | None:
     """Return the client's namespace, None if there is none."""
     try:
-        return await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+        return await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace), timeout=ANSWER
+        )
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
@@ -102,12 +106,13 @@ def of_namespace(client: Client, found: DescribeNamespaceResponse | None, days: 
     kept.FromTimedelta(timedelta(days=days or RETENTION_DAYS))
     if found is None:
         made = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=kept)
-        create_it = partial(client.workflow_service.register_namespace, made)
+        create_it = partial(client.workflow_service.register_namespace, made, timeout=ANSWER)
         return [Change(f"namespace {name} created, histories are kept {days or RETENTION_DAYS} days", create_it)]
     if days is None or found.config.workflow_execution_retention_ttl == kept:
         return []
     config = NamespaceConfig(workflow_execution_retention_ttl=kept)
-    update_it = partial(client.workflow_service.update_namespace, UpdateNamespaceRequest(namespace=name, config=config))
+    wanted = UpdateNamespaceRequest(namespace=name, config=config)
+    update_it = partial(client.workflow_service.update_namespace, wanted, timeout=ANSWER)
     return [Change(f"namespace {name}: histories are kept {days} days", update_it)]
 
 
@@ -115,20 +120,21 @@ async def of_schedule(client: Client, schedule_id: str, wanted: Schedule) -> lis
     """Return what has to be done about a schedule, its state (pause, note) left aside."""
     handle = client.get_schedule_handle(schedule_id)
     try:
-        found = await handle.describe()
+        found = await handle.describe(rpc_timeout=ANSWER)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return [Change(f"schedule {schedule_id} created", lambda: create(client, schedule_id, wanted))]
     if await same(client, found, wanted):
         return []
-    return [Change(f"schedule {schedule_id} updated", lambda: handle.update(lambda it: with_state_of(it, wanted)))]
+    update_it = partial(handle.update, lambda it: with_state_of(it, wanted), rpc_timeout=ANSWER)
+    return [Change(f"schedule {schedule_id} updated", update_it)]
 
 
 async def create(client: Client, schedule_id: str, wanted: Schedule) -> None:
     """Create a schedule; what another bootstrap made in the same moment is as good."""
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(schedule_id, wanted)
+        await client.create_schedule(schedule_id, wanted, rpc_timeout=ANSWER)
 
 
 async def patiently(change: Change) -> None:
@@ -149,7 +155,7 @@ async def of_intake(client: Client, loop: LoopSchedule) -> list[Change]:
     """Return the loop's intake if it does not run: without it a plain signal finds nobody."""
     intake = names.intake_id(loop.loop)
     try:
-        found = await client.get_workflow_handle(intake).describe()
+        found = await client.get_workflow_handle(intake).describe(rpc_timeout=ANSWER)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -169,13 +175,14 @@ async def open_intake(client: Client, loop: LoopSchedule) -> None:
         task_queue=names.QUEUE,
         static_summary=f"asks for cycles of {loop.loop}: signal run_cycle, update request_cycle",
         search_attributes=attributes({names.LOOP: loop.loop}),
+        rpc_timeout=ANSWER,
     )
 
 
 async def missing(client: Client) -> list[SearchAttributeKey[Any]]:
     """Return the search attributes that are not registered in the client's namespace."""
     known = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace)
+        ListSearchAttributesRequest(namespace=client.namespace), timeout=ANSWER
     )
     return [key for key in names.SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
 
@@ -186,7 +193,7 @@ async def register(client: Client) -> None:
     if wanted:
         kinds = {key.name: cast(Any, key.indexed_value_type) for key in wanted}
         await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds)
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds), timeout=ANSWER
         )
 
 

@@ -45,5 +45,9 @@ def _credentials(target: TargetSettings, place: Place, environ: Mapping[str, str
         yield (*place, "token_file"), f"is missing: PagerDuty wants a routing key; set it or {variable}"
     if target.kind == "email" and not (target.sender and target.to):
         yield (*place, "sender" if not target.sender else "to"), "is missing: an e-mail is from somebody to somebody"
+    for key, addresses in (("sender", [target.sender]), ("to", target.to)):
+        for address in filter(None, addresses):
+            if target.kind == "email" and "@" not in address:
+                yield (*place, key), f"{address} is no e-mail address, as in loop@example.org"
     if target.kind == "email" and bool(target.user) is not token:
         yield (*place, "user"), f"goes with the password in token_file or {variable}, and only with it"

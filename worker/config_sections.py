@@ -5,6 +5,7 @@ The sections monitor, analyze, plan, execute and knowledge belong to their rooms
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -139,6 +140,11 @@ class TemporalSettings(Settings):
     retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """Days the namespace keeps histories; `mapek bootstrap` sees to it. Default: whatever it was made with, since on a
     shared cluster that is not ours to decide; a namespace that bootstrap makes itself keeps them for 7 days."""
+
+    def link(self, workflow_id: str) -> str:
+        """Return where the Temporal UI shows the latest run of a workflow."""
+        path = f"namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+        return f"{self.ui_url.rstrip('/')}/{path}"
 
 
 class LinksSettings(Settings):

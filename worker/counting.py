@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from activities.model.cycle import DecisionBrief, DiagnosisBrief
 from activities.model.observation import Observation
 from activities.model.remediation import Prepared, Recorded, Undone
+from worker.bootstrap import ANSWER
 from worker.http.metrics import Metrics
 from workflows import names
 
@@ -66,7 +67,7 @@ async def watch_schedules(client: Client, loops: Iterable[str], metrics: Metrics
     while True:
         for loop in loops:
             try:
-                info = (await client.get_schedule_handle(names.schedule_id(loop)).describe()).info
+                info = (await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=ANSWER)).info
             except RPCError as error:
                 log.warning("the schedule of %s cannot be described: %s", loop, error.status.name)
                 continue

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio.client import Client
@@ -41,6 +42,9 @@ log = logging.getLogger("mapek.worker")
 
 Assembling = Callable[[Config, Client], AbstractAsyncContextManager[Assembly]]
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""Something that goes on in the background, begun by calling it."""
+
 WORKFLOWS = [MapekCycle, Remediation, MapekLoop, MapekUpkeep]
 
 PASSED_THROUGH = ("activities", "workflows", "pydantic_core", "annotated_types")
@@ -51,6 +55,9 @@ GRACE = timedelta(seconds=10)
 
 STICKY = timedelta(seconds=1)
 """How long the next workflow task waits for a worker that died; the default of 10 s was the largest delay."""
+
+AGAIN = 15.0
+"""Seconds until what broke in the background is begun anew: often enough for its figures, seldom enough for the log."""
 
 VERIFICATIONS = 200
 """Verifications at once: they mostly sleep."""
@@ -77,12 +84,8 @@ async def run(config: Config, assembling: Assembling = assemble, reload: Callabl
         for worker in workers(client, config, assembly):
             assembly.workers.append(await stack.enter_async_context(worker))
         await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port, tls_of(config)))
-        await stack.enter_async_context(in_background(watch_schedules(client, names_of(config), assembly.metrics)))
-        await stack.enter_async_context(in_background(watch_store(assembly.parts, assembly.metrics)))
-        await stack.enter_async_context(in_background(watch_tasks(measured, assembly.metrics)))
-        await stack.enter_async_context(in_background(assembly.sender.run()))
-        if reload is not None:
-            await stack.enter_async_context(in_background(assembly.reloading.watch(reload)))
+        for work in background(client, config, assembly, measured, reload):
+            await stack.enter_async_context(in_background(work))
         log.info("worker %s serves %s", client.identity, ", ".join(names_of(config)))
         await tell_of_version(client, config.temporal)
         await stop.wait()
@@ -111,15 +114,42 @@ def names_of(config: Config) -> list[str]:
     return [loop.name for loop in config.loops]
 
 
+def background(
+    client: Client,
+    config: Config,
+    assembly: Assembly,
+    measured: MetricBuffer,
+    reload: Callable[[], Config] | None,
+) -> list[Work]:
+    """Return what goes on beside the work that Temporal hands out."""
+    works: list[Work] = [
+        partial(watch_schedules, client, names_of(config), assembly.metrics),
+        partial(watch_store, assembly.parts, assembly.metrics),
+        partial(watch_tasks, measured, assembly.metrics),
+        assembly.sender.run,
+    ]
+    return works if reload is None else [*works, partial(assembly.reloading.watch, reload)]
+
+
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run the work while the block runs."""
-    task = asyncio.create_task(work)
+async def in_background(work: Work) -> AsyncIterator[None]:
+    """Keep the work going while the block runs."""
+    task = asyncio.create_task(kept_going(work))
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def kept_going(work: Work, pause: float = AGAIN) -> None:
+    """Do the work, and begin anew `pause` seconds after it broke: what it shows must not stand still unnoticed."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("a part of the worker broke, and begins again in %.0f s", pause)
+            await asyncio.sleep(pause)
 
 
 async def check(client: Client) -> None:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from activities.clients import messenger
 from activities.clients.messenger import Mail, Server
@@ -93,12 +92,10 @@ class Sender:
 
 def links_of(config: Config, notice: Notice) -> Links:
     """Return where to look: the workflow in the Temporal UI, and what the configuration names."""
-    temporal, links = config.temporal, config.links
-    path = f"namespaces/{quote(temporal.namespace, safe='')}/workflows/{quote(notice.workflow, safe='')}"
     known = {
-        "Temporal": f"{temporal.ui_url.rstrip('/')}/{path}" if notice.workflow else "",
-        "runbook": links.runbook,
-        "Grafana": links.grafana,
+        "Temporal": config.temporal.link(notice.workflow) if notice.workflow else "",
+        "runbook": config.links.runbook,
+        "Grafana": config.links.grafana,
     }
     return {name: url for name, url in known.items() if url}
 

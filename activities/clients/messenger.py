@@ -45,7 +45,8 @@ def post_json(server: Server, body: dict[str, Any], token: str = "") -> None:
         Unreachable: it was not taken; nothing of address or token is in the message.
     """
     at = _split(server.address, ("http", "https"))
-    plugin = NotifyJSON(  # type: ignore[no-untyped-call]  # the library has no types
+    plugin = _made(
+        NotifyJSON,
         host=at.hostname,
         port=at.port,
         fullpath=(at.path or "/") + (f"?{at.query}" if at.query else ""),
@@ -70,11 +71,12 @@ def send_mail(server: Server, mail: Mail, title: str, text: str) -> None:
     """Send an e-mail in plain text, by smtps:// encrypted from the first byte, by smtp:// not.
 
     Raises:
-        ConfigurationError: the address cannot be one.
+        ConfigurationError: the address cannot be one, or that of sender or receivers.
         Unreachable: the server did not take it for everybody.
     """
     at = _split(server.address, ("smtp", "smtps"))
-    plugin = NotifyEmail(  # type: ignore[no-untyped-call]  # the library has no types
+    plugin = _made(
+        NotifyEmail,
         host=at.hostname,
         smtp_host=at.hostname,
         port=at.port or (465 if at.scheme == "smtps" else 25),
@@ -111,6 +113,14 @@ _ASSET = AppriseAsset(
 
 def _common(timeout: float) -> dict[str, Any]:
     return {"asset": _ASSET, "cto": timeout, "rto": timeout}
+
+
+def _made(kind: type[NotifyBase], **settings: Any) -> NotifyBase:
+    """Return a plugin. Raises: ConfigurationError (the library does not take the settings; its text may hold them)."""
+    try:
+        return kind(**settings)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"the target's settings are refused: {type(error).__name__}") from None
 
 
 def _split(address: str, schemes: tuple[str, ...]) -> Any:

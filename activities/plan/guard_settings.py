@@ -23,6 +23,10 @@ from activities.model.action import ActionType
 from activities.model.base import Settings
 
 Part = Annotated[float, Field(ge=0.0, le=1.0)]
+DAY = 86_400.0
+"""Seconds the guards look back at remediations: no window of theirs is longer."""
+Back = Annotated[float, Field(ge=0.0, le=DAY)]
+Span = Annotated[float, Field(gt=0.0, le=DAY)]
 
 
 def _cron(value: str) -> str:
@@ -57,9 +61,9 @@ class RateSettings(Settings):
     """Of one loop, all knobs together: a wrong picture of everything does only so much."""
     share_at_once: Part = 0.10
     """Share of the components that may be acted upon at the same time, but always one: one, few, all."""
-    reverse_seconds: NonNegativeFloat = 900.0
+    reverse_seconds: Back = 900.0
     """Before a knob is turned back: three times the usual cool-down, since to and fro is the costliest mistake."""
-    away_seconds: NonNegativeFloat = 300.0
+    away_seconds: Back = 300.0
     """Before a step away from safety after any turn of the knob: the stabilisation autoscalers use to scale down."""
 
 
@@ -68,17 +72,17 @@ class OscillationSettings(Settings):
 
     reversals: PositiveInt = 2
     """Turns the other way that a knob may make within `window`; one more freezes it."""
-    window: PositiveFloat = 1800.0
+    window: Span = 1800.0
     """Two attempts with their rollbacks and rests fit into it, a third does not."""
     failures: PositiveInt = 3
     """Failed or rolled-back remediations in a row that freeze a knob."""
     relapses: PositiveInt = 3
     """Remedies that helped against the same trouble within `relapse_window`, which freeze the knob when it is back."""
-    relapse_window: PositiveFloat = 14_400.0
+    relapse_window: Span = 14_400.0
     """Four hours: three cures that did not last that long are none."""
-    freeze_seconds: PositiveFloat = 3600.0
+    freeze_seconds: Span = 3600.0
     """How long a knob is frozen: long enough for a person to come and look."""
-    foreign_seconds: NonNegativeFloat = 3600.0
+    foreign_seconds: Back = 3600.0
     """How long a knob that somebody else moved after us is left alone: the other writer may know more."""
 
 

@@ -118,3 +118,6 @@ async def answered(fleet: Fleet, one: Running, approve: bool) -> None:
                 await fleet.store.guards.release(one.site, knob, "ada", "looked at it", time.time())
             else:
                 await handle.execute_update("decide", approval, result_type=str)
+    if (task := asyncio.current_task()) and task.cancelling():
+        # The SDK made an error of its own of the cancellation, which was suppressed with the others.
+        raise asyncio.CancelledError

@@ -49,9 +49,7 @@ async def explain(
     """Tell what was found, why this was chosen, what was rejected and by which rule, and what came of it."""
     session = of(ctx)
     if not (find.PLAN_ID.fullmatch(identifier) or find.CYCLE_ID.fullmatch(identifier)):
-        raise typer.BadParameter(
-            f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)"
-        )
+        raise find.neither(identifier)
     found = await _stored(session, identifier)
     if found is None:
         async with session.temporal() as client:
@@ -75,9 +73,10 @@ async def _stored(session: Session, identifier: str) -> Explanation | None:
                 return None
             plans = tuple([await _carried(store, plan) for plan in wanted])
             return Explanation(cycle_id=cycle_id, link=session.link(cycle_id), decision=decision, plans=plans)
-    except (StoreUnavailable, ConfigurationError):
+    except (StoreUnavailable, ConfigurationError) as error:
         if is_plan:
             raise
+        show.note(f"what it decided is not known: {error}")
         return None
 
 

@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import SearchAttributeKey
 
 from activities.clients.store.store import Store
-from activities.model.errors import NotFound, StoreUnavailable
+from activities.model.errors import ConfigurationError, NotFound, StoreUnavailable
 from worker.cli.session import RPC, Session
 from workflows import names
 
@@ -56,11 +56,16 @@ async def remediation_of(session: Session, client: Client, plan: str) -> str:
         async with session.store() as store:
             stored = await store.plans.get(plan)
             return names.remediation_id(stored.charter, stored.knob)
-    except (StoreUnavailable, NotFound):
+    except (StoreUnavailable, ConfigurationError, NotFound):
         query = f'WorkflowType="Remediation" AND {names.PLAN.name}="{plan}"'
         async for execution in client.list_workflows(query, limit=1, rpc_timeout=RPC):
             return execution.id
     raise NotFound(f"no plan {plan}, neither in the store nor among the remediations")
+
+
+def neither(identifier: str) -> typer.BadParameter:
+    """Return the error for what cannot be an id of ours."""
+    return typer.BadParameter(f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)")
 
 
 async def plans_of(store: Store, identifier: str) -> tuple[str, ...]:
@@ -72,9 +77,7 @@ async def plans_of(store: Store, identifier: str) -> tuple[str, ...]:
     if PLAN_ID.fullmatch(identifier):
         return ((await store.plans.get(identifier)).plan_id,)
     if not CYCLE_ID.fullmatch(identifier):
-        raise typer.BadParameter(
-            f"{identifier!r} is neither a plan id (12 hex digits) nor a cycle id (mapek-cycle:...)"
-        )
+        raise neither(identifier)
     decision = await store.plans.decision_of(identifier)
     if decision is None:
         raise NotFound(f"cycle {identifier} decided nothing, or its decision is no longer kept")

@@ -111,7 +111,9 @@ async def _loop_status(session: Session, client: Client, loop: LoopSettings) -> 
 
 
 async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
-    """Return what the store knows: mode, guarded knobs, and what was learned; None for each if it cannot be asked."""
+    """Return what the store knows: mode, guarded knobs, and what was learned; why not, and None for each, if it cannot
+    be asked.
+    """
     try:
         async with session.store() as store:
             mode = in_force(await store.guards.mode(loop.name), loop.first_mode, time.time())
@@ -120,8 +122,8 @@ async def _recalled(session: Session, loop: LoopSettings) -> dict[str, Any]:
             guards = await store.guards.state(loop.charter, time.time())
             experience = await store.outcomes.experience(loop.name)
             told = await store.audit.newest(loop.name, spans(loop.plan.oscillation))
-    except (StoreUnavailable, ConfigurationError):
-        return {"mode": None, "knobs": None, "learned": None, "storm": None, "held": None}
+    except (StoreUnavailable, ConfigurationError) as error:
+        return {"mode": None, "knobs": None, "learned": None, "storm": None, "held": None, "unknown": str(error)}
     storm = guards.storm(loop.name)
     return {
         "mode": mode.model_dump(mode="json"),
@@ -198,7 +200,7 @@ def _show_loop(loop: dict[str, Any]) -> None:
     show.lines("  violations", last["violations"] if last else ())
     show.lines("  remediations", [f"{r['phase']}: plan {r['plan']} on {r['knob']}" for r in loop["remediations"]])
     if loop["knobs"] is None:
-        show.line("  knobs      unknown: the store cannot be asked")
+        show.line(f"  knobs      unknown: {loop['unknown']}")
     if loop["storm"]:
         show.line(f"  storm      since {show.when(loop['storm']['since'])}: {loop['storm']['why']}")
     for one in loop["held"] or ():

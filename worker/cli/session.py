@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
-from urllib.parse import quote
 
 import typer
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -35,7 +34,7 @@ P = ParamSpec("P")
 
 CONNECT_SECONDS = 2.0
 CALL_SECONDS = 4.0
-"""For one call: together with the connection below the five seconds in which a person is told."""
+"""For one call: with the connection it takes six seconds at most until a person is told that nobody answers."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Who = Annotated[str, typer.Option(help="Who acts. Default: your user name.")]
@@ -97,9 +96,7 @@ class Session:
 
     def link(self, workflow_id: str) -> str:
         """Return where the Temporal UI shows the latest run of a workflow."""
-        temporal = self.config.temporal
-        path = f"namespaces/{quote(temporal.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
-        return f"{temporal.ui_url.rstrip('/')}/{path}"
+        return self.config.temporal.link(workflow_id)
 
 
 def verb(body: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:

@@ -5,16 +5,16 @@ import time
 from typing import Annotated
 
 import typer
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.clients.http import Http
 from activities.clients.store.store import Store
 from activities.model.base import headed
-from activities.model.errors import NotFound, Superseded
+from activities.model.errors import FinalError, NotFound, Superseded
 from activities.model.plan import Plan
-from activities.model.remediation import RemediationRequest, RemediationResult
+from activities.model.remediation import RemediationRequest
 from activities.plan.undoing import Present, undo_plan
 from activities.settings import LoopSettings
 from worker.assemble import loop_parts
@@ -22,6 +22,9 @@ from worker.cli import find, show
 from worker.cli.session import RPC, PlanId, Session, Who, Why, of, person, verb
 from workflows import names
 from workflows.attributes import attributes
+
+LOOK = 1.0
+"""Seconds between two looks whether it has ended; a person is waiting, and verifying takes minutes."""
 
 
 @verb
@@ -42,8 +45,10 @@ async def undo(
         workflow_id = await _started(client, wanted, why)
         show.line(f"{wanted.plan_id} {wanted.headline}")
         show.note(session.link(workflow_id))
+        if wanted.needs_approval:
+            show.note(f"waits for somebody else: `mapek approve {wanted.plan_id}`")
         if wait:
-            await _ended(session, client, workflow_id)
+            await _ended(session, client, store, wanted)
 
 
 async def _end_rest(client: Client, plan: Plan) -> None:
@@ -102,10 +107,16 @@ async def _started(client: Client, plan: Plan, why: str) -> str:
     return plan.workflow_id
 
 
-async def _ended(session: Session, client: Client, workflow_id: str) -> None:
-    with show.waiting(f"waiting for {workflow_id}"):
-        handle = client.get_workflow_handle(workflow_id, result_type=RemediationResult)
-        result = await handle.result()
-    show.line(headed(result.outcome, result.headline))
-    if not result.rolled_back and not result.applied:
-        raise NotFound(f"nothing was undone: {session.link(workflow_id)}")
+async def _ended(session: Session, client: Client, store: Store, wanted: Plan) -> None:
+    """Print how the plan ended, as soon as that is recorded: its knob may rest for long after it."""
+    handle = client.get_workflow_handle(wanted.workflow_id)
+    with show.waiting(f"waiting for {wanted.workflow_id}"):
+        runs = True
+        while (outcome := await store.outcomes.of_plan(wanted.plan_id)) is None:
+            if not runs:
+                raise FinalError(f"it ended without an outcome; upkeep settles it: {session.link(wanted.workflow_id)}")
+            await asyncio.sleep(LOOK)
+            runs = (await handle.describe(rpc_timeout=RPC)).status is WorkflowExecutionStatus.RUNNING
+    show.line(headed(outcome.ending, outcome.headline))
+    if outcome.seconds is None:
+        raise NotFound(f"nothing was undone: {session.link(wanted.workflow_id)}")

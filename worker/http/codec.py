@@ -19,6 +19,7 @@ from temporalio.converter import PayloadCodec
 
 from activities.model.errors import MapekError
 from worker.http.gate import CHALLENGE, Gate
+from worker.http.webhook import Refused, read_body
 
 PATH = "/codec"
 MAX_BYTES = 8 << 20
@@ -50,14 +51,11 @@ def _door(work: Work, gate: Gate) -> Callable[[Request], Awaitable[Response]]:
     async def post(request: Request) -> Response:
         if not gate.admits(request.headers.get("authorization", "")):
             return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BYTES:
-                return JSONResponse({"title": f"more than {MAX_BYTES} bytes"}, 413)
         try:
-            asked = Parse(bytes(body), Payloads())
+            asked = Parse(await read_body(request, MAX_BYTES, remedy=""), Payloads())
             answer = Payloads(payloads=await work(asked.payloads))
+        except Refused as refusal:
+            return refusal.answer()
         except (ParseError, json.JSONDecodeError, UnicodeDecodeError, RecursionError):
             return JSONResponse({"title": "not Payloads of Temporal as JSON"}, 400)
         except MapekError as error:

@@ -137,15 +137,15 @@ class Webhook:
         self._metrics.alerts_ignored.labels("truncated").inc(payload.left_out)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int = MAX_BYTES, remedy: str = "; set max_alerts at the sender") -> bytes:
     """Return the body.
 
     Raises:
-        Refused: it is longer than 2 MiB, or did not arrive within 3 s.
+        Refused: it is longer than `most` bytes (2 MiB), or did not arrive within 3 s.
     """
-    too_large = Refused(413, f"a body has at most {MAX_BYTES} bytes; set max_alerts at the sender")
+    too_large = Refused(413, f"a body has at most {most} bytes{remedy}")
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BYTES:
+    if declared.isdecimal() and int(declared) > most:
         raise too_large
     chunks: list[bytes] = []
     size = 0
@@ -153,7 +153,7 @@ async def read_body(request: Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > MAX_BYTES:
+                if size > most:
                     raise too_large
                 chunks.append(chunk)
     except TimeoutError:
