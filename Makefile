@@ -82,7 +82,7 @@ soak: setup ## an hour of faults on real processes, kills at every step; every i
 load-alerts: setup ## storms of alerts through the real servers: what is lost, doubled, refused, and how fast (half an hour)
 	@$(PY) -m tests.worker.alerts.load
 
-runbook: setup ## every command of README and runbook, typed on a real stack (2 minutes)
+runbook: setup ## every verb of mapek and call of the simulator in README and runbook, typed on a real stack (2 minutes)
 	@$(PY) -m pytest -q tests/end_to_end/test_runbook.py
 
 load: setup ## locust against the service: scrapes, probes and alerts at once, with a report (load-report.html)

@@ -15,16 +15,30 @@ from worker.redaction import redacted
 
 _GENERIC = re.compile(r"MAPEK__[A-Z0-9]+(?:_[A-Z0-9]+)*(?:__[A-Z0-9]+(?:_[A-Z0-9]+)*)+")
 
-TEXTS: Mapping[str, tuple[Place, ...]] = {
-    "CHARTER_API_URL": (("execute", "charter_url"),),
-    "CHARTER_URL": (("execute", "charter_url"),),
-    "PROMETHEUS_URL": (("monitor", "prometheus_url"),),
-    "ALERTMANAGER_URL": (("alertmanager", "url"),),
-    "ORCHESTRATOR_MODE": (("orchestrator", "mode"),),
-    "TEMPORAL_DEPLOYMENT_NAME": (("temporal", "deployment_name"),),
-    "TEMPORAL_WORKER_BUILD_ID": (("temporal", "build_id"),),
+TEXTS: Mapping[str, Place] = {
+    "CHARTER_API_URL": ("execute", "charter_url"),
+    "CHARTER_URL": ("execute", "charter_url"),
+    "PROMETHEUS_URL": ("monitor", "prometheus_url"),
+    "ALERTMANAGER_URL": ("alertmanager", "url"),
+    "ORCHESTRATOR_MODE": ("orchestrator", "mode"),
+    "TEMPORAL_DEPLOYMENT_NAME": ("temporal", "deployment_name"),
+    "TEMPORAL_WORKER_BUILD_ID": ("temporal", "build_id"),
 }
 """Variables whose text is the value. Where two name one key, the later one here wins."""
+
+OTHERS: Mapping[str, str] = {
+    "MAPEK_CONFIG": "the configuration file, as `--config`",
+    "MAPEK_STATE": "the stack's folder, as `--state`",
+    "MAPEK_URL": "where commands reach the worker's service. Default: the running stack, else `api`",
+    "MAPEK_KILL_SWITCH": "of a worker: nothing new is done at Charter, as with `orchestrator.kill_switch_file`",
+    "MAPEK_NOTIFY_<TARGET>_ADDRESS, ..._TOKEN": "a target's address and token: secrets",
+    "MAPEK__SECTION__KEY": "any key but those of `loops`",
+    "LOG_LEVEL": "`logging.level`",
+    "MAPE_K_INTERVAL": "`orchestrator.loop_interval`",
+    "MAPE_K_AUTO_APPROVE": "false: `plan.approval.from_risk: low`; true changes nothing",
+    "TEMPORAL_*": "as every client of Temporal reads them: address, namespace, API key, certificates, profile",
+}
+"""Variables that mean more, or less, than the text of one key."""
 
 SECRETS: Mapping[Place, tuple[str, str]] = {
     ("execute", "charter_api_key"): ("CHARTER_API_KEY", "CHARTER_API_KEY or execute.charter_api_key_file"),
@@ -51,9 +65,8 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[s
     Beside the original's variables, `MAPEK__SECTION__KEY` sets any key, `MAPEK__LOOPS` excepted; an empty variable
     counts as unset. Secrets are left where they are.
     """
-    for name, places in TEXTS.items():
-        for place in places:
-            _put(document, place, environ.get(name, ""), name)
+    for name, place in TEXTS.items():
+        _put(document, place, environ.get(name, ""), name)
     profile = temporal_profile(environ)
     _put(document, ("temporal", "address"), profile.get("target_host"), "TEMPORAL_ADDRESS or profile")
     _put(document, ("temporal", "namespace"), profile.get("namespace"), "TEMPORAL_NAMESPACE or profile")

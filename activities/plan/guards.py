@@ -1,9 +1,10 @@
 """The guard rails: rules that keep an action from being done, each answering with numbers.
 
-They are asked when a plan is chosen, when it is prepared, and before each of its steps is sent. Two kinds differ in
-what follows. A *lasting* block (allowed, max-replicas, quorum) will not go away by waiting, so the ladder passes the
-rung over. A *passing* block (a rest, a budget, a storm, a window) only says "not now", and climbing on would punish
-the rung for it. That a remediation is running on the knob is no rule here: its workflow id is the lock.
+Most are asked when a plan is chosen, when it is prepared, and before each of its steps is sent (`UNDER_WAY`); of a
+plan that a person asked for only `REQUESTED` of the passing ones. Two kinds differ in what follows. A *lasting* block
+(allowed, max-replicas, quorum) will not go away by waiting, so the ladder passes the rung over. A *passing* block (a
+rest, a budget, a storm, a window) only says "not now", and climbing on would punish the rung for it. That a remediation
+is running on the knob is no rule here: its workflow id is the lock.
 """
 
 from collections.abc import Iterable

@@ -51,7 +51,7 @@ class Postgres:
         return f"postgresql://{USER}:{quote(self.password)}@{LOOPBACK}:{self.port}/{database}"
 
     async def make(self) -> None:
-        """Make the data folder. Raises PartFailed."""
+        """Make the data folder. Raises PartFailed, TimeoutError."""
         secret = self._data.with_name("password")
         write_private(secret, self.password)
         if self._user is not None:
@@ -65,10 +65,10 @@ class Postgres:
             raise PartFailed(f"initdb failed ({ending(code)}): {' '.join(process.tail(self.log, 1))}")
 
     async def start(self) -> None:
-        """Start it and wait until it answers.
+        """Start it, anew if it ends, and wait until it answers.
 
         Raises:
-            PartFailed: it ended, or did not answer within 30 seconds.
+            TimeoutError: it did not answer within 30 seconds; its log says why.
         """
         options = (part for option in (*_OPTIONS, f"port={self.port}") for part in ("-c", option))
         argv = self._as_its_user(str(self._binary), "-D", str(self._data), *options)

@@ -15,7 +15,7 @@ from activities.settings import LoopSettings
 from deploy.reference.table import code, page, table
 from worker.config import Config
 from worker.config_file import dotted
-from worker.config_layers import SECRETS, TEXTS
+from worker.config_layers import OTHERS, SECRETS, TEXTS
 from worker.config_sections import LoopEntry
 from worker.config_translate import REPLACED
 
@@ -110,11 +110,12 @@ def default_of(field: Any) -> str:
 
 def environment() -> str:
     """Return the table of variables with a name of their own."""
-    texts = [(code(name), ", ".join(code(dotted(place)) for place in places)) for name, places in TEXTS.items()]
+    texts = [(code(name), code(dotted(place))) for name, place in TEXTS.items()]
     secrets = [
         (code(name), f"{code(dotted(place))}: a secret, refused in the file") for place, (name, _) in SECRETS.items()
     ]
-    return "\n\n".join(["## Environment", table(("Variable", "Sets"), [*texts, *secrets])])
+    others = [(", ".join(map(code, name.split(", "))), meaning) for name, meaning in OTHERS.items()]
+    return "\n\n".join(["## Environment", table(("Variable", "Sets"), [*texts, *secrets, *others])])
 
 
 def replaced() -> str:

@@ -250,6 +250,7 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
         ("temporal: {address: 'http://a'}", ["temporal.address: must be host:port"]),
         ("execute: {charter_url: 'ftp://a'}", ["execute.charter_url: must be http://host:port"]),
         ("execute: {verify: {samples: 4}}", ["execute.verify.samples: is 4; use 5 or more, fewer are for a simulator"]),
+        ("plan: {oscillation: {freeze_seconds: 604800}}", ["freeze_seconds: is 604800; must be less than or equal to"]),
         ("execute: {verify: {passes: 9}}", ["execute.verify.passes: is 9 of only 5 samples"]),
         ("knowledge: {database: postgres}", ["knowledge.database: postgres needs its address; set MAPEK_POSTGRES_URL"]),
         ("loops: []", ["loops: must be a list with at least one loop"]),

@@ -31,6 +31,12 @@ def target(**changes: Any) -> TargetSettings:
             "user",
             "goes with the password",
         ),
+        (
+            {"kind": "email", "address": "smtp://mail", "sender": "a", "to": ("a@b",)},
+            "sender",
+            "a is no e-mail address",
+        ),
+        ({"kind": "email", "address": "smtp://mail", "sender": "a@b", "to": ("a@b", "ops")}, "to", "ops is no e-mail"),
         ({"kind": "email", "sender": "a@b", "to": ("a@b",)}, "address", "must begin with smtp:// or smtps://"),
     ],
 )

@@ -24,6 +24,7 @@ from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
 from tests.end_to_end.waiting import wait_until
 from worker.http.metrics import Metrics
+from worker.main import kept_going
 from worker.watching import MEASUREMENTS, look, note
 
 
@@ -141,3 +142,16 @@ async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment)
         assert await wait_until("a failed workflow task is counted", counted, 15)
         await handle.terminate()
         await asyncio.sleep(0)
+
+
+async def test_what_breaks_in_the_background_begins_again(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody waits for would else stand still unheard, and its figures with it."""
+    begun: list[str] = []
+
+    async def work() -> None:
+        begun.append("once more")
+        if len(begun) < 3:
+            raise ValueError("a row of tomorrow")
+
+    await kept_going(work, pause=0.0)
+    assert (len(begun), caplog.text.count("begins again")) == (3, 2)
