@@ -83,9 +83,10 @@ MUTANTS = (
     Mutant(
         "outcome-recorded-twice",
         "activities/clients/store/store.py",
-        "        return standing\n    outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)\n",
-        "    if standing is None:\n        outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)\n",
+        "        return standing\n    plan_rows.refuse_if_gone_on(",
+        "    plan_rows.refuse_if_gone_on(",
         ("I9",),
+        (("    outcome_rows.add(connection", "    if standing is None:\n        outcome_rows.add(connection"),),
     ),
     Mutant(
         "lock-per-symptom",
