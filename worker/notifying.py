@@ -51,6 +51,7 @@ class Sender:
             await asyncio.gather(*busy.values(), return_exceptions=True)
             for threads in self.threads.values():
                 threads.shutdown(wait=False, cancel_futures=True)
+            self.threads.clear()
 
     async def serve(self, target: TargetSettings) -> None:
         """Send one target what it has not got, until nothing is left or it does not take it."""

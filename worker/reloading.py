@@ -86,7 +86,10 @@ def in_words(changes: Changes, loop: str) -> str:
 
 @dataclass
 class Reloading:
-    """The configuration in force. `loops` are the parts the activities use; `remake` makes those of one loop anew."""
+    """The configuration in force. `loops` are the parts the activities use; `remake` makes those of one loop anew.
+
+    `seen` is the digest of the file that was looked at last, empty before the first look.
+    """
 
     config: Config
     loops: dict[str, LoopParts]
@@ -95,17 +98,18 @@ class Reloading:
     metrics: Metrics
     clock: Callable[[], float]
     worker: str
+    seen: str = ""
 
     async def watch(self, reload: Callable[[], Config]) -> None:
         """Take over what changes in the file, for ever."""
-        seen = self.content()
+        self.seen = self.seen or self.content()
         while self.config.file:
             await asyncio.sleep(LOOK)
             content = self.content()
             # A file that is missing for a moment is being replaced.
-            if content and content != seen:
-                seen = content
+            if content and content != self.seen:
                 await self.take(reload)
+                self.seen = content
 
     def content(self) -> str:
         """Return the digest of the file's content, empty if it cannot be read."""

@@ -48,7 +48,6 @@ class Remediation(People):
         self.rolled_back: list[str] = []
         self.outlasted = False
         self.absent: list[int] = []
-        self.sent_at = 0.0
         self.applied_at: float | None = None
 
     @workflow.run
@@ -163,7 +162,7 @@ class Remediation(People):
 
     async def apply_steps(self) -> RecordRequest | None:
         """Apply the steps in order, each fenced by the generation the one before left. Return what stopped them."""
-        generation, self.sent_at = self.prepared.generation, workflow.time()
+        generation = self.prepared.generation
         for number, step in enumerate(self.prepared.steps):
             if stopping():
                 return None
@@ -209,7 +208,7 @@ class Remediation(People):
         since = self.applied_at if self.applied_at is not None and not rollback else workflow.time()
         handle = workflow.start_activity_method(
             VerifyActivities.verify,
-            VerifyRequest(plan_id=self.request.plan_id, since=since, rollback=rollback, sent=self.sent_at),
+            VerifyRequest(plan_id=self.request.plan_id, since=since, rollback=rollback),
             summary=subject + f" {', '.join(self.applied)}"[:150],
             task_queue=names.VERIFY_QUEUE,
             **options.verify(self.prepared.span),
@@ -266,6 +265,7 @@ class Remediation(People):
 
     async def record(self, ending: RecordRequest) -> Recorded:
         """Write the outcome into Knowledge, exactly once, before the knob rests."""
+        absent = self.absent if self.undo else range(len(self.prepared.steps))
         handle = workflow.start_activity_method(
             KnowledgeActivities.record,
             ending.model_copy(
@@ -274,7 +274,7 @@ class Remediation(People):
                     "answer": self.answer,
                     "ended": workflow.time(),
                     "outlasted": self.outlasted,
-                    "absent": tuple(self.absent),
+                    "absent": tuple(absent),
                 }
             ),
             summary=f"{ending.ending}: {ending.headline}"[:180],

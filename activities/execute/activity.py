@@ -56,6 +56,8 @@ class ExecuteActivities:
             call = do_call(plan, request.step, request.generation, self.timeout(plan))
             attempts = self.attempts(plan, request, Direction.DO)
             effect = await self.effect(plan, request.step, Direction.DO) or await self.done_before(attempts, call)
+            if effect is not None and effect.asked < request.asked:
+                await self.store.plans.claim(effect, request.asked)
             if effect is None:
                 if thrown := self.parts.switch():
                     raise Forbidden(thrown)

@@ -15,6 +15,7 @@ class Steps:
     empty if it has not) those not heard of before that end, because the others were judged or taken back. `left` is the
     generation that the last step done and not undone left the knob at, None if there is none or the plan has ended.
     `touched` tells that Charter was changed at all, `taken_back` that a step was undone or the undo was tried.
+    `sent_at` is when the first step was last sent (unix seconds, its worker's clock), None if it never was.
     """
 
     standing: frozenset[int]
@@ -22,6 +23,7 @@ class Steps:
     ended: str
     touched: bool
     taken_back: bool = False
+    sent_at: float | None = None
 
 
 def steps_of(effects: Iterable[Effect], rows: Iterable[AuditEntry], ended: str) -> Steps:
@@ -33,11 +35,13 @@ def steps_of(effects: Iterable[Effect], rows: Iterable[AuditEntry], ended: str) 
     )
     undone = {effect.step for effect in known if effect.direction is Direction.UNDO}
     sent = {row.step for row in tried if row.direction == Direction.DO.value and row.step is not None}
+    sendings = [row.at for row in tried if (row.direction, row.step, row.phase) == (Direction.DO.value, 0, "before")]
     left = max((effect.generation for effect in known if effect.direction is not Direction.BEFORE), default=None)
     return Steps(
         standing=frozenset(sent - undone - answered),
         left=left if done - undone and not ended else None,
         ended=ended,
         touched=bool(done),
+        sent_at=max(sendings, default=None),
         taken_back=bool(undone) or any(row.direction == Direction.UNDO.value for row in tried),
     )

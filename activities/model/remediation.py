@@ -101,16 +101,11 @@ class Applied(Noun):
 
 
 class VerifyRequest(Noun):
-    """Verify the plan's effect, or (`rollback`) that the state before is back.
-
-    `since` is when the last step was done, or undone, and `sent` when the first one was about to be sent: both unix
-    seconds by the server's clock. `sent` is 0 where that is not known: of what a predecessor left.
-    """
+    """Verify the plan's effect, or (`rollback`) that the state before is back. `since` is unix seconds."""
 
     plan_id: str
     since: float
     rollback: bool = False
-    sent: float = 0.0
 
 
 class Verified(Noun):
@@ -162,8 +157,8 @@ class RecordRequest(Noun):
 
     `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
     what could not be undone, empty if nothing; then the knob is quarantined. `ended` is when, by the server's clock.
-    `outlasted`: its trouble was still there when it was first looked at again. `absent` are the steps that did not
-    stand when they were to be undone: what is done of them is not answered for.
+    `outlasted`: its trouble was still there when it was first looked at again. `absent` are the steps it does not
+    answer for: never applied, or not standing when they were to be undone. An attempt held up may yet do them.
     """
 
     plan_id: str

@@ -65,6 +65,12 @@ class Plans:
         """
         return await self._database.write(lambda connection: _put_effect(connection, effect))
 
+    async def claim(self, effect: Effect, asked: float) -> None:
+        """Note that a stored effect was asked for anew: whoever was to end its plan before that comes too late."""
+        key = {"plan_id": effect.plan_id, "step": effect.step, "direction": effect.direction}
+        body = effect.model_copy(update={"asked": asked}).model_dump_json()
+        await self._database.write(lambda c: upsert(c, effects, key, {"at": effect.at, "body": body}))
+
     async def effects(self, plan_id: str) -> tuple[Effect, ...]:
         """Return what the plan's steps did, the oldest first."""
         query = (
@@ -98,7 +104,7 @@ class Plans:
 
 
 def refuse_if_gone_on(connection: Connection, plan_id: str, ended: float) -> None:
-    """Refuse an ending (`ended` by Temporal's clock, 0 in old ones) of a plan of which a step was asked for since.
+    """Refuse an ending (`ended` by Temporal's clock, 0 in old ones) of a plan whose stored steps were asked for since.
 
     Raises: Superseded.
     """

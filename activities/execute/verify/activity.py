@@ -13,6 +13,7 @@ from activities.execute.verify.verification import (
     grounded,
     instants,
     next_instant,
+    sending,
     settled,
     tolerated,
     verified,
@@ -57,7 +58,7 @@ class VerifyActivities:
             while True:
                 now = self.parts.clock()
                 source = await self.reading(loop, now)
-                sent = request.sent or request.since
+                sent = sending(steps.sent_at, request.since, source.grid[0])
                 rule = grounded(plan.verification, samples_of(source, baseline_instants(plan.verification, sent)))
                 judged = plan.model_copy(update={"verification": rule})
                 if request.rollback:

@@ -55,6 +55,14 @@ def harm(sample: EffectSample, verification: Verification) -> int:
     return len(sample.violated & targets) + len(new)
 
 
+def sending(sent_at: float | None, since: float, oldest: float) -> float:
+    """Return when the change was sent (unix seconds): before the effect, which may stand for long until it is heard of.
+
+    `since` is used where that is not known, is told by a clock that runs ahead, or is before the `oldest` sample.
+    """
+    return sent_at if sent_at is not None and oldest <= sent_at <= since else since
+
+
 def baseline_instants(verification: Verification, sent: float) -> tuple[float, ...]:
     """Return the instants (unix seconds) that tell how it was when the change was about to be sent, at `sent`.
 
@@ -77,8 +85,8 @@ def grounded(verification: Verification, baseline: Iterable[EffectSample]) -> Ve
 def tolerated(verification: Verification, undone: Iterable[EffectSample]) -> Verification:
     """Return the verification of a rollback, with `before` as the most violated pairs it may leave.
 
-    Those before the plan and half of what had come on top by when it was `undone`. The trouble may have grown by itself
-    meanwhile; but where more than half of the harm is left, nothing says that the plan's own share is gone.
+    Those before the plan and half of what had come on top by when it was `undone`, rounded down. The trouble may have
+    grown by itself meanwhile; but where more of the harm is left, nothing says that the plan's own share is gone.
     """
     before, harmed = verification.before, max((harm(sample, verification) for sample in undone), default=0)
     return verification.model_copy(update={"before": max(before, (before + harmed) // 2)})
@@ -145,7 +153,9 @@ def verified_undo(plan: Plan, samples: Iterable[EffectSample], rule: Verificatio
 
     fixed (kept) if it did, worse or inconclusive (escalated) if it did not or cannot be seen.
     """
-    found = replace(judge(rule, samples), before=plan.verification.before)
+    found = judge(rule, samples)
+    before = plan.verification.before
+    found = replace(found, before=before, after=before if found.verdict is Verdict.INCONCLUSIVE else found.after)
     back = found.verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
     return Verified(
         headline=f"ROLLBACK {'verified' if back else found.verdict.value}: {_numbers(found)} on {plan.knob}",

@@ -41,3 +41,18 @@ def test_who_answers_for_a_step(effects, rows, ended, standing, left):
     """A step stands from when it was sent until it is undone or its plan's outcome answers for it."""
     found = steps_of(effects, sent(*rows), ended)
     assert (found.standing, found.left) == (frozenset(standing), left)
+
+
+def test_when_the_first_step_was_sent():
+    """The last sending counts: those before it were refused, and what comes after it is no sending."""
+    rows = [
+        row.model_copy(update={"at": at, "phase": phase})
+        for at, phase, row in zip(
+            (1.0, 2.0, 5.0, 6.0, 9.0),
+            ("before", "refused", "before", "after", "before"),
+            sent(0, 0, 0, 0, 1),
+            strict=True,
+        )
+    ]
+    assert steps_of((), rows, "").sent_at == 5.0
+    assert steps_of((), (), "").sent_at is None

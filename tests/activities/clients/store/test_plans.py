@@ -128,6 +128,16 @@ async def test_an_ending_of_an_earlier_life_comes_too_late(store: Store, asked: 
     assert (await store.outcomes.of_plan(A) is not None) == stands
 
 
+async def test_a_step_that_is_asked_for_anew_goes_on(store: Store):
+    """After a reset the step stands already; an ending that its first run is still on the way to is out of date."""
+    await store.plans.put(plan(A), 1010.0)
+    done = await store.plans.put_effect(effect().model_copy(update={"asked": 50.0}))
+    await store.plans.claim(done, 70.0)
+    with pytest.raises(Superseded):
+        await store.finish(Ending(outcome=outcome(A, ended=60.0)))
+    assert (await store.finish(Ending(outcome=outcome(A, ended=80.0)))).ended == 80.0
+
+
 async def test_what_was_left_open(store: Store):
     """A plan that may have touched Charter and has no outcome is open; one never tried, or ended, is not."""
     for plan_id in (A, B, C, "d" * 12):

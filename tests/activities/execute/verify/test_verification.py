@@ -15,6 +15,7 @@ from activities.execute.verify.verification import (
     instants,
     judge,
     next_instant,
+    sending,
     settled,
     span,
     tolerated,
@@ -244,6 +245,14 @@ def test_the_trouble_is_counted_when_the_change_is_made(at_decision: int, at_cha
     pairs = tuple(("a", f"m{number}") for number in range(12))
     rule = Verification(targets=pairs, neighbours=("a",), before=at_decision)
     assert grounded(rule, [EffectSample(0.0, frozenset(pairs[:at_change]))]).before == before
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "told"), [(None, 100.0), (70.0, 70.0), (100.0, 100.0), (3700.0, 100.0), (10.0, 100.0)]
+)
+def test_the_yardstick_is_from_before_the_effect(sent_at: float | None, told: float):
+    """A lost reply lets an effect stand unheard; a clock that is wrong, or a time too long ago, tells nothing."""
+    assert sending(sent_at, since=100.0, oldest=40.0) == told
 
 
 def test_the_baseline_ends_before_the_effect_can_show():
