@@ -44,7 +44,7 @@ class Fleet:
     """Everything that runs, and the hands on it.
 
     `temporal` is the address of the proxy before the server; `workers` are the ones that were started, by a name;
-    `doors` are the ports of their webhooks. `away` are the times (unix) from a kill until a worker served again.
+    `doors` are the ports of their webhooks. `away` are the times (unix) in which no worker could serve.
     """
 
     stack: RunningStack

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.endings import GRACE
 from tests.faults.evidence import Evidence, Row
 from tests.faults.fleet import PERIOD, Fleet
 from tests.faults.loading import histories, rows_of_file
@@ -66,11 +67,14 @@ def looked(run: Row) -> bool:
 
 
 def due(at: float, away: Iterable[tuple[float, float]]) -> float:
-    """Return two periods after an instant; while nobody could look, and until everything has resumed, time stands."""
-    last = at + 2 * PERIOD
+    """Return two periods after an instant; while nobody could look, and until everything has resumed, time stands.
+
+    Then the grace: a period is short here, and what the machine needs when everything strikes at once is not.
+    """
+    last = at + 2 * PERIOD + GRACE
     for start, end in sorted(away):
         if start < last and end + RESUMED > at:
-            last = max(last, end + RESUMED + 2 * PERIOD)
+            last = max(last, end + RESUMED + 2 * PERIOD + GRACE)
     return last
 
 

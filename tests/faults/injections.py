@@ -227,11 +227,12 @@ class Hands:
         return True
 
     async def slow_temporal(self) -> bool:
-        """Slow, stall or break the connections to Temporal for some seconds."""
-        fault = self.dice.choice((Fault.DELAY, Fault.DROP, Fault.RESET))
+        """Slow, stall or break the connections to Temporal for some seconds, in which nobody can look."""
+        began, fault = time.time(), self.dice.choice((Fault.DELAY, Fault.DROP, Fault.RESET))
         self.fleet.to_temporal.spoil(fault, 0.2)
         await asyncio.sleep(self.dice.uniform(1.0, 4.0))
         self.fleet.to_temporal.heal()
+        self.fleet.away.append((began, time.time()))
         return True
 
 

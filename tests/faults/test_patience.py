@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.faults.endings import GRACE
 from tests.faults.fleet import PERIOD
 from tests.faults.gathering import RESUMED, due
 from tests.faults.patience import Stalled, place_of, within
@@ -43,19 +44,22 @@ async def test_a_task_is_seen_through_what_it_awaits() -> None:
     assert place.index(" outer") < place.index(" never")
 
 
+BOUND = 2 * PERIOD + GRACE
+
+
 @pytest.mark.parametrize(
     ("away", "expected"),
     [
-        ((), 2 * PERIOD),
-        (((-100.0, -50.0),), 2 * PERIOD),
-        (((200.0, 300.0),), 2 * PERIOD),
-        (((-1.0, 10.0),), 10.0 + RESUMED + 2 * PERIOD),
-        (((-20.0, -1.0),), -1.0 + RESUMED + 2 * PERIOD),
-        (((1.0, 10.0), (20.0, 40.0)), 40.0 + RESUMED + 2 * PERIOD),
+        ((), BOUND),
+        (((-100.0, -50.0),), BOUND),
+        (((200.0, 300.0),), BOUND),
+        (((-1.0, 10.0),), 10.0 + RESUMED + BOUND),
+        (((-20.0, -1.0),), -1.0 + RESUMED + BOUND),
+        (((1.0, 10.0), (20.0, 40.0)), 40.0 + RESUMED + BOUND),
     ],
 )
 def test_an_alert_is_due_two_periods_after_everything_resumed(
     away: tuple[tuple[float, float], ...], expected: float
 ) -> None:
-    """Two periods from the answer; while nobody could look, and until all has resumed, time stands."""
+    """Two periods and the grace from the answer; while nobody could look, and until all has resumed, time stands."""
     assert due(1000.0, [(1000.0 + start, 1000.0 + end) for start, end in away]) == 1000.0 + expected
