@@ -31,7 +31,7 @@ OTHERS: Mapping[str, str] = {
     "MAPEK_STATE": "the stack's folder, as `--state`",
     "MAPEK_URL": "where commands reach the worker's service. Default: the running stack, else `api`",
     "MAPEK_KILL_SWITCH": "of a worker: nothing new is done at Charter, as with `orchestrator.kill_switch_file`",
-    "MAPEK_NOTIFY_<TARGET>_ADDRESS, ..._TOKEN": "a target's address and token: secrets",
+    "MAPEK_NOTIFY_<TARGET>_*": "`..._ADDRESS` and `..._TOKEN` of a target of notices: secrets",
     "MAPEK__SECTION__KEY": "any key but those of `loops`",
     "LOG_LEVEL": "`logging.level`",
     "MAPE_K_INTERVAL": "`orchestrator.loop_interval`",

@@ -114,7 +114,7 @@ def environment() -> str:
     secrets = [
         (code(name), f"{code(dotted(place))}: a secret, refused in the file") for place, (name, _) in SECRETS.items()
     ]
-    others = [(", ".join(map(code, name.split(", "))), meaning) for name, meaning in OTHERS.items()]
+    others = [(code(name), meaning) for name, meaning in OTHERS.items()]
     return "\n\n".join(["## Environment", table(("Variable", "Sets"), [*texts, *secrets, *others])])
 
 

@@ -27,7 +27,7 @@ def remembered(draw):
     """Draw remediations of the last day."""
     drawn = draw(
         st.lists(
-            st.tuples(st.sampled_from(KNOBS), st.sampled_from(ENDINGS), st.floats(0, 90_000), st.integers(-1, 1)),
+            st.tuples(st.sampled_from(KNOBS), st.sampled_from(ENDINGS), st.floats(0, 86_400), st.integers(-1, 1)),
             max_size=12,
         )
     )
@@ -67,8 +67,8 @@ TIGHTER = st.fixed_dictionaries(
             reversals=st.integers(1, 2),
             failures=st.integers(1, 3),
             relapses=st.integers(1, 3),
-            freeze_seconds=st.floats(3600, 90_000),
-            foreign_seconds=st.floats(3600, 90_000),
+            freeze_seconds=st.floats(3600, 86_400),
+            foreign_seconds=st.floats(3600, 86_400),
         ),
         "storm": st.builds(
             StormSettings, unexplained=st.floats(0, 0.2), least=st.integers(1, 3), ill=st.floats(0, 0.6)
