@@ -27,7 +27,7 @@ def remembered(draw):
     """Draw remediations of the last day."""
     drawn = draw(
         st.lists(
-            st.tuples(st.sampled_from(KNOBS), st.sampled_from(ENDINGS), st.floats(0, 86_400), st.integers(-1, 1)),
+            st.tuples(st.sampled_from(KNOBS), st.sampled_from(ENDINGS), st.floats(0, 90_000), st.integers(-1, 1)),
             max_size=12,
         )
     )
