@@ -124,7 +124,9 @@ def settings_for(cluster: Cluster, folder: Path) -> dict[str, Any]:
     keys.write_text(f"cluster {base64.b64encode(os.urandom(32)).decode()}\n")
     temporal = {"address": cluster.address, "namespace": NAMESPACE, "ui_url": "http://127.0.0.1:8233"}
     temporal["encryption_key_file"] = str(keys)
-    return merge(BRISK, {"temporal": temporal, "knowledge": {"database": "postgres"}})
+    # In production mode, where fewer samples than five are refused.
+    verifying = {"verify": {"samples": 5}}
+    return merge(BRISK, {"temporal": temporal, "knowledge": {"database": "postgres"}, "execute": verifying})
 
 
 @contextmanager
