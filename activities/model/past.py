@@ -3,6 +3,9 @@
 from activities.model.action import ActionType
 from activities.model.base import Noun
 
+LOOK_BACK = 86_400.0
+"""Seconds the guards look back at remediations, and so the longest window one of them can have."""
+
 
 class PastRemediation(Noun):
     """One remediation that was about to change Charter, or did. Times are unix seconds; it runs while `ended` is None.

@@ -21,12 +21,11 @@ from pydantic import (
 
 from activities.model.action import ActionType
 from activities.model.base import Settings
+from activities.model.past import LOOK_BACK
 
 Part = Annotated[float, Field(ge=0.0, le=1.0)]
-DAY = 86_400.0
-"""Seconds the guards look back at remediations: no window of theirs is longer."""
-Back = Annotated[float, Field(ge=0.0, le=DAY)]
-Span = Annotated[float, Field(gt=0.0, le=DAY)]
+Back = Annotated[float, Field(ge=0.0, le=LOOK_BACK)]
+Span = Annotated[float, Field(gt=0.0, le=LOOK_BACK)]
 
 
 def _cron(value: str) -> str:

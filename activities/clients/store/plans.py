@@ -1,6 +1,7 @@
 """Plans, the decisions they came of, and what their steps did at Charter."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, and_, exists, insert, or_, select
 
@@ -67,9 +68,8 @@ class Plans:
 
     async def claim(self, effect: Effect, asked: float) -> None:
         """Note that a stored effect was asked for anew: whoever was to end its plan before that comes too late."""
-        key = {"plan_id": effect.plan_id, "step": effect.step, "direction": effect.direction}
-        body = effect.model_copy(update={"asked": asked}).model_dump_json()
-        await self._database.write(lambda c: upsert(c, effects, key, {"at": effect.at, "body": body}))
+        claimed = effect.model_copy(update={"asked": asked})
+        await self._database.write(lambda connection: _replace_effect(connection, claimed))
 
     async def effects(self, plan_id: str) -> tuple[Effect, ...]:
         """Return what the plan's steps did, the oldest first."""
@@ -115,17 +115,23 @@ def refuse_if_gone_on(connection: Connection, plan_id: str, ended: float) -> Non
 def mark_late(connection: Connection, plan_id: str, steps: Collection[int]) -> None:
     """Mark what was done of these steps and not undone: it came after its remediation had looked for it."""
     known = _effects(connection, plan_id) if steps else ()
-    undone = {effect.step for effect in known if effect.direction is Direction.UNDO}
+    standing = set(steps) - {effect.step for effect in known if effect.direction is Direction.UNDO}
     for effect in known:
-        if effect.direction is Direction.DO and effect.step in set(steps) - undone:
-            key = {"plan_id": plan_id, "step": effect.step, "direction": effect.direction}
-            body = effect.model_copy(update={"late": True}).model_dump_json()
-            upsert(connection, effects, key, {"at": effect.at, "body": body})
+        if effect.direction is Direction.DO and effect.step in standing:
+            _replace_effect(connection, effect.model_copy(update={"late": True}))
 
 
 def _effects(connection: Connection, plan_id: str) -> list[Effect]:
     bodies = connection.scalars(select(effects.c.body).where(effects.c.plan_id == plan_id))
     return [Effect.model_validate_json(body) for body in bodies]
+
+
+def _key(effect: Effect) -> dict[str, Any]:
+    return {"plan_id": effect.plan_id, "step": effect.step, "direction": effect.direction}
+
+
+def _replace_effect(connection: Connection, effect: Effect) -> None:
+    upsert(connection, effects, _key(effect), {"at": effect.at, "body": effect.model_dump_json()})
 
 
 def _plans(bodies: Sequence[str]) -> tuple[Plan, ...]:
@@ -153,7 +159,7 @@ def _put(connection: Connection, plan: Plan, now: float) -> Plan:
 
 
 def _put_effect(connection: Connection, effect: Effect) -> Effect:
-    key = {"plan_id": effect.plan_id, "step": effect.step, "direction": effect.direction}
+    key = _key(effect)
     stored = connection.scalar(select(effects.c.body).where(*(effects.c[name] == value for name, value in key.items())))
     if stored is not None:
         return Effect.model_validate_json(stored)

@@ -6,11 +6,7 @@ from activities.clients.store.engine import upsert
 from activities.clients.store.schema import effects, remediations
 from activities.model.effect import Direction, Effect
 from activities.model.outcome import Outcome
-from activities.model.past import PastRemediation
-
-DAY = 86400.0
-"""Seconds the guards look back: their longest window."""
-
+from activities.model.past import LOOK_BACK, PastRemediation
 
 _LATELY = (
     select(remediations.c.body)
@@ -21,7 +17,7 @@ _LATELY = (
 
 def lately(connection: Connection, charter: str, now: float) -> tuple[PastRemediation, ...]:
     """Return the remediations of a Charter that began within the last day before `now`, the oldest first."""
-    bodies = connection.scalars(_LATELY, {"charter": charter, "since": now - DAY})
+    bodies = connection.scalars(_LATELY, {"charter": charter, "since": now - LOOK_BACK})
     return tuple(PastRemediation.model_validate_json(body) for body in bodies)
 
 
