@@ -49,7 +49,7 @@ async def histories(client: Client, query: str, known: Container[str] = ()) -> A
             "run_id": found.run_id,
             "type": found.workflow_type,
             "input": argument(history[0]["workflowExecutionStartedEventAttributes"].get("input")),
-            "started": found.start_time.timestamp(),
+            "started": began(found.start_time.timestamp(), history),
             "closed": None if running or found.close_time is None else found.close_time.timestamp(),
             "status": found.status.name.lower() if found.status else "",
             "outcome": str(found.search_attributes.get("MapekOutcome", [""])[0]),
@@ -71,6 +71,15 @@ async def readable(client: Client, history: WorkflowHistory) -> WorkflowHistory:
                 del payloads.payloads[:]
                 payloads.payloads.extend(decoded)
     return history
+
+
+def began(start: float, history: list[dict[str, Any]]) -> float:
+    """Return when a run took its id: with its first workflow task, or when it was sent back to begin anew.
+
+    The server stamps a start when it is asked for it, and may then wait for the run before to end.
+    """
+    first = next((event for event in history if event["eventType"] == "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"), None)
+    return max(start, datetime.fromisoformat(first["eventTime"]).timestamp()) if first else start
 
 
 ENDED = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from worker.cli import session
 from worker.cli.main import run
 
 Mapek = Callable[..., Awaitable[tuple[int, str]]]
@@ -16,8 +17,10 @@ Mapek = Callable[..., Awaitable[tuple[int, str]]]
 def mapek(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mapek:
     """`mapek ARGS` against the namespace of the module's `client`, with a state folder of its own.
 
-    Returns exit code and standard output.
+    Returns exit code and standard output. A server on a machine at work takes seconds to be connected to: how long a
+    person waits is what other tests are about.
     """
+    monkeypatch.setattr(session, "CONNECT_SECONDS", 20.0)
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
     monkeypatch.setenv("TEMPORAL_NAMESPACE", client.namespace)
     monkeypatch.setenv("MAPEK_STATE", str(tmp_path))
