@@ -1,14 +1,13 @@
 """The checker: which invariant a finished run broke. It knows nothing of workflows or activities.
 
-I1 to I10 of the invariants; I11 (secrets) and I12 (malformed input) are about single requests and have tests of their
-own. `fence` is the part of I1 that a plan is applied to the state it was decided upon, `quorum` that the committee
-never falls below quorum + 1 by a change of ours. `churn` and `storm` are the parts of I8 that need to know a loop's
-budgets: no knob is moved more often than they allow, and nothing is done in a storm.
+I1 to I12 of the invariants. `fence` is the part of I1 that a plan is applied to the state it was decided upon, `quorum`
+that the committee never falls below quorum + 1 by a change of ours. `churn` and `storm` are the parts of I8 that need
+to know a loop's budgets: no knob is moved more often than they allow, and nothing is done in a storm.
 """
 
 from collections.abc import Callable, Iterator
 
-from tests.faults import churn, effects, endings, running
+from tests.faults import churn, effects, endings, running, trespass
 from tests.faults.evidence import Evidence, Violation
 
 Rule = Callable[[Evidence], Iterator[Violation]]
@@ -34,6 +33,8 @@ RULES: tuple[Rule, ...] = (
     running.bounded,
     churn.within_budget,
     churn.calm_in_storms,
+    trespass.secrets_kept,
+    trespass.strangers_unheard,
 )
 
 

@@ -42,6 +42,8 @@ class Evidence:
     `begun` are the remediations the guards remember, {plan_id, began}; `budgets` how many of them there may be:
     (per "knob" or "loop", limit, seconds). `clock_right` says that no worker's clock was ever wrong.
     `generations` are those of the knobs at the end, as Charter tells them.
+    `strangers` are posts of alerts that must not be heard, {mark, kind, status}: `mark` is a word that stands nowhere
+    else, `status` None where nobody answered. `leaks` are {secret, place}: where a secret was found.
     `quiet_since` is when the last fault and the last interference ended, None if they never did; `ended` when the run
     was stopped; `period` seconds between cycles.
     """
@@ -59,6 +61,8 @@ class Evidence:
     observed: tuple[float, ...] = ()
     blind: tuple[tuple[float, float], ...] = ()
     generations: Mapping[str, int] = field(default_factory=dict)
+    strangers: tuple[Row, ...] = ()
+    leaks: tuple[Row, ...] = ()
     budgets: tuple[tuple[str, int, float], ...] = ()
     clock_right: bool = False
     period: float = 30.0

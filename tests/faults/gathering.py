@@ -1,14 +1,20 @@
 """From a fleet at rest to the checker's evidence, one Charter at a time."""
 
+import asyncio
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
+from deploy.local.ports import LOOPBACK
 from tests.faults.endings import GRACE
 from tests.faults.evidence import Evidence, Row
 from tests.faults.fleet import PERIOD, Fleet
 from tests.faults.loading import histories, rows_of_file
 from tests.faults.sites import Site
+from tests.faults.strangers import leaks, secrets_of
 
 RESUMED = 15.0
 """Seconds after a restart within which everything goes on."""
@@ -22,6 +28,7 @@ class Gathering:
     seed: int
     runs: dict[str, Row] = field(default_factory=dict)
     blind: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    strangers: list[Row] = field(default_factory=list)
 
     async def look(self) -> None:
         """Fetch the histories of what ran since the last look."""
@@ -48,10 +55,27 @@ class Gathering:
             observed=tuple(run["started"] for run in runs if looked(run)),
             blind=tuple(self.blind.get(site.name, ())),
             generations=generations(state),
+            strangers=tuple(post for post in self.strangers if post["site"] == site.name),
             period=PERIOD,
             quiet_since=quiet_since,
             ended=ended,
         )
+
+    async def told(self) -> Evidence:
+        """Return where a secret of the stack stands: in a log, a database, a history or the metrics."""
+        state = self.fleet.stack.state
+        files = {path.name: path for path in (*state.logs.iterdir(), *state.path.glob("*.db*"))}
+        texts = {"a history": json.dumps(list(self.runs.values()), default=str), "the metrics": await self.metrics()}
+        found = await asyncio.to_thread(lambda: tuple(leaks(secrets_of(state.path), files, texts)))
+        return Evidence(seed=self.seed, ledger=(), leaks=found)
+
+    async def metrics(self) -> str:
+        """Return what the worker shows Prometheus. Raises: httpx.HTTPError."""
+        token = secrets_of(self.fleet.stack.state.path)["webhook.token"]
+        url = f"http://{LOOPBACK}:{self.fleet.workers['first'].port}/metrics"
+        async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
+            answer = await http.get(url, headers={"Authorization": f"Bearer {token}"})
+        return answer.raise_for_status().text
 
     def alerts(self, site: Site) -> Iterator[Row]:
         """Yield the alerts the webhook took, each with when a cycle has to have looked at the latest."""

@@ -11,6 +11,7 @@ from tests.faults.cells import table
 from tests.faults.injections import Hands
 from tests.faults.kills import GATHERS, MUCH, Kills
 from tests.faults.proxy import Fault
+from tests.faults.strangers import Strangers
 from tests.faults.traffic import Traffic
 
 SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
@@ -54,7 +55,7 @@ class Soak:
         self.counts[f"{edge}: {fault.value}"] += 1
 
 
-def report(run: Soak, kills: Kills, hands: Hands, traffic: Traffic) -> dict[str, Any]:
+def report(run: Soak, kills: Kills, hands: Hands, traffic: Traffic, strangers: Strangers) -> dict[str, Any]:
     """Return what was done and what broke, as JSON values."""
     struck = [kill.where for kill in kills.done]
     return {
@@ -69,6 +70,7 @@ def report(run: Soak, kills: Kills, hands: Hands, traffic: Traffic) -> dict[str,
         "server_kills_with_this_in_flight": dict(sorted(met(kills).items())),
         "operators": dict(sorted(hands.operators.items())),
         "troubles": traffic.incidents,
+        "strangers": dict(sorted(Counter(f"{post['kind']}: {post['status']}" for post in strangers.posts).items())),
         "waits": dict(kills.waits),
         "open_points": sorted(kills.open),
         "table": table(struck),

@@ -30,9 +30,12 @@ from tests.faults.kills import Kills
 from tests.faults.measurements import measured
 from tests.faults.patience import Stalled, within
 from tests.faults.report import ROUND, Soak, report, told_of
+from tests.faults.strangers import Strangers
 from tests.faults.traffic import Traffic, answered
 from tests.faults.upgrade import upgraded
 
+Parts = tuple[Kills, Hands, Traffic, Strangers]
+"""What happens in a round."""
 REST = 150.0
 """Seconds until nothing runs any more once it is quiet, at most."""
 LONGEST = 180.0
@@ -49,9 +52,11 @@ async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
     """Play rounds until the time is over, and return the report."""
     async with fleet(state, run.sites, run.seed, run.spoiled) as running:
         kills = Kills(running, Random(f"{run.seed} kills"), run.counts, run.say, run.what, run.much, run.gathers)
-        gathering = Gathering(running, run.seed)
+        strangers = Strangers(running, run.seed)
+        gathering = Gathering(running, run.seed, strangers=strangers.posts)
         hands = Hands(running, Random(f"{run.seed} hands"), run.counts, gathering.blind, kills.open)
         traffic = Traffic(running, run.seed, kills.open)
+        parts = (kills, hands, traffic, strangers)
         await running.start_worker()
         await until_serving(running)
         run.say(f"seed {run.seed}: {len(run.sites)} Charters, everything is up")
@@ -64,7 +69,7 @@ async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
                 left = minutes * 60 - (time.monotonic() - run.began)
                 seconds = min(run.round, max(60.0, left - REST / 2))
                 async with within(f"round {run.rounds + 1}", seconds + LONGEST):
-                    await one_round(run, running, (kills, hands, traffic), seconds)
+                    await one_round(run, running, parts, seconds)
                 async with within(f"the rest after round {run.rounds + 1}", REST + LONGEST):
                     await checked(run, running, gathering)
                 run.rounds += 1
@@ -72,7 +77,7 @@ async def soak(run: Soak, state: Path, minutes: float) -> dict[str, Any]:
         except Exception as error:  # what was seen in an hour is told, whatever ends it
             traceback.print_exc()
             run.violations.append(f"the soak ended early: {type(error).__name__}: {error}")
-    return report(run, kills, hands, traffic)
+    return report(run, *parts)
 
 
 def so_far(run: Soak, kills: Kills, traffic: Traffic) -> str:
@@ -102,15 +107,15 @@ async def measurements(run: Soak, running: Fleet) -> None:
             run.violations.append(f"measured: {figure}")
 
 
-async def one_round(run: Soak, running: Fleet, parts: tuple[Kills, Hands, Traffic], seconds: float) -> None:
+async def one_round(run: Soak, running: Fleet, parts: Parts, seconds: float) -> None:
     """Let everything happen for some seconds, then take every fault away."""
-    kills, hands, traffic = parts
+    kills, hands, traffic, strangers = parts
     dice = Random(f"{run.seed} {run.rounds}")
     for site in running.sites:
         for proxy in (site.to_charter, site.to_prometheus):
             proxy.weather = weather(dice, SHARE)
     running.alerting.to_webhook.weather = weather(dice, ALERTS_SHARE)
-    works = [*(traffic.at(site) for site in running.sites), traffic.people()]
+    works = [*(traffic.at(site) for site in running.sites), traffic.people(), strangers.knock()]
     life = [asyncio.create_task(work) for work in works]
     until = time.monotonic() + seconds
     try:
@@ -181,6 +186,8 @@ async def checked(run: Soak, running: Fleet, gathering: Gathering) -> None:
     ended = time.time()
     await asyncio.sleep(PERIOD)
     await gathering.look()
+    for violation in check(await gathering.told()):
+        tell(run, "everything", violation)
     for site in running.sites:
         await running.store.guards.close_quiet(site.name, time.time())
         for violation in check(await gathering.evidence(site, quiet, ended)):

@@ -55,6 +55,11 @@ def verify(verdict="fixed", samples=5):
     return {"at": AT + 90, "event": "activity", "name": "verify", "result": result}
 
 
+def stranger(mark="stranger-1", status=401):
+    """A post that must not be heard."""
+    return {"mark": mark, "kind": "without a token", "status": status}
+
+
 GOOD = Evidence(
     seed=1,
     ledger=(entry(),),
@@ -149,10 +154,16 @@ BROKEN = {
         "I2",
         replace(GOOD, alerts=({"answered_at": AT, "due": AT + 9},), observed=(AT + 10,)),
     ),
+    "a secret told": ("I11", replace(GOOD, leaks=({"secret": "webhook.token", "place": "worker-1.log"},))),
+    "a stranger let in": ("I12", replace(GOOD, strangers=(stranger(status=200),))),
+    "a stranger heard though refused": ("I12", replace(GOOD, strangers=(stranger(mark="admission", status=401),))),
 }
 
 
-@pytest.mark.parametrize("evidence", [GOOD, ROLLED_BACK], ids=["kept", "rolled back"])
+TURNED_AWAY = replace(GOOD, strangers=(stranger(), stranger(mark="stranger-2", status=None)))
+
+
+@pytest.mark.parametrize("evidence", [GOOD, ROLLED_BACK, TURNED_AWAY], ids=["kept", "rolled back", "turned away"])
 def test_a_good_run_is_good(evidence):
     """Nothing is found in a run that broke nothing."""
     assert check(evidence) == []

@@ -17,3 +17,5 @@ async def test_a_minute_of_faults_breaks_nothing(servers: dict[str, Path], tmp_p
     # What has begun is finished: on a slow machine the time is over after the first of the two.
     assert told["worker_kills"] >= 1
     assert told["faults"] >= 5, told["kinds"]
+    refusals = {answer.rpartition(" ")[2] for answer in told["strangers"]}
+    assert {"401", "400"} <= refusals, told["strangers"]

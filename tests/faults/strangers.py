@@ -1,0 +1,82 @@
+"""Whoever has no business with a soak: posts that must have no effect, and the places where no secret may stand."""
+
+import asyncio
+import json
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+
+from deploy.local.ports import LOOPBACK
+from tests.faults.alerting import ABOUT
+from tests.faults.evidence import Row
+from tests.faults.fleet import Fleet
+
+EVERY = 1.0
+"""Seconds between two posts, on average: some come while a worker dies or begins."""
+WITHOUT, WRONG, CUT, SHAPELESS = "without a token", "with another token", "cut off", "of another form"
+KINDS = (WITHOUT, WRONG, CUT, SHAPELESS)
+
+
+@dataclass
+class Strangers:
+    """The strangers of one soak, by its seed. `posts` are {site, mark, kind, status}, with None for no answer."""
+
+    fleet: Fleet
+    seed: int
+    posts: list[Row] = field(default_factory=list)
+
+    async def knock(self) -> None:
+        """Post one thing after the other to whichever worker there is, until cancelled."""
+        dice = Random(f"{self.seed} strangers")
+        token = secrets_of(self.fleet.stack.state.path)["webhook.token"]
+        async with httpx.AsyncClient(trust_env=False, timeout=4.0) as http:
+            while True:
+                await asyncio.sleep(dice.uniform(0.0, 2 * EVERY))
+                site, kind, mark = dice.choice(self.fleet.sites).name, dice.choice(KINDS), f"stranger-{len(self.posts)}"
+                headers, content = request_of(kind, site, mark, token)
+                status = None
+                for name in self.fleet.alive[:1]:
+                    url = f"http://{LOOPBACK}:{self.fleet.workers[name].port}/webhooks/alerts"
+                    try:
+                        status = (await http.post(url, headers=headers, content=content)).status_code
+                    except httpx.HTTPError:
+                        continue
+                self.posts.append({"site": site, "mark": mark, "kind": kind, "status": status})
+
+
+def request_of(kind: str, site: str, mark: str, token: str) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a post about a component called `mark`, wrong as `kind` says and no more."""
+    labels = {"alertname": site + ABOUT, "severity": "critical", "node_or_service": mark}
+    alert = {"status": "firing", "labels": labels, "startsAt": datetime.now(UTC).isoformat(), "fingerprint": mark}
+    alerts: Any = mark if kind == SHAPELESS else [{**alert, "annotations": {}, "endsAt": "0001-01-01T00:00:00Z"}]
+    body = {"version": "4", "groupKey": mark, "receiver": "mapek", "status": "firing", "alerts": alerts}
+    content = json.dumps(body).encode()
+    shown = {WITHOUT: {}, WRONG: {"Authorization": f"Bearer {token[::-1]}"}}
+    headers = shown.get(kind, {"Authorization": f"Bearer {token}"})
+    return {"Content-Type": "application/json", **headers}, content[:-9] if kind == CUT else content
+
+
+def secrets_of(state: Path) -> dict[str, str]:
+    """Return the secrets of a stack by the names of their files."""
+    return {file.name: file.read_text().strip() for file in sorted(state.glob("*.token"))}
+
+
+def leaks(secrets: Mapping[str, str], files: Mapping[str, Path], texts: Mapping[str, str]) -> Iterator[Row]:
+    """Yield {secret, place} for each secret that stands in a file or a text."""
+    for secret, value in secrets.items():
+        yield from ({"secret": secret, "place": name} for name, text in texts.items() if value in text)
+        yield from ({"secret": secret, "place": name} for name, path in files.items() if stands(value.encode(), path))
+
+
+def stands(value: bytes, path: Path) -> bool:
+    """Tell whether a file contains the bytes."""
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(value) >= 0

@@ -1,0 +1,35 @@
+"""The strangers are wrong in one way each, and what was told to nobody is found wherever it stands."""
+
+import pytest
+
+from tests.faults.strangers import CUT, SHAPELESS, WITHOUT, WRONG, leaks, request_of
+from worker.alerts.payload import Malformed, read_payload
+
+TOKEN = "right-token"
+
+
+@pytest.mark.parametrize("kind", [WITHOUT, WRONG])
+def test_only_the_token_is_wrong(kind):
+    """The same post with the right token would be heard, and its mark is the component it is about."""
+    headers, content = request_of(kind, "c1", "stranger-1", TOKEN)
+    assert TOKEN not in headers.get("Authorization", "")
+    (alert,) = read_payload(content).alerts
+    assert (alert.firing, alert.component) == (True, "stranger-1")
+
+
+@pytest.mark.parametrize("kind", [CUT, SHAPELESS])
+def test_only_the_body_is_wrong(kind):
+    """It is let in, and cannot be read."""
+    headers, content = request_of(kind, "c1", "stranger-1", TOKEN)
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    with pytest.raises(Malformed):
+        read_payload(content)
+
+
+def test_a_secret_is_found_wherever_it_stands(tmp_path):
+    """In the middle of a file, in a text; not in what is empty or keeps it."""
+    files = {name: tmp_path / name for name in ("worker.log", "quiet.log", "empty.log")}
+    for name, content in zip(files, ("told right-token aloud", "nothing", ""), strict=True):
+        files[name].write_text(content)
+    found = list(leaks({"webhook.token": TOKEN}, files, {"the metrics": f"x {TOKEN}", "a history": "none"}))
+    assert [row["place"] for row in found] == ["the metrics", "worker.log"]
