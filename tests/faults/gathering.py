@@ -1,6 +1,5 @@
 """From a fleet at rest to the checker's evidence, one Charter at a time."""
 
-import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -64,10 +63,10 @@ class Gathering:
     async def told(self) -> Evidence:
         """Return where a secret of the stack stands: in a log, a database, a history or the metrics."""
         state = self.fleet.stack.state
-        files = {path.name: path for path in (*state.logs.iterdir(), *state.path.glob("*.db*"))}
+        files = [*state.logs.iterdir(), *state.path.glob("*.db*")]
         texts = {"a history": json.dumps(list(self.runs.values()), default=str), "the metrics": await self.metrics()}
-        found = await asyncio.to_thread(lambda: tuple(leaks(secrets_of(state.path), files, texts)))
-        return Evidence(seed=self.seed, ledger=(), leaks=found)
+        found = await leaks(state.path, files, texts)
+        return Evidence(seed=self.seed, ledger=(), leaks=tuple(found))
 
     async def metrics(self) -> str:
         """Return what the worker shows Prometheus. Raises: httpx.HTTPError."""

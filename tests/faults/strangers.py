@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import mmap
-from collections.abc import Iterator, Mapping
+from asyncio.subprocess import PIPE
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,16 +67,23 @@ def secrets_of(state: Path) -> dict[str, str]:
     return {file.name: file.read_text().strip() for file in sorted(state.glob("*.token"))}
 
 
-def leaks(secrets: Mapping[str, str], files: Mapping[str, Path], texts: Mapping[str, str]) -> Iterator[Row]:
-    """Yield {secret, place} for each secret that stands in a file or a text."""
-    for secret, value in secrets.items():
-        yield from ({"secret": secret, "place": name} for name, text in texts.items() if value in text)
-        yield from ({"secret": secret, "place": name} for name, path in files.items() if stands(value.encode(), path))
+async def leaks(folder: Path, files: Sequence[Path], texts: Mapping[str, str]) -> list[Row]:
+    """Return {secret, place} for each secret of a stack's folder that stands in a file or a text."""
+    found: list[Row] = []
+    for secret, value in secrets_of(folder).items():
+        places = [name for name, text in texts.items() if value in text] + await holding(folder / secret, files)
+        found += [{"secret": secret, "place": place} for place in places]
+    return found
 
 
-def stands(value: bytes, path: Path) -> bool:
-    """Tell whether a file contains the bytes."""
-    if not path.stat().st_size:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(value) >= 0
+async def holding(secret: Path, files: Sequence[Path]) -> list[str]:
+    """Return the names of the files that hold what stands in another one. Raises: RuntimeError (one cannot be read).
+
+    Another process has to look: one that closes a database loses SQLite's locks upon it, and the file with them.
+    """
+    options = ("--files-with-matches", "--text", "--fixed-strings", f"--file={secret}", "--")
+    grep = await asyncio.create_subprocess_exec("grep", *options, *files, stdout=PIPE)
+    printed, _ = await grep.communicate()
+    if grep.returncode not in (0, 1):
+        raise RuntimeError(f"grep ended with {grep.returncode}")
+    return [Path(line).name for line in printed.decode().splitlines()]

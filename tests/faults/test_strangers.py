@@ -26,10 +26,18 @@ def test_only_the_body_is_wrong(kind):
         read_payload(content)
 
 
-def test_a_secret_is_found_wherever_it_stands(tmp_path):
+async def test_a_secret_is_found_wherever_it_stands(tmp_path):
     """In the middle of a file, in a text; not in what is empty or keeps it."""
-    files = {name: tmp_path / name for name in ("worker.log", "quiet.log", "empty.log")}
-    for name, content in zip(files, ("told right-token aloud", "nothing", ""), strict=True):
-        files[name].write_text(content)
-    found = list(leaks({"webhook.token": TOKEN}, files, {"the metrics": f"x {TOKEN}", "a history": "none"}))
+    (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
+    files = [tmp_path / name for name in ("worker.log", "quiet.log", "empty.log")]
+    for file, content in zip(files, (b"\0told right-token aloud\0", b"nothing\n", b""), strict=True):
+        file.write_bytes(content)
+    found = await leaks(tmp_path, files, {"the metrics": f"x {TOKEN}", "a history": "none"})
     assert [row["place"] for row in found] == ["the metrics", "worker.log"]
+
+
+async def test_what_cannot_be_searched_is_no_good_news(tmp_path):
+    """A file that is not there is an error, not a file without the secret."""
+    (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
+    with pytest.raises(RuntimeError, match="grep ended with 2"):
+        await leaks(tmp_path, [tmp_path / "gone.log"], {})
