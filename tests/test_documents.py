@@ -28,7 +28,7 @@ EXECUTED = {
 }
 """Which file executes what; verbs of `mapek` and calls of the simulator: tests/end_to_end/test_runbook.py."""
 
-MEASURES = ("make bench", "make load", "make load-alerts", "make demo-seeds", "make simulate")
+MEASURES = ("make bench", "make load", "make load-alerts", "make demo-seeds", "make simulate", "make soak")
 """They give the figures the documents quote, take long, and are run by hand; that they are targets is checked."""
 
 NEEDS_AN_ENGINE = ("docker ", "kubectl ")
