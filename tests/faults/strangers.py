@@ -1,14 +1,12 @@
 """Whoever has no business with a soak: posts that must have no effect, and the places where no secret may stand."""
 
 import asyncio
-import json
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import httpx
 
@@ -16,6 +14,7 @@ from deploy.local.ports import LOOPBACK
 from tests.faults.alerting import ABOUT
 from tests.faults.evidence import Row
 from tests.faults.fleet import Fleet
+from tests.worker.alerts.bodies import alert, body
 
 EVERY = 1.0
 """Seconds between two posts, on average: some come while a worker dies or begins."""
@@ -40,23 +39,25 @@ class Strangers:
                 await asyncio.sleep(dice.uniform(0.0, 2 * EVERY))
                 site, kind, mark = dice.choice(self.fleet.sites).name, dice.choice(KINDS), f"stranger-{len(self.posts)}"
                 headers, content = request_of(kind, site, mark, token)
-                status = None
-                for name in self.fleet.alive[:1]:
-                    url = f"http://{LOOPBACK}:{self.fleet.workers[name].port}/webhooks/alerts"
-                    try:
-                        status = (await http.post(url, headers=headers, content=content)).status_code
-                    except httpx.HTTPError:
-                        continue
+                status = await self.answer(http, headers, content)
                 self.posts.append({"site": site, "mark": mark, "kind": kind, "status": status})
+
+    async def answer(self, http: httpx.AsyncClient, headers: Mapping[str, str], content: bytes) -> int | None:
+        """Return what the first worker that lives answers to a post, None if there is none or it says nothing."""
+        if not self.fleet.alive:
+            return None
+        url = f"http://{LOOPBACK}:{self.fleet.workers[self.fleet.alive[0]].port}/webhooks/alerts"
+        try:
+            return (await http.post(url, headers=headers, content=content)).status_code
+        except httpx.HTTPError:
+            return None
 
 
 def request_of(kind: str, site: str, mark: str, token: str) -> tuple[dict[str, str], bytes]:
     """Return the headers and the body of a post about a component called `mark`, wrong as `kind` says and no more."""
     labels = {"alertname": site + ABOUT, "severity": "critical", "node_or_service": mark}
-    alert = {"status": "firing", "labels": labels, "startsAt": datetime.now(UTC).isoformat(), "fingerprint": mark}
-    alerts: Any = mark if kind == SHAPELESS else [{**alert, "annotations": {}, "endsAt": "0001-01-01T00:00:00Z"}]
-    body = {"version": "4", "groupKey": mark, "receiver": "mapek", "status": "firing", "alerts": alerts}
-    content = json.dumps(body).encode()
+    about = alert(labels=labels, startsAt=datetime.now(UTC).isoformat(), fingerprint=mark)
+    content = body(groupKey=mark, alerts=mark if kind == SHAPELESS else [about])
     shown = {WITHOUT: {}, WRONG: {"Authorization": f"Bearer {token[::-1]}"}}
     headers = shown.get(kind, {"Authorization": f"Bearer {token}"})
     return {"Content-Type": "application/json", **headers}, content[:-9] if kind == CUT else content
