@@ -4,9 +4,9 @@ from activities.analyze.settings import AnalyzeSettings
 from activities.execute.settings import ExecuteSettings
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.autonomy import Level
-from activities.model.base import Settings
-from activities.model.component import Topology
 from activities.model.mode import Mode, ModeName
+from activities.model.topology import Topology
+from activities.model.types import Settings
 from activities.monitor.settings import MonitorSettings
 from activities.plan.settings import PlanSettings
 

@@ -9,9 +9,9 @@ import pytest_asyncio
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local import binaries
-from deploy.local.postgres import Postgres, running_postgres
-from deploy.local.stack import RunningStack, StackOptions, running_stack
+from deploy.devstack import binaries
+from deploy.devstack.postgres import Postgres, running_postgres
+from deploy.devstack.stack import RunningStack, StackOptions, running_stack
 from workflows import names
 
 # A property that holds slowly, on a busy machine, holds.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.documents import DOCUMENTS, ROOT, alerts, commands
-from worker.config import load
+from tests.support.documents import DOCUMENTS, ROOT, alerts, commands
+from worker.config.load import load
 
 RUNBOOK = DOCUMENTS[1].read_text(encoding="utf-8")
 
@@ -16,13 +16,13 @@ EXECUTED = {
     "make demo": "tests/end_to_end/test_demo.py",
     "make demo SEED=5": "tests/end_to_end/test_demo.py",
     "make test": ".ci/run",
-    "make run": "tests/deploy/local/test_stack.py",
-    ".venv/bin/python -m deploy.local run --keep": "tests/deploy/local/test_stack.py",
+    "make run": "tests/deploy/devstack/test_stack.py",
+    ".venv/bin/python -m deploy.devstack run --keep": "tests/deploy/devstack/test_stack.py",
     "make cluster": "tests/cluster",
     "make help": "tests/test_documents.py",
-    "make reference": "tests/deploy/reference/test_reference.py",
+    "make reference": "tests/deploy/tools/test_reference.py",
     "touch .mapek/kill-switch": "tests/end_to_end/test_runbook.py",
-    "export MAPEK_CONFIG=mapek.yaml": "tests/end_to_end/command.py",
+    "export MAPEK_CONFIG=mapek.yaml": "tests/end_to_end/mapek_command.py",
     "mapek worker": "tests/deploy/container/test_image.py",
     "pytest tests/end_to_end --stack URL": "tests/end_to_end/test_deployed.py",
 }

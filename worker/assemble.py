@@ -18,31 +18,31 @@ from temporalio.worker import Worker
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
 from activities.clients.http import Http
-from activities.clients.killswitch import KillSwitch
 from activities.clients.locks import Locks
 from activities.clients.prometheus import PrometheusClient
 from activities.clients.store.limits import Limits
 from activities.clients.store.store import Store, open_store
+from activities.dependencies import LoopParts, Parts
+from activities.kill_switch import KillSwitch
 from activities.model.errors import ConfigurationError, MapekError
 from activities.model.intake import LoopState
 from activities.monitor.rules import rules_of
-from activities.parts import LoopParts, Parts
 from activities.settings import LoopSettings
-from worker.alerts.handover import HandOver
-from worker.alerts.signals import to_intake
-from worker.config import Config
-from worker.config_sections import AlertmanagerSettings, ApiSettings
-from worker.counting import LastRun
-from worker.credentials import charter_token, token_of
+from worker.config.load import Config
+from worker.config.reload import Reloading
+from worker.config.schema import AlertmanagerSettings, ApiSettings
+from worker.config.secrets import charter_token, token_of
+from worker.http.auth import Gate
 from worker.http.codec import codec_routes
-from worker.http.gate import Gate
-from worker.http.metrics import Metrics
 from worker.http.probes import Probe, Probes, all_well, component, temporal_probe, well
 from worker.http.service import ServiceState, app, view_gate
-from worker.http.webhook import Delivery, Webhook
-from worker.interceptor import MapekInterceptor
-from worker.notifying import Sender
-from worker.reloading import Reloading
+from worker.notifications import Sender
+from worker.observability.activity_metrics import LastRun
+from worker.observability.metrics import Metrics
+from worker.temporal.interceptor import MapekInterceptor
+from worker.webhook.batcher import HandOver
+from worker.webhook.handler import Delivery, Webhook
+from worker.webhook.intake import to_intake
 from workflows import names
 
 STEPS = {"monitor": "monitor", "analyzer": "analyze", "planner": "plan", "executor": "apply", "worker": "monitor"}

@@ -22,16 +22,16 @@ from activities.model.errors import ConfigurationError
 from activities.monitor.activity import MonitorActivities
 from activities.plan.activity import PlanActivities
 from activities.upkeep.activity import UpkeepActivities
-from worker import bootstrap
 from worker.assemble import Assembly, assemble
-from worker.config import Config
-from worker.config_sections import TemporalSettings
-from worker.counting import watch_schedules
+from worker.config.load import Config
+from worker.config.schema import TemporalSettings
 from worker.http.service import Tls, serve
-from worker.replicas import the_only_one
-from worker.temporal import connect
-from worker.versioning import current_build, deployment_of, runner_of, to_make_current
-from worker.watching import MEASUREMENTS, watch_store, watch_tasks
+from worker.observability.activity_metrics import watch_schedules
+from worker.observability.pollers import MEASUREMENTS, watch_store, watch_tasks
+from worker.sqlite_lock import the_only_one
+from worker.temporal import bootstrap
+from worker.temporal.client import connect
+from worker.temporal.versioning import current_build, deployment_of, runner_of, to_make_current
 from workflows import names
 from workflows.cycle import MapekCycle
 from workflows.loop import MapekLoop

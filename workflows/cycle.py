@@ -28,8 +28,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
     from workflows import names, options
-    from workflows.attributes import attributes, updates
     from workflows.remediation import Remediation
+    from workflows.search_attributes import attributes, updates
 
 
 @workflow.defn(name="MapekCycle")

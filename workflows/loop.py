@@ -9,12 +9,12 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.model.alert import AlertBatch
-    from activities.model.alertbook import AlertBook
+    from activities.model.alert_state import AlertBook
     from activities.model.cycle import CycleRequest
     from activities.model.intake import Ask, LoopState
     from workflows import names, options
-    from workflows.attributes import attributes, keyword
     from workflows.cycle import MapekCycle
+    from workflows.search_attributes import attributes, keyword
 
 ASKED_PER_RUN = 500
 """After so many wishes and batches of alerts the run continues as new: a history must not grow for ever."""

@@ -29,10 +29,10 @@ with workflow.unsafe.imports_passed_through():
         VerifyRequest,
     )
     from workflows import names, options
-    from workflows.attributes import updates
-    from workflows.endings import ENDINGS, after_rollback, ended, reason_of, type_of
-    from workflows.people import People
-    from workflows.shield import settled, stopping
+    from workflows.cancellation import settled, stopping
+    from workflows.operator_handlers import People
+    from workflows.outcomes import ENDINGS, after_rollback, ended, reason_of, type_of
+    from workflows.search_attributes import updates
 
 
 @workflow.defn(name="Remediation")

@@ -13,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.remediation import RemediationRequest
     from activities.upkeep.activity import UpkeepActivities
     from workflows import names, options
-    from workflows.attributes import attributes
     from workflows.remediation import Remediation
+    from workflows.search_attributes import attributes
 
 
 MOMENT = 2.0

@@ -8,22 +8,22 @@ from temporalio import activity
 
 from activities.analyze.diagnose import diagnose
 from activities.analyze.grid import RangeReading, input_of, timing_of
-from activities.analyze.lessons import REMEMBERED, curves, lessons
-from activities.model.base import clipped
+from activities.analyze.learning.pattern_learning import REMEMBERED, curves, lessons
+from activities.dependencies import LoopParts, Parts
 from activities.model.blindspot import BlindSpot
 from activities.model.cycle import AnalyzeRequest, DiagnosisBrief
 from activities.model.diagnosis import Diagnosis
 from activities.model.errors import StoreUnavailable
 from activities.model.observation import SHOWN
 from activities.model.pattern import Curve
-from activities.model.sample import SampleSeries
 from activities.model.snapshot import AnalysisInput
+from activities.model.timeseries import SampleSeries
+from activities.model.types import clipped
 from activities.monitor.activity import seen
-from activities.monitor.learning import believed
+from activities.monitor.adaptive_limits import believed
 from activities.monitor.queries import coverage_detail_queries, values_queries
 from activities.monitor.rules import rules_of
-from activities.monitor.sight import CHARTER, PROMETHEUS, REMOTES
-from activities.parts import LoopParts, Parts
+from activities.monitor.visibility import CHARTER, PROMETHEUS, REMOTES
 from activities.settings import LoopSettings
 
 PATTERNS_SHOWN = 4

@@ -1,26 +1,26 @@
 """Analyze as one pure function."""
 
-from activities.analyze.causal import causal
-from activities.analyze.causes import Case
+from activities.analyze.causes.cause_rules import root_causes
+from activities.analyze.causes.ranked import Case
+from activities.analyze.causes.symptoms import expanded
 from activities.analyze.confidence import overall
-from activities.analyze.counting import Window, by_component, hits, latest
-from activities.analyze.departure import departed, departures, evidence_of
-from activities.analyze.frequency import frequency
-from activities.analyze.guesses import root_causes
-from activities.analyze.lessons import weighed
-from activities.analyze.ranking import trouble_of
+from activities.analyze.deviation.patterns import departed, departures, evidence_of
+from activities.analyze.deviation.ranking import trouble_of
+from activities.analyze.learning.pattern_learning import weighed
+from activities.analyze.patterns.causal import causal
+from activities.analyze.patterns.counting import Window, by_component, hits, latest
+from activities.analyze.patterns.frequency import frequency
+from activities.analyze.patterns.spatial import spatial
+from activities.analyze.patterns.temporal import temporal
+from activities.analyze.patterns.trend import trends
 from activities.analyze.settings import AnalyzeSettings
-from activities.analyze.spatial import spatial
-from activities.analyze.symptoms import expanded
-from activities.analyze.temporal import temporal
-from activities.analyze.trend import trends
-from activities.model.component import Topology
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.pattern import Pattern
 from activities.model.snapshot import AnalysisInput
+from activities.model.topology import Topology
+from activities.monitor.charter_findings import member_names
 from activities.monitor.judgement import Judged, judge
-from activities.monitor.reports import member_names
-from activities.monitor.sight import REMOTES
+from activities.monitor.visibility import REMOTES
 
 
 def diagnose(source: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:

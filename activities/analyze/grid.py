@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from activities.analyze.settings import AnalyzeSettings
+from activities.model.baseline import AdaptiveLimits
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
-from activities.model.component import Topology
+from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
-from activities.model.sample import SampleSeries
-from activities.model.series import Series
 from activities.model.snapshot import AnalysisInput
-from activities.model.usual import AdaptiveLimits
-from activities.monitor.learning import spread_over
+from activities.model.timeseries import SampleSeries
+from activities.model.topology import Topology
+from activities.monitor.adaptive_limits import spread_over
+from activities.monitor.charter_findings import member_names
 from activities.monitor.queries import component_of
-from activities.monitor.reports import member_names
 from activities.monitor.settings import MonitorSettings
 
 _TOLERANCE = 0.01

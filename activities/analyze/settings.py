@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from activities.analyze.calibration import Calibration
-from activities.model.base import Settings
+from activities.analyze.learning.calibration import Calibration
+from activities.model.types import Settings
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 

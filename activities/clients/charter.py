@@ -6,11 +6,11 @@ from typing import Annotated, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
-from activities.clients.escape import path_segment
 from activities.clients.http import Http
 from activities.clients.request import Request, json_bytes
 from activities.model.charter import ChangeCall, Changed, CharterFinding, Committee, Policy
 from activities.model.errors import ConfigurationError
+from activities.sanitize import path_segment
 
 T = TypeVar("T")
 

@@ -22,9 +22,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from activities.clients.escape import terminal
 from activities.clients.request import Reply, Request, retry_after
-from activities.model.base import clipped
 from activities.model.errors import (
     Ambiguous,
     ConfigurationError,
@@ -39,6 +37,8 @@ from activities.model.errors import (
     Unreachable,
     Unreadable,
 )
+from activities.model.types import clipped
+from activities.sanitize import terminal
 
 T = TypeVar("T")
 

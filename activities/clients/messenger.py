@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from activities.model.base import clipped
 from activities.model.errors import ConfigurationError, Unreachable
+from activities.model.types import clipped
 
 with warnings.catch_warnings():
     # Apprise loads a module of the standard library that is going away.

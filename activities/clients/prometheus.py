@@ -8,9 +8,9 @@ from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
 from activities.clients.http import Http
 from activities.clients.request import Request, answered_at
-from activities.model.base import clipped
 from activities.model.errors import Overloaded, Rejected, Unreachable, Unreadable, Untimely
-from activities.model.sample import Sample, SampleSeries
+from activities.model.timeseries import Sample, SampleSeries
+from activities.model.types import clipped
 
 T = TypeVar("T")
 

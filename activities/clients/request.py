@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from activities.clients.escape import terminal
-from activities.model.base import clipped
 from activities.model.errors import Rejected
+from activities.model.types import clipped
+from activities.sanitize import terminal
 
 T = TypeVar("T")
 

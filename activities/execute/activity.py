@@ -4,23 +4,23 @@ import asyncio
 
 from temporalio import activity
 
-from activities.clients.attempts import Attempts
+from activities.clients.audited_calls import Attempts
 from activities.clients.store.store import Store
-from activities.execute.beginning import asking, begun
+from activities.dependencies import Parts
 from activities.execute.calls import do_call, undo_call
+from activities.execute.pre_apply import asking, begun
 from activities.execute.readback import Readback, State, read_back
 from activities.execute.steps import Steps, steps_of
 from activities.heartbeat import heartbeating
 from activities.model.action import COMMITTEE, Inverse, Route
-from activities.model.base import clipped
 from activities.model.charter import ChangeCall, Changed
 from activities.model.effect import Direction, Effect
 from activities.model.errors import Ambiguous, Blocked, Forbidden, NotFound, Stale, Superseded
 from activities.model.mode import in_force
 from activities.model.plan import Plan
 from activities.model.remediation import Applied, ApplyRequest, Undone, UndoRequest
-from activities.parts import Parts
-from activities.plan.guards import costs_quorum, way_back_costs_quorum
+from activities.model.types import clipped
+from activities.plan.guards.core import costs_quorum, way_back_costs_quorum
 
 
 async def steps_known(store: Store, plan: Plan) -> Steps:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 
-from activities.model.base import Settings
+from activities.model.types import Settings
 
 
 class ExecutionMode(StrEnum):

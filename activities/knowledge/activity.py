@@ -2,18 +2,18 @@
 
 from temporalio import activity
 
+from activities.dependencies import Parts
+from activities.knowledge.approval_entry import entry_of
 from activities.knowledge.autonomy import mark_of
 from activities.knowledge.classify import classify
 from activities.knowledge.cooldown import cool_down
-from activities.knowledge.decided import entry_of
 from activities.knowledge.recheck import next_recheck
-from activities.model.base import headed
 from activities.model.notice import NoticeKind
 from activities.model.outcome import Ending, Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import Recorded, RecordRequest, ReleaseRequest
-from activities.notify.telling import of_ending
-from activities.parts import Parts
+from activities.model.types import headed
+from activities.notify.events import of_ending
 
 CLOSING = frozenset({"fixed", "recovered"})
 """Endings after which the incident is over; any other one is closed when its violations stay away."""

@@ -7,8 +7,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from activities.model.action import ActionType
 from activities.model.autonomy import Level
-from activities.model.base import Settings
 from activities.model.diagnosis import Cause
+from activities.model.types import Settings
 
 
 class PinSettings(Settings):

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 COMMITTEE = "committee"
 """The knob of scale and restart."""

@@ -3,7 +3,7 @@
 An alert makes a loop look. It is no evidence: what is wrong, and where, only Prometheus and Charter tell.
 """
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 SEVERITIES = ("critical", "warning", "info")
 """What this project knows, the worst first; anything else counts as less than info."""

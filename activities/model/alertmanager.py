@@ -1,6 +1,6 @@
 """What Alertmanager holds: alerts that fire, and silences people have set."""
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 
 class ActiveAlert(Noun):

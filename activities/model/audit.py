@@ -1,6 +1,6 @@
 """The append-only audit: every attempt at Charter and every decision of a person."""
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 
 class AuditEntry(Noun):

@@ -3,8 +3,8 @@
 from enum import StrEnum
 
 from activities.model.action import ActionType
-from activities.model.base import Noun
 from activities.model.diagnosis import Cause
+from activities.model.types import Noun
 
 
 class Level(StrEnum):

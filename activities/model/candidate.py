@@ -1,8 +1,8 @@
 """A policy the planner considered."""
 
 from activities.model.action import Action
-from activities.model.base import Noun
 from activities.model.diagnosis import Cause
+from activities.model.types import Noun
 
 
 class Candidate(Noun):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 
 class Change(Noun):

@@ -1,7 +1,7 @@
 """The messages of a cycle: small, because they are written into every history."""
 
-from activities.model.base import Noun
 from activities.model.plan import Plan, Risk
+from activities.model.types import Noun
 
 
 class CycleRequest(Noun):

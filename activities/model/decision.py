@@ -1,10 +1,10 @@
 """Plan's answer: what will be done, and for everything else why not."""
 
-from activities.model.base import Noun
 from activities.model.candidate import Candidate
 from activities.model.diagnosis import Diagnosis
 from activities.model.plan import Plan
 from activities.model.storm import Storm
+from activities.model.types import Noun
 
 
 class Block(Noun):

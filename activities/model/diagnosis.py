@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from activities.model.base import Noun
+from activities.model.baseline import Outlook
 from activities.model.blindspot import BlindSpot
 from activities.model.pattern import Pattern
-from activities.model.usual import Outlook
+from activities.model.types import Noun
 from activities.model.violation import Violation
 
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 
 class Direction(StrEnum):

@@ -20,7 +20,7 @@ MapekError
     └── ConfigurationError      the configuration cannot be used as it is
 
 Foreign errors are mapped where they arise: `clients/http.py` for HTTP, `clients/store/engine.py` for the
-database, and `worker/interceptor.py` turns this family into what Temporal understands.
+database, and `worker/temporal/interceptor.py` turns this family into what Temporal understands.
 """
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 from activities.model.action import ActionType
-from activities.model.base import Noun
 from activities.model.diagnosis import Cause
+from activities.model.types import Noun
 
 DECAY = 0.995
 """Weight an outcome keeps with each later one of the same pair: what helped 500 outcomes ago counts a twelfth."""

@@ -1,9 +1,9 @@
 """The guard state: what keeps a knob from being touched now."""
 
-from activities.model.base import Noun
+from activities.model.history import PastRemediation
 from activities.model.incident import Incident
-from activities.model.past import PastRemediation
 from activities.model.storm import Storm
+from activities.model.types import Noun
 
 
 class KnobGuard(Noun):

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from activities.model.base import Noun
 from activities.model.diagnosis import Cause
+from activities.model.types import Noun
 
 
 class Rung(Noun):

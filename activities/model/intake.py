@@ -1,9 +1,9 @@
 """The messages of a loop's intake and of its upkeep."""
 
-from activities.model.alertbook import AlertBook
-from activities.model.base import Noun
+from activities.model.alert_state import AlertBook
 from activities.model.cycle import PlanBrief
 from activities.model.remediation import Yield
+from activities.model.types import Noun
 
 
 class Ask(Noun):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 
 class NoticeKind(StrEnum):

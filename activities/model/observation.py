@@ -1,7 +1,7 @@
 """What Monitor saw in one cycle."""
 
-from activities.model.base import Noun
 from activities.model.blindspot import BlindSpot
+from activities.model.types import Noun
 from activities.model.violation import Violation
 
 SHOWN = 8

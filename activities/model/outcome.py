@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from activities.model.action import ActionType
 from activities.model.autonomy import Mark
-from activities.model.base import Noun
 from activities.model.diagnosis import Cause
 from activities.model.pattern import Ground
+from activities.model.types import Noun
 
 
 class Verdict(StrEnum):

@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 from activities.model.action import Action
-from activities.model.base import Noun
 from activities.model.diagnosis import Cause
 from activities.model.guards import Unsettled
 from activities.model.pattern import Ground
+from activities.model.types import Noun
 
 
 class Risk(StrEnum):

@@ -1,7 +1,7 @@
 """The messages of a remediation: small, because they are written into every history."""
 
-from activities.model.base import Noun
 from activities.model.outcome import Consequence, Verdict
+from activities.model.types import Noun
 
 
 class RemediationRequest(Noun):

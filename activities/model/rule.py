@@ -1,6 +1,6 @@
 """A metric rule: what is read and beyond which limits it is a violation."""
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 from activities.model.violation import Bad, Severity
 
 

@@ -7,17 +7,17 @@ from typing import Any
 from pydantic import Field
 
 from activities.model.autonomy import Autonomy
-from activities.model.base import Noun
+from activities.model.baseline import Outlook, Usual
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
-from activities.model.component import Topology
 from activities.model.experience import Experience
+from activities.model.grid_series import Series
 from activities.model.guards import GuardState
 from activities.model.mode import Mode
 from activities.model.pattern import Curve
 from activities.model.rule import MetricRule
-from activities.model.series import Series
-from activities.model.usual import Outlook, Usual
+from activities.model.topology import Topology
+from activities.model.types import Noun
 
 
 class AnalysisInput(Noun):

@@ -1,6 +1,6 @@
 """Storm mode: so much looks broken at once that the picture itself is doubted."""
 
-from activities.model.base import Noun
+from activities.model.types import Noun
 
 
 class Storm(Noun):

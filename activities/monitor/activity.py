@@ -7,20 +7,20 @@ from typing import TypeVar
 
 from temporalio import activity
 
+from activities.dependencies import LoopParts, Parts
 from activities.model.alertmanager import ActiveAlert, Silence
-from activities.model.base import clipped
 from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.cycle import MonitorRequest
 from activities.model.errors import MapekError, Untimely
 from activities.model.observation import Observation
-from activities.monitor.learning import believed
-from activities.monitor.observing import Reading, observe
+from activities.model.types import clipped
+from activities.monitor.adaptive_limits import believed
+from activities.monitor.charter_findings import member_names
+from activities.monitor.instant import Reading, observe
 from activities.monitor.queries import coverage_query, prefilter_query
-from activities.monitor.quiet import EVERYTHING, quiet_components
-from activities.monitor.reports import member_names
 from activities.monitor.rules import rules_of
-from activities.monitor.sight import CHARTER, PROMETHEUS
-from activities.parts import LoopParts, Parts
+from activities.monitor.silences import EVERYTHING, quiet_components
+from activities.monitor.visibility import CHARTER, PROMETHEUS
 
 T = TypeVar("T")
 

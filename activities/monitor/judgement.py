@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from activities.model.baseline import Usual
 from activities.model.blindspot import BlindSpot
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
-from activities.model.usual import Usual
 from activities.model.violation import Bad, Violation, worst_first
 from activities.monitor.adaptive import deviations
-from activities.monitor.reports import doubted_committee, is_open, metric_of, reported_violations
-from activities.monitor.view import Key, view_of
+from activities.monitor.charter_findings import doubted_committee, is_open, metric_of, reported_violations
+from activities.monitor.trusted_values import Key, view_of
 
 
 class Track(NamedTuple):

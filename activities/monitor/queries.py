@@ -7,11 +7,11 @@ the one count per component of `coverage_query`, the label `rule` or `signal`.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from activities.model.baseline import AdaptiveLimits, Limit
 from activities.model.promql import promql
 from activities.model.rule import MetricRule
-from activities.model.usual import AdaptiveLimits, Limit
 from activities.model.violation import Bad
-from activities.monitor.builtin import LIVENESS
+from activities.monitor.builtin_rules import LIVENESS
 
 COMPONENT = "node_or_service"
 """The label that names the component."""

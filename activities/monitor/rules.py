@@ -7,9 +7,9 @@ from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
 from activities.model.violation import Bad, Severity
 from activities.monitor.adaptive import ENTER, LEAVE
-from activities.monitor.builtin import BUILT_IN, PREFIX, TOP_BUCKET, default_leave
-from activities.monitor.critical import parse_critical
+from activities.monitor.builtin_rules import BUILT_IN, PREFIX, TOP_BUCKET, default_leave
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
+from activities.monitor.threshold_query import parse_critical
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _SIGNAL = re.compile(rf"\b{PREFIX}[a-zA-Z0-9_]+")

@@ -2,7 +2,7 @@
 
 from pydantic import Field, PositiveFloat
 
-from activities.model.base import Settings
+from activities.model.types import Settings
 from activities.model.violation import Bad, Severity
 
 

@@ -6,9 +6,9 @@ Whatever came from outside is made harmless here, by the one function of each si
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from activities.clients.escape import slack, slack_link, terminal
-from activities.model.base import clipped
 from activities.model.notice import Notice, NoticeKind
+from activities.model.types import clipped
+from activities.sanitize import slack, slack_link, terminal
 
 SUBJECT = 120
 SUMMARY = 1024

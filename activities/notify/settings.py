@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from activities.model.base import Settings
 from activities.model.notice import NoticeKind
+from activities.model.types import Settings
 
 
 class TargetSettings(Settings):

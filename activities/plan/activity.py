@@ -4,9 +4,9 @@ from temporalio import activity
 
 from activities.clients.store.store import Store
 from activities.decision import decide
+from activities.dependencies import LoopParts, Parts
 from activities.knowledge.autonomy import earned
 from activities.model.audit import AuditEntry
-from activities.model.base import clipped
 from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
 from activities.model.decision import Decision
 from activities.model.errors import MapekError, NotFound, StoreUnavailable
@@ -14,13 +14,13 @@ from activities.model.guards import GuardState
 from activities.model.mode import in_force, under
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
-from activities.monitor.ours import done_keys
-from activities.notify.telling import of_decision
-from activities.parts import LoopParts, Parts
+from activities.model.types import clipped
+from activities.monitor.own_changes import done_keys
+from activities.notify.events import of_decision
 from activities.plan.autonomy import shadow_of
-from activities.plan.exploring import seed_of
-from activities.plan.oscillation import spans
-from activities.plan.rates import lowest
+from activities.plan.exploration import seed_of
+from activities.plan.guards.oscillation import spans
+from activities.plan.guards.rates import lowest
 from activities.settings import LoopSettings
 
 REJECTED_SHOWN = 6

@@ -1,17 +1,17 @@
 """Plan's decision: what will be done, and for everything else why not."""
 
-from activities.model.base import clipped
 from activities.model.decision import Block, Decision
 from activities.model.diagnosis import Cause
 from activities.model.mode import ModeName
 from activities.model.plan import Plan
 from activities.model.storm import Storm
-from activities.monitor.sight import REMOTES
+from activities.model.types import clipped
+from activities.monitor.visibility import REMOTES
 from activities.plan.autonomy import RULE as AUTONOMY
+from activities.plan.build import frozen
 from activities.plan.context import PlanContext
-from activities.plan.freeze import frozen
+from activities.plan.guards.storm import following, leading_of, scene_of, weigh
 from activities.plan.selection import Option, options
-from activities.plan.storm import following, leading_of, scene_of, weigh
 
 
 def choose(context: PlanContext) -> Decision:

@@ -12,10 +12,10 @@ from activities.model.decision import Block
 from activities.model.diagnosis import RootCause
 from activities.model.storm import Storm
 from activities.plan.autonomy import held
-from activities.plan.conditions import Conditions
 from activities.plan.context import PlanContext
-from activities.plan.exploring import explored
-from activities.plan.guards import LASTING, PASSING, confidence, first_block, silence
+from activities.plan.exploration import explored
+from activities.plan.guards.base import Conditions
+from activities.plan.guards.core import LASTING, PASSING, confidence, first_block, silence
 from activities.plan.ladder import only_next, rejected, tried, without_tried
 from activities.plan.score import scored
 from activities.plan.strategies import Ground, remedies

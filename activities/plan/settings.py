@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from activities.model.action import ActionType
-from activities.model.base import Settings
 from activities.model.plan import CoolDowns, Risk
-from activities.plan.guard_settings import (
+from activities.model.types import Settings
+from activities.plan.guards.settings import (
     ErrorBudgetSettings,
     FreezeDates,
     OscillationSettings,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from activities.analyze.symptoms import expanded, upstream
+from activities.analyze.causes.symptoms import expanded, upstream
 from activities.model.action import COMMITTEE, Action, ActionType
 from activities.model.charter import Committee
-from activities.model.component import Topology
 from activities.model.diagnosis import Cause, RootCause
+from activities.model.topology import Topology
 from activities.plan.settings import PlanSettings
 
 Remedy = tuple[Action, ...]

@@ -7,10 +7,12 @@ from temporalio import activity
 
 from activities.analyze.activity import Looking, looking, over
 from activities.clients.locks import Locks
+from activities.dependencies import LoopParts, Parts
 from activities.heartbeat import heartbeating
 from activities.knowledge.autonomy import changes, earned
 from activities.knowledge.recheck import next_recheck, rechecked
 from activities.model.audit import AuditEntry
+from activities.model.baseline import AdaptiveLimits
 from activities.model.cycle import PlanBrief
 from activities.model.errors import MapekError
 from activities.model.guards import GuardState
@@ -19,18 +21,16 @@ from activities.model.notice import NoticeKind
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import Yield
-from activities.model.usual import AdaptiveLimits
 from activities.monitor.adaptive import DAYS
+from activities.monitor.adaptive_limits import due, learned, past_span
 from activities.monitor.judgement import judge
-from activities.monitor.learning import due, learned, past_span
-from activities.monitor.ours import done_keys
+from activities.monitor.own_changes import done_keys
 from activities.monitor.queries import values_queries
 from activities.monitor.rules import rules_of
-from activities.parts import LoopParts, Parts
-from activities.plan.storm import watched_storm
-from activities.upkeep.rechecks import Look, looked_again
-from activities.upkeep.seen import Seen, seen_of
-from activities.upkeep.shadows import scored
+from activities.plan.guards.storm import watched_storm
+from activities.upkeep.checks import Look, looked_again
+from activities.upkeep.current_state import Seen, seen_of
+from activities.upkeep.shadow_scores import scored
 
 QUIET = 600.0
 """Seconds without a violation after which an incident is over."""

@@ -15,7 +15,7 @@ from activities.model.mode import Mode, ModeName
 from activities.model.snapshot import AnalysisInput, Snapshot, digest
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
-from tests.activities.monitor.scenes import MEMBERS, scene, since
+from tests.support.analysis_inputs import MEMBERS, scene, since
 
 SETTINGS = LoopSettings()
 AT = 1_700_001_000.0

@@ -24,21 +24,21 @@ from activities.analyze.grid import RangeReading, Timing, input_of
 from activities.clients.http import Http
 from activities.clients.prometheus import PrometheusClient
 from activities.decision import decide
+from activities.model.baseline import AdaptiveLimits, Limit
 from activities.model.charter import Committee
-from activities.model.component import Topology
+from activities.model.grid_series import Series
 from activities.model.guards import GuardState
 from activities.model.rule import MetricRule
-from activities.model.sample import SampleSeries
-from activities.model.series import Series
 from activities.model.snapshot import AnalysisInput
-from activities.model.usual import AdaptiveLimits, Limit
-from activities.monitor.builtin import EXPORTED, LIVENESS
-from activities.monitor.learning import spread_over
+from activities.model.timeseries import SampleSeries
+from activities.model.topology import Topology
+from activities.monitor.adaptive_limits import spread_over
+from activities.monitor.builtin_rules import EXPORTED, LIVENESS
 from activities.monitor.queries import MOVING, all_signals
 from activities.settings import LoopSettings
-from tests.bench.backfilled import prometheus
-from worker.offline.backtest import _snapshot, cycles
-from worker.offline.recording import Instant, Recording, Row
+from tests.bench.prometheus_backfill import prometheus
+from worker.backtest.backtest import _snapshot, cycles
+from worker.backtest.recording import Instant, Recording, Row
 
 STEP, METRICS, MANY, GRID = 15.0, 15, 1000, 40
 GOALS = {"few_hand_set_seconds": 0.050, "few_adaptive_seconds": 0.050, "memory_growth": 1.10, "many_ratio": 2.0}

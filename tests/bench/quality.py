@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.analyze.calibration import Calibration, fit
+from activities.analyze.learning.calibration import Calibration, fit
 from activities.settings import LoopSettings
 from tests.bench import bandit
-from tests.bench.printing import say, say_bandit, say_confidence, say_executed, say_prediction
-from worker.offline.backtest import cycles
-from worker.offline.recording import HEAD, Recording, recordings_in
+from tests.bench.quality_report import say, say_bandit, say_confidence, say_executed, say_prediction
+from worker.backtest.backtest import cycles
+from worker.backtest.recording import HEAD, Recording, recordings_in
 
 FOLDER = "MAPEK_RECORDINGS"
 RIDGE = 1.0

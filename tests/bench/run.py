@@ -25,14 +25,14 @@ from activities.model.cycle import CycleRequest, CycleResult
 from activities.monitor.queries import coverage_query, prefilter_query
 from activities.monitor.rules import rules_of
 from activities.settings import LoopSettings
-from deploy.local.layout import PARTS
-from deploy.local.stack import RunningStack, StackOptions, running_stack
-from tests.bench.bare import BareCycle
+from deploy.devstack.layout import PARTS
+from deploy.devstack.stack import RunningStack, StackOptions, running_stack
+from tests.bench.baseline_workflow import BareCycle
 from worker.assemble import assemble
-from worker.config import Config, load
-from worker.credentials import charter_token
+from worker.config.load import Config, load
+from worker.config.secrets import charter_token
 from worker.main import PASSED_THROUGH, workers
-from worker.temporal import connect
+from worker.temporal.client import connect
 from workflows import names
 from workflows.cycle import MapekCycle
 

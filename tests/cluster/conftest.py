@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.local import binaries
-from tests.cluster.world import Clustered, clustered
+from deploy.devstack import binaries
+from tests.cluster.harness import Clustered, clustered
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -5,9 +5,9 @@ import time
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.cluster.world import Clustered
-from tests.faults.evidence import Evidence
-from tests.faults.loading import Rows, histories
+from tests.cluster.harness import Clustered
+from tests.soak.checker.evidence import Evidence
+from tests.soak.checker.loader import Rows, histories
 
 WHOSE = 'WorkflowType="Remediation" OR WorkflowType="MapekCycle"'
 

@@ -7,9 +7,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import TLSConfig
 
-from deploy.local.ports import LOOPBACK
-from tests.cluster.issuer import Issuer
-from tests.cluster.world import NAMESPACE, Clustered, mapek, variables
+from deploy.devstack.ports import LOOPBACK
+from tests.cluster.api_key_issuer import Issuer
+from tests.cluster.harness import NAMESPACE, Clustered, mapek, variables
 
 LOOKING = ("cycles",)
 ACTING = ("run", "charter")

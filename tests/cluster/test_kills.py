@@ -6,11 +6,11 @@ import time
 import pytest
 
 from tests.cluster.evidence import evidence
-from tests.cluster.world import Clustered
+from tests.cluster.harness import Clustered
 from tests.end_to_end.conftest import BRISK
-from tests.end_to_end.waiting import wait_until
-from tests.faults.checker import check
-from worker.encryption import ENCODING
+from tests.soak.checker.check import check
+from tests.support.waiting import wait_until
+from worker.temporal.payload_codec import ENCODING
 
 PERIOD = BRISK["orchestrator"]["loop_interval"]
 DETECTED = 60.0

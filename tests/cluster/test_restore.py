@@ -4,8 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from deploy.local import process
-from tests.cluster.world import Clustered, mapek
+from deploy.devstack import process
+from tests.cluster.harness import Clustered, mapek
 from workflows import names
 
 RTO = 1800.0

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.local.stack import StackOptions, running_stack
-from tests.end_to_end.background import Background, started
-from tests.end_to_end.world import World, world_of
+from deploy.devstack.stack import StackOptions, running_stack
+from tests.end_to_end.background_scenarios import Background, started
+from tests.support.stack import World, world_of
 
 BRISK = {
     "orchestrator": {"loop_interval": 2},

@@ -10,7 +10,7 @@ from activities.model.audit import AuditEntry
 from activities.model.mode import ModeName
 from activities.model.outcome import Outcome
 from activities.model.remediation import RemediationResult
-from tests.end_to_end.world import DETECTED, LOOP, Cycle, Remedy, World
+from tests.support.stack import DETECTED, LOOP, Cycle, Remedy, World
 
 HEALABLE = {
     "few-validators": "validator-2",

@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.changes import configured, foreign_change
-from tests.end_to_end.command import mapek
-from tests.end_to_end.waiting import wait_until
-from tests.end_to_end.world import LOOP, Remedy, World
+from tests.end_to_end.mapek_command import mapek
+from tests.end_to_end.stack_overrides import configured, foreign_change
+from tests.support.stack import LOOP, Remedy, World
+from tests.support.waiting import wait_until
 from workflows import names
 
 pytestmark = pytest.mark.stack

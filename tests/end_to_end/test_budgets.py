@@ -11,10 +11,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from activities.model.mode import ModeName
-from tests.end_to_end.background import FIRST, Background
+from tests.end_to_end.background_scenarios import FIRST, Background
+from tests.end_to_end.crash_steps import data_version
 from tests.end_to_end.incidents import Remedied
-from tests.end_to_end.steps import data_version
-from tests.end_to_end.world import LOOP, World, calm
+from tests.support.stack import LOOP, World, calm
 from workflows import names
 
 pytestmark = pytest.mark.stack

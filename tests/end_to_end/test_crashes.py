@@ -6,8 +6,8 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.end_to_end.steps import AtCharter, AtStore, ChildStart, Sent, Step, gone_on
-from tests.end_to_end.world import Remedy, World
+from tests.end_to_end.crash_steps import AtCharter, AtStore, ChildStart, Sent, Step, gone_on
+from tests.support.stack import Remedy, World
 
 pytestmark = pytest.mark.stack
 

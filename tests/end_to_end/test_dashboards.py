@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from deploy.grafana.__main__ import BOARDS
-from deploy.grafana.panel import Panel
-from tests.end_to_end.background import FIRST, Background
-from tests.end_to_end.waiting import wait_until
-from tests.end_to_end.world import LOOP, World
+from deploy.tools.dashboards.__main__ import BOARDS
+from deploy.tools.dashboards.panel import Panel
+from tests.end_to_end.background_scenarios import FIRST, Background
+from tests.support.stack import LOOP, World
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.end_to_end.background import SEED, Background
+from tests.end_to_end.background_scenarios import SEED, Background
 
 pytestmark = pytest.mark.stack
 

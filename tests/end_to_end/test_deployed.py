@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.end_to_end.command import environment_of, mapek_of
-from tests.end_to_end.waiting import wait_until
+from tests.end_to_end.mapek_command import environment_of, mapek_of
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -10,11 +10,11 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 
 from activities.model.audit import AuditEntry
 from activities.model.mode import ModeName
-from deploy.local.ports import LOOPBACK
-from tests.end_to_end.changes import prometheus_that_answers, without, wrong_token
-from tests.end_to_end.command import mapek
-from tests.end_to_end.waiting import wait_until
-from tests.end_to_end.world import HEALTHY, Cycle, Remedy, World
+from deploy.devstack.ports import LOOPBACK
+from tests.end_to_end.mapek_command import mapek
+from tests.end_to_end.stack_overrides import prometheus_that_answers, without, wrong_token
+from tests.support.stack import HEALTHY, Cycle, Remedy, World
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from activities.model.audit import AuditEntry
-from tests.end_to_end.changes import configured
-from tests.end_to_end.command import mapek
-from tests.end_to_end.waiting import wait_until
-from tests.end_to_end.world import HEALTHY, LOOP, World
+from tests.end_to_end.mapek_command import mapek
+from tests.end_to_end.stack_overrides import configured
+from tests.support.stack import HEALTHY, LOOP, World
+from tests.support.waiting import wait_until
 from workflows import names
 
 pytestmark = pytest.mark.stack

@@ -3,7 +3,7 @@
 import pytest
 
 from activities.model.audit import AuditEntry
-from tests.end_to_end.background import Background
+from tests.end_to_end.background_scenarios import Background
 from tests.end_to_end.incidents import BLIND_CYCLES, BLINDING, HEALABLE, WORSENED, Remedied
 
 pytestmark = pytest.mark.stack

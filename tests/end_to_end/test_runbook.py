@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.documents import commands
-from tests.end_to_end.command import mapek
-from tests.end_to_end.world import LOOP, Remedy, World
+from tests.end_to_end.mapek_command import mapek
+from tests.support.documents import commands
+from tests.support.stack import LOOP, Remedy, World
 
 pytestmark = pytest.mark.stack
 

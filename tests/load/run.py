@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.local.stack import StackOptions, running_stack
+from deploy.devstack.stack import StackOptions, running_stack
 
 HERE = Path(__file__).parent
 WEBHOOK = "/webhooks/alerts"

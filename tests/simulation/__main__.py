@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from tests.simulation.batch import Found, live
 from tests.simulation.driver import Temper
-from tests.simulation.lives import Found, live
 
 CYCLES = 2000
 """Cycles of one life: long enough to learn, short enough that a seed is played again in seconds."""

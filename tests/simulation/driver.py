@@ -10,12 +10,12 @@ from random import Random
 
 from activities.model.cycle import CycleRequest, MonitorRequest
 from activities.model.intake import UpkeepRequest
-from tests.simulation.people import People
-from tests.simulation.runs import AlreadyRunning, Run
-from tests.simulation.scrapes import within
-from tests.simulation.troubles import Troubles
-from tests.simulation.weather import CALM, CLIMATES, HARSH, Weather
-from tests.simulation.world import SETTINGS, UNGUARDED, World
+from tests.simulation.environment import SETTINGS, UNGUARDED, World
+from tests.simulation.incidents import Troubles
+from tests.simulation.operators import People
+from tests.simulation.random_faults import CALM, CLIMATES, HARSH, Weather
+from tests.simulation.virtual_prometheus import within
+from tests.simulation.workflow_run import AlreadyRunning, Run
 
 PERIOD, SCRAPE = 30.0, 15.0
 SETTLED = 5

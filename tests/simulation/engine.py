@@ -19,10 +19,10 @@ from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
 
-from tests.simulation.attempts import Attempt
-from tests.simulation.commands import carry_out
-from tests.simulation.resetting import shortened, unresolved
-from tests.simulation.runs import PAYLOADS, AlreadyRunning, Run
+from tests.simulation.activity_attempts import Attempt
+from tests.simulation.workflow_commands import carry_out
+from tests.simulation.workflow_reset import shortened, unresolved
+from tests.simulation.workflow_run import PAYLOADS, AlreadyRunning, Run
 
 RUNNER = UnsandboxedWorkflowRunner()
 HEARTBEAT = 5.0

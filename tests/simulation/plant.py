@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.charter import plant as product
-from deploy.charter.plant import Plant
+from deploy.simulator import plant as product
+from deploy.simulator.plant import Plant
 
 TICK = 7.5
 """Seconds of a tick: queues settle within it, so waits jump where they would climb."""

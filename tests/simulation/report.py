@@ -5,14 +5,14 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any, cast
 
-from activities.plan.guard_settings import RateSettings
-from deploy.charter.topology import COMMITTEE
-from tests.faults.checker import check
-from tests.faults.evidence import Evidence, Row, Violation
-from tests.faults.loading import rows_of
-from tests.simulation.database import InlineDatabase
+from activities.plan.guards.settings import RateSettings
+from deploy.simulator.topology import COMMITTEE
 from tests.simulation.driver import PERIOD, Driver
-from tests.simulation.world import World
+from tests.simulation.environment import World
+from tests.simulation.memory_store import InlineDatabase
+from tests.soak.checker.check import check
+from tests.soak.checker.evidence import Evidence, Row, Violation
+from tests.soak.checker.loader import rows_of
 
 HOUR = 3600.0
 

@@ -11,11 +11,11 @@ from activities.model.remediation import (
     UndoRequest,
     VerifyRequest,
 )
-from tests.simulation.attempts import CURRENT
+from tests.simulation.activity_attempts import CURRENT
 from tests.simulation.engine import Engine
-from tests.simulation.virtual import run
-from tests.workflows import answers
-from tests.workflows.scripted import Script
+from tests.simulation.virtual_time import run
+from tests.workflows import activity_results
+from tests.workflows.scripted_worker import Script
 from workflows.remediation import Remediation
 
 REQUESTS = {
@@ -48,7 +48,9 @@ def played(script, meddle=None, at=0.0):
 
     async def main():
         engine = engine_of(script)
-        started = engine.start("Remediation", "mapek-fix:charter:k", RemediationRequest(loop="c", plan_id=answers.PLAN))
+        started = engine.start(
+            "Remediation", "mapek-fix:charter:k", RemediationRequest(loop="c", plan_id=activity_results.PLAN)
+        )
         await asyncio.sleep(at)
         if meddle:
             meddle(engine)
@@ -60,20 +62,22 @@ def played(script, meddle=None, at=0.0):
 
 def test_a_remediation_runs_to_its_end():
     """The product's workflow is carried out by activations alone."""
-    assert played(Script(answers.remediation())).attributes["MapekOutcome"] == "fixed"
+    assert played(Script(activity_results.remediation())).attributes["MapekOutcome"] == "fixed"
 
 
 def test_a_killed_worker_is_replayed():
     """After a worker's death its workflow goes on where it was, and says on replay what it said before."""
     for tenth in range(0, 45, 3):
-        done = played(Script(answers.remediation(verify=answers.MADE_WORSE)), Engine.kill_worker, tenth / 10)
+        done = played(
+            Script(activity_results.remediation(verify=activity_results.MADE_WORSE)), Engine.kill_worker, tenth / 10
+        )
         assert done.attributes["MapekOutcome"] == "rolled_back"
         assert not [event for event in done.history if event["event"] == "nondeterminism"]
 
 
 def test_a_dead_attempt_is_tried_again():
     """What died with its worker is another attempt, once its heartbeat was missed."""
-    script = Script(answers.remediation())
+    script = Script(activity_results.remediation())
     done = played(script, Engine.kill_worker, 1.5)
     apply = next(event for event in done.history if event.get("name") == "apply")
     assert apply["attempt"] == 2
@@ -82,7 +86,7 @@ def test_a_dead_attempt_is_tried_again():
 
 def test_a_cancelled_remediation_compensates():
     """A cancellation while a step is in flight lets it end, undoes it and records that it was stopped."""
-    script = Script(answers.remediation(undo=answers.UNDONE))
+    script = Script(activity_results.remediation(undo=activity_results.UNDONE))
     played(script, lambda engine: engine.cancel("mapek-fix:charter:k"), 1.5)
     assert [name for name, _ in script.calls] == ["prepare", "apply", "undo", "verify", "record"]
     assert script.requests("record")[0].ending == "stopped"
@@ -90,7 +94,7 @@ def test_a_cancelled_remediation_compensates():
 
 def test_a_reset_run_begins_again_where_it_was_sent_back_to():
     """What was done after that point is asked for again, by the same code, and ends as it would have."""
-    script = Script(answers.remediation())
+    script = Script(activity_results.remediation())
     played(script, lambda engine: engine.reset("mapek-fix:charter:k", 1), 2.5)
     zombie = ["prepare", "apply", "verify"]
     assert [name for name, _ in script.calls] == [*zombie, "prepare", "apply", "verify", "record"]
@@ -103,6 +107,6 @@ def test_a_terminated_run_frees_its_id():
         engine.terminate("mapek-fix:charter:k")
         assert "mapek-fix:charter:k" not in engine.running
 
-    done = played(Script(answers.remediation()), terminate, 1.5)
+    done = played(Script(activity_results.remediation()), terminate, 1.5)
     assert done.status == "terminated"
     assert CURRENT.get() is None

@@ -3,12 +3,12 @@
 from activities.model.outcome import Ending, OutcomeType
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
-from deploy.charter.faults import FaultKind
+from deploy.simulator.faults import FaultKind
 from tests.simulation.driver import Driver
-from tests.simulation.pace import quick
-from tests.simulation.people import plan_of
-from tests.simulation.virtual import run
-from tests.simulation.world import World
+from tests.simulation.environment import World
+from tests.simulation.operators import plan_of
+from tests.simulation.speedups import quick
+from tests.simulation.virtual_time import run
 
 MANY = 200
 """Enough that nothing would be promised any more by what was learned alone."""

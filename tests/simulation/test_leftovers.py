@@ -1,11 +1,11 @@
 """What a terminated remediation leaves behind."""
 
-from deploy.charter.behaviour import Mode
-from deploy.charter.faults import FaultKind
-from tests.simulation.charter import DELIVERED_LATE
+from deploy.simulator.fault_injection import Mode
+from deploy.simulator.faults import FaultKind
+from tests.simulation.charter_api import DELIVERED_LATE
 from tests.simulation.driver import Driver
-from tests.simulation.pace import quick
-from tests.simulation.virtual import run
+from tests.simulation.speedups import quick
+from tests.simulation.virtual_time import run
 
 
 async def touched_after_termination():

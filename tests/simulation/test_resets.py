@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from deploy.charter.faults import FaultKind
+from deploy.simulator.faults import FaultKind
 from tests.simulation.driver import Driver
-from tests.simulation.pace import quick
 from tests.simulation.report import evidence_of, judged
-from tests.simulation.virtual import run
+from tests.simulation.speedups import quick
+from tests.simulation.virtual_time import run
 
 
 async def sent_back(task: int, *, stopped_before: bool = False, stopped_after: bool = False):

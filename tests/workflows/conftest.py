@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.stage import Stage, open_stage
+from tests.workflows.workflow_env import Stage, open_stage
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -4,12 +4,12 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from activities.model.errors import NotFound
-from tests.workflows import answers
-from tests.workflows.answers import PLAN, VIOLATION, decision, plan_brief, prepared
-from tests.workflows.scenes_cycle import CYCLES
-from tests.workflows.scenes_remediation import WAITS
-from tests.workflows.scripted import Gate
-from tests.workflows.story import order_of
+from tests.workflows import activity_results
+from tests.workflows.activity_results import PLAN, VIOLATION, decision, plan_brief, prepared
+from tests.workflows.cycle_scenarios import CYCLES
+from tests.workflows.history_summary import order_of
+from tests.workflows.remediation_scenarios import WAITS
+from tests.workflows.scripted_worker import Gate
 from workflows import names
 
 CLOSER = "monitor, analyze"
@@ -55,14 +55,14 @@ async def test_what_a_cycle_tells(stage):
 async def test_what_a_blind_cycle_tells(stage):
     """What could not be seen is said; it is neither a violation nor health."""
     result = await (await CYCLES["blind"](stage)).result()
-    assert (result.blind, result.violations) == ((answers.BLIND_SPOT.text,), ())
+    assert (result.blind, result.violations) == ((activity_results.BLIND_SPOT.text,), ())
 
 
 async def test_a_remediation_survives_its_cycle(stage):
     """The cycle ends while the remediation it started has hardly begun; that one goes on to its own end."""
     brief, gate = plan_brief(stage.fresh("knob")), Gate(prepared())
-    stage.lay_out(brief.workflow_id, answers.remediation(prepare=gate))
-    cycle = await stage.cycle(answers.cycle(brief))
+    stage.lay_out(brief.workflow_id, activity_results.remediation(prepare=gate))
+    cycle = await stage.cycle(activity_results.cycle(brief))
     await cycle.result()
     child = stage.child(brief.workflow_id)
     description = await child.handle.describe()
@@ -84,8 +84,8 @@ async def test_one_of_two_knobs_is_locked(stage):
     """A free knob is remediated although the other one is busy, and only its plan is named."""
     busy, free = stage.fresh("knob"), plan_brief(stage.fresh("knob"), "0123456789ab")
     await (await stage.remediate(knob=busy, prepare=WAITS)).until("phase awaiting-approval")
-    stage.lay_out(free.workflow_id, answers.remediation())
-    result = await (await stage.cycle(answers.cycle(plan_brief(busy), free))).result()
+    stage.lay_out(free.workflow_id, activity_results.remediation())
+    result = await (await stage.cycle(activity_results.cycle(plan_brief(busy), free))).result()
     assert (result.outcome, result.plans) == ("planned", ("0123456789ab",))
 
 
@@ -95,7 +95,7 @@ async def test_only_a_plan_of_lower_risk_asks_to_yield(stage, supersedes, outcom
     knob = stage.fresh("knob")
     waiting = await stage.remediate(knob=knob, prepare=WAITS)
     await waiting.until("phase awaiting-approval")
-    cycle = await stage.cycle(answers.cycle(plan_brief(knob, "0123456789ab", supersedes)))
+    cycle = await stage.cycle(activity_results.cycle(plan_brief(knob, "0123456789ab", supersedes)))
     result = await cycle.result()
     assert (result.outcome, result.headline) == ("busy", f"busy: {knob} is being remediated")
     assert ("signalled" in await cycle.story()) == bool(supersedes)
@@ -114,6 +114,6 @@ async def test_a_loop_that_is_broken_fails(stage):
 
 async def test_a_decision_without_plans_starts_nothing(stage):
     """An outcome that plans nothing has no child, whatever else was decided."""
-    run = await stage.cycle(answers.cycle(plan=decision("observed")))
+    run = await stage.cycle(activity_results.cycle(plan=decision("observed")))
     await run.result()
     assert "child" not in await run.story()

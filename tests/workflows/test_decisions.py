@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.model.remediation import Approval, Yield
-from tests.workflows.answers import MOMENT, PLAN, prepared
-from tests.workflows.scenes_remediation import NO, WAITS, YES
-from tests.workflows.scripted import Gate
-from tests.workflows.stage import Run
+from tests.workflows.activity_results import MOMENT, PLAN, prepared
+from tests.workflows.remediation_scenarios import NO, WAITS, YES
+from tests.workflows.scripted_worker import Gate
+from tests.workflows.workflow_env import Run
 
 GIVE_WAY = Yield(plan=PLAN, ending="superseded", why="a plan of lower risk wants the knob")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.workflows.answers import MADE_WORSE, MOMENT, prepared, recorded
-from tests.workflows.scenes_cycle import CYCLES
-from tests.workflows.scenes_remediation import alone
-from tests.workflows.story import phases_of, story_of
+from tests.workflows.activity_results import MADE_WORSE, MOMENT, prepared, recorded
+from tests.workflows.cycle_scenarios import CYCLES
+from tests.workflows.history_summary import phases_of, story_of
+from tests.workflows.remediation_scenarios import alone
 
 HEALTHY, ONE_PLAN, FIXED, ROLLED_BACK = 12, 29, 37, 50
 KNOB, YIELD, SETTLE, STEP, UNDO = 2, 5, 5, 6, 6

@@ -5,8 +5,8 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import WorkflowHistory
 
 from activities.model.remediation import Resume
-from tests.workflows.scenes_remediation import REMEDIATIONS
-from tests.workflows.story import order_of
+from tests.workflows.history_summary import order_of
+from tests.workflows.remediation_scenarios import REMEDIATIONS
 
 SCENES = [
     "fixed-approved",

@@ -7,11 +7,11 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from activities.model.cycle import CycleResult
 from activities.model.intake import Ask, LoopState
-from tests.workflows import answers
-from tests.workflows.scenes_intake import LINKS, intake
-from tests.workflows.scripted import Gate
-from tests.workflows.stage import Run, Stage
-from tests.workflows.story import story_of
+from tests.workflows import activity_results
+from tests.workflows.history_summary import story_of
+from tests.workflows.loop_scenarios import LINKS, intake
+from tests.workflows.scripted_worker import Gate
+from tests.workflows.workflow_env import Run, Stage
 from workflows import names
 
 
@@ -122,7 +122,7 @@ async def test_a_cycle_survives_its_intake(stage, monkeypatch):
     """A cycle that runs while the intake continues as new goes on to its own end."""
     monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 1)
     loop, run = await intake(stage)
-    gate = Gate(answers.healthy())
+    gate = Gate(activity_results.healthy())
     stage.lay_out(names.cycle_id(loop, "manual", "slow"), {"monitor": gate})
     cycle = await run.handle.execute_update("request_cycle", Ask(key="slow"), result_type=str)
     await gate.arrived()

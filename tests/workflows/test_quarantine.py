@@ -5,11 +5,11 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.model.errors import NotFound
 from activities.model.remediation import ReleaseRequest, Resume
-from tests.workflows.answers import MADE_WORSE, PLAN, UNDO_FAILED, UNDONE, not_restored, prepared, recorded
-from tests.workflows.scenes_remediation import ENDINGS
-from tests.workflows.scripted import Gate
-from tests.workflows.stage import Run
-from tests.workflows.story import order_of, phases_of
+from tests.workflows.activity_results import MADE_WORSE, PLAN, UNDO_FAILED, UNDONE, not_restored, prepared, recorded
+from tests.workflows.history_summary import order_of, phases_of
+from tests.workflows.remediation_scenarios import ENDINGS
+from tests.workflows.scripted_worker import Gate
+from tests.workflows.workflow_env import Run
 from workflows import names
 
 BY_ADA = Resume(who="ada", why="repaired by hand")

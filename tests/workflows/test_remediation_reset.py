@@ -8,12 +8,12 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from activities.model.errors import NotFound
 from activities.model.outcome import Verdict
 from activities.model.remediation import RemediationResult
-from tests.workflows.answers import prepared, verified
-from tests.workflows.scenes_remediation import LEFTOVER
-from tests.workflows.scripted import Gate
-from tests.workflows.stage import Run, Stage
-from tests.workflows.story import order_of
+from tests.workflows.activity_results import prepared, verified
+from tests.workflows.history_summary import order_of
+from tests.workflows.remediation_scenarios import LEFTOVER
+from tests.workflows.scripted_worker import Gate
 from tests.workflows.test_replay import replayer
+from tests.workflows.workflow_env import Run, Stage
 
 
 async def sent_back(stage: Stage, run: Run) -> Run:

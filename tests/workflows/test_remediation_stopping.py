@@ -5,10 +5,18 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.model.errors import Forbidden
 from activities.model.outcome import Verdict
-from tests.workflows.answers import MADE_WORSE, NOTHING_TO_UNDO, UNDONE, applied, prepared, recorded, verified
-from tests.workflows.scenes_remediation import STOPS
-from tests.workflows.scripted import Gate
-from tests.workflows.story import order_of, story_of
+from tests.workflows.activity_results import (
+    MADE_WORSE,
+    NOTHING_TO_UNDO,
+    UNDONE,
+    applied,
+    prepared,
+    recorded,
+    verified,
+)
+from tests.workflows.history_summary import order_of, story_of
+from tests.workflows.remediation_scenarios import STOPS
+from tests.workflows.scripted_worker import Gate
 from workflows import names
 
 UNDOING = "phase rolling-back, undo 0, undo 0 done, verify rollback, verify rollback done"

@@ -12,9 +12,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.workflows.record import HISTORIES, SCENES, SUMS, keep
-from tests.workflows.scripted import runner
-from tests.workflows.story import story_of
+from tests.workflows.history_summary import story_of
+from tests.workflows.record_histories import HISTORIES, SCENES, SUMS, keep
+from tests.workflows.scripted_worker import runner
 from worker.main import WORKFLOWS
 
 GOLDEN = sorted(HISTORIES.glob("*.json"))

@@ -3,11 +3,11 @@
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.model.intake import Upkeep
-from tests.workflows import answers
-from tests.workflows.answers import PLAN, plan_brief
-from tests.workflows.scenes_intake import ends_a_rest, recovered, upkeep
-from tests.workflows.scenes_remediation import LEFTOVER, WAITS
-from tests.workflows.story import order_of
+from tests.workflows import activity_results
+from tests.workflows.activity_results import PLAN, plan_brief
+from tests.workflows.history_summary import order_of
+from tests.workflows.loop_scenarios import ends_a_rest, recovered, upkeep
+from tests.workflows.remediation_scenarios import LEFTOVER, WAITS
 from workflows import names
 
 
@@ -22,7 +22,7 @@ async def test_nothing_to_do(stage):
 async def test_a_leftover_is_settled(stage):
     """A remediation under the knob's own id rolls back what stands, and survives the round that started it."""
     brief = plan_brief(stage.fresh("knob"))
-    stage.lay_out(brief.workflow_id, answers.remediation(prepare=LEFTOVER))
+    stage.lay_out(brief.workflow_id, activity_results.remediation(prepare=LEFTOVER))
     await upkeep(stage, Upkeep(headline="1 leftover", leftovers=(brief,)))
     child = stage.child(brief.workflow_id)
     assert (await child.result()).outcome == "stopped"
@@ -35,7 +35,7 @@ async def test_a_locked_leftover_waits(stage):
     locked, free = plan_brief(stage.fresh("knob")), plan_brief(stage.fresh("knob"))
     holder = await stage.remediate(knob=locked.knob, prepare=WAITS)
     await holder.until("phase awaiting-approval")
-    stage.lay_out(free.workflow_id, answers.remediation(prepare=LEFTOVER))
+    stage.lay_out(free.workflow_id, activity_results.remediation(prepare=LEFTOVER))
     run = await upkeep(stage, Upkeep(headline="2 leftovers", leftovers=(locked, free)))
     assert "child refused" in await run.story()
     assert (await stage.child(free.workflow_id).result()).outcome == "stopped"

@@ -8,7 +8,7 @@ import typer
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import Http
 from activities.monitor.queries import COMPONENT
-from worker.cli import show
+from worker.cli import output
 from worker.cli.session import CALL_SECONDS, AsJson, of, verb
 
 Text = Annotated[str, typer.Option(help="Shown to people.")]
@@ -40,10 +40,10 @@ async def inject(  # noqa: PLR0913 - a command's options are its parameters
     finally:
         await http.close()
     if as_json:
-        show.as_json({"labels": labels, "starts_at": start, "resolved": resolve})
+        output.as_json({"labels": labels, "starts_at": start, "resolved": resolve})
     else:
         told = "resolved" if resolve else f"fires for {seconds:g} s"
-        show.line(f"{name} {told} at {config.alertmanager.url}; see `mapek cycles`")
+        output.line(f"{name} {told} at {config.alertmanager.url}; see `mapek cycles`")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from activities.model.autonomy import Autonomy, Evidence, Standing
 from activities.model.diagnosis import Cause
 from activities.plan.autonomy import ANSWERS
 from activities.settings import LoopSettings
-from worker.cli import show
+from worker.cli import output
 from worker.cli.session import AsJson, of, verb
 
 
@@ -26,11 +26,11 @@ async def autonomy(
     async with session.store(create=True) as store:
         found = {one.name: standings(one, await store.trust.evidence(one.name)) for one in loops}
     if as_json:
-        return show.as_json({name: [_figures(s, pinned) for s, pinned in rows] for name, rows in found.items()})
+        return output.as_json({name: [_figures(s, pinned) for s, pinned in rows] for name, rows in found.items()})
     for name, rows in found.items():
-        show.heading(f"loop {name}")
+        output.heading(f"loop {name}")
         columns = ("cause", "action", "level", "matches", "fixed", "bound", "harms", "since", "missing")
-        show.table(columns, [_row(standing, pinned) for standing, pinned in rows])
+        output.table(columns, [_row(standing, pinned) for standing, pinned in rows])
     return None
 
 
@@ -64,6 +64,6 @@ def _row(standing: Standing, pinned: bool) -> list[str]:
         f"{standing.good} of {standing.outcomes}",
         f"{standing.bound:.3f}",
         str(standing.harms),
-        show.when(standing.since),
+        output.when(standing.since),
         standing.missing,
     ]

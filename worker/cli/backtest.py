@@ -17,14 +17,14 @@ from rich.progress import Progress
 from activities.clients.http import Http
 from activities.settings import LoopSettings
 from worker.assemble import loop_parts
-from worker.cli import show
+from worker.backtest.backtest import cycles
+from worker.backtest.download import Wanted, download
+from worker.backtest.html_report import page
+from worker.backtest.recording import Recording, recordings_in
+from worker.backtest.summary import Summary
+from worker.cli import output
 from worker.cli.session import AsJson, of
-from worker.config_translate import seconds
-from worker.offline.backtest import cycles
-from worker.offline.download import Wanted, download
-from worker.offline.page import page
-from worker.offline.recording import Recording, recordings_in
-from worker.offline.summary import Summary
+from worker.config.legacy import seconds
 
 Since = Annotated[
     str, typer.Option("--from", metavar="TIME", help="Record from here first: UTC like 2026-01-31T12:00, or 7d ago.")
@@ -62,11 +62,11 @@ def backtest(  # noqa: PLR0913 - a command's options are its parameters
     summaries = [play(Recording(one), settings, _target(out, one, len(folders))) for one in folders]
     if report is not None:
         report.write_text(page(summaries), encoding="utf-8")
-        show.note(f"report: {report}")
+        output.note(f"report: {report}")
     if as_json:
-        return show.as_json([summary.figures() for summary in summaries])
+        return output.as_json([summary.figures() for summary in summaries])
     for summary in summaries:
-        show.lines(summary.head.name, summary.sentences())
+        output.lines(summary.head.name, summary.sentences())
     return None
 
 

@@ -9,15 +9,15 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.model.base import headed
 from activities.model.cycle import CycleResult
 from activities.model.errors import FinalError, Unreachable
 from activities.model.intake import Ask, LoopState
-from worker.cli import show
+from activities.model.types import headed
+from worker.cli import output
 from worker.cli.session import CALL_SECONDS, RPC, AsJson, LoopName, Session, of, verb
 from workflows import names
-from workflows.attributes import attributes
 from workflows.options import CYCLE_LIMIT
+from workflows.search_attributes import attributes
 
 
 @verb
@@ -46,8 +46,8 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
             return await _hand_over(client, intake, Ask(key=key, reason=reason))
         cycle_id = await _request(client, intake, Ask(key=key, reason=reason))
         if not as_json:
-            show.line(cycle_id)
-            show.note(session.link(cycle_id))
+            output.line(cycle_id)
+            output.note(session.link(cycle_id))
         result = await _result(client, cycle_id, follow) if wait or follow else None
     _print(session, cycle_id, result, as_json)
     return None
@@ -65,7 +65,7 @@ async def _hand_over(client: Client, intake: LoopState, ask: Ask) -> None:
         search_attributes=attributes({names.LOOP: intake.loop}),
         rpc_timeout=RPC,
     )
-    show.note(f"handed over to {names.intake_id(intake.loop)}; the cycle starts as soon as a worker runs")
+    output.note(f"handed over to {names.intake_id(intake.loop)}; the cycle starts as soon as a worker runs")
 
 
 async def _request(client: Client, intake: LoopState, ask: Ask) -> str:
@@ -104,9 +104,9 @@ async def _result(client: Client, cycle_id: str, follow: bool) -> CycleResult:
     if follow:
         async for event in handle.fetch_history_events(wait_new_event=True):
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                show.note(await _step(client, event))
+                output.note(await _step(client, event))
     try:
-        with show.waiting(f"waiting for {cycle_id}"):
+        with output.waiting(f"waiting for {cycle_id}"):
             async with asyncio.timeout(CYCLE_LIMIT.total_seconds() + CALL_SECONDS):
                 return CycleResult.model_validate(await handle.result())
     except WorkflowFailureError as error:
@@ -127,8 +127,8 @@ async def _step(client: Client, event: HistoryEvent) -> str:
 def _print(session: Session, cycle_id: str, result: CycleResult | None, as_json: bool) -> None:
     if as_json:
         body: dict[str, Any] = {"cycle": cycle_id, "link": session.link(cycle_id)}
-        show.as_json(body | ({"result": result} if result else {}))
+        output.as_json(body | ({"result": result} if result else {}))
     elif result is not None:
-        show.line(headed(result.outcome, result.headline))
+        output.line(headed(result.outcome, result.headline))
         for plan in result.plans:
-            show.line(f"  plan {plan} (mapek explain {plan})")
+            output.line(f"  plan {plan} (mapek explain {plan})")

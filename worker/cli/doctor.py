@@ -16,18 +16,18 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import Http
 from activities.clients.prometheus import PrometheusClient
-from activities.model.base import Noun
 from activities.model.errors import MapekError, RetryableError, Unreachable
 from activities.model.rule import MetricRule
+from activities.model.types import Noun
 from activities.monitor.queries import COMPONENT, coverage_detail_queries, steady_signals, values_queries
 from activities.monitor.rules import rules_of
 from activities.settings import LoopSettings
-from worker import bootstrap
 from worker.assemble import loop_parts
-from worker.cli import show
+from worker.cli import output
 from worker.cli.session import RPC, AsJson, Session, of, verb
-from worker.config_sections import TemporalSettings
-from worker.versioning import current_build, to_make_current
+from worker.config.schema import TemporalSettings
+from worker.temporal import bootstrap
+from worker.temporal.versioning import current_build, to_make_current
 from workflows import names
 
 REMOTE_SECONDS = 2.0
@@ -46,14 +46,14 @@ class Finding(Noun):
 @verb
 async def doctor(ctx: typer.Context, as_json: AsJson = False) -> int:
     """Ask every server, and name what is missing with the command that mends it."""
-    with show.waiting("asking every server"):
+    with output.waiting("asking every server"):
         findings = await _examined(of(ctx))
     if as_json:
-        show.as_json(findings)
+        output.as_json(findings)
     else:
         for finding in findings:
             mend = f"; {finding.mend}" if finding.mend else ""
-            show.line(f"{finding.state:<11} {finding.part}: {finding.detail}{mend}")
+            output.line(f"{finding.state:<11} {finding.part}: {finding.detail}{mend}")
     states = {finding.state for finding in findings}
     return 3 if "unreachable" in states else 1 if "missing" in states else 0
 

@@ -7,7 +7,6 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 
 from activities.clients.store.store import Store
 from activities.model.audit import AuditEntry
-from activities.model.base import Noun, headed
 from activities.model.candidate import Candidate
 from activities.model.cycle import CycleResult
 from activities.model.decision import Decision
@@ -16,7 +15,8 @@ from activities.model.effect import Direction, Effect
 from activities.model.errors import ConfigurationError, NotFound, StoreUnavailable
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
-from worker.cli import find, show
+from activities.model.types import Noun, headed
+from worker.cli import lookup, output
 from worker.cli.session import RPC, AsJson, Session, of, verb
 
 
@@ -48,22 +48,22 @@ async def explain(
 ) -> None:
     """Tell what was found, why this was chosen, what was rejected and by which rule, and what came of it."""
     session = of(ctx)
-    if not (find.PLAN_ID.fullmatch(identifier) or find.CYCLE_ID.fullmatch(identifier)):
-        raise find.neither(identifier)
+    if not (lookup.PLAN_ID.fullmatch(identifier) or lookup.CYCLE_ID.fullmatch(identifier)):
+        raise lookup.neither(identifier)
     found = await _stored(session, identifier)
     if found is None:
         async with session.temporal() as client:
             result = await _healthy(client, identifier)
         found = Explanation(cycle_id=identifier, link=session.link(identifier), result=result)
     if as_json:
-        return show.as_json(found)
+        return output.as_json(found)
     _show(found)
     return None
 
 
 async def _stored(session: Session, identifier: str) -> Explanation | None:
     """Return what the store knows; None for a cycle it does not know, because a healthy one leaves nothing there."""
-    is_plan = find.PLAN_ID.fullmatch(identifier) is not None
+    is_plan = lookup.PLAN_ID.fullmatch(identifier) is not None
     try:
         async with session.store() as store:
             cycle_id = await store.plans.cycle_of_plan(identifier) if is_plan else identifier
@@ -76,7 +76,7 @@ async def _stored(session: Session, identifier: str) -> Explanation | None:
     except (StoreUnavailable, ConfigurationError) as error:
         if is_plan:
             raise
-        show.note(f"what it decided is not known: {error}")
+        output.note(f"what it decided is not known: {error}")
         return None
 
 
@@ -108,8 +108,8 @@ async def _healthy(client: Client, cycle_id: str) -> CycleResult:
 
 
 def _show(found: Explanation) -> None:
-    show.heading(f"cycle {found.cycle_id}")
-    show.line(f"  {found.link}")
+    output.heading(f"cycle {found.cycle_id}")
+    output.line(f"  {found.link}")
     if found.result is not None:
         _show_result(found.result)
     if found.decision is not None:
@@ -119,31 +119,31 @@ def _show(found: Explanation) -> None:
 
 
 def _show_result(result: CycleResult) -> None:
-    show.line(headed(result.outcome, result.headline))
-    show.lines("Violations", result.violations)
-    show.lines("Blind spots", result.blind)
-    show.lines("Rejected", result.rejected)
+    output.line(headed(result.outcome, result.headline))
+    output.lines("Violations", result.violations)
+    output.lines("Blind spots", result.blind)
+    output.lines("Rejected", result.rejected)
 
 
 def _show_decision(decision: Decision) -> None:
-    show.line(headed(decision.outcome, decision.headline))
+    output.line(headed(decision.outcome, decision.headline))
     _show_diagnosis(decision.diagnosis)
     chosen = [_promise(c) for c in decision.candidates if not c.rejected_by]
-    show.lines("Chosen", chosen)
-    show.lines("Rejected", [c.text for c in decision.candidates if c.rejected_by])
-    show.lines("Held back by guards", [f"{b.rule} on {b.knob}: {b.reason}" for b in decision.blocks])
-    show.lines("Held back, not started", [f"plan {p.plan_id}: {p.headline}" for p in decision.shadow])
+    output.lines("Chosen", chosen)
+    output.lines("Rejected", [c.text for c in decision.candidates if c.rejected_by])
+    output.lines("Held back by guards", [f"{b.rule} on {b.knob}: {b.reason}" for b in decision.blocks])
+    output.lines("Held back, not started", [f"plan {p.plan_id}: {p.headline}" for p in decision.shadow])
 
 
 def _show_diagnosis(diagnosis: Diagnosis) -> None:
-    show.lines("Found", [v.text for v in diagnosis.violations])
-    show.lines("Blind spots", [b.text for b in diagnosis.blind])
+    output.lines("Found", [v.text for v in diagnosis.violations])
+    output.lines("Blind spots", [b.text for b in diagnosis.blind])
     patterns = [
         f"{p.kind} {p.confidence:.2f} on {', '.join(p.components)}: {p.evidence.text}" for p in diagnosis.patterns
     ]
-    show.lines("Patterns", patterns)
+    output.lines("Patterns", patterns)
     causes = [f"{c.cause} on {c.component}, confidence {_sure(c)}: {c.why}" for c in diagnosis.root_causes]
-    show.lines(f"Root causes (overall confidence {diagnosis.confidence:.2f})", causes)
+    output.lines(f"Root causes (overall confidence {diagnosis.confidence:.2f})", causes)
 
 
 def _sure(cause: RootCause) -> str:
@@ -153,21 +153,21 @@ def _sure(cause: RootCause) -> str:
 
 def _show_plan(carried: Carried) -> None:
     plan = carried.plan
-    show.heading(f"plan {plan.plan_id}: {plan.headline}")
+    output.heading(f"plan {plan.plan_id}: {plan.headline}")
     need = "needed approval" if plan.needs_approval else "needed no approval"
-    show.line(f"  knob {plan.knob}, rung {plan.rung} of incident {plan.incident_id}, risk {plan.risk}, {need}")
-    show.line(f"  benefit {plan.benefit:.2f} − cost {plan.cost:.2f} = score {plan.score:+.2f}")
-    show.lines("People", [f"{show.when(e.at)} {e.who}: {e.text}" for e in carried.people])
-    show.lines("Applied", [_effect(plan, effect) for effect in carried.applied])
-    show.lines("Undone", [_effect(plan, effect) for effect in carried.undone])
+    output.line(f"  knob {plan.knob}, rung {plan.rung} of incident {plan.incident_id}, risk {plan.risk}, {need}")
+    output.line(f"  benefit {plan.benefit:.2f} − cost {plan.cost:.2f} = score {plan.score:+.2f}")
+    output.lines("People", [f"{output.when(e.at)} {e.who}: {e.text}" for e in carried.people])
+    output.lines("Applied", [_effect(plan, effect) for effect in carried.applied])
+    output.lines("Undone", [_effect(plan, effect) for effect in carried.undone])
     if carried.outcome is None:
-        show.line("Verdict: none yet")
+        output.line("Verdict: none yet")
     else:
         o = carried.outcome
-        show.line(f"Verdict: {o.ending} ({o.type}), violations {o.before} before, {o.after} after: {o.headline}")
+        output.line(f"Verdict: {o.ending} ({o.type}), violations {o.before} before, {o.after} after: {o.headline}")
         if o.relapsed_at is not None:
-            show.line(
-                f"Relapsed: the trouble was back at {show.when(o.relapsed_at)}, so it counts as not having helped"
+            output.line(
+                f"Relapsed: the trouble was back at {output.when(o.relapsed_at)}, so it counts as not having helped"
             )
 
 
@@ -182,4 +182,4 @@ def _effect(plan: Plan, effect: Effect) -> str:
     values: dict[str, Any] = effect.previous or {}
     before = f", before: {', '.join(f'{k} {v}' for k, v in sorted(values.items()))}" if values else ""
     nothing = "" if effect.changed else " (nothing had to be done)"
-    return f"{show.when(effect.at)} {action}, generation {effect.generation}{before}{nothing}"
+    return f"{output.when(effect.at)} {action}, generation {effect.generation}{before}{nothing}"

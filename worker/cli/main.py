@@ -18,19 +18,19 @@ from worker.cli import (
     alert,
     autonomy,
     backtest,
+    backup,
+    control,
     cycle,
-    decide,
     doctor,
     explain,
-    keep,
-    look,
     notify,
-    process,
-    show,
+    output,
+    status,
     undo,
+    worker,
 )
 from worker.cli.session import Session
-from worker.config_file import Place
+from worker.config.document import Place
 
 NO, WRONG, AWAY = 1, 2, 3
 INTERRUPTED = 130
@@ -60,7 +60,7 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except MapekError as error:
-            show.note(str(error))
+            output.note(str(error))
             raise typer.Exit(exit_code(error)) from None
 
 
@@ -130,29 +130,29 @@ def options(  # noqa: PLR0913 - a command's options are its parameters
     ctx.obj = Session(file=config, state=state, flags=flags)
 
 
-app.command("worker")(process.worker)
-app.command("bootstrap")(process.bootstrap)
+app.command("worker")(worker.worker)
+app.command("bootstrap")(worker.bootstrap)
 app.command("run")(cycle.run)
-app.command("status")(look.status)
-app.command("cycles")(look.cycles)
+app.command("status")(status.status)
+app.command("cycles")(status.cycles)
 app.command("explain")(explain.explain)
 app.command("autonomy")(autonomy.autonomy)
-app.command("audit")(look.audit)
-app.command("approve")(decide.approve)
-app.command("reject")(decide.reject)
-app.command("pause")(decide.pause)
-app.command("resume")(decide.resume)
-app.command("stop")(decide.stop)
+app.command("audit")(status.audit)
+app.command("approve")(control.approve)
+app.command("reject")(control.reject)
+app.command("pause")(control.pause)
+app.command("resume")(control.resume)
+app.command("stop")(control.stop)
 app.command("undo")(undo.undo)
 app.command("backtest")(backtest.backtest)
 app.command("doctor")(doctor.doctor)
-app.command("backup")(keep.backup)
-app.command("restore")(keep.restore)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 alert_app.command("inject")(alert.inject)
 app.add_typer(alert_app, name="alert")
 notify_app.command("test")(notify.try_out)
 app.add_typer(notify_app, name="notify")
-config_app.command("check")(process.check)
+config_app.command("check")(worker.check)
 app.add_typer(config_app, name="config")
 
 

@@ -13,7 +13,7 @@ from activities.model.errors import ConfigurationError, MapekError
 from activities.model.notice import Notice, NoticeKind
 from activities.notify.rendering import Links
 from activities.notify.settings import TargetSettings
-from worker.cli import show
+from worker.cli import output
 from worker.cli.session import AsJson, of, verb
 
 
@@ -36,13 +36,13 @@ async def try_out(
         at=time.time(),
     )
     # Loaded only here: it brings the library for all services, and the other verbs answer sooner without.
-    notifying = importlib.import_module("worker.notifying")
+    notifying = importlib.import_module("worker.notifications")
     letter = _Letter(notifying.send, notice, notifying.links_of(config, notice))
     answers = await asyncio.gather(*(asyncio.to_thread(letter.to, target) for target in targets))
     if as_json:
-        show.as_json([{"target": one.name, "error": why} for one, why in zip(targets, answers, strict=True)])
+        output.as_json([{"target": one.name, "error": why} for one, why in zip(targets, answers, strict=True)])
     else:
-        show.table(("target", "result"), [[t.name, why or "taken"] for t, why in zip(targets, answers, strict=True)])
+        output.table(("target", "result"), [[t.name, why or "taken"] for t, why in zip(targets, answers, strict=True)])
     return int(any(answers))
 
 

@@ -26,9 +26,9 @@ from activities.model.errors import (
     Unreachable,
 )
 from activities.settings import LoopSettings
-from worker.config import Config, load
-from worker.config_file import Place
-from worker.temporal import connect, unreachable
+from worker.config.document import Place
+from worker.config.load import Config, load
+from worker.temporal.client import connect, unreachable
 
 P = ParamSpec("P")
 

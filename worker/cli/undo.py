@@ -11,17 +11,17 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.clients.http import Http
 from activities.clients.store.store import Store
-from activities.model.base import headed
 from activities.model.errors import FinalError, NotFound, Superseded
 from activities.model.plan import Plan
 from activities.model.remediation import RemediationRequest
-from activities.plan.undoing import Present, undo_plan
+from activities.model.types import headed
+from activities.plan.undo import Present, undo_plan
 from activities.settings import LoopSettings
 from worker.assemble import loop_parts
-from worker.cli import find, show
+from worker.cli import lookup, output
 from worker.cli.session import RPC, PlanId, Session, Who, Why, of, person, verb
 from workflows import names
-from workflows.attributes import attributes
+from workflows.search_attributes import attributes
 
 LOOK = 1.0
 """Seconds between two looks whether it has ended; a person is waiting, and verifying takes minutes."""
@@ -38,23 +38,23 @@ async def undo(
     """Undo what PLAN changed: a plan like any other, refused if somebody changed the knob since."""
     session, by = of(ctx), person(who)
     async with session.temporal() as client, session.store() as store:
-        original = await store.plans.get(find.plan_id(plan))
+        original = await store.plans.get(lookup.plan_id(plan))
         settings = session.loop(original.loop)
         await _end_rest(client, original)
         wanted = await _made(store, original, settings, by)
         workflow_id = await _started(client, wanted, why)
-        show.line(f"{wanted.plan_id} {wanted.headline}")
-        show.note(session.link(workflow_id))
+        output.line(f"{wanted.plan_id} {wanted.headline}")
+        output.note(session.link(workflow_id))
         if wanted.needs_approval:
-            show.note(f"waits for somebody else: `mapek approve {wanted.plan_id}`")
+            output.note(f"waits for somebody else: `mapek approve {wanted.plan_id}`")
         if wait:
             await _ended(session, client, store, wanted)
 
 
 async def _end_rest(client: Client, plan: Plan) -> None:
     """End the knob's cool-down: it guards against the loop's next idea, not against a person's."""
-    for one in await find.running(client, plan.loop, ("Remediation",)):
-        if one.id == plan.workflow_id and find.attribute(one, names.PHASE) == "cooling-down":
+    for one in await lookup.running(client, plan.loop, ("Remediation",)):
+        if one.id == plan.workflow_id and lookup.attribute(one, names.PHASE) == "cooling-down":
             handle = client.get_workflow_handle(one.id, run_id=one.run_id)
             await handle.cancel(rpc_timeout=RPC)
             await handle.result(rpc_timeout=RPC)
@@ -110,13 +110,13 @@ async def _started(client: Client, plan: Plan, why: str) -> str:
 async def _ended(session: Session, client: Client, store: Store, wanted: Plan) -> None:
     """Print how the plan ended, as soon as that is recorded: its knob may rest for long after it."""
     handle = client.get_workflow_handle(wanted.workflow_id)
-    with show.waiting(f"waiting for {wanted.workflow_id}"):
+    with output.waiting(f"waiting for {wanted.workflow_id}"):
         runs = True
         while (outcome := await store.outcomes.of_plan(wanted.plan_id)) is None:
             if not runs:
                 raise FinalError(f"it ended without an outcome; upkeep settles it: {session.link(wanted.workflow_id)}")
             await asyncio.sleep(LOOK)
             runs = (await handle.describe(rpc_timeout=RPC)).status is WorkflowExecutionStatus.RUNNING
-    show.line(headed(outcome.ending, outcome.headline))
+    output.line(headed(outcome.ending, outcome.headline))
     if outcome.seconds is None:
         raise NotFound(f"nothing was undone: {session.link(wanted.workflow_id)}")

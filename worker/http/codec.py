@@ -18,8 +18,8 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
 from activities.model.errors import MapekError
-from worker.http.gate import CHALLENGE, Gate
-from worker.http.webhook import Refused, read_body
+from worker.http.auth import CHALLENGE, Gate
+from worker.webhook.handler import Refused, read_body
 
 PATH = "/codec"
 MAX_BYTES = 8 << 20

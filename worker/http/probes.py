@@ -10,10 +10,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.model.base import clipped
 from activities.model.errors import MapekError, Unreachable
-from worker.counting import LastRun
-from worker.redaction import redacted
+from activities.model.types import clipped
+from worker.observability.activity_metrics import LastRun
+from worker.observability.redaction import redacted
 
 log = logging.getLogger("mapek.http")
 

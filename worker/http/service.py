@@ -25,9 +25,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from activities.model.errors import ConfigurationError
-from worker.config_rules import is_loopback
-from worker.http.gate import CHALLENGE, Gate
-from worker.http.impatient import Impatient
+from worker.config.constraints import is_loopback
+from worker.http.auth import CHALLENGE, Gate
+from worker.http.header_timeout import Impatient
 from worker.http.probes import Probes
 
 log = logging.getLogger("mapek.http")

@@ -17,8 +17,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from activities.model.base import clipped
 from activities.model.errors import StoreUnavailable
+from activities.model.types import clipped
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from activities.clients.store.schema import knobs, modes, storms
 from activities.model.audit import AuditEntry
 from activities.model.decision import Block
 from activities.model.guards import GuardState, KnobGuard
+from activities.model.history import PastRemediation
 from activities.model.incident import Closed, Incident, Rung
 from activities.model.mode import Mode
-from activities.model.past import PastRemediation
 from activities.model.storm import Storm
 
 

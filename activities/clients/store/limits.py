@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from activities.clients.store.snapshots import Snapshots
+from activities.model.baseline import AdaptiveLimits
 from activities.model.errors import StoreUnavailable
-from activities.model.usual import AdaptiveLimits
 
 KEPT = 60.0
 """Seconds the cached version is taken for the newest: a new one is made every few minutes."""

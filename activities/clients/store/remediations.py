@@ -5,8 +5,8 @@ from sqlalchemy import Connection, bindparam, select
 from activities.clients.store.engine import upsert
 from activities.clients.store.schema import effects, remediations
 from activities.model.effect import Direction, Effect
+from activities.model.history import LOOK_BACK, PastRemediation
 from activities.model.outcome import Outcome
-from activities.model.past import LOOK_BACK, PastRemediation
 
 _LATELY = (
     select(remediations.c.body)

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import decisions, snapshots
-from activities.model.base import Noun
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
 from activities.model.snapshot import canonical
+from activities.model.types import Noun
 
 N = TypeVar("N", bound=Noun)
 

@@ -22,9 +22,9 @@ from activities.clients.store.outcomes import Outcomes
 from activities.clients.store.plans import Plans
 from activities.clients.store.snapshots import Snapshots
 from activities.model.audit import AuditEntry
-from activities.model.base import headed
 from activities.model.guards import KnobGuard
 from activities.model.outcome import Ending, Outcome
+from activities.model.types import headed
 
 
 @dataclass(frozen=True)

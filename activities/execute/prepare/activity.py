@@ -5,24 +5,24 @@ import asyncio
 from temporalio import activity
 
 from activities.analyze.activity import gather
+from activities.dependencies import Parts
 from activities.execute.activity import steps_known
 from activities.execute.calls import policy_body
 from activities.execute.prepare.preparation import Facts, check, storm_now
 from activities.heartbeat import heartbeating
+from activities.knowledge.approval_entry import entry_of
 from activities.knowledge.autonomy import earned
-from activities.knowledge.decided import entry_of
 from activities.model.action import Route
-from activities.model.base import clipped
 from activities.model.errors import Rejected
 from activities.model.incident import Rung
 from activities.model.mode import in_force, under
 from activities.model.notice import NoticeKind
 from activities.model.plan import Plan
 from activities.model.remediation import Prepared, PrepareRequest
+from activities.model.types import clipped
 from activities.monitor.activity import listen, silenced
 from activities.monitor.judgement import judge
-from activities.notify.telling import of_waiting
-from activities.parts import Parts
+from activities.notify.events import of_waiting
 from activities.plan.activity import error_budget, guards_at
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from activities.execute.settings import ExecuteSettings, ExecutionMode
 from activities.execute.verify.verification import span
 from activities.model.autonomy import Autonomy, Level
-from activities.model.base import clipped
 from activities.model.charter import Committee, Policy
 from activities.model.guards import GuardState
 from activities.model.mode import Mode
@@ -19,17 +18,18 @@ from activities.model.plan import Plan, Risk, plan_hash
 from activities.model.remediation import Prepared, Step
 from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
+from activities.model.types import clipped
 from activities.monitor.judgement import Judged
-from activities.monitor.sight import REMOTES
+from activities.monitor.visibility import REMOTES
 from activities.plan.autonomy import held, level_of
-from activities.plan.conditions import Conditions
-from activities.plan.guard_settings import StormSettings
-from activities.plan.guards import LASTING, PASSING, REQUESTED, first_block, silence
+from activities.plan.guards.base import Conditions
+from activities.plan.guards.core import LASTING, PASSING, REQUESTED, first_block, silence
+from activities.plan.guards.rates import careful
+from activities.plan.guards.settings import StormSettings
+from activities.plan.guards.storm import following, scene_of, weigh
 from activities.plan.knobs import generation_of
-from activities.plan.rates import careful
 from activities.plan.risk import needs_approval, risk_of
 from activities.plan.settings import PlanSettings
-from activities.plan.storm import following, scene_of, weigh
 
 LATE = 3600.0
 """Seconds a plan may be older than an approval may take: what held up its worker so long changed the world too."""

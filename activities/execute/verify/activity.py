@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.analyze.activity import gather
 from activities.analyze.grid import timing_of
+from activities.dependencies import LoopParts, Parts
 from activities.execute.activity import steps_known
 from activities.execute.verify.sampling import samples_of
 from activities.execute.verify.verification import (
@@ -22,8 +23,7 @@ from activities.execute.verify.verification import (
 from activities.heartbeat import heartbeating
 from activities.model.remediation import Verified, VerifyRequest
 from activities.model.snapshot import AnalysisInput
-from activities.parts import LoopParts, Parts
-from activities.sharing import Sharing
+from activities.singleflight import Sharing
 
 AT_ONCE = 2
 """Readings at a time. They keep the processor busy: a hundred together would hold up Monitor, and have the time."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 
 from activities.execute.verify.verification import EffectSample
-from activities.model.series import Series
+from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
 from activities.monitor.judgement import judge
 

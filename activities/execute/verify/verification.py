@@ -13,7 +13,7 @@ from activities.model.action import Inverse
 from activities.model.outcome import Consequence, Verdict
 from activities.model.plan import Plan, Risk, Verification
 from activities.model.remediation import Verified
-from activities.monitor.sight import REMOTES
+from activities.monitor.visibility import REMOTES
 
 Pair = tuple[str, str]
 

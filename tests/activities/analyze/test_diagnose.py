@@ -9,7 +9,7 @@ from activities.analyze.settings import AnalyzeSettings
 from activities.model.blindspot import Blindness, BlindSpot
 from activities.model.charter import Committee, Member
 from activities.model.diagnosis import Cause
-from tests.activities.monitor.scenes import COMMITTEE, MEMBERS, SERVICES, Line, finding, frozen, scene, since, vanished
+from tests.support.analysis_inputs import COMMITTEE, MEMBERS, SERVICES, Line, finding, frozen, scene, since, vanished
 
 SETTINGS = AnalyzeSettings()
 Values = dict[tuple[str, str], Line]

@@ -10,12 +10,12 @@ from activities.analyze.diagnose import diagnose
 from activities.analyze.grid import RangeReading, Timing, grid, input_of, timing_of
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.charter import CharterFinding
-from activities.model.sample import SampleSeries
-from activities.model.series import Series
-from activities.monitor.builtin import BUILT_IN
+from activities.model.grid_series import Series
+from activities.model.timeseries import SampleSeries
+from activities.monitor.builtin_rules import BUILT_IN
 from activities.monitor.queries import MOVING, all_signals
 from activities.monitor.settings import MonitorSettings
-from tests.activities.monitor.scenes import COMMITTEE, HEALTHY, MEMBERS, SERVICES, TOPOLOGY
+from tests.support.analysis_inputs import COMMITTEE, HEALTHY, MEMBERS, SERVICES, TOPOLOGY
 
 BASE = 1_700_000_010.0
 

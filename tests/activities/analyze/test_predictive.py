@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from activities.analyze.predictive import company, learn, outlook, scale_of
+from activities.analyze.patterns.predictive import company, learn, outlook, scale_of
 
 DAY, AHEAD = 48, 2
 

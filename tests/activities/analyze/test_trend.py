@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.analyze.diagnose import diagnose
+from activities.analyze.patterns.trend import POINTS, crossing, line_of
 from activities.analyze.settings import AnalyzeSettings
-from activities.analyze.trend import POINTS, crossing, line_of
 from activities.model.pattern import PatternKind
 from activities.model.violation import Bad
-from tests.activities.monitor.scenes import LENGTH, scene
+from tests.support.analysis_inputs import LENGTH, scene
 
 RISING = [0.002] * (LENGTH - POINTS) + [0.002 + 0.006 * n for n in range(1, POINTS + 1)]
 

@@ -11,7 +11,7 @@ import pytest
 from activities.clients.http import Http
 from activities.clients.prometheus import MAX_BYTES, PrometheusClient
 from activities.model.errors import MapekError, Rejected, Unauthorized, Unreachable, Unreadable, Untimely
-from activities.model.sample import Sample, SampleSeries
+from activities.model.timeseries import Sample, SampleSeries
 
 
 def prometheus(status: int, body: Any, seen: list[httpx.Request] | None = None) -> PrometheusClient:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from activities.knowledge.recheck import next_recheck, rechecked
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.outcome import OutcomeType
-from tests.activities.clients.store.nouns import outcome
+from tests.support.model_builders import outcome
 
 USUAL = KnowledgeSettings()
 

@@ -3,7 +3,7 @@
 from activities.knowledge.activity import outcome_of
 from activities.model.pattern import Ground, PatternKind
 from activities.model.remediation import RecordRequest
-from tests.activities.clients.store.nouns import plan
+from tests.support.model_builders import plan
 
 
 def test_what_later_decisions_need_is_kept():

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from activities.model.sample import Sample, SampleSeries
-from deploy.local.binaries import Places, find
-from tests.activities.monitor.history import history
+from activities.model.timeseries import Sample, SampleSeries
+from deploy.devstack.binaries import Places, find
+from tests.support.prometheus_history import history
 
 
 class History:

@@ -6,17 +6,17 @@ import random
 import pytest
 
 from activities.analyze.grid import RangeReading, Timing, input_of
-from activities.model.usual import AdaptiveLimits, Limit
+from activities.model.baseline import AdaptiveLimits, Limit
 from activities.model.violation import Bad
+from activities.monitor.adaptive_limits import Span, learned
+from activities.monitor.instant import Reading, observe
 from activities.monitor.judgement import judge
-from activities.monitor.learning import Span, learned
-from activities.monitor.observing import Reading, observe
 from activities.monitor.queries import coverage_detail_queries, coverage_query, prefilter_query, values_queries
 from activities.monitor.rules import rules_of
 from activities.monitor.settings import MetricEntry, MonitorSettings
 from tests.activities.monitor.conftest import History
-from tests.activities.monitor.history import COMPONENTS, CONFIGURED, END, SCRAPE
-from tests.activities.monitor.scenes import TOPOLOGY
+from tests.support.analysis_inputs import TOPOLOGY
+from tests.support.prometheus_history import COMPONENTS, CONFIGURED, END, SCRAPE
 
 WINDOW, MAX_AGE = 60.0, 30.0
 ENTRIES = tuple(

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from activities.model.blindspot import Blindness
 from activities.model.charter import Committee, Member
+from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
-from activities.model.series import Series
 from activities.model.violation import Bad, Severity
-from activities.monitor.builtin import LIVENESS
+from activities.monitor.builtin_rules import LIVENESS
 from activities.monitor.judgement import Judged, Track, hysteresis, judge
-from tests.activities.monitor.scenes import COMMITTEE, LENGTH, MEMBERS, STEP, finding, frozen, line, scene, vanished
+from tests.support.analysis_inputs import COMMITTEE, LENGTH, MEMBERS, STEP, finding, frozen, line, scene, vanished
 
 KEY = ("gateway", "failure_rate")
 ABOVE = MetricRule(metric="m", expr="m", enter=10.0, leave=8.0)

@@ -5,11 +5,11 @@ import pytest
 from activities.analyze.grid import RangeReading, Timing, input_of, timing_of
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.blindspot import Blindness
-from activities.model.sample import Sample
 from activities.model.snapshot import AnalysisInput
-from activities.monitor.builtin import BUILT_IN, LIVENESS
+from activities.model.timeseries import Sample
+from activities.monitor.builtin_rules import BUILT_IN, LIVENESS
+from activities.monitor.instant import Reading, observe
 from activities.monitor.judgement import judge
-from activities.monitor.observing import Reading, observe
 from activities.monitor.queries import (
     MOVING,
     all_signals,
@@ -22,8 +22,8 @@ from activities.monitor.queries import (
 from activities.monitor.rules import rules_of
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
 from tests.activities.monitor.conftest import History
-from tests.activities.monitor.history import CHANGE, COMPONENTS, CONFIGURED, END, RANDOM, SCRAPE
-from tests.activities.monitor.scenes import TOPOLOGY
+from tests.support.analysis_inputs import TOPOLOGY
+from tests.support.prometheus_history import CHANGE, COMPONENTS, CONFIGURED, END, RANDOM, SCRAPE
 
 WINDOW, MAX_AGE = 60.0, 30.0
 

@@ -5,7 +5,7 @@ import pytest
 from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
 from activities.model.violation import Bad, Severity
-from activities.monitor.builtin import BUILT_IN, EXPORTED, RECORDED, TOP_BUCKET
+from activities.monitor.builtin_rules import BUILT_IN, EXPORTED, RECORDED, TOP_BUCKET
 from activities.monitor.rules import rules_of
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
 

@@ -5,13 +5,13 @@ import pytest
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Committee, Member
-from activities.model.component import Topology
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.experience import Experience
 from activities.model.guards import GuardState
 from activities.model.mode import Mode, ModeName
 from activities.model.plan import Verification
 from activities.model.snapshot import AnalysisInput
+from activities.model.topology import Topology
 from activities.model.violation import Violation
 from activities.plan.context import PlanContext
 from activities.plan.settings import PlanSettings

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from activities.model.action import COMMITTEE, Action, ActionType
 from activities.model.autonomy import Autonomy, Level, Pin, Standing
 from activities.model.charter import Committee, Member
-from activities.model.component import Topology
 from activities.model.diagnosis import Cause, RootCause
+from activities.model.topology import Topology
 from activities.plan.autonomy import ANSWERS, level_of, shadow_of
 from activities.plan.choose import choose
 from activities.plan.settings import PlanSettings

@@ -3,8 +3,8 @@
 import pytest
 
 from activities.model.action import ActionType
-from activities.model.component import Topology
 from activities.model.diagnosis import Cause
+from activities.model.topology import Topology
 from activities.plan.settings import KnownPolicy, PlanSettings
 from activities.plan.strategies import LADDERS, Ground, entry, remedies
 

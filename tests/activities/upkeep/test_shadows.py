@@ -4,8 +4,8 @@ import pytest
 
 from activities.model.autonomy import Mark, Shadow
 from activities.model.charter import Committee
-from activities.upkeep.seen import Seen
-from activities.upkeep.shadows import scored
+from activities.upkeep.current_state import Seen
+from activities.upkeep.shadow_scores import scored
 
 SHADOW = Shadow(
     plan_id="0123456789ab",

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from deploy.local.ports import LOOPBACK, Ports
-from deploy.local.render import ROOT
-from tests.end_to_end.waiting import wait_until
+from deploy.devstack.ports import LOOPBACK, Ports
+from deploy.devstack.render import ROOT
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 FILE = ROOT / "deploy/alertmanager/alertmanager.yml"

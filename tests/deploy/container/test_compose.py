@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.render import ROOT
+from deploy.devstack.render import ROOT
 
 COMPOSE = ROOT / "deploy/container/compose.yaml"
 PORTS = {"prometheus": 9090, "alertmanager": 9093, "charter": 8000, "mape-k": 8001, "grafana": 3000, "temporal": 7233}

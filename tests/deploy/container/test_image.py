@@ -13,11 +13,11 @@ import httpx
 import pytest
 import yaml
 
-from deploy.local import process
-from deploy.local.render import ROOT
-from deploy.local.stack import StackOptions, running_stack
-from tests.deploy.container.confined import DOCKERFILE, confined, environment_of, image, install_wheel
-from tests.end_to_end.waiting import wait_until
+from deploy.devstack import process
+from deploy.devstack.render import ROOT
+from deploy.devstack.stack import StackOptions, running_stack
+from tests.deploy.container.image_sandbox import DOCKERFILE, confined, environment_of, image, install_wheel
+from tests.support.waiting import wait_until
 
 SERVERS = frozenset({"temporal", "prometheus", "charter", "bootstrap"})
 UP, CYCLED = 40.0, 40.0

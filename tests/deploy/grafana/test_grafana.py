@@ -5,12 +5,12 @@ from typing import Any
 
 import yaml
 
-from deploy.charter.metrics import METRICS, PREFIX
-from deploy.grafana.__main__ import BOARDS, FOLDER, outdated
-from deploy.grafana.panel import SOURCE, dashboard
-from deploy.local.render import ROOT
-from worker.config import Config
-from worker.config_sections import LinksSettings
+from deploy.devstack.render import ROOT
+from deploy.simulator.metrics import METRICS, PREFIX
+from deploy.tools.dashboards.__main__ import BOARDS, FOLDER, outdated
+from deploy.tools.dashboards.panel import SOURCE, dashboard
+from worker.config.load import Config
+from worker.config.schema import LinksSettings
 
 GRAFANA = ROOT / "deploy/grafana"
 

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from temporalio.envconfig import ClientConfigProfile
 
-from deploy.kubernetes.rules import FILE, prometheus_rule
-from deploy.local import binaries
-from deploy.local.render import ROOT
-from worker.config import Config, load
+from deploy.devstack import binaries
+from deploy.devstack.render import ROOT
+from deploy.tools.operator_rules import FILE, prometheus_rule
+from worker.config.load import Config, load
 from worker.main import GRACE
 
 OVERLAYS = ("staging", "production")

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from deploy.local.render import ROOT
+from deploy.devstack.render import ROOT
 from tests.deploy.prometheus.rule_cases import CHARTER, MAPEK, Case
-from worker.http.metrics import Metrics
+from worker.observability.metrics import Metrics
 
 pytestmark = pytest.mark.stack
 RULES = ROOT / "deploy/prometheus/rules"

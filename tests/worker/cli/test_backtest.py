@@ -2,7 +2,7 @@
 
 import json
 
-from tests.worker.offline.made import made, steady
+from tests.worker.backtest.recordings import made, steady
 from worker.cli.main import run
 
 

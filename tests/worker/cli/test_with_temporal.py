@@ -24,11 +24,11 @@ from activities.model.remediation import Approval, RemediationRequest, Resume
 from activities.model.storm import Storm
 from tests.worker.cli.test_explain import PLAN
 from tests.worker.conftest import Mapek
-from worker import bootstrap
-from worker.schedules import LoopSchedule
+from worker.temporal import bootstrap
+from worker.temporal.schedules import LoopSchedule
 from workflows import names
-from workflows.attributes import attributes, updates
 from workflows.loop import MapekLoop
+from workflows.search_attributes import attributes, updates
 
 NAMESPACE = "cli"
 

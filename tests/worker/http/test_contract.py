@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from deploy.local.render import ROOT
-from tests.worker.http.doors import BEARER, World
+from deploy.devstack.render import ROOT
+from tests.support.webhook_service import BEARER, World
 from worker.http.service import serve
 
 EXAMPLES = int(os.environ.get("MAPEK_EXAMPLES", "20"))

@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from worker.assemble import service_state, webhook
-from worker.config import Config
-from worker.config_sections import ApiSettings
-from worker.http.metrics import Metrics
+from worker.config.load import Config
+from worker.config.schema import ApiSettings
 from worker.http.probes import Probes
 from worker.http.service import app
+from worker.observability.metrics import Metrics
 
 CLIENT: Any = None
 """Temporal is asked only once a body is understood."""

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from activities.model.errors import ConfigurationError, MapekError, Unreachable
 from worker.http import probes as probes_module
-from worker.http.gate import Gate
-from worker.http.metrics import Metrics
+from worker.http.auth import Gate
 from worker.http.probes import Probe, Probes
 from worker.http.service import DEPENDENCIES, VITAL, ServiceState, app, serve, view_gate
+from worker.observability.metrics import Metrics
 
 
 def well() -> Probe:

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from activities.model.errors import ConfigurationError
-from deploy.local import process
-from deploy.local.ports import LOOPBACK, Ports
-from tests.end_to_end.waiting import wait_until
-from tests.worker.alerts.bodies import alert, body
-from tests.worker.http.doors import BEARER, PATH, World
+from deploy.devstack import process
+from deploy.devstack.ports import LOOPBACK, Ports
+from tests.support.alert_payloads import alert, body
+from tests.support.waiting import wait_until
+from tests.support.webhook_service import BEARER, PATH, World
 from worker.http.service import Tls, serve
 
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from activities.clients.store.store import Store, open_store
-from deploy.local.postgres import Postgres
+from deploy.devstack.postgres import Postgres
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from activities.clients.store.store import Store, open_store
 from activities.model.audit import AuditEntry
 from activities.model.errors import StoreUnavailable
-from tests.activities.clients.store.nouns import attempt
+from tests.support.model_builders import attempt
 
 UNLOCK = {
     "sqlite": ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete"),

@@ -9,7 +9,7 @@ from activities.clients.store.copying import copy
 from activities.clients.store.store import Store, open_store
 from activities.model.errors import Rejected
 from activities.model.mode import Mode, ModeName
-from tests.activities.clients.store.nouns import attempt, ending, plan, rung
+from tests.support.model_builders import attempt, ending, plan, rung
 
 
 async def filled(store: Store) -> None:

@@ -10,7 +10,7 @@ from activities.model.guards import GuardState
 from activities.model.incident import incident_id
 from activities.model.mode import Mode, ModeName
 from activities.model.outcome import Ending
-from tests.activities.clients.store.nouns import ending, outcome, rung
+from tests.support.model_builders import ending, outcome, rung
 
 A, B = "a" * 12, "b" * 12
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, func, select, text
 from activities.clients.store.schema import audit, metadata
 from activities.clients.store.store import Store, open_store
 from activities.model.errors import ConfigurationError, StoreUnavailable
-from deploy.local.postgres import Postgres
-from tests.activities.clients.store.nouns import attempt, ending
+from deploy.devstack.postgres import Postgres
+from tests.support.model_builders import attempt, ending
 
 COUNT = select(func.count()).select_from(audit)
 

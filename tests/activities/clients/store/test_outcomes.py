@@ -12,7 +12,7 @@ from activities.model.action import ActionType
 from activities.model.diagnosis import Cause
 from activities.model.experience import Experience
 from activities.model.outcome import Ending, Outcome, OutcomeType
-from tests.activities.clients.store.nouns import ending, outcome, rung
+from tests.support.model_builders import ending, outcome, rung
 
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 

@@ -15,7 +15,7 @@ from activities.model.effect import Direction, Effect
 from activities.model.errors import NotFound, Rejected, Superseded
 from activities.model.outcome import Ending
 from activities.model.plan import Plan
-from tests.activities.clients.store.nouns import attempt, ending, outcome, plan
+from tests.support.model_builders import attempt, ending, outcome, plan
 
 A, B, C = "a" * 12, "b" * 12, "c" * 12
 

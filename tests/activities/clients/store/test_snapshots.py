@@ -11,13 +11,13 @@ from sqlalchemy import update
 from activities.clients.store.schema import snapshots
 from activities.clients.store.snapshots import MAX_BYTES
 from activities.clients.store.store import Store, open_store
-from activities.model.base import Noun
 from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
+from activities.model.grid_series import Series
 from activities.model.mode import Mode, ModeName
-from activities.model.series import Series
 from activities.model.snapshot import Snapshot, canonical, digest
+from activities.model.types import Noun
 
 
 class Blob(Noun):

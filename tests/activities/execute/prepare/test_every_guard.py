@@ -5,19 +5,19 @@ from datetime import date
 
 import pytest
 
-from activities.execute.beginning import asking, begun
+from activities.execute.pre_apply import asking, begun
 from activities.execute.prepare.preparation import Facts, check
 from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Change, Committee, Member
 from activities.model.guards import GuardState, KnobGuard, Unsettled
+from activities.model.history import PastRemediation
 from activities.model.mode import Mode, ModeName
-from activities.model.past import PastRemediation
 from activities.model.storm import Storm
-from activities.plan.conditions import Conditions
-from activities.plan.guard_settings import FreezeDates, RateSettings, Window
-from activities.plan.guards import PASSING, first_block
+from activities.plan.guards.base import Conditions
+from activities.plan.guards.core import PASSING, first_block
+from activities.plan.guards.settings import FreezeDates, RateSettings, Window
 from activities.plan.settings import PlanSettings
 
 AT = 100_000.0

@@ -1,0 +1,1 @@
+"""Root causes: hypotheses from symptoms, confirmed and ranked."""

@@ -1,0 +1,118 @@
+"""Root causes: what the violated metrics, taken together, are symptoms of.
+
+Rather no name than a wrong one: a cause is named only for symptoms that persist (a temporal or frequency pattern) and
+when at least half of what it should show is seen; its confidence is scaled by that share, and what fits nothing is
+"unknown". A trouble that is still building up shows some of its symptoms first: then the next cycle looks again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from activities.model.diagnosis import Cause, RootCause
+from activities.model.pattern import Pattern, PatternKind
+from activities.model.topology import Topology
+from activities.model.violation import Violation
+
+PERSISTENT = frozenset({PatternKind.TEMPORAL, PatternKind.FREQUENCY})
+"""The patterns over a span of time."""
+
+LEAST = 0.5
+"""Share of its expected symptoms below which a cause is not named."""
+
+Pair = tuple[str, str]
+"""(component, metric)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be explained.
+
+    `violations` hold now. `symptoms` maps each component violated now to the metrics violated lately, so that one
+    that is absent for an instant is not forgotten. `members` are the visible members of the committee; `topology`
+    names them, not "committee".
+    """
+
+    violations: tuple[Violation, ...]
+    symptoms: Mapping[str, frozenset[str]]
+    patterns: tuple[Pattern, ...]
+    members: tuple[str, ...]
+    topology: Topology
+
+    def having(self, family: frozenset[str]) -> tuple[str, ...]:
+        """Return the components with a symptom of the family, sorted."""
+        return tuple(sorted(name for name, metrics in self.symptoms.items() if metrics & family))
+
+    def without(self, pairs: Iterable[Pair]) -> "Case":
+        """Return the case that remains when the pairs are explained."""
+        explained = set(pairs)
+        left = {
+            name: frozenset(metric for metric in metrics if (name, metric) not in explained)
+            for name, metrics in self.symptoms.items()
+        }
+        return replace(
+            self,
+            violations=tuple(v for v in self.violations if v.key not in explained),
+            symptoms={name: metrics for name, metrics in left.items() if metrics},
+        )
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A cause that may explain some symptoms: `share` (0 to 1) of those it should show are there."""
+
+    cause: Cause
+    component: str
+    share: float
+    explains: frozenset[Pair]
+    why: str
+
+
+def pairs_of(case: Case, components: Iterable[str], family: frozenset[str] | None = None) -> frozenset[Pair]:
+    """Return the symptoms of the components as pairs, those of a family only if one is given."""
+    return frozenset(
+        (name, metric)
+        for name in components
+        for metric in case.symptoms.get(name, ())
+        if family is None or metric in family
+    )
+
+
+def confirmed(case: Case, guess: Guess) -> RootCause | None:
+    """Return the guess as a root cause; None if too few symptoms are seen, do not persist, or none holds now.
+
+    Its confidence is that of the most confident pattern on its components, times the share of symptoms seen.
+    """
+    held = [violation for violation in case.violations if violation.key in guess.explains]
+    components = {component for component, _ in guess.explains}
+    supporting = [pattern for pattern in case.patterns if components & set(pattern.components)]
+    if guess.share < LEAST or not held or not any(pattern.kind in PERSISTENT for pattern in supporting):
+        return None
+    learned = any(pattern.prior is not None for pattern in supporting)
+    constants = max(pattern.confidence if pattern.prior is None else pattern.prior for pattern in supporting)
+    return RootCause(
+        cause=guess.cause,
+        component=guess.component,
+        confidence=round(max(pattern.confidence for pattern in supporting) * guess.share, 4),
+        prior=round(constants * guess.share, 4) if learned else None,
+        onset=min(violation.since for violation in held),
+        why=guess.why,
+        pairs=tuple(sorted(violation.key for violation in held)),
+    )
+
+
+def unknown(case: Case) -> RootCause:
+    """Return the truthful answer when nothing fits. Its confidence is 0: no remedy can be chosen by it."""
+    patterns = "no known cause shows these symptoms" if case.patterns else "no pattern yet"
+    return RootCause(
+        cause=Cause.UNKNOWN,
+        component=case.violations[0].component,
+        confidence=0.0,
+        onset=min(violation.since for violation in case.violations),
+        why=f"{len(case.violations)} violation{'' if len(case.violations) == 1 else 's'}, {patterns}",
+        pairs=tuple(sorted(violation.key for violation in case.violations)),
+    )
+
+
+def ranked(causes: Sequence[RootCause]) -> tuple[RootCause, ...]:
+    """Return the causes by confidence, the highest first; ties by cause and component."""
+    return tuple(sorted(causes, key=lambda cause: (-cause.confidence, cause.cause, cause.component)))

@@ -1,0 +1,1 @@
+"""Root causes by deviation from the baseline and the call graph."""

@@ -1,0 +1,1 @@
+"""The pattern analyzers, one file a kind."""

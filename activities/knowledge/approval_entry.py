@@ -1,0 +1,19 @@
+"""What the audit keeps of a person's decision on a plan."""
+
+from activities.model.audit import AuditEntry
+from activities.model.plan import Plan
+from activities.model.remediation import Approval
+from activities.model.types import clipped
+
+
+def entry_of(answer: Approval, plan: Plan, now: float) -> AuditEntry:
+    """Return the audit row of an approval or a rejection, as of `now` (unix seconds)."""
+    return AuditEntry(
+        at=now,
+        kind="approval",
+        loop=plan.loop,
+        plan_id=plan.plan_id,
+        knob=plan.knob,
+        who=answer.who,
+        text=clipped(f"{'approved' if answer.approve else 'rejected'}: {answer.why}"),
+    )

@@ -1,0 +1,144 @@
+"""Settings of the guards. Times are seconds.
+
+The defaults are what comparable systems ship or their users asked for, for cycles of 30 s; a change of the loop's pace
+should change them in proportion.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from activities.model.action import ActionType
+from activities.model.history import LOOK_BACK
+from activities.model.types import Settings
+
+Part = Annotated[float, Field(ge=0.0, le=1.0)]
+Back = Annotated[float, Field(ge=0.0, le=LOOK_BACK)]
+Span = Annotated[float, Field(gt=0.0, le=LOOK_BACK)]
+
+
+def _cron(value: str) -> str:
+    try:
+        CronSim(value, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"is no cron expression ({error}); five fields, as in 0 22 * * FRI") from None
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is no time zone; a name such as Europe/Berlin or UTC") from None
+    return value
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Label = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class RateSettings(Settings):
+    """How many remediations there may be; 0 allows none."""
+
+    knob_per_hour: NonNegativeInt = 3
+    """Of one knob: who needs a fourth within the hour needs a person (three runs an hour is a common cap)."""
+    knob_per_day: NonNegativeInt = 10
+    """Of one knob: slow circles, that stay below the hourly budget, end too."""
+    loop_per_hour: NonNegativeInt = 10
+    """Of one loop, all knobs together: a wrong picture of everything does only so much."""
+    share_at_once: Part = 0.10
+    """Share of the components that may be acted upon at the same time, but always one: one, few, all."""
+    reverse_seconds: Back = 900.0
+    """Before a knob is turned back: three times the usual cool-down, since to and fro is the costliest mistake."""
+    away_seconds: Back = 300.0
+    """Before a step away from safety after any turn of the knob: the stabilisation autoscalers use to scale down."""
+
+
+class OscillationSettings(Settings):
+    """When a loop goes in circles."""
+
+    reversals: PositiveInt = 2
+    """Turns the other way that a knob may make within `window`; one more freezes it."""
+    window: Span = 1800.0
+    """Two attempts with their rollbacks and rests fit into it, a third does not."""
+    failures: PositiveInt = 3
+    """Failed or rolled-back remediations in a row that freeze a knob."""
+    relapses: PositiveInt = 3
+    """Remedies that helped against the same trouble within `relapse_window`, which freeze the knob when it is back."""
+    relapse_window: Span = 14_400.0
+    """Four hours: three cures that did not last that long are none."""
+    freeze_seconds: Span = 3600.0
+    """How long a knob is frozen: long enough for a person to come and look."""
+    foreign_seconds: Back = 3600.0
+    """How long a knob that somebody else moved after us is left alone: the other writer may know more."""
+
+
+class StormSettings(Settings):
+    """When so much looks broken that the picture is doubted. Shares are of the components."""
+
+    unexplained: Part = 0.20
+    """Share in trouble that the leading cause does not explain; more starts a storm, if they are `least` or more."""
+    least: PositiveInt = 3
+    """Fewer than this are no storm, however few components there are."""
+    ill: Part = 0.60
+    """Share in trouble or blind: more starts a storm, explained or not."""
+    leave: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Both shares have to fall below this part of their limits: leaving is harder than entering, so it cannot flap."""
+    leave_seconds: NonNegativeFloat = 300.0
+    """And to stay there for so long."""
+
+
+class Window(Settings):
+    """A recurring time in which something is not done, or (`opens`) outside of which it is not done."""
+
+    name: Label
+    cron: Cron
+    """When it begins: minute, hour, day, month, weekday."""
+    duration_seconds: PositiveFloat
+    timezone: Zone = "UTC"
+    actions: tuple[ActionType, ...] = ()
+    """What it is about; empty for everything."""
+    opens: bool = False
+    """False: maintenance, others are at work. True: a change window, these actions have their place in it only."""
+
+
+class FreezeDates(Settings):
+    """Days on which something is not done, both ends included."""
+
+    name: Label
+    first: date
+    last: date
+    timezone: Zone = "UTC"
+    actions: tuple[ActionType, ...] = ()
+    """What is frozen; empty for everything."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last < self.first:
+            raise ValueError(f"ends {self.last}, before it begins {self.first}; swap first and last")
+        return self
+
+
+class ErrorBudgetSettings(Settings):
+    """The service's own error budget."""
+
+    query: str = ""
+    """PromQL for the share of the error budget that is left, 0 to 1; of several series the lowest counts.
+
+    Empty: not asked, since only its owner knows the objective. For one percent of failures in thirty days:
+    `1 - avg_over_time(avg(westworld_charter_failure_rate)[30d:5m]) / 0.01`.
+    """
+    least: Part = 0.10
+    """With less than this left, or if it cannot be told, only actions towards safety are done without approval."""

@@ -1,0 +1,89 @@
+"""A person's undo: a plan like any other, back to what stood before an earlier one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from activities.model.action import COMMITTEE, Action, ActionType, Inverse
+from activities.model.charter import Committee, Policy
+from activities.model.diagnosis import Cause
+from activities.model.effect import Direction, Effect
+from activities.model.errors import NotFound, Superseded
+from activities.model.incident import incident_id
+from activities.model.plan import Plan, plan_hash
+from activities.model.types import clipped
+from activities.plan.knobs import generation_of
+from activities.plan.risk import needs_approval, risk_of
+from activities.plan.settings import ApprovalSettings
+
+
+@dataclass(frozen=True)
+class Present:
+    """What stands now, at `at` (unix seconds): Charter's state, the components, and who asks."""
+
+    at: float
+    who: str
+    committee: Committee
+    policies: tuple[Policy, ...]
+    components: tuple[str, ...]
+    approval: ApprovalSettings
+
+
+def undo_plan(plan: Plan, effects: Sequence[Effect], present: Present) -> Plan:
+    """Return the plan that brings the knob of `plan` back to what `effects` say stood before it.
+
+    It verifies that nothing gets worse on any component: what it is to cure only the person knows.
+
+    Raises:
+        NotFound: the plan changed nothing that can be undone, or it has been undone.
+        Superseded: the knob has moved since; undoing would take a newer change away.
+    """
+    done = _standing(plan, effects)
+    generation = generation_of(plan.knob, present.committee, present.policies)
+    left = max(effect.generation for effect in effects)
+    if generation != left:
+        raise Superseded(f"{plan.knob} is at generation {generation}, plan {plan.plan_id} left it at {left}")
+    actions = tuple(_back(plan.actions[effect.step], effect, present.committee) for effect in reversed(done))
+    incident = incident_id(plan.charter, plan.knob, present.at)
+    full = plan_hash(incident, 0, generation, actions)
+    risk = risk_of(actions, len(present.components))
+    changes = {
+        "plan_id": full[:12],
+        "hash": full,
+        "incident_id": incident,
+        "rung": 0,
+        "cause": Cause.UNKNOWN,
+        "onset": present.at,
+        "generation": generation,
+        "actions": actions,
+        "created_at": present.at,
+        "settle": 0.0,
+        "verification": plan.verification.model_copy(
+            update={"targets": (), "neighbours": present.components, "before": 0, "known": ()}
+        ),
+        "risk": risk,
+        "needs_approval": needs_approval(actions, risk, present.approval),
+        "headline": clipped(f"undo of plan {plan.plan_id}: {' then '.join(action.text for action in actions)}"),
+        "requested_by": present.who,
+        "grounds": (),
+        "doubted": False,
+    }
+    return plan.model_copy(update=changes)
+
+
+def _standing(plan: Plan, effects: Sequence[Effect]) -> list[Effect]:
+    undone = {effect.step for effect in effects if effect.direction is Direction.UNDO}
+    done = [effect for effect in effects if effect.direction is Direction.DO and effect.step not in undone]
+    kept = [effect for effect in done if plan.actions[effect.step].inverse is not Inverse.NONE]
+    if not kept:
+        raise NotFound(f"plan {plan.plan_id} left nothing that can be undone")
+    return sorted(kept, key=lambda effect: effect.step)
+
+
+def _back(action: Action, effect: Effect, committee: Committee) -> Action:
+    if action.knob != COMMITTEE:
+        return Action(type=action.type, component=action.component, policy=action.policy, rollback_of=effect.policy_id)
+    replicas = (effect.previous or {}).get("replicas")
+    if not isinstance(replicas, int):
+        raise NotFound(f"the number of replicas before step {effect.step} is not known")
+    kind = ActionType.SCALE_DOWN if replicas < committee.replicas else ActionType.SCALE_UP
+    return Action(type=kind, parameters={"replicas": replicas})

@@ -1,0 +1,150 @@
+"""`python -m deploy.devstack run | demo | setup`: the embedded stack from the command line."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploy.devstack import binaries
+from deploy.devstack.errors import LocalError
+from deploy.devstack.layout import PARTS
+from deploy.devstack.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from deploy.devstack.stack import RunningStack, StackOptions
+
+_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the exit code is 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    options = _parser().parse_args(argv)
+    commands = {"setup": _setup, "run": _run, "demo": _demo}
+    try:
+        return asyncio.run(_until_signal(commands[options.command](options), options.command))
+    except LocalError as error:
+        if not error.said:
+            print(f"deploy.devstack: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.devstack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    setup = commands.add_parser("setup", help="find or install the servers' binaries")
+    setup.add_argument("--cluster", action="store_true", help="also those of a Temporal cluster (about 3 minutes)")
+    setup.add_argument("--tools", action="store_true", help="also what only tests need (about a minute)")
+    for name, text, profile in (
+        ("run", "start everything and keep it up until Ctrl-C", "real"),
+        ("demo", "start everything, play the scripted incident, take everything down", "demo"),
+    ):
+        command = commands.add_parser(name, help=text)
+        state = Path(os.environ.get("MAPEK_STATE") or ".mapek")
+        command.add_argument("--state", type=Path, default=state, help="state folder (default: %(default)s)")
+        command.add_argument("--keep", action="store_true", help="keep the data of the previous stack in it")
+        command.add_argument("--config", type=Path, help="your own config, completed for this stack")
+        command.add_argument("--seed", type=int, default=1, help="seed of the simulator (default: %(default)s)")
+        command.add_argument("--parts", type=_parts, help=f"start only these (default: {','.join(PARTS)})")
+        command.add_argument("--profile", choices=PROFILES, default=profile, help="timings (default: %(default)s)")
+    return parser
+
+
+def _parts(text: str) -> frozenset[str]:
+    names = frozenset(text.split(","))
+    if unknown := names.difference(PARTS):
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
+    return names
+
+
+async def _until_signal(command: Coroutine[Any, Any, int], name: str) -> int:
+    """Run a command; the first signal ends it in an orderly way, further ones change nothing."""
+    task, stopped = asyncio.create_task(command), False
+
+    def stop() -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            _say("stopping")
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return 0 if name == "run" else _INTERRUPTED
+
+
+async def _setup(options: argparse.Namespace) -> int:
+    wanted = (
+        *binaries.USUAL,
+        *(binaries.CLUSTER if options.cluster else ()),
+        *(binaries.TOOLS if options.tools else ()),
+    )
+    for name, path in (await binaries.ensure(wanted, say=_say)).items():
+        _say(f"{name:<18}{path}")
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> int:
+    # Here, because set-up alone should not wait for the Temporal client to be loaded.
+    from deploy.devstack.stack import running_stack
+
+    async with running_stack(_stack_options(options)) as stack:
+        _say(links(stack))
+        _say("running until Ctrl-C")
+        await stack.wait()
+    return 0
+
+
+async def _demo(options: argparse.Namespace) -> int:
+    from deploy.devstack.demo import play
+    from deploy.devstack.stack import running_stack
+
+    async with running_stack(_stack_options(options)) as stack:
+        _say(links(stack))
+        return await stack.during(play(stack, options.seed))
+
+
+def links(stack: "RunningStack") -> str:
+    """A table of what can be opened or read, one line each."""
+    at = stack.addresses
+    rows = {
+        "Temporal UI": at.temporal_ui,
+        "Temporal": f"{at.temporal} (namespace {at.namespace})",
+        "Prometheus": at.prometheus,
+        "Alertmanager": at.alertmanager,
+        "Charter": at.charter,
+        "MAPE-K": at.mapek,
+        "config": str(stack.state.config_file),
+        "logs": str(stack.state.logs),
+    }
+    return "\n".join(f"  {name:<14}{place}" for name, place in rows.items())
+
+
+def _stack_options(options: argparse.Namespace) -> "StackOptions":
+    from deploy.devstack.stack import StackOptions
+
+    return StackOptions(
+        state=options.state,
+        keep=options.keep,
+        config=options.config,
+        seed=options.seed,
+        profile=options.profile,
+        parts=options.parts or frozenset(PARTS),
+        say=_say,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

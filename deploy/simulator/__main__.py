@@ -1,0 +1,100 @@
+"""Starts the simulator: `python -m deploy.simulator --token-file FILE`."""
+
+import argparse
+import asyncio
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from deploy.simulator.app import build
+from deploy.simulator.fault_injection import Misbehaviour
+from deploy.simulator.simulator import Options
+
+
+class _Server(uvicorn.Server):
+    """Stops on a signal with exit code 0, where uvicorn would raise the signal again."""
+
+    def __init__(self, config: uvicorn.Config, app: Misbehaviour) -> None:
+        super().__init__(config)
+        self._app = app
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self._app.stopping.set()
+        self.should_exit = True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until a signal; return 0, or 2 for wrong use."""
+    parsed = _parser().parse_args(arguments)
+    if parsed.sim_doors and not _is_loopback(parsed.host):
+        return _refuse("--sim-doors needs a loopback host: its doors ask for no token")
+    if not 0.0 <= parsed.simulate_failures <= 1.0:
+        return _refuse("--simulate-failures is a share from 0 to 1")
+    try:
+        token = parsed.token_file.read_text(encoding="utf-8").strip()
+        family = socket.AF_INET6 if ":" in parsed.host else socket.AF_INET
+        listener = socket.create_server((parsed.host, parsed.port), family=family)
+        # Connections inherit it. Without it head and body of an answer lie 40 ms apart, at every call.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except (OSError, OverflowError, UnicodeDecodeError) as error:
+        return _refuse(str(error))
+    if not token:
+        return _refuse(f"{parsed.token_file} is empty")
+    options = Options(token, parsed.sim_doors, parsed.seed, parsed.simulate_failures)
+    return _serve(options, listener)
+
+
+def _serve(options: Options, listener: socket.socket) -> int:
+    app = build(options)
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+    )
+    host, port = listener.getsockname()[:2]
+    print(f"charter simulator on http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr, flush=True)
+    _Server(config, app).run(sockets=[listener])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.simulator", description="Simulated Charter service.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    parser.add_argument("--token-file", type=Path, required=True, help="file with the bearer token")
+    parser.add_argument("--sim-doors", action="store_true", help="open /sim, without a token, on loopback only")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise and of simulated failures")
+    parser.add_argument("--simulate-failures", type=float, default=0.0, metavar="RATE", help="0 to 1")
+    return parser
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _refuse(reason: str) -> int:
+    print(f"charter simulator: {reason}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

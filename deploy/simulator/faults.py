@@ -1,0 +1,117 @@
+"""The faults that can be switched on, and which policies count against them."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from deploy.simulator.policies import Application
+from deploy.simulator.records import ActionKind
+from deploy.simulator.topology import GATEWAY, POLICY_ENGINE, is_service
+
+POLICY_DELAY_S: Final = 1.0
+"""Seconds between the application of a policy and its effect."""
+OVERRIDE_S: Final = 300.0
+"""Duration of an emergency override that names none."""
+RATE_LIMIT: Final = 300.0
+"""Requests per second let through by a throttle that names no limit."""
+USUAL_BATCH: Final = 32
+USUAL_PARALLELISM: Final = 4
+
+
+class FaultKind(StrEnum):
+    """What can go wrong on demand."""
+
+    FEW_VALIDATORS = "few-validators"
+    BAD_POLICY = "bad-policy"
+    RETRY_CASCADE = "retry-cascade"
+    OVERLOAD = "overload"
+    SLOW_NODE = "slow-node"
+    DEAD_NODE = "dead-node"
+    REMEDY_WORSENS = "remedy-worsens"
+    EXPORTER_SILENT = "exporter-silent"
+    EXPORTER_LYING = "exporter-lying"
+
+
+LOCAL_KINDS: Final = frozenset(
+    {
+        FaultKind.OVERLOAD,
+        FaultKind.SLOW_NODE,
+        FaultKind.DEAD_NODE,
+        FaultKind.EXPORTER_SILENT,
+        FaultKind.EXPORTER_LYING,
+    }
+)
+"""Faults that sit in one component and leave with it; the others outlive it."""
+
+
+@dataclass
+class Fault:
+    """One active fault.
+
+    `level` is fixed when it begins, so that it hurts whatever was set before: the demand factor of few-validators,
+    the capacity factor of remedy-worsens, the load (per second) of overload, the capacity (per second) of slow-node.
+    `size` is the committee size then. `restarted` says that its component, or any for a cascade, was restarted since.
+    """
+
+    kind: FaultKind
+    component: str
+    since: float
+    until: float | None = None
+    level: float = 0.0
+    size: int = 0
+    restarted: bool = False
+
+
+class Remedies:
+    """The policies in force at one moment, asked by what they do.
+
+    A policy counts against a fault only if it was applied after the fault began: what was set before was sized for
+    the load of that time. Otherwise a remedy that is kept would make every later fault invisible.
+    """
+
+    def __init__(self, active: Iterable[Application], now: float) -> None:
+        self._in_force = [application for application in active if _in_force(application, now)]
+
+    def against(self, kind: ActionKind, targets: Iterable[str], since: float = -math.inf) -> list[Application]:
+        """Policies of a kind on one of the targets or on the whole system, applied at or after `since`."""
+        wanted = {*targets, None}
+        return [
+            application
+            for application in self._in_force
+            if application.spec.kind is kind
+            and application.spec.component in wanted
+            and application.applied_at >= since
+        ]
+
+    def rate_limit(self, component: str, since: float = -math.inf) -> float:
+        """Requests per second the component may take, infinite without a throttle; null targets the gateway."""
+        limits = [
+            float(application.spec.parameters.get("rate_limit", RATE_LIMIT))
+            for application in self.against(ActionKind.THROTTLE_REQUESTS, [component], since)
+            if application.spec.component == component or component == GATEWAY
+        ]
+        return min(limits, default=math.inf)
+
+    def capacity_factor(self, component: str) -> float:
+        """How much more a component handles under its configuration; the policy engine's batches reach validators."""
+        targets = [component] if is_service(component) else [component, POLICY_ENGINE]
+        factor = 1.0
+        for application in self.against(ActionKind.UPDATE_CONFIGURATION, targets):
+            batch = application.spec.parameters.get("batch_size", USUAL_BATCH) / USUAL_BATCH
+            parallelism = application.spec.parameters.get("parallelism", USUAL_PARALLELISM) / USUAL_PARALLELISM
+            factor *= batch**0.35 * parallelism**0.25
+        return min(max(factor, 0.4), 1.6)
+
+    def overrides(self, component: str) -> int:
+        """Emergency overrides in force on the component."""
+        return len(self.against(ActionKind.ACTIVATE_EMERGENCY_OVERRIDE, [component]))
+
+
+def _in_force(application: Application, now: float) -> bool:
+    begun = application.applied_at + POLICY_DELAY_S <= now
+    lasts = application.spec.parameters.get("duration")
+    if lasts is None and application.spec.kind is ActionKind.ACTIVATE_EMERGENCY_OVERRIDE:
+        lasts = OVERRIDE_S
+    return begun and (lasts is None or now < application.applied_at + float(lasts))

@@ -1,0 +1,75 @@
+"""Idempotency keys: the reply of every decided change, replayed when the same request comes again."""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.simulator.problems import in_flight, key_reused
+
+KEYS_KEPT: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A finished answer."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+    media_type: str = "application/json"
+
+
+@dataclass
+class _Entry:
+    fingerprint: str
+    reply: Reply | None
+
+
+class Keys:
+    """Keys in flight or answered; of the answered the newest `KEYS_KEPT` are remembered."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._answered: deque[str] = deque()
+
+    def begin(self, key: str, fingerprint: str) -> Reply | None:
+        """Take the key for a request; return the stored reply if this very request was decided before.
+
+        Raises:
+            ProblemError: 422, the key belongs to another request; 409, the first one is not answered yet.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            self._entries[key] = _Entry(fingerprint, None)
+            return None
+        if entry.fingerprint != fingerprint:
+            raise key_reused()
+        if entry.reply is None:
+            raise in_flight()
+        return entry.reply
+
+    def store(self, key: str, reply: Reply) -> None:
+        """Keep the reply of a decided change."""
+        self._entries[key].reply = reply
+        self._answered.append(key)
+        if len(self._answered) > KEYS_KEPT:
+            del self._entries[self._answered.popleft()]
+
+    def forget(self) -> None:
+        """Forget every answered key, as a service does that keeps them in memory and is restarted."""
+        while self._answered:
+            del self._entries[self._answered.popleft()]
+
+    def release(self, key: str) -> None:
+        """Forget a request that was not decided, so that it can be sent again."""
+        if key in self._entries and self._entries[key].reply is None:
+            del self._entries[key]
+
+
+def fingerprint(path: str, body: Mapping[str, Any]) -> str:
+    """Digest of route and body. The time in the apply envelope is left out: a retry may carry a later one."""
+    content = {name: value for name, value in body.items() if name != "timestamp"}
+    return hashlib.sha256(f"{path}\n{json.dumps(content, sort_keys=True)}".encode()).hexdigest()

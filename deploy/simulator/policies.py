@@ -1,0 +1,116 @@
+"""The policies of Charter: ids that are never reused, versions and one generation per name."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from deploy.simulator.records import Change, Origin, Spec
+
+HISTORY_SHOWN: Final = 200
+"""How many applications that are no longer active a full listing shows."""
+
+
+class PolicyStatus(StrEnum):
+    """Life of one application of a policy; this simulator approves at once, so the first two pass unseen."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    ACTIVE = "active"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    ROLLED_BACK = "rolled_back"
+
+
+class NotNewestError(Exception):
+    """The application to undo is not the active one on its knob: a later change would be destroyed."""
+
+
+@dataclass
+class Application:
+    """One application of a policy. `before` is what was active when it was applied, restored by its undo."""
+
+    policy_id: str
+    spec: Spec
+    version: int
+    applied_at: float
+    before: "Application | None"
+    status: PolicyStatus = PolicyStatus.ACTIVE
+
+
+@dataclass
+class PolicyKnob:
+    """All applications under one policy name. Generation 0 means that it never existed."""
+
+    generation: int = 0
+    last_change: Change | None = None
+    active: Application | None = None
+    applications: list[Application] = field(default_factory=list)
+
+    def move(self, origin: Origin, at: float) -> None:
+        """Count one change of this knob."""
+        self.generation += 1
+        self.last_change = Change(origin.key, origin.plan, self.generation, at)
+
+
+class PolicyBook:
+    """Every policy ever applied. Times are unix seconds and given by the caller."""
+
+    def __init__(self) -> None:
+        self._knobs: dict[str, PolicyKnob] = {}
+        self._by_id: dict[str, Application] = {}
+
+    def knob(self, name: str) -> PolicyKnob:
+        """State of a name; for an unknown one an empty knob of generation 0, which is not kept."""
+        return self._knobs.get(name) or PolicyKnob()
+
+    def find(self, policy_id: str) -> Application | None:
+        """Return the application with this id, or None."""
+        return self._by_id.get(policy_id)
+
+    def active(self) -> list[Application]:
+        """Return the active application of every name that has one, oldest first."""
+        found = [knob.active for knob in self._knobs.values() if knob.active is not None]
+        return sorted(found, key=lambda application: _number(application.policy_id))
+
+    def apply(self, spec: Spec, origin: Origin, at: float) -> Application:
+        """Put a new version of `spec.name` in force under a new id."""
+        knob = self._knobs.setdefault(spec.name, PolicyKnob())
+        number = len(self._by_id) + 1
+        application = Application(f"policy_{number}", spec, len(knob.applications) + 1, at, knob.active)
+        if knob.active is not None:
+            knob.active.status = PolicyStatus.SUPERSEDED
+        knob.active = application
+        knob.applications.append(application)
+        self._by_id[application.policy_id] = application
+        knob.move(origin, at)
+        return application
+
+    def undo(self, application: Application, origin: Origin, at: float) -> bool:
+        """Restore what was active before `application`; False if that was done already.
+
+        Raises:
+            NotNewestError: Another application is active on the knob.
+        """
+        if application.status is PolicyStatus.ROLLED_BACK:
+            return False
+        knob = self._knobs[application.spec.name]
+        if knob.active is not application:
+            raise NotNewestError
+        application.status = PolicyStatus.ROLLED_BACK
+        knob.active = application.before
+        if knob.active is not None:
+            knob.active.status = PolicyStatus.ACTIVE
+        knob.move(origin, at)
+        return True
+
+    def history(self) -> list[Application]:
+        """Return all active ones, the last of every name, and the newest others up to `HISTORY_SHOWN`."""
+        kept = {knob.applications[-1].policy_id for knob in self._knobs.values()}
+        kept |= {application.policy_id for application in self.active()}
+        others = [policy_id for policy_id in self._by_id if policy_id not in kept]
+        kept |= set(others[-HISTORY_SHOWN:])
+        return [application for policy_id, application in self._by_id.items() if policy_id in kept]
+
+
+def _number(policy_id: str) -> int:
+    return int(policy_id.rpartition("_")[2])

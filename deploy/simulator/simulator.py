@@ -1,0 +1,58 @@
+"""Everything one running simulator holds, and the single place where time enters it."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.simulator.idempotency import Keys
+from deploy.simulator.plant import Plant
+from deploy.simulator.records import LedgerEntry
+
+
+class WallClock:
+    """Unix time that starts at the wall clock and then follows the monotonic one, so it never jumps."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Return unix seconds."""
+        return self._offset + time.monotonic()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the simulator runs; `failure_rate` is the share of API requests that fail on purpose."""
+
+    token: str
+    doors: bool = False
+    seed: int = 0
+    failure_rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class Witness:
+    """One effect with what was asked for, and the committee as it was just before it."""
+
+    effect: LedgerEntry
+    body: dict[str, Any]
+    before: dict[str, Any]
+
+
+@dataclass
+class Simulator:
+    """The plant with its clock, the replies of decided changes, and what was so before each of them."""
+
+    options: Options
+    clock: WallClock = field(default_factory=WallClock)
+    keys: Keys = field(default_factory=Keys)
+    witnesses: list[Witness] = field(default_factory=list)
+    _plant: Plant = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._plant = Plant(self.clock.now(), self.options.seed)
+
+    def plant(self) -> Plant:
+        """Return the plant, advanced to now."""
+        self._plant.advance(self.clock.now())
+        return self._plant

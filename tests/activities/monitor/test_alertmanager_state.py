@@ -1,0 +1,68 @@
+"""What Alertmanager tells a cycle, and what a cycle does without it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from activities.clients.alertmanager import AlertmanagerClient
+from activities.clients.charter import CharterClient
+from activities.clients.http import Http
+from activities.clients.prometheus import PrometheusClient
+from activities.dependencies import LoopParts
+from activities.monitor.activity import listen, told
+from activities.settings import LoopSettings
+
+ALERT = {
+    "fingerprint": "f",
+    "labels": {"alertname": "A", "node_or_service": "gateway"},
+    "annotations": {},
+    "startsAt": "2026-01-31T12:00:00Z",
+    "endsAt": "2026-01-31T12:05:00Z",
+    "status": {"silencedBy": ["s"], "inhibitedBy": [], "state": "suppressed"},
+}
+
+
+def parts(answers: dict[str, httpx.Response], **changes: Any) -> LoopParts:
+    """Return a loop whose Alertmanager answers so, by the last word of the path; what is not there is 503."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return answers.get(request.url.path.rpartition("/")[2], httpx.Response(503))
+
+    http = Http(httpx.MockTransport(handler))
+    remotes = {"prometheus": PrometheusClient(http, "http://p"), "charter": CharterClient(http, "http://c", str)}
+    client = AlertmanagerClient(http, "http://a")
+    return LoopParts(LoopSettings(), **({**remotes, "alertmanager": client} | changes))
+
+
+async def heard(loop: LoopParts) -> dict[str, object]:
+    """Return what a cycle takes from Alertmanager."""
+    return told(await listen(loop), loop, loop.settings.components)
+
+
+async def test_it_tells_what_fires_and_what_is_silenced() -> None:
+    """The number of alerts, and the components a person has silenced."""
+    loop = parts({"alerts": httpx.Response(200, json=[ALERT]), "silences": httpx.Response(200, json=[])})
+    assert await heard(loop) == {"alerts": 1, "alerts_unread": "", "silenced": ("gateway",)}
+
+
+@pytest.mark.parametrize(("required", "silenced"), [(False, ()), (True, ("*",))])
+async def test_without_an_answer(required: bool, silenced: tuple[str, ...]) -> None:
+    """The reason is told, nothing is taken for "no alerts", and where silences are required all is only observed."""
+    found = await heard(parts({}, silences_required=required))
+    assert (found["alerts"], found["silenced"]) == (None, silenced)
+    assert "GET /api/v2/alerts: 503" in str(found["alerts_unread"])
+
+
+async def test_silences_count_without_the_alerts() -> None:
+    """A list of alerts that cannot be read takes no silence away."""
+    matcher = {"name": "node_or_service", "value": "gateway", "isRegex": False, "isEqual": True}
+    body = [{"id": "s", "status": {"state": "active"}, "matchers": [matcher]}]
+    found = await heard(parts({"silences": httpx.Response(200, json=body)}))
+    assert found["silenced"] == ("gateway",)
+
+
+async def test_not_asked() -> None:
+    """Without an Alertmanager nobody is asked."""
+    loop = parts({}, alertmanager=None)
+    assert await heard(loop) == {"alerts": None, "alerts_unread": "", "silenced": ()}

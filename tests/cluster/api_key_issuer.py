@@ -1,0 +1,66 @@
+"""Who signs API keys for the cluster, and publishes the key that tells them from forged ones."""
+
+import base64
+import functools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from deploy.devstack.ports import LOOPBACK
+
+ALGORITHM = "RS256"
+DAY = 86_400.0
+
+
+def encoded(raw: bytes) -> str:
+    """Return base64url without padding, as tokens want it."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Issuer:
+    """Signs tokens of RFC 7519 with a key of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.key = rsa.generate_private_key(65537, 2048)
+
+    def token(self, *permissions: str, seconds: float = DAY) -> str:
+        """Return a token with these permissions, `NAMESPACE:read`, `:write` or `:admin`, good for so long from now."""
+        header = {"alg": ALGORITHM, "typ": "JWT", "kid": self.name}
+        claims = {"sub": "a test", "permissions": permissions, "exp": int(time.time() + seconds)}
+        signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
+        return f"{signed}.{encoded(self.key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
+
+    def published(self) -> str:
+        """Return the public key as RFC 7517 has it."""
+        numbers = self.key.public_key().public_numbers()
+        modulus, exponent = (encoded(n.to_bytes((n.bit_length() + 7) // 8, "big")) for n in (numbers.n, numbers.e))
+        key = {"kty": "RSA", "use": "sig", "alg": ALGORITHM, "kid": self.name, "n": modulus, "e": exponent}
+        return json.dumps({"keys": [key]})
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and writes nothing about it."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def publishing(issuer: Issuer, folder: Path) -> Iterator[str]:
+    """Give the address at which the issuer's key can be read, for the length of a block."""
+    folder.mkdir()
+    (folder / "jwks.json").write_text(issuer.published(), encoding="utf-8")
+    with ThreadingHTTPServer((LOOPBACK, 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://{LOOPBACK}:{server.server_port}/jwks.json"
+        finally:
+            server.shutdown()

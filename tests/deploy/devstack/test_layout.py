@@ -1,0 +1,113 @@
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.devstack.errors import UsageError
+from deploy.devstack.layout import PARTS, Layout, lay_out, load_config, merge
+from deploy.devstack.ports import Ports
+from deploy.devstack.profiles import PROFILES
+
+STATE = Path("/state")
+LayOut = Callable[..., Layout]
+
+
+@pytest.fixture
+def lay() -> Iterator[LayOut]:
+    """Lays out a stack for a user's config."""
+    with contextlib.closing(Ports()) as ports:
+        yield lambda user=None, profile="real": lay_out(user or {}, profile, STATE, ports)
+
+
+def test_everything_is_embedded_by_default(lay: LayOut) -> None:
+    """Without a config of the user's every part is started, on addresses that MAPE-K is told."""
+    layout = lay()
+    assert layout.embedded == set(PARTS)
+    assert layout.setting("monitor.prometheus_url") == layout.addresses.prometheus
+    assert layout.setting("execute.charter_url") == layout.addresses.charter
+    assert layout.setting("temporal.address") == layout.addresses.temporal
+    assert layout.addresses.mapek.endswith(f":{layout.setting('api.port')}")
+
+
+def test_real_profile_sets_no_timings(lay: LayOut) -> None:
+    """In the real profile the product's own timings apply."""
+    assert lay().setting("orchestrator") == {"mode": "staging"}
+    assert lay(profile="demo").setting("orchestrator.loop_interval") == 5
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_user_values_are_kept(lay: LayOut, profile: str) -> None:
+    """What the user set stays, whatever the profile would set."""
+    user = {"orchestrator": {"loop_interval": 60}, "knowledge": {"sqlite_path": "/mine.db"}}
+    layout = lay(user, profile)
+    assert layout.setting("orchestrator.loop_interval") == 60
+    assert layout.setting("knowledge.sqlite_path") == "/mine.db"
+
+
+@pytest.mark.parametrize(
+    ("part", "user"),
+    [
+        ("temporal", {"temporal": {"address": "10.0.0.1:7233"}}),
+        ("prometheus", {"monitor": {"prometheus_url": "http://10.0.0.1:9090"}}),
+        ("alertmanager", {"alertmanager": {"url": "http://10.0.0.1:9093"}}),
+        ("charter", {"execute": {"charter_url": "http://10.0.0.1:8000"}}),
+        ("charter", {"execute": {"charter_url": "http://10.0.0.1:8000"}, "staging": {"use_mock_charter": False}}),
+    ],
+)
+def test_own_server_is_used_not_started(lay: LayOut, part: str, user: dict[str, Any]) -> None:
+    """A server whose address the user set is the user's own: used, not started."""
+    layout = lay(user)
+    assert set(PARTS) - layout.embedded == {part}
+    assert "10.0.0.1" in getattr(layout.addresses, part)
+
+
+def test_own_charter_is_never_the_simulator(lay: LayOut) -> None:
+    """A Charter of the user's own is not marked as the simulator, and gets no token of ours."""
+    layout = lay({"execute": {"charter_url": "http://10.0.0.1:8000"}})
+    assert layout.setting("staging.use_mock_charter") is False
+    assert layout.setting("execute.charter_api_key_file") is None
+    assert lay().setting("staging.use_mock_charter") is True
+
+
+def test_mock_charter_takes_the_port_of_its_address(lay: LayOut) -> None:
+    """With use_mock_charter the simulator takes the port of charter_url, and MAPE-K is sent to it."""
+    user = {"execute": {"charter_url": "http://charter:21800"}, "staging": {"use_mock_charter": True}}
+    layout = lay(user)
+    assert "charter" in layout.embedded
+    assert layout.setting("execute.charter_url") == "http://127.0.0.1:21800"
+    assert lay(user).setting("execute.charter_url") == "http://127.0.0.1:21810", "taken: the next free one"
+
+
+def test_no_charter_at_all(lay: LayOut) -> None:
+    """Neither simulator nor an address of a Charter cannot be meant."""
+    with pytest.raises(UsageError, match=r"execute\.charter_url"):
+        lay({"staging": {"use_mock_charter": False}})
+
+
+def test_merge_goes_into_sections() -> None:
+    """Sections are merged, values and lists are replaced."""
+    assert merge({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "e": 2}) == {
+        "a": {"b": 1, "c": [2]},
+        "d": 1,
+        "e": 2,
+    }
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "monitor: 5", "a: [", "\xff"])
+def test_what_is_no_config(tmp_path: Path, text: str) -> None:
+    """A file that is no mapping of sections is refused with its name."""
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"mine\.yaml"):
+        load_config(file)
+    with pytest.raises(UsageError, match=r"nowhere\.yaml"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_several_loops_are_a_list(tmp_path: Path):
+    """The one part of a config that is no section, the list of loops, reaches MAPE-K as it is."""
+    path = tmp_path / "mapek.yaml"
+    path.write_text("loops:\n  - {name: north}\n  - {name: south}\n")
+    assert load_config(path) == {"loops": [{"name": "north"}, {"name": "south"}]}

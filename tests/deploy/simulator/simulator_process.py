@@ -1,0 +1,78 @@
+"""Real simulator processes, and the headers a change needs."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOKEN = "a-token-for-tests"
+ROOT = Path(__file__).parents[3]
+PATIENCE_S = 20.0
+
+
+@dataclass
+class Server:
+    """A running simulator."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+    def client(self, timeout: float = 10.0) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    token_file = folder / "token"
+    token_file.write_text(f"{TOKEN}\n")
+    return [sys.executable, "-m", "deploy.simulator", "--token-file", str(token_file), *arguments]
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Server]:
+    """Start on a free port and wait until it answers; killed at the end if it still runs."""
+    line = command(folder, "--port", "0", *arguments)
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        server = Server(process, process.stderr.readline().split()[-1])
+        until_ready(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def until_ready(server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{server.url}/health", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the simulator did not answer")
+
+
+def change_headers(key: str, generation: int) -> dict[str, str]:
+    return {"Idempotency-Key": key, "If-Match": f'"{generation}"', "X-Plan-Hash": "3fa9c1d2e4b5"}
+
+
+def throttle_body(limit: int = 300, name: str = "throttle-requests.gateway") -> dict[str, Any]:
+    return {
+        "policy": {
+            "name": name,
+            "kind": "THROTTLE_REQUESTS",
+            "component": "gateway",
+            "parameters": {"rate_limit": limit},
+        },
+        "timestamp": "2026-01-21T10:15:00Z",
+        "source": "mape_k_executor",
+    }

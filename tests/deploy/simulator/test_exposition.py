@@ -1,0 +1,89 @@
+"""The metrics as Prometheus gets them."""
+
+import time
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.simulator.exposition import exposition
+from deploy.simulator.faults import FaultKind
+from deploy.simulator.metrics import METRICS
+from deploy.simulator.plant import Plant
+from deploy.simulator.records import Origin
+from tests.deploy.simulator.metric_reader import PREFIX, from_families, scrape
+
+NAMES = {
+    "violations_total",
+    "forbidden_metric_attempts_total",
+    "data_revocation_events_total",
+    "audit_committee_notifications_total",
+    "investigation_initiated_total",
+    "emergency_override_total",
+    "metric_validation_latency_ns",
+    "policy_load_duration_ms",
+    "violation_report_latency_ms",
+    "committee_notification_latency_ms",
+    "data_revocation_latency_ms",
+    "violations_under_investigation",
+    "audit_committee_size",
+    "policy_last_load_timestamp",
+    "emergency_override_active_count",
+}
+
+
+def test_text_parses_to_exactly_the_fifteen_metrics() -> None:
+    """The text has the fifteen names with their types, every sample of every component, and the collector's values."""
+    plant = Plant(1000.0, 1)
+    plant.advance(1010.0)
+    families = list(text_string_to_metric_families(exposition(plant.exports)().decode()))
+    counters = {f"{family.name}_total" for family in families if family.type == "counter"}
+    others = {family.name for family in families if family.type != "counter"}
+    assert counters | others == {PREFIX + name for name in NAMES}
+    assert from_families(plant.now, families).values == scrape(plant).values
+
+
+def test_every_series_exists_from_the_start() -> None:
+    """Fresh and troubled plants have the same series, so that no first increment is lost to a rate."""
+    fresh, troubled = Plant(0.0, 1), Plant(0.0, 1)
+    for kind in (FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE, FaultKind.SLOW_NODE):
+        troubled.inject(kind, "validator-1")
+    troubled.advance(20.0)
+    assert scrape(fresh).values.keys() == scrape(troubled).values.keys()
+    assert scrape(fresh).components() == set(fresh.components)
+
+
+def test_buckets_are_whole_and_cumulative() -> None:
+    """Bucket counts are integers that never fall from one bound to the next, and the last one is the count."""
+    plant = Plant(0.0, 2)
+    plant.inject(FaultKind.OVERLOAD, "gateway")
+    plant.advance(7.3)
+    shown = scrape(plant)
+    for metric in METRICS:
+        for component in plant.components if metric.bounds else ():
+            counts = [count for _, count in shown.buckets(metric.name, component)]
+            assert counts == sorted(counts)
+            assert all(count.is_integer() for count in counts)
+            assert counts[-1] == shown.total(f"{metric.name}_count", component)
+            assert len(counts) == len(metric.bounds) + 1
+
+
+def test_new_member_shows_once_it_has_joined() -> None:
+    """A joining member has no series, a joined one counts, a dismissed one is gone."""
+    plant = Plant(0.0, 2)
+    plant.scale(6, Origin("k"))
+    plant.advance(2.0)
+    assert "validator-6" not in scrape(plant).components()
+    plant.advance(5.0)
+    assert scrape(plant).total("metric_validation_latency_ns_count", "validator-6") > 300
+    plant.scale(5, Origin("k-undo"))
+    assert "validator-6" not in scrape(plant).components()
+
+
+def test_scrape_is_cheap() -> None:
+    """A scrape of the usual plant takes a few milliseconds; the bound leaves room for a busy machine."""
+    render = exposition(Plant(0.0, 1).exports)
+    times = []
+    for _ in range(10):
+        begun = time.perf_counter()
+        render()
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 0.02

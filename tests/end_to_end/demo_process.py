@@ -1,0 +1,79 @@
+"""The demo as a process of its own, watched from outside."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.devstack.render import ROOT
+from tests.support.waiting import wait_until
+
+UP = 60.0
+PLAYED = 240.0
+GONE = 10.0
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was seen of a demo: its exit code and output, the run.json it had, and what was left of it."""
+
+    code: int
+    output: str
+    run: dict[str, object]
+    run_file_left: bool
+    survivors: tuple[str, ...]
+
+
+async def play(state: Path, seed: int) -> Played:
+    """Play the demo of that seed in that folder."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.devstack", "demo", "--seed", str(seed), "--state", str(state)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output = asyncio.create_task(process.communicate())
+    try:
+        run = await wait_until("run.json of the demo", lambda: asyncio.to_thread(read, state / "run.json"), UP)
+        text, _ = await asyncio.wait_for(asyncio.shield(output), PLAYED)
+        left = await survivors(state)
+        file_left = bool(await asyncio.to_thread(read, state / "run.json"))
+        return Played(process.returncode or 0, text.decode(), run, file_left, left)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await output
+
+
+def read(file: Path) -> dict[str, object]:
+    """Return a JSON file's content, empty while it is not there."""
+    content: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
+    return content
+
+
+async def survivors(state: Path) -> tuple[str, ...]:
+    """Return the command lines that name the folder; what is just being reaped gets a moment."""
+
+    async def none() -> bool:
+        return not named(state)
+
+    try:
+        await wait_until("the end of all processes", none, GONE)
+    except AssertionError:
+        return named(state)
+    return ()
+
+
+def named(state: Path) -> tuple[str, ...]:
+    """Return the command lines and environments of this machine's processes that name the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+            told = line + (process / "environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if str(state).encode() in told:
+            found.append(line.replace(b"\0", b" ").decode(errors="replace"))
+    return tuple(found)

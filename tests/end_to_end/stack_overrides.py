@@ -1,0 +1,92 @@
+"""What is changed around the loop for the length of a block: its worker's config, its token, its Prometheus."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import yaml
+
+from activities.execute.calls import do_call
+from activities.model.plan import Plan
+from deploy.devstack.layout import merge
+from deploy.devstack.state import write_private
+from tests.support.stack import World
+
+HEAD = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+
+
+@asynccontextmanager
+async def configured(world: World, settings: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Run the worker with these settings over its own."""
+    file = world.stack.state.config_file
+    usual = file.read_text()
+    try:
+        await world.stack.kill("worker")
+        write_private(file, yaml.safe_dump(merge(yaml.safe_load(usual), settings)))
+        await world.stack.start_part("worker")
+        yield
+    finally:
+        await world.stack.kill("worker")
+        write_private(file, usual)
+        await world.stack.start_part("worker")
+
+
+@asynccontextmanager
+async def wrong_token(world: World) -> AsyncIterator[None]:
+    """Let the loop come to Charter with a token that Charter does not know."""
+    file = world.stack.state.path / "charter.token"
+    usual = file.read_text()
+    try:
+        write_private(file, "not-the-token\n")
+        yield
+    finally:
+        write_private(file, usual)
+
+
+@asynccontextmanager
+async def without(world: World, part: str) -> AsyncIterator[None]:
+    """Kill a part, and start it again at the end."""
+    await world.stack.kill(part)
+    try:
+        yield
+    finally:
+        await world.stack.start_part(part)
+
+
+@asynccontextmanager
+async def prometheus_that_answers(
+    world: World, status: int, body: bytes, length: int | None = None
+) -> AsyncIterator[None]:
+    """Put a server in Prometheus' place that gives everybody the same answer; `length` may lie about it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[1:-2]
+            headers = httpx.Headers([(name, value) for name, _, value in (line.partition(b":") for line in lines)])
+            # A socket closed with something unread in it is reset, and the reply may never be seen.
+            await reader.readexactly(int(headers.get("content-length", "0")))
+            writer.write(HEAD % (status, b"OK", len(body) if length is None else length) + body)
+            await writer.drain()
+        writer.close()
+
+    at = urlsplit(world.stack.addresses.prometheus)
+    server = await asyncio.start_server(serve, at.hostname, at.port)
+    async with server:
+        yield
+
+
+async def foreign_change(world: World, plan: Plan) -> None:
+    """Let somebody else apply the policy that the plan would apply, and so move its knob."""
+    token = (world.stack.state.path / "charter.token").read_text().strip()
+    call = do_call(plan, 0, plan.generation, timeout=5.0)
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Idempotency-Key": f"somebody-else-{plan.plan_id}",
+        "If-Match": f'"{plan.generation}"',
+    }
+    async with httpx.AsyncClient(base_url=world.stack.addresses.charter, trust_env=False) as charter:
+        (await charter.post(f"/api/v1/{call.path}", json=call.body, headers=headers)).raise_for_status()

@@ -1,0 +1,56 @@
+"""The coverage table: every step × failpoint in which a worker has to have been killed."""
+
+from collections.abc import Iterable
+
+from tests.soak.faults.failpoints import AFTER_COMMIT, AFTER_REPLY, AFTER_SEND, BEFORE_SEND, MOMENTS
+
+EDGES = {
+    "monitor": ("prometheus", "charter"),
+    "analyze": ("prometheus", "charter", "store"),
+    "plan": ("store",),
+    "prepare": ("prometheus", "charter", "store"),
+    "apply-1": ("charter", "change", "store"),
+    "apply-2": ("change", "store"),
+    "verify": ("prometheus", "charter"),
+    "undo-1": ("change", "store"),
+    "undo-2": (),
+    "verify-undo": ("prometheus", "charter"),
+    "record": ("store",),
+    "release": ("store",),
+    "upkeep": ("charter", "store"),
+}
+"""What each step touches. The second action of a plan is a restart: it needs no pre-image and has no inverse."""
+WAITS = ("settle", "awaiting-approval", "verify", "cooling-down", "quarantined")
+"""Steps in which a remediation only waits: the worker is killed in them from outside."""
+OFTEN = frozenset({"monitor", "analyze", "plan", "prepare", "verify", "upkeep"})
+"""Steps that pass every few seconds."""
+
+
+def moments(edge: str) -> tuple[str, ...]:
+    """Return the moments an edge has."""
+    if edge == "temporal":
+        return (BEFORE_SEND,)
+    return (BEFORE_SEND, AFTER_SEND, AFTER_COMMIT if edge == "store" else AFTER_REPLY)
+
+
+def cells() -> list[str]:
+    """Return all points, `STEP.EDGE.MOMENT`."""
+    return [
+        f"{step}.{edge}.{moment}"
+        for step, edges in EDGES.items()
+        for edge in (*edges, "temporal")
+        for moment in moments(edge)
+    ]
+
+
+def table(struck: Iterable[str]) -> list[str]:
+    """Return the coverage as lines: how often each point struck; `-` where the edge has no such moment."""
+    counted = list(struck)
+    lines = [f"{'step → edge':<26}" + "".join(f"{moment:>14}" for moment in MOMENTS)]
+    for step, edges in EDGES.items():
+        for edge in (*edges, "temporal"):
+            row = (
+                str(counted.count(f"{step}.{edge}.{moment}")) if moment in moments(edge) else "-" for moment in MOMENTS
+            )
+            lines.append(f"{step + ' → ' + edge:<26}" + "".join(f"{cell:>14}" for cell in row))
+    return lines

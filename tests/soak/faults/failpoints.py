@@ -1,0 +1,233 @@
+"""Failpoints: the moments around every side effect of a worker, in which it can be killed, frozen or refused.
+
+A point is named `STEP.EDGE.MOMENT`. The step is the activity, with the number of the action for `apply` and `undo`
+(`apply-1`), `verify-undo` for the verification of a rollback. The edge is `prometheus`, `charter` (what only reads),
+`change` (what changes Charter), `store` (a write), `temporal` (telling the server that the activity is done).
+
+`before_send` nothing has left; `after_send` the request is on the wire, or the rows are written and not committed;
+`after_reply` the reply has come and nobody has acted upon it; `after_commit` the rows stand and nobody knows.
+
+A point is armed by a file of its name in the folder `MAPEK_FAILPOINTS`, with what shall happen in it; it strikes once,
+in whichever process comes by first, and leaves the file in the folder `fired`. Without the variable nothing of this
+is there; with it, on a Charter that is not the simulator, the worker does not start.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import httpx
+from sqlalchemy import Connection
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from activities.clients.store.engine import Database
+from activities.clients.store.store import Store, open_store, store_over
+from activities.model.errors import ConfigurationError, StoreUnavailable
+from worker.config.load import Config
+from worker.observability.activity_metrics import LastRun
+from worker.observability.metrics import Metrics
+from worker.temporal.interceptor import MapekInterceptor
+
+T = TypeVar("T")
+
+FOLDER = "MAPEK_FAILPOINTS"
+FIRED = "fired"
+BEFORE_SEND, AFTER_SEND, AFTER_REPLY, AFTER_COMMIT = "before_send", "after_send", "after_reply", "after_commit"
+MOMENTS = (BEFORE_SEND, AFTER_SEND, AFTER_REPLY, AFTER_COMMIT)
+KILL, STOP, LOSE, FULL = "kill", "stop", "lose", "full"
+"""SIGKILL; SIGSTOP; the connection is lost, or the store refuses; the disk is full (at `before_send` of a store)."""
+ELSEWHERE = "service"
+"""The step of what is done outside of activities."""
+
+MOST_PAGES = 1_073_741_823
+"""SQLite's own limit where nobody sets one is higher still."""
+
+STEP: ContextVar[str] = ContextVar("step", default=ELSEWHERE)
+
+
+def failpoints(environ: Mapping[str, str], config: Config) -> "Failpoints | None":
+    """Return the failpoints this process was asked for, None if it was not.
+
+    Raises:
+        ConfigurationError: they were asked for on a Charter that is not the simulator.
+    """
+    folder = environ.get(FOLDER, "")
+    if not folder:
+        return None
+    real = [loop.name for loop in config.loops if not loop.simulator]
+    if real:
+        raise ConfigurationError(f"{FOLDER}: only with the simulator, and {', '.join(real)} is a real Charter")
+    return Failpoints(Path(folder))
+
+
+class Failpoints:
+    """The armed points of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / FIRED).mkdir(parents=True, exist_ok=True)
+
+    def arm(self, point: str, action: str = KILL) -> None:
+        """Let a point strike the next time somebody passes it."""
+        temporary = self.folder / f".{point}"
+        temporary.write_text(action)
+        temporary.rename(self.folder / point)
+
+    def disarm(self, point: str) -> None:
+        """Take a point back; one that has struck has struck."""
+        (self.folder / point).unlink(missing_ok=True)
+
+    def armed(self) -> list[str]:
+        """Return the points that wait."""
+        return sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name[0] != ".")
+
+    def fired(self, action: str = "") -> list[str]:
+        """Return the points that struck, in their order; with an action only those where this happened."""
+        found = sorted((self.folder / FIRED).iterdir(), key=lambda path: path.name.partition("@")[2])
+        return [path.name.partition("@")[0] for path in found if action in ("", path.read_text())]
+
+    def strike(self, edge: str, moment: str, step: str | None = None) -> str:
+        """Pass a point. Return what shall happen, empty for nothing; a kill does not return."""
+        point = f"{step or STEP.get()}.{edge}.{moment}"
+        armed = self.folder / point
+        if not armed.exists():
+            return ""
+        action = ""
+        with suppress(FileNotFoundError):
+            action = armed.read_text()
+            armed.rename(self.folder / FIRED / f"{point}@{time.time_ns()}")
+        if action in (KILL, STOP):
+            os.kill(os.getpid(), signal.SIGKILL if action == KILL else signal.SIGSTOP)
+        return action
+
+
+class FailingTransport(httpx.AsyncBaseTransport):
+    """The network, with a point before, within and after each request."""
+
+    def __init__(self, points: Failpoints, network: httpx.AsyncBaseTransport | None = None) -> None:
+        self._points = points
+        self._network = network or httpx.AsyncHTTPTransport(trust_env=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises: httpx.ConnectError, httpx.ReadError (at a point that loses the connection)."""
+        edge = edge_of(request)
+        if self._points.strike(edge, BEFORE_SEND) == LOSE:
+            raise httpx.ConnectError("failpoint", request=request)
+
+        async def trace(event: str, _info: dict[str, Any]) -> None:
+            if event.endswith("send_request_body.complete") and self._points.strike(edge, AFTER_SEND) == LOSE:
+                raise httpx.ReadError("failpoint", request=request)
+
+        request.extensions["trace"] = trace
+        response = await self._network.handle_async_request(request)
+        if self._points.strike(edge, AFTER_REPLY) == LOSE:
+            await response.aclose()
+            raise httpx.ReadError("failpoint", request=request)
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._network.aclose()
+
+
+def edge_of(request: httpx.Request) -> str:
+    """Return what a request goes to: `change` with an idempotency key, else `charter` or `prometheus`."""
+    if "Idempotency-Key" in request.headers:
+        return "change"
+    return "prometheus" if request.url.path.startswith(("/api/v1/query", "/-/")) else "charter"
+
+
+class FailingDatabase:
+    """The store's database, with a point before, within and after each transaction that writes."""
+
+    def __init__(self, database: Database, points: Failpoints) -> None:
+        self._database, self._points = database, points
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` returns."""
+        return await self._database.read(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` returns. Raises: StoreUnavailable (also at a point that refuses)."""
+        action, step = self._points.strike("store", BEFORE_SEND), STEP.get()
+        if action == LOSE:
+            raise StoreUnavailable("failpoint")
+
+        def within(connection: Connection) -> T:
+            with full_disk(connection, action == FULL):
+                result = work(connection)
+            if self._points.strike("store", AFTER_SEND, step) == LOSE:
+                raise StoreUnavailable("failpoint")
+            return result
+
+        result = await self._database.write(within)
+        if self._points.strike("store", AFTER_COMMIT) == LOSE:
+            raise StoreUnavailable("failpoint")
+        return result
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+
+@contextmanager
+def full_disk(connection: Connection, wanted: bool) -> Iterator[None]:
+    """Let the database be as large as it may become, for the length of a block."""
+    if not wanted:
+        yield
+        return
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={MOST_PAGES}")
+
+
+def failing_store(points: Failpoints) -> Callable[[str | Path], Awaitable[Store]]:
+    """Return what opens the store with points around its writes."""
+
+    async def opening(address: str | Path) -> Store:
+        store = await open_store(address)
+        return store_over(cast(Database, FailingDatabase(store.database, points)))
+
+    return opening
+
+
+class StepInterceptor(MapekInterceptor):
+    """The product's interceptor, which also notes the step, and passes a point before Temporal is told of its end."""
+
+    def __init__(self, metrics: Metrics, last_run: LastRun, points: Failpoints) -> None:
+        super().__init__(metrics, last_run)
+        self._points = points
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
+        """Return the wrapper."""
+        return _Stepping(super().intercept_activity(next), self._points)
+
+
+class _Stepping(ActivityInboundInterceptor):
+    def __init__(self, following: ActivityInboundInterceptor, points: Failpoints) -> None:
+        super().__init__(following)
+        self._points = points
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        STEP.set(step_of(activity.info().activity_type, input.args[0]))
+        result = await super().execute_activity(input)
+        self._points.strike("temporal", BEFORE_SEND)
+        return result
+
+
+def step_of(name: str, request: Any) -> str:
+    """Return the step an activity is."""
+    if name in ("apply", "undo"):
+        return f"{name}-{request.step + 1}"
+    if name == "verify" and request.rollback:
+        return "verify-undo"
+    return "prepare-leftover" if name == "prepare" and request.leftover else name

@@ -1,0 +1,141 @@
+"""The failpoints strike where they say, once, and are not there unless they are asked for on the simulator."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from activities.clients.store.store import Store
+from activities.model.audit import AuditEntry
+from activities.model.errors import ConfigurationError, StoreUnavailable
+from activities.settings import LoopSettings
+from tests.soak.faults.coverage import cells
+from tests.soak.faults.failpoints import (
+    AFTER_COMMIT,
+    AFTER_REPLY,
+    AFTER_SEND,
+    BEFORE_SEND,
+    FOLDER,
+    FULL,
+    KILL,
+    LOSE,
+    STEP,
+    FailingTransport,
+    Failpoints,
+    failing_store,
+    failpoints,
+)
+from tests.soak.faults.test_proxy import Server, served
+from worker.config.load import Config
+
+ROOT = Path(__file__).parents[3]
+LARGE = "x" * 300
+ROW = AuditEntry(at=1.0, kind="attempt", loop="charter", plan_id="0" * 12, knob="committee", text=LARGE)
+MANY = 60
+"""Rows that need more pages than a new file has."""
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Failpoints:
+    """Failpoints of a folder, in the step `apply-1`."""
+    STEP.set("apply-1")
+    return Failpoints(tmp_path / "points")
+
+
+@pytest_asyncio.fixture
+async def store(points: Failpoints, tmp_path: Path) -> AsyncIterator[Store]:
+    """A store on a file, with points around its writes."""
+    opened = await failing_store(points)(tmp_path / "store.db")
+    yield opened
+    await opened.close()
+
+
+def test_not_there_unless_asked_for(tmp_path: Path) -> None:
+    """Without the variable there are none; with it, a Charter that is not the simulator is refused."""
+    simulated = Config(loops=(LoopSettings(simulator=True),))
+    real = Config(loops=(LoopSettings(simulator=True), LoopSettings(name="other", simulator=False)))
+    assert failpoints({}, real) is None
+    assert failpoints({FOLDER: str(tmp_path)}, simulated) is not None
+    with pytest.raises(ConfigurationError, match="other is a real Charter"):
+        failpoints({FOLDER: str(tmp_path)}, real)
+
+
+def test_the_product_knows_nothing_of_them() -> None:
+    """No module of the product names the variable or imports the tests."""
+    for top in ("workflows", "activities", "worker", "deploy"):
+        for path in (ROOT / top).rglob("*.py"):
+            text = path.read_text()
+            assert FOLDER not in text, path
+            assert "from tests" not in text, path
+
+
+@pytest.mark.parametrize(("moment", "heard"), [(BEFORE_SEND, False), (AFTER_SEND, True), (AFTER_REPLY, True)])
+async def test_a_request_is_lost_at_its_moment(points: Failpoints, moment: str, heard: bool) -> None:
+    """The server has heard of the request or not, the caller gets no reply, and the next request passes."""
+    async with served() as server, httpx.AsyncClient(transport=FailingTransport(points)) as client:
+        points.arm(f"apply-1.change.{moment}", LOSE)
+        with pytest.raises(httpx.TransportError):
+            await change(client, server)
+        if heard:
+            await asyncio.wait_for(server.told.wait(), 5.0)
+        assert bool(server.heard) == heard
+        assert (await change(client, server)).status_code == httpx.codes.OK
+        assert points.fired() == [f"apply-1.change.{moment}"]
+        assert points.armed() == []
+
+
+async def change(client: httpx.AsyncClient, server: Server) -> httpx.Response:
+    """Send a change."""
+    return await client.post(f"http://{server.at}/do", content=b"please", headers={"Idempotency-Key": "a-0-do"})
+
+
+@pytest.mark.parametrize(("moment", "stands"), [(BEFORE_SEND, 0), (AFTER_SEND, 0), (AFTER_COMMIT, 1)])
+async def test_a_write_is_lost_at_its_moment(points: Failpoints, store: Store, moment: str, stands: int) -> None:
+    """The row stands only if the commit came first, the caller hears of a failure, and the next write stands."""
+    points.arm(f"apply-1.store.{moment}", LOSE)
+    with pytest.raises(StoreUnavailable):
+        await store.audit.append(ROW)
+    assert len(await store.audit.of_plan(ROW.plan_id)) == stands
+    await store.audit.append(ROW)
+    assert len(await store.audit.of_plan(ROW.plan_id)) == stands + 1
+
+
+async def test_a_full_disk_is_full_for_one_write(points: Failpoints, store: Store) -> None:
+    """A write that needs room fails as a whole, and once there is room again everything goes on."""
+    written = refused = 0
+    for _ in range(MANY):
+        points.arm(f"apply-1.store.{BEFORE_SEND}", FULL)
+        try:
+            await store.audit.append(ROW)
+            written += 1
+        except StoreUnavailable as error:
+            refused += "full" in str(error)
+    await store.audit.append(ROW)
+    assert refused > 0
+    assert len(await store.audit.of_plan(ROW.plan_id)) == written + 1
+    assert await store.audit.verify_chain() is None
+
+
+def test_a_kill_is_a_kill(tmp_path: Path) -> None:
+    """The process that passes an armed point dies by SIGKILL, and the point has struck."""
+    points = Failpoints(tmp_path)
+    points.arm("apply-1.change.before_send", KILL)
+    program = (
+        "from pathlib import Path; from tests.soak.faults.failpoints import Failpoints;"
+        f"Failpoints(Path({str(tmp_path)!r})).strike('change', 'before_send', 'apply-1'); print('alive')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout == ""
+    assert points.fired() == ["apply-1.change.before_send"]
+
+
+def test_every_cell_is_named_once() -> None:
+    """The coverage table has no cell twice."""
+    assert len(cells()) == len(set(cells()))

@@ -1,0 +1,57 @@
+"""The Alertmanager of a soak, the proxy between it and the worker's webhook, and what came of each alert."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
+
+from tests.soak.faults.proxy import HttpProxy
+from tests.soak.harness.sites import Site
+
+ABOUT = "-trouble"
+"""What the names of our alerts end with, after the Charter they are about."""
+OK = b"HTTP/1.1 200"
+
+
+@dataclass
+class Alerting:
+    """An Alertmanager by its API, the proxy before the webhook, and when which Charter's alerts were first taken.
+
+    `taken` holds unix seconds by an alert's Charter, component and beginning. One that is sent again, its first answer
+    lost on the way, is no news: the cycle it was first taken for may have begun by then.
+    """
+
+    alertmanager: httpx.AsyncClient
+    to_webhook: HttpProxy
+    taken: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.to_webhook.answered = self.heard
+
+    async def tell(self, site: Site, component: str, *, firing: bool) -> None:
+        """Let an alert about a component begin, or end. Raises: httpx.HTTPError."""
+        now = datetime.now(UTC).isoformat()
+        labels = {"alertname": site.name + ABOUT, "severity": "critical", "node_or_service": component}
+        alert = {"labels": labels, "startsAt": now} if firing else {"labels": labels, "endsAt": now}
+        (await self.alertmanager.post("/api/v2/alerts", json=[alert])).raise_for_status()
+
+    def heard(self, request: bytes, reply: bytes) -> None:
+        """Note the firing alerts of a post that the webhook answered with 200."""
+        if not reply.startswith(OK):
+            return
+        for alert in json.loads(request.partition(b"\r\n\r\n")[2])["alerts"]:
+            if alert["status"] == "firing":
+                labels = alert["labels"]
+                site = labels["alertname"].removesuffix(ABOUT)
+                self.taken.setdefault((site, labels["node_or_service"], alert["startsAt"]), time.time())
+
+    def taken_for(self, site: str) -> list[float]:
+        """Return when alerts about a Charter were first taken."""
+        return [at for (name, _, _), at in self.taken.items() if name == site]
+
+
+def route(site: str, loop: str) -> dict[str, str]:
+    """Return the route of a Charter's alerts to a loop."""
+    return {"alert": site + ABOUT, "match": "exact", "to": loop}

@@ -1,0 +1,140 @@
+"""One Charter of a soak with its Prometheus, the loops upon it, and a proxy before each of both."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import yaml
+
+from deploy.devstack import binaries, process
+from deploy.devstack.ports import LOOPBACK, Ports
+from deploy.devstack.process import Child
+from deploy.devstack.render import ROOT, prometheus_config
+from deploy.devstack.stack import RunningStack
+from deploy.devstack.state import write_private
+from tests.soak.faults.proxy import Fault, HttpProxy
+from tests.support.waiting import wait_until
+
+READY = 60.0
+"""Seconds a server may take to start on a busy machine."""
+
+
+@dataclass
+class Site:
+    """One Charter with its Prometheus, the loops upon it, and the proxies before both."""
+
+    name: str
+    loops: tuple[str, ...]
+    charter: httpx.AsyncClient
+    to_charter: HttpProxy
+    to_prometheus: HttpProxy
+    children: dict[str, Child] = field(default_factory=dict)
+
+    async def strike(self, kind: str, component: str) -> None:
+        """Switch a fault of the plant on."""
+        (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
+
+    async def heal(self) -> None:
+        """Switch all faults of the plant and all misbehaviour of the API off."""
+        (await self.charter.delete("/sim/faults")).raise_for_status()
+        await self.behave("normal")
+
+    async def behave(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
+        """Make the API misbehave; `bounds` are count, seconds and delay."""
+        (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        """Return what clients really changed, the oldest first."""
+        rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
+        return rows
+
+    async def committee(self) -> list[dict[str, Any]]:
+        """Return the committee as it was just before each of these effects."""
+        rows: list[dict[str, Any]] = (await self.charter.get("/sim/committee")).json()
+        return rows
+
+    def undisturbed(self) -> None:
+        """Take all rules and the weather of both proxies away."""
+        for proxy in (self.to_charter, self.to_prometheus):
+            proxy.rules.clear()
+            proxy.weather = lambda _: None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a site are: URLs of the servers themselves and of the proxies before them."""
+
+    charter: str
+    prometheus: str
+    proxied_charter: str
+    proxied_prometheus: str
+
+
+async def site_of(
+    cleanup: AsyncExitStack, ports: Ports, name: str, loops: Sequence[str], say: Callable[[str, Fault], None]
+) -> tuple[Site, Places]:
+    """Return a site that is not started yet, with its proxies."""
+    charter, prometheus = (f"{LOOPBACK}:{ports.take(usual)}" for usual in (8003, 9095))
+    to_charter = HttpProxy(charter, lambda fault: say("charter", fault))
+    to_prometheus = HttpProxy(prometheus, lambda fault: say("prometheus", fault))
+    places = Places(
+        f"http://{charter}",
+        f"http://{prometheus}",
+        "http://" + await cleanup.enter_async_context(to_charter.listening()),
+        "http://" + await cleanup.enter_async_context(to_prometheus.listening()),
+    )
+    client = await cleanup.enter_async_context(httpx.AsyncClient(base_url=places.charter, trust_env=False, timeout=10))
+    return Site(name, tuple(loops), client, to_charter, to_prometheus), places
+
+
+def entries(site: Site, places: Places) -> list[dict[str, Any]]:
+    """Return the site's loops as the configuration has them."""
+    return [
+        {
+            "name": loop,
+            "charter": site.name,
+            "monitor": {"prometheus_url": places.proxied_prometheus},
+            "execute": {"charter_url": places.proxied_charter},
+        }
+        for loop in site.loops
+    ]
+
+
+async def start_site(cleanup: AsyncExitStack, stack: RunningStack, site: Site, places: Places, seed: int) -> None:
+    """Start the Charter and the Prometheus of a site, and wait until both answer."""
+    folder, token = stack.state.path / f"prometheus-{site.name}", stack.layout.setting("execute.charter_api_key_file")
+    folder.mkdir(mode=0o700)
+    at = replace(stack.layout, addresses=replace(stack.addresses, charter=places.charter))
+    config = yaml.safe_load(prometheus_config(at, stack.state))
+    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == "charter"]
+    write_private(folder / "prometheus.yml", yaml.safe_dump(config))
+    server = (await binaries.ensure(["prometheus"], say=lambda _: None))["prometheus"]
+    commands = {
+        "charter": (
+            *(sys.executable, "-m", "deploy.simulator", "--port", str(urlsplit(places.charter).port)),
+            *("--token-file", str(token), "--sim-doors", "--seed", str(seed)),
+        ),
+        "prometheus": (
+            *(str(server), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
+            f"--web.listen-address={urlsplit(places.prometheus).netloc}",
+        ),
+    }
+    for part, argv in commands.items():
+        log = stack.state.logs / f"{part}-{site.name}.log"
+        site.children[part] = await process.start(part, argv, log, cwd=ROOT)
+        cleanup.push_async_callback(site.children[part].kill)
+    for url in (f"{places.charter}/health", f"{places.prometheus}/-/ready"):
+        await wait_until(f"{url} answers", lambda url=url: answers(url), READY)
+
+
+async def answers(url: str) -> bool:
+    """Tell whether 200 comes from there."""
+    async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
+        try:
+            return (await http.get(url)).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False

@@ -1,0 +1,50 @@
+"""`python -m tests.soak.harness.worker`: the product's worker with failpoints around everything it does."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from temporalio.client import Client
+
+from tests.soak.faults.failpoints import FailingTransport, Failpoints, StepInterceptor, failing_store, failpoints
+from worker.assemble import Assembly, assemble
+from worker.config.load import Config, load
+from worker.main import Assembling, run
+from worker.observability import logging
+
+STANDBY = "MAPEK_STANDBY"
+"""A file: until it is there a worker that has loaded everything waits, so that it can follow a killed one at once."""
+
+
+def main() -> int:
+    """Run the worker as `mapek worker` does."""
+    config = load()
+    points = failpoints(os.environ, config)
+    while (awaited := os.environ.get(STANDBY)) and not Path(awaited).exists():
+        time.sleep(0.05)
+    logging.configure(config)
+    return asyncio.run(run(config) if points is None else run(config, failing(points)))
+
+
+def failing(points: Failpoints) -> Assembling:
+    """Return the product's assembly with failpoints in its two seams and around its activities."""
+
+    @asynccontextmanager
+    async def assembling(config: Config, client: Client) -> AsyncIterator[Assembly]:
+        transport = FailingTransport(points)
+        async with assemble(config, client, transport=transport, opening=failing_store(points)) as assembly:
+            plain = assembly.interceptor
+            yield replace(assembly, interceptor=StepInterceptor(plain.metrics, plain.last_run, points))
+
+    return assembling
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)

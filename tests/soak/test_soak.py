@@ -1,0 +1,21 @@
+"""A slice of the soak: what an hour of it does at length, once in a minute."""
+
+from pathlib import Path
+
+from tests.soak.harness.report import SITES, Soak
+from tests.soak.run import soak
+
+SECONDS = 40.0
+"""Of faults; the rest of the time the servers start, and everything comes to rest."""
+
+
+async def test_a_minute_of_faults_breaks_nothing(servers: dict[str, Path], tmp_path: Path) -> None:
+    """Worker and server are killed while spoiled requests, troubles and operators go on, and no invariant breaks."""
+    run = Soak(seed=7, measuring=False, sites=SITES[-3:], round=SECONDS, what=("worker", "both"), much=2, gathers=8.0)
+    told = await soak(run, tmp_path / "state", minutes=0.0)
+    assert told["violations"] == []
+    # What has begun is finished: on a slow machine the time is over after the first of the two.
+    assert told["worker_kills"] >= 1
+    assert told["faults"] >= 5, told["kinds"]
+    refusals = {answer.rpartition(" ")[2] for answer in told["strangers"]}
+    assert {"401", "400"} <= refusals, told["strangers"]

@@ -1,0 +1,116 @@
+"""Analysis inputs for tests: a healthy system, and what is different about it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from activities.model.charter import CharterFinding, Committee, Member
+from activities.model.grid_series import Series
+from activities.model.snapshot import AnalysisInput
+from activities.model.topology import Topology
+from activities.monitor.builtin_rules import BUILT_IN, LIVENESS
+from activities.monitor.queries import MOVING, all_signals
+
+SERVICES = ("gateway", "policy-engine", "audit-log")
+MEMBERS = tuple(f"validator-{n}" for n in range(1, 6))
+TOPOLOGY = Topology(
+    edges=(("gateway", "policy-engine"), ("policy-engine", "audit-log"), ("policy-engine", "committee"))
+)
+COMMITTEE = Committee(replicas=5, healthy_nodes=5, members=tuple(Member(name=name) for name in MEMBERS))
+STEP, LENGTH, START = 15.0, 40, 1_700_000_010.0
+
+HEALTHY: dict[str, float | None] = {
+    "violations_total": 0.0,
+    "forbidden_metric_attempts_total": 0.2,
+    "data_revocation_events_total": 0.4,
+    "audit_committee_notifications_total": 1.0,
+    "investigation_initiated_total": 0.05,
+    "emergency_override_total": 0.0,
+    "metric_validation_latency_ns": 2e6,
+    "policy_load_duration_ms": 180.0,
+    "violation_report_latency_ms": 240.0,
+    "committee_notification_latency_ms": 95.0,
+    "data_revocation_latency_ms": 480.0,
+    "violations_under_investigation": 1.0,
+    "audit_committee_size": 5.0,
+    "policy_last_load_timestamp": 30.0,
+    "emergency_override_active_count": None,
+    "validation_latency_seconds": 0.0002,
+    "failure_rate": 0.002,
+    "committee_size": 5.0,
+    "throughput_ops_per_sec": 400.0,
+}
+
+Line = float | None | Sequence[float | None]
+
+
+def line(value: Line, length: int = LENGTH) -> tuple[float | None, ...]:
+    """A constant over the whole grid, or a sequence that ends at the last instant after healthy absence."""
+    if isinstance(value, Sequence):
+        return (None,) * (length - len(value)) + tuple(value)
+    return (value,) * length
+
+
+def since(metric: str, value: float | None, instants: int) -> tuple[float | None, ...]:
+    """Healthy at first, `value` in the last `instants`."""
+    return (HEALTHY[metric],) * (LENGTH - instants) + (value,) * instants
+
+
+def scene(
+    values: Mapping[tuple[str, str], Line] | None = None,
+    signals: Mapping[tuple[str, str], Line] | None = None,
+    **fields: Any,
+) -> AnalysisInput:
+    """A healthy system of three services and five members, with other `values` and other ages of `signals`."""
+    components = (*SERVICES, *MEMBERS)
+    lines = {(name, metric): line(value) for name in components for metric, value in HEALTHY.items()}
+    ages = {(name, signal): line(1.0) for name in components for signal in all_signals(BUILT_IN)}
+    ages |= {(name, MOVING): line(3.0) for name in components}
+    lines |= {key: line(value) for key, value in (values or {}).items()}
+    ages |= {key: line(value) for key, value in (signals or {}).items()}
+    grid = tuple(START + STEP * n for n in range(LENGTH))
+    defaults: dict[str, Any] = {
+        "at": grid[-1],
+        "step": STEP,
+        "grid": grid,
+        "components": components,
+        "rules": BUILT_IN,
+        "series": tuple(Series(component=c, metric=m, values=v) for (c, m), v in lines.items()),
+        "freshness": tuple(Series(component=c, metric=m, values=v) for (c, m), v in ages.items()),
+        "committee": COMMITTEE,
+        "topology": TOPOLOGY,
+    }
+    return AnalysisInput(**(defaults | fields))
+
+
+def finding(component: str, metric: str, opened: float, closed: float | None = None, **fields: Any) -> CharterFinding:
+    """A finding of Charter; times are instants before the last one, as negative seconds."""
+    at = START + STEP * (LENGTH - 1)
+    times = {"opened_at": at + opened, "closed_at": None if closed is None else at + closed}
+    defaults = {"id": "violation_1", "component": component, "metric": metric, "severity": "critical"}
+    return CharterFinding(**(defaults | times | fields))
+
+
+def vanished(component: str, instants: int) -> tuple[dict[tuple[str, str], Line], dict[tuple[str, str], Line]]:
+    """Values and signals of a component whose exporter went silent for the last `instants`."""
+    gone = (None,) * instants
+    before = LENGTH - instants
+    values: dict[tuple[str, str], Line] = {(component, m): (v,) * before + gone for m, v in HEALTHY.items()}
+    signals: dict[tuple[str, str], Line] = {
+        (component, signal): (1.0,) * before + gone for signal in (*all_signals(BUILT_IN), MOVING)
+    }
+    return values, signals
+
+
+def frozen(component: str, instants: int) -> tuple[dict[tuple[str, str], Line], dict[tuple[str, str], Line]]:
+    """Values and signals of a component whose counters stand still for the last `instants`."""
+    rates = ("validation_latency_seconds", "failure_rate", "metric_validation_latency_ns")
+    values: dict[tuple[str, str], Line] = {(component, m): since(m, None, instants) for m in rates}
+    values[component, "throughput_ops_per_sec"] = since("throughput_ops_per_sec", 0.0, instants)
+    ages: Line = (1.0,) * (LENGTH - instants) + (None,) * instants
+    signals: dict[tuple[str, str], Line] = {
+        (component, MOVING): (3.0,) * (LENGTH - instants) + (0.0,) * instants,
+        (component, LIVENESS): 1.0,
+        (component, "westworld_charter_validation_latency_seconds"): ages,
+        (component, "westworld_charter_failure_rate"): ages,
+    }
+    return values, signals

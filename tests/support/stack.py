@@ -1,0 +1,233 @@
+"""One running stack as a test sees it: cycles and remediations, Charter's truth, the store, and what can go wrong."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.clients.store.store import Store, open_store
+from activities.model.cycle import CycleResult
+from activities.model.mode import Mode, ModeName
+from activities.model.plan import Plan
+from activities.model.remediation import RemediationResult
+from deploy.devstack.stack import RunningStack
+from tests.support.waiting import wait_until
+from workflows import names
+
+LOOP = CHARTER = "charter"
+DETECTED = 25.0
+"""Seconds from a fault to the remediation it leads to, at most."""
+ENDED = 60.0
+"""Seconds a remediation may take, its cool-down included."""
+HEALTHY = 45.0
+"""Seconds until the loop sees nothing wrong any more."""
+GROWN = 8.0
+"""Seconds after which a fault shows in full: the rate window of 5 s and what it takes to build up."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A cycle that has ended; `started` is unix seconds."""
+
+    id: str
+    started: float
+    result: CycleResult
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A remediation that was started, with its plan as it stands in the store."""
+
+    handle: WorkflowHandle[Any, RemediationResult]
+    plan: Plan
+
+    async def phase(self) -> str:
+        """Return the phase it is in."""
+        found = await self.handle.describe()
+        return str(found.typed_search_attributes.get(names.PHASE) or "")
+
+    async def until_phase(self, phase: str, bound: float = ENDED) -> None:
+        """Wait until it is in a phase."""
+
+        async def look() -> bool:
+            return await self.phase() == phase
+
+        await wait_until(f"the phase {phase} of {self.handle.id}", look, bound)
+
+    async def ended(self, bound: float = ENDED) -> RemediationResult:
+        """Return its result once it has ended, the cool-down included."""
+
+        async def look() -> bool:
+            return (await self.handle.describe()).close_time is not None
+
+        await wait_until(f"the end of {self.handle.id}", look, bound)
+        return await self.handle.result()
+
+
+@dataclass
+class World:
+    """A stack with connections to everything in it. All times are unix seconds."""
+
+    stack: RunningStack
+    client: Client
+    charter: httpx.AsyncClient
+    store: Store
+    ended: dict[str, Cycle] = field(default_factory=dict)
+
+    @property
+    def store_file(self) -> str:
+        """The store's SQLite file."""
+        return str(self.stack.layout.setting("knowledge.sqlite_path"))
+
+    async def strike(self, kind: str, component: str) -> float:
+        """Switch a fault on and return when."""
+        now = time.time()
+        (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
+        return now
+
+    async def strike_in_full(self, kind: str, component: str) -> float:
+        """Switch a fault on, let the loop act only when a whole rate window shows it, and return when it began.
+
+        A trouble that is still growing when the plan is made would be counted against the plan and its rollback.
+        """
+        await self.set_mode(ModeName.OBSERVE)
+        since = await self.strike(kind, component)
+
+        async def in_full() -> bool:
+            return time.time() > since + GROWN
+
+        await wait_until(f"a rate window full of {kind}", in_full, GROWN + 1.0)
+        await self.set_mode(ModeName.ACT)
+        return since
+
+    async def set_mode(self, mode: ModeName) -> None:
+        """Set the loop's mode."""
+        now = time.time()
+        await self.store.guards.set_mode(Mode(loop=LOOP, name=mode, who="a test", why="the test wants it", at=now))
+
+    async def heal(self) -> None:
+        """Switch all faults and all misbehaviour off."""
+        (await self.charter.delete("/sim/faults")).raise_for_status()
+        await self.behave("normal")
+
+    async def behave(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
+        """Make Charter's API misbehave; `bounds` are count, seconds and delay."""
+        (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
+
+    async def ledger(self, since: float = 0.0) -> list[dict[str, Any]]:
+        """Return what clients really changed at Charter since then, the oldest first."""
+        rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
+        return [row for row in rows if row["at"] >= since and row["key"]]
+
+    async def effects(self, plan: Plan) -> list[str]:
+        """Return what a plan really did at Charter: applied, rolled_back."""
+        return [row["effect"] for row in await self.ledger() if row["key"].startswith(f"{plan.plan_id}-")]
+
+    async def replicas(self) -> int:
+        """Return the committee's true size."""
+        return int((await self.charter.get("/sim/state")).json()["committee"]["replicas"])
+
+    async def runs(self, query: str, since: float) -> list[WorkflowExecution]:
+        """Return the workflows that started since then, the oldest first."""
+        found = [run async for run in self.client.list_workflows(query, page_size=80, limit=80)]
+        return sorted((r for r in found if r.start_time.timestamp() >= since), key=lambda run: run.start_time)
+
+    async def cycles(self, since: float) -> list[Cycle]:
+        """Return the cycles that started since then and have ended with a result, the oldest first."""
+        query = f'WorkflowType="MapekCycle" AND {names.LOOP.name}="{LOOP}" AND ExecutionStatus="Completed"'
+        found = await self.runs(query, since)
+        for run in found:
+            if run.id not in self.ended:
+                handle = self.client.get_workflow_handle(run.id, result_type=CycleResult)
+                self.ended[run.id] = Cycle(run.id, run.start_time.timestamp(), await handle.result())
+        return [self.ended[run.id] for run in found]
+
+    async def cycle(self, outcomes: Sequence[str], since: float, bound: float) -> Cycle:
+        """Return the first cycle with one of these outcomes that started since then."""
+
+        async def look() -> Cycle | None:
+            return next((cycle for cycle in await self.cycles(since) if cycle.result.outcome in outcomes), None)
+
+        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", look, bound)
+
+    async def several(self, number: int, since: float, bound: float) -> list[Cycle]:
+        """Return the cycles since then once there are so many."""
+
+        async def look() -> list[Cycle]:
+            found = await self.cycles(since)
+            return found if len(found) >= number else []
+
+        return await wait_until(f"{number} cycles", look, bound)
+
+    async def remediations(self, since: float = 0.0, only: str = "") -> list[WorkflowExecution]:
+        """Return the remediations that started since then, those of an execution status only if one is given."""
+        return await self.runs('WorkflowType="Remediation"' + (f' AND ExecutionStatus="{only}"' if only else ""), since)
+
+    async def remedy(self, since: float, bound: float = DETECTED) -> Remedy:
+        """Return the first remediation that started since then."""
+        run = (await wait_until("a remediation", lambda: self.remediations(since), bound))[0]
+        handle = self.client.get_workflow_handle(run.id, run_id=run.run_id, result_type=RemediationResult)
+        return Remedy(handle, await self.store.plans.get(str(run.typed_search_attributes.get(names.PLAN))))
+
+    async def pending(self, workflow_id: str) -> dict[str, PendingActivityInfo]:
+        """Return the activities of a workflow that have not ended, by their type."""
+        raw = (await self.client.get_workflow_handle(workflow_id).describe()).raw_description
+        return {activity.activity_type.name: activity for activity in raw.pending_activities}
+
+    async def rest(self) -> None:
+        """Leave the stack as the next test wants it: nothing wrong, nothing running, no rung used up, mode act."""
+        await self.set_mode(ModeName.OBSERVE)
+        await self.heal()
+
+        async def idle() -> bool:
+            running = await self.remediations(only="Running")
+            for run in running:
+                if run.typed_search_attributes.get(names.PHASE) == "quarantined":
+                    await self.client.get_workflow_handle(run.id).signal("resume")
+            return not running
+
+        done = False
+        while not done:
+            await wait_until("all remediations ended", idle, ENDED)
+            await self.cycle(["healthy"], time.time(), HEALTHY)
+            done = await idle()
+        # What upkeep does after ten quiet minutes: a rung that one test used up must not be missing in the next.
+        await self.store.guards.close_quiet(CHARTER, time.time())
+        await self.set_mode(ModeName.ACT)
+
+
+@asynccontextmanager
+async def world_of(stack: RunningStack) -> AsyncIterator[World]:
+    """Give the connections to a stack for the length of a block."""
+    client = await Client.connect(stack.addresses.temporal, data_converter=pydantic_data_converter)
+    store = await open_store(stack.layout.setting("knowledge.sqlite_path"))
+    try:
+        async with httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0) as charter:
+            yield World(stack, client, charter, store)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def calm(world: World) -> AsyncIterator[None]:
+    """Keep the schedules of the loop from starting anything for the length of a block; what runs ends first."""
+    schedules = [world.client.get_schedule_handle(name(LOOP)) for name in (names.schedule_id, names.upkeep_schedule_id)]
+    for schedule in schedules:
+        await schedule.pause()
+
+    async def quiet() -> bool:
+        running = 'WorkflowType IN ("MapekCycle", "MapekUpkeep") AND ExecutionStatus="Running"'
+        return not await world.runs(running, 0.0)
+
+    try:
+        await wait_until("nothing runs", quiet, HEALTHY)
+        yield
+    finally:
+        for schedule in schedules:
+            await schedule.unpause()

@@ -1,0 +1,141 @@
+"""Log lines: joined to their cycle, without credentials, on one line."""
+
+import json
+import logging
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.model.errors import ConfigurationError
+from worker.config.load import Config
+from worker.config.schema import LoggingSettings, OrchestratorSettings, StagingSettings
+from worker.observability.logging import QUIET, JsonFormatter, TextFormatter, configure, context
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in before:
+            root.removeHandler(handler)
+            handler.close()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def record(message: str = "hello", **extra: Any) -> logging.LogRecord:
+    made = logging.LogRecord("mapek.test", logging.INFO, __file__, 1, message, (), None)
+    vars(made).update(extra)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "loop", "cycle"),
+    [
+        ("mapek-cycle:charter-2026-01-31T12:00:30Z", "charter", True),
+        ("mapek-cycle:my-loop.2:manual-abc", "my-loop.2", True),
+        ("mapek-loop:charter", "charter", False),
+        ("mapek-upkeep:charter-2026-01-31T12:00:30Z", "charter", False),
+        ("mapek-fix:charter:committee", None, False),
+        ("something else", None, False),
+    ],
+)
+def test_the_loop_is_known_by_the_workflow(workflow_id: str, loop: str | None, cycle: bool) -> None:
+    """Loop and cycle are read from the workflow's id, run and attempt from what the SDK adds."""
+    found = context(record(temporal_workflow={"workflow_id": workflow_id, "run_id": "r", "attempt": 1}))
+    assert (found.get("loop"), found["run"], found["attempt"]) == (loop, "r", 1)
+    assert found.get("cycle") == (workflow_id if cycle else None)
+
+
+def test_activities_and_callers_add_their_own() -> None:
+    """An activity's record names it; what the caller gives goes before what is derived."""
+    temporal = {"workflow_id": "mapek-fix:c:k", "workflow_run_id": "r", "activity_type": "apply", "attempt": 2}
+    found = context(record(temporal_activity=temporal, loop="other", plan="abc"))
+    assert found == {
+        "loop": "other",
+        "plan": "abc",
+        "workflow": "mapek-fix:c:k",
+        "run": "r",
+        "activity": "apply",
+        "attempt": 2,
+    }
+
+
+def test_json_lines_hold_no_credential() -> None:
+    """Message, fields and traceback are redacted, and it is one JSON object a line."""
+    made = record("Bearer geheim-4711 \n next", plan="token=geheim-4711")
+    try:
+        raise ValueError("password=geheim-4711")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    line = JsonFormatter().format(made)
+    assert "\n" not in line
+    assert "geheim" not in line
+    assert json.loads(line)["level"] == "INFO"
+    assert "ValueError" in json.loads(line)["traceback"]
+
+
+def test_text_lines_cannot_be_forged() -> None:
+    """A line end or an escape sequence in a message starts no line and moves no cursor."""
+    line = TextFormatter().format(record("a\n2026 INFO forged \x1b[2J Bearer geheim-4711", loop="charter"))
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert "geheim" not in line
+    assert line.endswith("[loop=charter]")
+
+
+def config(tmp_path: Path, **logging_settings: Any) -> Config:
+    return Config(logging=LoggingSettings(file=tmp_path / "logs" / "mapek.log", **logging_settings))
+
+
+def test_the_file_rotates_and_is_private(tmp_path: Path) -> None:
+    """At max_bytes the file is rotated, backup_count are kept, nobody else can read them."""
+    configure(config(tmp_path, max_bytes=400, backup_count=2, format="text"))
+    for number in range(30):
+        logging.getLogger("mapek.test").info("line %d", number)
+    files = sorted(path.name for path in (tmp_path / "logs").iterdir())
+    assert files == ["mapek.log", "mapek.log.1", "mapek.log.2"]
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "logs").iterdir()}
+    assert modes == {0o600}
+
+
+def test_logging_can_be_switched_off_to_standard_error_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """enable_logging False writes no file; standard error still gets the line, standard output nothing."""
+    configure(config(tmp_path).model_copy(update={"orchestrator": OrchestratorSettings(enable_logging=False)}))
+    logging.getLogger("mapek.test").info("still here")
+    captured = capsys.readouterr()
+    assert "still here" in captured.err
+    assert captured.out == ""
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "own", "foreign"),
+    [
+        ({}, "INFO", "INFO"),
+        ({"logging": LoggingSettings(level="ERROR")}, "ERROR", "ERROR"),
+        ({"orchestrator": OrchestratorSettings(log_level="DEBUG")}, "DEBUG", "INFO"),
+        ({"staging": StagingSettings(verbose_logging=True)}, "DEBUG", "DEBUG"),
+    ],
+)
+def test_levels(settings: dict[str, Any], own: str, foreign: str) -> None:
+    """The project's loggers and all others have their own level; verbose sets both."""
+    configure(Config(**settings))
+    assert logging.getLogger("mapek.x").getEffectiveLevel() == logging.getLevelName(own)
+    assert logging.getLogger("foreign").getEffectiveLevel() == logging.getLevelName(foreign)
+    assert all(logging.getLogger(name).getEffectiveLevel() >= logging.WARNING for name in QUIET)
+
+
+def test_a_file_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
+    """The message names the key and the path."""
+    (tmp_path / "logs").write_text("in the way", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"logging\.file .*mapek\.log: cannot be written"):
+        configure(config(tmp_path))

@@ -1,0 +1,65 @@
+"""Temporal behind TLS: whoever trusts it and shows a certificate gets in, and nobody else."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from activities.model.errors import Unreachable
+from tests.worker.conftest import Mapek
+from tests.worker.http.test_tls import certificate
+from worker.config.schema import TemporalSettings
+from worker.temporal.client import connect
+
+BLOCK = 1 << 16
+
+
+@pytest.fixture
+def client(temporal: WorkflowEnvironment) -> Client:
+    """A client without TLS, for the command's fixture."""
+    return temporal.client
+
+
+@asynccontextmanager
+async def behind_tls(target: str, context: ssl.SSLContext) -> AsyncIterator[int]:
+    """Give a port of loopback that speaks TLS and hands everything on to the server in the clear."""
+    host, port = target.split(":")
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(BLOCK):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inside, outside = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(hand_on(reader, outside), hand_on(inside, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(met, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_certificates(client: Client, mapek: Mapek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the variables of the field's own SDK the command gets in; without, or as a stranger, it exits 3."""
+    (server, server_key), known, stranger = (certificate(tmp_path, name) for name in ("server", "known", "stranger"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(known[0]))
+    context.load_cert_chain(server, server_key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["h2"])
+    async with behind_tls(client.service_client.config.target_host, context) as port:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
+        assert (await mapek("cycles"))[0] == 3
+        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(stranger[0]))
+        with pytest.raises(Unreachable, match="check TEMPORAL_TLS_"):
+            await connect(TemporalSettings(address=f"127.0.0.1:{port}"))
+        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(server))
+        for (shown, key), code in ((known, 0), (stranger, 3)):
+            monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(shown))
+            monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", str(key))
+            assert (await mapek("cycles"))[0] == code, shown

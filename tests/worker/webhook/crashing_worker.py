@@ -1,0 +1,53 @@
+"""A worker that kills itself with SIGKILL while it takes an alert in.
+
+`python -m tests.worker.webhook.crashing_worker POINT`
+"""
+
+import os
+import signal
+import sys
+
+from starlette.requests import Request
+from starlette.responses import Response
+from temporalio.api.workflowservice.v1 import SignalWithStartWorkflowExecutionRequest
+from temporalio.client import Client
+
+from worker.cli.main import run
+from worker.webhook import intake
+from worker.webhook.handler import Webhook
+
+POINTS = ("before the hand-over", "after the hand-over", "before the reply")
+"""Read and not sent yet; accepted by Temporal, which the service does not know yet; known, and not answered yet."""
+
+
+def die() -> None:
+    """End as a machine does that loses its power."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: str) -> None:
+    """Make this process die at the point, at the first alert that comes to it."""
+    send, post = intake.accepted, Webhook.post
+
+    async def dying_send(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> str:
+        if point == "before the hand-over":
+            die()
+        run = await send(client, request)
+        if point == "after the hand-over":
+            die()
+        return run
+
+    async def dying_post(self: Webhook, request: Request) -> Response:
+        answer = await post(self, request)
+        if point == "before the reply":
+            die()
+        return answer
+
+    intake.accepted = dying_send
+    Webhook.post = dying_post
+
+
+if __name__ == "__main__":
+    assert sys.argv[1] in POINTS
+    arm(sys.argv[1])
+    sys.exit(run(["worker"]))

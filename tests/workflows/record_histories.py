@@ -1,0 +1,93 @@
+"""Records one golden history for every scene that has none yet: `python -m tests.workflows.record_histories`.
+
+Golden histories are only ever added. An existing one stands for workflows that were started with the code of its day:
+a change that cannot replay it would break them, and calls for `workflow.patched`, not for a new recording.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.failure.v1 import Failure
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.devstack import binaries
+from tests.workflows.cycle_scenarios import CYCLES
+from tests.workflows.loop_scenarios import INTAKES, UPKEEPS
+from tests.workflows.remediation_scenarios import REMEDIATIONS
+from tests.workflows.workflow_env import IDENTITY, open_stage
+
+HISTORIES = Path(__file__).parent / "histories"
+SUMS = HISTORIES / "SHA256SUMS"
+SCENES = {
+    f"{workflow}-{name}": scene
+    for workflow, scenes in (
+        ("cycle", CYCLES),
+        ("remediation", REMEDIATIONS),
+        ("loop", INTAKES),
+        ("upkeep", UPKEEPS),
+    )
+    for name, scene in scenes.items()
+}
+SUGGEST_AT = "limit.historyCount.suggestContinueAsNew=100"
+"""Events after which the server suggests to continue as new; no other scene is so long."""
+
+
+class Placeless(DefaultFailureConverter):
+    """Leaves stack traces out: they would name the files of the machine that recorded."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """Fill the failure without its stack trace."""
+        super().to_failure(exception, payload_converter, failure)
+        failure.stack_trace = ""
+
+
+async def record() -> list[str]:
+    """Record what is missing and return the names of what was recorded."""
+    servers = await binaries.ensure()
+    missing = [name for name in SCENES if not (HISTORIES / f"{name}.json").exists()]
+    converter = replace(pydantic_data_converter, failure_converter_class=Placeless)
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(servers["temporal"]),
+        dev_server_log_level="error",
+        dev_server_extra_args=["--dynamic-config-value", SUGGEST_AT],
+        identity=IDENTITY,
+    )
+    async with environment:
+        address = environment.client.service_client.config.target_host
+        async with open_stage(address, "recording", converter=converter) as stage:
+            for name in missing:
+                run = await SCENES[name](stage)
+                keep(name, json.loads((await run.history()).to_json()))
+    return missing
+
+
+def keep(name: str, history: dict[str, Any]) -> None:
+    """Write a history and its checksum.
+
+    Raises:
+        FileExistsError: there is one of this name.
+    """
+    content = json.dumps(history, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    HISTORIES.mkdir(exist_ok=True)
+    with (HISTORIES / f"{name}.json").open("xb") as file:
+        file.write(content)
+    with SUMS.open("a") as sums:
+        sums.write(f"{hashlib.sha256(content).hexdigest()}  {name}.json\n")
+
+
+if __name__ == "__main__":
+    logging.disable()  # the failures in the scripts are meant
+    recorded = asyncio.run(record())
+    sys.stdout.write("".join(f"{name}\n" for name in recorded) or "every scene has its golden history\n")
+    sys.stdout.flush()
+    # The SDK now and then aborts at interpreter exit, when all work is done.
+    os._exit(0)

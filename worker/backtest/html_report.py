@@ -1,0 +1,67 @@
+"""The report of a backtest as one HTML page that needs nothing else: a chart of actions a day, and why."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from math import floor
+
+from worker.backtest.summary import DAY, Summary
+
+_WIDTH, _HEIGHT = 720, 120
+
+UNHEARD = (
+    "A recording holds metrics only: what Charter itself finds or reports (violations, the state of its committee and "
+    "policies) is not in it, so whatever only that would have triggered is missing here."
+)
+"""What a reader has to know before believing a quiet day."""
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
+    "svg{width:100%;height:auto}rect{fill:#2a6fb0}text{font-size:11px;fill:#555}table{border-collapse:collapse}"
+    "td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
+)
+
+
+def page(summaries: Sequence[Summary]) -> str:
+    """Return the page for one or more backtests."""
+    parts = "".join(_section(summary) for summary in summaries)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>What the loop would have done</title>'
+        f"<style>{_STYLE}</style></head><body><h1>What the loop would have done</h1>"
+        f"<p>{UNHEARD}</p>{parts}</body></html>\n"
+    )
+
+
+def _section(summary: Summary) -> str:
+    said = "".join(f"<li>{escape(line)}</li>" for line in summary.sentences())
+    rows = "".join(
+        f"<tr><td>{escape(when(at))}</td><td>{escape(line)}</td></tr>" for at, line in reversed(summary.newest)
+    )
+    listed = f"<table><tr><th>When</th><th>What and why</th></tr>{rows}</table>" if rows else ""
+    return f"<section><h2>{escape(summary.head.name)}</h2><ul>{said}</ul>{_chart(summary)}{listed}</section>"
+
+
+def _chart(summary: Summary) -> str:
+    """Draw one bar a day, as high as the number of actions on it."""
+    if not summary.cycles:
+        return ""
+    first, last = floor(summary.first / DAY), floor(summary.last / DAY)
+    count, most = last - first + 1, max([*summary.days.values(), 1])
+    width = _WIDTH / count
+    bars = "".join(
+        f'<rect x="{(day - first) * width:.1f}" y="{_HEIGHT * (1 - found / most):.1f}" '
+        f'width="{max(1.0, width - 1):.1f}" height="{_HEIGHT * found / most:.1f}">'
+        f"<title>{escape(when(day * DAY)[:10])}: {found}</title></rect>"
+        for day, found in sorted(summary.days.items())
+    )
+    label = f"Actions a day, at most {most}; {when(summary.first)[:10]} to {when(summary.last)[:10]}"
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + 16}" role="img" aria-label="{escape(label)}">{bars}'
+        f'<text x="0" y="{_HEIGHT + 13}">{escape(label)}</text></svg>'
+    )
+
+
+def when(seconds: float) -> str:
+    """Return unix seconds as `2026-01-31 12:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")

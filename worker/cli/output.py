@@ -1,0 +1,90 @@
+"""What a person sees: tables and colours on a terminal, plain lines everywhere else, JSON when asked for.
+
+Results go to standard output and everything said about them to standard error. Text that came from outside passes
+`terminal` first, so that it cannot move a cursor or forge a line.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from activities.sanitize import terminal
+
+
+def as_json(value: Any) -> None:
+    """Print a value, nouns included, as indented JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def line(text: str = "") -> None:
+    """Print one line."""
+    print(terminal(text))
+
+
+def heading(text: str) -> None:
+    """Print the heading of a group of lines."""
+    if sys.stdout.isatty():
+        Console().print(Text(terminal(text), style="bold"))
+    else:
+        print(terminal(text))
+
+
+def lines(title: str, texts: Sequence[str]) -> None:
+    """Print a heading with its lines indented below, nothing if there are none."""
+    if texts:
+        heading(title)
+        for text in texts:
+            print(f"  {terminal(text)}")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their columns; the last column takes what is left of the line."""
+    safe = [[terminal(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        drawn = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            drawn.add_column(column, overflow="fold")
+        for row in safe:
+            drawn.add_row(*map(Text, row))
+        Console().print(drawn)
+        return
+    widths = [max(map(len, down)) for down in zip(columns, *safe, strict=True)]
+    for cells in (list(columns), *safe):
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def note(text: str) -> None:
+    """Say something that is not the result, on standard error."""
+    print("\n".join(terminal(part) for part in text.splitlines()), file=sys.stderr)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show that something goes on: a spinner on a terminal, otherwise one line."""
+    if sys.stderr.isatty():
+        with Console(stderr=True).status(Text(terminal(text))):
+            yield
+    else:
+        note(text)
+        yield
+
+
+def when(seconds: float | None) -> str:
+    """Return unix seconds as `2026-01-31 12:00:30Z`, "-" for none."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "-"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)

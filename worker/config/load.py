@@ -1,0 +1,204 @@
+"""The configuration: one YAML file, with the environment above it and the running stack's addresses below.
+
+Precedence: flag > environment > file > `run.json` of the stack in the state folder > default. A file with mistakes is
+refused as a whole, all of them named at once, each with its line and with what would be right.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from activities.knowledge.settings import KnowledgeSettings
+from activities.model.errors import ConfigurationError, NotFound
+from activities.model.types import Settings
+from activities.notify.settings import NotifySettings
+from activities.settings import LoopSettings
+from worker.config.constraints import fleet_findings, loop_findings, service_findings, store_findings
+from worker.config.constraints_alerts import alert_findings
+from worker.config.constraints_notify import notify_findings
+from worker.config.document import Document, Place, read_document
+from worker.config.legacy import translate
+from worker.config.loops import DECIDING, loops_of
+from worker.config.messages import check, unknown_key
+from worker.config.schema import (
+    AlertmanagerSettings,
+    ApiSettings,
+    LinksSettings,
+    LoggingSettings,
+    OrchestratorSettings,
+    PerformanceSettings,
+    StagingSettings,
+    TemporalSettings,
+)
+from worker.config.sources import SECRETS, apply_environment, apply_flags, apply_stack, read_stack
+
+_PROCESS: Mapping[str, type[Settings]] = {
+    "orchestrator": OrchestratorSettings,
+    "alertmanager": AlertmanagerSettings,
+    "api": ApiSettings,
+    "logging": LoggingSettings,
+    "performance": PerformanceSettings,
+    "staging": StagingSettings,
+    "temporal": TemporalSettings,
+    "links": LinksSettings,
+    "notify": NotifySettings,
+}
+
+
+class Config(Settings):
+    """Everything one process is configured with.
+
+    `state` is the folder of logs, data and `run.json`; `file` what was read, None for defaults; `notes` tell of keys
+    that were accepted and change nothing. `mapek_url` is where the service answers.
+    """
+
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    api: ApiSettings = ApiSettings()
+    logging: LoggingSettings = LoggingSettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    staging: StagingSettings = StagingSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    links: LinksSettings = LinksSettings()
+    notify: NotifySettings = NotifySettings()
+    loops: tuple[LoopSettings, ...] = Field(default=(LoopSettings(),), min_length=1)
+    state: Path = Path(".mapek")
+    file: Path | None = None
+    mapek_url: str = "http://127.0.0.1:8001"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def knowledge(self) -> KnowledgeSettings:
+        """The one store of all loops."""
+        return self.loops[0].knowledge
+
+    @property
+    def store_address(self) -> str:
+        """Where the store is, as `open_store` takes it: `memory`, a path or a database URL (with its credential)."""
+        knowledge = self.knowledge
+        if knowledge.database == "postgres" and knowledge.postgres_url is not None:
+            return knowledge.postgres_url.get_secret_value()
+        return "memory" if knowledge.database == "memory" else str(knowledge.sqlite_path)
+
+    @property
+    def kill_switch_file(self) -> Path:
+        """The file that, while it exists, keeps every worker from doing anything new."""
+        return self.orchestrator.kill_switch_file or self.state / "kill-switch"
+
+    def links_of(self, loop: LoopSettings) -> str:
+        """Return the Markdown that the Temporal UI shows beside the loop's cycles and remediations."""
+        known = {
+            "Grafana": self.links.grafana,
+            "runbook": self.links.runbook,
+            "Prometheus": loop.monitor.prometheus_url,
+            "health": f"{self.mapek_url}/health",
+        }
+        return " · ".join(f"[{name}]({url.replace('{loop}', loop.name)})" for name, url in known.items() if url)
+
+    def loop(self, name: str) -> LoopSettings:
+        """Return the loop of that name.
+
+        Raises:
+            NotFound: there is none; the message names those there are.
+        """
+        found = next((loop for loop in self.loops if loop.name == name), None)
+        if found is None:
+            raise NotFound(f"no loop is called {name}; configured: {', '.join(loop.name for loop in self.loops)}")
+        return found
+
+
+def load(
+    path: Path | None = None,
+    *,
+    state: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[Place, str | None] | None = None,
+) -> Config:
+    """Return the configuration of this process.
+
+    `path` defaults to `MAPEK_CONFIG`, then to what the stack running in the state folder was started with, then to
+    defaults alone; `state` to `MAPEK_STATE`, then `.mapek`; `environ` to the process's. `flags` are addresses of the
+    command line, by place.
+
+    Raises:
+        ConfigurationError: one line per mistake, `file:line: section.key: what is wrong; what would be right`.
+    """
+    environ = os.environ if environ is None else environ
+    state = (state or Path(environ.get("MAPEK_STATE") or ".mapek")).expanduser()
+    stack = read_stack(state)
+    path = path or _default_file(state, environ, bool(stack))
+    document = read_document(path) if path else Document()
+    _refuse_secrets(document)
+    mapek_url = _mapek_url(document, stack, environ)
+    notes = apply_environment(document, environ)
+    apply_flags(document, flags or {})
+    apply_stack(document, stack, state)
+    notes += translate(document)
+    config = _built(document, environ, state)
+    if document.problems or config is None:
+        raise ConfigurationError(document.report())
+    return config.model_copy(update={"file": path, "notes": notes, "mapek_url": mapek_url or _own_url(config.api)})
+
+
+def _default_file(state: Path, environ: Mapping[str, str], running: bool) -> Path | None:
+    if environ.get("MAPEK_CONFIG"):
+        return Path(environ["MAPEK_CONFIG"]).expanduser()
+    started_with = state / "mapek.yaml"
+    return started_with if running and started_with.is_file() else None
+
+
+def _mapek_url(document: Document, stack: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    if environ.get("MAPEK_URL"):
+        return environ["MAPEK_URL"]
+    given = document.get(("api", "host")) is not None or document.get(("api", "port")) is not None
+    return "" if given else str(stack.get("mapek") or "")
+
+
+def _own_url(api: ApiSettings) -> str:
+    return f"http://[{api.host}]:{api.port}" if ":" in api.host else f"http://{api.host}:{api.port}"
+
+
+def _refuse_secrets(document: Document) -> None:
+    """Take secrets out of the file's values before anything can print them."""
+    loops = document.data.get("loops")
+    for index in (None, *range(len(loops) if isinstance(loops, list) else 0)):
+        for secret, (_, instead) in SECRETS.items():
+            place = secret if index is None else ("loops", index, *secret)
+            section = document.get(place[:-1])
+            if isinstance(section, dict) and section.pop(place[-1], None) not in (None, ""):
+                document.problem(place, f"a secret does not belong in this file; use {instead}")
+
+
+def _built(document: Document, environ: Mapping[str, str], state: Path) -> Config | None:
+    """Return the checked configuration, None where a section could not be made; problems are in the document."""
+    known = (*_PROCESS, *DECIDING, "loops")
+    for key in document.data.keys() - set(known):
+        document.problem((key,), unknown_key(key, known))
+    process = {name: check(model, document.get((name,)), (name,), document) for name, model in _PROCESS.items()}
+    for name, model in DECIDING.items():
+        check(model, document.get((name,)), (name,), document)
+    staging = process["staging"]
+    simulator = isinstance(staging, StagingSettings) and staging.use_mock_charter
+    loops = tuple(loop for loop in loops_of(document, environ, state, simulator) if loop)
+    if document.problems or None in process.values():
+        return None
+    config = Config.model_validate({**process, "loops": loops, "state": state})
+    for place, text in _impossible(config, document, environ):
+        document.problem(place, text)
+    return config
+
+
+def _impossible(config: Config, document: Document, environ: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+    production = config.orchestrator.mode == "production"
+    yield from service_findings(config.orchestrator, config.api, config.alertmanager, config.temporal)
+    yield from alert_findings(config.alertmanager, config.api, [loop.name for loop in config.loops])
+    yield from notify_findings(config.notify, [loop.name for loop in config.loops], environ)
+    yield from store_findings(config.loops, production)
+    yield from fleet_findings(config.loops)
+    for index, loop in enumerate(config.loops):
+        for place, text in loop_findings(loop, production):
+            own = ("loops", index, *place)
+            yield (own if own in document.origins or place == ("simulator",) else place), text

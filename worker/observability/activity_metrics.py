@@ -1,0 +1,93 @@
+"""From what activities answer to what `/metrics` shows. Workflows count nothing: they would count again on replay."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.model.cycle import DecisionBrief, DiagnosisBrief
+from activities.model.observation import Observation
+from activities.model.remediation import Prepared, Recorded, Undone
+from worker.observability.metrics import Metrics
+from worker.temporal.bootstrap import ANSWER
+from workflows import names
+
+log = logging.getLogger("mapek.worker")
+
+WATCH_SECONDS = 15.0
+"""Between two looks at the schedules' own counters; Temporal has no metric for skipped ticks."""
+
+
+def count(metrics: Metrics, workflow_id: str, arguments: Sequence[object], result: object) -> None:
+    """Count one activity's result. A cycle is counted by the activity that ends it; `busy` counts as planned."""
+    match result:
+        case Recorded():
+            metrics.remediations.labels(result.loop, result.ending).inc()
+        case Prepared(blocked_by=str(rule)) if rule:
+            metrics.blocked.labels(result.loop, rule).inc()
+        case Undone():
+            done = "failed" if result.failed else "done" if result.changed else "nothing"
+            metrics.rollbacks.labels(result.loop, done).inc()
+        case Observation() | DiagnosisBrief() | DecisionBrief():
+            loop = str(getattr(arguments[0], "loop", ""))
+            count_cycle(metrics, loop, trigger_of(loop, workflow_id), result)
+        case _:
+            pass
+
+
+def count_cycle(
+    metrics: Metrics, loop: str, trigger: str, result: Observation | DiagnosisBrief | DecisionBrief
+) -> None:
+    """Count a step of a cycle, and the cycle if it ends with it."""
+    if isinstance(result, Observation):
+        metrics.violations.labels(loop).set(result.violation_count)
+        metrics.blind_spots.labels(loop).set(result.blind_count)
+        metrics.last_cycle.labels(loop).set(result.at)
+        if result.alerts is not None:
+            metrics.alerts_active.labels(loop).set(result.alerts)
+    if isinstance(result, DecisionBrief):
+        for rule in result.blocked_by:
+            metrics.blocked.labels(loop, rule).inc()
+    if result.outcome:
+        metrics.cycles.labels(loop, trigger, result.outcome).inc()
+
+
+def trigger_of(loop: str, workflow_id: str) -> str:
+    """Return what started the cycle of this id: schedule, or what stands in an id that was asked for."""
+    asked = workflow_id.removeprefix(f"{names.cycle_prefix(loop)}:")
+    return "schedule" if asked == workflow_id else asked.split("-", 1)[0]
+
+
+async def watch_schedules(client: Client, loops: Iterable[str], metrics: Metrics) -> None:
+    """Keep the counters of skipped and missed ticks up to date, for ever."""
+    loops = tuple(loops)
+    while True:
+        for loop in loops:
+            try:
+                info = (await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=ANSWER)).info
+            except RPCError as error:
+                log.warning("the schedule of %s cannot be described: %s", loop, error.status.name)
+                continue
+            metrics.schedule_skipped.labels(loop).set(info.num_actions_skipped_overlap)
+            metrics.schedule_missed.labels(loop).set(info.num_actions_missed_catchup_window)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+class LastRun:
+    """When each kind of activity last ended well, in this process."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+
+    def note(self, name: str) -> None:
+        """Note that an activity of this kind ended well just now."""
+        self._at[name] = time.monotonic()
+
+    def text(self, name: str) -> str:
+        """Return one line for people."""
+        if name not in self._at:
+            return "has not run yet"
+        return f"last ran well {time.monotonic() - self._at[name]:.0f} s ago"
