@@ -4,7 +4,7 @@ from activities.analyze.diagnose import diagnose
 from activities.model.autonomy import Autonomy
 from activities.model.decision import Decision
 from activities.model.plan import Verification
-from activities.model.snapshot import AnalysisInput, Snapshot, digest
+from activities.model.snapshot import AnalysisInput, Snapshot, compute_digest
 from activities.plan.choose import choose
 from activities.plan.context import PlanContext
 from activities.settings import LoopSettings
@@ -30,9 +30,9 @@ def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) 
             mode=snapshot.mode,
             settings=settings.plan,
             knowledge=settings.knowledge,
-            verification=timings(settings),
-            autonomy=snapshot.autonomy or Autonomy(start=settings.first_level),
-            snapshot=digest(snapshot),
+            verification=verification_timings(settings),
+            autonomy=snapshot.autonomy or Autonomy(start=settings.initial_level),
+            snapshot=compute_digest(snapshot),
             silenced=snapshot.silenced,
             error_budget=snapshot.error_budget,
             seed=snapshot.seed,
@@ -40,7 +40,7 @@ def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) 
     )
 
 
-def timings(settings: LoopSettings) -> Verification:
+def verification_timings(settings: LoopSettings) -> Verification:
     """Return the timings of every verification, without targets.
 
     It never starts before one scrape after the apply: what was scraped before cannot show the effect.
@@ -51,5 +51,5 @@ def timings(settings: LoopSettings) -> Verification:
         delay=max(verify.delay, settings.monitor.scrape_interval),
         interval=verify.interval,
         samples=verify.samples,
-        passes=verify.passes,
+        required_passes=verify.passes,
     )

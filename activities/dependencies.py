@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
 from activities.clients.prometheus import PrometheusClient
-from activities.clients.store.limits import Limits
+from activities.clients.store.adaptive_limits import AdaptiveLimitsStore
 from activities.clients.store.store import Store
 from activities.model.errors import NotFound
 from activities.settings import LoopSettings
 
 
 @dataclass(frozen=True)
-class LoopParts:
+class LoopDependencies:
     """One loop: its settings and the remotes it reads and changes.
 
     `alertmanager` is asked for silences, None: it is not. With `silences_required` nothing is changed while it does
@@ -25,23 +25,23 @@ class LoopParts:
     charter: CharterClient
     alertmanager: AlertmanagerClient | None = None
     silences_required: bool = False
-    limits: Limits | None = None
+    limits: AdaptiveLimitsStore | None = None
 
 
 @dataclass(frozen=True)
-class Parts:
+class Dependencies:
     """Everything an activity may use. `clock` gives unix seconds; `worker` is this process's identity.
 
     `switch` tells why nothing new may be done at Charter, empty if it may: the kill switch.
     """
 
-    loops: Mapping[str, LoopParts]
+    loops: Mapping[str, LoopDependencies]
     store: Store
     clock: Callable[[], float]
-    worker: str
-    switch: Callable[[], str] = str
+    worker_identity: str
+    kill_switch: Callable[[], str] = str
 
-    def loop(self, name: str) -> LoopParts:
+    def loop(self, name: str) -> LoopDependencies:
         """Return the parts of a loop.
 
         Raises:

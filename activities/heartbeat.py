@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager, suppress
 
 from temporalio import activity
 
-INTERVAL = 1.0
+HEARTBEAT_INTERVAL_SECONDS = 1.0
 """Seconds; well below the heartbeat time-out of 5 s."""
 
 
 @asynccontextmanager
-async def heartbeating() -> AsyncIterator[None]:
+async def background_heartbeat() -> AsyncIterator[None]:
     """Heartbeat once a second while the body runs."""
 
     async def beat() -> None:
         while True:
             activity.heartbeat()
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_SECONDS)
 
     task = asyncio.create_task(beat())
     try:

@@ -4,13 +4,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from activities.model.types import clipped
-from activities.sanitize import terminal
+from activities.model.types import truncate
+from activities.sanitize import sanitize_terminal
 
-VARIABLE = "MAPEK_KILL_SWITCH"
+ENV_VARIABLE = "MAPEK_KILL_SWITCH"
 """Set to anything but nothing, 0, false, no or off when the process starts: nothing is changed as long as it lives."""
-OFF = frozenset({"", "0", "false", "no", "off"})
-REASON_BYTES = 200
+FALSY = frozenset({"", "0", "false", "no", "off"})
+MAX_REASON_BYTES = 200
 """Of the file, which may say who threw the switch and why."""
 
 
@@ -19,25 +19,25 @@ class KillSwitch:
 
     def __init__(self, file: Path, environ: Mapping[str, str]) -> None:
         self.file = file
-        self._variable = environ.get(VARIABLE, "").strip()
+        self._variable = environ.get(ENV_VARIABLE, "").strip()
 
     def __call__(self) -> str:
         """Return what throws the switch, with the reason the file gives; empty if it is not thrown.
 
         A file of which it cannot be told whether it exists counts as there: acting on doubt is what it prevents.
         """
-        if self._variable.lower() not in OFF:
-            return f"kill switch: environment {VARIABLE}"
+        if self._variable.lower() not in FALSY:
+            return f"kill switch: environment {ENV_VARIABLE}"
         try:
-            with open(self.file, "rb", opener=_without_waiting) as file:
-                said = file.read(REASON_BYTES).decode(errors="replace").strip()
+            with open(self.file, "rb", opener=_open_nonblocking) as file:
+                said = file.read(MAX_REASON_BYTES).decode(errors="replace").strip()
         except FileNotFoundError:
             return ""
         except OSError as error:
             return f"kill switch: {self.file} ({error.strerror})"
-        return clipped(terminal(f"kill switch: {self.file}" + (f": {said}" if said else "")))
+        return truncate(sanitize_terminal(f"kill switch: {self.file}" + (f": {said}" if said else "")))
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     # A pipe under this name would hold the reader for ever.
     return os.open(path, flags | os.O_NONBLOCK)

@@ -4,45 +4,45 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-_SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_EMPHASIS = re.compile(r"[*_~`@]")
-_SLACK_URL = re.compile(r"[<>|\s]")
+_SLACK_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_SLACK_EMPHASIS = re.compile(r"[*_~`@]")
+_SLACK_URL_UNSAFE = re.compile(r"[<>|\s]")
 
 
-def slack(value: str) -> str:
+def escape_slack(value: str) -> str:
     """Return `value` as one line of Slack's mrkdwn that shows as the same plain text: no link, mention or emphasis.
 
     Slack knows no escape for its marks of emphasis; an invisible sign before each keeps it from being one.
     """
-    safe = "".join(_SLACK.get(sign, sign) for sign in terminal(value))
-    return _EMPHASIS.sub("\u200b\\g<0>", safe)
+    safe = "".join(_SLACK_ESCAPES.get(sign, sign) for sign in sanitize_terminal(value))
+    return _SLACK_EMPHASIS.sub("\u200b\\g<0>", safe)
 
 
-def slack_link(name: str, url: str) -> str:
+def format_slack_link(name: str, url: str) -> str:
     """Return a link in Slack's mrkdwn; `url` must come from the configuration."""
-    return f"<{_SLACK_URL.sub('', url)}|{slack(name).replace('|', ' ')}>"
+    return f"<{_SLACK_URL_UNSAFE.sub('', url)}|{escape_slack(name).replace('|', ' ')}>"
 
 
-def terminal(value: str) -> str:
+def sanitize_terminal(value: str) -> str:
     """Return `value` as one line a terminal only prints.
 
     Control and format characters (escape sequences, line ends, right-to-left overrides) become spaces or the
     replacement character.
     """
-    return "".join(_printable(sign) for sign in value)
+    return "".join(_make_printable(sign) for sign in value)
 
 
-def path_segment(value: str) -> str:
+def quote_path_segment(value: str) -> str:
     """Return `value` as exactly one segment of a URL path: no slash, query or dot segment survives."""
-    quoted = quote(_encodable(value), safe="")
+    quoted = quote(_replace_surrogates(value), safe="")
     return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
 
 
-def _printable(sign: str) -> str:
-    if sign in "\t\n\r\v\f\x85\u2028\u2029":
+def _make_printable(char: str) -> str:
+    if char in "\t\n\r\v\f\x85\u2028\u2029":
         return " "
-    return "\ufffd" if unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Co", "Cn"} else sign
+    return "\ufffd" if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"} else char
 
 
-def _encodable(value: str) -> str:
+def _replace_surrogates(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8")

@@ -4,7 +4,7 @@ from activities.analyze.settings import AnalyzeSettings
 from activities.execute.settings import ExecuteSettings
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.autonomy import Level
-from activities.model.mode import Mode, ModeName
+from activities.model.mode import LoopMode, Mode
 from activities.model.topology import Topology
 from activities.model.types import Settings
 from activities.monitor.settings import MonitorSettings
@@ -32,24 +32,24 @@ class LoopSettings(Settings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
 
     @property
-    def first_mode(self) -> Mode:
+    def initial_mode(self) -> Mode:
         """The mode before anybody set one: act on the simulator, observe on a Charter that matters."""
         if self.simulator:
-            return Mode(loop=self.name, name=ModeName.ACT, why="the Charter is the simulator")
+            return Mode(loop=self.name, name=LoopMode.ACT, reason="the Charter is the simulator")
         why = "first mode on a Charter that is not the simulator; `mapek resume --mode act` is a person's decision"
-        return Mode(loop=self.name, name=ModeName.OBSERVE, why=why)
+        return Mode(loop=self.name, name=LoopMode.OBSERVE, reason=why)
 
     @property
-    def first_level(self) -> Level:
+    def initial_level(self) -> Level:
         """How far an action is trusted of which nothing is known: as set, else auto on the simulator, else shadow."""
         return self.knowledge.autonomy.start or (Level.AUTO if self.simulator else Level.SHADOW)
 
     @property
-    def most_components(self) -> int:
+    def max_components(self) -> int:
         """About how many components there can be: those named, and as many members as the committee may have."""
         return len(self.components) + self.plan.max_replicas
 
-    def deciding(self) -> dict[str, object]:
+    def decision_settings(self) -> dict[str, object]:
         """Return the sections a decision depends on as JSON values, without addresses and credentials."""
         dump = self.model_dump(mode="json", include={"monitor", "analyze", "plan", "knowledge"})
         dump["monitor"].pop("prometheus_url")

@@ -20,28 +20,28 @@ hypothesis.settings.load_profile("mapek")
 
 
 @pytest_asyncio.fixture(scope="session")
-async def servers(request: pytest.FixtureRequest) -> dict[str, Path]:
+async def server_binaries(request: pytest.FixtureRequest) -> dict[str, Path]:
     """All binaries, installed if missing. A server that cannot be had fails a test and never skips it.
 
     None where a deployed stack is tested: nothing is started then.
     """
-    return {} if request.config.getoption("--stack", default=None) else await binaries.ensure()
+    return {} if request.config.getoption("--stack", default=None) else await binaries.ensure_binaries()
 
 
 @pytest_asyncio.fixture(scope="session")
-async def postgres(servers: dict[str, Path]) -> AsyncIterator[Postgres]:
+async def postgres(server_binaries: dict[str, Path]) -> AsyncIterator[Postgres]:
     """A PostgreSQL server. Whoever uses its database `postgres` begins by emptying it."""
-    async with running_postgres(servers["postgres"]) as running:
+    async with running_postgres(server_binaries["postgres"]) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="session")
-async def temporal(servers: dict[str, Path]) -> AsyncIterator[WorkflowEnvironment]:
+async def temporal(server_binaries: dict[str, Path]) -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal server in memory, with the search attributes registered and the poll rates of the embedded one."""
     rates = ("transferProcessorMaxPollRPS=2000", "timerProcessorMaxPollRPS=2000", "visibilityProcessorMaxPollRPS=1000")
     async with await WorkflowEnvironment.start_local(
         data_converter=pydantic_data_converter,
-        dev_server_existing_path=str(servers["temporal"]),
+        dev_server_existing_path=str(server_binaries["temporal"]),
         dev_server_log_level="error",
         dev_server_extra_args=[arg for rate in rates for arg in ("--dynamic-config-value", f"history.{rate}")],
         search_attributes=names.SEARCH_ATTRIBUTES,
@@ -54,5 +54,5 @@ async def temporal(servers: dict[str, Path]) -> AsyncIterator[WorkflowEnvironmen
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
     """The whole embedded stack with the demo's shortened timings, shared by tests that leave it healthy."""
     state = tmp_path_factory.mktemp("stack") / "state"
-    async with running_stack(StackOptions(state=state, profile="demo", say=lambda _: None)) as running:
+    async with running_stack(StackOptions(state_dir=state, profile="demo", report=lambda _: None)) as running:
         yield running

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-OURS = ("workflows", "activities", "worker", "deploy")
+PRODUCT_PACKAGES = ("workflows", "activities", "worker", "deploy")
 PHASES = ("monitor", "analyze", "plan", "execute", "knowledge")
 
 MAY_IMPORT = {
@@ -42,7 +42,7 @@ MAY_IMPORT = {
 }
 """Room → rooms it may import; itself is understood, and a name stands for everything below it."""
 
-EDGE = {
+ACTIVITY_MAY_IMPORT = {
     "activities.clients",
     "activities.notify",
     "activities.dependencies",
@@ -53,29 +53,29 @@ EDGE = {
 }
 """What an `activity.py`, the Temporal side of its room, may import besides."""
 
-IMPURE = frozenset(
+IMPURE_MODULES = frozenset(
     (
         *("temporalio", "httpx", "asyncio", "time", "random", "os", "sqlite3"),
         *("prometheus_client", "sqlalchemy", "socket", "threading", "logging"),
     )
 )
-CLOCKS = frozenset({"now", "utcnow", "today"})
+CLOCK_FUNCTIONS = frozenset({"now", "utcnow", "today"})
 
 
-def sources() -> list[Path]:
+def list_sources() -> list[Path]:
     """Return every module of the product."""
     return [
         path for top in ("workflows", "activities", "worker", "deploy") for path in sorted((ROOT / top).rglob("*.py"))
     ]
 
 
-def module_of(path: Path) -> str:
+def module_name(path: Path) -> str:
     """Return the dotted name of a module."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> set[str]:
+def list_imports(path: Path) -> set[str]:
     """Return the dotted names a module imports anywhere."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -86,12 +86,12 @@ def imports_of(path: Path) -> set[str]:
     return names
 
 
-def room_of(module: str) -> str | None:
+def find_room(module: str) -> str | None:
     """Return the room a module is in, None if it is none of ours."""
-    return next((room for room in sorted(MAY_IMPORT, key=len, reverse=True) if within(module, room)), None)
+    return next((room for room in sorted(MAY_IMPORT, key=len, reverse=True) if is_within(module, room)), None)
 
 
-def within(module: str, room: str) -> bool:
+def is_within(module: str, room: str) -> bool:
     """Tell whether a module is in a room or is it."""
     return module == room or module.startswith(room + ".")
 
@@ -104,33 +104,33 @@ def is_pure(path: Path) -> bool:
     return parts[1] in ("model", "notify", "decision.py", "settings.py", *PHASES)
 
 
-@pytest.mark.parametrize("path", sources(), ids=module_of)
+@pytest.mark.parametrize("path", list_sources(), ids=module_name)
 def test_imports_follow_the_arrows(path):
     """A room imports only the rooms it may."""
-    room = room_of(module_of(path))
+    room = find_room(module_name(path))
     if room is None:
         assert path.read_text().count("import ") == 0, "a module outside the rooms imports nothing"
         return
-    allowed = MAY_IMPORT[room] | {room} | (EDGE if path.name == "activity.py" else set())
-    ours = {name for name in imports_of(path) if name.split(".")[0] in OURS}
-    astray = {name for name in ours if not any(within(name, target) for target in allowed)}
+    allowed = MAY_IMPORT[room] | {room} | (ACTIVITY_MAY_IMPORT if path.name == "activity.py" else set())
+    ours = {name for name in list_imports(path) if name.split(".")[0] in PRODUCT_PACKAGES}
+    astray = {name for name in ours if not any(is_within(name, target) for target in allowed)}
     assert astray == set()
 
 
-@pytest.mark.parametrize("path", [p for p in sources() if is_pure(p)], ids=module_of)
+@pytest.mark.parametrize("path", [p for p in list_sources() if is_pure(p)], ids=module_name)
 def test_deciding_code_is_pure(path):
     """What decides takes no clock, no randomness, no I/O."""
     tree = ast.parse(path.read_text())
-    assert {name.split(".")[0] for name in imports_of(path)} & IMPURE == set()
+    assert {name.split(".")[0] for name in list_imports(path)} & IMPURE_MODULES == set()
     asked = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
-    assert asked & CLOCKS == set()
+    assert asked & CLOCK_FUNCTIONS == set()
     assert "open" not in {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
 
 
-@pytest.mark.parametrize("path", [p for p in sources() if p.name == "__init__.py"], ids=module_of)
+@pytest.mark.parametrize("path", [p for p in list_sources() if p.name == "__init__.py"], ids=module_name)
 def test_packages_import_nothing(path):
     """Importing a pure module never drags in a client."""
-    assert imports_of(path) == set()
+    assert list_imports(path) == set()
 
 
 def test_the_rooms_are_loaded_from_this_checkout():

@@ -10,7 +10,7 @@ from worker.config.load import Config
 
 
 @contextmanager
-def the_only_one(config: Config) -> Iterator[None]:
+def exclusive_sqlite_worker(config: Config) -> Iterator[None]:
     """Hold the store's file as its only worker inside the block; nothing to hold for a server, or with the simulator.
 
     Two workers on two hosts would each keep guards and undo of their own in such a file, and neither knew of the
@@ -26,7 +26,7 @@ def the_only_one(config: Config) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(path.with_name(path.name + ".worker"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _locked(lock):
+        if not _try_lock(lock):
             raise ConfigurationError(
                 f"another worker uses the store {path}, and SQLite serves one: for more replicas set "
                 "knowledge.database to postgres, with its address in MAPEK_POSTGRES_URL"
@@ -36,7 +36,7 @@ def the_only_one(config: Config) -> Iterator[None]:
         os.close(lock)
 
 
-def _locked(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

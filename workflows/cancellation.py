@@ -9,7 +9,7 @@ from temporalio.exceptions import FailureError
 T = TypeVar("T")
 
 
-async def settled(handle: workflow.ActivityHandle[T]) -> T:
+async def wait_shielded(handle: workflow.ActivityHandle[T]) -> T:
     """Wait for a started activity to end, even if the workflow is cancelled meanwhile, and return its result.
 
     A cancellation that arrives is not lost: `stopping` tells of it afterwards. With a plain await a rollback would be
@@ -26,6 +26,6 @@ async def settled(handle: workflow.ActivityHandle[T]) -> T:
     return handle.result()
 
 
-def stopping() -> bool:
+def cancellation_requested() -> bool:
     """Tell whether cancellation of this workflow was asked for (an empty reason counts)."""
     return workflow.cancellation_reason() is not None

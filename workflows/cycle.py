@@ -17,19 +17,19 @@ with workflow.unsafe.imports_passed_through():
         AnalyzeRequest,
         CycleRequest,
         CycleResult,
-        DecisionBrief,
-        DiagnosisBrief,
+        DecisionSummary,
+        DiagnosisSummary,
         MonitorRequest,
-        PlanBrief,
         PlanRequest,
+        PlanSummary,
     )
     from activities.model.observation import Observation
-    from activities.model.remediation import RemediationRequest, Yield
+    from activities.model.remediation import RemediationRequest, YieldRequest
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
     from workflows import names, options
-    from workflows.remediation import Remediation
-    from workflows.search_attributes import attributes, updates
+    from workflows.remediation import MapekRemediation
+    from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
 
 
 @workflow.defn(name="MapekCycle")
@@ -41,13 +41,13 @@ class MapekCycle:
         """Look, and if there is trouble say what it is, decide, and start what was decided."""
         observation = await self.monitor(request)
         if observation.outcome:
-            return self.finish(untroubled(observation))
+            return self.publish_result(result_after_monitor(observation))
         diagnosis = await self.analyze(request, observation)
         if diagnosis.outcome:
-            return self.finish(undecidable(diagnosis))
+            return self.publish_result(result_after_analyze(diagnosis))
         decision = await self.plan(request, observation, diagnosis)
         started = await self.start_remediations(request, decision)
-        return self.finish(decided(diagnosis, decision, started))
+        return self.publish_result(result_after_plan(diagnosis, decision, started))
 
     async def monitor(self, request: CycleRequest) -> Observation:
         """Ask Prometheus and Charter what is beyond its limits and what cannot be seen."""
@@ -58,7 +58,7 @@ class MapekCycle:
             **options.MONITOR,
         )
 
-    async def analyze(self, request: CycleRequest, observation: Observation) -> DiagnosisBrief:
+    async def analyze(self, request: CycleRequest, observation: Observation) -> DiagnosisSummary:
         """Find patterns and causes in the recent past of what was observed."""
         return await workflow.execute_activity_method(
             AnalyzeActivities.analyze,
@@ -67,7 +67,9 @@ class MapekCycle:
             **options.ANALYZE,
         )
 
-    async def plan(self, request: CycleRequest, observation: Observation, diagnosis: DiagnosisBrief) -> DecisionBrief:
+    async def plan(
+        self, request: CycleRequest, observation: Observation, diagnosis: DiagnosisSummary
+    ) -> DecisionSummary:
         """Decide what to do about it, from the stored analysis input, experience and guard state."""
         return await workflow.execute_activity_method(
             PlanActivities.plan,
@@ -81,21 +83,21 @@ class MapekCycle:
             **options.PLAN,
         )
 
-    async def start_remediations(self, request: CycleRequest, decision: DecisionBrief) -> list[bool]:
+    async def start_remediations(self, request: CycleRequest, decision: DecisionSummary) -> list[bool]:
         """Start one remediation a plan; False where the knob's lock is held by another one."""
-        return list(await asyncio.gather(*(self.start(request, plan) for plan in decision.plans)))
+        return list(await asyncio.gather(*(self.start_remediation(request, plan) for plan in decision.plans)))
 
-    async def start(self, request: CycleRequest, plan: PlanBrief) -> bool:
+    async def start_remediation(self, request: CycleRequest, plan: PlanSummary) -> bool:
         """Start the plan's remediation and wait for its start only. A child not yet started dies with its parent."""
         try:
             await workflow.start_child_workflow(
-                Remediation.run,
+                MapekRemediation.run,
                 RemediationRequest(loop=request.loop, plan_id=plan.plan_id, settle=plan.settle),
                 id=plan.workflow_id,
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 static_summary=plan.headline[:180],
                 static_details=request.links or None,
-                search_attributes=attributes(
+                search_attributes=build_search_attributes(
                     {
                         names.LOOP: request.loop,
                         names.TRIGGER: request.trigger,
@@ -108,47 +110,47 @@ class MapekCycle:
                 ),
             )
         except WorkflowAlreadyStartedError:
-            await self.ask_to_yield(plan)
+            await self.request_yield(plan)
             return False
         return True
 
-    async def ask_to_yield(self, plan: PlanBrief) -> None:
+    async def request_yield(self, plan: PlanSummary) -> None:
         """Ask a plan of higher risk that waits for its approval on the same knob to give way."""
         if not plan.supersedes:
             return
         lock = workflow.get_external_workflow_handle(plan.workflow_id)
         try:
-            await lock.signal("yield", Yield(plan=plan.supersedes, ending="superseded", why=plan.headline))
+            await lock.signal("yield", YieldRequest(plan=plan.supersedes, outcome="superseded", reason=plan.headline))
         except FailureError:
             workflow.logger.info("%s does not wait any more", plan.workflow_id)
 
-    def finish(self, result: CycleResult) -> CycleResult:
+    def publish_result(self, result: CycleResult) -> CycleResult:
         """Make the cycle findable by what came of it: the one upsert of a cycle."""
         workflow.upsert_search_attributes(
-            updates(
+            build_search_attribute_updates(
                 {
                     names.OUTCOME: result.outcome,
                     names.VIOLATIONS: result.violations,
                     names.ROOT_CAUSE: result.root_cause,
                     names.PLAN: result.plans[0] if result.plans else "",
-                    names.BLOCKED: result.blocked_by[0] if result.blocked_by else "",
+                    names.BLOCKED_BY: result.blocked_by[0] if result.blocked_by else "",
                 }
             )
         )
         return result
 
 
-def untroubled(observation: Observation) -> CycleResult:
+def result_after_monitor(observation: Observation) -> CycleResult:
     """Return the result of a cycle that ends after Monitor: healthy, or blind, which is not healthy."""
     return CycleResult(
         headline=observation.headline,
         outcome=observation.outcome,
-        violations=tuple(v.text for v in observation.violations),
-        blind=tuple(b.text for b in observation.blind),
+        violations=tuple(v.summary for v in observation.violations),
+        blind=tuple(b.summary for b in observation.blind),
     )
 
 
-def undecidable(diagnosis: DiagnosisBrief) -> CycleResult:
+def result_after_analyze(diagnosis: DiagnosisSummary) -> CycleResult:
     """Return the result of a cycle that ends after Analyze, as Analyze said."""
     return CycleResult(
         headline=diagnosis.headline,
@@ -158,7 +160,7 @@ def undecidable(diagnosis: DiagnosisBrief) -> CycleResult:
     )
 
 
-def decided(diagnosis: DiagnosisBrief, decision: DecisionBrief, started: list[bool]) -> CycleResult:
+def result_after_plan(diagnosis: DiagnosisSummary, decision: DecisionSummary, started: list[bool]) -> CycleResult:
     """Return the result of a cycle that decided. `started` tells for each plan whether its knob was free."""
     outcome, headline = decision.outcome, decision.headline
     if decision.plans and not any(started):

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from temporalio.common import SearchAttributeKey
 
-QUEUE = "mapek"
-VERIFY_QUEUE = "mapek-verify"
+TASK_QUEUE = "mapek"
+VERIFY_TASK_QUEUE = "mapek-verify"
 """Verifications poll for minutes; on a queue of their own a hundred of them never delay a Monitor."""
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What names of loops, Charters and manual keys look like."""
 
 LOOP = SearchAttributeKey.for_keyword("MapekLoop")
@@ -19,11 +19,11 @@ PHASE = SearchAttributeKey.for_keyword("MapekPhase")
 KNOB = SearchAttributeKey.for_keyword("MapekKnob")
 PLAN = SearchAttributeKey.for_keyword("MapekPlan")
 ROOT_CAUSE = SearchAttributeKey.for_keyword("MapekRootCause")
-BLOCKED = SearchAttributeKey.for_keyword("MapekBlocked")
+BLOCKED_BY = SearchAttributeKey.for_keyword("MapekBlocked")
 VIOLATIONS = SearchAttributeKey.for_keyword_list("MapekViolations")
 SCORE = SearchAttributeKey.for_float("MapekScore")
 
-SEARCH_ATTRIBUTES = (LOOP, TRIGGER, OUTCOME, PHASE, KNOB, PLAN, ROOT_CAUSE, BLOCKED, VIOLATIONS, SCORE)
+SEARCH_ATTRIBUTES = (LOOP, TRIGGER, OUTCOME, PHASE, KNOB, PLAN, ROOT_CAUSE, BLOCKED_BY, VIOLATIONS, SCORE)
 
 
 def schedule_id(loop: str) -> str:
@@ -46,7 +46,7 @@ def cycle_id(loop: str, trigger: str, key: str) -> str:
     return f"mapek-cycle:{loop}:{trigger}-{key}"
 
 
-def intake_id(loop: str) -> str:
+def loop_workflow_id(loop: str) -> str:
     """Return the id of the loop's long-lived intake."""
     return f"mapek-loop:{loop}"
 
@@ -56,6 +56,6 @@ def remediation_id(charter: str, knob: str) -> str:
     return f"mapek-fix:{charter}:{knob}"
 
 
-def time_key(at: datetime) -> str:
+def timestamp_key(at: datetime) -> str:
     """Return an instant as part of an id: `20260131T120030.123z`."""
     return at.strftime("%Y%m%dT%H%M%S.") + f"{at.microsecond // 1000:03d}z"

@@ -24,7 +24,7 @@ def seconds(value: float) -> timedelta:
     return timedelta(seconds=value)
 
 
-HEARTBEAT = seconds(5)
+HEARTBEAT_TIMEOUT = seconds(5)
 
 # A remote that fails is a result of Monitor, and the next tick is the retry. The attempts here are for a worker that
 # died: the second one still fits into the cycle's minute.
@@ -53,12 +53,12 @@ PLAN = Options(
 PREPARE = Options(
     start_to_close_timeout=seconds(30),
     schedule_to_close_timeout=seconds(120),
-    heartbeat_timeout=HEARTBEAT,
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(10), maximum_attempts=5),
 )
 
 
-def apply(timeout: float, retries: int) -> Options:
+def apply_options(timeout: float, retries: int) -> Options:
     """Return the options of an apply: Charter's own time-out and a margin for reading back; `retries` after the first.
 
     A dead worker costs an attempt too, so at least two retries are kept; each attempt after the first reads back.
@@ -66,22 +66,22 @@ def apply(timeout: float, retries: int) -> Options:
     return Options(
         start_to_close_timeout=seconds(timeout + 30),
         schedule_to_close_timeout=seconds((timeout + 30) * (retries + 3)),
-        heartbeat_timeout=HEARTBEAT,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=RetryPolicy(
             initial_interval=seconds(1), maximum_interval=seconds(15), maximum_attempts=max(retries, 2) + 1
         ),
     )
 
 
-def verify(span: float) -> Options:
+def verify_options(duration: float) -> Options:
     """Return the options of a verification that takes samples for `span` seconds, its extension included.
 
     Bounded by time and not by attempts: a deploy in the middle starts another attempt, never an inconclusive verdict.
     """
     return Options(
-        start_to_close_timeout=seconds(2 * span + 60),
-        schedule_to_close_timeout=seconds(4 * span + 300),
-        heartbeat_timeout=HEARTBEAT,
+        start_to_close_timeout=seconds(2 * duration + 60),
+        schedule_to_close_timeout=seconds(4 * duration + 300),
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(10)),
     )
 
@@ -90,7 +90,7 @@ def verify(span: float) -> Options:
 UNDO = Options(
     start_to_close_timeout=seconds(90),
     schedule_to_close_timeout=seconds(3600),
-    heartbeat_timeout=HEARTBEAT,
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(15)),
 )
 
@@ -105,9 +105,9 @@ RECORD = Options(
 UPKEEP = Options(
     start_to_close_timeout=seconds(20),
     schedule_to_close_timeout=seconds(45),
-    heartbeat_timeout=HEARTBEAT,
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=2),
 )
 
-CYCLE_LIMIT = seconds(60)
+CYCLE_EXECUTION_TIMEOUT = seconds(60)
 """A cycle that hangs would silence the schedule (overlap SKIP): it is timed out with the second tick after it."""

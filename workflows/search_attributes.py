@@ -14,21 +14,21 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
-KEYWORD_BYTES = 255
-LIST_BYTES = 1500
+MAX_KEYWORD_BYTES = 255
+MAX_KEYWORD_LIST_BYTES = 1500
 
 
-def keyword(text: str) -> str:
+def truncate_keyword(text: str) -> str:
     """Return `text` cut to what a Keyword attribute may hold (255 bytes of UTF-8)."""
     raw = text.encode()
-    return text if len(raw) <= KEYWORD_BYTES else raw[: KEYWORD_BYTES - 3].decode(errors="ignore") + "…"
+    return text if len(raw) <= MAX_KEYWORD_BYTES else raw[: MAX_KEYWORD_BYTES - 3].decode(errors="ignore") + "…"
 
 
-def keywords(texts: Sequence[str]) -> list[str]:
+def truncate_keywords(texts: Sequence[str]) -> list[str]:
     """Return as many texts, worst first, as fit into 1.5 KB; a last entry `+N more` counts the rest."""
     kept: list[str] = []
-    room = LIST_BYTES - len("+99999 more")
-    for text in map(keyword, texts):
+    room = MAX_KEYWORD_LIST_BYTES - len("+99999 more")
+    for text in map(truncate_keyword, texts):
         if len(text.encode()) > room:
             break
         kept.append(text)
@@ -37,20 +37,20 @@ def keywords(texts: Sequence[str]) -> list[str]:
     return [*kept, f"+{left} more"] if left else kept
 
 
-def attributes(values: dict[SearchAttributeKey[Any], Any]) -> TypedSearchAttributes:
+def build_search_attributes(values: dict[SearchAttributeKey[Any], Any]) -> TypedSearchAttributes:
     """Return the values as search attributes, cut to size; empty ones are left out."""
     pairs = []
     for key, value in values.items():
         if value is None or value in ("", (), []):
             continue
         if isinstance(value, str):
-            value = keyword(value)
+            value = truncate_keyword(value)
         elif isinstance(value, (list, tuple)):
-            value = keywords(value)
+            value = truncate_keywords(value)
         pairs.append(SearchAttributePair(key, value))
     return TypedSearchAttributes(pairs)
 
 
-def updates(values: dict[SearchAttributeKey[Any], Any]) -> list[SearchAttributeUpdate[Any]]:
+def build_search_attribute_updates(values: dict[SearchAttributeKey[Any], Any]) -> list[SearchAttributeUpdate[Any]]:
     """Return the values as one upsert takes them, cut to size; empty ones are left as they are."""
-    return [pair.key.value_set(pair.value) for pair in attributes(values)]
+    return [pair.key.value_set(pair.value) for pair in build_search_attributes(values)]

@@ -8,16 +8,16 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.model.cycle import PlanBrief
-    from activities.model.intake import Resting, Upkeep, UpkeepRequest, Yielding
+    from activities.model.cycle import PlanSummary
+    from activities.model.intake import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
     from activities.model.remediation import RemediationRequest
     from activities.upkeep.activity import UpkeepActivities
     from workflows import names, options
-    from workflows.remediation import Remediation
-    from workflows.search_attributes import attributes
+    from workflows.remediation import MapekRemediation
+    from workflows.search_attributes import build_search_attributes
 
 
-MOMENT = 2.0
+COOL_DOWN_END_GRACE_SECONDS = 2.0
 """Seconds a remediation that rests needs to end."""
 
 
@@ -26,31 +26,31 @@ class MapekUpkeep:
     """One round of upkeep of one loop."""
 
     @workflow.run
-    async def run(self, request: UpkeepRequest) -> Upkeep:
+    async def run(self, request: UpkeepRequest) -> UpkeepResult:
         """Look what is left to do, and start it."""
         found = await workflow.execute_activity_method(
             UpkeepActivities.upkeep, request, summary=f"what is left to settle in {request.loop}?", **options.UPKEEP
         )
-        for resting in found.resting:
-            await self.end_rest(resting)
-        if found.resting:
-            await workflow.sleep(MOMENT, summary="whoever rests there ends first")
+        for resting in found.cooling_remediations:
+            await self.end_cool_down(resting)
+        if found.cooling_remediations:
+            await workflow.sleep(COOL_DOWN_END_GRACE_SECONDS, summary="whoever rests there ends first")
         for leftover in found.leftovers:
-            await self.settle(request, leftover)
-        for waiting in found.yielding:
-            await self.ask_to_yield(waiting)
+            await self.start_leftover_rollback(request, leftover)
+        for waiting in found.yield_orders:
+            await self.request_yield(waiting)
         return found
 
-    async def settle(self, request: UpkeepRequest, leftover: PlanBrief) -> None:
+    async def start_leftover_rollback(self, request: UpkeepRequest, leftover: PlanSummary) -> None:
         """Start a remediation that rolls the leftover back; if the knob is locked again, its holder comes first."""
         try:
             await workflow.start_child_workflow(
-                Remediation.run,
-                RemediationRequest(loop=request.loop, plan_id=leftover.plan_id, settle_leftover=True),
+                MapekRemediation.run,
+                RemediationRequest(loop=request.loop, plan_id=leftover.plan_id, roll_back_leftover=True),
                 id=leftover.workflow_id,
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 static_summary=f"ROLLBACK of what was left of: {leftover.headline}"[:180],
-                search_attributes=attributes(
+                search_attributes=build_search_attributes(
                     {
                         names.LOOP: request.loop,
                         names.PHASE: "rolling-back",
@@ -63,17 +63,17 @@ class MapekUpkeep:
         except WorkflowAlreadyStartedError:
             workflow.logger.info("%s is locked; its leftover waits for the next round", leftover.knob)
 
-    async def end_rest(self, resting: Resting) -> None:
+    async def end_cool_down(self, remediation: CoolingRemediation) -> None:
         """Cancel a remediation that only cools down: its knob is needed to settle what turned up after its end."""
         try:
-            await workflow.get_external_workflow_handle(resting.workflow_id, run_id=resting.run_id).cancel()
+            await workflow.get_external_workflow_handle(remediation.workflow_id, run_id=remediation.run_id).cancel()
         except FailureError:
-            workflow.logger.info("%s does not rest any more", resting.workflow_id)
+            workflow.logger.info("%s does not rest any more", remediation.workflow_id)
 
-    async def ask_to_yield(self, waiting: Yielding) -> None:
+    async def request_yield(self, order: YieldOrder) -> None:
         """Ask a plan that waits for an approval to give way; it may just have ended by itself."""
         try:
-            lock = workflow.get_external_workflow_handle(waiting.workflow_id)
-            await lock.signal("yield", waiting.signal)
+            lock = workflow.get_external_workflow_handle(order.workflow_id)
+            await lock.signal("yield", order.signal)
         except FailureError:
-            workflow.logger.info("%s does not wait any more", waiting.workflow_id)
+            workflow.logger.info("%s does not wait any more", order.workflow_id)

@@ -7,60 +7,60 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from activities.analyze.learning.calibration import Calibration
 from activities.model.types import Settings
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class TemporalSettings(Settings):
+class TemporalPatternSettings(Settings):
     """A burst: many violations of one component in a short window."""
 
     enabled: bool = True
-    sensitivity: Share = 0.85
+    sensitivity: Fraction = 0.85
     """Confidence of the pattern before there are outcomes: a prior, worth 20 of them (`analyze/lessons.py`)."""
     window: PositiveFloat = 60.0
     """Seconds; written `60s`, `5m` or a number in the file."""
     threshold: PositiveInt = 3
 
 
-class SpatialSettings(Settings):
+class SpatialPatternSettings(Settings):
     """Several components in trouble at once."""
 
     enabled: bool = True
-    sensitivity: Share = 0.80
+    sensitivity: Fraction = 0.80
     min_components: PositiveInt = 3
     """Distinct components per loop; the same limit holds for violated metrics on one component."""
 
 
-class CausalSettings(Settings):
+class CausalPatternSettings(Settings):
     """Latency of one component moving with failures of another that calls it."""
 
     enabled: bool = True
-    sensitivity: Share = 0.75
-    correlation_threshold: Share = 0.8
+    sensitivity: Fraction = 0.75
+    correlation_threshold: Fraction = 0.8
 
 
-class FrequencySettings(Settings):
+class FrequencyPatternSettings(Settings):
     """Violations of one component that keep coming."""
 
     enabled: bool = True
-    sensitivity: Share = 0.70
+    sensitivity: Fraction = 0.70
     anomaly_threshold: PositiveInt = 8
     window: PositiveFloat = 300.0
     """Seconds."""
 
 
-class Algorithms(Settings):
+class AlgorithmSettings(Settings):
     """The four analyzers."""
 
-    temporal: TemporalSettings = TemporalSettings()
-    spatial: SpatialSettings = SpatialSettings()
-    causal: CausalSettings = CausalSettings()
-    frequency: FrequencySettings = FrequencySettings()
+    temporal: TemporalPatternSettings = TemporalPatternSettings()
+    spatial: SpatialPatternSettings = SpatialPatternSettings()
+    causal: CausalPatternSettings = CausalPatternSettings()
+    frequency: FrequencyPatternSettings = FrequencyPatternSettings()
 
 
 class AnalyzeSettings(Settings):
     """How patterns are found."""
 
-    algorithms: Algorithms = Algorithms()
+    algorithms: AlgorithmSettings = AlgorithmSettings()
     pattern_history_limit: PositiveInt = 100
     """How many patterns one diagnosis keeps at most, the most confident ones."""
     analysis_step: PositiveFloat = 15.0

@@ -4,60 +4,64 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.clients.charter import CharterClient
-from activities.clients.store.audit import Audit
+from activities.clients.store.audit import AuditLog
 from activities.model.audit import AuditEntry
-from activities.model.charter import ChangeCall, Changed
+from activities.model.charter import ChangeRequest, ChangeResult
 from activities.model.effect import Direction
 from activities.model.errors import FinalError, MapekError
 from activities.model.plan import Plan
-from activities.model.types import clipped
+from activities.model.types import truncate
 
-OK = 200
+HTTP_OK = 200
 
 
 @dataclass(frozen=True)
-class Attempts:
+class AuditedStep:
     """The attempts at one step of one plan in one direction. `clock` gives unix seconds, `asked` as in `Effect`."""
 
     charter: CharterClient
-    audit: Audit
+    audit: AuditLog
     clock: Callable[[], float]
-    worker: str
+    worker_identity: str
     plan: Plan
     step: int
     direction: Direction
-    asked: float
+    requested_at: float
 
-    async def made(self) -> tuple[AuditEntry, ...]:
+    async def load_attempts(self) -> tuple[AuditEntry, ...]:
         """Return the rows of all attempts so far, the oldest first; whichever worker or run made them."""
-        rows = await self.audit.of_plan(self.plan.plan_id)
+        rows = await self.audit.load_for_plan(self.plan.plan_id)
         return tuple(row for row in rows if (row.step, row.direction) == (self.step, self.direction.value))
 
-    async def change(self, call: ChangeCall) -> Changed:
+    async def change(self, change_request: ChangeRequest) -> ChangeResult:
         """Send the change. The row before it is what tells a later attempt that it may have been done.
 
         Raises: as `CharterClient.change`; StoreUnavailable: without the row before it nothing is sent.
         """
-        number = 1 + sum(row.phase == "before" for row in await self.made())
-        await self.note(call, number, "before", text=call.path)
+        number = 1 + sum(row.phase == "before" for row in await self.load_attempts())
+        await self.write_row(change_request, number, "before", summary=change_request.path)
         try:
-            changed = await self.charter.change(call)
+            changed = await self.charter.change(change_request)
         except MapekError as error:
             refused = isinstance(error, FinalError)
             text = f"{'refused' if refused else 'no answer'}: {type(error).__name__}: {error}"
-            await self.note(call, number, "refused" if refused else "after", status=error.status, text=text)
+            await self.write_row(
+                change_request, number, "refused" if refused else "after", status=error.status, summary=text
+            )
             raise
         text = "replayed: it had been done before" if changed.replayed else "done"
-        await self.note(call, number, "after", status=OK, text=text, generation=changed.generation)
+        await self.write_row(
+            change_request, number, "after", status=HTTP_OK, summary=text, generation=changed.generation
+        )
         return changed
 
-    async def note(
+    async def write_row(
         self,
-        call: ChangeCall,
+        change_request: ChangeRequest,
         attempt: int,
         phase: str,
         *,
-        text: str,
+        summary: str,
         status: int | None = None,
         generation: int | None = None,
     ) -> None:
@@ -69,15 +73,15 @@ class Attempts:
                 loop=self.plan.loop,
                 plan_id=self.plan.plan_id,
                 knob=self.plan.knob,
-                key=call.key,
+                key=change_request.key,
                 step=self.step,
                 direction=self.direction.value,
                 phase=phase,
                 attempt=attempt,
                 status=status,
-                generation_before=call.generation,
+                generation_before=change_request.generation,
                 generation_after=generation,
-                worker=self.worker,
-                text=clipped(text, 300),
+                worker_identity=self.worker_identity,
+                summary=truncate(summary, 300),
             )
         )

@@ -6,32 +6,32 @@ from typing import Annotated, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
-from activities.clients.http import Http
-from activities.clients.request import Request, json_bytes
-from activities.model.charter import ChangeCall, Changed, CharterFinding, Committee, Policy
+from activities.clients.http import HttpClient
+from activities.clients.http_messages import Request, encode_json
+from activities.model.charter import ChangeRequest, ChangeResult, CharterFinding, Committee, Policy
 from activities.model.errors import ConfigurationError
-from activities.sanitize import path_segment
+from activities.sanitize import quote_path_segment
 
 T = TypeVar("T")
 
-_ISO = TypeAdapter(AwareDatetime)
+_ISO_DATETIME = TypeAdapter(AwareDatetime)
 
 
-def _unix(text: object) -> float | None:
-    return None if text is None else _ISO.validate_python(text).timestamp()
+def _parse_unix_time(text: object) -> float | None:
+    return None if text is None else _ISO_DATETIME.validate_python(text).timestamp()
 
 
-class _Finding(CharterFinding):
+class _WireFinding(CharterFinding):
     """On the wire times are ISO 8601 with an offset."""
 
-    opened_at: Annotated[float, BeforeValidator(_unix)]
-    closed_at: Annotated[float | None, BeforeValidator(_unix)] = None
+    opened_at: Annotated[float, BeforeValidator(_parse_unix_time)]
+    closed_at: Annotated[float | None, BeforeValidator(_parse_unix_time)] = None
 
 
 _COMMITTEE = TypeAdapter(Committee)
 _POLICIES = TypeAdapter(tuple[Policy, ...])
-_FINDINGS = TypeAdapter(tuple[_Finding, ...])
-_CHANGED = TypeAdapter(Changed)
+_FINDINGS = TypeAdapter(tuple[_WireFinding, ...])
+_CHANGE_RESULT = TypeAdapter(ChangeResult)
 
 
 class CharterClient:
@@ -41,26 +41,26 @@ class CharterClient:
     Every read raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
     """
 
-    def __init__(self, http: Http, url: str, token: Callable[[], str], timeout: float = 5.0) -> None:
+    def __init__(self, http: HttpClient, url: str, token: Callable[[], str], timeout: float = 5.0) -> None:
         self._http = http
         self._url = url.rstrip("/")
         self._token = token
         self._timeout = timeout
 
-    async def health(self) -> None:
+    async def check_health(self) -> None:
         """Return if Charter says that it is healthy."""
         await self._http.probe(Request("GET", f"{self._url}/health", timeout=self._timeout))
 
-    async def committee(self) -> Committee:
+    async def fetch_committee(self) -> Committee:
         """Return the committee's state."""
         return await self._get("committee/state", {}, _COMMITTEE)
 
-    async def policies(self, name: str | None = None, everything: bool = False) -> tuple[Policy, ...]:
+    async def fetch_policies(self, name: str | None = None, include_inactive: bool = False) -> tuple[Policy, ...]:
         """Return the active policies, of the knob `name` only if given; `everything` adds those no longer active."""
-        wanted = {"status": "all" if everything else "active"} | ({"name": name} if name is not None else {})
+        wanted = {"status": "all" if include_inactive else "active"} | ({"name": name} if name is not None else {})
         return await self._get("policies", wanted, _POLICIES)
 
-    async def violations(self, since: float) -> tuple[CharterFinding, ...]:
+    async def fetch_violations(self, since: float) -> tuple[CharterFinding, ...]:
         """Return what Charter found since `since` (unix seconds), what has closed included."""
         found = await self._get("violations", {"since": f"{since:.3f}"}, _FINDINGS)
         return tuple(CharterFinding(**one.model_dump()) for one in found)
@@ -70,43 +70,43 @@ class CharterClient:
         request = Request(
             "POST",
             f"{self._url}/api/v1/policies/validate",
-            headers=self._headers() | {"Content-Type": "application/json"},
-            content=json_bytes(policy),
+            headers=self._build_headers() | {"Content-Type": "application/json"},
+            content=encode_json(policy),
             timeout=self._timeout,
         )
         await self._http.probe(request)
 
-    async def change(self, call: ChangeCall) -> Changed:
+    async def change(self, change_request: ChangeRequest) -> ChangeResult:
         """Send a change; `replayed` tells that it had been done before and this is its stored reply.
 
         Raises: Unreachable (never sent), Ambiguous (may have been done), Overloaded, InFlight (same key),
             Superseded, Stale (the knob moved), Unauthorized, Rejected, NotFound, ConfigurationError.
         """
-        path = "/".join(path_segment(part) for part in call.path.split("/"))
+        path = "/".join(quote_path_segment(part) for part in change_request.path.split("/"))
         headers = {
-            "Idempotency-Key": call.key,
-            "X-Plan-Hash": call.plan_hash,
-            "If-Match": f'"{call.generation}"',
+            "Idempotency-Key": change_request.key,
+            "X-Plan-Hash": change_request.plan_hash,
+            "If-Match": f'"{change_request.generation}"',
         }
-        if call.body is not None:
+        if change_request.body is not None:
             headers["Content-Type"] = "application/json"
         request = Request(
             "POST",
             f"{self._url}/api/v1/{path}",
-            headers=self._headers() | headers,
-            content=None if call.body is None else json_bytes(call.body),
-            timeout=call.timeout,
+            headers=self._build_headers() | headers,
+            content=None if change_request.body is None else encode_json(change_request.body),
+            timeout=change_request.timeout,
         )
-        reply = await self._http.change(request, _CHANGED)
+        reply = await self._http.change(request, _CHANGE_RESULT)
         replayed = reply.headers.get("Idempotency-Replayed", "").lower() == "true"
         return reply.value.model_copy(update={"replayed": replayed})
 
-    async def _get(self, path: str, params: dict[str, str], shape: TypeAdapter[T]) -> T:
+    async def _get(self, path: str, params: dict[str, str], schema: TypeAdapter[T]) -> T:
         url = f"{self._url}/api/v1/{path}"
-        request = Request("GET", url, headers=self._headers(), params=params, timeout=self._timeout)
-        return (await self._http.read(request, shape)).value
+        request = Request("GET", url, headers=self._build_headers(), params=params, timeout=self._timeout)
+        return (await self._http.read(request, schema)).value
 
-    def _headers(self) -> dict[str, str]:
+    def _build_headers(self) -> dict[str, str]:
         token = self._token().strip()
         if not token:
             return {}

@@ -22,11 +22,12 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from activities.clients.request import Reply, Request, retry_after
+from activities.clients.http_messages import Request, Response, parse_retry_after
 from activities.model.errors import (
     Ambiguous,
     ConfigurationError,
     InFlight,
+    InvalidResponse,
     MapekError,
     NotFound,
     Overloaded,
@@ -35,43 +36,42 @@ from activities.model.errors import (
     Superseded,
     Unauthorized,
     Unreachable,
-    Unreadable,
 )
-from activities.model.types import clipped
-from activities.sanitize import terminal
+from activities.model.types import truncate
+from activities.sanitize import sanitize_terminal
 
 T = TypeVar("T")
 
-PROBLEM_BYTES = 64 << 10
+MAX_PROBLEM_BYTES = 64 << 10
 """Bytes read of the body of a refusal: enough for any problem+json."""
 
-FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
+LIBRARY_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
 """Everything an exchange can raise; `OSError` covers time-outs and what the TLS layer lets through."""
 
-_UNUSABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol)
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_ON_THE_WAY = (httpx.TransportError, OSError)
+_INVALID_REQUEST_ERRORS = (httpx.InvalidURL, httpx.UnsupportedProtocol)
+_NEVER_SENT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_TRANSPORT_ERRORS = (httpx.TransportError, OSError)
 
 
 @dataclass(frozen=True)
-class _Raw:
+class _RawResponse:
     status: int
     headers: httpx.Headers
     body: bytes
 
 
-class Http:
+class HttpClient:
     """The shared client. Made once for a process and given to every client of a remote.
 
     `transport` replaces the network in tests; `connections` bounds the pool.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, connections: int = 50) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, max_connections: int = 50) -> None:
         self._client = httpx.AsyncClient(
             transport=transport,
             trust_env=False,
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=20, keepalive_expiry=60.0),
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20, keepalive_expiry=60.0),
             headers={"User-Agent": "mapek", "Accept-Encoding": "identity"},
         )
 
@@ -79,22 +79,22 @@ class Http:
         """Close all connections."""
         await self._client.aclose()
 
-    async def read(self, request: Request, shape: TypeAdapter[T]) -> Reply[T]:
+    async def read(self, request: Request, schema: TypeAdapter[T]) -> Response[T]:
         """Return the reply, its JSON body in `shape`.
 
         Raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
         """
         raw = await self._read(request)
         try:
-            return Reply(shape.validate_json(raw.body, strict=True), raw.headers)
+            return Response(schema.validate_json(raw.body, strict=True), raw.headers)
         except ValidationError as error:
-            raise Unreadable(f"{request.name}: {_first(error)}") from error
+            raise InvalidResponse(f"{request.name}: {_describe_first_error(error)}") from error
 
     async def probe(self, request: Request) -> None:
         """Return if the reply is 2xx, whatever its body; raise as `read` does otherwise."""
         await self._read(request)
 
-    async def change(self, request: Request, shape: TypeAdapter[T]) -> Reply[T]:
+    async def change(self, request: Request, schema: TypeAdapter[T]) -> Response[T]:
         """Send a change and return its reply, the body in `shape`.
 
         Raises: Unreachable (never sent), Ambiguous (may have been done), Overloaded, InFlight, Superseded, Stale,
@@ -102,27 +102,27 @@ class Http:
         """
         try:
             raw = await self._exchange(request)
-        except Unreadable as error:
+        except InvalidResponse as error:
             raise Ambiguous(str(error)) from error
-        except FOREIGN as error:
-            raise of_change(error, request) from error
+        except LIBRARY_ERRORS as error:
+            raise map_change_error(error, request) from error
         if not 200 <= raw.status < 300:
-            _refuse(request, raw, Ambiguous)
+            _raise_refusal(request, raw, Ambiguous)
         try:
-            return Reply(shape.validate_json(raw.body, strict=True), raw.headers)
+            return Response(schema.validate_json(raw.body, strict=True), raw.headers)
         except ValidationError as error:
-            raise Ambiguous(f"{request.name}: {raw.status}, {_first(error)}") from error
+            raise Ambiguous(f"{request.name}: {raw.status}, {_describe_first_error(error)}") from error
 
-    async def _read(self, request: Request) -> _Raw:
+    async def _read(self, request: Request) -> _RawResponse:
         try:
             raw = await self._exchange(request)
-        except FOREIGN as error:
-            raise of_read(error, request) from error
+        except LIBRARY_ERRORS as error:
+            raise map_read_error(error, request) from error
         if not 200 <= raw.status < 300:
-            _refuse(request, raw, Unreachable if raw.status >= 500 else Unreadable)
+            _raise_refusal(request, raw, Unreachable if raw.status >= 500 else InvalidResponse)
         return raw
 
-    async def _exchange(self, request: Request) -> _Raw:
+    async def _exchange(self, request: Request) -> _RawResponse:
         # Pool and connection have a third each, so that the whole deadline strikes only after sending started.
         waiting = httpx.Timeout(request.timeout, connect=request.timeout / 3, pool=request.timeout / 3)
         answered = False
@@ -139,42 +139,42 @@ class Http:
                 ) as response,
             ):
                 answered = True
-                return _Raw(response.status_code, response.headers, await _body(request, response))
+                return _RawResponse(response.status_code, response.headers, await _read_body(request, response))
         except TimeoutError as error:
             if answered:
-                raise Unreadable(f"{request.name}: the body took longer than {request.timeout:g} s") from error
+                raise InvalidResponse(f"{request.name}: the body took longer than {request.timeout:g} s") from error
             raise
 
 
-def of_read(error: Exception, request: Request) -> MapekError:
+def map_read_error(error: Exception, request: Request) -> MapekError:
     """Return what a foreign error means for a read. Its own text is left out: it may hold a header."""
-    if isinstance(error, _UNUSABLE):
-        return ConfigurationError(_told(error, request))
-    if isinstance(error, _ON_THE_WAY):
-        return Unreachable(_told(error, request))
-    return Unreadable(_told(error, request))
+    if isinstance(error, _INVALID_REQUEST_ERRORS):
+        return ConfigurationError(_describe(error, request))
+    if isinstance(error, _TRANSPORT_ERRORS):
+        return Unreachable(_describe(error, request))
+    return InvalidResponse(_describe(error, request))
 
 
-def of_change(error: Exception, request: Request) -> MapekError:
+def map_change_error(error: Exception, request: Request) -> MapekError:
     """Return what a foreign error means for a change: anything not known to precede sending is `Ambiguous`."""
-    if isinstance(error, _UNUSABLE):
-        return ConfigurationError(_told(error, request))
-    if isinstance(error, _NEVER_SENT):
-        return Unreachable(_told(error, request))
-    return Ambiguous(_told(error, request))
+    if isinstance(error, _INVALID_REQUEST_ERRORS):
+        return ConfigurationError(_describe(error, request))
+    if isinstance(error, _NEVER_SENT_ERRORS):
+        return Unreachable(_describe(error, request))
+    return Ambiguous(_describe(error, request))
 
 
-def _told(error: Exception, request: Request) -> str:
+def _describe(error: Exception, request: Request) -> str:
     return f"{request.name} at {request.host}: {type(error).__name__} within {request.timeout:g} s"
 
 
-async def _body(request: Request, response: httpx.Response) -> bytes:
+async def _read_body(request: Request, response: httpx.Response) -> bytes:
     good = response.is_success
     if response.headers.get("Content-Encoding", "identity") != "identity":
         if good:
-            raise Unreadable(f"{request.name}: a compressed body, though none was asked for")
+            raise InvalidResponse(f"{request.name}: a compressed body, though none was asked for")
         return b""
-    limit = request.max_bytes if good else PROBLEM_BYTES
+    limit = request.max_bytes if good else MAX_PROBLEM_BYTES
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.aiter_bytes():
@@ -182,22 +182,26 @@ async def _body(request: Request, response: httpx.Response) -> bytes:
         size += len(chunk)
         if size > limit:
             if good:
-                raise Unreadable(f"{request.name}: the body is longer than {limit} bytes")
+                raise InvalidResponse(f"{request.name}: the body is longer than {limit} bytes")
             break
     return b"".join(chunks)
 
 
-def _refuse(request: Request, raw: _Raw, otherwise: type[Ambiguous | Unreachable | Unreadable]) -> NoReturn:
-    error = _refusal(request, raw, otherwise)
-    error.status = raw.status
+def _raise_refusal(
+    request: Request, raw_response: _RawResponse, fallback: type[Ambiguous | Unreachable | InvalidResponse]
+) -> NoReturn:
+    error = _map_refusal(request, raw_response, fallback)
+    error.status = raw_response.status
     raise error
 
 
-def _refusal(request: Request, raw: _Raw, otherwise: type[Ambiguous | Unreachable | Unreadable]) -> MapekError:
-    problem = _problem(raw.body)
-    text = _text(request, raw.status, problem)
-    delay = retry_after(raw.headers.get("Retry-After"))
-    match raw.status:
+def _map_refusal(
+    request: Request, raw_response: _RawResponse, fallback: type[Ambiguous | Unreachable | InvalidResponse]
+) -> MapekError:
+    problem = _parse_problem(raw_response.body)
+    text = _format_refusal(request, raw_response.status, problem)
+    delay = parse_retry_after(raw_response.headers.get("Retry-After"))
+    match raw_response.status:
         case 401 | 403:
             return Unauthorized(text)
         case 404 | 410:
@@ -207,16 +211,16 @@ def _refusal(request: Request, raw: _Raw, otherwise: type[Ambiguous | Unreachabl
         case 409:
             return Superseded(text)
         case 412:
-            return Stale(text, _generation(problem, raw.headers.get("ETag", "")))
+            return Stale(text, _parse_generation(problem, raw_response.headers.get("ETag", "")))
         case 429 | 503:
             return Overloaded(text, delay)
         case status if 400 <= status < 500 and status != 408:
             return Rejected(text)
         case _:
-            return otherwise(text, delay)
+            return fallback(text, delay)
 
 
-def _problem(body: bytes) -> dict[str, Any]:
+def _parse_problem(body: bytes) -> dict[str, Any]:
     try:
         value = from_json(body)
     except ValueError:
@@ -224,25 +228,25 @@ def _problem(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(request: Request, status: int, problem: dict[str, Any]) -> str:
+def _format_refusal(request: Request, status: int, problem: dict[str, Any]) -> str:
     said = (problem.get(word) for word in ("title", "detail", "error"))
-    text = ": ".join(terminal(word) for word in said if isinstance(word, str) and word)
+    text = ": ".join(sanitize_terminal(word) for word in said if isinstance(word, str) and word)
     # A remote may quote the request it refuses, credential and all.
     credential = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if credential:
         text = text.replace(credential, "***")
-    return f"{request.name}: {status}" + (f" {clipped(text)}" if text else "")
+    return f"{request.name}: {status}" + (f" {truncate(text)}" if text else "")
 
 
-def _generation(problem: dict[str, Any], etag: str) -> int | None:
+def _parse_generation(problem: dict[str, Any], etag: str) -> int | None:
     if type(problem.get("generation")) is int:
         return int(problem["generation"])
     tag = re.fullmatch(r'(?:W/)?"(\d{1,18})"', etag)
     return int(tag.group(1)) if tag else None
 
 
-def _first(error: ValidationError) -> str:
+def _describe_first_error(error: ValidationError) -> str:
     """Say where the first thing is wrong, without the value: that may be anything."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return clipped(terminal(f"{where or 'body'}: {first['msg']}"))
+    return truncate(sanitize_terminal(f"{where or 'body'}: {first['msg']}"))

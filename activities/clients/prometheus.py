@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
-from activities.clients.http import Http
-from activities.clients.request import Request, answered_at
-from activities.model.errors import Overloaded, Rejected, Unreachable, Unreadable, Untimely
+from activities.clients.http import HttpClient
+from activities.clients.http_messages import Request, parse_response_date
+from activities.model.errors import ClockSkew, InvalidResponse, Overloaded, Rejected, Unreachable
 from activities.model.timeseries import Sample, SampleSeries
-from activities.model.types import clipped
+from activities.model.types import truncate
 
 T = TypeVar("T")
 
@@ -22,12 +22,12 @@ Value = Annotated[float, BeforeValidator(lambda text: float(text) if isinstance(
 Point = tuple[float, Value]
 
 
-class _Vector(BaseModel):
+class _VectorSample(BaseModel):
     metric: dict[str, str]
     value: Point
 
 
-class _Range(BaseModel):
+class _MatrixSeries(BaseModel):
     metric: dict[str, str]
     values: tuple[Point, ...]
 
@@ -37,7 +37,7 @@ class _Data(BaseModel, Generic[T]):
     result: T
 
 
-class _Answer(BaseModel, Generic[T]):
+class _ApiResponse(BaseModel, Generic[T]):
     status: Literal["success", "error"]
     data: _Data[T] | None = None
     errorType: str = ""  # noqa: N815 - the wire's spelling
@@ -45,9 +45,9 @@ class _Answer(BaseModel, Generic[T]):
     warnings: tuple[str, ...] = ()
 
 
-_INSTANT = TypeAdapter(_Answer[tuple[_Vector, ...] | Point])
-_RANGE = TypeAdapter(_Answer[tuple[_Range, ...]])
-_FINAL = {"bad_data", "execution"}
+_INSTANT_RESPONSE = TypeAdapter(_ApiResponse[tuple[_VectorSample, ...] | Point])
+_RANGE_RESPONSE = TypeAdapter(_ApiResponse[tuple[_MatrixSeries, ...]])
+_FINAL_ERROR_TYPES = {"bad_data", "execution"}
 
 
 class PrometheusClient:
@@ -61,32 +61,43 @@ class PrometheusClient:
     other.
     """
 
-    def __init__(self, http: Http, url: str, timeout: float = 5.0) -> None:
+    def __init__(self, http: HttpClient, url: str, timeout: float = 5.0) -> None:
         self._http = http
         self._url = url.rstrip("/")
         self._timeout = timeout
 
-    async def ready(self) -> None:
+    async def check_ready(self) -> None:
         """Return if Prometheus is ready to answer queries."""
         await self._http.probe(Request("GET", f"{self._url}/-/ready", timeout=self._timeout))
 
-    async def query(self, promql: str, at: float, within: float | None = None) -> tuple[Sample, ...]:
+    async def query(self, promql: str, at: float, max_skew: float | None = None) -> tuple[Sample, ...]:
         """Return the value of `promql` at `at` (unix seconds), one sample a series; a scalar has no labels."""
-        result = await self._ask("query", {"query": promql, "time": _number(at)}, _INSTANT, (at, within))
+        result = await self._query(
+            "query", {"query": promql, "time": _format_seconds(at)}, _INSTANT_RESPONSE, (at, max_skew)
+        )
         if result and isinstance(result[0], float):
             return (Sample(labels={}, value=result[1], at=result[0]),)
         return tuple(Sample(labels=one.metric, value=one.value[1], at=one.value[0]) for one in result)
 
     async def query_range(
-        self, promql: str, start: float, end: float, step: float, within: float | None = None
+        self, promql: str, start: float, end: float, step: float, max_skew: float | None = None
     ) -> tuple[SampleSeries, ...]:
         """Return `promql` at `start`, `start + step`, … up to `end`, both included (unix seconds; `step` seconds)."""
-        form = {"query": promql, "start": _number(start), "end": _number(end), "step": _number(step)}
-        result = await self._ask("query_range", form, _RANGE, (end, within))
+        form = {
+            "query": promql,
+            "start": _format_seconds(start),
+            "end": _format_seconds(end),
+            "step": _format_seconds(step),
+        }
+        result = await self._query("query_range", form, _RANGE_RESPONSE, (end, max_skew))
         return tuple(SampleSeries(labels=one.metric, points=one.values) for one in result)
 
-    async def _ask(
-        self, route: str, form: dict[str, str], shape: TypeAdapter[_Answer[T]], asked: tuple[float, float | None]
+    async def _query(
+        self,
+        route: str,
+        form: dict[str, str],
+        schema: TypeAdapter[_ApiResponse[T]],
+        instant_and_skew: tuple[float, float | None],
     ) -> T:
         request = Request(
             "POST",
@@ -97,38 +108,38 @@ class PrometheusClient:
             max_bytes=MAX_BYTES,
         )
         try:
-            reply = await self._http.read(request, shape)
+            reply = await self._http.read(request, schema)
         except Overloaded as error:
             # 503 is how Prometheus says that a query timed out or that it is shutting down.
             raise Unreachable(str(error), error.retry_after) from error
-        timely(*asked, answered_at(reply.headers))
-        return _full(reply.value)
+        require_fresh(*instant_and_skew, parse_response_date(reply.headers))
+        return _unwrap_result(reply.value)
 
 
-def timely(at: float, within: float | None, clock: float | None) -> None:
+def require_fresh(at: float, max_skew: float | None, server_time: float | None) -> None:
     """Return if `at` is at most `within` seconds from the `clock` (whole seconds, rounded down) of who answered.
 
     Nothing is compared if either is None: a proxy may take the clock away, and that alone is no reason for doubt.
     Raises: Untimely.
     """
-    if within is None or clock is None or clock - within <= at <= clock + 1 + within:
+    if max_skew is None or server_time is None or server_time - max_skew <= at <= server_time + 1 + max_skew:
         return
-    apart = f"{clock - at:.0f} s ago" if at < clock else f"{at - clock:.0f} s ahead"
-    raise Untimely(f"asked about an instant {apart} by Prometheus's own clock: is this worker's clock right?")
+    apart = f"{server_time - at:.0f} s ago" if at < server_time else f"{at - server_time:.0f} s ahead"
+    raise ClockSkew(f"asked about an instant {apart} by Prometheus's own clock: is this worker's clock right?")
 
 
-def _full(answer: _Answer[T]) -> T:
-    text = clipped(f"Prometheus: {answer.errorType}: {answer.error}")
-    if answer.status == "error":
-        raise Rejected(text) if answer.errorType in _FINAL else Unreachable(text)
-    if answer.warnings:
-        raise Unreadable(clipped(f"Prometheus warns of a partial answer: {answer.warnings[0]}"))
-    if answer.data is None:
-        raise Unreadable("Prometheus: success without data")
-    return answer.data.result
+def _unwrap_result(response: _ApiResponse[T]) -> T:
+    text = truncate(f"Prometheus: {response.errorType}: {response.error}")
+    if response.status == "error":
+        raise Rejected(text) if response.errorType in _FINAL_ERROR_TYPES else Unreachable(text)
+    if response.warnings:
+        raise InvalidResponse(truncate(f"Prometheus warns of a partial answer: {response.warnings[0]}"))
+    if response.data is None:
+        raise InvalidResponse("Prometheus: success without data")
+    return response.data.result
 
 
-def _number(value: float) -> str:
+def _format_seconds(value: float) -> str:
     if not math.isfinite(value):
         raise Rejected(f"{value} is no time")
     return f"{value:.3f}"

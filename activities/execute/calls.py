@@ -4,20 +4,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.model.action import Action, Inverse, Route
-from activities.model.charter import ChangeCall
+from activities.model.charter import ChangeRequest
 from activities.model.effect import Direction, Effect
 from activities.model.errors import NotFound
 from activities.model.plan import Plan
 
-SOURCE = "mape_k_executor"
+CHANGE_SOURCE = "mape_k_executor"
 
 
-def step_key(plan: Plan, step: int, direction: Direction) -> str:
+def idempotency_key(plan: Plan, step: int, direction: Direction) -> str:
     """Return the idempotency key of a step (from 0): it never names a run or an attempt."""
     return f"{plan.plan_id}-{step}-{direction}"
 
 
-def policy_body(action: Action) -> dict[str, Any]:
+def build_policy_body(action: Action) -> dict[str, Any]:
     """Return the policy that carries the action: what is validated, and what an apply puts into its envelope."""
     return {
         "name": action.knob,
@@ -27,7 +27,7 @@ def policy_body(action: Action) -> dict[str, Any]:
     }
 
 
-def do_call(plan: Plan, step: int, generation: int, timeout: float) -> ChangeCall:
+def build_apply_request(plan: Plan, step: int, generation: int, timeout: float) -> ChangeRequest:
     """Return the call that does step `step` (from 0), fenced by `generation`; `timeout` in seconds.
 
     The apply's timestamp is the plan's own, so that a retry is byte-identical.
@@ -39,18 +39,18 @@ def do_call(plan: Plan, step: int, generation: int, timeout: float) -> ChangeCal
         path, body = f"policies/{action.rollback_of}/rollback", None
     elif action.route is Route.APPLY:
         stamp = datetime.fromtimestamp(plan.created_at, UTC).isoformat()
-        body = {"policy": policy_body(action), "timestamp": stamp, "source": SOURCE}
-    return ChangeCall(
+        body = {"policy": build_policy_body(action), "timestamp": stamp, "source": CHANGE_SOURCE}
+    return ChangeRequest(
         path=path,
         body=body,
-        key=step_key(plan, step, Direction.DO),
+        key=idempotency_key(plan, step, Direction.DO),
         plan_hash=plan.hash,
         generation=generation,
         timeout=timeout,
     )
 
 
-def undo_call(plan: Plan, effect: Effect, generation: int, timeout: float) -> ChangeCall | None:
+def build_undo_request(plan: Plan, effect: Effect, generation: int, timeout: float) -> ChangeRequest | None:
     """Return the call that undoes the step which had this effect; None if its action has no inverse.
 
     A policy is rolled back by its id; the committee is scaled back to `effect.previous["replicas"]`. The undo is
@@ -62,18 +62,18 @@ def undo_call(plan: Plan, effect: Effect, generation: int, timeout: float) -> Ch
     inverse = plan.actions[effect.step].inverse
     if inverse is Inverse.NONE:
         return None
-    path, body = _way_back(inverse, effect)
-    return ChangeCall(
+    path, body = _undo_path_and_body(inverse, effect)
+    return ChangeRequest(
         path=path,
         body=body,
-        key=step_key(plan, effect.step, Direction.UNDO),
+        key=idempotency_key(plan, effect.step, Direction.UNDO),
         plan_hash=plan.hash,
         generation=generation,
         timeout=timeout,
     )
 
 
-def _way_back(inverse: Inverse, effect: Effect) -> tuple[str, dict[str, Any] | None]:
+def _undo_path_and_body(inverse: Inverse, effect: Effect) -> tuple[str, dict[str, Any] | None]:
     if inverse is Inverse.ROLLBACK:
         if not effect.policy_id:
             raise NotFound(f"no policy id is known of step {effect.step}: it cannot be rolled back")

@@ -3,32 +3,34 @@
 from collections.abc import Callable
 
 from activities.model.decision import Block
-from activities.model.guards import GuardState
-from activities.model.history import PastRemediation
-from activities.model.mode import Mode, ModeName
+from activities.model.guard_state import GuardState
+from activities.model.history import RemediationRecord
+from activities.model.mode import LoopMode, Mode
 from activities.model.plan import Plan
-from activities.plan.guards.base import Conditions
-from activities.plan.guards.core import REQUESTED, UNDER_WAY, first_block
-from activities.plan.safety import sense, touched
+from activities.plan.guards.base import GuardInput
+from activities.plan.guards.core import OPERATOR_PLAN_GUARDS, PRE_SEND_GUARDS, find_first_block
+from activities.plan.safety import affected_components, knob_direction
 from activities.plan.settings import PlanSettings
 
 
-def begun(plan: Plan, at: float) -> PastRemediation:
+def build_remediation_record(plan: Plan, at: float) -> RemediationRecord:
     """Return the remediation of a plan as the guards remember it, begun at `at` (unix seconds)."""
-    return PastRemediation(
+    return RemediationRecord(
         plan_id=plan.plan_id,
         loop=plan.loop,
         knob=plan.knob,
         cause=plan.cause.value,
         component=plan.component,
         actions=tuple(action.type for action in plan.actions),
-        sense=sense(plan.actions),
-        touched=touched(plan.actions),
-        began=at,
+        knob_direction=knob_direction(plan.actions),
+        affected_components=affected_components(plan.actions),
+        started_at=at,
     )
 
 
-def asking(plan: Plan, mode: Mode, settings: PlanSettings, at: float) -> Callable[[GuardState], Block | None]:
+def build_pre_apply_check(
+    plan: Plan, mode: Mode, settings: PlanSettings, at: float
+) -> Callable[[GuardState], Block | None]:
     """Return the question which guard refuses the plan's next step at `at` (unix seconds), None if all let it pass.
 
     Charter is not asked: what only it could tell is fenced by the knob's generation. The mode stops no plan that has
@@ -36,19 +38,21 @@ def asking(plan: Plan, mode: Mode, settings: PlanSettings, at: float) -> Callabl
     """
 
     def asked(guards: GuardState) -> Block | None:
-        under_way = any(past.plan_id == plan.plan_id for past in guards.past)
-        conditions = Conditions(
+        under_way = any(past.plan_id == plan.plan_id for past in guards.recent_remediations)
+        conditions = GuardInput(
             at=at,
-            mode=Mode(loop=plan.loop, name=ModeName.ACT) if under_way else mode,
+            mode=Mode(loop=plan.loop, name=LoopMode.ACT) if under_way else mode,
             guards=guards,
             committee=None,
             settings=settings,
             loop=plan.loop,
-            components=plan.watched,
-            trouble=(plan.cause.value, plan.component),
+            component_count=plan.component_count,
+            cause_key=(plan.cause.value, plan.component),
             plan_id=plan.plan_id,
             storm=guards.storm(plan.loop),
         )
-        return first_block(REQUESTED if plan.requested_by else UNDER_WAY, plan.actions, conditions)
+        return find_first_block(
+            OPERATOR_PLAN_GUARDS if plan.requested_by else PRE_SEND_GUARDS, plan.actions, conditions
+        )
 
     return asked

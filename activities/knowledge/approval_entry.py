@@ -3,10 +3,10 @@
 from activities.model.audit import AuditEntry
 from activities.model.plan import Plan
 from activities.model.remediation import Approval
-from activities.model.types import clipped
+from activities.model.types import truncate
 
 
-def entry_of(answer: Approval, plan: Plan, now: float) -> AuditEntry:
+def build_approval_entry(approval: Approval, plan: Plan, now: float) -> AuditEntry:
     """Return the audit row of an approval or a rejection, as of `now` (unix seconds)."""
     return AuditEntry(
         at=now,
@@ -14,6 +14,6 @@ def entry_of(answer: Approval, plan: Plan, now: float) -> AuditEntry:
         loop=plan.loop,
         plan_id=plan.plan_id,
         knob=plan.knob,
-        who=answer.who,
-        text=clipped(f"{'approved' if answer.approve else 'rejected'}: {answer.why}"),
+        actor=approval.actor,
+        summary=truncate(f"{'approved' if approval.approve else 'rejected'}: {approval.reason}"),
     )

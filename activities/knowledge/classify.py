@@ -1,16 +1,16 @@
 """What a remediation's ending teaches."""
 
-from activities.model.outcome import OutcomeType, Verdict
+from activities.model.outcome import EffectClass, Verdict
 
-ROLLED_BACK = "rolled_back"
+ROLLED_BACK_OUTCOME = "rolled_back"
 
-COUNTED = frozenset({*(v.value for v in Verdict if v is not Verdict.INCONCLUSIVE), ROLLED_BACK})
+SCORED_OUTCOMES = frozenset({*(v.value for v in Verdict if v is not Verdict.INCONCLUSIVE), ROLLED_BACK_OUTCOME})
 """Endings after which something was applied and its effect was seen."""
 
-UNKNOWN: tuple[OutcomeType, float | None] = (OutcomeType.UNKNOWN, None)
+UNKNOWN_EFFECT: tuple[EffectClass, float | None] = (EffectClass.UNKNOWN, None)
 
 
-def classify(ending: str, before: int, after: int) -> tuple[OutcomeType, float | None]:
+def classify_outcome(outcome: str, before: int, after: int) -> tuple[EffectClass, float | None]:
     """Return the outcome and its value for learning (1, 0.5 or 0; None where nothing is learned).
 
     `before` and `after` are numbers of violated (component, metric) pairs; of a remediation that was rolled back
@@ -28,14 +28,14 @@ def classify(ending: str, before: int, after: int) -> tuple[OutcomeType, float |
     """
     if before < 0 or after < 0:
         raise ValueError(f"counts of violated pairs cannot be negative: before {before}, after {after}")
-    if ending not in COUNTED or before == after == 0:
-        return UNKNOWN
+    if outcome not in SCORED_OUTCOMES or before == after == 0:
+        return UNKNOWN_EFFECT
     if after > before:
-        return OutcomeType.DEGRADATION, 0.0
-    if ending == ROLLED_BACK:
-        return UNKNOWN
+        return EffectClass.DEGRADATION, 0.0
+    if outcome == ROLLED_BACK_OUTCOME:
+        return UNKNOWN_EFFECT
     if after == 0:
-        return OutcomeType.SUCCESS, 1.0
+        return EffectClass.SUCCESS, 1.0
     if 2 * (before - after) >= before:
-        return OutcomeType.PARTIAL, 0.5
-    return OutcomeType.INEFFECTIVE, 0.0
+        return EffectClass.PARTIAL, 0.5
+    return EffectClass.INEFFECTIVE, 0.0

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.action import ActionType
-from activities.model.experience import Record
+from activities.model.experience import ActionStats
 
-OTHER_PRIOR = 0.60
-PRIORS: Mapping[ActionType, float] = MappingProxyType(
+DEFAULT_PRIOR = 0.60
+ACTION_PRIORS: Mapping[ActionType, float] = MappingProxyType(
     {
         ActionType.SCALE_UP: 0.80,
         ActionType.RESTART_SERVICE: 0.75,
@@ -18,19 +18,19 @@ PRIORS: Mapping[ActionType, float] = MappingProxyType(
 """Believed before there are outcomes; every other type starts at `OTHER_PRIOR`."""
 
 
-def prior(action: ActionType) -> float:
+def prior_effectiveness(action: ActionType) -> float:
     """Return what is believed of the action type before there are outcomes, 0 to 1."""
-    return PRIORS.get(action, OTHER_PRIOR)
+    return ACTION_PRIORS.get(action, DEFAULT_PRIOR)
 
 
-def effectiveness(record: Record, settings: KnowledgeSettings) -> float:
+def estimate_effectiveness(stats: ActionStats, settings: KnowledgeSettings) -> float:
     """Return w·mean + (1 − w)·prior with w = min(1, n / saturation), 0 to 1.
 
     The mean of few outcomes is shrunk towards the prior, and the prior is forgotten at saturation. With learning
     switched off it is the prior for ever.
     """
-    believed = prior(record.action)
-    if not settings.pattern_learning_enabled or record.n == 0:
+    believed = prior_effectiveness(stats.action)
+    if not settings.pattern_learning_enabled or stats.count == 0:
         return believed
-    weight = min(1.0, record.n / settings.confidence_saturation_point)
-    return weight * (record.total / record.n) + (1.0 - weight) * believed
+    weight = min(1.0, stats.count / settings.confidence_saturation_point)
+    return weight * (stats.total / stats.count) + (1.0 - weight) * believed

@@ -5,21 +5,21 @@ help, whatever it was called: its outcome is relabelled, and the next choice kno
 """
 
 from activities.knowledge.settings import KnowledgeSettings
-from activities.model.outcome import Outcome, OutcomeType
+from activities.model.outcome import EffectClass, Outcome
 
-LASTING = frozenset({"fixed", "improved"})
+RECHECKED_OUTCOMES = frozenset({"fixed", "improved"})
 """Endings that promise something about the time after them."""
 
 
-def next_recheck(outcome: Outcome, settings: KnowledgeSettings) -> float | None:
+def next_recheck_at(outcome: Outcome, settings: KnowledgeSettings) -> float | None:
     """Return when the outcome is looked at next, unix seconds; None if it promises nothing or was looked at enough."""
     spans = settings.recheck_seconds
-    if outcome.ending not in LASTING or outcome.relapsed_at is not None or outcome.rechecks >= len(spans):
+    if outcome.outcome not in RECHECKED_OUTCOMES or outcome.relapsed_at is not None or outcome.rechecks >= len(spans):
         return None
     return outcome.at + sorted(spans)[outcome.rechecks]
 
 
-def rechecked(outcome: Outcome, relapsed: bool, now: float, settings: KnowledgeSettings) -> Outcome:
+def apply_recheck(outcome: Outcome, relapsed: bool, now: float, settings: KnowledgeSettings) -> Outcome:
     """Return the outcome after a look at `now`; looks that are overdue by then are made with it.
 
     A relapse makes it ineffective, worth 0, and it is not looked at again.
@@ -28,4 +28,4 @@ def rechecked(outcome: Outcome, relapsed: bool, now: float, settings: KnowledgeS
     seen = outcome.model_copy(update={"rechecks": looks})
     if not relapsed:
         return seen
-    return seen.model_copy(update={"relapsed_at": now, "type": OutcomeType.INEFFECTIVE, "value": 0.0})
+    return seen.model_copy(update={"relapsed_at": now, "type": EffectClass.INEFFECTIVE, "value": 0.0})

@@ -11,7 +11,7 @@ from activities.model.diagnosis import Cause
 from activities.model.types import Settings
 
 
-class PinSettings(Settings):
+class LevelOverrideSettings(Settings):
     """A level that stays as it is set, whatever is earned. Without a cause, or an action, it is for all of them."""
 
     level: Level
@@ -28,9 +28,9 @@ class AutonomySettings(Settings):
     """Shadow decisions that were right, less those that were not, from which a person is asked."""
     auto_outcomes: PositiveInt = 30
     """Outcomes below which no rate is believed."""
-    auto_bound: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    auto_min_success: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     """The one-sided 95 % lower bound of "fixed and no harm" has to be above it: 30 of 30 give 0.908."""
-    pinned: tuple[PinSettings, ...] = ()
+    overrides: tuple[LevelOverrideSettings, ...] = ()
     """Levels a person fixed; the first that fits decides."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 COMMITTEE = "committee"
 """The knob of scale and restart."""
@@ -59,7 +59,7 @@ INVERSES: dict[Route, Inverse] = {
 }
 
 
-class Action(Noun):
+class Action(FrozenModel):
     """One change at Charter.
 
     `component` is the target, None for one that concerns the whole of Charter. `parameters` are what the route
@@ -96,7 +96,7 @@ class Action(Noun):
         return f"{name}.{self.component}" if self.component else name
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """One line for people: `SCALE_UP committee (replicas 6)`."""
         if self.rollback_of:
             return f"roll back {self.rollback_of} ({self.knob})"

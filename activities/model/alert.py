@@ -3,13 +3,16 @@
 An alert makes a loop look. It is no evidence: what is wrong, and where, only Prometheus and Charter tell.
 """
 
-from activities.model.types import Noun
+from collections.abc import Mapping
+from typing import ClassVar
+
+from activities.model.types import FrozenModel, MigratedModel
 
 SEVERITIES = ("critical", "warning", "info")
 """What this project knows, the worst first; anything else counts as less than info."""
 
 
-class Alert(Noun):
+class Alert(FrozenModel):
     """One state of one alert: at most 400 bytes of JSON.
 
     `fingerprint` is Alertmanager's, the same for the same labels; `starts_at` (unix seconds) tells one firing of it
@@ -35,19 +38,21 @@ class Alert(Noun):
         return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else len(SEVERITIES)
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """Say it in one line: `critical CommitteeOverloaded on validator-2`."""
         where = f" on {self.component}" if self.component else ""
         return " ".join(part for part in (self.severity, self.name) if part) + where
 
 
-class AlertBatch(Noun):
+class AlertBatch(MigratedModel):
     """Argument of signal `alerts`: at most 100 of them.
 
     `left_out` counts alerts the sender did not put in. `debounce` is the least number of seconds between two cycles
     that alerts start.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"left_out": "omitted"}
+
     alerts: tuple[Alert, ...] = ()
-    left_out: int = 0
+    omitted: int = 0
     debounce: float = 5.0

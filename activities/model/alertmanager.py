@@ -1,9 +1,9 @@
 """What Alertmanager holds: alerts that fire, and silences people have set."""
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class ActiveAlert(Noun):
+class ActiveAlert(FrozenModel):
     """One alert as Alertmanager holds it. Times are unix seconds; the same alert has the same fingerprint.
 
     `silenced`: a person's silence keeps it from being told; `inhibited`: another alert does.
@@ -18,7 +18,7 @@ class ActiveAlert(Noun):
     inhibited: bool = False
 
 
-class Matcher(Noun):
+class Matcher(FrozenModel):
     """One condition of a silence: the label's value is, or with `equal` False is not, `value`."""
 
     name: str
@@ -27,7 +27,7 @@ class Matcher(Noun):
     equal: bool = True
 
 
-class Silence(Noun):
+class Silence(FrozenModel):
     """One silence; only an active one silences."""
 
     id: str

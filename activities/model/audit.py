@@ -1,9 +1,12 @@
 """The append-only audit: every attempt at Charter and every decision of a person."""
 
-from activities.model.types import Noun
+from collections.abc import Mapping
+from typing import ClassVar
+
+from activities.model.types import MigratedModel
 
 
-class AuditEntry(Noun):
+class AuditEntry(MigratedModel):
     """One row. `at` is unix seconds.
 
     `kind` is attempt (a call that changes Charter, written before and after sending), approval, mode, quarantine,
@@ -12,6 +15,8 @@ class AuditEntry(Noun):
     frozen and foreign-writer. For an attempt `phase` is before, after or refused (a final no), `status` the HTTP status
     (None before, and when no reply came), `attempt` counts from 1, `worker` is the identity of the worker process.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"worker": "worker_identity", "who": "actor", "text": "summary"}
 
     at: float
     kind: str
@@ -26,6 +31,6 @@ class AuditEntry(Noun):
     status: int | None = None
     generation_before: int | None = None
     generation_after: int | None = None
-    worker: str = ""
-    who: str = ""
-    text: str = ""
+    worker_identity: str = ""
+    actor: str = ""
+    summary: str = ""

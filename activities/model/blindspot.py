@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class Blindness(StrEnum):
+class BlindSpotKind(StrEnum):
     """Why a signal cannot be judged."""
 
     UNREACHABLE = "unreachable"
@@ -15,7 +15,7 @@ class Blindness(StrEnum):
     CONTRADICTORY = "contradictory"
 
 
-class BlindSpot(Noun):
+class BlindSpot(FrozenModel):
     """A signal that cannot be judged.
 
     `component` is a component, or "prometheus" or "charter" when that remote as a whole cannot be read;
@@ -24,11 +24,11 @@ class BlindSpot(Noun):
 
     component: str
     signal: str
-    kind: Blindness
+    kind: BlindSpotKind
     detail: str = ""
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """One line: `stale: failure_rate on gateway (last sample 62 s old)`."""
         detail = f" ({self.detail})" if self.detail else ""
         return f"{self.kind}: {self.signal} on {self.component}{detail}"

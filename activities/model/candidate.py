@@ -1,11 +1,14 @@
 """A policy the planner considered."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from activities.model.action import Action
 from activities.model.diagnosis import Cause
-from activities.model.types import Noun
+from activities.model.types import MigratedModel
 
 
-class Candidate(Noun):
+class Candidate(MigratedModel):
     """Actions on one knob with their price. All figures are 0 to 1, `score` = benefit − cost, −1 to 1.
 
     `rung` is its step (from 0) on the ladder of its cause. `rejected_by` is the name of the rule that stopped it,
@@ -13,6 +16,8 @@ class Candidate(Noun):
     chosen among the alternatives of its cause: 1 or 0 as long as nothing is drawn. `lower` is the one-sided 95 % lower
     bound of its effectiveness.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"lower": "effectiveness_lower_bound"}
 
     cause: Cause
     component: str
@@ -22,7 +27,7 @@ class Candidate(Noun):
     benefit: float
     score: float
     effectiveness: float = 0.0
-    lower: float = 0.0
+    effectiveness_lower_bound: float = 0.0
     propensity: float = 0.0
     rejected_by: str = ""
     reason: str = ""
@@ -33,9 +38,9 @@ class Candidate(Noun):
         return self.actions[0].knob
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """One line with the numbers."""
-        what = " then ".join(a.text for a in self.actions)
+        what = " then ".join(a.summary for a in self.actions)
         numbers = f"benefit {self.benefit:.2f} − cost {self.cost:.2f} = score {self.score:+.2f}"
         stop = f"; rejected by {self.rejected_by}: {self.reason}" if self.rejected_by else ""
         return f"{what}: {numbers}{stop}"

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import Field
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class Change(Noun):
+class Change(FrozenModel):
     """Who last changed a knob: idempotency key and plan (None if it was not us), generation after it, time."""
 
     key: str | None = None
@@ -16,7 +16,7 @@ class Change(Noun):
     at: str = ""
 
 
-class Member(Noun):
+class Member(FrozenModel):
     """One member of the committee."""
 
     name: str
@@ -24,7 +24,7 @@ class Member(Noun):
     leader: bool = False
 
 
-class Committee(Noun):
+class Committee(FrozenModel):
     """The committee's state. `replicas` is the configured number, `members` may be empty on a plain Charter."""
 
     status: str = "normal"
@@ -36,7 +36,7 @@ class Committee(Noun):
     members: tuple[Member, ...] = ()
 
 
-class Policy(Noun):
+class Policy(FrozenModel):
     """One policy version at Charter; `name` is its knob."""
 
     id: str
@@ -50,7 +50,7 @@ class Policy(Noun):
     last_change: Change | None = None
 
 
-class CharterFinding(Noun):
+class CharterFinding(FrozenModel):
     """A violation Charter itself reports. Times are unix seconds, `closed_at` None while open."""
 
     id: str
@@ -64,7 +64,7 @@ class CharterFinding(Noun):
     description: str = ""
 
 
-class Changed(Noun):
+class ChangeResult(FrozenModel):
     """Charter's reply to a change. `previous` is the value before it; `replayed` tells a stored reply.
 
     `changed` is False for a rollback of what had been rolled back before.
@@ -78,7 +78,7 @@ class Changed(Noun):
     changed: bool = True
 
 
-class ChangeCall(Noun):
+class ChangeRequest(FrozenModel):
     """One call that changes Charter; equal calls are sent as equal bytes.
 
     `path` is below `/api/v1/` and not escaped: `committee/scale`, `policies/<id>/rollback`. `body` None sends none.

@@ -1,10 +1,10 @@
 """The messages of a cycle: small, because they are written into every history."""
 
 from activities.model.plan import Plan, Risk
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class CycleRequest(Noun):
+class CycleRequest(FrozenModel):
     """Input of `MapekCycle`. `trigger` is schedule, alert or manual; `reason` is who or what asked, for people."""
 
     loop: str
@@ -13,7 +13,7 @@ class CycleRequest(Noun):
     links: str = ""
 
 
-class CycleResult(Noun):
+class CycleResult(FrozenModel):
     """Result of `MapekCycle`. `outcome` as in `MapekOutcome`; `plans` are ids of started remediations.
 
     `blocked_by` are the rules of the guards that stopped candidates.
@@ -29,20 +29,20 @@ class CycleResult(Noun):
     blocked_by: tuple[str, ...] = ()
 
 
-class MonitorRequest(Noun):
+class MonitorRequest(FrozenModel):
     """What Monitor is asked: one loop."""
 
     loop: str
 
 
-class AnalyzeRequest(Noun):
+class AnalyzeRequest(FrozenModel):
     """What Analyze is asked: the loop as of `at` (unix seconds, from the observation)."""
 
     loop: str
     at: float
 
 
-class DiagnosisBrief(Noun):
+class DiagnosisSummary(FrozenModel):
     """What of a diagnosis goes into history: at most 4 patterns, 3 causes and 8 violations, each one line.
 
     `outcome` is empty if there is something to plan for, else how the cycle ends: healthy (the trouble is over),
@@ -60,7 +60,7 @@ class DiagnosisBrief(Noun):
     blind: tuple[str, ...] = ()
 
 
-class PlanRequest(Noun):
+class PlanRequest(FrozenModel):
     """What Plan is asked: to decide upon the analysis input stored under `digest`.
 
     `silenced` are components that may only be observed, "*" all of them.
@@ -72,7 +72,7 @@ class PlanRequest(Noun):
     silenced: tuple[str, ...] = ()
 
 
-class PlanBrief(Noun):
+class PlanSummary(FrozenModel):
     """A plan as a cycle carries it. `workflow_id` is the remediation's fixed id: the lock of its knob.
 
     `settle` is in seconds. `supersedes` is the id of a plan of higher risk that waits for its approval on the same
@@ -90,7 +90,7 @@ class PlanBrief(Noun):
     supersedes: str = ""
 
     @classmethod
-    def of(cls, plan: Plan, supersedes: str = "") -> "PlanBrief":
+    def from_plan(cls, plan: Plan, supersedes: str = "") -> "PlanSummary":
         """Return what a workflow needs of a plan."""
         return cls(
             plan_id=plan.plan_id,
@@ -105,7 +105,7 @@ class PlanBrief(Noun):
         )
 
 
-class DecisionBrief(Noun):
+class DecisionSummary(FrozenModel):
     """What of a decision goes into history: the plans, and at most 6 rejected candidates, each one line.
 
     `blocked_by` are the rules of the guards that stopped candidates.
@@ -113,7 +113,7 @@ class DecisionBrief(Noun):
 
     headline: str
     outcome: str
-    plans: tuple[PlanBrief, ...] = ()
+    plans: tuple[PlanSummary, ...] = ()
     root_cause: str = ""
     rejected: tuple[str, ...] = ()
     blocked_by: tuple[str, ...] = ()

@@ -4,10 +4,10 @@ from activities.model.candidate import Candidate
 from activities.model.diagnosis import Diagnosis
 from activities.model.plan import Plan
 from activities.model.storm import Storm
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class Block(Noun):
+class Block(FrozenModel):
     """A guard that stopped a candidate: the rule's name and the numbers."""
 
     rule: str
@@ -15,7 +15,7 @@ class Block(Noun):
     reason: str
 
 
-class Decision(Noun):
+class Decision(FrozenModel):
     """`outcome` is the cycle's `MapekOutcome`: planned, observed, busy, blocked, unknown or escalated.
 
     `plans` are to be started (empty unless planned), `shadow` those that only the mode, a silence, a storm or a lack of

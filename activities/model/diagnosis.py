@@ -1,11 +1,13 @@
 """Analyze's answer."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
-from activities.model.baseline import Outlook
+from activities.model.baseline import Forecast
 from activities.model.blindspot import BlindSpot
 from activities.model.pattern import Pattern
-from activities.model.types import Noun
+from activities.model.types import MigratedModel
 from activities.model.violation import Violation
 
 
@@ -21,7 +23,7 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-class RootCause(Noun):
+class RootCause(MigratedModel):
     """A ranked cause. `component` is where it sits ("committee" for a trouble of all validators).
 
     `confidence` is 0 to 1. `onset` is unix seconds of the earliest violation it explains. `pairs` are the
@@ -29,26 +31,30 @@ class RootCause(Noun):
     constants, where outcomes made another one of it, else None.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"why": "reason", "pairs": "violated_pairs"}
+
     cause: Cause
     component: str
     confidence: float
     onset: float = 0.0
-    why: str = ""
-    pairs: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    violated_pairs: tuple[tuple[str, str], ...] = ()
     prior: float | None = None
 
     @property
-    def at_first(self) -> float:
+    def prior_confidence(self) -> float:
         """The confidence before anything was learned."""
         return self.confidence if self.prior is None else self.prior
 
 
-class Diagnosis(Noun):
+class Diagnosis(MigratedModel):
     """Patterns, ranked root causes and the overall confidence, or "unknown".
 
     `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`. `outlooks` only
     advise.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"outlooks": "forecasts"}
 
     headline: str
     at: float
@@ -58,9 +64,9 @@ class Diagnosis(Noun):
     violations: tuple[Violation, ...] = ()
     blind: tuple[BlindSpot, ...] = ()
     digest: str = ""
-    outlooks: tuple[Outlook, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
 
     @property
-    def known(self) -> bool:
+    def has_known_cause(self) -> bool:
         """Whether any cause but "unknown" was named."""
         return any(c.cause is not Cause.UNKNOWN for c in self.root_causes)

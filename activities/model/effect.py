@@ -1,9 +1,10 @@
 """An effect: what one step of a plan did at Charter."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
-from activities.model.types import Noun
+from activities.model.types import MigratedModel
 
 
 class Direction(StrEnum):
@@ -14,13 +15,15 @@ class Direction(StrEnum):
     UNDO = "undo"
 
 
-class Effect(Noun):
+class Effect(MigratedModel):
     """One step done or undone, kept once per (plan, step, direction). `at` is unix seconds.
 
     `generation` is the knob's after it, `policy_id` what a rollback names, `previous` the value before it. `changed`
     is False when there was nothing to do or it could not be done. `late`: it was heard of only after the plan's end, so
     its outcome does not answer for it. `asked` is when it was asked for, by Temporal's clock; 0 in old ones.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
 
     plan_id: str
     step: int
@@ -31,4 +34,4 @@ class Effect(Noun):
     previous: dict[str, Any] | None = None
     changed: bool = True
     late: bool = False
-    asked: float = 0.0
+    requested_at: float = 0.0

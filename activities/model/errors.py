@@ -57,11 +57,11 @@ class InFlight(RetryableError):
     """409 for a key that the other side is still working on."""
 
 
-class Unreadable(RetryableError):
+class InvalidResponse(RetryableError):
     """A reply that is too large, too slow, not JSON or not what the contract says."""
 
 
-class Untimely(RetryableError):
+class ClockSkew(RetryableError):
     """What was asked about is not the present of the remote: a clock is wrong, or the question came too late."""
 
 
@@ -106,7 +106,7 @@ class Blocked(Stale):
         self.loop = loop
 
 
-class Forbidden(FinalError):
+class KillSwitchActive(FinalError):
     """A person forbids it; the message says by what."""
 
 

@@ -1,9 +1,9 @@
 """Samples on the fixed grid."""
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class Series(Noun):
+class Series(FrozenModel):
     """One metric of one component at the instants of a grid.
 
     `values[i]` belongs to `grid[i]` of the analysis input that holds the series. None: no fresh sample at that

@@ -1,13 +1,16 @@
 """What was done to the knobs of a Charter lately: the memory of the guards."""
 
-from activities.model.action import ActionType
-from activities.model.types import Noun
+from collections.abc import Mapping
+from typing import ClassVar
 
-LOOK_BACK = 86_400.0
+from activities.model.action import ActionType
+from activities.model.types import MigratedModel
+
+HISTORY_WINDOW_SECONDS = 86_400.0
 """Seconds the guards look back at remediations, and so the longest window one of them can have."""
 
 
-class PastRemediation(Noun):
+class RemediationRecord(MigratedModel):
     """One remediation that was about to change Charter, or did. Times are unix seconds; it runs while `ended` is None.
 
     `cause` and `component` name the trouble it was for. `sense` is which way it turned its knob: 1 forth (more
@@ -17,17 +20,26 @@ class PastRemediation(Noun):
     known.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "sense": "knob_direction",
+        "touched": "affected_components",
+        "began": "started_at",
+        "ended": "ended_at",
+        "ending": "outcome",
+        "undone": "rolled_back",
+    }
+
     plan_id: str
     loop: str
     knob: str
     cause: str = ""
     component: str = ""
     actions: tuple[ActionType, ...] = ()
-    sense: int = 0
-    touched: tuple[str, ...] = ()
-    began: float
-    ended: float | None = None
-    ending: str = ""
+    knob_direction: int = 0
+    affected_components: tuple[str, ...] = ()
+    started_at: float
+    ended_at: float | None = None
+    outcome: str = ""
     applied: bool = True
-    undone: bool = False
+    rolled_back: bool = False
     generation: int | None = None

@@ -1,48 +1,54 @@
 """An incident: one trouble of a knob."""
 
 import hashlib
+from collections.abc import Mapping
+from typing import ClassVar
 
 from activities.model.diagnosis import Cause
-from activities.model.types import Noun
+from activities.model.types import FrozenModel, MigratedModel
 
 
-class Rung(Noun):
+class Rung(MigratedModel):
     """One step of the ladder that was tried: which plan against which cause, and how it ended ("" while it runs)."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome"}
 
     rung: int
     plan_id: str
     cause: Cause
     component: str
-    ending: str = ""
+    outcome: str = ""
 
 
-class Incident(Noun):
+class Incident(MigratedModel):
     """One trouble of a knob, with the rungs tried. Times are unix seconds; `closed_at` None while open.
 
     `seen_at` is when its violations were last seen: 10 minutes later it is closed.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"seen_at": "last_seen_at"}
 
     incident_id: str
     charter: str
     knob: str
     onset: float
     opened_at: float
-    seen_at: float = 0.0
+    last_seen_at: float = 0.0
     closed_at: float | None = None
     rungs: tuple[Rung, ...] = ()
 
 
-class Closed(Noun):
+class IncidentTotals(FrozenModel):
     """How many incidents of a Charter are over, and the seconds they took in all.
 
     `detection` sums onset to opened, `repair` onset to closed: divided by the number, MTTD and MTTR.
     """
 
-    number: int = 0
-    detection: float = 0.0
-    repair: float = 0.0
+    count: int = 0
+    detection_seconds: float = 0.0
+    repair_seconds: float = 0.0
 
 
-def incident_id(charter: str, knob: str, onset: float) -> str:
+def compute_incident_id(charter: str, knob: str, onset: float) -> str:
     """Return the first 12 hex digits of sha256(charter, knob, onset): the same trouble has the same id."""
     return hashlib.sha256(f"{charter}\n{knob}\n{onset:.3f}".encode()).hexdigest()[:12]

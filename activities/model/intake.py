@@ -1,52 +1,57 @@
 """The messages of a loop's intake and of its upkeep."""
 
-from activities.model.alert_state import AlertBook
-from activities.model.cycle import PlanBrief
-from activities.model.remediation import Yield
-from activities.model.types import Noun
+from collections.abc import Mapping
+from typing import ClassVar
+
+from activities.model.alert_state import AlertState
+from activities.model.cycle import PlanSummary
+from activities.model.remediation import YieldRequest
+from activities.model.types import FrozenModel, MigratedModel
 
 
-class Ask(Noun):
+class ManualCycleRequest(FrozenModel):
     """A wish for a cycle now. The same `key` (a name, at most 100 characters) is the same cycle; empty: a new one."""
 
     key: str = ""
     reason: str = ""
 
 
-class LoopState(Noun):
+class LoopState(MigratedModel):
     """Input of `MapekLoop`, carried over from run to run.
 
     `recent` are the ids of the last cycles, at most 10, newest last; `asked` counts all that were asked for by hand.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "request_count"}
+
     loop: str
     links: str = ""
-    asked: int = 0
+    request_count: int = 0
     recent: tuple[str, ...] = ()
-    alerts: AlertBook = AlertBook()
+    alerts: AlertState = AlertState()
 
 
-class UpkeepRequest(Noun):
+class UpkeepRequest(FrozenModel):
     """Input of `MapekUpkeep` and of its activity."""
 
     loop: str
 
 
-class Yielding(Noun):
+class YieldOrder(FrozenModel):
     """A remediation that shall be asked to give way."""
 
     workflow_id: str
-    signal: Yield
+    signal: YieldRequest
 
 
-class Resting(Noun):
+class CoolingRemediation(FrozenModel):
     """A run of a remediation that only cools down, on a knob where something is left to settle."""
 
     workflow_id: str
     run_id: str
 
 
-class Upkeep(Noun):
+class UpkeepResult(MigratedModel):
     """What there is to settle.
 
     `leftovers` are plans that may stand although no remediation answers for them; `resting` hold the knobs of some, and
@@ -55,9 +60,11 @@ class Upkeep(Noun):
     `closed` counts quiet incidents that were closed, `expired` snapshots.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"yielding": "yield_orders", "resting": "cooling_remediations"}
+
     headline: str
-    leftovers: tuple[PlanBrief, ...] = ()
-    yielding: tuple[Yielding, ...] = ()
+    leftovers: tuple[PlanSummary, ...] = ()
+    yield_orders: tuple[YieldOrder, ...] = ()
     closed: int = 0
     expired: int = 0
-    resting: tuple[Resting, ...] = ()
+    cooling_remediations: tuple[CoolingRemediation, ...] = ()

@@ -1,11 +1,13 @@
 """A loop's mode."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
-from activities.model.types import Noun
+from activities.model.types import MigratedModel
 
 
-class ModeName(StrEnum):
+class LoopMode(StrEnum):
     """What the loop may do."""
 
     ACT = "act"
@@ -13,42 +15,44 @@ class ModeName(StrEnum):
     STOPPED = "stopped"
 
 
-class Mode(Noun):
+class Mode(MigratedModel):
     """The mode in force, with who set it and why. `until` is unix seconds, None for until further notice;
     `previous` is the mode before the last pause or stop. `switched`: the kill switch is thrown, `why` tells by what.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason", "switched": "by_kill_switch"}
+
     loop: str
-    name: ModeName
-    who: str = ""
-    why: str = ""
+    name: LoopMode
+    actor: str = ""
+    reason: str = ""
     at: float = 0.0
     until: float | None = None
-    previous: ModeName | None = None
-    switched: bool = False
+    previous: LoopMode | None = None
+    by_kill_switch: bool = False
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """One line for the audit: `observe until 1767225600: a drill`."""
         until = "" if self.until is None else f" until {self.until:.0f}"
-        return f"{self.name}{until}: {self.why}"
+        return f"{self.name}{until}: {self.reason}"
 
 
-def in_force(stored: Mode | None, first: Mode, now: float) -> Mode:
+def effective_mode(stored: Mode | None, initial: Mode, now: float) -> Mode:
     """Return the mode in force at `now` (unix seconds): the stored one, `first` if there is none.
 
     A mode whose `until` has passed gives way to the one before it.
     """
     if stored is None:
-        return first
+        return initial
     if stored.until is None or now < stored.until:
         return stored
-    why = f"{stored.name} ended as it was meant to: {stored.why}"
-    return Mode(loop=stored.loop, name=stored.previous or first.name, who=stored.who, why=why, at=stored.until)
+    why = f"{stored.name} ended as it was meant to: {stored.reason}"
+    return Mode(loop=stored.loop, name=stored.previous or initial.name, actor=stored.actor, reason=why, at=stored.until)
 
 
-def under(switch: str, mode: Mode) -> Mode:
+def with_kill_switch(kill_switch: str, mode: Mode) -> Mode:
     """Return the mode while `switch` tells that the kill switch is thrown: stopped; `mode` itself if it is empty."""
-    if not switch:
+    if not kill_switch:
         return mode
-    return Mode(loop=mode.loop, name=ModeName.STOPPED, why=switch, previous=mode.name, switched=True)
+    return Mode(loop=mode.loop, name=LoopMode.STOPPED, reason=kill_switch, previous=mode.name, by_kill_switch=True)

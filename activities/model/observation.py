@@ -1,14 +1,14 @@
 """What Monitor saw in one cycle."""
 
 from activities.model.blindspot import BlindSpot
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 from activities.model.violation import Violation
 
-SHOWN = 8
+MAX_SHOWN_ENTRIES = 8
 """How many violations, and how many blind spots, an observation carries: a history must not grow with them."""
 
 
-class Observation(Noun):
+class Observation(FrozenModel):
     """Monitor's answer, bounded in size.
 
     `at` is the instant (unix seconds) all later phases of the cycle look at. `violations` and `blind` are the

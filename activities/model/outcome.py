@@ -1,12 +1,14 @@
 """Verdicts of verification and the outcomes Knowledge keeps."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
 from activities.model.action import ActionType
-from activities.model.autonomy import Mark
+from activities.model.autonomy import EvidenceKind
 from activities.model.diagnosis import Cause
-from activities.model.pattern import Ground
-from activities.model.types import Noun
+from activities.model.pattern import PatternBasis
+from activities.model.types import FrozenModel, MigratedModel
 
 
 class Verdict(StrEnum):
@@ -27,7 +29,7 @@ class Consequence(StrEnum):
     ESCALATE = "escalate"
 
 
-class OutcomeType(StrEnum):
+class EffectClass(StrEnum):
     """What Knowledge keeps of a remediation."""
 
     SUCCESS = "success"
@@ -37,7 +39,7 @@ class OutcomeType(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outcome(Noun):
+class Outcome(MigratedModel):
     """One remediation's outcome; `plan_id` is unique, so that it is kept exactly once.
 
     `ending` is the remediation's `MapekOutcome` (a verdict, or rolled_back, rejected, ...). `before` and `after` are
@@ -48,6 +50,13 @@ class Outcome(Noun):
     there when the remediation first looked again. `grounds` are the patterns its plan rested on.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "ending": "outcome",
+        "ended": "ended_at",
+        "outlasted": "problem_persisted",
+        "grounds": "evidence_patterns",
+    }
+
     plan_id: str
     loop: str
     charter: str
@@ -55,8 +64,8 @@ class Outcome(Noun):
     actions: tuple[ActionType, ...]
     cause: Cause
     component: str
-    ending: str
-    type: OutcomeType
+    outcome: str
+    type: EffectClass
     value: float | None
     before: int = 0
     after: int = 0
@@ -65,12 +74,12 @@ class Outcome(Noun):
     headline: str = ""
     rechecks: int = 0
     relapsed_at: float | None = None
-    ended: float = 0.0
-    outlasted: bool = False
-    grounds: tuple[Ground, ...] = ()
+    ended_at: float = 0.0
+    problem_persisted: bool = False
+    evidence_patterns: tuple[PatternBasis, ...] = ()
 
 
-class Ending(Noun):
+class OutcomeTransaction(FrozenModel):
     """How a remediation ends, written to the store in one transaction. Times are unix seconds.
 
     `cooldown_until` is 0 for no cool-down. A `quarantine_why` quarantines the knob; empty leaves a quarantine as it
@@ -81,10 +90,10 @@ class Ending(Noun):
 
     outcome: Outcome
     cooldown_until: float = 0.0
-    cooldown_why: str = ""
-    quarantine_why: str = ""
+    cooldown_reason: str = ""
+    quarantine_reason: str = ""
     close_incident: bool = False
-    keep: int = 1000
-    mark: Mark | None = None
+    history_limit: int = 1000
+    evidence_kind: EvidenceKind | None = None
     recheck_at: float | None = None
-    absent: tuple[int, ...] = ()
+    unapplied_steps: tuple[int, ...] = ()

@@ -1,8 +1,10 @@
 """What an analyzer found."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel, MigratedModel
 
 
 class PatternKind(StrEnum):
@@ -15,7 +17,7 @@ class PatternKind(StrEnum):
     PREDICTIVE = "predictive"
 
 
-class Evidence(Noun):
+class Evidence(MigratedModel):
     """What a person can check: the window (start, end], unix seconds, and the counted samples.
 
     `samples` are at most 5 of the counted (component, metric, instant, value), newest first; `count` is of all.
@@ -23,16 +25,18 @@ class Evidence(Noun):
     `strength`: log(count ÷ the least count that makes the pattern).
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"text": "summary"}
+
     start: float
     end: float
     count: int
     samples: tuple[tuple[str, str, float, float | None], ...] = ()
-    text: str = ""
+    summary: str = ""
     features: tuple[float, ...] = ()
     strength: float | None = None
 
 
-class Pattern(Noun):
+class Pattern(FrozenModel):
     """One finding. `confidence` is the probability, 0 to 1, that a real fault is behind it.
 
     `prior` is the analyzer's constant where outcomes made another confidence of it, else None.
@@ -46,14 +50,14 @@ class Pattern(Noun):
     prior: float | None = None
 
 
-class Ground(Noun):
+class PatternBasis(FrozenModel):
     """A pattern a plan rests on, kept with what became of the plan. `strength` is its evidence's."""
 
     kind: PatternKind
     strength: float
 
 
-class Curve(Noun):
+class CalibrationCurve(MigratedModel):
     """What outcomes say of one kind of pattern.
 
     Of `n` plans that rested on one, `real` found the trouble still there when they were to be applied. The confidence
@@ -61,8 +65,10 @@ class Curve(Noun):
     negative.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"n": "count", "real": "true_positives"}
+
     kind: PatternKind
     intercept: float
     weight: float
-    n: int
-    real: int
+    count: int
+    true_positives: int

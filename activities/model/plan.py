@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from activities.model.action import Action
 from activities.model.diagnosis import Cause
-from activities.model.guards import Unsettled
-from activities.model.pattern import Ground
-from activities.model.types import Noun
+from activities.model.guard_state import UnsettledPlan
+from activities.model.pattern import PatternBasis
+from activities.model.types import MigratedModel
 
 
 class Risk(StrEnum):
@@ -25,7 +26,7 @@ class Risk(StrEnum):
         return list(Risk).index(self)
 
 
-class Verification(Noun):
+class Verification(MigratedModel):
     """How the effect is judged. Times in seconds.
 
     `targets` are the (component, metric) pairs that must become good; `neighbours` the components that must not get
@@ -34,25 +35,33 @@ class Verification(Noun):
     of them; `fixed` needs the last `passes` to be all good.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "passes": "required_passes",
+        "before": "baseline_count",
+        "known": "preexisting",
+    }
+
     targets: tuple[tuple[str, str], ...]
     neighbours: tuple[str, ...] = ()
     delay: float = 30.0
     interval: float = 15.0
     samples: int = 5
-    passes: int = 4
-    before: int = 0
-    known: tuple[tuple[str, str], ...] = ()
+    required_passes: int = 4
+    baseline_count: int = 0
+    preexisting: tuple[tuple[str, str], ...] = ()
 
 
-class CoolDowns(Noun):
+class CoolDowns(MigratedModel):
     """How long a knob rests after each ending, in seconds."""
 
-    kept: float = 300.0
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"kept": "after_success"}
+
+    after_success: float = 300.0
     no_effect: float = 0.0
     rolled_back: float = 900.0
 
 
-class Plan(Noun):
+class Plan(MigratedModel):
     """What one remediation executes. It changes exactly one knob.
 
     `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation the decision saw: the fence
@@ -63,6 +72,13 @@ class Plan(Noun):
     patterns on the components it is for. `doubted`: outcomes left so little confidence in the cause that a person has
     to decide.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "leading": "explained_components",
+        "watched": "component_count",
+        "grounds": "evidence_patterns",
+        "doubted": "low_confidence",
+    }
 
     plan_id: str
     hash: str
@@ -91,10 +107,10 @@ class Plan(Noun):
     snapshot: str
     headline: str
     requested_by: str = ""
-    leading: tuple[str, ...] = ()
-    watched: int = 0
-    grounds: tuple[Ground, ...] = ()
-    doubted: bool = False
+    explained_components: tuple[str, ...] = ()
+    component_count: int = 0
+    evidence_patterns: tuple[PatternBasis, ...] = ()
+    low_confidence: bool = False
 
     @property
     def workflow_id(self) -> str:
@@ -107,12 +123,12 @@ class Plan(Noun):
         return all(a.inverse.value != "none" for a in self.actions)
 
     @property
-    def as_unsettled(self) -> Unsettled:
+    def as_unsettled(self) -> UnsettledPlan:
         """It as a guard on its knob, for as long as no outcome answers for it."""
-        return Unsettled(knob=self.knob, plan_id=self.plan_id, since=self.created_at)
+        return UnsettledPlan(knob=self.knob, plan_id=self.plan_id, since=self.created_at)
 
 
-def plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:
+def compute_plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:
     """Return sha256 (64 hex) over incident, rung, observed generation and actions with parameters.
 
     Fields at their default are left out, so that a field added later changes no hash.

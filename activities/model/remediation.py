@@ -1,23 +1,28 @@
 """The messages of a remediation: small, because they are written into every history."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from activities.model.outcome import Consequence, Verdict
-from activities.model.types import Noun
+from activities.model.types import FrozenModel, MigratedModel
 
 
-class RemediationRequest(Noun):
+class RemediationRequest(MigratedModel):
     """Input of `Remediation`: nothing but which plan; everything else is read and checked again.
 
     `settle_leftover`: a terminated predecessor may have left this plan half applied; nothing new is applied, what
     stands is rolled back.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"settle_leftover": "roll_back_leftover"}
+
     loop: str
     plan_id: str
     settle: float = 0.0
-    settle_leftover: bool = False
+    roll_back_leftover: bool = False
 
 
-class RemediationResult(Noun):
+class RemediationResult(FrozenModel):
     """Result of `Remediation`. `outcome` as in `MapekOutcome`."""
 
     headline: str
@@ -28,35 +33,41 @@ class RemediationResult(Noun):
     quarantined: bool = False
 
 
-class Approval(Noun):
+class Approval(MigratedModel):
     """Argument of update `decide`."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason"}
 
     plan: str
     approve: bool
-    who: str
-    why: str = ""
+    actor: str
+    reason: str = ""
 
 
-class PrepareRequest(Noun):
+class PrepareRequest(MigratedModel):
     """`answer`: the person's yes, so the need of approval is met. `leftover`: look what was left half done.
 
     `asked` is when the workflow asked, by the server's clock (unix seconds).
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
+
     plan_id: str
     answer: Approval | None = None
     leftover: bool = False
-    asked: float = 0.0
+    requested_at: float = 0.0
 
 
-class Step(Noun):
+class Step(MigratedModel):
     """One action of the plan as a person reads it. `standing`: it was sent to Charter, and nobody answers for it."""
 
-    text: str
-    standing: bool = False
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"text": "summary", "standing": "is_applied"}
+
+    summary: str
+    is_applied: bool = False
 
 
-class Prepared(Noun):
+class PrepareResult(MigratedModel):
     """What `prepare` found. `ending` is empty if the plan may be applied, else stale, recovered, rejected or failed.
 
     `generation` fences the first step. `deadline` is how many seconds an approval may take. `timeout` (seconds) and
@@ -66,15 +77,17 @@ class Prepared(Noun):
     guard that refuses it, empty if none does; `loop` is whose plan it is.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome", "span": "verification_duration"}
+
     headline: str
-    ending: str = ""
+    outcome: str = ""
     needs_approval: bool = False
     deadline: float = 86400.0
     generation: int = 0
     steps: tuple[Step, ...] = ()
     timeout: float = 30.0
     retries: int = 3
-    span: float = 105.0
+    verification_duration: float = 105.0
     transactional: bool = True
     requested_by: str = ""
     risky: bool = True
@@ -82,16 +95,18 @@ class Prepared(Noun):
     loop: str = ""
 
 
-class ApplyRequest(Noun):
+class ApplyRequest(MigratedModel):
     """One step (from 0), fenced by the knob's generation. `asked` as in `PrepareRequest`."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
 
     plan_id: str
     step: int
     generation: int
-    asked: float = 0.0
+    requested_at: float = 0.0
 
 
-class Applied(Noun):
+class ApplyResult(FrozenModel):
     """The step is done at Charter. `generation` fences the next one; `at` is unix seconds."""
 
     headline: str
@@ -100,7 +115,7 @@ class Applied(Noun):
     policy_id: str | None = None
 
 
-class VerifyRequest(Noun):
+class VerifyRequest(FrozenModel):
     """Verify the plan's effect, or (`rollback`) that the state before is back. `since` is unix seconds."""
 
     plan_id: str
@@ -108,7 +123,7 @@ class VerifyRequest(Noun):
     rollback: bool = False
 
 
-class Verified(Noun):
+class VerifyResult(FrozenModel):
     """The verdict with its consequence. `before` and `after` count violated pairs, `samples` the usable ones."""
 
     headline: str
@@ -119,40 +134,44 @@ class Verified(Noun):
     samples: int = 0
 
     @classmethod
-    def unmade(cls, headline: str, *, risky: bool = True) -> "Verified":
+    def not_performed(cls, headline: str, *, risky: bool = True) -> "VerifyResult":
         """Return the verdict of a verification that could not be made: inconclusive, undone if risky and else kept."""
         consequence = Consequence.ROLL_BACK if risky else Consequence.KEEP
         return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=consequence)
 
     @classmethod
-    def answered(cls, headline: str) -> "Verified":
+    def already_concluded(cls, headline: str) -> "VerifyResult":
         """Return the verdict on what has an outcome already, and so is not judged again; the first one stands."""
         return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=Consequence.KEEP)
 
 
-class UndoRequest(Noun):
+class UndoRequest(MigratedModel):
     """Undo one step, if it was applied at all. `asked` as in `PrepareRequest`."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
 
     plan_id: str
     step: int
-    asked: float = 0.0
+    requested_at: float = 0.0
 
 
-class Undone(Noun):
+class UndoResult(MigratedModel):
     """`changed` is False when there was nothing to undo: never applied, or already rolled back.
 
     `failed` says why it cannot be undone any more (a newer change by somebody else stands on the knob), empty if it is.
     `absent`: it does not stand at Charter. An attempt that is held up on its way may yet make it.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"absent": "not_applied"}
+
     headline: str
     changed: bool = True
     failed: str = ""
-    absent: bool = False
+    not_applied: bool = False
     loop: str = ""
 
 
-class RecordRequest(Noun):
+class RecordRequest(MigratedModel):
     """How the remediation ended, to be recorded exactly once per plan.
 
     `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
@@ -161,8 +180,15 @@ class RecordRequest(Noun):
     answer for: never applied, or not standing when they were to be undone. An attempt held up may yet do them.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "ending": "outcome",
+        "ended": "ended_at",
+        "outlasted": "problem_persisted",
+        "absent": "unapplied_steps",
+    }
+
     plan_id: str
-    ending: str
+    outcome: str
     headline: str = ""
     verdict: Verdict | None = None
     before: int = 0
@@ -170,43 +196,51 @@ class RecordRequest(Noun):
     seconds: float | None = None
     undo_failed: str = ""
     answer: Approval | None = None
-    ended: float = 0.0
-    outlasted: bool = False
-    absent: tuple[int, ...] = ()
+    ended_at: float = 0.0
+    problem_persisted: bool = False
+    unapplied_steps: tuple[int, ...] = ()
 
 
-class Recorded(Noun):
+class RecordResult(MigratedModel):
     """The ending as it stands in the store, and how many seconds the knob cools down."""
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome"}
+
     headline: str
-    ending: str
+    outcome: str
     cool_down: float = 0.0
     quarantined: bool = False
     loop: str = ""
 
 
-class Yield(Noun):
+class YieldRequest(MigratedModel):
     """Argument of signal `yield`: plan `plan` shall give way if it still waits for its approval.
 
     `ending` is recovered (its violations are gone) or superseded (a plan of lower risk wants the knob, or what was done
     late has to be taken back on it).
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome", "why": "reason"}
+
     plan: str
-    ending: str
-    why: str = ""
+    outcome: str
+    reason: str = ""
 
 
-class Resume(Noun):
+class ResumeRequest(MigratedModel):
     """Argument of signal `resume`: who releases a quarantined knob, and why."""
 
-    who: str = ""
-    why: str = ""
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason"}
+
+    actor: str = ""
+    reason: str = ""
 
 
-class ReleaseRequest(Noun):
+class ReleaseRequest(MigratedModel):
     """A person released the quarantined knob of this plan."""
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason"}
+
     plan_id: str
-    who: str = ""
-    why: str = ""
+    actor: str = ""
+    reason: str = ""

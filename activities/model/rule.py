@@ -1,10 +1,13 @@
 """A metric rule: what is read and beyond which limits it is a violation."""
 
-from activities.model.types import Noun
-from activities.model.violation import Bad, Severity
+from collections.abc import Mapping
+from typing import ClassVar
+
+from activities.model.types import MigratedModel
+from activities.model.violation import BreachSide, Severity
 
 
-class MetricRule(Noun):
+class MetricRule(MigratedModel):
     """How one metric of every component is read and judged.
 
     `metric` is the short name (without the `westworld_charter_` prefix). `expr` is PromQL that yields one
@@ -18,18 +21,25 @@ class MetricRule(Noun):
     `kind` (as a recording names them) then choose the floor of that spread.
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "enter": "threshold",
+        "leave": "clear_threshold",
+        "bad": "breach",
+        "steady": "always_present",
+    }
+
     metric: str
     expr: str
-    enter: float
-    leave: float
-    bad: Bad = Bad.ABOVE
+    threshold: float
+    clear_threshold: float
+    breach: BreachSide = BreachSide.ABOVE
     severity: Severity = Severity.WARNING
     signals: tuple[str, ...] = ()
-    steady: bool = False
+    always_present: bool = False
     adaptive: bool = False
     unit: str = ""
     kind: str = ""
 
-    def beyond(self, value: float, limit: float) -> bool:
+    def is_breached(self, value: float, limit: float) -> bool:
         """Tell whether `value` is on the bad side of `limit`; exactly on it is still good."""
-        return value < limit if self.bad is Bad.BELOW and not self.adaptive else value > limit
+        return value < limit if self.breach is BreachSide.BELOW and not self.adaptive else value > limit

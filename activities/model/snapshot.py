@@ -2,25 +2,26 @@
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from activities.model.autonomy import Autonomy
-from activities.model.baseline import Outlook, Usual
+from activities.model.baseline import Baseline, Forecast
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
 from activities.model.experience import Experience
 from activities.model.grid_series import Series
-from activities.model.guards import GuardState
+from activities.model.guard_state import GuardState
 from activities.model.mode import Mode
-from activities.model.pattern import Curve
+from activities.model.pattern import CalibrationCurve
 from activities.model.rule import MetricRule
 from activities.model.topology import Topology
-from activities.model.types import Noun
+from activities.model.types import FrozenModel, MigratedModel
 
 
-class AnalysisInput(Noun):
+class AnalysisInput(MigratedModel):
     """What Analyze looks at.
 
     `at` is the last instant of `grid` (unix seconds, multiples of `step`); series hold one value an instant.
@@ -32,6 +33,12 @@ class AnalysisInput(Noun):
     judged; `outlooks` are forecasts made from the past up to the grid's end. `curves` is what outcomes say of patterns,
     a kind without one keeps its constant.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "usual": "baselines",
+        "outlooks": "forecasts",
+        "curves": "calibration_curves",
+    }
 
     at: float
     step: float
@@ -46,12 +53,12 @@ class AnalysisInput(Noun):
     policies: tuple[Policy, ...] = ()
     topology: Topology = Topology()
     blind: tuple[BlindSpot, ...] = ()
-    usual: tuple[Usual, ...] = ()
-    outlooks: tuple[Outlook, ...] = ()
-    curves: tuple[Curve, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
+    calibration_curves: tuple[CalibrationCurve, ...] = ()
 
 
-class Snapshot(Noun):
+class Snapshot(FrozenModel):
     """One decision's input. `analysis` is the digest of the stored analysis input it was made from.
 
     `settings` is the dump of the sections that decide; `seed` feeds the choices that are drawn (none while exploring
@@ -75,11 +82,11 @@ class Snapshot(Noun):
     autonomy: Autonomy | None = None
 
 
-def canonical(noun: Noun) -> bytes:
+def canonical_json(model: FrozenModel) -> bytes:
     """Return the noun as JSON bytes with sorted keys: equal values have equal bytes."""
-    return json.dumps(noun.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(model.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
 
 
-def digest(noun: Noun) -> str:
+def compute_digest(model: FrozenModel) -> str:
     """Return the content address of a noun: sha256 over its canonical bytes, 64 hex digits."""
-    return hashlib.sha256(canonical(noun)).hexdigest()
+    return hashlib.sha256(canonical_json(model)).hexdigest()

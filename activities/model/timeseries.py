@@ -1,9 +1,9 @@
 """What Prometheus answers."""
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class Sample(Noun):
+class Sample(FrozenModel):
     """One series at one instant. `at` is unix seconds; NaN and infinities in `value` are kept as they came."""
 
     labels: dict[str, str]
@@ -11,7 +11,7 @@ class Sample(Noun):
     at: float
 
 
-class SampleSeries(Noun):
+class SampleSeries(FrozenModel):
     """One series over a range: `points` are (unix seconds, value), oldest first, NaN and infinities kept."""
 
     labels: dict[str, str]

@@ -1,9 +1,9 @@
 """Components and the call graph between them."""
 
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 
 
-class Topology(Noun):
+class Topology(FrozenModel):
     """Who calls whom. `edges` are (caller, callee); cycles are allowed; unknown names are components too."""
 
     edges: tuple[tuple[str, str], ...] = ()

@@ -1,8 +1,10 @@
 """A violation: one metric of one component beyond its limit."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
-from activities.model.types import Noun
+from activities.model.types import MigratedModel
 
 
 class Severity(StrEnum):
@@ -18,7 +20,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-class Bad(StrEnum):
+class BreachSide(StrEnum):
     """On which side of its limit a metric is bad. EITHER is only for rules; a violation is on one side."""
 
     ABOVE = "above"
@@ -26,7 +28,7 @@ class Bad(StrEnum):
     EITHER = "either"
 
 
-class Violation(Noun):
+class Violation(MigratedModel):
     """One (component, metric) beyond its limit, whoever reported it.
 
     `value` and `limit` are in the metric's own unit, None where the source gives none (a Charter finding
@@ -34,11 +36,13 @@ class Violation(Noun):
     limit, as far as the look-back reaches. `sources` are among "metric", "charter".
     """
 
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"bad": "breach"}
+
     component: str
     metric: str
     value: float | None = None
     limit: float | None = None
-    bad: Bad = Bad.ABOVE
+    breach: BreachSide = BreachSide.ABOVE
     severity: Severity = Severity.WARNING
     since: float = 0.0
     sources: tuple[str, ...] = ("metric",)
@@ -49,14 +53,14 @@ class Violation(Noun):
         return (self.component, self.metric)
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """One line with values: `failure_rate 0.31 > 0.1 on gateway`."""
-        sign = ">" if self.bad is Bad.ABOVE else "<"
+        sign = ">" if self.breach is BreachSide.ABOVE else "<"
         numbers = "" if self.value is None else f" {self.value:.4g}"
         limit = "" if self.limit is None else f" {sign} {self.limit:.4g}"
         return f"{self.metric}{numbers}{limit} on {self.component}"
 
 
-def worst_first(violations: tuple[Violation, ...] | list[Violation]) -> tuple[Violation, ...]:
+def sort_by_severity(violations: tuple[Violation, ...] | list[Violation]) -> tuple[Violation, ...]:
     """Return the violations by severity, then component, then metric: a stable order for people and ids."""
     return tuple(sorted(violations, key=lambda v: (v.severity.rank, v.component, v.metric)))

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from itertools import groupby
 
-from activities.model.blindspot import Blindness, BlindSpot
+from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.charter import CharterFinding, Committee
-from activities.model.violation import Bad, Severity, Violation
-from activities.monitor.builtin_rules import PREFIX
+from activities.model.violation import BreachSide, Severity, Violation
+from activities.monitor.builtin_rules import METRIC_PREFIX
 from activities.monitor.visibility import CHARTER
 
-MEMBER_HEALTH = "member_health"
+MEMBER_HEALTH_METRIC = "member_health"
 """The metric of a member that does not answer; no exporter has it, only Charter knows."""
 
 
@@ -20,7 +20,7 @@ def is_open(finding: CharterFinding, instant: float) -> bool:
 
 def metric_of(finding: CharterFinding) -> str:
     """Return the short name of the finding's metric, so that it merges with what the metric itself shows."""
-    return finding.metric.removeprefix(PREFIX)
+    return finding.metric.removeprefix(METRIC_PREFIX)
 
 
 def reported_violations(
@@ -33,27 +33,29 @@ def reported_violations(
     follows from value and limit.
     """
     found = {
-        (member.name, MEMBER_HEALTH): _charter(member.name, MEMBER_HEALTH, Severity.CRITICAL, instant)
+        (member.name, MEMBER_HEALTH_METRIC): _make_charter_violation(
+            member.name, MEMBER_HEALTH_METRIC, Severity.CRITICAL, instant
+        )
         for member in (committee.members if committee else ())
         if not member.healthy
     }
-    held = sorted((f for f in findings if is_open(f, instant)), key=_key)
-    for (component, metric), same in groupby(held, key=_key):
-        worst = min(same, key=lambda f: (_severity(f.severity).rank, f.opened_at))
-        violation = _charter(component, metric, _severity(worst.severity), worst.opened_at)
+    held = sorted((f for f in findings if is_open(f, instant)), key=_finding_key)
+    for (component, metric), same in groupby(held, key=_finding_key):
+        worst = min(same, key=lambda f: (_parse_severity(f.severity).rank, f.opened_at))
+        violation = _make_charter_violation(component, metric, _parse_severity(worst.severity), worst.opened_at)
         value, limit = worst.value, worst.limit
-        bad = Bad.BELOW if value is not None and limit is not None and value < limit else Bad.ABOVE
+        bad = BreachSide.BELOW if value is not None and limit is not None and value < limit else BreachSide.ABOVE
         update = {"value": value, "limit": limit, "bad": bad}
         found[component, metric] = violation.model_copy(update=update)
     return found
 
 
-def doubted_committee(committee: Committee | None) -> tuple[BlindSpot, ...]:
+def committee_blind_spots(committee: Committee | None) -> tuple[BlindSpot, ...]:
     """Return the blind spot of a committee state that contradicts itself: more healthy nodes than replicas."""
     if committee is None or 0 <= committee.healthy_nodes <= committee.replicas:
         return ()
     detail = f"{committee.healthy_nodes} healthy of {committee.replicas} replicas"
-    return (BlindSpot(component=CHARTER, signal="committee/state", kind=Blindness.CONTRADICTORY, detail=detail),)
+    return (BlindSpot(component=CHARTER, signal="committee/state", kind=BlindSpotKind.CONTRADICTORY, detail=detail),)
 
 
 def member_names(committee: Committee | None) -> tuple[str, ...]:
@@ -61,14 +63,14 @@ def member_names(committee: Committee | None) -> tuple[str, ...]:
     return tuple(member.name for member in committee.members) if committee else ()
 
 
-def _key(finding: CharterFinding) -> tuple[str, str]:
+def _finding_key(finding: CharterFinding) -> tuple[str, str]:
     return finding.component, metric_of(finding)
 
 
-def _severity(name: str) -> Severity:
+def _parse_severity(name: str) -> Severity:
     known = {severity.value: severity for severity in Severity}
     return known.get(name.lower(), Severity.WARNING)
 
 
-def _charter(component: str, metric: str, severity: Severity, since: float) -> Violation:
+def _make_charter_violation(component: str, metric: str, severity: Severity, since: float) -> Violation:
     return Violation(component=component, metric=metric, severity=severity, since=since, sources=("charter",))

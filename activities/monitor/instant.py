@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 from activities.model.baseline import AdaptiveLimits
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee
-from activities.model.observation import SHOWN, Observation
+from activities.model.observation import MAX_SHOWN_ENTRIES, Observation
 from activities.model.rule import MetricRule
 from activities.model.timeseries import Sample
-from activities.model.violation import Violation, worst_first
-from activities.monitor.adaptive_limits import absolute, by_key
-from activities.monitor.charter_findings import doubted_committee, member_names, reported_violations
-from activities.monitor.judgement import merged, violated
-from activities.monitor.queries import UNNAMED, component_of
-from activities.monitor.trusted_values import Key
-from activities.monitor.visibility import PROMETHEUS, REMOTES, Sight, coverage_sights
+from activities.model.violation import Violation, sort_by_severity
+from activities.monitor.adaptive_limits import limits_by_key, to_absolute_rule
+from activities.monitor.charter_findings import committee_blind_spots, member_names, reported_violations
+from activities.monitor.judgement import make_violation, merge_sources
+from activities.monitor.queries import UNLABELLED, component_of
+from activities.monitor.trusted_values import MetricKey
+from activities.monitor.visibility import PROMETHEUS, REMOTES, Visibility, visibility_from_coverage
 
-NAMED = 3
+MAX_NAMED = 3
 """How many violations or blind spots a headline names."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class InstantReading:
     """What the remotes answered at `at` (unix seconds).
 
     `prefilter` and `coverage` are the answers to the two queries, `findings` and `committee` Charter's (None: not
@@ -45,46 +45,46 @@ class Reading:
     limits: AdaptiveLimits | None = None
 
 
-def observe(reading: Reading, rules: Sequence[MetricRule], components: Iterable[str]) -> Observation:
+def observe(reading: InstantReading, rules: Sequence[MetricRule], components: Iterable[str]) -> Observation:
     """Return what the instant shows; `components` are the configured ones, members are added from the committee."""
-    values = _by_key(reading.prefilter)
-    sights = _sights(reading, rules, {*components, *member_names(reading.committee)}, values)
+    values = _group_by_key(reading.prefilter)
+    sights = _build_visibility(reading, rules, {*components, *member_names(reading.committee)}, values)
     reports = reported_violations(reading.findings, reading.committee, reading.at)
     spots = {name: sight.blind_spots(name, any(key[0] == name for key in reports)) for name, sight in sights.items()}
     believed = {key: found[0] for key, found in values.items() if spots.get(key[0]) == ()}
-    violations, suspects = _judged(believed, rules, reports, reading)
-    blind = (*reading.blind, *doubted_committee(reading.committee), *(s for name in spots for s in spots[name]))
+    violations, suspects = _find_violations(believed, rules, reports, reading)
+    blind = (*reading.blind, *committee_blind_spots(reading.committee), *(s for name in spots for s in spots[name]))
     return Observation(
-        headline=_headline(violations, suspects, blind, f"{len(rules)} rules on {len(sights)} components"),
+        headline=_format_headline(violations, suspects, blind, f"{len(rules)} rules on {len(sights)} components"),
         at=reading.at,
-        violations=violations[:SHOWN],
+        violations=violations[:MAX_SHOWN_ENTRIES],
         violation_count=len(violations),
         suspects=suspects,
-        blind=blind[:SHOWN],
+        blind=blind[:MAX_SHOWN_ENTRIES],
         blind_count=len(blind),
         blind_remote=any(spot.component in REMOTES for spot in blind),
     )
 
 
-def _by_key(samples: Iterable[Sample]) -> dict[Key, list[float]]:
-    values: dict[Key, list[float]] = defaultdict(list)
+def _group_by_key(samples: Iterable[Sample]) -> dict[MetricKey, list[float]]:
+    values: dict[MetricKey, list[float]] = defaultdict(list)
     for sample in samples:
         values[component_of(sample.labels), sample.labels.get("rule", "")].append(sample.value)
     return values
 
 
-def _sights(
-    reading: Reading, rules: Sequence[MetricRule], required: set[str], values: Mapping[Key, list[float]]
-) -> dict[str, Sight]:
+def _build_visibility(
+    reading: InstantReading, rules: Sequence[MetricRule], required: set[str], values: Mapping[MetricKey, list[float]]
+) -> dict[str, Visibility]:
     if any(spot.component == PROMETHEUS for spot in reading.blind):
         return {}
-    unnamed = {UNNAMED} & {component for component, _ in values}
-    sights = coverage_sights(reading.coverage, rules, required | unnamed)
+    unnamed = {UNLABELLED} & {component for component, _ in values}
+    sights = visibility_from_coverage(reading.coverage, rules, required | unnamed)
     return {
         name: replace(
             sight,
-            unreadable={m: found[0] for (c, m), found in values.items() if c == name and not _finite(found)},
-            disputed=tuple(
+            non_finite={m: found[0] for (c, m), found in values.items() if c == name and not _all_finite(found)},
+            conflicting=tuple(
                 sorted(m for (c, m), found in values.items() if c == name and len(set(map(str, found))) > 1)
             ),
         )
@@ -92,44 +92,47 @@ def _sights(
     }
 
 
-def _finite(values: Iterable[float]) -> bool:
+def _all_finite(values: Iterable[float]) -> bool:
     return all(map(math.isfinite, values))
 
 
-def _judged(
-    believed: Mapping[Key, float], rules: Sequence[MetricRule], reports: Mapping[Key, Violation], reading: Reading
+def _find_violations(
+    trusted_values: Mapping[MetricKey, float],
+    rules: Sequence[MetricRule],
+    reports: Mapping[MetricKey, Violation],
+    reading: InstantReading,
 ) -> tuple[tuple[Violation, ...], int]:
     """Return the violations, the worst first, and the number of values between the two limits of their rule."""
     by_metric = {rule.metric: rule for rule in rules}
-    limits = by_key(reading.limits)
+    limits = limits_by_key(reading.limits)
     found, suspects = dict(reports), 0
-    for (component, metric), value in believed.items():
+    for (component, metric), value in trusted_values.items():
         rule = by_metric[metric]
         if rule.adaptive:
-            rule = absolute(rule, limits.get((component, metric)), value)
-        if rule.beyond(value, rule.enter):
-            violation = violated(component, rule, value, reading.at)
-            found[component, metric] = merged(violation, reports.get((component, metric)))
-        elif rule.beyond(value, rule.leave) and (component, metric) not in reports:
+            rule = to_absolute_rule(rule, limits.get((component, metric)), value)
+        if rule.is_breached(value, rule.threshold):
+            violation = make_violation(component, rule, value, reading.at)
+            found[component, metric] = merge_sources(violation, reports.get((component, metric)))
+        elif rule.is_breached(value, rule.clear_threshold) and (component, metric) not in reports:
             suspects += 1
-    return worst_first(list(found.values())), suspects
+    return sort_by_severity(list(found.values())), suspects
 
 
-def _headline(violations: Sequence[Violation], suspects: int, blind: Sequence[BlindSpot], scope: str) -> str:
+def _format_headline(violations: Sequence[Violation], suspects: int, blind: Sequence[BlindSpot], scope: str) -> str:
     parts = []
     if violations:
-        parts.append(f"{_plural(len(violations), 'violation')}: {_first([v.text for v in violations])}")
+        parts.append(f"{_pluralize(len(violations), 'violation')}: {_join_first([v.summary for v in violations])}")
     if suspects:
-        parts.append(f"{_plural(suspects, 'value')} between the limits")
+        parts.append(f"{_pluralize(suspects, 'value')} between the limits")
     if blind:
-        parts.append(f"blind: {_first([spot.text for spot in blind])}")
+        parts.append(f"blind: {_join_first([spot.summary for spot in blind])}")
     return "; ".join(parts) or f"healthy: {scope}"
 
 
-def _first(texts: Sequence[str]) -> str:
-    rest = len(texts) - NAMED
-    return ", ".join(texts[:NAMED]) + (f", +{rest} more" if rest > 0 else "")
+def _join_first(summaries: Sequence[str]) -> str:
+    rest = len(summaries) - MAX_NAMED
+    return ", ".join(summaries[:MAX_NAMED]) + (f", +{rest} more" if rest > 0 else "")
 
 
-def _plural(count: int, noun: str) -> str:
+def _pluralize(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"

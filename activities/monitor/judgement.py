@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from activities.model.baseline import Usual
+from activities.model.baseline import Baseline
 from activities.model.blindspot import BlindSpot
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
-from activities.model.violation import Bad, Violation, worst_first
-from activities.monitor.adaptive import deviations
-from activities.monitor.charter_findings import doubted_committee, is_open, metric_of, reported_violations
-from activities.monitor.trusted_values import Key, view_of
+from activities.model.violation import BreachSide, Violation, sort_by_severity
+from activities.monitor.adaptive import compute_deviations
+from activities.monitor.charter_findings import committee_blind_spots, is_open, metric_of, reported_violations
+from activities.monitor.trusted_values import MetricKey, trusted_values
 
 
-class Track(NamedTuple):
+class MetricTrack(NamedTuple):
     """One metric of one component over the grid.
 
     `values[i]` is the sample at instant i, None if there is none or it is not believed. `counted[i]` says that the
@@ -34,11 +34,11 @@ class Track(NamedTuple):
     component: str
     metric: str
     values: tuple[float | None, ...]
-    counted: tuple[bool, ...]
-    held: bool
+    violated_at: tuple[bool, ...]
+    violated_now: bool
     since: float
     deviations: tuple[float | None, ...] = ()
-    bound: tuple[float, Bad] | None = None
+    current_limit: tuple[float, BreachSide] | None = None
 
     @property
     def adaptive(self) -> bool:
@@ -47,7 +47,7 @@ class Track(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """The judgement over a grid of instants (unix seconds, `step` apart).
 
     `tracks` holds every (component, metric) that was seen or reported, sorted. `violations` are those at the last
@@ -56,7 +56,7 @@ class Judged:
 
     grid: tuple[float, ...]
     step: float
-    tracks: tuple[Track, ...]
+    tracks: tuple[MetricTrack, ...]
     violations: tuple[Violation, ...]
     blind: tuple[BlindSpot, ...]
 
@@ -66,14 +66,14 @@ class Judged:
         return self.grid[-1]
 
 
-def hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, ...]:
+def apply_hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, ...]:
     """Replay the rule over the values, oldest first: on beyond `enter`, off at `leave` or better.
 
     None, NaN and infinities leave the state as it is; before the first value it is off.
     """
     # Inside out of `rule.beyond`: this loop sees every sample there is.
-    sign = -1.0 if rule.bad is Bad.BELOW and not rule.adaptive else 1.0
-    enter, leave = sign * rule.enter, sign * rule.leave
+    sign = -1.0 if rule.breach is BreachSide.BELOW and not rule.adaptive else 1.0
+    enter, leave = sign * rule.threshold, sign * rule.clear_threshold
     if not any(sign * value > enter for value in values if value is not None):
         return (False,) * len(values)
     state, states = False, []
@@ -84,99 +84,111 @@ def hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, 
     return tuple(states)
 
 
-class Judgeable(NamedTuple):
+class JudgementInput(NamedTuple):
     """One (component, metric) with its believed values, its rule, and what is usual if the rule is adaptive."""
 
-    key: Key
+    key: MetricKey
     values: tuple[float | None, ...] | None
     rule: MetricRule | None
-    usual: Usual | None
+    baseline: Baseline | None
 
     @property
     def deviations(self) -> tuple[float | None, ...]:
         """The deviations over the grid, empty unless the rule is adaptive and the past is known."""
-        if self.values is None or self.usual is None or self.rule is None or not self.rule.adaptive:
+        if self.values is None or self.baseline is None or self.rule is None or not self.rule.adaptive:
             return ()
-        return deviations(self.values, self.usual.centre, self.usual.spread, self.rule.bad)
+        return compute_deviations(self.values, self.baseline.centre, self.baseline.spread, self.rule.breach)
 
     @property
-    def bound(self) -> tuple[float, Bad] | None:
+    def current_limit(self) -> tuple[float, BreachSide] | None:
         """Where a violation begins at the last instant, on the side the value is on; None without a past."""
-        if self.usual is None or self.rule is None or not self.values or not self.rule.adaptive:
+        if self.baseline is None or self.rule is None or not self.values or not self.rule.adaptive:
             return None
-        value, centre, spread = self.values[-1], self.usual.centre[-1], self.usual.spread[-1]
+        value, centre, spread = self.values[-1], self.baseline.centre[-1], self.baseline.spread[-1]
         if value is None or centre is None or spread is None:
             return None
-        reach = self.rule.enter * spread
-        return (centre + reach, Bad.ABOVE) if value >= centre else (centre - reach, Bad.BELOW)
+        reach = self.rule.threshold * spread
+        return (centre + reach, BreachSide.ABOVE) if value >= centre else (centre - reach, BreachSide.BELOW)
 
 
-def judge(source: AnalysisInput) -> Judged:
+def judge(analysis_input: AnalysisInput) -> Judgement:
     """Judge every (component, metric) at every instant of the input's grid."""
-    view = view_of(source)
-    now = reported_violations(source.findings, source.committee, source.at)
-    reports = _reports(source, now)
-    rules = {rule.metric: rule for rule in source.rules}
-    known = {(usual.component, usual.metric): usual for usual in source.usual}
+    view = trusted_values(analysis_input)
+    now = reported_violations(analysis_input.findings, analysis_input.committee, analysis_input.at)
+    reports = _reported_instants(analysis_input, now)
+    rules = {rule.metric: rule for rule in analysis_input.rules}
+    known = {(usual.component, usual.metric): usual for usual in analysis_input.baselines}
     tracks = tuple(
-        _track(source.grid, Judgeable(key, view.values.get(key), rules.get(key[1]), known.get(key)), reports.get(key))
+        _build_track(
+            analysis_input.grid,
+            JudgementInput(key, view.values.get(key), rules.get(key[1]), known.get(key)),
+            reports.get(key),
+        )
         for key in sorted({*view.values, *reports})
     )
-    return Judged(
-        grid=source.grid,
-        step=source.step,
+    return Judgement(
+        grid=analysis_input.grid,
+        step=analysis_input.step,
         tracks=tracks,
-        violations=_violations(tracks, rules, now),
-        blind=(*source.blind, *doubted_committee(source.committee), *view.blind_now),
+        violations=_current_violations(tracks, rules, now),
+        blind=(*analysis_input.blind, *committee_blind_spots(analysis_input.committee), *view.current_blind_spots),
     )
 
 
-def violated(component: str, rule: MetricRule, value: float, since: float) -> Violation:
+def make_violation(component: str, rule: MetricRule, value: float, since: float) -> Violation:
     """Return the violation of `rule` by `value`, with the source "metric"."""
     return Violation(
         component=component,
         metric=rule.metric,
         value=value,
-        limit=rule.enter,
-        bad=rule.bad,
+        limit=rule.threshold,
+        breach=rule.breach,
         severity=rule.severity,
         since=since,
     )
 
 
-def merged(metric: Violation, report: Violation | None) -> Violation:
+def merge_sources(measured: Violation, reported: Violation | None) -> Violation:
     """Return one violation of what a metric shows and Charter reports: the metric's numbers, the worse severity."""
-    if report is None:
-        return metric
-    return metric.model_copy(
+    if reported is None:
+        return measured
+    return measured.model_copy(
         update={
-            "severity": min(metric.severity, report.severity, key=lambda severity: severity.rank),
-            "since": min(metric.since, report.since),
+            "severity": min(measured.severity, reported.severity, key=lambda severity: severity.rank),
+            "since": min(measured.since, reported.since),
             "sources": ("metric", "charter"),
         }
     )
 
 
-def _reports(source: AnalysisInput, now: Mapping[Key, Violation]) -> dict[Key, tuple[bool, ...]]:
+def _reported_instants(
+    analysis_input: AnalysisInput, reported_now: Mapping[MetricKey, Violation]
+) -> dict[MetricKey, tuple[bool, ...]]:
     """Return at which instants Charter reports each (component, metric)."""
-    keys = {*now, *((finding.component, metric_of(finding)) for finding in source.findings)}
+    keys = {*reported_now, *((finding.component, metric_of(finding)) for finding in analysis_input.findings)}
     return {
         key: tuple(
-            (instant == source.at and key in now)
-            or any(is_open(f, instant) for f in source.findings if (f.component, metric_of(f)) == key)
-            for instant in source.grid
+            (instant == analysis_input.at and key in reported_now)
+            or any(is_open(f, instant) for f in analysis_input.findings if (f.component, metric_of(f)) == key)
+            for instant in analysis_input.grid
         )
         for key in keys
     }
 
 
-def _track(grid: Sequence[float], pair: Judgeable, reported: Sequence[bool] | None) -> Track:
-    values = pair.values or (None,) * len(grid)
-    deviations = pair.deviations
-    replayed = deviations if pair.rule and pair.rule.adaptive else values
-    states = hysteresis(replayed, pair.rule) if pair.rule and replayed else (False,) * len(grid)
+def _build_track(
+    grid: Sequence[float], judgement_input: JudgementInput, reported: Sequence[bool] | None
+) -> MetricTrack:
+    values = judgement_input.values or (None,) * len(grid)
+    deviations = judgement_input.deviations
+    replayed = deviations if judgement_input.rule and judgement_input.rule.adaptive else values
+    states = (
+        apply_hysteresis(replayed, judgement_input.rule) if judgement_input.rule and replayed else (False,) * len(grid)
+    )
     if reported is None and True not in states:
-        return Track(*pair.key, values, states, False, grid[-1], deviations, pair.bound)
+        return MetricTrack(
+            *judgement_input.key, values, states, False, grid[-1], deviations, judgement_input.current_limit
+        )
     reported = reported or (False,) * len(grid)
     counted = tuple(r or (s and v is not None) for r, s, v in zip(reported, states, values, strict=True))
     since = grid[-1]
@@ -185,19 +197,19 @@ def _track(grid: Sequence[float], pair: Judgeable, reported: Sequence[bool] | No
             break
         since = instant
     held = states[-1] and values[-1] is not None
-    return Track(*pair.key, values, counted, held, since, deviations, pair.bound)
+    return MetricTrack(*judgement_input.key, values, counted, held, since, deviations, judgement_input.current_limit)
 
 
-def _violations(
-    tracks: Sequence[Track], rules: Mapping[str, MetricRule], now: Mapping[Key, Violation]
+def _current_violations(
+    tracks: Sequence[MetricTrack], rules: Mapping[str, MetricRule], reported_now: Mapping[MetricKey, Violation]
 ) -> tuple[Violation, ...]:
-    found = dict(now)
+    found = dict(reported_now)
     for track in tracks:
         value = track.values[-1]
-        if track.held and value is not None:
+        if track.violated_now and value is not None:
             key = (track.component, track.metric)
             rule = rules[track.metric]
-            if track.bound is not None:
-                rule = rule.model_copy(update={"enter": track.bound[0], "bad": track.bound[1]})
-            found[key] = merged(violated(track.component, rule, value, track.since), now.get(key))
-    return worst_first(list(found.values()))
+            if track.current_limit is not None:
+                rule = rule.model_copy(update={"threshold": track.current_limit[0], "breach": track.current_limit[1]})
+            found[key] = merge_sources(make_violation(track.component, rule, value, track.since), reported_now.get(key))
+    return sort_by_severity(list(found.values()))

@@ -7,29 +7,29 @@ the one count per component of `coverage_query`, the label `rule` or `signal`.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from activities.model.baseline import AdaptiveLimits, Limit
-from activities.model.promql import promql
+from activities.model.baseline import AdaptiveLimits, BaselineLimit
+from activities.model.promql import escape_promql
 from activities.model.rule import MetricRule
-from activities.model.violation import Bad
-from activities.monitor.builtin_rules import LIVENESS
+from activities.model.violation import BreachSide
+from activities.monitor.builtin_rules import LIVENESS_COUNTER
 
-COMPONENT = "node_or_service"
+COMPONENT_LABEL = "node_or_service"
 """The label that names the component."""
 
-UNNAMED = "unnamed"
+UNLABELLED = "unnamed"
 """Stands for the component of a series without that label. It has no signals, so it is always blind."""
 
-JOINED = 150
+MAX_SERIES_PER_QUERY = 150
 """Series one query joins: each `or` sorts all of its series anew. Measured with 18 components over 50 instants, 19
 rules: all in one query 0.4 s, in parts of 5 to 8 rules 0.2 s, each alone 0.26 s."""
 
-MOVING = "moving"
+COUNTER_MOVING = "moving"
 """The signal that tells whether a component's counters move; its value is a number of changes, not an age."""
 
 
 def component_of(labels: Mapping[str, str]) -> str:
     """Return the component a series belongs to."""
-    return labels.get(COMPONENT) or UNNAMED
+    return labels.get(COMPONENT_LABEL) or UNLABELLED
 
 
 def prefilter_query(rules: Sequence[MetricRule], window: float, limits: AdaptiveLimits | None = None) -> str:
@@ -39,24 +39,28 @@ def prefilter_query(rules: Sequence[MetricRule], window: float, limits: Adaptive
     finds violated, or may find with the past in view, is in the answer. Adaptive `limits` stand in it as numbers, one
     for each component; what has no limit yet is not judged and not asked for.
     """
-    known: dict[str, list[Limit]] = defaultdict(list)
+    known: dict[str, list[BaselineLimit]] = defaultdict(list)
     for limit in limits.limits if limits is not None else ():
         known[limit.metric].append(limit)
     return _union(
-        _labelled(
-            _unusual(rule, window, known[rule.metric]) if rule.adaptive else _beyond(rule, window), "rule", rule.metric
+        _set_label(
+            _deviation_expr(rule, window, known[rule.metric]) if rule.adaptive else _breach_expr(rule, window),
+            "rule",
+            rule.metric,
         )
         for rule in rules
         if not rule.adaptive or known[rule.metric]
     )
 
 
-def values_queries(rules: Sequence[MetricRule], window: float, components: int) -> tuple[str, ...]:
+def values_queries(rules: Sequence[MetricRule], window: float, component_count: int) -> tuple[str, ...]:
     """Return what to ask for all values, over a range; `window` is the rate window in seconds.
 
     It is one query or, for about so many components, as few as Prometheus takes lightly.
     """
-    return _in_parts([_labelled(_rendered(rule, window), "rule", rule.metric) for rule in rules], components)
+    return _batch_queries(
+        [_set_label(_render_expr(rule, window), "rule", rule.metric) for rule in rules], component_count
+    )
 
 
 def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
@@ -67,81 +71,97 @@ def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
     series with the label `signal`: the age of a signal that is older, and `moving` 0 where the counters stand still.
     """
     counted = _union(
-        _labelled(f"{_newest(signal)} >= time() - {max_age!r}", "signal", signal) for signal in steady_signals(rules)
+        _set_label(f"{_latest_timestamp(signal)} >= time() - {max_age!r}", "signal", signal)
+        for signal in required_signals(rules)
     )
-    aged = (_labelled(f"time() - {_newest(signal)} > {max_age!r}", "signal", signal) for signal in all_signals(rules))
-    still = _labelled(f"{_changes(max_age)} == 0", "signal", MOVING)
-    return _union((f"count by ({COMPONENT}) ({counted})", *aged, still))
+    aged = (
+        _set_label(f"time() - {_latest_timestamp(signal)} > {max_age!r}", "signal", signal)
+        for signal in all_signals(rules)
+    )
+    still = _set_label(f"{_counter_changes(max_age)} == 0", "signal", COUNTER_MOVING)
+    return _union((f"count by ({COMPONENT_LABEL}) ({counted})", *aged, still))
 
 
-def coverage_detail_queries(rules: Sequence[MetricRule], max_age: float, components: int) -> tuple[str, ...]:
+def coverage_detail_queries(rules: Sequence[MetricRule], max_age: float, component_count: int) -> tuple[str, ...]:
     """Return what to ask for the age in seconds of every (component, signal), and for `moving`.
 
     Asked over a range for Analyze, and at one instant when somebody has to know which signal is missing. It is one
     query or, for about so many components, as few as Prometheus takes lightly.
     """
-    ages = (_labelled(f"time() - {_newest(signal)}", "signal", signal) for signal in all_signals(rules))
-    return _in_parts([*ages, _labelled(_changes(max_age), "signal", MOVING)], components)
+    ages = (_set_label(f"time() - {_latest_timestamp(signal)}", "signal", signal) for signal in all_signals(rules))
+    return _batch_queries([*ages, _set_label(_counter_changes(max_age), "signal", COUNTER_MOVING)], component_count)
 
 
-def steady_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
+def required_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
     """Return the signals every working component must have, sorted; `LIVENESS` is always among them."""
-    return tuple(sorted({LIVENESS, *(signal for rule in rules if rule.steady for signal in rule.signals)}))
+    return tuple(
+        sorted({LIVENESS_COUNTER, *(signal for rule in rules if rule.always_present for signal in rule.signals)})
+    )
 
 
 def all_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
     """Return all signals the rules depend on, sorted; `LIVENESS` is always among them."""
-    return tuple(sorted({LIVENESS, *(signal for rule in rules for signal in rule.signals)}))
+    return tuple(sorted({LIVENESS_COUNTER, *(signal for rule in rules for signal in rule.signals)}))
 
 
-def _beyond(rule: MetricRule, window: float) -> str:
+def _breach_expr(rule: MetricRule, window: float) -> str:
     # "unless good" instead of "if bad": NaN compares false with everything and must come through.
-    expr = f"({_rendered(rule, window)})"
-    good = f"<= {rule.leave!r} > -Inf" if rule.bad is Bad.ABOVE else f">= {rule.leave!r} < +Inf"
+    expr = f"({_render_expr(rule, window)})"
+    good = (
+        f"<= {rule.clear_threshold!r} > -Inf"
+        if rule.breach is BreachSide.ABOVE
+        else f">= {rule.clear_threshold!r} < +Inf"
+    )
     return f"{expr} unless {expr} {good}"
 
 
-def _unusual(rule: MetricRule, window: float, limits: Sequence[Limit]) -> str:
+def _deviation_expr(rule: MetricRule, window: float, limits: Sequence[BaselineLimit]) -> str:
     # A margin towards the centre: the judgement divides where this compares, and the last digit must not hide a value.
-    reach = {one.component: rule.leave * one.spread - 1e-9 * (one.spread + abs(one.centre)) for one in limits}
-    high = _numbers({one.component: one.centre + reach[one.component] for one in limits})
-    low = _numbers({one.component: one.centre - reach[one.component] for one in limits})
-    good = {Bad.ABOVE: f"<= ({high}) > -Inf", Bad.BELOW: f">= ({low}) < +Inf", Bad.EITHER: f"<= ({high}) >= ({low})"}
-    expr = f"({_rendered(rule, window)})"
-    return f"({expr} unless {expr} {good[rule.bad]}) and ({high})"
+    reach = {one.component: rule.clear_threshold * one.spread - 1e-9 * (one.spread + abs(one.centre)) for one in limits}
+    high = _component_constants({one.component: one.centre + reach[one.component] for one in limits})
+    low = _component_constants({one.component: one.centre - reach[one.component] for one in limits})
+    good = {
+        BreachSide.ABOVE: f"<= ({high}) > -Inf",
+        BreachSide.BELOW: f">= ({low}) < +Inf",
+        BreachSide.EITHER: f"<= ({high}) >= ({low})",
+    }
+    expr = f"({_render_expr(rule, window)})"
+    return f"({expr} unless {expr} {good[rule.breach]}) and ({high})"
 
 
-def _numbers(values: Mapping[str, float]) -> str:
+def _component_constants(values: Mapping[str, float]) -> str:
     """Return an expression with one number a component."""
-    return _union(_labelled(f"vector({value!r})", COMPONENT, component) for component, value in sorted(values.items()))
+    return _union(
+        _set_label(f"vector({value!r})", COMPONENT_LABEL, component) for component, value in sorted(values.items())
+    )
 
 
-def _rendered(rule: MetricRule, window: float) -> str:
-    return rule.expr.replace("{window}", _duration(window))
+def _render_expr(rule: MetricRule, window: float) -> str:
+    return rule.expr.replace("{window}", _format_duration(window))
 
 
-def _newest(signal: str) -> str:
-    return f"max by ({COMPONENT}) (timestamp({signal}))"
+def _latest_timestamp(signal: str) -> str:
+    return f"max by ({COMPONENT_LABEL}) (timestamp({signal}))"
 
 
-def _changes(max_age: float) -> str:
+def _counter_changes(max_age: float) -> str:
     # Three scrapes: two samples even if one scrape fails, and still seen before a rate falls to its lower limit. What
     # has vanished is not standing still, hence the "and": a range alone would go on for its length.
-    window = _duration(1.5 * max_age)
-    return f"sum by ({COMPONENT}) (changes({LIVENESS}[{window}]) and {LIVENESS})"
+    window = _format_duration(1.5 * max_age)
+    return f"sum by ({COMPONENT_LABEL}) (changes({LIVENESS_COUNTER}[{window}]) and {LIVENESS_COUNTER})"
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
-def _labelled(expr: str, label: str, value: str) -> str:
+def _set_label(expr: str, label: str, value: str) -> str:
     # "$" would stand for a group of the pattern.
-    return f'label_replace({expr}, "{label}", "{promql(value.replace("$", "$$"))}", "", "")'
+    return f'label_replace({expr}, "{label}", "{escape_promql(value.replace("$", "$$"))}", "", "")'
 
 
-def _in_parts(queries: Sequence[str], components: int) -> tuple[str, ...]:
-    size = max(1, JOINED // max(1, components))
+def _batch_queries(queries: Sequence[str], component_count: int) -> tuple[str, ...]:
+    size = max(1, MAX_SERIES_PER_QUERY // max(1, component_count))
     return tuple(_union(queries[first : first + size]) for first in range(0, len(queries), size))
 
 

@@ -5,18 +5,18 @@ import re
 
 from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
-from activities.model.violation import Bad, Severity
-from activities.monitor.adaptive import ENTER, LEAVE
-from activities.monitor.builtin_rules import BUILT_IN, PREFIX, TOP_BUCKET, default_leave
+from activities.model.violation import BreachSide, Severity
+from activities.monitor.adaptive import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS
+from activities.monitor.builtin_rules import BUILTIN_RULES, METRIC_PREFIX, TOP_BUCKET_BY_METRIC, default_clear_threshold
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
-from activities.monitor.threshold_query import parse_critical
+from activities.monitor.threshold_query import parse_threshold_query
 
-_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_SIGNAL = re.compile(rf"\b{PREFIX}[a-zA-Z0-9_]+")
+_NAME_PATTERN = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_SIGNAL_PATTERN = re.compile(rf"\b{METRIC_PREFIX}[a-zA-Z0-9_]+")
 _DEFAULT_QUERIES = MonitorSettings().queries
 
 
-def rules_of(settings: MonitorSettings) -> tuple[MetricRule, ...]:
+def build_rules(settings: MonitorSettings) -> tuple[MetricRule, ...]:
     """Return the rules in force, in a stable order; metric names are unique.
 
     Sources are applied in this order, each overriding the ones before: built-in rules, built-in critical queries,
@@ -29,127 +29,136 @@ def rules_of(settings: MonitorSettings) -> tuple[MetricRule, ...]:
         ConfigurationError: a name or a query that cannot be used, a limit that can never fire, a leave limit harsher
             than its threshold.
     """
-    rules = {rule.metric: rule for rule in BUILT_IN}
-    entries = _by_name(settings.metrics)
+    rules = {rule.metric: rule for rule in BUILTIN_RULES}
+    entries = _index_by_name(settings.metrics)
     for query in (q for q in settings.queries if q in _DEFAULT_QUERIES):
         _apply_query(rules, query)
     for name, entry in entries.items():
-        rules[name] = _overridden(rules[name], entry) if name in rules else _added(name, entry)
+        rules[name] = _override_rule(rules[name], entry) if name in rules else _build_entry_rule(name, entry)
     for query in (q for q in settings.queries if q not in _DEFAULT_QUERIES):
         _apply_query(rules, query)
     for rule in rules.values():
-        _check(rule)
+        _validate_rule(rule)
     return tuple(rule for name, rule in rules.items() if name not in entries or entries[name].enabled)
 
 
-def _by_name(entries: tuple[MetricEntry, ...]) -> dict[str, MetricEntry]:
+def _index_by_name(entries: tuple[MetricEntry, ...]) -> dict[str, MetricEntry]:
     named: dict[str, MetricEntry] = {}
     for entry in entries:
-        name = _named(entry.name, "monitor.metrics").removeprefix(PREFIX)
+        name = _validate_name(entry.name, "monitor.metrics").removeprefix(METRIC_PREFIX)
         if name in named:
             raise ConfigurationError(f"monitor.metrics: {name} is listed twice; keep one entry")
         named[name] = entry
     return named
 
 
-def _named(name: str, where: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{where}: {name!r} is not a name; use letters, digits and _")
+def _validate_name(name: str, key_path: str) -> str:
+    if not _NAME_PATTERN.fullmatch(name):
+        raise ConfigurationError(f"{key_path}: {name!r} is not a name; use letters, digits and _")
     return name
 
 
 def _apply_query(rules: dict[str, MetricRule], query: QueryEntry) -> None:
-    name = _named(query.name, "monitor.queries")
-    expr, bad, limit = parse_critical(name, query.query)
-    short = expr.removeprefix(PREFIX)
+    name = _validate_name(query.name, "monitor.queries")
+    expr, bad, limit = parse_threshold_query(name, query.query)
+    short = expr.removeprefix(METRIC_PREFIX)
     metric = short if short in rules else name
     if metric in rules and metric != short:
         raise ConfigurationError(f"monitor.queries.{name}: a metric has this name; choose another for the query")
-    known = rules.get(metric) or _own(metric, expr, limit, bad)
-    rules[metric] = _limited(known, limit, bad).model_copy(update={"severity": query.severity})
+    known = rules.get(metric) or _build_threshold_rule(metric, expr, limit, bad)
+    rules[metric] = _with_threshold(known, limit, bad).model_copy(update={"severity": query.severity})
 
 
-def _overridden(rule: MetricRule, entry: MetricEntry) -> MetricRule:
-    bad = entry.bad or rule.bad
-    limit = rule.enter if entry.threshold is None else entry.threshold
-    rule = _limited(rule, limit, bad)
+def _override_rule(rule: MetricRule, entry: MetricEntry) -> MetricRule:
+    bad = entry.breach or rule.breach
+    limit = rule.threshold if entry.threshold is None else entry.threshold
+    rule = _with_threshold(rule, limit, bad)
     if entry.query is not None:
-        rule = rule.model_copy(update={"expr": _aggregated(entry.query, bad), "signals": _signals(entry.query)})
-        rule = rule.model_copy(update={"steady": False})
-    changes = {"leave": entry.leave, "severity": entry.severity}
+        rule = rule.model_copy(
+            update={"expr": _aggregate_expr(entry.query, bad), "signals": _find_signals(entry.query)}
+        )
+        rule = rule.model_copy(update={"always_present": False})
+    changes = {"leave": entry.clear_threshold, "severity": entry.severity}
     return rule.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 
-def _added(name: str, entry: MetricEntry) -> MetricRule:
-    near = difflib.get_close_matches(name, [rule.metric for rule in BUILT_IN], n=1, cutoff=0.8)
+def _build_entry_rule(name: str, entry: MetricEntry) -> MetricRule:
+    near = difflib.get_close_matches(name, [rule.metric for rule in BUILTIN_RULES], n=1, cutoff=0.8)
     if near and entry.query is None:
         raise ConfigurationError(
             f"monitor.metrics: unknown metric {name!r}; did you mean {near[0]}? (a new metric needs its own query)"
         )
     if entry.threshold is None:
-        return _by_its_past(name, entry)
-    own = _own(name, entry.query or f"{PREFIX}{name}", entry.threshold, entry.bad or Bad.ABOVE)
-    return _overridden(own, entry.model_copy(update={"query": None}))
+        return _build_adaptive_rule(name, entry)
+    own = _build_threshold_rule(
+        name, entry.query or f"{METRIC_PREFIX}{name}", entry.threshold, entry.breach or BreachSide.ABOVE
+    )
+    return _override_rule(own, entry.model_copy(update={"query": None}))
 
 
-def _by_its_past(name: str, entry: MetricEntry) -> MetricRule:
+def _build_adaptive_rule(name: str, entry: MetricEntry) -> MetricRule:
     if entry.query is None:
         raise ConfigurationError(
             f"monitor.metrics: {name} is not built in, so it needs a threshold, or a query to learn what is usual from"
         )
-    if entry.leave is not None:
+    if entry.clear_threshold is not None:
         raise ConfigurationError(f"monitor.metrics: {name} has a leave but no threshold; give both or neither")
-    bad = entry.bad or Bad.ABOVE
+    bad = entry.breach or BreachSide.ABOVE
     return MetricRule(
         metric=name,
-        expr=_aggregated(entry.query, bad),
-        enter=ENTER,
-        leave=LEAVE,
-        bad=bad,
+        expr=_aggregate_expr(entry.query, bad),
+        threshold=THRESHOLD_SPREADS,
+        clear_threshold=CLEAR_THRESHOLD_SPREADS,
+        breach=bad,
         severity=entry.severity or Severity.WARNING,
-        signals=_signals(entry.query),
+        signals=_find_signals(entry.query),
         adaptive=True,
         unit=entry.unit,
         kind=entry.kind,
     )
 
 
-def _own(name: str, expr: str, limit: float, bad: Bad) -> MetricRule:
+def _build_threshold_rule(name: str, expr: str, threshold: float, breach: BreachSide) -> MetricRule:
     return MetricRule(
         metric=name,
-        expr=_aggregated(expr, bad),
-        enter=limit,
-        leave=default_leave(limit, bad),
-        bad=bad,
-        signals=_signals(expr),
+        expr=_aggregate_expr(expr, breach),
+        threshold=threshold,
+        clear_threshold=default_clear_threshold(threshold, breach),
+        breach=breach,
+        signals=_find_signals(expr),
     )
 
 
-def _aggregated(expr: str, bad: Bad) -> str:
-    return f"{'max' if bad is Bad.ABOVE else 'min'} by (node_or_service) ({expr})"
+def _aggregate_expr(expr: str, breach: BreachSide) -> str:
+    return f"{'max' if breach is BreachSide.ABOVE else 'min'} by (node_or_service) ({expr})"
 
 
-def _signals(expr: str) -> tuple[str, ...]:
-    return tuple(sorted(set(_SIGNAL.findall(expr))))
+def _find_signals(expr: str) -> tuple[str, ...]:
+    return tuple(sorted(set(_SIGNAL_PATTERN.findall(expr))))
 
 
-def _limited(rule: MetricRule, limit: float, bad: Bad) -> MetricRule:
-    if (limit, bad) == (rule.enter, rule.bad):
+def _with_threshold(rule: MetricRule, threshold: float, breach: BreachSide) -> MetricRule:
+    if (threshold, breach) == (rule.threshold, rule.breach):
         return rule
-    whole = rule.leave == rule.enter and rule.enter != 0.0
-    leave = limit if whole else default_leave(limit, bad)
-    return rule.model_copy(update={"enter": limit, "leave": leave, "bad": bad})
+    whole = rule.clear_threshold == rule.threshold and rule.threshold != 0.0
+    leave = threshold if whole else default_clear_threshold(threshold, breach)
+    return rule.model_copy(update={"threshold": threshold, "clear_threshold": leave, "breach": breach})
 
 
-def _check(rule: MetricRule) -> None:
-    if rule.leave != rule.enter and rule.beyond(rule.leave, rule.enter):
+def _validate_rule(rule: MetricRule) -> None:
+    if rule.clear_threshold != rule.threshold and rule.is_breached(rule.clear_threshold, rule.threshold):
         raise ConfigurationError(
-            f"monitor.metrics: {rule.metric} would end at {rule.leave:g}, which is worse than its threshold "
-            f"{rule.enter:g}; choose a leave on the good side, for example {default_leave(rule.enter, rule.bad):g}"
+            f"monitor.metrics: {rule.metric} would end at {rule.clear_threshold:g}, which is worse than its threshold "
+            f"{rule.threshold:g}; choose a leave on the good side, for example {default_clear_threshold(rule.threshold, rule.breach):g}"
         )
-    top = TOP_BUCKET.get(rule.metric)
-    if top is not None and rule.bad is Bad.ABOVE and rule.enter >= top and "histogram_quantile" in rule.expr:
+    top = TOP_BUCKET_BY_METRIC.get(rule.metric)
+    if (
+        top is not None
+        and rule.breach is BreachSide.ABOVE
+        and rule.threshold >= top
+        and "histogram_quantile" in rule.expr
+    ):
         raise ConfigurationError(
-            f"monitor.metrics: {rule.metric} > {rule.enter:g} can never fire: its highest finite bucket is {top:g}; "
+            f"monitor.metrics: {rule.metric} > {rule.threshold:g} can never fire: its highest finite bucket is {top:g}; "
             f"choose a threshold below it"
         )

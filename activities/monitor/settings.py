@@ -3,7 +3,7 @@
 from pydantic import Field, PositiveFloat
 
 from activities.model.types import Settings
-from activities.model.violation import Bad, Severity
+from activities.model.violation import BreachSide, Severity
 
 
 class MetricEntry(Settings):
@@ -18,10 +18,10 @@ class MetricEntry(Settings):
     """PromQL with one series per `node_or_service`; default: the built-in one, or the metric itself."""
     threshold: float | None = None
     """A value beyond it starts a violation, in the metric's unit."""
-    leave: float | None = None
+    clear_threshold: float | None = None
     """The violation ends at this value. Default: 10 % of the threshold on its good side, so that noise around the
     limit does not flap."""
-    bad: Bad | None = None
+    breach: BreachSide | None = None
     severity: Severity | None = None
     unit: str = ""
     """Of a metric judged by its own past: `seconds`, `percent`, `scaled 0..1` or empty. With `kind` it tells which

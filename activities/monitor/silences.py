@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
-from activities.monitor.queries import COMPONENT
+from activities.monitor.queries import COMPONENT_LABEL
 
-EVERYTHING = "*"
+ALL_COMPONENTS = "*"
 """In place of a component: all of them."""
 
 
-def quiet_components(
+def silenced_components(
     alerts: Iterable[ActiveAlert], silences: Iterable[Silence], components: Iterable[str]
 ) -> tuple[str, ...]:
     """Return the components that are silenced, sorted.
@@ -23,19 +23,19 @@ def quiet_components(
     or because every alert that fires on it now is silenced.
     """
     alerts = tuple(alerts)
-    told = {one.labels.get(COMPONENT, "") for one in alerts if not one.silenced}
-    hushed = {one.labels.get(COMPONENT, "") for one in alerts if one.silenced} - told
+    told = {one.labels.get(COMPONENT_LABEL, "") for one in alerts if not one.silenced}
+    hushed = {one.labels.get(COMPONENT_LABEL, "") for one in alerts if one.silenced} - told
     active = [silence for silence in silences if silence.active]
-    named = {name for name in {*components, *hushed} if any(covers(one.matchers, name) for one in active)}
+    named = {name for name in {*components, *hushed} if any(covers_component(one.matchers, name) for one in active)}
     return tuple(sorted((hushed | named) - {""}))
 
 
-def covers(matchers: Sequence[Matcher], component: str) -> bool:
+def covers_component(matchers: Sequence[Matcher], component: str) -> bool:
     """Tell whether a silence holds for every alert on a component, whatever its other labels."""
-    return bool(matchers) and all(one.name == COMPONENT and fits(one, component) for one in matchers)
+    return bool(matchers) and all(one.name == COMPONENT_LABEL and matches(one, component) for one in matchers)
 
 
-def fits(matcher: Matcher, value: str) -> bool:
+def matches(matcher: Matcher, value: str) -> bool:
     """Tell whether a value fits. A pattern that cannot be read here fits everything: rather quiet than wrong."""
     try:
         same = re.fullmatch(matcher.value, value) is not None if matcher.regex else matcher.value == value

@@ -6,83 +6,97 @@ Whatever came from outside is made harmless here, by the one function of each si
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from activities.model.notice import Notice, NoticeKind
-from activities.model.types import clipped
-from activities.sanitize import slack, slack_link, terminal
+from activities.model.notification import Notification, NotificationKind
+from activities.model.types import truncate
+from activities.sanitize import escape_slack, format_slack_link, sanitize_terminal
 
-SUBJECT = 120
-SUMMARY = 1024
+MAX_SUBJECT_CHARS = 120
+MAX_SUMMARY_CHARS = 1024
 """Characters PagerDuty takes."""
-SEVERITIES: Mapping[NoticeKind, str] = {
-    NoticeKind.APPROVAL: "warning",
-    NoticeKind.ESCALATION: "critical",
-    NoticeKind.QUARANTINE: "critical",
-    NoticeKind.STORM: "critical",
-    NoticeKind.FREEZE: "error",
+PAGERDUTY_SEVERITIES: Mapping[NotificationKind, str] = {
+    NotificationKind.APPROVAL: "warning",
+    NotificationKind.ESCALATION: "critical",
+    NotificationKind.QUARANTINE: "critical",
+    NotificationKind.STORM: "critical",
+    NotificationKind.FREEZE: "error",
 }
 
 Links = Mapping[str, str]
 """Name → address, from the configuration alone."""
 
 
-class Letter(NamedTuple):
+class PlainMessage(NamedTuple):
     """An e-mail, or what any other service takes: a title of one line and a plain text."""
 
     title: str
-    text: str
+    body: str
 
 
-def title(notice: Notice) -> str:
+def render_title(notification: Notification) -> str:
     """Return one line: `[mapek charter] approval: ...`, with how it ended in front once it is over."""
-    state = "resolved: " if notice.closed else ""
-    return clipped(terminal(f"[mapek {notice.loop}] {state}{notice.kind}: {notice.headline}"), SUBJECT)
+    state = "resolved: " if notification.resolution else ""
+    return truncate(
+        sanitize_terminal(f"[mapek {notification.loop}] {state}{notification.kind}: {notification.headline}"),
+        MAX_SUBJECT_CHARS,
+    )
 
 
-def letter(notice: Notice, links: Links) -> Letter:
+def render_text(notification: Notification, links: Links) -> PlainMessage:
     """Return it as plain text."""
-    lines = [notice.headline, *([notice.closed] if notice.closed else []), *notice.details]
+    lines = [
+        notification.headline,
+        *([notification.resolution] if notification.resolution else []),
+        *notification.details,
+    ]
     about = [f"{name}: {url}" for name, url in links.items()]
-    return Letter(title(notice), "\n".join([*map(terminal, lines), "", *about]))
+    return PlainMessage(render_title(notification), "\n".join([*map(sanitize_terminal, lines), "", *about]))
 
 
-def slack_message(notice: Notice, links: Links) -> dict[str, Any]:
+def render_slack(notification: Notification, links: Links) -> dict[str, Any]:
     """Return the body of an incoming webhook: one text in mrkdwn; nothing from outside is a link or mention in it."""
-    lines = [f"*{slack(title(notice))}*", slack(notice.headline), *(f"• {slack(line)}" for line in notice.details)]
-    lines.append(" · ".join(slack_link(name, url) for name, url in links.items()))
+    lines = [
+        f"*{escape_slack(render_title(notification))}*",
+        escape_slack(notification.headline),
+        *(f"• {escape_slack(line)}" for line in notification.details),
+    ]
+    lines.append(" · ".join(format_slack_link(name, url) for name, url in links.items()))
     return {"text": "\n".join(line for line in lines if line)}
 
 
-def webhook_message(notice: Notice, links: Links) -> dict[str, Any]:
+def render_webhook(notification: Notification, links: Links) -> dict[str, Any]:
     """Return our own JSON. The same `key` is the same trouble: `status` tells whether it is open or resolved."""
     return {
-        "key": notice.key,
-        "kind": notice.kind.value,
-        "status": "resolved" if notice.closed else "open",
-        "loop": notice.loop,
-        "knob": notice.knob,
-        "plan": notice.plan,
-        "headline": terminal(notice.headline),
-        "details": [terminal(line) for line in notice.details],
-        "closed": terminal(notice.closed),
-        "at": notice.at,
+        "key": notification.key,
+        "kind": notification.kind.value,
+        "status": "resolved" if notification.resolution else "open",
+        "loop": notification.loop,
+        "knob": notification.knob,
+        "plan": notification.plan,
+        "headline": sanitize_terminal(notification.headline),
+        "details": [sanitize_terminal(line) for line in notification.details],
+        "closed": sanitize_terminal(notification.resolution),
+        "at": notification.at,
         "links": dict(links),
     }
 
 
-def pagerduty_message(notice: Notice, links: Links, routing_key: str) -> dict[str, Any]:
+def render_pagerduty(notification: Notification, links: Links, routing_key: str) -> dict[str, Any]:
     """Return an event of the Events API v2: one PagerDuty incident a trouble and kind, resolved when it is over."""
     event: dict[str, Any] = {
         "routing_key": routing_key,
-        "event_action": "resolve" if notice.closed else "trigger",
-        "dedup_key": f"mapek-{notice.loop}-{notice.key}-{notice.kind}",
+        "event_action": "resolve" if notification.resolution else "trigger",
+        "dedup_key": f"mapek-{notification.loop}-{notification.key}-{notification.kind}",
     }
-    if notice.closed:
+    if notification.resolution:
         return event
     payload = {
-        "summary": clipped(title(notice), SUMMARY),
-        "severity": SEVERITIES[notice.kind],
-        "source": f"mapek/{notice.loop}",
-        "component": terminal(notice.knob) or notice.loop,
-        "custom_details": {"headline": terminal(notice.headline), "details": [terminal(d) for d in notice.details]},
+        "summary": truncate(render_title(notification), MAX_SUMMARY_CHARS),
+        "severity": PAGERDUTY_SEVERITIES[notification.kind],
+        "source": f"mapek/{notification.loop}",
+        "component": sanitize_terminal(notification.knob) or notification.loop,
+        "custom_details": {
+            "headline": sanitize_terminal(notification.headline),
+            "details": [sanitize_terminal(d) for d in notification.details],
+        },
     }
     return event | {"payload": payload, "links": [{"href": url, "text": name} for name, url in links.items()]}

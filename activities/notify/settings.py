@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from activities.model.notice import NoticeKind
+from activities.model.notification import NotificationKind
 from activities.model.types import Settings
 
 
@@ -29,7 +29,7 @@ class TargetSettings(Settings):
     sender: str = ""
     to: tuple[str, ...] = ()
     """E-mail addresses."""
-    kinds: tuple[NoticeKind, ...] = tuple(NoticeKind)
+    kinds: tuple[NotificationKind, ...] = tuple(NotificationKind)
     """What it is told of."""
     loops: tuple[str, ...] = ()
     """Only of these loops; empty: of all."""
@@ -37,7 +37,7 @@ class TargetSettings(Settings):
     """For a connection, and again for an answer. A slow receiver delays nothing but its own messages."""
 
     @property
-    def updates(self) -> bool:
+    def supports_updates(self) -> bool:
         """Whether a message can be changed after it was sent: then it is told, too, how the trouble ended."""
         return self.kind in ("webhook", "pagerduty")
 

@@ -4,79 +4,81 @@ from temporalio import activity
 
 from activities.clients.store.store import Store
 from activities.decision import decide
-from activities.dependencies import LoopParts, Parts
-from activities.knowledge.autonomy import earned
+from activities.dependencies import Dependencies, LoopDependencies
+from activities.knowledge.autonomy import compute_autonomy
 from activities.model.audit import AuditEntry
-from activities.model.cycle import DecisionBrief, PlanBrief, PlanRequest
+from activities.model.cycle import DecisionSummary, PlanRequest, PlanSummary
 from activities.model.decision import Decision
 from activities.model.errors import MapekError, NotFound, StoreUnavailable
-from activities.model.guards import GuardState
-from activities.model.mode import in_force, under
+from activities.model.guard_state import GuardState
+from activities.model.mode import effective_mode, with_kill_switch
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
-from activities.model.types import clipped
-from activities.monitor.own_changes import done_keys
-from activities.notify.events import of_decision
-from activities.plan.autonomy import shadow_of
-from activities.plan.exploration import seed_of
-from activities.plan.guards.oscillation import spans
-from activities.plan.guards.rates import lowest
+from activities.model.types import truncate
+from activities.monitor.own_changes import own_applied_steps
+from activities.notify.events import notifications_for_decision
+from activities.plan.autonomy import build_shadow_decision
+from activities.plan.exploration import cycle_seed
+from activities.plan.guards.oscillation import hold_seconds_by_rule
+from activities.plan.guards.rates import lowest_value
 from activities.settings import LoopSettings
 
-REJECTED_SHOWN = 6
+MAX_SHOWN_REJECTED = 6
 """Rejected candidates a history carries; all of them are in the store."""
 
 
 class PlanActivities:
     """Decides upon a stored analysis input."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        self.dependencies = dependencies
 
     @activity.defn(name="plan")
-    async def plan(self, request: PlanRequest) -> DecisionBrief:
+    async def plan(self, request: PlanRequest) -> DecisionSummary:
         """Return the decision. Without the store there is none: what cannot be written down is not done.
 
         Raises:
             NotFound: the loop is not configured here, or the analysis input is gone.
         """
-        settings = self.parts.loop(request.loop).settings
+        settings = self.dependencies.loop(request.loop).settings
         try:
             decision = await self.decide(settings, request)
-            return await self.brief(decision)
+            return await self.summarize(decision)
         except StoreUnavailable as error:
-            return DecisionBrief(outcome="blocked", headline=clipped(f"blocked: store: {error}"), blocked_by=("store",))
+            return DecisionSummary(
+                outcome="blocked", headline=truncate(f"blocked: store: {error}"), blocked_by=("store",)
+            )
 
     async def decide(self, settings: LoopSettings, request: PlanRequest) -> Decision:
         """Take the snapshot, decide upon it, and keep both before anything may come of it."""
-        store, now = self.parts.store, self.parts.clock()
+        store, now = self.dependencies.store, self.dependencies.clock()
         analysis = await store.snapshots.get(request.digest, AnalysisInput)
-        mode = in_force(await store.guards.mode(settings.name), settings.first_mode, now)
+        mode = effective_mode(await store.guards.load_mode(settings.name), settings.initial_mode, now)
         snapshot = Snapshot(
             at=now,
             loop=settings.name,
             charter=settings.charter,
             cycle_id=request.cycle_id,
             analysis=request.digest,
-            experience=await store.outcomes.experience(settings.name),
-            guards=await guards_at(store, settings.charter, analysis, now),
-            mode=under(self.parts.switch(), mode),
-            settings=settings.deciding(),
+            experience=await store.outcomes.load_experience(settings.name),
+            guards=await load_guard_state(store, settings.charter, analysis, now),
+            mode=with_kill_switch(self.dependencies.kill_switch(), mode),
+            settings=settings.decision_settings(),
             silenced=request.silenced,
-            error_budget=await error_budget(self.parts.loop(settings.name), now),
-            autonomy=earned(
-                await store.trust.evidence(settings.name), settings.first_level, settings.knowledge.autonomy
+            error_budget=await read_error_budget(self.dependencies.loop(settings.name), now),
+            autonomy=compute_autonomy(
+                await store.autonomy.load_evidence(settings.name), settings.initial_level, settings.knowledge.autonomy
             ),
-            seed=seed_of(request.cycle_id) if settings.plan.exploring else 0,
+            seed=cycle_seed(request.cycle_id) if settings.plan.exploring else 0,
         )
         digest = await store.snapshots.put(snapshot, "decision", now)
         decision = decide(snapshot, analysis, settings)
-        await self.keep(decision, snapshot, digest)
+        await self.persist(decision, snapshot, digest)
         return decision
 
-    async def keep(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
+    async def persist(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
         """Write down the decision, its plans with all they were made from, and that their incidents still go on."""
-        store, now = self.parts.store, snapshot.at
+        store, now = self.dependencies.store, snapshot.at
         await store.plans.put_decision(snapshot.cycle_id, snapshot.loop, now, decision, digest)
         for plan in decision.plans:
             await store.snapshots.pin(digest)
@@ -87,46 +89,50 @@ class PlanActivities:
         for plan in decision.shadow:
             # What a person works on goes away by their hand, and a storm is a doubtful picture: neither tells anything.
             if plan.knob not in hushed:
-                await store.trust.keep(shadow_of(plan, now))
+                await store.autonomy.put_shadow(build_shadow_decision(plan, now))
         if decision.storm != snapshot.guards.storm(snapshot.loop):
             await store.guards.set_storm(snapshot.charter, snapshot.loop, decision.storm, now)
-        held = spans(self.parts.loop(snapshot.loop).settings.plan.oscillation)
+        held = hold_seconds_by_rule(self.dependencies.loop(snapshot.loop).settings.plan.oscillation)
         for block in decision.blocks:
             if block.rule in held:
-                row = AuditEntry(at=now, kind=block.rule, loop=snapshot.loop, knob=block.knob, text=block.reason)
+                row = AuditEntry(at=now, kind=block.rule, loop=snapshot.loop, knob=block.knob, summary=block.reason)
                 since = max(now - held[block.rule], snapshot.guards.knob(block.knob).released_at)
-                await store.audit.append_new(row, since)
-        for notice in of_decision(decision, snapshot.loop, snapshot.cycle_id, now):
-            await store.notices.open(notice)
+                await store.audit.append_unless_recent(row, since)
+        for notice in notifications_for_decision(decision, snapshot.loop, snapshot.cycle_id, now):
+            await store.notifications.open_or_touch(notice)
         considered = {candidate.knob for candidate in decision.candidates}
         for incident in snapshot.guards.incidents:
             if incident.knob in considered:
-                await store.guards.seen(snapshot.charter, incident.knob, now)
+                await store.guards.touch_incident(snapshot.charter, incident.knob, now)
 
-    async def brief(self, decision: Decision) -> DecisionBrief:
+    async def summarize(self, decision: Decision) -> DecisionSummary:
         """Return what of the decision goes into history."""
         guards = GuardState()
         if decision.plans:
-            guards = await self.parts.store.guards.state(decision.plans[0].charter, self.parts.clock())
+            guards = await self.dependencies.store.guards.load_state(
+                decision.plans[0].charter, self.dependencies.clock()
+            )
         rejected = [candidate for candidate in decision.candidates if candidate.rejected_by]
         causes = decision.diagnosis.root_causes
-        return DecisionBrief(
+        return DecisionSummary(
             headline=decision.headline,
             outcome=decision.outcome,
-            plans=tuple([PlanBrief.of(plan, await self.superseded(plan, guards)) for plan in decision.plans]),
+            plans=tuple(
+                [PlanSummary.from_plan(plan, await self.find_superseded_plan(plan, guards)) for plan in decision.plans]
+            ),
             root_cause=causes[0].cause.value if causes else "",
-            rejected=tuple(clipped(candidate.text) for candidate in rejected[:REJECTED_SHOWN]),
+            rejected=tuple(truncate(candidate.summary) for candidate in rejected[:MAX_SHOWN_REJECTED]),
             blocked_by=tuple(sorted({block.rule for block in decision.blocks})),
         )
 
-    async def superseded(self, plan: Plan, guards: GuardState) -> str:
+    async def find_superseded_plan(self, plan: Plan, guards: GuardState) -> str:
         """Return the id of a plan of higher risk that may wait for approval on the same knob, empty if none does."""
         incident = guards.incident(plan.knob)
         for rung in incident.rungs if incident else ():
-            if rung.ending or rung.plan_id == plan.plan_id:
+            if rung.outcome or rung.plan_id == plan.plan_id:
                 continue
             try:
-                running = await self.parts.store.plans.get(rung.plan_id)
+                running = await self.dependencies.store.plans.get(rung.plan_id)
             except NotFound:
                 continue
             if running.needs_approval and running.risk.rank > plan.risk.rank:
@@ -134,14 +140,18 @@ class PlanActivities:
         return ""
 
 
-async def guards_at(store: Store, charter: str, seen: AnalysisInput, now: float, besides: str = "") -> GuardState:
+async def load_guard_state(
+    store: Store, charter: str, analysis_input: AnalysisInput, now: float, except_plan: str = ""
+) -> GuardState:
     """Return the guard state at `now` (unix seconds), with what stands at Charter and is not settled besides a plan."""
-    standing = await store.plans.open_plans(charter, done_keys(seen.committee, seen.policies))
-    unsettled = tuple(plan.as_unsettled for plan in standing if plan.plan_id != besides)
-    return (await store.guards.state(charter, now)).model_copy(update={"unsettled": unsettled})
+    standing = await store.plans.load_unresolved(
+        charter, own_applied_steps(analysis_input.committee, analysis_input.policies)
+    )
+    unsettled = tuple(plan.as_unsettled for plan in standing if plan.plan_id != except_plan)
+    return (await store.guards.load_state(charter, now)).model_copy(update={"unsettled": unsettled})
 
 
-async def error_budget(loop: LoopParts, at: float) -> float | None:
+async def read_error_budget(loop: LoopDependencies, at: float) -> float | None:
     """Return the share left of the service's error budget at `at`; 0 if it cannot be told, None if it is not asked."""
     query = loop.settings.plan.error_budget.query
     if not query:
@@ -151,4 +161,4 @@ async def error_budget(loop: LoopParts, at: float) -> float | None:
     except MapekError as error:
         activity.logger.warning("the error budget cannot be told, and counts as spent: %s", error)
         return 0.0
-    return lowest(samples)
+    return lowest_value(samples)

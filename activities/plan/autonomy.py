@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from activities.model.action import Action, ActionType
-from activities.model.autonomy import Autonomy, Level, Shadow
+from activities.model.autonomy import Autonomy, Level, ShadowDecision
 from activities.model.decision import Block
 from activities.model.diagnosis import Cause
 from activities.model.plan import Plan
 
-RULE = "autonomy"
+AUTONOMY_RULE = "autonomy"
 
-ANSWERS: Mapping[Cause, tuple[ActionType, ...]] = MappingProxyType(
+AUTONOMY_PAIRS: Mapping[Cause, tuple[ActionType, ...]] = MappingProxyType(
     {
         Cause.VALIDATION_LATENCY: (
             ActionType.SCALE_UP,
@@ -29,29 +29,29 @@ ANSWERS: Mapping[Cause, tuple[ActionType, ...]] = MappingProxyType(
 """Every pair that has a level: the action types on the ladder of each cause."""
 
 
-def level_of(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Level:
+def lowest_level(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Level:
     """Return the level of a plan: that of its least trusted action."""
     return min((autonomy.level(cause, action.type) for action in actions), key=lambda level: level.rank)
 
 
-def held(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Block | None:
+def autonomy_guard(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Block | None:
     """Refuse what may only be decided in the shadow, with what it still has to earn."""
     for action in actions:
         if autonomy.level(cause, action.type) is not Level.SHADOW:
             continue
-        standing, pin = autonomy.standing(cause, action.type), autonomy.pin(cause, action.type)
-        why = "pinned" if pin else standing.missing if standing else "nothing earned yet"
-        return Block(rule=RULE, knob=action.knob, reason=f"{action.type} against {cause} is at shadow: {why}")
+        standing, pin = autonomy.find_record(cause, action.type), autonomy.find_override(cause, action.type)
+        why = "pinned" if pin else standing.promotion_blocker if standing else "nothing earned yet"
+        return Block(rule=AUTONOMY_RULE, knob=action.knob, reason=f"{action.type} against {cause} is at shadow: {why}")
     return None
 
 
-def shadow_of(plan: Plan, at: float) -> Shadow:
+def build_shadow_decision(plan: Plan, at: float) -> ShadowDecision:
     """Return what of a plan that was held back at `at` (unix seconds) is kept to be scored.
 
     It is due when a remediation that had started now would have been verified.
     """
     verify = plan.verification
-    return Shadow(
+    return ShadowDecision(
         plan_id=plan.plan_id,
         loop=plan.loop,
         cause=plan.cause,
@@ -61,6 +61,6 @@ def shadow_of(plan: Plan, at: float) -> Shadow:
         generation=plan.generation,
         targets=verify.targets,
         at=at,
-        seen_at=at,
+        last_seen_at=at,
         due_at=at + plan.settle + verify.delay + verify.interval * verify.samples,
     )

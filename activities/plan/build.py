@@ -1,25 +1,25 @@
 """From the chosen candidate to the plan: everything a remediation will need, fixed and hashed."""
 
-from activities.analyze.causes.symptoms import expanded
+from activities.analyze.causes.symptoms import expand_committee
 from activities.model.action import COMMITTEE
 from activities.model.autonomy import Level
 from activities.model.charter import Committee
 from activities.model.diagnosis import Diagnosis, RootCause
-from activities.model.incident import incident_id
-from activities.model.pattern import Ground
-from activities.model.plan import Plan, Risk, Verification, plan_hash
-from activities.model.types import clipped
-from activities.plan.autonomy import level_of
+from activities.model.incident import compute_incident_id
+from activities.model.pattern import PatternBasis
+from activities.model.plan import Plan, Risk, Verification, compute_plan_hash
+from activities.model.types import truncate
+from activities.plan.autonomy import lowest_level
 from activities.plan.context import PlanContext
-from activities.plan.guards.core import doubted
-from activities.plan.guards.rates import careful
-from activities.plan.guards.storm import leading_of
-from activities.plan.knobs import generation_of
-from activities.plan.risk import needs_approval, risk_of
+from activities.plan.guards.core import is_low_confidence
+from activities.plan.guards.rates import error_budget_requires_approval
+from activities.plan.guards.storm import explained_components
+from activities.plan.knobs import knob_generation
+from activities.plan.risk import compute_risk, risk_requires_approval
 from activities.plan.selection import Option
 
 
-def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
+def build_plan(option: Option, context: PlanContext, committee: Committee) -> Plan:
     """Return the plan of a chosen option.
 
     It belongs to the open incident of its knob, or to a new one whose onset is that of the root cause.
@@ -27,10 +27,10 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
     candidate, root, settings = option.candidate, option.root, context.settings
     known = context.guards.incident(candidate.knob)
     onset = known.onset if known else root.onset
-    incident = known.incident_id if known else incident_id(context.charter, candidate.knob, onset)
-    generation = generation_of(candidate.knob, committee, context.analysis.policies)
-    full = plan_hash(incident, candidate.rung, generation, candidate.actions)
-    risk = risk_of(candidate.actions, len(context.analysis.components))
+    incident = known.incident_id if known else compute_incident_id(context.charter, candidate.knob, onset)
+    generation = knob_generation(candidate.knob, committee, context.analysis.policies)
+    full = compute_plan_hash(incident, candidate.rung, generation, candidate.actions)
+    risk = compute_risk(candidate.actions, len(context.analysis.components))
     return Plan(
         plan_id=full[:12],
         hash=full,
@@ -47,53 +47,53 @@ def frozen(option: Option, context: PlanContext, committee: Committee) -> Plan:
         actions=candidate.actions,
         created_at=context.at,
         settle=settings.settle_seconds,
-        verification=verification_of(option, context, committee),
-        cool_downs=settings.cooldown.frozen(),
+        verification=build_verification(option, context, committee),
+        cool_downs=settings.cooldown.to_cool_downs(),
         risk=risk,
-        needs_approval=for_a_person(option, context, risk),
+        needs_approval=requires_approval(option, context, risk),
         approval_deadline=settings.approval.deadline_seconds,
         confidence=root.confidence,
         cost=candidate.cost,
         benefit=candidate.benefit,
         score=candidate.score,
         snapshot=context.snapshot,
-        headline=headline(option),
-        leading=leading_of(context.diagnosis),
-        watched=len(context.analysis.components),
-        grounds=grounds_of(root, context.diagnosis),
-        doubted=doubted(root, settings.min_confidence),
+        headline=format_headline(option),
+        explained_components=explained_components(context.diagnosis),
+        component_count=len(context.analysis.components),
+        evidence_patterns=collect_evidence_patterns(root, context.diagnosis),
+        low_confidence=is_low_confidence(root, settings.min_confidence),
     )
 
 
-def grounds_of(root: RootCause, diagnosis: Diagnosis) -> tuple[Ground, ...]:
+def collect_evidence_patterns(root: RootCause, diagnosis: Diagnosis) -> tuple[PatternBasis, ...]:
     """Return the counted patterns on the components whose violations the cause explains."""
-    explained = {component for component, _ in root.pairs}
+    explained = {component for component, _ in root.violated_pairs}
     return tuple(
-        Ground(kind=pattern.kind, strength=pattern.evidence.strength)
+        PatternBasis(kind=pattern.kind, strength=pattern.evidence.strength)
         for pattern in diagnosis.patterns
         if pattern.evidence.strength is not None and explained & set(pattern.components)
     )
 
 
-def for_a_person(option: Option, context: PlanContext, risk: Risk) -> bool:
+def requires_approval(option: Option, context: PlanContext, risk: Risk) -> bool:
     """Tell whether a person has to approve: too little trust, a doubt, too much risk, an error budget nearly spent."""
     actions, settings = option.candidate.actions, context.settings
     return (
-        level_of(option.root.cause, actions, context.autonomy) is not Level.AUTO
-        or doubted(option.root, settings.min_confidence)
-        or needs_approval(actions, risk, settings.approval)
-        or careful(actions, context.error_budget, settings.error_budget)
+        lowest_level(option.root.cause, actions, context.autonomy) is not Level.AUTO
+        or is_low_confidence(option.root, settings.min_confidence)
+        or risk_requires_approval(actions, risk, settings.approval)
+        or error_budget_requires_approval(actions, context.error_budget, settings.error_budget)
     )
 
 
-def headline(option: Option) -> str:
+def format_headline(option: Option) -> str:
     """Return one line with values: what, at which score, against what."""
     candidate, root = option.candidate, option.root
-    what = " then ".join(action.text for action in candidate.actions)
-    return clipped(f"{what}: score {candidate.score:+.2f}; {root.cause} on {root.component} {root.confidence:.2f}")
+    what = " then ".join(action.summary for action in candidate.actions)
+    return truncate(f"{what}: score {candidate.score:+.2f}; {root.cause} on {root.component} {root.confidence:.2f}")
 
 
-def verification_of(option: Option, context: PlanContext, committee: Committee) -> Verification:
+def build_verification(option: Option, context: PlanContext, committee: Committee) -> Verification:
     """Return what the effect is judged by: the cause's pairs must become good, those around must not get worse.
 
     Around are the components with a pair among the targets, their callers and callees, and all members for a trouble
@@ -101,8 +101,8 @@ def verification_of(option: Option, context: PlanContext, committee: Committee) 
     """
     root, analysis, diagnosis = option.root, context.analysis, context.diagnosis
     members = frozenset(member.name for member in committee.members)
-    calls = expanded(analysis.topology, members)
-    touched = {component for component, _ in root.pairs} | {root.component}
+    calls = expand_committee(analysis.topology, members)
+    touched = {component for component, _ in root.violated_pairs} | {root.component}
     around = touched.union(*(calls.neighbours(component) for component in touched))
     if COMMITTEE in (root.component, option.candidate.knob):
         around |= members
@@ -110,9 +110,11 @@ def verification_of(option: Option, context: PlanContext, committee: Committee) 
     violated = {violation.key for violation in diagnosis.violations}
     return context.verification.model_copy(
         update={
-            "targets": root.pairs,
+            "targets": root.violated_pairs,
             "neighbours": tuple(sorted(around)),
-            "before": len(violated.intersection(root.pairs)),
-            "known": tuple(sorted(pair for pair in violated if pair[0] in around and pair not in root.pairs)),
+            "baseline_count": len(violated.intersection(root.violated_pairs)),
+            "preexisting": tuple(
+                sorted(pair for pair in violated if pair[0] in around and pair not in root.violated_pairs)
+            ),
         }
     )

@@ -2,16 +2,16 @@
 
 from activities.model.decision import Block, Decision
 from activities.model.diagnosis import Cause
-from activities.model.mode import ModeName
+from activities.model.mode import LoopMode
 from activities.model.plan import Plan
 from activities.model.storm import Storm
-from activities.model.types import clipped
+from activities.model.types import truncate
 from activities.monitor.visibility import REMOTES
-from activities.plan.autonomy import RULE as AUTONOMY
-from activities.plan.build import frozen
+from activities.plan.autonomy import AUTONOMY_RULE as AUTONOMY
+from activities.plan.build import build_plan
 from activities.plan.context import PlanContext
-from activities.plan.guards.storm import following, leading_of, scene_of, weigh
-from activities.plan.selection import Option, options
+from activities.plan.guards.storm import build_trouble_scope, explained_components, measure_storm, next_storm
+from activities.plan.selection import Option, evaluate_candidates
 
 
 def choose(context: PlanContext) -> Decision:
@@ -22,40 +22,42 @@ def choose(context: PlanContext) -> Decision:
     earlier plan stands on the knob and is not settled), blocked (a guard says "not now"), unknown (too little
     confidence), escalated (no rung is left that may be tried and promises more than it costs).
     """
-    storm = storm_of(context)
-    decision = _chosen(context, storm)
+    storm = decide_storm(context)
+    decision = _choose_plans(context, storm)
     blocks = decision.blocks
     if storm and not any(block.rule == "storm" for block in blocks):
         # With nothing to hold back it is a storm all the same, and a person has to hear of it.
-        blocks = (*blocks, Block(rule="storm", knob="", reason=storm.why))
+        blocks = (*blocks, Block(rule="storm", knob="", reason=storm.reason))
     return decision.model_copy(update={"storm": storm, "blocks": blocks})
 
 
-def storm_of(context: PlanContext) -> Storm | None:
+def decide_storm(context: PlanContext) -> Storm | None:
     """Return the storm the loop is in after this look, None if it is in none; who sees nothing leaves none."""
     standing = context.guards.storm(context.loop)
     committee = context.analysis.committee
-    if committee is None or _unseen(context):
+    if committee is None or _unreadable_remotes(context):
         return standing.model_copy(update={"calm_since": None}) if standing else None
-    weight = weigh(scene_of(context.analysis, committee, context.diagnosis, leading_of(context.diagnosis)))
-    return following(standing, weight, context.loop, context.at, context.settings.storm)
+    weight = measure_storm(
+        build_trouble_scope(context.analysis, committee, context.diagnosis, explained_components(context.diagnosis))
+    )
+    return next_storm(standing, weight, context.loop, context.at, context.settings.storm)
 
 
-def _chosen(context: PlanContext, storm: Storm | None) -> Decision:
+def _choose_plans(context: PlanContext, storm: Storm | None) -> Decision:
     diagnosis, committee = context.diagnosis, context.analysis.committee
-    if not diagnosis.known:
-        return Decision(outcome="unknown", headline=_unknown(context, storm), diagnosis=diagnosis)
-    if committee is None or _unseen(context):
-        block = Block(rule="blind", knob="", reason=f"{_unseen(context) or 'the committee'} cannot be read")
+    if not diagnosis.has_known_cause:
+        return Decision(outcome="unknown", headline=_format_unknown(context, storm), diagnosis=diagnosis)
+    if committee is None or _unreadable_remotes(context):
+        block = Block(rule="blind", knob="", reason=f"{_unreadable_remotes(context) or 'the committee'} cannot be read")
         return Decision(outcome="blocked", headline=f"blocked: {block.reason}", diagnosis=diagnosis, blocks=(block,))
-    considered = options(context, committee, storm)
-    plans = tuple(frozen(option, context, committee) for option in considered if option.open)
-    held = [o for o in considered if o.block and _only_watched(o.block, context)]
-    shadow = tuple(frozen(option, context, committee) for option in held)
-    outcome = _outcome(considered, plans, shadow)
+    considered = evaluate_candidates(context, committee, storm)
+    plans = tuple(build_plan(option, context, committee) for option in considered if option.is_open)
+    held = [o for o in considered if o.block and _is_observe_only(o.block, context)]
+    shadow = tuple(build_plan(option, context, committee) for option in held)
+    outcome = _decide_outcome(considered, plans, shadow)
     return Decision(
         outcome=outcome,
-        headline=clipped(_headline(outcome, context, considered, plans + shadow)),
+        headline=truncate(_format_headline(outcome, context, considered, plans + shadow)),
         diagnosis=diagnosis,
         plans=plans,
         shadow=shadow,
@@ -64,16 +66,16 @@ def _chosen(context: PlanContext, storm: Storm | None) -> Decision:
     )
 
 
-def _unseen(context: PlanContext) -> str:
+def _unreadable_remotes(context: PlanContext) -> str:
     return ", ".join(sorted({spot.component for spot in context.diagnosis.blind}.intersection(REMOTES)))
 
 
-def _only_watched(block: Block, context: PlanContext) -> bool:
-    observing = block.rule == "mode" and context.mode.name is ModeName.OBSERVE
+def _is_observe_only(block: Block, context: PlanContext) -> bool:
+    observing = block.rule == "mode" and context.mode.name is LoopMode.OBSERVE
     return observing or block.rule in ("silenced", "storm", AUTONOMY)
 
 
-WAITING = frozenset(
+TRANSIENT_RULES = frozenset(
     {
         "quarantine",
         "storm",
@@ -92,32 +94,36 @@ WAITING = frozenset(
     }
 )
 """Rules whose block goes away: by time, or by a person who says so."""
-UNSETTLED = "unsettled"
+UNSETTLED_RULE = "unsettled"
 """So does this one, and meanwhile somebody is at work on the knob, or will be with the next upkeep."""
 
 
-def _outcome(considered: tuple[Option, ...], plans: tuple[Plan, ...], shadow: tuple[Plan, ...]) -> str:
+def _decide_outcome(considered: tuple[Option, ...], plans: tuple[Plan, ...], shadow: tuple[Plan, ...]) -> str:
     if plans:
         return "planned"
     if shadow:
         return "observed"
     rules = {option.candidate.rejected_by for option in considered}
-    if UNSETTLED in rules:
+    if UNSETTLED_RULE in rules:
         return "busy"
-    if rules.intersection(WAITING):
+    if rules.intersection(TRANSIENT_RULES):
         return "blocked"
     return "unknown" if "confidence" in rules else "escalated"
 
 
-def _headline(outcome: str, context: PlanContext, considered: tuple[Option, ...], plans: tuple[Plan, ...]) -> str:
+def _format_headline(
+    outcome: str, context: PlanContext, considered: tuple[Option, ...], plans: tuple[Plan, ...]
+) -> str:
     if plans:
         more = f" (and {len(plans) - 1} more)" if len(plans) > 1 else ""
         storm = next((o.block.reason for o in considered if o.block and o.block.rule == "storm"), "")
         return f"{outcome} {plans[0].headline}{more}" + (f"; {storm}" if storm else "")
-    stops = [o.candidate for o in considered if o.candidate.rejected_by in {UNSETTLED, *WAITING, "confidence"}]
+    stops = [
+        o.candidate for o in considered if o.candidate.rejected_by in {UNSETTLED_RULE, *TRANSIENT_RULES, "confidence"}
+    ]
     if stops:
         best = stops[0]
-        return f"{outcome} by {best.rejected_by}: {best.actions[0].text}: {best.reason}"
+        return f"{outcome} by {best.rejected_by}: {best.actions[0].summary}: {best.reason}"
     root = next(r for r in context.diagnosis.root_causes if r.cause is not Cause.UNKNOWN)
     tried = sum(o.candidate.rejected_by == "ladder" for o in considered)
     return (
@@ -126,7 +132,7 @@ def _headline(outcome: str, context: PlanContext, considered: tuple[Option, ...]
     )
 
 
-def _unknown(context: PlanContext, storm: Storm | None = None) -> str:
+def _format_unknown(context: PlanContext, storm: Storm | None = None) -> str:
     count = len(context.diagnosis.violations)
-    also = f"; in a storm: {storm.why}" if storm else ""
-    return clipped(f"unknown cause behind {count} violations: confidence {context.diagnosis.confidence:.2f}{also}")
+    also = f"; in a storm: {storm.reason}" if storm else ""
+    return truncate(f"unknown cause behind {count} violations: confidence {context.diagnosis.confidence:.2f}{also}")

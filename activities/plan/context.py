@@ -6,7 +6,7 @@ from activities.knowledge.settings import KnowledgeSettings
 from activities.model.autonomy import Autonomy
 from activities.model.diagnosis import Diagnosis
 from activities.model.experience import Experience
-from activities.model.guards import GuardState
+from activities.model.guard_state import GuardState
 from activities.model.mode import Mode
 from activities.model.plan import Verification
 from activities.model.snapshot import AnalysisInput

@@ -4,7 +4,7 @@ from activities.model.action import COMMITTEE
 from activities.model.charter import Change, Committee, Policy
 
 
-def generation_of(knob: str, committee: Committee, policies: tuple[Policy, ...]) -> int:
+def knob_generation(knob: str, committee: Committee, policies: tuple[Policy, ...]) -> int:
     """Return the knob's present generation: the committee's, or that of the newest policy of this name.
 
     0 for a policy that never existed. Both must have been read: a list of policies that is empty because Charter
@@ -15,7 +15,7 @@ def generation_of(knob: str, committee: Committee, policies: tuple[Policy, ...])
     return max((policy.generation for policy in policies if policy.name == knob), default=0)
 
 
-def changer_of(knob: str, committee: Committee, policies: tuple[Policy, ...]) -> tuple[int, str]:
+def last_change_key(knob: str, committee: Committee, policies: tuple[Policy, ...]) -> tuple[int, str]:
     """Return the knob's present generation, and the key of the change that made it; no key if it had none."""
     if knob == COMMITTEE:
         changes = [committee.last_change, committee.last_restart]
@@ -23,5 +23,5 @@ def changer_of(knob: str, committee: Committee, policies: tuple[Policy, ...]) ->
         changes = [policy.last_change for policy in policies if policy.name == knob]
     known: list[Change] = [change for change in changes if change is not None]
     last = max(known, key=lambda change: change.generation, default=Change())
-    present = generation_of(knob, committee, policies)
+    present = knob_generation(knob, committee, policies)
     return present, (last.key or "") if last.generation == present else ""

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from activities.model.candidate import Candidate
 from activities.model.diagnosis import RootCause
-from activities.model.guards import GuardState
+from activities.model.guard_state import GuardState
 from activities.model.incident import Rung
 
-NOT_USED_UP = frozenset({"", "fixed", "improved", "stale", "recovered", "superseded", "stopped"})
+REUSABLE_OUTCOMES = frozenset({"", "fixed", "improved", "stale", "recovered", "superseded", "stopped"})
 """Endings after which the rung may be tried again: it still runs, it helped, it never came to be applied, or it was
 stopped and taken back before anybody could see whether it helps. The rest after a stop is the cool-down's business.
 
@@ -15,33 +15,33 @@ A rejected or expired one is used up: a person was asked and did not want it.
 """
 
 
-def tried(guards: GuardState, root: RootCause) -> Mapping[int, Rung]:
+def used_rungs(guards: GuardState, root: RootCause) -> Mapping[int, Rung]:
     """Return the rungs that are used up against this cause on this component, in any open incident."""
     return {
         rung.rung: rung
         for incident in guards.incidents
         if incident.closed_at is None
         for rung in incident.rungs
-        if (rung.cause, rung.component) == (root.cause, root.component) and rung.ending not in NOT_USED_UP
+        if (rung.cause, rung.component) == (root.cause, root.component) and rung.outcome not in REUSABLE_OUTCOMES
     }
 
 
-def rejected(candidate: Candidate, rule: str, reason: str) -> Candidate:
+def reject_candidate(candidate: Candidate, rule: str, reason: str) -> Candidate:
     """Return the candidate as stopped by `rule`; `reason` holds the numbers."""
     return candidate.model_copy(update={"rejected_by": rule, "reason": reason})
 
 
-def without_tried(candidates: Iterable[Candidate], used: Mapping[int, Rung]) -> tuple[Candidate, ...]:
+def reject_used_rungs(candidates: Iterable[Candidate], used: Mapping[int, Rung]) -> tuple[Candidate, ...]:
     """Return the candidates with those on a used-up rung rejected by rule `ladder`."""
     return tuple(
-        rejected(c, "ladder", f"rung {c.rung} was tried: {used[c.rung].ending} by plan {used[c.rung].plan_id}")
+        reject_candidate(c, "ladder", f"rung {c.rung} was tried: {used[c.rung].outcome} by plan {used[c.rung].plan_id}")
         if c.rung in used
         else c
         for c in candidates
     )
 
 
-def only_next(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def keep_next_rung(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Return the candidates with only the lowest rung open that has one nobody has rejected yet.
 
     The rungs above it wait, by rule `ladder`. A rung with nothing but rejected candidates is passed over.
@@ -51,6 +51,6 @@ def only_next(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(
         c
         if c.rejected_by or following is None or c.rung == following
-        else rejected(c, "ladder", f"rung {c.rung} waits until rung {following} was tried")
+        else reject_candidate(c, "ladder", f"rung {c.rung} waits until rung {following} was tried")
         for c in listed
     )

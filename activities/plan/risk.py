@@ -7,10 +7,10 @@ from activities.model.action import Action, ActionType, Route
 from activities.model.plan import Risk
 from activities.plan.settings import ApprovalSettings
 
-ALWAYS_APPROVED = frozenset({ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE})
+APPROVAL_REQUIRED_ACTIONS = frozenset({ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE})
 """Both switch Charter's own protection off, so a person decides, whatever the settings say."""
 
-LEAST: Mapping[ActionType, Risk] = MappingProxyType(
+BASE_RISK: Mapping[ActionType, Risk] = MappingProxyType(
     {
         ActionType.BYPASS_VALIDATION: Risk.HIGH,
         ActionType.ACTIVATE_EMERGENCY_OVERRIDE: Risk.HIGH,
@@ -20,34 +20,34 @@ LEAST: Mapping[ActionType, Risk] = MappingProxyType(
 )
 """The risk of an action that touches little. A restart has no inverse, fewer members carry less; others are low."""
 
-WIDE = 0.5
+WIDE_BLAST_RADIUS = 0.5
 """Share of the components above which the blast radius raises the risk by one."""
 
 
-def blast_radius(actions: tuple[Action, ...], components: int) -> float:
+def compute_blast_radius(actions: tuple[Action, ...], component_count: int) -> float:
     """Return the share, 0 to 1, of `components` that the actions touch.
 
     A policy or a restart without a target touches all of them, a change of the committee's size one.
     """
     if any(a.component is None and a.route is not Route.SCALE for a in actions):
         return 1.0
-    return min(1.0, len({a.component for a in actions}) / max(1, components))
+    return min(1.0, len({a.component for a in actions}) / max(1, component_count))
 
 
-def risk_of(actions: tuple[Action, ...], components: int) -> Risk:
+def compute_risk(actions: tuple[Action, ...], component_count: int) -> Risk:
     """Return the highest risk of the actions, one higher if they touch more than half of the components."""
-    least = max((_least(a) for a in actions), key=lambda risk: risk.rank)
-    wide = blast_radius(actions, components) > WIDE
+    least = max((_base_risk(a) for a in actions), key=lambda risk: risk.rank)
+    wide = compute_blast_radius(actions, component_count) > WIDE_BLAST_RADIUS
     return list(Risk)[min(least.rank + wide, Risk.HIGH.rank)]
 
 
-def _least(action: Action) -> Risk:
+def _base_risk(action: Action) -> Risk:
     # Going back to what was there before switches no protection off.
-    return Risk.LOW if action.rollback_of else LEAST.get(action.type, Risk.LOW)
+    return Risk.LOW if action.rollback_of else BASE_RISK.get(action.type, Risk.LOW)
 
 
-def needs_approval(actions: tuple[Action, ...], risk: Risk, settings: ApprovalSettings) -> bool:
+def risk_requires_approval(actions: tuple[Action, ...], risk: Risk, settings: ApprovalSettings) -> bool:
     """Tell whether a person has to say yes: by the lowest risk that needs it, and always for `ALWAYS_APPROVED`."""
-    if any(a.type in ALWAYS_APPROVED and not a.rollback_of for a in actions):
+    if any(a.type in APPROVAL_REQUIRED_ACTIONS and not a.rollback_of for a in actions):
         return True
     return settings.from_risk != "never" and risk.rank >= settings.from_risk.rank

@@ -9,15 +9,15 @@ from enum import StrEnum
 from activities.model.action import Action, ActionType, Route
 
 
-class Heading(StrEnum):
+class SafetyDirection(StrEnum):
     """Where an action leads, if the picture it was chosen upon is wrong."""
 
-    TOWARDS = "towards safety"
-    NEITHER = "neither"
-    AWAY = "away from safety"
+    SAFER = "towards safety"
+    NEUTRAL = "neither"
+    RISKIER = "away from safety"
 
 
-SAFE = frozenset(
+SAFER_ACTIONS = frozenset(
     {
         ActionType.SCALE_UP,
         ActionType.THROTTLE_REQUESTS,
@@ -27,24 +27,26 @@ SAFE = frozenset(
 )
 """More capacity, less load, or a policy a person has named as known to be good: each costs little if it was wrong."""
 
-UNSAFE = frozenset({ActionType.SCALE_DOWN, ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE})
+RISKIER_ACTIONS = frozenset(
+    {ActionType.SCALE_DOWN, ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE}
+)
 """Less capacity, or Charter's own protection switched off."""
 
 
-def heading(actions: tuple[Action, ...]) -> Heading:
+def safety_direction(actions: tuple[Action, ...]) -> SafetyDirection:
     """Return where the actions lead: away if any does, towards only if all do."""
-    each = {_heading(action) for action in actions}
-    if Heading.AWAY in each:
-        return Heading.AWAY
-    return Heading.TOWARDS if each == {Heading.TOWARDS} else Heading.NEITHER
+    each = {_action_safety_direction(action) for action in actions}
+    if SafetyDirection.RISKIER in each:
+        return SafetyDirection.RISKIER
+    return SafetyDirection.SAFER if each == {SafetyDirection.SAFER} else SafetyDirection.NEUTRAL
 
 
-def sense(actions: tuple[Action, ...]) -> int:
+def knob_direction(actions: tuple[Action, ...]) -> int:
     """Return which way the actions turn their knob: 1 forth, −1 back, 0 neither; the first that turns it decides."""
-    return next((turned for action in actions if (turned := _sense(action))), 0)
+    return next((turned for action in actions if (turned := _action_knob_direction(action))), 0)
 
 
-def touched(actions: tuple[Action, ...]) -> tuple[str, ...]:
+def affected_components(actions: tuple[Action, ...]) -> tuple[str, ...]:
     """Return the components the actions act upon, sorted; "*" stands for all of them.
 
     A change of the committee's size is one place, named by its knob.
@@ -52,15 +54,15 @@ def touched(actions: tuple[Action, ...]) -> tuple[str, ...]:
     return tuple(sorted({a.component or (a.knob if a.route is Route.SCALE else "*") for a in actions}))
 
 
-def _heading(action: Action) -> Heading:
-    if action.type in UNSAFE:
-        return Heading.TOWARDS if action.rollback_of else Heading.AWAY
-    if action.type in SAFE and not action.rollback_of:
-        return Heading.TOWARDS
-    return Heading.NEITHER
+def _action_safety_direction(action: Action) -> SafetyDirection:
+    if action.type in RISKIER_ACTIONS:
+        return SafetyDirection.SAFER if action.rollback_of else SafetyDirection.RISKIER
+    if action.type in SAFER_ACTIONS and not action.rollback_of:
+        return SafetyDirection.SAFER
+    return SafetyDirection.NEUTRAL
 
 
-def _sense(action: Action) -> int:
+def _action_knob_direction(action: Action) -> int:
     if action.rollback_of or action.type is ActionType.SCALE_DOWN:
         return -1
     return 0 if action.type is ActionType.RESTART_SERVICE else 1

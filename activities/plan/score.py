@@ -3,32 +3,32 @@
 import math
 from collections.abc import Iterable
 
-from activities.knowledge.effectiveness import effectiveness
-from activities.knowledge.posterior import believed
+from activities.knowledge.effectiveness import estimate_effectiveness
+from activities.knowledge.posterior import posterior_for
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.action import Action
 from activities.model.candidate import Candidate
 from activities.model.diagnosis import RootCause
 from activities.model.experience import Experience
-from activities.plan.settings import COSTS, PlanSettings
+from activities.plan.settings import DEFAULT_COSTS, PlanSettings
 
 
-def together(shares: Iterable[float]) -> float:
+def combine_independent(shares: Iterable[float]) -> float:
     """Return 1 − Π(1 − xᵢ): several costs, or several chances to help, taken as independent; 0 for none."""
     return 1.0 - math.prod(1.0 - share for share in shares)
 
 
-def benefit(confidence: float, effect: float, target: float) -> float:
+def compute_benefit(confidence: float, effect: float, target: float) -> float:
     """Return min(target, confidence × effect), all 0 to 1."""
     return min(target, confidence * effect)
 
 
-def priced(actions: tuple[Action, ...], settings: PlanSettings) -> tuple[Action, ...]:
+def with_costs(actions: tuple[Action, ...], settings: PlanSettings) -> tuple[Action, ...]:
     """Return the actions with their cost from the settings; a type left out there has the built-in one."""
-    return tuple(a.model_copy(update={"cost": settings.cost_model.get(a.type, COSTS[a.type])}) for a in actions)
+    return tuple(a.model_copy(update={"cost": settings.cost_model.get(a.type, DEFAULT_COSTS[a.type])}) for a in actions)
 
 
-def scored(
+def score_candidate(
     root: RootCause,
     rung: int,
     actions: tuple[Action, ...],
@@ -42,11 +42,11 @@ def scored(
     bounds of what is believed of it on this component.
     """
     plan, knowledge = settings
-    paid = priced(actions, plan)
-    cost = together(a.cost for a in paid)
-    records = [experience.of(a.type, root.cause) for a in paid]
-    effect = together(effectiveness(record, knowledge) for record in records)
-    gain = benefit(root.at_first, effect, plan.benefit_target)
+    paid = with_costs(actions, plan)
+    cost = combine_independent(a.cost for a in paid)
+    records = [experience.for_action(a.type, root.cause) for a in paid]
+    effect = combine_independent(estimate_effectiveness(record, knowledge) for record in records)
+    gain = compute_benefit(root.prior_confidence, effect, plan.benefit_target)
     return Candidate(
         cause=root.cause,
         component=root.component,
@@ -56,5 +56,7 @@ def scored(
         benefit=gain,
         score=gain - cost,
         effectiveness=effect,
-        lower=together(believed(record, root.component, knowledge).lower for record in records),
+        effectiveness_lower_bound=combine_independent(
+            posterior_for(record, root.component, knowledge).lower_bound for record in records
+        ),
     )

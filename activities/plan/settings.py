@@ -16,9 +16,9 @@ from activities.plan.guards.settings import (
     Window,
 )
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
-COSTS: dict[ActionType, float] = {
+DEFAULT_COSTS: dict[ActionType, float] = {
     ActionType.SCALE_UP: 0.20,
     ActionType.SCALE_DOWN: 0.15,
     ActionType.RESTART_SERVICE: 0.30,
@@ -43,14 +43,14 @@ class KnownPolicy(Settings):
 class CoolDownSettings(Settings):
     """How long a knob rests, in seconds."""
 
-    kept: NonNegativeFloat = 300.0
+    after_success: NonNegativeFloat = 300.0
     """After fixed, improved or inconclusive: longer than actuator delay and metric window together."""
     no_effect: NonNegativeFloat = 0.0
     """After no effect: none, so that the next rung may start."""
     rolled_back: NonNegativeFloat = 900.0
     """After worse, rolled back, failed or stopped: long, because the same state would tempt the same plan."""
 
-    def frozen(self) -> CoolDowns:
+    def to_cool_downs(self) -> CoolDowns:
         """Return them as a plan carries them."""
         return CoolDowns(**self.model_dump())
 
@@ -67,11 +67,11 @@ class ApprovalSettings(Settings):
 class PlanSettings(Settings):
     """How a remedy is chosen: score = benefit − cost, the best one above zero."""
 
-    cost_model: dict[ActionType, Share] = Field(default_factory=lambda: dict(COSTS))
+    cost_model: dict[ActionType, Fraction] = Field(default_factory=lambda: dict(DEFAULT_COSTS))
     """Cost of each action type, 0 to 1; a type left out keeps the built-in figure."""
-    benefit_target: Share = 0.95
+    benefit_target: Fraction = 0.95
     """No benefit is ever believed to be higher."""
-    min_confidence: Share = 0.6
+    min_confidence: Fraction = 0.6
     """Nothing is done upon a diagnosis, or against a cause in it, that the analyzers' constants make less sure; where
     outcomes do, a person is asked."""
     max_policies_per_analysis: PositiveInt = 5
@@ -79,7 +79,7 @@ class PlanSettings(Settings):
     exploring: bool = False
     """Draw among equally safe remedies instead of always taking the one believed best: learns faster, and sometimes
     tries the worse one. A person's decision."""
-    least_effect: Share = 0.0
+    min_effectiveness: Fraction = 0.0
     """Least one-sided 95 % lower bound of a remedy's effectiveness. 0: what was never tried may be tried, and a remedy
     that fails loses by its score."""
     allowed_actions: tuple[ActionType, ...] = tuple(ActionType)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from activities.analyze.causes.symptoms import expanded, upstream
+from activities.analyze.causes.symptoms import expand_committee, find_upstream
 from activities.model.action import COMMITTEE, Action, ActionType
 from activities.model.charter import Committee
 from activities.model.diagnosis import Cause, RootCause
@@ -20,15 +20,15 @@ from activities.plan.settings import PlanSettings
 
 Remedy = tuple[Action, ...]
 
-DURATION = 300.0
+OVERRIDE_DURATION_SECONDS = 300.0
 """Seconds a bypass or an emergency override lasts at most: both end by themselves if nobody can end them."""
 
-RESTART_TIMEOUT = 30
+RESTART_TIMEOUT_SECONDS = 30
 """Seconds Charter waits for running work before it restarts a member all the same."""
 
 
 @dataclass(frozen=True)
-class Ground:
+class StrategyContext:
     """What a strategy builds upon: the cause, the committee as it is, who calls whom, and the settings."""
 
     root: RootCause
@@ -37,15 +37,15 @@ class Ground:
     settings: PlanSettings
 
 
-Rung = Callable[[Ground], tuple[Remedy, ...]]
+Strategy = Callable[[StrategyContext], tuple[Remedy, ...]]
 
 
-def remedies(ground: Ground) -> tuple[tuple[Remedy, ...], ...]:
+def build_ladder(context: StrategyContext) -> tuple[tuple[Remedy, ...], ...]:
     """Return the alternatives of each rung for this cause, in the order of the ladder; no rungs for an unknown one."""
-    return tuple(rung(ground) for rung in LADDERS[ground.root.cause])
+    return tuple(rung(context) for rung in LADDERS[context.root.cause])
 
 
-def entry(topology: Topology, affected: frozenset[str]) -> str | None:
+def find_entry_component(topology: Topology, affected: frozenset[str]) -> str | None:
     """Return where load enters the affected part: the first affected component, by name, that no affected one calls.
 
     None if there is none (nothing is affected, or they all call each other in a circle).
@@ -53,28 +53,28 @@ def entry(topology: Topology, affected: frozenset[str]) -> str | None:
     return next((c for c in sorted(affected) if not affected.intersection(topology.callers(c))), None)
 
 
-def _scale_up(ground: Ground) -> tuple[Remedy, ...]:
-    replicas = ground.committee.replicas + ground.settings.scale_step
+def _scale_up(context: StrategyContext) -> tuple[Remedy, ...]:
+    replicas = context.committee.replicas + context.settings.scale_step
     grow = Action(type=ActionType.SCALE_UP, parameters={"replicas": replicas})
-    ill = sorted((m.leader, m.name) for m in ground.committee.members if not m.healthy)
+    ill = sorted((m.leader, m.name) for m in context.committee.members if not m.healthy)
     # The restart comes last because nothing undoes it, and one member at a time.
-    return ((grow, *(_restart_of(name) for _, name in ill[:1])),)
+    return ((grow, *(_restart_action(name) for _, name in ill[:1])),)
 
 
-def _tune(ground: Ground) -> tuple[Remedy, ...]:
-    callers = ground.topology.callers(COMMITTEE)
+def _update_configuration(context: StrategyContext) -> tuple[Remedy, ...]:
+    callers = context.topology.callers(COMMITTEE)
     parameters = {"batch_size": 64, "parallelism": 8, "timeout": 5}
     action = ActionType.UPDATE_CONFIGURATION
     return tuple((Action(type=action, component=c, parameters=parameters),) for c in callers[:1])
 
 
-def _throttle_upstream(ground: Ground) -> tuple[Remedy, ...]:
-    source = entry(ground.topology, upstream(ground.topology, (COMMITTEE,)))
-    return () if source is None else (_throttle_of(source, ground.settings),)
+def _throttle_upstream(context: StrategyContext) -> tuple[Remedy, ...]:
+    source = find_entry_component(context.topology, find_upstream(context.topology, (COMMITTEE,)))
+    return () if source is None else (_throttle_remedy(source, context.settings),)
 
 
-def _known_policy(ground: Ground) -> tuple[Remedy, ...]:
-    component = ground.root.component
+def _apply_known_policy(context: StrategyContext) -> tuple[Remedy, ...]:
+    component = context.root.component
     return tuple(
         (
             Action(
@@ -84,57 +84,67 @@ def _known_policy(ground: Ground) -> tuple[Remedy, ...]:
                 parameters=known.parameters,
             ),
         )
-        for known in ground.settings.known_policies
+        for known in context.settings.known_policies
         if not known.components or component in known.components
     )
 
 
-def _bypass(ground: Ground) -> tuple[Remedy, ...]:
+def _bypass_validation(context: StrategyContext) -> tuple[Remedy, ...]:
     action = ActionType.BYPASS_VALIDATION
-    return ((Action(type=action, component=_target(ground.root), parameters={"duration": DURATION}),),)
+    return (
+        (
+            Action(
+                type=action,
+                component=_target_component(context.root),
+                parameters={"duration": OVERRIDE_DURATION_SECONDS},
+            ),
+        ),
+    )
 
 
-def _throttle_affected(ground: Ground) -> tuple[Remedy, ...]:
-    affected = frozenset({ground.root.component, *(component for component, _ in ground.root.pairs)} - {COMMITTEE})
-    calls = expanded(ground.topology, (member.name for member in ground.committee.members))
-    source = entry(calls, affected) or _target(ground.root)
-    return () if source is None else (_throttle_of(source, ground.settings),)
+def _throttle_affected(context: StrategyContext) -> tuple[Remedy, ...]:
+    affected = frozenset(
+        {context.root.component, *(component for component, _ in context.root.violated_pairs)} - {COMMITTEE}
+    )
+    calls = expand_committee(context.topology, (member.name for member in context.committee.members))
+    source = find_entry_component(calls, affected) or _target_component(context.root)
+    return () if source is None else (_throttle_remedy(source, context.settings),)
 
 
-def _override(_: Ground) -> tuple[Remedy, ...]:
-    return ((Action(type=ActionType.ACTIVATE_EMERGENCY_OVERRIDE, parameters={"duration": DURATION}),),)
+def _activate_override(_: StrategyContext) -> tuple[Remedy, ...]:
+    return ((Action(type=ActionType.ACTIVATE_EMERGENCY_OVERRIDE, parameters={"duration": OVERRIDE_DURATION_SECONDS}),),)
 
 
-def _rebalance(ground: Ground) -> tuple[Remedy, ...]:
+def _rebalance(context: StrategyContext) -> tuple[Remedy, ...]:
     action = ActionType.REBALANCE_LOAD
-    return ((Action(type=action, component=_target(ground.root), parameters={"strategy": "least_loaded"}),),)
+    return ((Action(type=action, component=_target_component(context.root), parameters={"strategy": "least_loaded"}),),)
 
 
-def _restart(ground: Ground) -> tuple[Remedy, ...]:
-    member = _target(ground.root)
-    return () if member is None else ((_restart_of(member),),)
+def _restart(context: StrategyContext) -> tuple[Remedy, ...]:
+    member = _target_component(context.root)
+    return () if member is None else ((_restart_action(member),),)
 
 
-def _target(root: RootCause) -> str | None:
+def _target_component(root: RootCause) -> str | None:
     # "committee" is a knob and a place for a diagnosis, but no component that Charter knows.
     return None if root.component == COMMITTEE else root.component
 
 
-def _restart_of(member: str) -> Action:
-    parameters = {"member": member, "graceful": True, "timeout": RESTART_TIMEOUT}
+def _restart_action(member: str) -> Action:
+    parameters = {"member": member, "graceful": True, "timeout": RESTART_TIMEOUT_SECONDS}
     return Action(type=ActionType.RESTART_SERVICE, component=member, parameters=parameters)
 
 
-def _throttle_of(component: str, settings: PlanSettings) -> Remedy:
+def _throttle_remedy(component: str, settings: PlanSettings) -> Remedy:
     parameters = {"rate_limit": settings.throttle_rate}
     return (Action(type=ActionType.THROTTLE_REQUESTS, component=component, parameters=parameters),)
 
 
-LADDERS: Mapping[Cause, tuple[Rung, ...]] = MappingProxyType(
+LADDERS: Mapping[Cause, tuple[Strategy, ...]] = MappingProxyType(
     {
-        Cause.VALIDATION_LATENCY: (_scale_up, _tune, _throttle_upstream),
-        Cause.POLICY_MISCONFIGURATION: (_known_policy, _bypass),
-        Cause.CASCADE: (_throttle_affected, _override),
+        Cause.VALIDATION_LATENCY: (_scale_up, _update_configuration, _throttle_upstream),
+        Cause.POLICY_MISCONFIGURATION: (_apply_known_policy, _bypass_validation),
+        Cause.CASCADE: (_throttle_affected, _activate_override),
         Cause.OVERLOAD: (_rebalance, _restart),
         Cause.UNHEALTHY_MEMBER: (_restart, _rebalance),
         Cause.DEVIATION: (_rebalance, _restart),

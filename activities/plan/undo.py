@@ -8,27 +8,27 @@ from activities.model.charter import Committee, Policy
 from activities.model.diagnosis import Cause
 from activities.model.effect import Direction, Effect
 from activities.model.errors import NotFound, Superseded
-from activities.model.incident import incident_id
-from activities.model.plan import Plan, plan_hash
-from activities.model.types import clipped
-from activities.plan.knobs import generation_of
-from activities.plan.risk import needs_approval, risk_of
+from activities.model.incident import compute_incident_id
+from activities.model.plan import Plan, compute_plan_hash
+from activities.model.types import truncate
+from activities.plan.knobs import knob_generation
+from activities.plan.risk import compute_risk, risk_requires_approval
 from activities.plan.settings import ApprovalSettings
 
 
 @dataclass(frozen=True)
-class Present:
+class UndoContext:
     """What stands now, at `at` (unix seconds): Charter's state, the components, and who asks."""
 
     at: float
-    who: str
+    actor: str
     committee: Committee
     policies: tuple[Policy, ...]
     components: tuple[str, ...]
     approval: ApprovalSettings
 
 
-def undo_plan(plan: Plan, effects: Sequence[Effect], present: Present) -> Plan:
+def build_undo_plan(plan: Plan, effects: Sequence[Effect], context: UndoContext) -> Plan:
     """Return the plan that brings the knob of `plan` back to what `effects` say stood before it.
 
     It verifies that nothing gets worse on any component: what it is to cure only the person knows.
@@ -37,40 +37,40 @@ def undo_plan(plan: Plan, effects: Sequence[Effect], present: Present) -> Plan:
         NotFound: the plan changed nothing that can be undone, or it has been undone.
         Superseded: the knob has moved since; undoing would take a newer change away.
     """
-    done = _standing(plan, effects)
-    generation = generation_of(plan.knob, present.committee, present.policies)
+    done = _find_undoable_effects(plan, effects)
+    generation = knob_generation(plan.knob, context.committee, context.policies)
     left = max(effect.generation for effect in effects)
     if generation != left:
         raise Superseded(f"{plan.knob} is at generation {generation}, plan {plan.plan_id} left it at {left}")
-    actions = tuple(_back(plan.actions[effect.step], effect, present.committee) for effect in reversed(done))
-    incident = incident_id(plan.charter, plan.knob, present.at)
-    full = plan_hash(incident, 0, generation, actions)
-    risk = risk_of(actions, len(present.components))
+    actions = tuple(_inverse_action(plan.actions[effect.step], effect, context.committee) for effect in reversed(done))
+    incident = compute_incident_id(plan.charter, plan.knob, context.at)
+    full = compute_plan_hash(incident, 0, generation, actions)
+    risk = compute_risk(actions, len(context.components))
     changes = {
         "plan_id": full[:12],
         "hash": full,
         "incident_id": incident,
         "rung": 0,
         "cause": Cause.UNKNOWN,
-        "onset": present.at,
+        "onset": context.at,
         "generation": generation,
         "actions": actions,
-        "created_at": present.at,
+        "created_at": context.at,
         "settle": 0.0,
         "verification": plan.verification.model_copy(
-            update={"targets": (), "neighbours": present.components, "before": 0, "known": ()}
+            update={"targets": (), "neighbours": context.components, "baseline_count": 0, "preexisting": ()}
         ),
         "risk": risk,
-        "needs_approval": needs_approval(actions, risk, present.approval),
-        "headline": clipped(f"undo of plan {plan.plan_id}: {' then '.join(action.text for action in actions)}"),
-        "requested_by": present.who,
+        "needs_approval": risk_requires_approval(actions, risk, context.approval),
+        "headline": truncate(f"undo of plan {plan.plan_id}: {' then '.join(action.summary for action in actions)}"),
+        "requested_by": context.actor,
         "grounds": (),
         "doubted": False,
     }
     return plan.model_copy(update=changes)
 
 
-def _standing(plan: Plan, effects: Sequence[Effect]) -> list[Effect]:
+def _find_undoable_effects(plan: Plan, effects: Sequence[Effect]) -> list[Effect]:
     undone = {effect.step for effect in effects if effect.direction is Direction.UNDO}
     done = [effect for effect in effects if effect.direction is Direction.DO and effect.step not in undone]
     kept = [effect for effect in done if plan.actions[effect.step].inverse is not Inverse.NONE]
@@ -79,7 +79,7 @@ def _standing(plan: Plan, effects: Sequence[Effect]) -> list[Effect]:
     return sorted(kept, key=lambda effect: effect.step)
 
 
-def _back(action: Action, effect: Effect, committee: Committee) -> Action:
+def _inverse_action(action: Action, effect: Effect, committee: Committee) -> Action:
     if action.knob != COMMITTEE:
         return Action(type=action.type, component=action.component, policy=action.policy, rollback_of=effect.policy_id)
     replicas = (effect.previous or {}).get("replicas")

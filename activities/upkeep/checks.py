@@ -4,31 +4,31 @@ from enum import StrEnum
 
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
-from activities.plan.knobs import generation_of
-from activities.upkeep.current_state import Seen
+from activities.plan.knobs import knob_generation
+from activities.upkeep.current_state import CurrentState
 
 
-class Look(StrEnum):
+class RecheckResult(StrEnum):
     """What a later look at a success sees."""
 
     LASTS = "lasts"
     RELAPSED = "relapsed"
     MOVED = "moved"
-    UNSEEN = "unseen"
+    UNKNOWN = "unseen"
 
 
-def looked_again(plan: Plan, outcome: Outcome, left: int, seen: Seen) -> Look:
+def classify_recheck(plan: Plan, outcome: Outcome, last_generation: int, state: CurrentState) -> RecheckResult:
     """Return what is seen of a success whose last effect left its knob at generation `left`.
 
     relapsed: more of its pairs are violated than were when it was called a success. moved: somebody changed the knob
     since, so that the present says nothing of this plan. unseen: Charter or a component cannot be judged now; nothing
     is concluded from that.
     """
-    if seen.committee is None or seen.policies is None:
-        return Look.UNSEEN
-    if generation_of(plan.knob, seen.committee, seen.policies) != left:
-        return Look.MOVED
+    if state.committee is None or state.policies is None:
+        return RecheckResult.UNKNOWN
+    if knob_generation(plan.knob, state.committee, state.policies) != last_generation:
+        return RecheckResult.MOVED
     targets = plan.verification.targets
-    if len(seen.violated.intersection(targets)) > outcome.after:
-        return Look.RELAPSED
-    return Look.UNSEEN if seen.hidden(targets) else Look.LASTS
+    if len(state.violated.intersection(targets)) > outcome.after:
+        return RecheckResult.RELAPSED
+    return RecheckResult.UNKNOWN if state.may_hide(targets) else RecheckResult.LASTS

@@ -10,29 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.devstack import binaries
-from deploy.devstack.errors import LocalError
-from deploy.devstack.layout import PARTS
-from deploy.devstack.profiles import PROFILES
+from deploy.devstack.errors import DevStackError
+from deploy.devstack.layout import STACK_SERVICES
+from deploy.devstack.profiles import TIMING_PROFILES
 
 if TYPE_CHECKING:
     from deploy.devstack.stack import RunningStack, StackOptions
 
-_INTERRUPTED = 130
+_EXIT_INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; the exit code is 0 done, 1 failed, 2 wrong use, 130 interrupted."""
-    options = _parser().parse_args(argv)
+    options = _build_parser().parse_args(argv)
     commands = {"setup": _setup, "run": _run, "demo": _demo}
     try:
-        return asyncio.run(_until_signal(commands[options.command](options), options.command))
-    except LocalError as error:
-        if not error.said:
+        return asyncio.run(_run_until_signal(commands[options.command](options), options.command))
+    except DevStackError as error:
+        if not error.already_shown:
             print(f"deploy.devstack: {error}", file=sys.stderr, flush=True)
         return error.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.devstack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     setup = commands.add_parser("setup", help="find or install the servers' binaries")
@@ -48,19 +48,23 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--keep", action="store_true", help="keep the data of the previous stack in it")
         command.add_argument("--config", type=Path, help="your own config, completed for this stack")
         command.add_argument("--seed", type=int, default=1, help="seed of the simulator (default: %(default)s)")
-        command.add_argument("--parts", type=_parts, help=f"start only these (default: {','.join(PARTS)})")
-        command.add_argument("--profile", choices=PROFILES, default=profile, help="timings (default: %(default)s)")
+        command.add_argument(
+            "--parts", type=_parse_services, help=f"start only these (default: {','.join(STACK_SERVICES)})"
+        )
+        command.add_argument(
+            "--profile", choices=TIMING_PROFILES, default=profile, help="timings (default: %(default)s)"
+        )
     return parser
 
 
-def _parts(text: str) -> frozenset[str]:
+def _parse_services(text: str) -> frozenset[str]:
     names = frozenset(text.split(","))
-    if unknown := names.difference(PARTS):
+    if unknown := names.difference(STACK_SERVICES):
         raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
     return names
 
 
-async def _until_signal(command: Coroutine[Any, Any, int], name: str) -> int:
+async def _run_until_signal(command: Coroutine[Any, Any, int], command_name: str) -> int:
     """Run a command; the first signal ends it in an orderly way, further ones change nothing."""
     task, stopped = asyncio.create_task(command), False
 
@@ -68,7 +72,7 @@ async def _until_signal(command: Coroutine[Any, Any, int], name: str) -> int:
         nonlocal stopped
         if not stopped:
             stopped = True
-            _say("stopping")
+            _print_line("stopping")
             task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -78,17 +82,17 @@ async def _until_signal(command: Coroutine[Any, Any, int], name: str) -> int:
     except asyncio.CancelledError:
         if not stopped:
             raise
-        return 0 if name == "run" else _INTERRUPTED
+        return 0 if command_name == "run" else _EXIT_INTERRUPTED
 
 
 async def _setup(options: argparse.Namespace) -> int:
     wanted = (
-        *binaries.USUAL,
-        *(binaries.CLUSTER if options.cluster else ()),
-        *(binaries.TOOLS if options.tools else ()),
+        *binaries.DEFAULT_BINARIES,
+        *(binaries.CLUSTER_BINARIES if options.cluster else ()),
+        *(binaries.TOOL_BINARIES if options.tools else ()),
     )
-    for name, path in (await binaries.ensure(wanted, say=_say)).items():
-        _say(f"{name:<18}{path}")
+    for name, path in (await binaries.ensure_binaries(wanted, report=_print_line)).items():
+        _print_line(f"{name:<18}{path}")
     return 0
 
 
@@ -96,23 +100,23 @@ async def _run(options: argparse.Namespace) -> int:
     # Here, because set-up alone should not wait for the Temporal client to be loaded.
     from deploy.devstack.stack import running_stack
 
-    async with running_stack(_stack_options(options)) as stack:
-        _say(links(stack))
-        _say("running until Ctrl-C")
+    async with running_stack(_build_stack_options(options)) as stack:
+        _print_line(format_links(stack))
+        _print_line("running until Ctrl-C")
         await stack.wait()
     return 0
 
 
 async def _demo(options: argparse.Namespace) -> int:
-    from deploy.devstack.demo import play
+    from deploy.devstack.demo import run_demo
     from deploy.devstack.stack import running_stack
 
-    async with running_stack(_stack_options(options)) as stack:
-        _say(links(stack))
-        return await stack.during(play(stack, options.seed))
+    async with running_stack(_build_stack_options(options)) as stack:
+        _print_line(format_links(stack))
+        return await stack.run_while_up(run_demo(stack, options.seed))
 
 
-def links(stack: "RunningStack") -> str:
+def format_links(stack: "RunningStack") -> str:
     """A table of what can be opened or read, one line each."""
     at = stack.addresses
     rows = {
@@ -128,21 +132,21 @@ def links(stack: "RunningStack") -> str:
     return "\n".join(f"  {name:<14}{place}" for name, place in rows.items())
 
 
-def _stack_options(options: argparse.Namespace) -> "StackOptions":
+def _build_stack_options(options: argparse.Namespace) -> "StackOptions":
     from deploy.devstack.stack import StackOptions
 
     return StackOptions(
-        state=options.state,
-        keep=options.keep,
+        state_dir=options.state,
+        keep_data=options.keep,
         config=options.config,
         seed=options.seed,
         profile=options.profile,
-        parts=options.parts or frozenset(PARTS),
-        say=_say,
+        services=options.parts or frozenset(STACK_SERVICES),
+        report=_print_line,
     )
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     print(text, flush=True)
 
 

@@ -15,22 +15,22 @@ from temporalio.client import Client
 from temporalio.service import RPCError, TLSConfig
 
 from deploy.devstack import process
-from deploy.devstack.errors import PartFailed
-from deploy.devstack.ports import LOOPBACK, Ports
-from deploy.devstack.postgres import USER, Postgres, running_postgres
-from deploy.devstack.process import Child, ending, report
+from deploy.devstack.errors import ServiceFailed
+from deploy.devstack.ports import LOOPBACK, PortAllocator
+from deploy.devstack.postgres import POSTGRES_USER, Postgres, running_postgres
+from deploy.devstack.process import ChildProcess, append_log_tail, describe_exit
 
-_ROOT = Path(__file__).resolve().parents[2]
-_SHARDS = 4
-_SERVICES = ("internal-frontend", "frontend", "history", "matching", "worker")
+_REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+_HISTORY_SHARDS = 4
+_TEMPORAL_SERVICES = ("internal-frontend", "frontend", "history", "matching", "worker")
 _DATABASES = ("temporal", "temporal_visibility", "mapek")
-_SCHEMA = 60.0  # seconds for both schemas
-_READY = 60.0  # seconds until it serves
-_POLL = 0.1
+_SCHEMA_TIMEOUT_SECONDS = 60.0  # seconds for both schemas
+_READY_TIMEOUT_SECONDS = 60.0  # seconds until it serves
+_POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Guard:
+class FrontendSecurity:
     """What keeps strangers out: the frontend's certificate, and where the keys are published that sign API keys."""
 
     certificate: Path
@@ -39,15 +39,15 @@ class Guard:
 
 
 @dataclass
-class Cluster:
+class TemporalCluster:
     """The two servers. `address` is Temporal's host:port, `store_url` that of an empty database for the store."""
 
     postgres: Postgres
     binaries: Mapping[str, Path]
     logs: Path
     port: int
-    guard: Guard
-    child: Child | None = None
+    security: FrontendSecurity
+    child: ChildProcess | None = None
 
     @property
     def address(self) -> str:
@@ -57,9 +57,9 @@ class Cluster:
     @property
     def store_url(self) -> str:
         """The store's database."""
-        return self.postgres.url("mapek")
+        return self.postgres.build_url("mapek")
 
-    async def make(self) -> None:
+    async def initialize(self) -> None:
         """Make the databases and Temporal's schemas, those twice as every start of a deployment does.
 
         Raises:
@@ -69,10 +69,12 @@ class Cluster:
             await self.postgres.execute(f"CREATE DATABASE {database}")
         log = self.logs / "schema.log"
         for _ in range(2):
-            script = str(_ROOT / "deploy/temporal/schema.sh")
-            code = await process.run(["/bin/sh", script], log, _SCHEMA, self._environment())
+            script = str(_REPOSITORY_ROOT / "deploy/temporal/schema.sh")
+            code = await process.run(["/bin/sh", script], log, _SCHEMA_TIMEOUT_SECONDS, self._build_environment())
             if code != 0:
-                raise PartFailed(f"the schema failed ({ending(code)}): {' '.join(process.tail(log, 3))}")
+                raise ServiceFailed(
+                    f"the schema failed ({describe_exit(code)}): {' '.join(process.last_lines(log, 3))}"
+                )
 
     async def start(self) -> None:
         """Start Temporal and wait until it serves.
@@ -80,62 +82,64 @@ class Cluster:
         Raises:
             PartFailed: it ended, or did not serve within a minute.
         """
-        where = ("--root", str(_ROOT / "deploy"), "--config", "temporal", "--env", "production")
-        services = (word for service in _SERVICES for word in ("--service", service))
+        where = ("--root", str(_REPOSITORY_ROOT / "deploy"), "--config", "temporal", "--env", "production")
+        services = (word for service in _TEMPORAL_SERVICES for word in ("--service", service))
         argv = [str(self.binaries["temporal-server"]), *where, "start", *services]
         log = self.logs / "temporal-server.log"
-        self.child = await process.start("temporal-server", argv, log, self._environment(), _ROOT)
+        self.child = await process.start("temporal-server", argv, log, self._build_environment(), _REPOSITORY_ROOT)
         try:
-            async with asyncio.timeout(_READY):
-                while not await self._serves():
-                    if not self.child.running:
-                        raise PartFailed(report("the Temporal server ended", self.child))
-                    await asyncio.sleep(_POLL)
+            async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
+                while not await self._is_serving():
+                    if not self.child.is_running:
+                        raise ServiceFailed(append_log_tail("the Temporal server ended", self.child))
+                    await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         except TimeoutError:
-            raise PartFailed(report("the Temporal server did not serve in time", self.child)) from None
+            raise ServiceFailed(append_log_tail("the Temporal server did not serve in time", self.child)) from None
 
     async def kill(self) -> None:
         """SIGKILL to Temporal."""
         if self.child:
             await self.child.kill()
 
-    async def _serves(self) -> bool:
+    async def _is_serving(self) -> bool:
         try:
-            client = await Client.connect(self.address, tls=TLSConfig(self.guard.certificate.read_bytes()))
+            client = await Client.connect(self.address, tls=TLSConfig(self.security.certificate.read_bytes()))
             return await client.service_client.check_health()
         except (RPCError, RuntimeError):
             return False
 
-    def _environment(self) -> dict[str, str]:
+    def _build_environment(self) -> dict[str, str]:
         return {
             **os.environ,
             "SQL_HOST": LOOPBACK,
             "SQL_PORT": str(self.postgres.port),
-            "SQL_USER": USER,
+            "SQL_USER": POSTGRES_USER,
             "SQL_PASSWORD": self.postgres.password,
             "TEMPORAL_SQL_TOOL": str(self.binaries["temporal-sql-tool"]),
             "TEMPORAL_SQL_ADDRESS": f"{LOOPBACK}:{self.postgres.port}",
-            "TEMPORAL_SQL_USER": USER,
+            "TEMPORAL_SQL_USER": POSTGRES_USER,
             "TEMPORAL_PORT": str(self.port),
-            "TEMPORAL_SHARDS": str(_SHARDS),
-            "TEMPORAL_JWKS_URL": self.guard.jwks_url,
-            "TEMPORAL_TLS_CERT": str(self.guard.certificate),
-            "TEMPORAL_TLS_KEY": str(self.guard.key),
+            "TEMPORAL_SHARDS": str(_HISTORY_SHARDS),
+            "TEMPORAL_JWKS_URL": self.security.jwks_url,
+            "TEMPORAL_TLS_CERT": str(self.security.certificate),
+            "TEMPORAL_TLS_KEY": str(self.security.key),
         }
 
 
 @contextlib.asynccontextmanager
-async def running_cluster(binaries: Mapping[str, Path], logs: Path, guard: Guard) -> AsyncIterator[Cluster]:
+async def running_cluster(
+    binaries: Mapping[str, Path], logs: Path, security: FrontendSecurity
+) -> AsyncIterator[TemporalCluster]:
     """Both servers for the length of a block; their data go with it.
 
     Raises:
         PartFailed: one of them could not be made or started.
     """
     async with running_postgres(binaries["postgres"]) as postgres:
-        ports = Ports()
-        cluster = Cluster(postgres, binaries, logs, ports.take(17233), guard)
+        ports = PortAllocator()
+        cluster = TemporalCluster(postgres, binaries, logs, ports.allocate(17233), security)
         try:
-            await cluster.make()
+            await cluster.initialize()
             await cluster.start()
             yield cluster
         finally:

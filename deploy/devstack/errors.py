@@ -7,7 +7,7 @@ LocalError
 """
 
 
-class LocalError(Exception):
+class DevStackError(Exception):
     """Anything this room reports to a person as one message; `exit_code` is the process's.
 
     `said` is true if the message was shown when it happened, so that it need not be shown again.
@@ -15,20 +15,20 @@ class LocalError(Exception):
 
     exit_code = 1
 
-    def __init__(self, text: str, said: bool = False) -> None:
-        super().__init__(text)
-        self.said = said
+    def __init__(self, message: str, already_shown: bool = False) -> None:
+        super().__init__(message)
+        self.already_shown = already_shown
 
 
-class UsageError(LocalError):
+class UsageError(DevStackError):
     """An option, an environment variable or a config that cannot be meant."""
 
     exit_code = 2
 
 
-class BinaryMissing(LocalError):
+class BinaryMissing(DevStackError):
     """A server's binary was found nowhere and could not be installed."""
 
 
-class PartFailed(LocalError):
+class ServiceFailed(DevStackError):
     """A part of the stack did not become ready in time, or ended without being asked to."""

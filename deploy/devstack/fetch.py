@@ -17,76 +17,83 @@ from pathlib import Path
 from deploy.devstack import process
 from deploy.devstack.pins import Package
 
-Say = Callable[[str], None]
-Way = Callable[[Package, Path, Say], Awaitable[None]]
+Reporter = Callable[[str], None]
+FetchMethod = Callable[[Package, Path, Reporter], Awaitable[None]]
 
-WEB = "web"  # the folder for a server's own pages, where they are not in the binary
-_PAGES = "usr/share/prometheus/web"
-TREE = "tree"  # the folder Debian's packages are unpacked into
-_CONNECT = 3.0  # seconds
-_READ = 20.0  # seconds without a byte
-_QUICK = 30.0  # seconds for a request that shows whether a registry answers at all
-_BUILD = 900.0  # seconds; about 180 on two cores
-_SAY_EVERY = 30.0  # seconds between signs of life
+WEB_ASSETS_DIR = "web"  # the folder for a server's own pages, where they are not in the binary
+_DEBIAN_WEB_ASSETS = "usr/share/prometheus/web"
+DEBIAN_TREE_DIR = "tree"  # the folder Debian's packages are unpacked into
+_CONNECT_TIMEOUT_SECONDS = 3.0  # seconds
+_READ_TIMEOUT_SECONDS = 20.0  # seconds without a byte
+_PROBE_TIMEOUT_SECONDS = 30.0  # seconds for a request that shows whether a registry answers at all
+_BUILD_TIMEOUT_SECONDS = 900.0  # seconds; about 180 on two cores
+_PROGRESS_INTERVAL_SECONDS = 30.0  # seconds between signs of life
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class WayFailed(Exception):
+class FetchFailed(Exception):
     """This way does not lead to the package here; the text says why in one line."""
 
 
-class NotOffered(WayFailed):
+class FetchNotOffered(FetchFailed):
     """The package never comes this way: nothing that went wrong, nothing to say."""
 
 
-async def vendor(package: Package, into: Path, say: Say) -> None:
+async def download_from_vendor(package: Package, target_dir: Path, report: Reporter) -> None:
     """Download the vendor's archive, compare its checksum with the pinned one, take the binaries out."""
     if not package.url:
-        raise NotOffered
-    system, architecture = this_platform()
+        raise FetchNotOffered
+    system, architecture = detect_platform()
     expected = package.sha256.get(f"{system}-{architecture}")
     if expected is None:
-        raise WayFailed(f"no pinned checksum for {package.folder} on {system}-{architecture}")
-    archive = into / "archive.tar.gz"
+        raise FetchFailed(f"no pinned checksum for {package.folder} on {system}-{architecture}")
+    archive = target_dir / "archive.tar.gz"
     actual = await _download(package.url.format(os=system, arch=architecture), archive)
     if actual != expected:
-        raise WayFailed(f"the download's sha256 is {actual}, the pinned one {expected}")
-    await asyncio.to_thread(_unpack, archive, package.binaries, into)
+        raise FetchFailed(f"the download's sha256 is {actual}, the pinned one {expected}")
+    await asyncio.to_thread(_unpack, archive, package.binaries, target_dir)
     archive.unlink()
-    say(f"{package.name}: downloaded {package.version}, checksum as pinned")
+    report(f"{package.name}: downloaded {package.version}, checksum as pinned")
 
 
-async def go(package: Package, into: Path, say: Say) -> None:
+async def build_with_go(package: Package, target_dir: Path, report: Reporter) -> None:
     """Build from source with `go install`."""
     if package.go_module is None:
-        raise NotOffered
+        raise FetchNotOffered
     command = shutil.which("go")
     if command is None:
-        raise WayFailed("no go on PATH")
-    await _command([command, "mod", "download", f"{package.go_module}@v{package.version}"], into, _QUICK)
+        raise FetchFailed("no go on PATH")
+    await _run_command(
+        [command, "mod", "download", f"{package.go_module}@v{package.version}"], target_dir, _PROBE_TIMEOUT_SECONDS
+    )
     long = "about 3 minutes" if package.name.startswith("temporal") else "about a minute"
-    say(f"{package.name}: building {package.version} from source, {long}, once")
+    report(f"{package.name}: building {package.version} from source, {long}, once")
     folders = {binary: package.go_commands.get(binary, f"cmd/{binary}") for binary in package.binaries}
     commands = [f"{package.go_module}/{folder}".rstrip("/") + f"@v{package.version}" for folder in folders.values()]
-    life = asyncio.create_task(_signs_of_life(package.name, say))
+    life = asyncio.create_task(_report_progress(package.name, report))
     try:
         # Without symbol tables (-s -w) the linker is done sooner and the file is smaller.
-        await _command([command, "install", "-ldflags=-s -w", *commands], into, _BUILD, {"GOBIN": str(into)})
+        await _run_command(
+            [command, "install", "-ldflags=-s -w", *commands],
+            target_dir,
+            _BUILD_TIMEOUT_SECONDS,
+            {"GOBIN": str(target_dir)},
+        )
     finally:
         life.cancel()
     for binary, folder in folders.items():
         if folder:
-            (into / Path(folder).name).rename(into / binary)
+            (target_dir / Path(folder).name).rename(target_dir / binary)
 
 
-async def debian(package: Package, into: Path, say: Say) -> None:
+async def download_from_debian(package: Package, target_dir: Path, report: Reporter) -> None:
     """Fetch Debian's package and unpack it, with lists and cache of its own: no root, nothing is installed."""
-    if not package.debian:
-        raise NotOffered
+    if not package.debian_packages:
+        raise FetchNotOffered
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg-deb")
     if apt is None or dpkg is None:
-        raise WayFailed("no apt-get and dpkg-deb on PATH")
-    work, tree = into / "apt", into / TREE
+        raise FetchFailed("no apt-get and dpkg-deb on PATH")
+    work, tree = target_dir / "apt", target_dir / DEBIAN_TREE_DIR
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     options = {
@@ -101,80 +108,80 @@ async def debian(package: Package, into: Path, say: Say) -> None:
         "APT::Sandbox::User": "root",
     }
     apt_get = [apt, "-q", *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
-    say(f"{package.name}: fetching Debian's package")
-    await _command([*apt_get, "update"], into, _QUICK * 2)
-    await _command([*apt_get, "download", *package.debian], work, _QUICK * 4)
+    report(f"{package.name}: fetching Debian's package")
+    await _run_command([*apt_get, "update"], target_dir, _PROBE_TIMEOUT_SECONDS * 2)
+    await _run_command([*apt_get, "download", *package.debian_packages], work, _PROBE_TIMEOUT_SECONDS * 4)
     for archive in work.glob("*.deb"):
-        await _command([dpkg, "-x", str(archive), str(tree)], into, _QUICK)
+        await _run_command([dpkg, "-x", str(archive), str(tree)], target_dir, _PROBE_TIMEOUT_SECONDS)
     # The tree stays as it is, since some find their own files beside themselves.
     for binary in package.binaries:
-        (into / binary).symlink_to(Path(TREE) / package.debian_folder / binary)
-    if (tree / _PAGES).is_dir():
+        (target_dir / binary).symlink_to(Path(DEBIAN_TREE_DIR) / package.debian_folder / binary)
+    if (tree / _DEBIAN_WEB_ASSETS).is_dir():
         # Debian's build has its pages beside the binary, the vendor's inside it.
-        (into / WEB).symlink_to(Path(TREE) / _PAGES)
+        (target_dir / WEB_ASSETS_DIR).symlink_to(Path(DEBIAN_TREE_DIR) / _DEBIAN_WEB_ASSETS)
     shutil.rmtree(work)
 
 
-def libraries(binary: Path) -> dict[str, str]:
+def library_environment(binary: Path) -> dict[str, str]:
     """The environment in which a binary finds the libraries that were unpacked with it; empty if none were."""
-    folders = (str(folder) for folder in (binary.parent / TREE / "usr/lib").glob("*-linux-gnu"))
+    folders = (str(folder) for folder in (binary.parent / DEBIAN_TREE_DIR / "usr/lib").glob("*-linux-gnu"))
     found = ":".join(sorted(folders))
     return {"LD_LIBRARY_PATH": found} if found else {}
 
 
-def this_platform() -> tuple[str, str]:
+def detect_platform() -> tuple[str, str]:
     """Operating system and architecture in the vendors' words, such as ("linux", "amd64")."""
     return platform.system().lower(), _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
-WAYS: tuple[Way, ...] = (vendor, go, debian)
+FETCH_METHODS: tuple[FetchMethod, ...] = (download_from_vendor, build_with_go, download_from_debian)
 
 
-async def _download(url: str, to: Path) -> str:
+async def _download(url: str, target: Path) -> str:
     """Fetch a file and return its sha256."""
     import httpx  # not at the top: with everything found, set-up is done before it would be loaded
 
     digest = hashlib.sha256()
-    timeout = httpx.Timeout(_READ, connect=_CONNECT)
+    timeout = httpx.Timeout(_READ_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
     try:
         async with (
             httpx.AsyncClient(timeout=timeout, follow_redirects=True) as client,
             client.stream("GET", url) as response,
         ):
             response.raise_for_status()
-            with to.open("wb") as file:
+            with target.open("wb") as file:
                 async for chunk in response.aiter_bytes():
                     digest.update(chunk)
                     file.write(chunk)
     except httpx.HTTPError as error:
-        raise WayFailed(f"{url.split('/')[2]}: {str(error) or type(error).__name__}".splitlines()[0]) from error
+        raise FetchFailed(f"{url.split('/')[2]}: {str(error) or type(error).__name__}".splitlines()[0]) from error
     return digest.hexdigest()
 
 
-def _unpack(archive: Path, binaries: Sequence[str], into: Path) -> None:
+def _unpack(archive: Path, binaries: Sequence[str], target_dir: Path) -> None:
     """Take the binaries, and nothing else, out of a tar archive; their folders in it do not matter."""
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(member.name).name
             source = tar.extractfile(member) if name in binaries and member.isfile() else None
             if source is not None:
-                with source, (into / name).open("wb") as target:
+                with source, (target_dir / name).open("wb") as target:
                     shutil.copyfileobj(source, target)
 
 
-async def _command(argv: list[str], cwd: Path, bound: float, env: dict[str, str] | None = None) -> None:
+async def _run_command(argv: list[str], cwd: Path, timeout_seconds: float, env: dict[str, str] | None = None) -> None:
     """Run a tool; if it fails, the last line it wrote is the reason."""
     log = cwd / "output.log"
     try:
-        code = await process.run(argv, log, bound, {**os.environ, **(env or {})}, cwd)
+        code = await process.run(argv, log, timeout_seconds, {**os.environ, **(env or {})}, cwd)
     except TimeoutError:
-        raise WayFailed(f"{Path(argv[0]).name} did not end within {bound:.0f} s") from None
+        raise FetchFailed(f"{Path(argv[0]).name} did not end within {timeout_seconds:.0f} s") from None
     if code != 0:
-        raise WayFailed(f"{Path(argv[0]).name}: {(process.tail(log, 1) or [f'exit code {code}'])[0]}")
+        raise FetchFailed(f"{Path(argv[0]).name}: {(process.last_lines(log, 1) or [f'exit code {code}'])[0]}")
 
 
-async def _signs_of_life(name: str, say: Say) -> None:
+async def _report_progress(package_name: str, report: Reporter) -> None:
     began = time.monotonic()
     while True:
-        await asyncio.sleep(_SAY_EVERY)
-        say(f"{name}: still building ({time.monotonic() - began:.0f} s)")
+        await asyncio.sleep(_PROGRESS_INTERVAL_SECONDS)
+        report(f"{package_name}: still building ({time.monotonic() - began:.0f} s)")

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from deploy.devstack.errors import UsageError
-from deploy.devstack.ports import LOOPBACK, Ports
-from deploy.devstack.profiles import PROFILES
+from deploy.devstack.ports import LOOPBACK, PortAllocator
+from deploy.devstack.profiles import TIMING_PROFILES
 
-PARTS = ("temporal", "prometheus", "alertmanager", "charter", "bootstrap", "worker")
+STACK_SERVICES = ("temporal", "prometheus", "alertmanager", "charter", "bootstrap", "worker")
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Layout:
+class StackLayout:
     """One stack as it shall be: `embedded` names the parts to start, `settings` is MAPE-K's whole config."""
 
     addresses: Addresses
     embedded: frozenset[str]
     settings: Mapping[str, Any]
 
-    def setting(self, path: str) -> Any:
+    def get_setting(self, key_path: str) -> Any:
         """The value at a dotted path of the config, None where nobody set it."""
-        return _get(self.settings, path)
+        return _get_setting(self.settings, key_path)
 
 
 def load_config(path: Path | None) -> dict[str, Any]:
@@ -65,47 +65,50 @@ def load_config(path: Path | None) -> dict[str, Any]:
     return content
 
 
-def lay_out(user: Mapping[str, Any], profile: str, state: Path, ports: Ports) -> Layout:
+def build_layout(user_config: Mapping[str, Any], profile: str, state_dir: Path, ports: PortAllocator) -> StackLayout:
     """Choose the parts and their ports, and complete the user's config.
 
     Raises:
         UsageError: no Charter to work on.
     """
-    simulated = _simulated(user)
-    temporal = ports.take(7233)
+    simulated = _uses_simulator(user_config)
+    temporal = ports.allocate(7233)
     addresses = Addresses(
-        temporal=_get(user, "temporal.address") or f"{LOOPBACK}:{temporal}",
-        temporal_ui=_get(user, "temporal.ui_url") or _url(ports.take(8233)),
-        namespace=_get(user, "temporal.namespace") or "default",
-        prometheus=_get(user, "monitor.prometheus_url") or _url(ports.take(9090)),
-        alertmanager=_get(user, "alertmanager.url") or _url(ports.take(9093)),
-        charter=_charter_url(user, simulated, ports),
-        mapek=_url(ports.take(_get(user, "api.port") or 8001)),
+        temporal=_get_setting(user_config, "temporal.address") or f"{LOOPBACK}:{temporal}",
+        temporal_ui=_get_setting(user_config, "temporal.ui_url") or _build_loopback_url(ports.allocate(8233)),
+        namespace=_get_setting(user_config, "temporal.namespace") or "default",
+        prometheus=_get_setting(user_config, "monitor.prometheus_url") or _build_loopback_url(ports.allocate(9090)),
+        alertmanager=_get_setting(user_config, "alertmanager.url") or _build_loopback_url(ports.allocate(9093)),
+        charter=_choose_charter_url(user_config, simulated, ports),
+        mapek=_build_loopback_url(ports.allocate(_get_setting(user_config, "api.port") or 8001)),
     )
     own = {
-        "temporal": _get(user, "temporal.address"),
-        "prometheus": _get(user, "monitor.prometheus_url"),
-        "alertmanager": _get(user, "alertmanager.url"),
+        "temporal": _get_setting(user_config, "temporal.address"),
+        "prometheus": _get_setting(user_config, "monitor.prometheus_url"),
+        "alertmanager": _get_setting(user_config, "alertmanager.url"),
         "charter": None if simulated else addresses.charter,
     }
-    settings = merge(merge(_defaults(addresses, state), _charter_settings(simulated, state)), PROFILES[profile])
+    settings = deep_merge(
+        deep_merge(_build_defaults(addresses, state_dir), _build_charter_settings(simulated, state_dir)),
+        TIMING_PROFILES[profile],
+    )
     # The last two follow what was free and what is started, whatever the user's file wishes.
     follow = {"execute": {"charter_url": addresses.charter}, "api": {"port": urlsplit(addresses.mapek).port}}
-    settings = merge(merge(settings, user), follow)
-    return Layout(addresses, frozenset(part for part in PARTS if not own.get(part)), settings)
+    settings = deep_merge(deep_merge(settings, user_config), follow)
+    return StackLayout(addresses, frozenset(part for part in STACK_SERVICES if not own.get(part)), settings)
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def deep_merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Both mappings in one, section by section; where both have a value, that of `over`."""
     merged = dict(base)
-    for key, value in over.items():
+    for key, value in override.items():
         known = merged.get(key)
-        merged[key] = merge(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = deep_merge(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 
-def _simulated(user: Mapping[str, Any]) -> bool:
-    wish, url = _get(user, "staging.use_mock_charter"), _get(user, "execute.charter_url")
+def _uses_simulator(user_config: Mapping[str, Any]) -> bool:
+    wish, url = _get_setting(user_config, "staging.use_mock_charter"), _get_setting(user_config, "execute.charter_url")
     if wish is None:
         return url is None
     if not wish and url is None:
@@ -113,18 +116,18 @@ def _simulated(user: Mapping[str, Any]) -> bool:
     return bool(wish)
 
 
-def _charter_url(user: Mapping[str, Any], simulated: bool, ports: Ports) -> str:
-    wished: str | None = _get(user, "execute.charter_url")
+def _choose_charter_url(user_config: Mapping[str, Any], simulated: bool, ports: PortAllocator) -> str:
+    wished: str | None = _get_setting(user_config, "execute.charter_url")
     if wished is not None and not simulated:
         return wished
     try:
         port = urlsplit(wished or "").port
     except ValueError as error:
         raise UsageError(f"execute.charter_url: {error}") from error
-    return _url(ports.take(port or 8000))
+    return _build_loopback_url(ports.allocate(port or 8000))
 
 
-def _defaults(addresses: Addresses, state: Path) -> dict[str, Any]:
+def _build_defaults(addresses: Addresses, state_dir: Path) -> dict[str, Any]:
     """The part of the config that only the stack can know."""
     return {
         "orchestrator": {"mode": "staging"},
@@ -134,30 +137,30 @@ def _defaults(addresses: Addresses, state: Path) -> dict[str, Any]:
             "ui_url": addresses.temporal_ui,
         },
         "monitor": {"prometheus_url": addresses.prometheus},
-        "knowledge": {"database": "sqlite", "sqlite_path": str(state / "knowledge.db")},
+        "knowledge": {"database": "sqlite", "sqlite_path": str(state_dir / "knowledge.db")},
         "alertmanager": {"url": addresses.alertmanager},
-        "api": {"host": LOOPBACK, "webhook_token_file": str(state / "webhook.token")},
-        "logging": {"file": str(state / "logs" / "mapek.log")},
+        "api": {"host": LOOPBACK, "webhook_token_file": str(state_dir / "webhook.token")},
+        "logging": {"file": str(state_dir / "logs" / "mapek.log")},
     }
 
 
-def _charter_settings(simulated: bool, state: Path) -> dict[str, Any]:
+def _build_charter_settings(simulated: bool, state_dir: Path) -> dict[str, Any]:
     """What MAPE-K may take for granted. A Charter of the user's own never passes for the simulator, on which the
     loop acts without being told to, and never sees a token of ours."""
     if not simulated:
         return {"staging": {"use_mock_charter": False}}
     return {
         "staging": {"use_mock_charter": True},
-        "execute": {"charter_api_key_file": str(state / "charter.token")},
+        "execute": {"charter_api_key_file": str(state_dir / "charter.token")},
     }
 
 
-def _get(settings: Mapping[str, Any], path: str) -> Any:
+def _get_setting(settings: Mapping[str, Any], key_path: str) -> Any:
     value: Any = settings
-    for key in path.split("."):
+    for key in key_path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
-def _url(port: int) -> str:
+def _build_loopback_url(port: int) -> str:
     return f"http://{LOOPBACK}:{port}"

@@ -27,7 +27,7 @@ class Package:
     sha256: Mapping[str, str] = field(default_factory=dict)
     go_module: str | None = None
     go_commands: Mapping[str, str] = field(default_factory=dict)
-    debian: tuple[str, ...] = ()
+    debian_packages: tuple[str, ...] = ()
     debian_folder: str = "usr/bin"
     version_argument: str = "--version"
 
@@ -37,14 +37,14 @@ class Package:
         return f"{self.name}-{self.version}"
 
 
-_GITHUB = "https://github.com"
+_GITHUB_URL = "https://github.com"
 
 PACKAGES = (
     Package(
         name="temporal",
         version="1.5.1",
         binaries=("temporal",),
-        url=f"{_GITHUB}/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_{{os}}_{{arch}}.tar.gz",
+        url=f"{_GITHUB_URL}/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_{{os}}_{{arch}}.tar.gz",
         sha256={
             "linux-amd64": "ddc95e08b0b076efd4ea9733a3f488eb7d2be875f8834e616cd2a37358b4852d",
             "linux-arm64": "bd1b0db9f18b051026de8bf6cc1505f2510f14bbb7a8b9a4a91fff46c77454f5",
@@ -55,15 +55,15 @@ PACKAGES = (
         name="prometheus",
         version="2.53.4",
         binaries=("prometheus", "promtool"),
-        url=f"{_GITHUB}/prometheus/prometheus/releases/download/v2.53.4/prometheus-2.53.4.{{os}}-{{arch}}.tar.gz",
+        url=f"{_GITHUB_URL}/prometheus/prometheus/releases/download/v2.53.4/prometheus-2.53.4.{{os}}-{{arch}}.tar.gz",
         sha256={"linux-amd64": "b8b497c4610d1b93208252b60c8f20f6b2e78596ae8df43397a2e805aa53d475"},
-        debian=("prometheus",),
+        debian_packages=("prometheus",),
     ),
     Package(
         name="alertmanager",
         version="0.28.1",
         binaries=("alertmanager", "amtool"),
-        url=f"{_GITHUB}/prometheus/alertmanager/releases/download/v0.28.1/alertmanager-0.28.1.{{os}}-{{arch}}.tar.gz",
+        url=f"{_GITHUB_URL}/prometheus/alertmanager/releases/download/v0.28.1/alertmanager-0.28.1.{{os}}-{{arch}}.tar.gz",
         sha256={
             "linux-amd64": "5ac7ab5e4b8ee5ce4d8fb0988f9cb275efcc3f181b4b408179fafee121693311",
             "linux-arm64": "d8832540e5b9f613d2fd759e31d603173b9c61cc7bb5e3bc7ae2f12038b1ce4f",
@@ -76,7 +76,7 @@ PACKAGES = (
         version="15",
         binaries=("postgres", "initdb"),
         # The client's library is what initdb needs.
-        debian=("postgresql-15", "postgresql-client-15", "libpq5"),
+        debian_packages=("postgresql-15", "postgresql-client-15", "libpq5"),
         debian_folder="usr/lib/postgresql/15/bin",
     ),
     Package(
@@ -99,6 +99,6 @@ PACKAGES = (
         version="0.9",
         binaries=("faketime",),
         # The binary only sets an environment; what steps the clock is the library.
-        debian=("faketime", "libfaketime"),
+        debian_packages=("faketime", "libfaketime"),
     ),
 )

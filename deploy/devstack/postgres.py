@@ -18,19 +18,19 @@ from urllib.parse import quote
 import psycopg
 
 from deploy.devstack import process
-from deploy.devstack.errors import PartFailed
-from deploy.devstack.fetch import TREE, libraries
-from deploy.devstack.ports import LOOPBACK, Ports
-from deploy.devstack.process import Child, as_user, ending
+from deploy.devstack.errors import ServiceFailed
+from deploy.devstack.fetch import DEBIAN_TREE_DIR, library_environment
+from deploy.devstack.ports import LOOPBACK, PortAllocator
+from deploy.devstack.process import ChildProcess, describe_exit, wrap_as_user
 from deploy.devstack.state import write_private
 
-USER = "mapek"
-_NOBODY = 65534
-_MADE = 60.0  # seconds for a new data folder
-_READY = 30.0  # seconds until it answers; after a crash it reads its log first
-_POLL = 0.1
-_GRACE = 10.0
-_OPTIONS = ("listen_addresses=" + LOOPBACK, "unix_socket_directories=", "jit=off", "max_connections=200")
+POSTGRES_USER = "mapek"
+_NOBODY_UID = 65534
+_INIT_TIMEOUT_SECONDS = 60.0  # seconds for a new data folder
+_READY_TIMEOUT_SECONDS = 30.0  # seconds until it answers; after a crash it reads its log first
+_POLL_INTERVAL_SECONDS = 0.1
+_STOP_TIMEOUT_SECONDS = 10.0
+_SERVER_OPTIONS = ("listen_addresses=" + LOOPBACK, "unix_socket_directories=", "jit=off", "max_connections=200")
 
 
 class Postgres:
@@ -39,30 +39,32 @@ class Postgres:
     def __init__(self, binary: Path, folder: Path, port: int) -> None:
         self.port = port
         self.password = secrets.token_urlsafe(24)
-        self.log = folder / "postgres.log"
+        self.log_path = folder / "postgres.log"
         self._binary = binary.resolve()
-        self._environment = {**os.environ, **libraries(binary)}
+        self._environment = {**os.environ, **library_environment(binary)}
         self._data = folder / "data"
-        self._user = _NOBODY if os.geteuid() == 0 else None
-        self._child: Child | None = None
+        self._user = _NOBODY_UID if os.geteuid() == 0 else None
+        self._child: ChildProcess | None = None
 
-    def url(self, database: str = "postgres") -> str:
+    def build_url(self, database: str = "postgres") -> str:
         """The address of a database in it, with user and password."""
-        return f"postgresql://{USER}:{quote(self.password)}@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://{POSTGRES_USER}:{quote(self.password)}@{LOOPBACK}:{self.port}/{database}"
 
-    async def make(self) -> None:
+    async def initialize(self) -> None:
         """Make the data folder. Raises PartFailed, TimeoutError."""
         secret = self._data.with_name("password")
         write_private(secret, self.password)
         if self._user is not None:
             os.chown(secret, self._user, self._user)
-        where = (f"--pgdata={self._data}", f"--username={USER}", f"--pwfile={secret}")
+        where = (f"--pgdata={self._data}", f"--username={POSTGRES_USER}", f"--pwfile={secret}")
         how = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-        argv = self._as_its_user(str(self._binary.with_name("initdb")), *where, *how)
-        code = await process.run(argv, self.log, _MADE, self._environment)
+        argv = self._wrap_command(str(self._binary.with_name("initdb")), *where, *how)
+        code = await process.run(argv, self.log_path, _INIT_TIMEOUT_SECONDS, self._environment)
         secret.unlink()
         if code != 0:
-            raise PartFailed(f"initdb failed ({ending(code)}): {' '.join(process.tail(self.log, 1))}")
+            raise ServiceFailed(
+                f"initdb failed ({describe_exit(code)}): {' '.join(process.last_lines(self.log_path, 1))}"
+            )
 
     async def start(self) -> None:
         """Start it, anew if it ends, and wait until it answers.
@@ -70,14 +72,14 @@ class Postgres:
         Raises:
             TimeoutError: it did not answer within 30 seconds; its log says why.
         """
-        options = (part for option in (*_OPTIONS, f"port={self.port}") for part in ("-c", option))
-        argv = self._as_its_user(str(self._binary), "-D", str(self._data), *options)
-        async with asyncio.timeout(_READY):
-            while not await self._answers():
-                if self._child is None or not self._child.running:
+        options = (part for option in (*_SERVER_OPTIONS, f"port={self.port}") for part in ("-c", option))
+        argv = self._wrap_command(str(self._binary), "-D", str(self._data), *options)
+        async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
+            while not await self._is_answering():
+                if self._child is None or not self._child.is_running:
                     # Once more: what a killed one left of itself goes within moments, and until then none may start.
-                    self._child = await process.start("postgres", argv, self.log, self._environment)
-                await asyncio.sleep(_POLL)
+                    self._child = await process.start("postgres", argv, self.log_path, self._environment)
+                await asyncio.sleep(_POLL_INTERVAL_SECONDS)
 
     async def kill(self) -> None:
         """SIGKILL: its sessions end with it, and what was not committed is gone."""
@@ -86,19 +88,19 @@ class Postgres:
 
     async def stop(self) -> None:
         """End it and all its sessions at once; whoever starts it again finds everything that was committed."""
-        if self._child and self._child.running:
+        if self._child and self._child.is_running:
             os.kill(self._child.pid, signal.SIGQUIT)  # SIGTERM would wait until everybody has left
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._child.wait(), _GRACE)
+                await asyncio.wait_for(self._child.wait(), _STOP_TIMEOUT_SECONDS)
         await self.kill()
 
     async def execute(self, statement: str, database: str = "postgres") -> None:
         """Run a statement outside a transaction, as making a database needs. Raises psycopg.Error."""
-        async with await psycopg.AsyncConnection.connect(self.url(database), autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(self.build_url(database), autocommit=True) as connection:
             await connection.execute(statement.encode())
 
-    async def _answers(self) -> bool:
-        if self._child is None or not self._child.running:
+    async def _is_answering(self) -> bool:
+        if self._child is None or not self._child.is_running:
             return False
         try:
             await self.execute("SELECT 1")
@@ -106,8 +108,8 @@ class Postgres:
             return False
         return True
 
-    def _as_its_user(self, *argv: str) -> list[str]:
-        return list(argv) if self._user is None else as_user(argv, self._user)
+    def _wrap_command(self, *argv: str) -> list[str]:
+        return list(argv) if self._user is None else wrap_as_user(argv, self._user)
 
 
 @contextlib.asynccontextmanager
@@ -118,29 +120,31 @@ async def running_postgres(binary: Path) -> AsyncIterator[Postgres]:
         PartFailed: it could not be made or started.
     """
     with contextlib.ExitStack() as cleanup:
-        ports = Ports()
+        ports = PortAllocator()
         cleanup.callback(ports.close)
         folder = Path(tempfile.mkdtemp(prefix="mapek-postgres-"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         if os.geteuid() == 0:
-            binary = await asyncio.to_thread(_given_away, binary, folder)
-        server = Postgres(binary, folder, ports.take(5432))
+            binary = await asyncio.to_thread(_prepare_for_nobody, binary, folder)
+        server = Postgres(binary, folder, ports.allocate(5432))
         try:
-            await server.make()
+            await server.initialize()
             await server.start()
             yield server
         except TimeoutError:
-            raise PartFailed(f"PostgreSQL gave no answer in time: {' '.join(process.tail(server.log, 1))}") from None
+            raise ServiceFailed(
+                f"PostgreSQL gave no answer in time: {' '.join(process.last_lines(server.log_path, 1))}"
+            ) from None
         finally:
             await server.stop()
 
 
-def _given_away(binary: Path, folder: Path) -> Path:
+def _prepare_for_nobody(binary: Path, folder: Path) -> Path:
     """Let the folder belong to the user it runs as, with a copy of what came from Debian's packages."""
-    tree = binary.parent / TREE
+    tree = binary.parent / DEBIAN_TREE_DIR
     if tree.is_dir():
-        shutil.copytree(tree, folder / TREE, symlinks=True)
+        shutil.copytree(tree, folder / DEBIAN_TREE_DIR, symlinks=True)
         (folder / binary.name).symlink_to(binary.resolve().relative_to(tree.resolve().parent))
         binary = folder / binary.name
-    os.chown(folder, _NOBODY, _NOBODY)
+    os.chown(folder, _NOBODY_UID, _NOBODY_UID)
     return binary

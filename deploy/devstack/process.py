@@ -14,18 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_LAUNCH = Path(__file__).with_name("launch.py")
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\x20-\x7e\t\u00a0-\uffff]")
+_LAUNCH_SCRIPT = Path(__file__).with_name("launch.py")
+_CONTROL_CHARACTERS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\x20-\x7e\t\u00a0-\uffff]")
 _TAIL_BYTES = 16_384
-_KILL_WAIT = 5.0  # seconds; a process does not survive SIGKILL, it may only be slow to be reaped
+_KILL_TIMEOUT_SECONDS = 5.0  # seconds; a process does not survive SIGKILL, it may only be slow to be reaped
 
 
 @dataclass(frozen=True)
-class Child:
+class ChildProcess:
     """A started process."""
 
     name: str
-    log: Path
+    log_path: Path
     process: asyncio.subprocess.Process
 
     @property
@@ -34,7 +34,7 @@ class Child:
         return self.process.pid
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has not ended yet."""
         return self.process.returncode is None
 
@@ -42,13 +42,13 @@ class Child:
         """Its exit code, once it ended; negative for a signal."""
         return await self.process.wait()
 
-    async def stop(self, grace: float) -> None:
+    async def stop(self, timeout_seconds: float) -> None:
         """SIGTERM, and SIGKILL for whatever of its group is left after `grace` seconds."""
-        if self.running:
+        if self.is_running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), grace)
+                await asyncio.wait_for(self.process.wait(), timeout_seconds)
         await self.kill()
 
     async def kill(self) -> None:
@@ -56,18 +56,18 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.process.wait(), _KILL_WAIT)
+            await asyncio.wait_for(self.process.wait(), _KILL_TIMEOUT_SECONDS)
 
 
 async def start(
-    name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> Child:
+    name: str, argv: Sequence[str], log_path: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> ChildProcess:
     """Start a command (by absolute path, `as_user` before it if need be), appending its output to the log."""
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-I", "-S", str(_LAUNCH), str(os.getpid()), *argv),
+            *("-I", "-S", str(_LAUNCH_SCRIPT), str(os.getpid()), *argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
@@ -77,46 +77,50 @@ async def start(
         )
     finally:
         os.close(output)
-    return Child(name, log, process)
+    return ChildProcess(name, log_path, process)
 
 
-def as_user(argv: Sequence[str], user: int) -> list[str]:
+def wrap_as_user(argv: Sequence[str], uid: int) -> list[str]:
     """The command, to be run as another user and group of this number. Only root can."""
-    return ["--as", str(user), *argv]
+    return ["--as", str(uid), *argv]
 
 
 async def run(
-    argv: Sequence[str], log: Path, bound: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str],
+    log_path: Path,
+    timeout_seconds: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> int:
     """Run a command to its end and return its exit code.
 
     Raises:
         TimeoutError: it took longer than `bound` seconds and was ended.
     """
-    child = await start(Path(argv[0]).name, argv, log, env, cwd)
+    child = await start(Path(argv[0]).name, argv, log_path, env, cwd)
     try:
-        return await asyncio.wait_for(child.wait(), bound)
+        return await asyncio.wait_for(child.wait(), timeout_seconds)
     finally:
         await child.kill()
 
 
-def tail(log: Path, lines: int = 15) -> list[str]:
+def last_lines(log_path: Path, max_lines: int = 15) -> list[str]:
     """The last lines of a log, without what could steer a terminal."""
     try:
-        with log.open("rb") as file:
+        with log_path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return []
-    return [_CONTROL.sub("", line) for line in text.splitlines() if line.strip()][-lines:]
+    return [_CONTROL_CHARACTERS.sub("", line) for line in text.splitlines() if line.strip()][-max_lines:]
 
 
-def report(text: str, child: Child) -> str:
+def append_log_tail(message: str, child: ChildProcess) -> str:
     """The text, followed by the last lines of the child's log."""
-    lines = [f"  {line}" for line in tail(child.log)] or ["  (nothing)"]
-    return "\n".join([text, f"last lines of {child.log}:", *lines])
+    lines = [f"  {line}" for line in last_lines(child.log_path)] or ["  (nothing)"]
+    return "\n".join([message, f"last lines of {child.log_path}:", *lines])
 
 
-def ending(code: int) -> str:
+def describe_exit(exit_code: int) -> str:
     """An exit code in words."""
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    return f"exit code {exit_code}" if exit_code >= 0 else f"killed by {signal.Signals(-exit_code).name}"

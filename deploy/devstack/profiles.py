@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-Settings = Mapping[str, Any]
+SettingsOverrides = Mapping[str, Any]
 
 # All times in seconds. `real` sets nothing: the defaults are what production runs.
 # `demo` keeps the proportions but lets an incident play in about a minute: the rate window is five scrapes, each
 # analysis window five of its steps or more, and a verification starts only after a full rate window could pass.
-PROFILES: dict[str, Settings] = {
+TIMING_PROFILES: dict[str, SettingsOverrides] = {
     "real": {},
     "demo": {
         "orchestrator": {"loop_interval": 5},

@@ -8,97 +8,97 @@ from urllib.parse import urlsplit
 import yaml
 
 from deploy.devstack.errors import UsageError
-from deploy.devstack.layout import Layout
-from deploy.devstack.state import State, write_private
+from deploy.devstack.layout import StackLayout
+from deploy.devstack.state import StateDirectory, write_private
 
-ROOT = Path(__file__).resolve().parents[2]
-_PROMETHEUS = ROOT / "deploy/prometheus/prometheus.yml"
-_RULES = ROOT / "deploy/prometheus/rules/charter-recording.yml"
-_ALERTMANAGER = ROOT / "deploy/alertmanager/alertmanager.yml"
-_WINDOW = re.compile(r"\[\d+s\]")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
-_LONGEST_SCRAPE = 10.0  # seconds
-_LOOKBACK = 20  # scrapes: Prometheus's five minutes at the real 15 s
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+_PROMETHEUS_TEMPLATE = REPOSITORY_ROOT / "deploy/prometheus/prometheus.yml"
+_RULES_TEMPLATE = REPOSITORY_ROOT / "deploy/prometheus/rules/charter-recording.yml"
+_ALERTMANAGER_TEMPLATE = REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml"
+_RATE_WINDOW_PATTERN = re.compile(r"\[\d+s\]")
+_DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
+_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+_MAX_SCRAPE_TIMEOUT_SECONDS = 10.0  # seconds
+_LOOKBACK_SCRAPES = 20  # scrapes: Prometheus's five minutes at the real 15 s
 
 
-def write_configs(layout: Layout, state: State) -> None:
+def write_configs(layout: StackLayout, state: StateDirectory) -> None:
     """Write mapek.yaml, Prometheus' config with its rules, and Alertmanager's config into the state folder."""
-    write_private(state.config_file, _dump(layout.settings))
-    write_private(state.path / "prometheus/rules.yml", recording_rules(layout))
-    write_private(state.path / "prometheus/prometheus.yml", prometheus_config(layout, state))
-    write_private(state.path / "alertmanager/alertmanager.yml", alertmanager_config(layout))
+    write_private(state.config_file, _dump_yaml(layout.settings))
+    write_private(state.path / "prometheus/rules.yml", render_recording_rules(layout))
+    write_private(state.path / "prometheus/prometheus.yml", render_prometheus_config(layout, state))
+    write_private(state.path / "alertmanager/alertmanager.yml", render_alertmanager_config(layout))
 
 
-def recording_rules(layout: Layout) -> str:
+def render_recording_rules(layout: StackLayout) -> str:
     """The recording rules; with `monitor.rate_window` set, over that window."""
-    rules = _RULES.read_text(encoding="utf-8")
-    window = layout.setting("monitor.rate_window")
-    return rules if window is None else _WINDOW.sub(f"[{_prometheus_duration(window)}]", rules)
+    rules = _RULES_TEMPLATE.read_text(encoding="utf-8")
+    window = layout.get_setting("monitor.rate_window")
+    return rules if window is None else _RATE_WINDOW_PATTERN.sub(f"[{_format_duration(window)}]", rules)
 
 
-def prometheus_config(layout: Layout, state: State) -> str:
+def render_prometheus_config(layout: StackLayout, state: StateDirectory) -> str:
     """Prometheus' config; with `monitor.scrape_interval` set, rules are evaluated as often as scrapes are made."""
-    config = yaml.safe_load(_PROMETHEUS.read_text(encoding="utf-8"))
-    if (interval := layout.setting("monitor.scrape_interval")) is not None:
+    config = yaml.safe_load(_PROMETHEUS_TEMPLATE.read_text(encoding="utf-8"))
+    if (interval := layout.get_setting("monitor.scrape_interval")) is not None:
         config["global"] = {
-            "scrape_interval": _prometheus_duration(interval),
-            "scrape_timeout": _prometheus_duration(min(_seconds(interval), _LONGEST_SCRAPE)),
-            "evaluation_interval": _prometheus_duration(interval),
+            "scrape_interval": _format_duration(interval),
+            "scrape_timeout": _format_duration(min(_parse_duration(interval), _MAX_SCRAPE_TIMEOUT_SECONDS)),
+            "evaluation_interval": _format_duration(interval),
         }
     config["rule_files"] = [str(state.path / "prometheus/rules.yml")]
     targets = {"charter": layout.addresses.charter, "mapek": layout.addresses.mapek}
     for job in config["scrape_configs"]:
-        _aim(job, targets[job["job_name"]])
+        _set_target(job, targets[job["job_name"]])
         if "authorization" in job:
-            job["authorization"]["credentials_file"] = layout.setting("api.webhook_token_file")
+            job["authorization"]["credentials_file"] = layout.get_setting("api.webhook_token_file")
     for alertmanager in config["alerting"]["alertmanagers"]:
-        _aim(alertmanager, layout.addresses.alertmanager)
-    return _dump(config)
+        _set_target(alertmanager, layout.addresses.alertmanager)
+    return _dump_yaml(config)
 
 
-def prometheus_lookback(layout: Layout) -> str:
+def compute_lookback(layout: StackLayout) -> str:
     """How far back Prometheus looks for a series' newest sample: as many scrapes as usual.
 
     With a scrape a second its five minutes would be 300 samples to read for each instant of a range.
     """
-    interval = layout.setting("monitor.scrape_interval")
-    return "5m" if interval is None else _prometheus_duration(_LOOKBACK * _seconds(interval))
+    interval = layout.get_setting("monitor.scrape_interval")
+    return "5m" if interval is None else _format_duration(_LOOKBACK_SCRAPES * _parse_duration(interval))
 
 
-def alertmanager_config(layout: Layout) -> str:
+def render_alertmanager_config(layout: StackLayout) -> str:
     """Alertmanager's config: every alert to MAPE-K's webhook, with the webhook's token, and to nobody else."""
-    config = yaml.safe_load(_ALERTMANAGER.read_text(encoding="utf-8"))
+    config = yaml.safe_load(_ALERTMANAGER_TEMPLATE.read_text(encoding="utf-8"))
     loop = config["route"]["routes"][0]
     config["route"] = {key: value for key, value in loop.items() if key not in ("matchers", "continue")}
     config["receivers"] = [one for one in config["receivers"] if one["name"] == loop["receiver"]]
     webhook = config["receivers"][0]["webhook_configs"][0]
-    path = layout.setting("alertmanager.webhook_path") or "/webhooks/alerts"
+    path = layout.get_setting("alertmanager.webhook_path") or "/webhooks/alerts"
     webhook["url"] = layout.addresses.mapek + path
-    webhook["http_config"]["authorization"]["credentials_file"] = layout.setting("api.webhook_token_file")
-    return _dump(config)
+    webhook["http_config"]["authorization"]["credentials_file"] = layout.get_setting("api.webhook_token_file")
+    return _dump_yaml(config)
 
 
-def _aim(section: dict[str, Any], url: str) -> None:
+def _set_target(section: dict[str, Any], url: str) -> None:
     """Point a scrape job or an alertmanager at a URL."""
     parts = urlsplit(url)
     section["static_configs"] = [{"targets": [parts.netloc.rpartition("@")[2]]}]
     section["scheme"] = parts.scheme
 
 
-def _seconds(value: object) -> float:
+def _parse_duration(value: object) -> float:
     """A duration of the config in seconds: a number, or a number with ms, s, m or h."""
-    matched = _DURATION.fullmatch(str(value))
+    matched = _DURATION_PATTERN.fullmatch(str(value))
     if matched is None or float(matched[1]) == 0:
         raise UsageError(f"{value!r} is not a duration: give seconds, or a number with ms, s, m or h")
-    return float(matched[1]) * _SECONDS[matched[2]]
+    return float(matched[1]) * _SECONDS_PER_UNIT[matched[2]]
 
 
-def _prometheus_duration(value: object) -> str:
+def _format_duration(value: object) -> str:
     """The duration as Prometheus wants it: whole seconds where possible, otherwise milliseconds."""
-    seconds = _seconds(value)
+    seconds = _parse_duration(value)
     return f"{seconds:.0f}s" if seconds.is_integer() else f"{seconds * 1000:.0f}ms"
 
 
-def _dump(content: object) -> str:
+def _dump_yaml(content: object) -> str:
     return yaml.safe_dump(content, sort_keys=False)

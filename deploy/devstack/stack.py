@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 import httpx
 
 from deploy.devstack import binaries, process
-from deploy.devstack.errors import PartFailed, UsageError
-from deploy.devstack.fetch import Say
-from deploy.devstack.layout import PARTS, Addresses, Layout, lay_out, load_config, merge
-from deploy.devstack.ports import Ports
-from deploy.devstack.process import Child, ending, report
-from deploy.devstack.render import ROOT, write_configs
-from deploy.devstack.services import Blueprint, Part, environment, part_of
-from deploy.devstack.state import State
+from deploy.devstack.errors import ServiceFailed, UsageError
+from deploy.devstack.fetch import Reporter
+from deploy.devstack.layout import STACK_SERVICES, Addresses, StackLayout, build_layout, deep_merge, load_config
+from deploy.devstack.ports import PortAllocator
+from deploy.devstack.process import ChildProcess, append_log_tail, describe_exit
+from deploy.devstack.render import REPOSITORY_ROOT, write_configs
+from deploy.devstack.services import Service, StackPlan, build_environment, build_service
+from deploy.devstack.state import StateDirectory
 
 T = TypeVar("T")
 
-_POLL = 0.1  # seconds between two questions to a starting server
-_INSTALLED = frozenset({"temporal", "prometheus", "alertmanager"})
+_POLL_INTERVAL_SECONDS = 0.1  # seconds between two questions to a starting server
+_INSTALLED_SERVICES = frozenset({"temporal", "prometheus", "alertmanager"})
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class StackOptions:
     one block of lines, at a time.
     """
 
-    state: Path = Path(".mapek")
-    keep: bool = False
+    state_dir: Path = Path(".mapek")
+    keep_data: bool = False
     config: Path | None = None
     seed: int = 1
     profile: str = "real"
-    parts: frozenset[str] = frozenset(PARTS)
+    services: frozenset[str] = frozenset(STACK_SERVICES)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    say: Say = print
+    report: Reporter = print
 
 
 class RunningStack:
@@ -49,10 +49,10 @@ class RunningStack:
     A part that ends without being asked to takes the stack down at once; `wait` and `during` raise PartFailed then.
     """
 
-    def __init__(self, plan: Blueprint, say: Say) -> None:
+    def __init__(self, plan: StackPlan, report: Reporter) -> None:
         self._plan = plan
-        self._say = say
-        self._children: dict[str, Child] = {}
+        self._say = report
+        self._children: dict[str, ChildProcess] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._going_down: asyncio.Task[None] | None = None
@@ -63,38 +63,38 @@ class RunningStack:
         return self._plan.layout.addresses
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> StackLayout:
         """The addresses, the embedded parts and MAPE-K's settings."""
         return self._plan.layout
 
     @property
-    def state(self) -> State:
+    def state(self) -> StateDirectory:
         """The state folder, with `config_file`, `run_file` and `logs`."""
         return self._plan.state
 
     @property
     def pids(self) -> dict[str, int]:
         """The process ids of the running parts."""
-        return {name: child.pid for name, child in self._children.items() if child.running}
+        return {name: child.pid for name, child in self._children.items() if child.is_running}
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         """The log file of a part."""
         return self.state.logs / f"{name}.log"
 
-    async def start_parts(self, names: list[str]) -> None:
+    async def start_services(self, names: list[str]) -> None:
         """Start parts in the order of PARTS; servers do not wait for each other, bootstrap and worker do for all."""
-        parts = [part_of(name, self._plan) for name in PARTS if name in names]
+        parts = [build_service(name, self._plan) for name in STACK_SERVICES if name in names]
         servers = [part for part in parts if part.name not in ("bootstrap", "worker")]
         for part in servers:
             await self._spawn(part)
         for part in servers:
-            await self._until_ready(part)
+            await self._wait_until_ready(part)
         for part in parts:
             if part not in servers:
-                await self.start_part(part.name)
-        self.write_run()
+                await self.start_service(part.name)
+        self.write_run_file()
 
-    async def start_part(self, name: str) -> None:
+    async def start_service(self, name: str) -> None:
         """Start a part and wait until it is ready, bootstrap until it is done.
 
         Raises:
@@ -102,11 +102,11 @@ class RunningStack:
         """
         if name in self.pids:
             raise UsageError(f"{name} is running")
-        part = part_of(name, self._plan)
+        part = build_service(name, self._plan)
         await self._spawn(part)
-        await self._until_ready(part)
+        await self._wait_until_ready(part)
         if self.state.run_file.exists():
-            self.write_run()
+            self.write_run_file()
 
     async def kill(self, name: str) -> None:
         """End a part on purpose with SIGKILL; returns when it is gone, and the rest stays up."""
@@ -121,7 +121,7 @@ class RunningStack:
         """
         await asyncio.shield(self._failure)
 
-    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run_while_up(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work for as long as the stack is up, and return its result.
 
         Raises:
@@ -144,12 +144,12 @@ class RunningStack:
             self._going_down = asyncio.create_task(self._take_down())
         await asyncio.shield(self._going_down)
 
-    def check(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise PartFailed if a part ended without being asked to."""
         if self._failure.done():
             self._failure.result()
 
-    def write_run(self) -> None:
+    def write_run_file(self) -> None:
         """Write run.json, from which `mapek` learns all addresses."""
         at = asdict(self.addresses)
         at["temporal"] = {
@@ -158,42 +158,44 @@ class RunningStack:
             "namespace": at.pop("namespace"),
         }
         tokens = {
-            "charter_token_file": self.layout.setting("execute.charter_api_key_file"),
-            "webhook_token_file": self.layout.setting("api.webhook_token_file"),
+            "charter_token_file": self.layout.get_setting("execute.charter_api_key_file"),
+            "webhook_token_file": self.layout.get_setting("api.webhook_token_file"),
         }
-        self.state.write_run({**at, **tokens, "pids": self.pids, "logs": str(self.state.logs)})
+        self.state.write_run_file({**at, **tokens, "pids": self.pids, "logs": str(self.state.logs)})
 
-    async def _spawn(self, part: Part) -> None:
-        self.check()
-        child = await process.start(part.name, part.argv, self.log(part.name), environment(self._plan), ROOT)
-        self._children[part.name] = child
+    async def _spawn(self, service: Service) -> None:
+        self.raise_if_failed()
+        child = await process.start(
+            service.name, service.argv, self.log_path(service.name), build_environment(self._plan), REPOSITORY_ROOT
+        )
+        self._children[service.name] = child
         if self._going_down is not None:
             # Everything went down while this one came up, and nobody else would end it.
             await child.kill()
             return
-        if part.ready is not None:
-            self._watchers[part.name] = asyncio.create_task(self._watch(child))
+        if service.ready_check is not None:
+            self._watchers[service.name] = asyncio.create_task(self._watch_child(child))
 
-    async def _until_ready(self, part: Part) -> None:
-        child, ready = self._children[part.name], part.ready
+    async def _wait_until_ready(self, service: Service) -> None:
+        child, ready = self._children[service.name], service.ready_check
         try:
-            async with asyncio.timeout(part.bound):
-                while not (await ready() if ready else not child.running):
-                    self.check()
-                    await asyncio.sleep(_POLL)
+            async with asyncio.timeout(service.ready_timeout_seconds):
+                while not (await ready() if ready else not child.is_running):
+                    self.raise_if_failed()
+                    await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         except TimeoutError:
-            late = f"{part.name} did not get there within {part.bound:g} s: waited for {part.waits_for}"
-            raise PartFailed(report(late, child)) from None
-        self.check()
+            late = f"{service.name} did not get there within {service.ready_timeout_seconds:g} s: waited for {service.ready_condition}"
+            raise ServiceFailed(append_log_tail(late, child)) from None
+        self.raise_if_failed()
         if ready is None and (code := await child.wait()) != 0:
-            raise PartFailed(report(f"{part.name} failed: {ending(code)}", child))
+            raise ServiceFailed(append_log_tail(f"{service.name} failed: {describe_exit(code)}", child))
 
-    async def _watch(self, child: Child) -> None:
+    async def _watch_child(self, child: ChildProcess) -> None:
         code = await child.wait()
         if self._failure.done():
             return
-        text = report(f"{child.name} ended by itself ({ending(code)}), the stack goes down", child)
-        self._failure.set_exception(PartFailed(text, said=True))
+        text = append_log_tail(f"{child.name} ended by itself ({describe_exit(code)}), the stack goes down", child)
+        self._failure.set_exception(ServiceFailed(text, already_shown=True))
         self._failure.exception()  # seen: nobody has to be waiting for it
         self._say(text)
         if self._going_down is None:
@@ -204,12 +206,12 @@ class RunningStack:
             watcher.cancel()
 
     async def _take_down(self) -> None:
-        self.state.remove_run()
+        self.state.remove_run_file()
         for name in list(self._watchers):
             self._unwatch(name)
-        for name in reversed(PARTS):
+        for name in reversed(STACK_SERVICES):
             if child := self._children.get(name):
-                await child.stop(part_of(name, self._plan).grace)
+                await child.stop(build_service(name, self._plan).stop_timeout_seconds)
 
 
 @contextlib.asynccontextmanager
@@ -221,21 +223,21 @@ async def running_stack(options: StackOptions) -> AsyncIterator[RunningStack]:
         BinaryMissing: a server's binary cannot be had.
         PartFailed: a part did not get ready, or ended during the block.
     """
-    user = merge(load_config(options.config), options.settings)
+    user = deep_merge(load_config(options.config), options.settings)
     async with contextlib.AsyncExitStack() as cleanup:
-        state = State(options.state)
+        state = StateDirectory(options.state_dir)
         cleanup.callback(state.close)
-        ports = Ports()
+        ports = PortAllocator()
         cleanup.callback(ports.close)
-        layout = lay_out(user, options.profile, state.path, ports)
-        names = [name for name in PARTS if name in options.parts & layout.embedded]
-        paths = await binaries.ensure(_INSTALLED.intersection(names), say=options.say)
-        state.prepare(options.keep)
+        layout = build_layout(user, options.profile, state.path, ports)
+        names = [name for name in STACK_SERVICES if name in options.services & layout.embedded]
+        paths = await binaries.ensure_binaries(_INSTALLED_SERVICES.intersection(names), report=options.report)
+        state.prepare(options.keep_data)
         write_configs(layout, state)
         # No proxy from the environment: everything asked here is on this machine.
         http = await cleanup.enter_async_context(httpx.AsyncClient(trust_env=False))
-        stack = RunningStack(Blueprint(layout, state, paths, options.seed, http), options.say)
+        stack = RunningStack(StackPlan(layout, state, paths, options.seed, http), options.report)
         cleanup.push_async_callback(stack.close)
-        await stack.start_parts(names)
+        await stack.start_services(names)
         yield stack
-        stack.check()
+        stack.raise_if_failed()

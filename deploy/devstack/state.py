@@ -11,18 +11,34 @@ from typing import Any
 
 from deploy.devstack.errors import UsageError
 
-_LOCK = "stack.lock"
+_LOCK_NAME = "stack.lock"
 # Only what the stack makes itself: cleaning must never touch anything else that lies in the folder.
-_DATA = ("temporal.db", "temporal.db-wal", "temporal.db-shm", "knowledge.db", "knowledge.db-wal", "knowledge.db-shm")
-_MADE = (*_DATA, "run.json", "mapek.yaml", "charter.token", "webhook.token", "logs", "prometheus", "alertmanager")
+_DATA_FILES = (
+    "temporal.db",
+    "temporal.db-wal",
+    "temporal.db-shm",
+    "knowledge.db",
+    "knowledge.db-wal",
+    "knowledge.db-shm",
+)
+_OWNED_ENTRIES = (
+    *_DATA_FILES,
+    "run.json",
+    "mapek.yaml",
+    "charter.token",
+    "webhook.token",
+    "logs",
+    "prometheus",
+    "alertmanager",
+)
 
 
-class State:
+class StateDirectory:
     """The locked state folder of one running stack; `close` lets the next stack in."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
-        self._lock = self._acquire()
+        self._lock = self._acquire_lock()
 
     @property
     def run_file(self) -> Path:
@@ -39,20 +55,20 @@ class State:
         """The folder of all logs, `<part>.log` each."""
         return self.path / "logs"
 
-    def prepare(self, keep: bool) -> None:
+    def prepare(self, keep_data: bool) -> None:
         """Remove what the previous stack left, its data only if not `keep`, and make tokens and folders anew."""
-        for name in ("run.json",) if keep else _MADE:
+        for name in ("run.json",) if keep_data else _OWNED_ENTRIES:
             _remove(self.path / name)
         for name in ("logs", "prometheus", "alertmanager"):
             (self.path / name).mkdir(mode=0o700, exist_ok=True)
         for name in ("charter.token", "webhook.token"):
             write_private(self.path / name, secrets.token_urlsafe(32) + "\n")
 
-    def write_run(self, content: Mapping[str, Any]) -> None:
+    def write_run_file(self, content: Mapping[str, Any]) -> None:
         """Write run.json at one stroke: who reads it sees all or nothing."""
         write_private(self.run_file, json.dumps(content, indent=2) + "\n")
 
-    def remove_run(self) -> None:
+    def remove_run_file(self) -> None:
         """Take run.json away."""
         self.run_file.unlink(missing_ok=True)
 
@@ -60,11 +76,15 @@ class State:
         """Release the lock. The lock file stays: removing it would let two stacks lock two files of one name."""
         os.close(self._lock)
 
-    def _acquire(self) -> int:
-        lock = self.path / _LOCK
+    def _acquire_lock(self) -> int:
+        lock = self.path / _LOCK_NAME
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is not a folder")
-        if self.path.is_dir() and not lock.exists() and {entry.name for entry in self.path.iterdir()} - {*_MADE}:
+        if (
+            self.path.is_dir()
+            and not lock.exists()
+            and {entry.name for entry in self.path.iterdir()} - {*_OWNED_ENTRIES}
+        ):
             raise UsageError(f"{self.path} holds something else: give --state an empty or a new folder")
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import uvicorn
 
-from deploy.simulator.app import build
-from deploy.simulator.fault_injection import Misbehaviour
-from deploy.simulator.simulator import Options
+from deploy.simulator.api_faults import ApiFaultInjection
+from deploy.simulator.app import build_app
+from deploy.simulator.simulator import SimulatorOptions
 
 
 class _Server(uvicorn.Server):
     """Stops on a signal with exit code 0, where uvicorn would raise the signal again."""
 
-    def __init__(self, config: uvicorn.Config, app: Misbehaviour) -> None:
+    def __init__(self, config: uvicorn.Config, api_faults: ApiFaultInjection) -> None:
         super().__init__(config)
-        self._app = app
+        self._app = api_faults
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -36,13 +36,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run until a signal; return 0, or 2 for wrong use."""
-    parsed = _parser().parse_args(arguments)
+    parsed = _build_parser().parse_args(argv)
     if parsed.sim_doors and not _is_loopback(parsed.host):
-        return _refuse("--sim-doors needs a loopback host: its doors ask for no token")
+        return _report_usage_error("--sim-doors needs a loopback host: its doors ask for no token")
     if not 0.0 <= parsed.simulate_failures <= 1.0:
-        return _refuse("--simulate-failures is a share from 0 to 1")
+        return _report_usage_error("--simulate-failures is a share from 0 to 1")
     try:
         token = parsed.token_file.read_text(encoding="utf-8").strip()
         family = socket.AF_INET6 if ":" in parsed.host else socket.AF_INET
@@ -50,15 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Connections inherit it. Without it head and body of an answer lie 40 ms apart, at every call.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError, UnicodeDecodeError) as error:
-        return _refuse(str(error))
+        return _report_usage_error(str(error))
     if not token:
-        return _refuse(f"{parsed.token_file} is empty")
-    options = Options(token, parsed.sim_doors, parsed.seed, parsed.simulate_failures)
+        return _report_usage_error(f"{parsed.token_file} is empty")
+    options = SimulatorOptions(token, parsed.sim_doors, parsed.seed, parsed.simulate_failures)
     return _serve(options, listener)
 
 
-def _serve(options: Options, listener: socket.socket) -> int:
-    app = build(options)
+def _serve(options: SimulatorOptions, listener: socket.socket) -> int:
+    app = build_app(options)
     config = uvicorn.Config(
         app,
         log_level="critical",
@@ -73,7 +73,7 @@ def _serve(options: Options, listener: socket.socket) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.simulator", description="Simulated Charter service.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
@@ -91,7 +91,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _refuse(reason: str) -> int:
+def _report_usage_error(reason: str) -> int:
     print(f"charter simulator: {reason}", file=sys.stderr)
     return 2
 

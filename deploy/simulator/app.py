@@ -17,74 +17,86 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from deploy.simulator import changes
-from deploy.simulator.changes import Decide
-from deploy.simulator.control_api import Doors
-from deploy.simulator.exposition import exposition
-from deploy.simulator.fault_injection import API, Misbehaviour
-from deploy.simulator.plant import TICK_S
-from deploy.simulator.problems import ProblemError, malformed, on_http_error, on_problem, respond, unauthorized
-from deploy.simulator.serializers import committee_view, policy_view, violation_view
-from deploy.simulator.simulator import Options, Simulator
-from deploy.simulator.validation import policy
+from deploy.simulator.api_faults import API_PREFIX, ApiFaultInjection
+from deploy.simulator.changes import ChangeHandler
+from deploy.simulator.control_api import ControlApi
+from deploy.simulator.exposition import build_exposition
+from deploy.simulator.plant import TICK_SECONDS
+from deploy.simulator.problems import (
+    ProblemError,
+    bad_request,
+    handle_http_error,
+    handle_problem,
+    render_problem,
+    unauthorized,
+)
+from deploy.simulator.serializers import serialize_committee, serialize_policy, serialize_violation
+from deploy.simulator.simulator import Simulator, SimulatorOptions
+from deploy.simulator.validation import parse_policy
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-STATUSES: Final = ("active", "all")
+POLICY_STATUS_FILTERS: Final = ("active", "all")
 
 
-class Api:
+class CharterApi:
     """Handlers of the contract's endpoints."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
-    def routes(self) -> list[BaseRoute]:
+    def build_routes(self) -> list[BaseRoute]:
         """Routes below /api/v1."""
         return [
-            Route("/policies", self.policies, methods=["GET"]),
-            Route("/policies/apply", self._change(changes.apply_policy), methods=["POST"]),
-            Route("/policies/validate", self.validate, methods=["POST"]),
-            Route("/policies/{policy_id}/rollback", self._change(changes.roll_back), methods=["POST"]),
-            Route("/committee/state", self.committee, methods=["GET"]),
-            Route("/committee/scale", self._change(changes.scale), methods=["POST"]),
-            Route("/committee/restart", self._change(changes.restart), methods=["POST"]),
-            Route("/violations", self.violations, methods=["GET"]),
+            Route("/policies", self.list_policies, methods=["GET"]),
+            Route("/policies/apply", self._build_change_handler(changes.apply_policy), methods=["POST"]),
+            Route("/policies/validate", self.validate_policy, methods=["POST"]),
+            Route("/policies/{policy_id}/rollback", self._build_change_handler(changes.roll_back), methods=["POST"]),
+            Route("/committee/state", self.get_committee, methods=["GET"]),
+            Route("/committee/scale", self._build_change_handler(changes.scale), methods=["POST"]),
+            Route("/committee/restart", self._build_change_handler(changes.restart), methods=["POST"]),
+            Route("/violations", self.list_violations, methods=["GET"]),
         ]
 
-    async def policies(self, request: Request) -> Response:
+    async def list_policies(self, request: Request) -> Response:
         """Policies, active ones or with `status=all` also those of the past; `name` filters."""
         status = request.query_params.get("status", "active")
-        if status not in STATUSES:
-            raise malformed(f"status is one of {', '.join(STATUSES)}.")
-        book = self._simulator.plant().policies
+        if status not in POLICY_STATUS_FILTERS:
+            raise bad_request(f"status is one of {', '.join(POLICY_STATUS_FILTERS)}.")
+        book = self._simulator.advance_plant().policies
         name = request.query_params.get("name")
-        found = book.active() if status == "active" else book.history()
-        return JSONResponse([policy_view(one, book) for one in found if name in (None, one.spec.name)])
+        found = book.list_active() if status == "active" else book.list_history()
+        return JSONResponse([serialize_policy(one, book) for one in found if name in (None, one.spec.name)])
 
-    async def validate(self, request: Request) -> Response:
+    async def validate_policy(self, request: Request) -> Response:
         """Whether a policy would be accepted, without applying it."""
-        raw = await changes.read_object(request)
-        spec = policy(raw, self._simulator.plant().components)
+        raw = await changes.read_json_object(request)
+        spec = parse_policy(raw, self._simulator.advance_plant().components)
         return JSONResponse({"valid": True, "knob": spec.name})
 
-    async def committee(self, _request: Request) -> Response:
+    async def get_committee(self, _request: Request) -> Response:
         """State of the committee."""
-        plant = self._simulator.plant()
-        return JSONResponse(committee_view(plant), headers={"ETag": f'"{plant.committee.generation}"'})
+        plant = self._simulator.advance_plant()
+        return JSONResponse(serialize_committee(plant), headers={"ETag": f'"{plant.committee.generation}"'})
 
-    async def violations(self, request: Request) -> Response:
+    async def list_violations(self, request: Request) -> Response:
         """Charter's own violations: all open ones, and those closed since `since`."""
-        since = _instant(request.query_params.get("since"))
-        return JSONResponse([violation_view(found) for found in self._simulator.plant().watch.listing(since)])
+        since = _parse_since(request.query_params.get("since"))
+        return JSONResponse(
+            [
+                serialize_violation(found)
+                for found in self._simulator.advance_plant().violation_detector.list_violations(since)
+            ]
+        )
 
-    def _change(self, decide: Decide) -> Handler:
+    def _build_change_handler(self, apply_change: ChangeHandler) -> Handler:
         async def handler(request: Request) -> Response:
-            return await changes.change(request, self._simulator, decide)
+            return await changes.handle_change(request, self._simulator, apply_change)
 
         return handler
 
 
-class RequireToken:
+class BearerTokenMiddleware:
     """ASGI middleware: 401 without the bearer token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
@@ -97,13 +109,13 @@ class RequireToken:
         if secrets.compare_digest(given, self._expected):
             await self._app(scope, receive, send)
         else:
-            await respond(unauthorized())(scope, receive, send)
+            await render_problem(unauthorized())(scope, receive, send)
 
 
-def build(options: Options) -> Misbehaviour:
+def build_app(options: SimulatorOptions) -> ApiFaultInjection:
     """Return the application of a fresh simulator."""
     simulator = Simulator(options)
-    render = exposition(lambda: simulator.plant().exports())
+    render = build_exposition(lambda: simulator.advance_plant().read_exporters())
 
     async def health(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -111,23 +123,23 @@ def build(options: Options) -> Misbehaviour:
     async def metrics(_request: Request) -> Response:
         return Response(render(), media_type=CONTENT_TYPE_LATEST)
 
-    protected = Starlette(routes=Api(simulator).routes(), exception_handlers=_HANDLERS)
+    protected = Starlette(routes=CharterApi(simulator).build_routes(), exception_handlers=_EXCEPTION_HANDLERS)
     routes: list[BaseRoute] = [
         Route("/health", health, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
-        Mount(API, RequireToken(protected, options.token)),
+        Mount(API_PREFIX, BearerTokenMiddleware(protected, options.token)),
     ]
-    application = Starlette(routes=routes, exception_handlers=_HANDLERS, lifespan=_ticking(simulator))
-    misbehaviour = Misbehaviour(application, options.failure_rate, options.seed)
-    if options.doors:
-        application.router.routes.extend(Doors(simulator, misbehaviour).routes())
+    application = Starlette(routes=routes, exception_handlers=_EXCEPTION_HANDLERS, lifespan=_build_lifespan(simulator))
+    misbehaviour = ApiFaultInjection(application, options.failure_rate, options.seed)
+    if options.control_api:
+        application.router.routes.extend(ControlApi(simulator, misbehaviour).build_routes())
     return misbehaviour
 
 
-_HANDLERS: Final = {ProblemError: on_problem, HTTPException: on_http_error}
+_EXCEPTION_HANDLERS: Final = {ProblemError: handle_problem, HTTPException: handle_http_error}
 
 
-def _ticking(simulator: Simulator) -> Lifespan[Starlette]:
+def _build_lifespan(simulator: Simulator) -> Lifespan[Starlette]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         # Without it a plant nobody asks for an hour would have to catch up within one request.
@@ -142,26 +154,26 @@ def _ticking(simulator: Simulator) -> Lifespan[Starlette]:
 
 async def _tick_forever(simulator: Simulator) -> None:
     while True:
-        simulator.plant()
-        await asyncio.sleep(TICK_S)
+        simulator.advance_plant()
+        await asyncio.sleep(TICK_SECONDS)
 
 
-def _instant(text: str | None) -> float | None:
+def _parse_since(text: str | None) -> float | None:
     if text is None:
         return None
     try:
         seconds = float(text)
     except ValueError:
-        return _iso_instant(text)
+        return _parse_iso_time(text)
     if not math.isfinite(seconds):
-        raise malformed("since is a finite number of unix seconds or an ISO 8601 time.")
+        raise bad_request("since is a finite number of unix seconds or an ISO 8601 time.")
     return seconds
 
 
-def _iso_instant(text: str) -> float:
+def _parse_iso_time(text: str) -> float:
     try:
         # A plus sign that was not escaped in the query arrives as a space.
         at = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError as error:
-        raise malformed("since is unix seconds or an ISO 8601 time.") from error
+        raise bad_request("since is unix seconds or an ISO 8601 time.") from error
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -4,28 +4,32 @@ from dataclasses import replace
 from typing import Final
 
 from deploy.simulator.faults import Fault, FaultKind
-from deploy.simulator.traffic import FULL, OWN_VALIDATIONS, Situation, base_flow
+from deploy.simulator.traffic import LOCAL_VALIDATIONS_PER_SECOND, SATURATED_UTILISATION, LoadState, compute_base_flow
 
-SLOW_CAPACITY: Final = 250.0
+SLOW_NODE_CAPACITY: Final = 250.0
 """Work per second a slow component still does, unless it had little to do before."""
 
 
-def calibrated(fault: Fault, situation: Situation) -> Fault:
+def calibrate_fault(fault: Fault, load_state: LoadState) -> Fault:
     """Return the fault with `level` and `size` set for this situation."""
-    usual = replace(situation, faults=())
-    size = len(situation.members)
-    member = situation.members[0] if situation.members else None
+    usual = replace(load_state, faults=())
+    size = len(load_state.members)
+    member = load_state.members[0] if load_state.members else None
     if fault.kind is FaultKind.OVERLOAD:
-        flow = base_flow(usual, fault.component)
-        return replace(fault, level=max(2 * flow.arrival, 1.35 * flow.capacity), size=size)
+        flow = compute_base_flow(usual, fault.component)
+        return replace(fault, intensity=max(2 * flow.arrival, 1.35 * flow.capacity), committee_size=size)
     if fault.kind is FaultKind.SLOW_NODE:
-        flow = base_flow(usual, fault.component)
-        return replace(fault, level=min(SLOW_CAPACITY, 0.625 * flow.arrival), size=size)
+        flow = compute_base_flow(usual, fault.component)
+        return replace(fault, intensity=min(SLOW_NODE_CAPACITY, 0.625 * flow.arrival), committee_size=size)
     if fault.kind is FaultKind.FEW_VALIDATORS and member is not None:
-        flow = base_flow(usual, member)
-        shared = max(1.0, flow.arrival - OWN_VALIDATIONS)
-        return replace(fault, level=max(1.0, (FULL * flow.capacity - OWN_VALIDATIONS) / shared), size=size)
+        flow = compute_base_flow(usual, member)
+        shared = max(1.0, flow.arrival - LOCAL_VALIDATIONS_PER_SECOND)
+        return replace(
+            fault,
+            intensity=max(1.0, (SATURATED_UTILISATION * flow.capacity - LOCAL_VALIDATIONS_PER_SECOND) / shared),
+            committee_size=size,
+        )
     if fault.kind is FaultKind.REMEDY_WORSENS and member is not None:
-        flow = base_flow(usual, member)
-        return replace(fault, level=flow.arrival / (FULL * flow.capacity), size=size)
+        flow = compute_base_flow(usual, member)
+        return replace(fault, intensity=flow.arrival / (SATURATED_UTILISATION * flow.capacity), committee_size=size)
     return fault

@@ -6,25 +6,25 @@ from functools import cache, lru_cache
 from typing import Final
 
 from deploy.simulator.metrics import METRICS, MetricKind
-from deploy.simulator.symptoms import BACKGROUND_FAILURES, Symptoms
+from deploy.simulator.symptoms import BACKGROUND_FAILURE_FRACTION, Symptoms
 
-USUAL_LATENCY_NS: Final = 102_000.0
+BASELINE_LATENCY_NS: Final = 102_000.0
 """Median validation time of a component without a queue; with `USUAL_SPREAD` the p99 reads about 2 ms."""
-USUAL_SPREAD: Final = 1.0
-QUEUED_SPREAD: Final = 0.3
-POLICY_REFRESH_S: Final = 60.0
+BASELINE_LATENCY_SPREAD: Final = 1.0
+QUEUED_LATENCY_SPREAD: Final = 0.3
+POLICY_REFRESH_SECONDS: Final = 60.0
 
-Series = tuple[str, tuple[str, ...]]
+SeriesKey = tuple[str, tuple[str, ...]]
 
 
 @cache
-def logarithms(bounds: tuple[float, ...]) -> tuple[float, ...]:
+def compute_logarithms(bounds: tuple[float, ...]) -> tuple[float, ...]:
     """Return the natural logarithm of each bound."""
     return tuple(map(math.log, bounds))
 
 
 @lru_cache(maxsize=256)
-def uniform_shares(bounds: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
+def compute_uniform_shares(bounds: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
     """Return which share of what is spread evenly between `low` and `high` is at most each bound."""
     return tuple(min(1.0, max(0.0, (bound - low) / (high - low))) for bound in bounds)
 
@@ -38,107 +38,107 @@ class Histogram:
     """
 
     bounds: tuple[float, ...]
-    at_most: list[float] = field(default_factory=list)
+    cumulative_counts: list[float] = field(default_factory=list)
     count: float = 0.0
     total: float = 0.0
 
     def __post_init__(self) -> None:
-        self.at_most = self.at_most or [0.0] * len(self.bounds)
+        self.cumulative_counts = self.cumulative_counts or [0.0] * len(self.bounds)
 
     def observe_lognormal(self, count: float, median: float, spread: float) -> None:
         """Add `count` observations of a log-normal distribution; `spread` is the deviation of the logarithm."""
         middle, scale = math.log(median), -1.0 / (spread * math.sqrt(2))
-        for index, bound in enumerate(logarithms(self.bounds)):
-            self.at_most[index] += count * 0.5 * math.erfc((bound - middle) * scale)
+        for index, bound in enumerate(compute_logarithms(self.bounds)):
+            self.cumulative_counts[index] += count * 0.5 * math.erfc((bound - middle) * scale)
         self.count += count
         self.total += count * median * math.exp(spread**2 / 2)
 
     def observe_uniform(self, count: float, low: float, high: float) -> None:
         """Add `count` observations spread evenly between two values."""
-        for index, share in enumerate(uniform_shares(self.bounds, low, high)):
-            self.at_most[index] += count * share
+        for index, share in enumerate(compute_uniform_shares(self.bounds, low, high)):
+            self.cumulative_counts[index] += count * share
         self.count += count
         self.total += count * (low + high) / 2
 
 
 @dataclass(frozen=True)
-class Work:
+class TickWork:
     """What one component did in one tick of `seconds`; `wait` is in seconds, `jitter` about 1."""
 
     now: float
     seconds: float
     validations: float
-    wait: float
+    wait_seconds: float
     jitter: float
     symptoms: Symptoms
 
 
-class Meter:
+class ComponentMetrics:
     """All fifteen metrics of one component; every series exists, at zero, from the start."""
 
     def __init__(self, now: float) -> None:
-        self.values: dict[Series, float] = {
+        self.values: dict[SeriesKey, float] = {
             (metric.name, labels): 0.0
             for metric in METRICS
             if metric.kind is not MetricKind.HISTOGRAM
-            for labels in metric.series
+            for labels in metric.label_values
         }
         self.histograms = {
             metric.name: Histogram(metric.bounds) for metric in METRICS if metric.kind is MetricKind.HISTOGRAM
         }
-        self.set("policy_last_load_timestamp", now)
+        self.set_gauge("policy_last_load_timestamp", now)
 
-    def add(self, name: str, amount: float, *labels: str) -> None:
+    def increment(self, name: str, amount: float, *labels: str) -> None:
         """Raise a counter."""
         self.values[name, labels] += amount
 
-    def set(self, name: str, value: float, *labels: str) -> None:
+    def set_gauge(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""
         self.values[name, labels] = value
 
-    def record(self, work: Work) -> None:
+    def record(self, work: TickWork) -> None:
         """Account for one tick of a component that answers."""
         self._record_validations(work)
         self._record_failures(work)
         self._record_governance(work)
         self._record_policy_loads(work)
 
-    def _record_validations(self, work: Work) -> None:
-        median = USUAL_LATENCY_NS * work.jitter + work.wait * 1e9
-        spread = QUEUED_SPREAD if work.wait > 0 else USUAL_SPREAD
+    def _record_validations(self, work: TickWork) -> None:
+        median = BASELINE_LATENCY_NS * work.jitter + work.wait_seconds * 1e9
+        spread = QUEUED_LATENCY_SPREAD if work.wait_seconds > 0 else BASELINE_LATENCY_SPREAD
         self.histograms["metric_validation_latency_ns"].observe_lognormal(work.validations, median, spread)
 
-    def _record_failures(self, work: Work) -> None:
+    def _record_failures(self, work: TickWork) -> None:
         symptoms, validations = work.symptoms, work.validations
-        usual = BACKGROUND_FAILURES * validations * work.jitter
-        self.add("violations_total", 0.3 * usual, "warning", "unlisted_metric")
-        self.add("violations_total", 0.7 * usual, "info", "unlisted_metric")
-        self.add("violations_total", symptoms.timeouts * validations, "warning", "timeout")
-        self.add("violations_total", symptoms.retries * validations, "warning", "retry_exhausted")
-        self.add("violations_total", 0.25 * symptoms.denied * validations, "critical", "policy_denied")
-        self.add("violations_total", 0.75 * symptoms.denied * validations, "warning", "policy_denied")
+        usual = BACKGROUND_FAILURE_FRACTION * validations * work.jitter
+        self.increment("violations_total", 0.3 * usual, "warning", "unlisted_metric")
+        self.increment("violations_total", 0.7 * usual, "info", "unlisted_metric")
+        self.increment("violations_total", symptoms.timeouts * validations, "warning", "timeout")
+        self.increment("violations_total", symptoms.retries * validations, "warning", "retry_exhausted")
+        self.increment("violations_total", 0.25 * symptoms.denied * validations, "critical", "policy_denied")
+        self.increment("violations_total", 0.75 * symptoms.denied * validations, "warning", "policy_denied")
         reports = max(2.0, 5.0 * symptoms.failures) * work.seconds
         low, high = (1300.0, 1900.0) if symptoms.late_reports else (40.0, 200.0)
         self.histograms["violation_report_latency_ms"].observe_uniform(reports, low, high)
 
-    def _record_governance(self, work: Work) -> None:
+    def _record_governance(self, work: TickWork) -> None:
         symptoms, seconds = work.symptoms, work.seconds
         notices = (20.0 if symptoms.many_notices else 1.0) * seconds
-        self.add("audit_committee_notifications_total", notices, "warning" if notices > seconds else "info", "5")
+        self.increment("audit_committee_notifications_total", notices, "warning" if notices > seconds else "info", "5")
         low, high = (700.0, 900.0) if symptoms.late_notices else (10.0, 80.0)
         self.histograms["committee_notification_latency_ms"].observe_uniform(notices, low, high)
         attempts = (3.0 if symptoms.bypassed else 0.2) * seconds
         status = "reported" if symptoms.bypassed else "blocked"
-        self.add("forbidden_metric_attempts_total", attempts, "user_location", status)
-        self.add("data_revocation_events_total", 0.4 * seconds, "retention")
+        self.increment("forbidden_metric_attempts_total", attempts, "user_location", status)
+        self.increment("data_revocation_events_total", 0.4 * seconds, "retention")
         self.histograms["data_revocation_latency_ms"].observe_uniform(0.4 * seconds, 40.0, 400.0)
-        self.add("investigation_initiated_total", 0.05 * seconds, "unlisted_metric", "system")
+        self.increment("investigation_initiated_total", 0.05 * seconds, "unlisted_metric", "system")
         denied = symptoms.denied > 0
-        self.set("violations_under_investigation", 2.0 if denied else 0.0, "critical")
-        self.set("violations_under_investigation", 4.0 if symptoms.failures > 0.1 else 1.0, "warning")
+        self.set_gauge("violations_under_investigation", 2.0 if denied else 0.0, "critical")
+        self.set_gauge("violations_under_investigation", 4.0 if symptoms.failures > 0.1 else 1.0, "warning")
 
-    def _record_policy_loads(self, work: Work) -> None:
+    def _record_policy_loads(self, work: TickWork) -> None:
         low, high = (600.0, 950.0) if work.symptoms.slow_policy_load else (20.0, 120.0)
         self.histograms["policy_load_duration_ms"].observe_uniform(2.0 * work.seconds, low, high)
-        if work.now - self.values["policy_last_load_timestamp", ()] >= POLICY_REFRESH_S:
-            self.set("policy_last_load_timestamp", work.now)
+        if work.now - self.values["policy_last_load_timestamp", ()] >= POLICY_REFRESH_SECONDS:
+            self.set_gauge("policy_last_load_timestamp", work.now)

@@ -20,16 +20,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.simulator.changes import read_object
-from deploy.simulator.fault_injection import API, DELAY_S, Behaviour, Misbehaviour, Mode
+from deploy.simulator.api_faults import (
+    API_PREFIX,
+    DEFAULT_HANG_SECONDS,
+    ApiFaultInjection,
+    ApiFaultMode,
+    ApiFaultRule,
+)
+from deploy.simulator.changes import read_json_object
 from deploy.simulator.faults import FaultKind
-from deploy.simulator.problems import invalid
-from deploy.simulator.serializers import state_view
+from deploy.simulator.problems import validation_failed
+from deploy.simulator.serializers import serialize_state
 from deploy.simulator.simulator import Simulator
-from deploy.simulator.validation import pointed
+from deploy.simulator.validation import format_errors
 
 Body = TypeVar("Body", bound=BaseModel)
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _FaultBody(BaseModel):
@@ -37,90 +43,90 @@ class _FaultBody(BaseModel):
 
     kind: FaultKind
     component: str
-    for_seconds: Positive | None = None
+    for_seconds: PositiveSeconds | None = None
 
 
-class _BehaviourBody(BaseModel):
+class _ApiFaultBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    mode: Mode
-    route: str = API
+    mode: ApiFaultMode
+    route: str = API_PREFIX
     count: Annotated[int, Field(ge=1)] | None = None
-    seconds: Positive | None = None
-    delay: Positive = DELAY_S
+    seconds: PositiveSeconds | None = None
+    delay: PositiveSeconds = DEFAULT_HANG_SECONDS
 
 
-class Doors:
+class ControlApi:
     """Look at the ground truth, switch faults, make the API misbehave."""
 
-    def __init__(self, simulator: Simulator, misbehaviour: Misbehaviour) -> None:
+    def __init__(self, simulator: Simulator, api_faults: ApiFaultInjection) -> None:
         self._simulator = simulator
-        self._misbehaviour = misbehaviour
+        self._misbehaviour = api_faults
 
-    def routes(self) -> list[Route]:
+    def build_routes(self) -> list[Route]:
         """Routes of all doors."""
         return [
-            Route("/sim/state", self.state, methods=["GET"]),
+            Route("/sim/state", self.get_state, methods=["GET"]),
             Route("/sim/faults", self.add_fault, methods=["POST"]),
             Route("/sim/faults", self.clear_faults, methods=["DELETE"]),
-            Route("/sim/ledger", self.ledger, methods=["GET"]),
-            Route("/sim/committee", self.committee, methods=["GET"]),
-            Route("/sim/behaviour", self.behave, methods=["POST"]),
-            Route("/sim/keys", self.forget_keys, methods=["DELETE"]),
+            Route("/sim/ledger", self.get_ledger, methods=["GET"]),
+            Route("/sim/committee", self.get_effect_contexts, methods=["GET"]),
+            Route("/sim/behaviour", self.set_api_fault, methods=["POST"]),
+            Route("/sim/keys", self.clear_keys, methods=["DELETE"]),
         ]
 
-    async def state(self, _request: Request) -> Response:
+    async def get_state(self, _request: Request) -> Response:
         """Return time, fault kinds, components, faults, committee and active policies."""
-        return JSONResponse({"kinds": list(FaultKind), **state_view(self._simulator.plant())})
+        return JSONResponse({"kinds": list(FaultKind), **serialize_state(self._simulator.advance_plant())})
 
     async def add_fault(self, request: Request) -> Response:
         """Switch a fault on; 422 for an unknown kind or component."""
-        body = _parsed(_FaultBody, await read_object(request))
-        plant = self._simulator.plant()
+        body = _parse_body(_FaultBody, await read_json_object(request))
+        plant = self._simulator.advance_plant()
         if body.component not in plant.components:
-            raise invalid([{"pointer": "/component", "detail": f"known are {', '.join(plant.components)}"}])
-        fault = plant.inject(body.kind, body.component, body.for_seconds)
+            raise validation_failed([{"pointer": "/component", "detail": f"known are {', '.join(plant.components)}"}])
+        fault = plant.inject_fault(body.kind, body.component, body.for_seconds)
         return JSONResponse({"kind": fault.kind, "component": fault.component, "until": fault.until}, 201)
 
     async def clear_faults(self, _request: Request) -> Response:
         """End all faults."""
-        self._simulator.plant().heal()
+        self._simulator.advance_plant().clear_faults()
         return Response(status_code=204)
 
-    async def ledger(self, _request: Request) -> Response:
+    async def get_ledger(self, _request: Request) -> Response:
         """Return every effect a client's change had, oldest first; `at` in unix seconds."""
-        return JSONResponse([asdict(entry) for entry in self._simulator.plant().ledger])
+        return JSONResponse([asdict(entry) for entry in self._simulator.advance_plant().ledger])
 
-    async def committee(self, _request: Request) -> Response:
+    async def get_effect_contexts(self, _request: Request) -> Response:
         """Return the committee as it was just before each effect: {at, key, kind, effect, body, before}."""
         rows = (
             {
-                "at": seen.effect.at,
-                "key": seen.effect.key,
-                "kind": seen.effect.kind,
-                "effect": seen.effect.effect,
-                "body": seen.body,
-                "before": seen.before,
+                "at": seen.ledger_entry.at,
+                "key": seen.ledger_entry.key,
+                "kind": seen.ledger_entry.kind,
+                "effect": seen.ledger_entry.effect,
+                "body": seen.request_body,
+                "before": seen.committee_before,
             }
-            for seen in self._simulator.witnesses
+            for seen in self._simulator.effect_contexts
         )
         return JSONResponse(list(rows))
 
-    async def forget_keys(self, _request: Request) -> Response:
+    async def clear_keys(self, _request: Request) -> Response:
         """Forget the idempotency keys of all changes that were answered."""
-        self._simulator.keys.forget()
+        self._simulator.idempotency_store.clear_answered()
         return Response(status_code=204)
 
-    async def behave(self, request: Request) -> Response:
+    async def set_api_fault(self, request: Request) -> Response:
         """Set how the API treats the next requests."""
-        body = _parsed(_BehaviourBody, await read_object(request))
+        body = _parse_body(_ApiFaultBody, await read_json_object(request))
         ends = None if body.seconds is None else time.monotonic() + body.seconds
-        self._misbehaviour.behaviour = Behaviour(body.mode, body.route, body.count, ends, body.delay)
+        self._misbehaviour.rule = ApiFaultRule(body.mode, body.route, body.count, ends, body.delay)
         return JSONResponse({"mode": body.mode}, 201)
 
 
-def _parsed(model: type[Body], raw: dict[str, Any]) -> Body:
+def _parse_body(model: type[Body], raw: dict[str, Any]) -> Body:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise invalid(pointed(error)) from error
+        raise validation_failed(format_errors(error)) from error

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from deploy.simulator.policies import Application
+from deploy.simulator.policies import PolicyApplication
 from deploy.simulator.records import ActionKind
 from deploy.simulator.topology import GATEWAY, POLICY_ENGINE, is_service
 
-POLICY_DELAY_S: Final = 1.0
+POLICY_DELAY_SECONDS: Final = 1.0
 """Seconds between the application of a policy and its effect."""
-OVERRIDE_S: Final = 300.0
+DEFAULT_OVERRIDE_SECONDS: Final = 300.0
 """Duration of an emergency override that names none."""
-RATE_LIMIT: Final = 300.0
+DEFAULT_RATE_LIMIT: Final = 300.0
 """Requests per second let through by a throttle that names no limit."""
-USUAL_BATCH: Final = 32
-USUAL_PARALLELISM: Final = 4
+BASELINE_BATCH_SIZE: Final = 32
+BASELINE_PARALLELISM: Final = 4
 
 
 class FaultKind(StrEnum):
@@ -34,7 +34,7 @@ class FaultKind(StrEnum):
     EXPORTER_LYING = "exporter-lying"
 
 
-LOCAL_KINDS: Final = frozenset(
+LOCAL_FAULT_KINDS: Final = frozenset(
     {
         FaultKind.OVERLOAD,
         FaultKind.SLOW_NODE,
@@ -57,24 +57,26 @@ class Fault:
 
     kind: FaultKind
     component: str
-    since: float
+    started_at: float
     until: float | None = None
-    level: float = 0.0
-    size: int = 0
+    intensity: float = 0.0
+    committee_size: int = 0
     restarted: bool = False
 
 
-class Remedies:
+class PoliciesInForce:
     """The policies in force at one moment, asked by what they do.
 
     A policy counts against a fault only if it was applied after the fault began: what was set before was sized for
     the load of that time. Otherwise a remedy that is kept would make every later fault invisible.
     """
 
-    def __init__(self, active: Iterable[Application], now: float) -> None:
-        self._in_force = [application for application in active if _in_force(application, now)]
+    def __init__(self, active: Iterable[PolicyApplication], now: float) -> None:
+        self._in_force = [application for application in active if _is_in_force(application, now)]
 
-    def against(self, kind: ActionKind, targets: Iterable[str], since: float = -math.inf) -> list[Application]:
+    def find_applied(
+        self, kind: ActionKind, targets: Iterable[str], since: float = -math.inf
+    ) -> list[PolicyApplication]:
         """Policies of a kind on one of the targets or on the whole system, applied at or after `since`."""
         wanted = {*targets, None}
         return [
@@ -88,8 +90,8 @@ class Remedies:
     def rate_limit(self, component: str, since: float = -math.inf) -> float:
         """Requests per second the component may take, infinite without a throttle; null targets the gateway."""
         limits = [
-            float(application.spec.parameters.get("rate_limit", RATE_LIMIT))
-            for application in self.against(ActionKind.THROTTLE_REQUESTS, [component], since)
+            float(application.spec.parameters.get("rate_limit", DEFAULT_RATE_LIMIT))
+            for application in self.find_applied(ActionKind.THROTTLE_REQUESTS, [component], since)
             if application.spec.component == component or component == GATEWAY
         ]
         return min(limits, default=math.inf)
@@ -98,20 +100,20 @@ class Remedies:
         """How much more a component handles under its configuration; the policy engine's batches reach validators."""
         targets = [component] if is_service(component) else [component, POLICY_ENGINE]
         factor = 1.0
-        for application in self.against(ActionKind.UPDATE_CONFIGURATION, targets):
-            batch = application.spec.parameters.get("batch_size", USUAL_BATCH) / USUAL_BATCH
-            parallelism = application.spec.parameters.get("parallelism", USUAL_PARALLELISM) / USUAL_PARALLELISM
+        for application in self.find_applied(ActionKind.UPDATE_CONFIGURATION, targets):
+            batch = application.spec.parameters.get("batch_size", BASELINE_BATCH_SIZE) / BASELINE_BATCH_SIZE
+            parallelism = application.spec.parameters.get("parallelism", BASELINE_PARALLELISM) / BASELINE_PARALLELISM
             factor *= batch**0.35 * parallelism**0.25
         return min(max(factor, 0.4), 1.6)
 
-    def overrides(self, component: str) -> int:
+    def count_overrides(self, component: str) -> int:
         """Emergency overrides in force on the component."""
-        return len(self.against(ActionKind.ACTIVATE_EMERGENCY_OVERRIDE, [component]))
+        return len(self.find_applied(ActionKind.ACTIVATE_EMERGENCY_OVERRIDE, [component]))
 
 
-def _in_force(application: Application, now: float) -> bool:
-    begun = application.applied_at + POLICY_DELAY_S <= now
+def _is_in_force(application: PolicyApplication, now: float) -> bool:
+    begun = application.applied_at + POLICY_DELAY_SECONDS <= now
     lasts = application.spec.parameters.get("duration")
     if lasts is None and application.spec.kind is ActionKind.ACTIVATE_EMERGENCY_OVERRIDE:
-        lasts = OVERRIDE_S
+        lasts = DEFAULT_OVERRIDE_SECONDS
     return begun and (lasts is None or now < application.applied_at + float(lasts))

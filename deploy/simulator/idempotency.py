@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.simulator.problems import in_flight, key_reused
+from deploy.simulator.problems import key_conflict, key_in_flight
 
-KEYS_KEPT: Final = 10_000
+MAX_STORED_KEYS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Entry:
     reply: Reply | None
 
 
-class Keys:
+class IdempotencyStore:
     """Keys in flight or answered; of the answered the newest `KEYS_KEPT` are remembered."""
 
     def __init__(self) -> None:
@@ -46,19 +46,19 @@ class Keys:
             self._entries[key] = _Entry(fingerprint, None)
             return None
         if entry.fingerprint != fingerprint:
-            raise key_reused()
+            raise key_conflict()
         if entry.reply is None:
-            raise in_flight()
+            raise key_in_flight()
         return entry.reply
 
-    def store(self, key: str, reply: Reply) -> None:
+    def store_reply(self, key: str, reply: Reply) -> None:
         """Keep the reply of a decided change."""
         self._entries[key].reply = reply
         self._answered.append(key)
-        if len(self._answered) > KEYS_KEPT:
+        if len(self._answered) > MAX_STORED_KEYS:
             del self._entries[self._answered.popleft()]
 
-    def forget(self) -> None:
+    def clear_answered(self) -> None:
         """Forget every answered key, as a service does that keeps them in memory and is restarted."""
         while self._answered:
             del self._entries[self._answered.popleft()]
@@ -69,7 +69,7 @@ class Keys:
             del self._entries[key]
 
 
-def fingerprint(path: str, body: Mapping[str, Any]) -> str:
+def compute_fingerprint(path: str, body: Mapping[str, Any]) -> str:
     """Digest of route and body. The time in the apply envelope is left out: a retry may carry a later one."""
     content = {name: value for name, value in body.items() if name != "timestamp"}
     return hashlib.sha256(f"{path}\n{json.dumps(content, sort_keys=True)}".encode()).hexdigest()

@@ -7,224 +7,255 @@ depend on how often it is asked. All times are unix seconds.
 import copy
 from typing import Final
 
-from deploy.simulator.calibration import calibrated
-from deploy.simulator.committee import FORCED_RESTART_S, JOIN_S, RESTART_S, ROLLING_RESTART_S, Committee, Restarts
-from deploy.simulator.component_metrics import Meter, Work
-from deploy.simulator.faults import LOCAL_KINDS, Fault, FaultKind, Remedies
+from deploy.simulator.calibration import calibrate_fault
+from deploy.simulator.committee import (
+    FORCED_RESTART_SECONDS,
+    JOIN_SECONDS,
+    RESTART_SECONDS,
+    ROLLING_RESTART_SECONDS,
+    Committee,
+    RestartQueue,
+)
+from deploy.simulator.component_metrics import ComponentMetrics, TickWork
+from deploy.simulator.faults import LOCAL_FAULT_KINDS, Fault, FaultKind, PoliciesInForce
 from deploy.simulator.noise import Noise
-from deploy.simulator.policies import Application, PolicyBook
-from deploy.simulator.records import COMMITTEE_KINDS, FOREIGN, ActionKind, Effect, LedgerEntry, Origin, Restart, Spec
-from deploy.simulator.symptoms import Sight, symptoms
+from deploy.simulator.policies import PolicyApplication, PolicyRegistry
+from deploy.simulator.records import (
+    COMMITTEE_ACTION_KINDS,
+    EXTERNAL_ORIGIN,
+    ActionKind,
+    ChangeOrigin,
+    EffectDirection,
+    LedgerEntry,
+    PolicySpec,
+    Restart,
+)
+from deploy.simulator.symptoms import PlantState, compute_symptoms
 from deploy.simulator.topology import COMMITTEE, SERVICES
-from deploy.simulator.traffic import Situation, flows, next_wait
-from deploy.simulator.violation_detector import Watch, critical_rates
+from deploy.simulator.traffic import LoadState, compute_flows, compute_next_wait
+from deploy.simulator.violation_detector import ViolationDetector, compute_critical_rates
 
-TICK_S: Final = 0.25
-ADMISSION: Final = "admission"
+TICK_SECONDS: Final = 0.25
+ADMISSION_POLICY: Final = "admission"
 """The policy every request is checked by; it exists from the start and bad-policy breaks it."""
-GOOD_RULES: Final = "strict-v1"
-BROKEN_RULES: Final = "broken-v1"
-UNDO_SUFFIX: Final = "-undo"
+GOOD_RULESET: Final = "strict-v1"
+BROKEN_RULESET: Final = "broken-v1"
+UNDO_KEY_SUFFIX: Final = "-undo"
 
 
 class Plant:
     """Components, committee, policies and faults, with a ledger of every effect of a client's change."""
 
-    def __init__(self, start: float, seed: int = 0) -> None:
-        self._start, self._seed, self._ticks = start, seed, 0
-        self.now = start
-        self.policies = PolicyBook()
-        self.committee = Committee(start)
-        self.restarts = Restarts()
+    def __init__(self, started_at: float, seed: int = 0) -> None:
+        self._start, self._seed, self._ticks = started_at, seed, 0
+        self.now = started_at
+        self.policies = PolicyRegistry()
+        self.committee = Committee(started_at)
+        self.restart_queue = RestartQueue()
         self.faults: list[Fault] = []
         self.ledger: list[LedgerEntry] = []
-        self.watch = Watch()
-        self.meters = {name: Meter(start) for name in self.components}
-        self._frozen: dict[str, Meter] = {}
+        self.violation_detector = ViolationDetector()
+        self.component_metrics = {name: ComponentMetrics(started_at) for name in self.components}
+        self._frozen: dict[str, ComponentMetrics] = {}
         self._noise: dict[str, Noise] = {}
-        self.policies.apply(_admission(None, GOOD_RULES), FOREIGN, start)
-        self.sight = Sight({}, {}, {})
+        self.policies.apply(_build_admission_spec(None, GOOD_RULESET), EXTERNAL_ORIGIN, started_at)
+        self.state = PlantState({}, {}, {})
         self._tick()
 
     @property
     def components(self) -> tuple[str, ...]:
         """Services and members, those who still join included."""
-        return (*SERVICES, *self.committee.names)
+        return (*SERVICES, *self.committee.member_names)
 
     def advance(self, now: float) -> None:
         """Let the plant run to `now`; an earlier time than the last changes nothing."""
-        while self._start + (self._ticks + 1) * TICK_S <= now:
+        while self._start + (self._ticks + 1) * TICK_SECONDS <= now:
             self._ticks += 1
-            self.now = max(self.now, self._start + self._ticks * TICK_S)
+            self.now = max(self.now, self._start + self._ticks * TICK_SECONDS)
             self._tick()
         self.now = max(self.now, now)
 
-    def apply(self, spec: Spec, origin: Origin) -> Application:
+    def apply_policy(self, spec: PolicySpec, origin: ChangeOrigin) -> PolicyApplication:
         """Put a policy in force."""
         before = self.policies.knob(spec.name).generation
         application = self.policies.apply(spec, origin, self.now)
-        self._policy_changed(application, Effect.APPLIED, before, origin)
+        self._record_policy_change(application, EffectDirection.APPLIED, before, origin)
         if spec.kind is ActionKind.ACTIVATE_EMERGENCY_OVERRIDE:
             for name in self.components if spec.component is None else (spec.component,):
-                self._meter(name).add("emergency_override_total", 1.0, "remediation", "mape_k_executor")
+                self._metrics_of(name).increment("emergency_override_total", 1.0, "remediation", "mape_k_executor")
         return application
 
-    def undo(self, application: Application, origin: Origin) -> bool:
+    def undo_policy(self, application: PolicyApplication, origin: ChangeOrigin) -> bool:
         """Take back an application; False if it was taken back before. Raises NotNewestError."""
         before = self.policies.knob(application.spec.name).generation
         undone = self.policies.undo(application, origin, self.now)
         if undone:
-            self._policy_changed(application, Effect.ROLLED_BACK, before, origin)
+            self._record_policy_change(application, EffectDirection.ROLLED_BACK, before, origin)
         return undone
 
-    def scale(self, replicas: int, origin: Origin) -> int:
+    def scale(self, replicas: int, origin: ChangeOrigin) -> int:
         """Grow or shrink the committee; return the size before. Growing also replaces members that are dead."""
-        size, before = len(self.committee.names), self.committee.generation
-        dead = self.dead()
+        size, before = len(self.committee.member_names), self.committee.generation
+        dead = self.dead_components()
         if replicas > size:
             self.committee.grow(replicas, self.now)
-            for name in self.committee.names:
+            for name in self.committee.member_names:
                 if name in dead:
-                    self.restarts.enqueue(name, JOIN_S)
+                    self.restart_queue.enqueue(name, JOIN_SECONDS)
         elif replicas < size:
-            self._dismiss(self.committee.shrink(replicas, self._stuck()))
-        self.committee.move(origin, self.now)
-        undone = (origin.key or "").endswith(UNDO_SUFFIX)
+            self._remove_members(self.committee.shrink(replicas, self._undrainable_components()))
+        self.committee.record_change(origin, self.now)
+        undone = (origin.key or "").endswith(UNDO_KEY_SUFFIX)
         grown = (replicas >= size) != undone
         kind = ActionKind.SCALE_UP if grown else ActionKind.SCALE_DOWN
-        self._enter(Effect.ROLLED_BACK if undone else Effect.APPLIED, kind, before, origin)
+        self._record_effect(EffectDirection.ROLLED_BACK if undone else EffectDirection.APPLIED, kind, before, origin)
         return size
 
-    def restart(self, member: str | None, graceful: bool, origin: Origin) -> Restart | None:
+    def restart(self, member: str | None, graceful: bool, origin: ChangeOrigin) -> Restart | None:
         """Restart one component, or all members in turn, the sick first and the leader last; return the one before."""
         before, previous = self.committee.generation, self.committee.last_restart
-        full = RESTART_S if graceful else FORCED_RESTART_S
+        full = RESTART_SECONDS if graceful else FORCED_RESTART_SECONDS
         if member is not None:
-            self.restarts.enqueue(member, full)
+            self.restart_queue.enqueue(member, full)
         else:
-            sick, leader = self._sick(), self.committee.leader
-            for name in sorted(self.committee.names, key=lambda name: (name == leader, name not in sick)):
-                self.restarts.enqueue(name, full if name in sick else ROLLING_RESTART_S)
-        self.committee.last_restart = Restart(self.committee.move(origin, self.now), member)
-        self._enter(Effect.APPLIED, ActionKind.RESTART_SERVICE, before, origin)
+            sick, leader = self._unhealthy_components(), self.committee.leader
+            for name in sorted(self.committee.member_names, key=lambda name: (name == leader, name not in sick)):
+                self.restart_queue.enqueue(name, full if name in sick else ROLLING_RESTART_SECONDS)
+        self.committee.last_restart = Restart(self.committee.record_change(origin, self.now), member)
+        self._record_effect(EffectDirection.APPLIED, ActionKind.RESTART_SERVICE, before, origin)
         return previous
 
-    def inject(self, kind: FaultKind, component: str, for_seconds: float | None = None) -> Fault:
+    def inject_fault(self, kind: FaultKind, component: str, for_seconds: float | None = None) -> Fault:
         """Switch a fault on, in place of the same one if it is on; `for_seconds` None means until it is healed."""
         self.faults = [found for found in self.faults if (found.kind, found.component) != (kind, component)]
         until = None if for_seconds is None else self.now + for_seconds
-        fault = calibrated(Fault(kind, component, self.now, until), self._situation())
+        fault = calibrate_fault(Fault(kind, component, self.now, until), self._build_load_state())
         if kind is FaultKind.BAD_POLICY:
             self.faults = [found for found in self.faults if found.kind is not kind]
-            self.policies.apply(_admission(component, BROKEN_RULES), FOREIGN, self.now)
+            self.policies.apply(_build_admission_spec(component, BROKEN_RULESET), EXTERNAL_ORIGIN, self.now)
         if kind is FaultKind.EXPORTER_LYING:
-            self._frozen[component] = copy.deepcopy(self._meter(component))
+            self._frozen[component] = copy.deepcopy(self._metrics_of(component))
         self.faults.append(fault)
         return fault
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """End all faults; policies and committee stay, but a broken `admission` is replaced by a good one."""
         for fault in list(self.faults):
-            self._end(fault)
+            self._end_fault(fault)
 
-    def exports(self) -> dict[str, tuple[Meter, bool]]:
+    def read_exporters(self) -> dict[str, tuple[ComponentMetrics, bool]]:
         """Return what each exporter shows, and whether it lies; a silent one and a member not joined are absent."""
         silent = {fault.component for fault in self.faults if fault.kind is FaultKind.EXPORTER_SILENT}
         lying = {fault.component for fault in self.faults if fault.kind is FaultKind.EXPORTER_LYING}
-        shown = [name for name in (*SERVICES, *self.committee.joined(self.now)) if name not in silent]
-        return {name: (self._frozen[name], True) if name in lying else (self._meter(name), False) for name in shown}
+        shown = [name for name in (*SERVICES, *self.committee.joined_members(self.now)) if name not in silent]
+        return {
+            name: (self._frozen[name], True) if name in lying else (self._metrics_of(name), False) for name in shown
+        }
 
     def _tick(self) -> None:
         for fault in [found for found in self.faults if found.until is not None and found.until <= self.now]:
-            self._end(fault)
-        self._take_turns()
-        situation = self._situation()
-        self.committee.elect(situation.answering)
-        work = flows(situation, 1.0 + 0.01 * self._noise_of(COMMITTEE).step())
-        waits = {name: next_wait(self.sight.waits.get(name, 0.0), flow, TICK_S) for name, flow in work.items()}
-        self.sight = Sight(work, waits, symptoms(situation, waits))
-        self._record(situation)
-        served = {name: flow.served for name, flow in work.items()}
-        self.watch.look(self.now, self.dead(), critical_rates(self.sight.symptoms, served))
+            self._end_fault(fault)
+        self._advance_restarts()
+        situation = self._build_load_state()
+        self.committee.elect_leader(situation.responding)
+        work = compute_flows(situation, 1.0 + 0.01 * self._noise_of(COMMITTEE).step())
+        waits = {
+            name: compute_next_wait(self.state.waits.get(name, 0.0), flow, TICK_SECONDS) for name, flow in work.items()
+        }
+        self.state = PlantState(work, waits, compute_symptoms(situation, waits))
+        self._record_metrics(situation)
+        served = {name: flow.throughput for name, flow in work.items()}
+        self.violation_detector.evaluate(
+            self.now, self.dead_components(), compute_critical_rates(self.state.symptoms, served)
+        )
 
-    def _record(self, situation: Situation) -> None:
-        for name in (*SERVICES, *situation.members):
-            meter, noise = self._meter(name), self._noise_of(name)
+    def _record_metrics(self, load_state: LoadState) -> None:
+        for name in (*SERVICES, *load_state.members):
+            meter, noise = self._metrics_of(name), self._noise_of(name)
             jitter = 1.0 + 0.04 * noise.step()
-            meter.set("audit_committee_size", len(situation.members))
-            meter.set("emergency_override_active_count", situation.remedies.overrides(name))
-            if name in self.sight.flows:
-                validations = self.sight.flows[name].served * TICK_S * (1.0 + 0.03 * noise.step())
-                wait, symptom = self.sight.waits[name], self.sight.symptoms[name]
-                meter.record(Work(self.now, TICK_S, validations, wait, jitter, symptom))
+            meter.set_gauge("audit_committee_size", len(load_state.members))
+            meter.set_gauge("emergency_override_active_count", load_state.policies_in_force.count_overrides(name))
+            if name in self.state.flows:
+                validations = self.state.flows[name].throughput * TICK_SECONDS * (1.0 + 0.03 * noise.step())
+                wait, symptom = self.state.waits[name], self.state.symptoms[name]
+                meter.record(TickWork(self.now, TICK_SECONDS, validations, wait, jitter, symptom))
 
-    def _take_turns(self) -> None:
-        back, gone = self.restarts.step(self.now)
+    def _advance_restarts(self) -> None:
+        back, gone = self.restart_queue.advance(self.now)
         ended = (FaultKind.SLOW_NODE, FaultKind.DEAD_NODE)
         self.faults = [found for found in self.faults if not (found.component in back and found.kind in ended)]
         for fault in self.faults:
             fault.restarted |= fault.component in gone or (bool(gone) and fault.kind is FaultKind.RETRY_CASCADE)
 
-    def _situation(self) -> Situation:
-        members = self.committee.joined(self.now)
-        out = self.restarts.out() | self.dead()
+    def _build_load_state(self) -> LoadState:
+        members = self.committee.joined_members(self.now)
+        out = self.restart_queue.components_down() | self.dead_components()
         answering = frozenset(name for name in (*SERVICES, *members) if name not in out)
-        return Situation(Remedies(self.policies.active(), self.now), tuple(self.faults), members, answering)
+        return LoadState(PoliciesInForce(self.policies.list_active(), self.now), tuple(self.faults), members, answering)
 
-    def dead(self) -> frozenset[str]:
+    def dead_components(self) -> frozenset[str]:
         """Components that do not answer because of a fault."""
         return frozenset(fault.component for fault in self.faults if fault.kind is FaultKind.DEAD_NODE)
 
-    def _sick(self) -> frozenset[str]:
+    def _unhealthy_components(self) -> frozenset[str]:
         slow = (fault.component for fault in self.faults if fault.kind is FaultKind.SLOW_NODE)
-        return self.dead() | frozenset(slow)
+        return self.dead_components() | frozenset(slow)
 
-    def _stuck(self) -> frozenset[str]:
+    def _undrainable_components(self) -> frozenset[str]:
         # Who is in trouble cannot hand over its work, so it is dismissed last.
-        return frozenset(fault.component for fault in self.faults if fault.kind in LOCAL_KINDS)
+        return frozenset(fault.component for fault in self.faults if fault.kind in LOCAL_FAULT_KINDS)
 
-    def _dismiss(self, names: list[str]) -> None:
+    def _remove_members(self, names: list[str]) -> None:
         for name in names:
-            self.restarts.forget(name)
-        self.faults = [fault for fault in self.faults if fault.component not in names or fault.kind not in LOCAL_KINDS]
+            self.restart_queue.remove(name)
+        self.faults = [
+            fault for fault in self.faults if fault.component not in names or fault.kind not in LOCAL_FAULT_KINDS
+        ]
 
-    def _end(self, fault: Fault) -> None:
+    def _end_fault(self, fault: Fault) -> None:
         self.faults.remove(fault)
         if fault.kind is FaultKind.BAD_POLICY:
-            self.policies.apply(_admission(None, GOOD_RULES), FOREIGN, self.now)
+            self.policies.apply(_build_admission_spec(None, GOOD_RULESET), EXTERNAL_ORIGIN, self.now)
 
-    def _policy_changed(self, application: Application, effect: Effect, before: int, origin: Origin) -> None:
+    def _record_policy_change(
+        self, application: PolicyApplication, effect: EffectDirection, generation_before: int, origin: ChangeOrigin
+    ) -> None:
         spec = application.spec
-        self._enter(effect, spec.kind, before, origin, application)
-        if spec.name == ADMISSION:
-            self._follow_admission()
+        self._record_effect(effect, spec.kind, generation_before, origin, application)
+        if spec.name == ADMISSION_POLICY:
+            self._sync_admission_fault()
         for name in self.components:
-            self._meter(name).set("policy_last_load_timestamp", self.now)
+            self._metrics_of(name).set_gauge("policy_last_load_timestamp", self.now)
 
-    def _follow_admission(self) -> None:
+    def _sync_admission_fault(self) -> None:
         # An undo can bring the broken version back: then the fault is back as well.
-        active = self.policies.knob(ADMISSION).active
-        broken = active is not None and active.spec.parameters.get("ruleset") == BROKEN_RULES
+        active = self.policies.knob(ADMISSION_POLICY).active
+        broken = active is not None and active.spec.parameters.get("ruleset") == BROKEN_RULESET
         self.faults = [fault for fault in self.faults if broken or fault.kind is not FaultKind.BAD_POLICY]
         if broken and active and not any(fault.kind is FaultKind.BAD_POLICY for fault in self.faults):
             self.faults.append(Fault(FaultKind.BAD_POLICY, active.spec.component or SERVICES[0], self.now))
 
-    def _enter(
-        self, effect: Effect, kind: ActionKind, before: int, origin: Origin, policy: Application | None = None
+    def _record_effect(
+        self,
+        effect: EffectDirection,
+        kind: ActionKind,
+        generation_before: int,
+        origin: ChangeOrigin,
+        application: PolicyApplication | None = None,
     ) -> None:
-        knob = COMMITTEE if kind in COMMITTEE_KINDS or policy is None else policy.spec.name
-        after = self.committee.generation if policy is None else self.policies.knob(knob).generation
-        policy_id = None if policy is None else policy.policy_id
-        self.ledger.append(LedgerEntry(self.now, effect, kind, knob, policy_id, origin.key, before, after))
+        knob = COMMITTEE if kind in COMMITTEE_ACTION_KINDS or application is None else application.spec.name
+        after = self.committee.generation if application is None else self.policies.knob(knob).generation
+        policy_id = None if application is None else application.policy_id
+        self.ledger.append(LedgerEntry(self.now, effect, kind, knob, policy_id, origin.key, generation_before, after))
 
-    def _meter(self, name: str) -> Meter:
-        if name not in self.meters:
-            self.meters[name] = Meter(self.now)
-        return self.meters[name]
+    def _metrics_of(self, name: str) -> ComponentMetrics:
+        if name not in self.component_metrics:
+            self.component_metrics[name] = ComponentMetrics(self.now)
+        return self.component_metrics[name]
 
     def _noise_of(self, name: str) -> Noise:
         return self._noise.setdefault(name, Noise(self._seed, name))
 
 
-def _admission(component: str | None, rules: str) -> Spec:
-    return Spec(ADMISSION, ActionKind.APPLY_POLICY, component, {"ruleset": rules})
+def _build_admission_spec(component: str | None, ruleset: str) -> PolicySpec:
+    return PolicySpec(ADMISSION_POLICY, ActionKind.APPLY_POLICY, component, {"ruleset": ruleset})

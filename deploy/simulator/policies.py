@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from deploy.simulator.records import Change, Origin, Spec
+from deploy.simulator.records import ChangeOrigin, KnobChange, PolicySpec
 
-HISTORY_SHOWN: Final = 200
+MAX_HISTORY_SHOWN: Final = 200
 """How many applications that are no longer active a full listing shows."""
 
 
@@ -26,14 +26,14 @@ class NotNewestError(Exception):
 
 
 @dataclass
-class Application:
+class PolicyApplication:
     """One application of a policy. `before` is what was active when it was applied, restored by its undo."""
 
     policy_id: str
-    spec: Spec
+    spec: PolicySpec
     version: int
     applied_at: float
-    before: "Application | None"
+    previous: "PolicyApplication | None"
     status: PolicyStatus = PolicyStatus.ACTIVE
 
 
@@ -42,50 +42,50 @@ class PolicyKnob:
     """All applications under one policy name. Generation 0 means that it never existed."""
 
     generation: int = 0
-    last_change: Change | None = None
-    active: Application | None = None
-    applications: list[Application] = field(default_factory=list)
+    last_change: KnobChange | None = None
+    active: PolicyApplication | None = None
+    applications: list[PolicyApplication] = field(default_factory=list)
 
-    def move(self, origin: Origin, at: float) -> None:
+    def record_change(self, origin: ChangeOrigin, at: float) -> None:
         """Count one change of this knob."""
         self.generation += 1
-        self.last_change = Change(origin.key, origin.plan, self.generation, at)
+        self.last_change = KnobChange(origin.key, origin.plan_hash, self.generation, at)
 
 
-class PolicyBook:
+class PolicyRegistry:
     """Every policy ever applied. Times are unix seconds and given by the caller."""
 
     def __init__(self) -> None:
         self._knobs: dict[str, PolicyKnob] = {}
-        self._by_id: dict[str, Application] = {}
+        self._by_id: dict[str, PolicyApplication] = {}
 
     def knob(self, name: str) -> PolicyKnob:
         """State of a name; for an unknown one an empty knob of generation 0, which is not kept."""
         return self._knobs.get(name) or PolicyKnob()
 
-    def find(self, policy_id: str) -> Application | None:
+    def find(self, policy_id: str) -> PolicyApplication | None:
         """Return the application with this id, or None."""
         return self._by_id.get(policy_id)
 
-    def active(self) -> list[Application]:
+    def list_active(self) -> list[PolicyApplication]:
         """Return the active application of every name that has one, oldest first."""
         found = [knob.active for knob in self._knobs.values() if knob.active is not None]
-        return sorted(found, key=lambda application: _number(application.policy_id))
+        return sorted(found, key=lambda application: _policy_number(application.policy_id))
 
-    def apply(self, spec: Spec, origin: Origin, at: float) -> Application:
+    def apply(self, spec: PolicySpec, origin: ChangeOrigin, at: float) -> PolicyApplication:
         """Put a new version of `spec.name` in force under a new id."""
         knob = self._knobs.setdefault(spec.name, PolicyKnob())
         number = len(self._by_id) + 1
-        application = Application(f"policy_{number}", spec, len(knob.applications) + 1, at, knob.active)
+        application = PolicyApplication(f"policy_{number}", spec, len(knob.applications) + 1, at, knob.active)
         if knob.active is not None:
             knob.active.status = PolicyStatus.SUPERSEDED
         knob.active = application
         knob.applications.append(application)
         self._by_id[application.policy_id] = application
-        knob.move(origin, at)
+        knob.record_change(origin, at)
         return application
 
-    def undo(self, application: Application, origin: Origin, at: float) -> bool:
+    def undo(self, application: PolicyApplication, origin: ChangeOrigin, at: float) -> bool:
         """Restore what was active before `application`; False if that was done already.
 
         Raises:
@@ -97,20 +97,20 @@ class PolicyBook:
         if knob.active is not application:
             raise NotNewestError
         application.status = PolicyStatus.ROLLED_BACK
-        knob.active = application.before
+        knob.active = application.previous
         if knob.active is not None:
             knob.active.status = PolicyStatus.ACTIVE
-        knob.move(origin, at)
+        knob.record_change(origin, at)
         return True
 
-    def history(self) -> list[Application]:
+    def list_history(self) -> list[PolicyApplication]:
         """Return all active ones, the last of every name, and the newest others up to `HISTORY_SHOWN`."""
         kept = {knob.applications[-1].policy_id for knob in self._knobs.values()}
-        kept |= {application.policy_id for application in self.active()}
+        kept |= {application.policy_id for application in self.list_active()}
         others = [policy_id for policy_id in self._by_id if policy_id not in kept]
-        kept |= set(others[-HISTORY_SHOWN:])
+        kept |= set(others[-MAX_HISTORY_SHOWN:])
         return [application for policy_id, application in self._by_id.items() if policy_id in kept]
 
 
-def _number(policy_id: str) -> int:
+def _policy_number(policy_id: str) -> int:
     return int(policy_id.rpartition("_")[2])

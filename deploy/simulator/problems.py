@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-MEDIA_TYPE: Final = "application/problem+json"
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
 
 class ProblemError(Exception):
@@ -17,17 +17,17 @@ class ProblemError(Exception):
     else (who asks, stale generation, too much load) may turn out differently on a retry.
     """
 
-    def __init__(self, status: int, detail: str, *, decided: bool = False, **more: Any) -> None:
+    def __init__(self, status: int, detail: str, *, is_final: bool = False, **extensions: Any) -> None:
         super().__init__(detail)
         self.status = status
-        self.decided = decided
+        self.is_final = is_final
         self.headers: dict[str, str] = {}
         self.body: dict[str, Any] = {
             "type": f"urn:charter:problem:{HTTPStatus(status).phrase.lower().replace(' ', '-')}",
             "title": HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
-            **more,
+            **extensions,
         }
 
     def with_headers(self, **headers: str) -> "ProblemError":
@@ -36,7 +36,7 @@ class ProblemError(Exception):
         return self
 
 
-def malformed(detail: str, errors: list[dict[str, str]] | None = None) -> ProblemError:
+def bad_request(detail: str, errors: list[dict[str, str]] | None = None) -> ProblemError:
     """400: the request itself cannot be read."""
     problem = ProblemError(400, detail)
     if errors:
@@ -49,64 +49,64 @@ def unauthorized() -> ProblemError:
     return ProblemError(401, "A valid bearer token is required.").with_headers(WWW_Authenticate="Bearer")
 
 
-def unknown(detail: str) -> ProblemError:
+def not_found(detail: str) -> ProblemError:
     """404: there is no such thing, and a retry will not find it."""
-    return ProblemError(404, detail, decided=True)
+    return ProblemError(404, detail, is_final=True)
 
 
-def not_newest(detail: str) -> ProblemError:
+def newer_change_exists(detail: str) -> ProblemError:
     """409: a later change is in force on the knob."""
-    return ProblemError(409, detail, decided=True)
+    return ProblemError(409, detail, is_final=True)
 
 
-def in_flight() -> ProblemError:
+def key_in_flight() -> ProblemError:
     """409 with Retry-After: the first request with this key is not answered yet."""
     return ProblemError(409, "The first request with this key is still in flight.").with_headers(Retry_After="1")
 
 
-def stale(knob: str, generation: int) -> ProblemError:
+def generation_mismatch(knob: str, generation: int) -> ProblemError:
     """412: somebody changed the knob since the caller looked; carries its generation now."""
     detail = f"{knob} is at generation {generation}."
     problem = ProblemError(412, detail, knob=knob, generation=generation)
     return problem.with_headers(ETag=f'"{generation}"')
 
 
-def invalid(errors: list[dict[str, str]]) -> ProblemError:
+def validation_failed(errors: list[dict[str, str]]) -> ProblemError:
     """422: it can be read but does not validate; `errors` point into the body by JSON pointer."""
     detail = "; ".join(f"{error['pointer'] or '/'}: {error['detail']}" for error in errors)
-    return ProblemError(422, detail, decided=True, errors=errors)
+    return ProblemError(422, detail, is_final=True, errors=errors)
 
 
-def key_reused() -> ProblemError:
+def key_conflict() -> ProblemError:
     """422: the key belongs to another request."""
     return ProblemError(422, "This Idempotency-Key was used for another request.")
 
 
-def rate_limited(seconds: int) -> ProblemError:
+def too_many_requests(seconds: int) -> ProblemError:
     """429: ask again after that many seconds."""
     return ProblemError(429, "Too many requests.").with_headers(Retry_After=str(seconds))
 
 
-def overloaded(seconds: int) -> ProblemError:
+def service_unavailable(seconds: int) -> ProblemError:
     """503: ask again after that many seconds."""
     return ProblemError(503, "Charter is overloaded.").with_headers(Retry_After=str(seconds))
 
 
-def respond(problem: ProblemError) -> JSONResponse:
+def render_problem(problem: ProblemError) -> JSONResponse:
     """Render as problem+json."""
-    return JSONResponse(problem.body, problem.status, problem.headers, MEDIA_TYPE)
+    return JSONResponse(problem.body, problem.status, problem.headers, PROBLEM_MEDIA_TYPE)
 
 
-async def on_problem(_request: Request, error: Exception) -> JSONResponse:
+async def handle_problem(_request: Request, error: Exception) -> JSONResponse:
     """Exception handler of the application for `ProblemError`."""
     assert isinstance(error, ProblemError)
-    return respond(error)
+    return render_problem(error)
 
 
-async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
+async def handle_http_error(_request: Request, error: Exception) -> JSONResponse:
     """Exception handler for the framework's own errors (unknown path, wrong method)."""
     status = getattr(error, "status_code", 500)
     headers: Mapping[str, str] = getattr(error, "headers", None) or {}
     problem = ProblemError(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
     problem.headers |= headers
-    return respond(problem)
+    return render_problem(problem)

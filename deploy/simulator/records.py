@@ -20,24 +20,24 @@ class ActionKind(StrEnum):
     UPDATE_CONFIGURATION = "UPDATE_CONFIGURATION"
 
 
-COMMITTEE_KINDS: Final = frozenset({ActionKind.SCALE_UP, ActionKind.SCALE_DOWN, ActionKind.RESTART_SERVICE})
+COMMITTEE_ACTION_KINDS: Final = frozenset({ActionKind.SCALE_UP, ActionKind.SCALE_DOWN, ActionKind.RESTART_SERVICE})
 """Kinds with a route of their own under /api/v1/committee; they validate, but cannot be applied as a policy."""
 
 
 @dataclass(frozen=True)
-class Origin:
+class ChangeOrigin:
     """Who asked for a change: idempotency key and plan hash, both None for a change made by others."""
 
     key: str | None = None
-    plan: str | None = None
+    plan_hash: str | None = None
 
 
-FOREIGN: Final = Origin()
+EXTERNAL_ORIGIN: Final = ChangeOrigin()
 """A change that did not come through the API."""
 
 
 @dataclass(frozen=True)
-class Change:
+class KnobChange:
     """The last change of a knob; `generation` is the one it produced."""
 
     key: str | None
@@ -50,12 +50,12 @@ class Change:
 class Restart:
     """The last restart of the committee; `member` is None when all members were restarted in turn."""
 
-    change: Change
+    change: KnobChange
     member: str | None
 
 
 @dataclass(frozen=True)
-class Spec:
+class PolicySpec:
     """A policy as a client writes it; `name` is its knob, `component` None means the whole system."""
 
     name: str
@@ -64,7 +64,7 @@ class Spec:
     parameters: Mapping[str, Any]
 
 
-class Effect(StrEnum):
+class EffectDirection(StrEnum):
     """Direction of a ledger entry."""
 
     APPLIED = "applied"
@@ -76,7 +76,7 @@ class LedgerEntry:
     """One effect that really happened. For an undo, `kind` is the action that was undone."""
 
     at: float
-    effect: Effect
+    effect: EffectDirection
     kind: ActionKind
     knob: str
     policy_id: str | None

@@ -6,106 +6,106 @@ from typing import Any
 
 from deploy.simulator.committee import Committee
 from deploy.simulator.plant import Plant
-from deploy.simulator.policies import Application, PolicyBook
-from deploy.simulator.records import Change, Restart, Spec
+from deploy.simulator.policies import PolicyApplication, PolicyRegistry
+from deploy.simulator.records import KnobChange, PolicySpec, Restart
 from deploy.simulator.topology import QUORUM
-from deploy.simulator.violation_detector import OwnViolation
+from deploy.simulator.violation_detector import CharterViolation
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
-def iso(at: float) -> str:
+def format_time(at: float) -> str:
     """Time as ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def change_view(change: Change | None) -> Json | None:
+def serialize_change(change: KnobChange | None) -> JsonObject | None:
     """Last change of a knob; null if only Charter itself set it."""
-    return None if change is None else {**asdict(change), "at": iso(change.at)}
+    return None if change is None else {**asdict(change), "at": format_time(change.at)}
 
 
-def spec_view(spec: Spec | None) -> Json | None:
+def serialize_spec(spec: PolicySpec | None) -> JsonObject | None:
     """A policy as a client writes it; null for none."""
     if spec is None:
         return None
     return {"name": spec.name, "kind": spec.kind, "component": spec.component, "parameters": dict(spec.parameters)}
 
 
-def policy_view(application: Application, book: PolicyBook) -> Json:
+def serialize_policy(application: PolicyApplication, registry: PolicyRegistry) -> JsonObject:
     """One application of a policy; `generation` and `last_change` are those of its knob now."""
-    knob = book.knob(application.spec.name)
+    knob = registry.knob(application.spec.name)
     return {
         "id": application.policy_id,
-        **(spec_view(application.spec) or {}),
+        **(serialize_spec(application.spec) or {}),
         "status": application.status,
         "version": application.version,
         "generation": knob.generation,
-        "last_change": change_view(knob.last_change),
-        "applied_at": iso(application.applied_at),
+        "last_change": serialize_change(knob.last_change),
+        "applied_at": format_time(application.applied_at),
     }
 
 
-def restart_view(restart: Restart | None) -> Json | None:
+def serialize_restart(restart: Restart | None) -> JsonObject | None:
     """Last restart; null if there was none."""
-    return None if restart is None else {**(change_view(restart.change) or {}), "member": restart.member}
+    return None if restart is None else {**(serialize_change(restart.change) or {}), "member": restart.member}
 
 
-def committee_view(plant: Plant) -> Json:
+def serialize_committee(plant: Plant) -> JsonObject:
     """State of the committee; `replicas` counts all members, `healthy_nodes` those that work now."""
     committee = plant.committee
-    members = [_member_view(plant, name) for name in committee.names]
+    members = [_serialize_member(plant, name) for name in committee.member_names]
     healthy = sum(member["healthy"] for member in members)
     return {
-        "status": _status(plant, healthy),
+        "status": _compute_status(plant, healthy),
         "replicas": len(members),
         "healthy_nodes": healthy,
-        "timestamp": iso(plant.now),
+        "timestamp": format_time(plant.now),
         "generation": committee.generation,
-        "last_change": change_view(committee.last_change),
-        "last_restart": restart_view(committee.last_restart),
+        "last_change": serialize_change(committee.last_change),
+        "last_restart": serialize_restart(committee.last_restart),
         "members": members,
     }
 
 
-def violation_view(violation: OwnViolation) -> Json:
+def serialize_violation(violation: CharterViolation) -> JsonObject:
     """One of Charter's own violations."""
     fields = asdict(violation)
     fields["id"] = fields.pop("violation_id")
-    fields["opened_at"] = iso(violation.opened_at)
-    fields["closed_at"] = None if violation.closed_at is None else iso(violation.closed_at)
+    fields["opened_at"] = format_time(violation.opened_at)
+    fields["closed_at"] = None if violation.closed_at is None else format_time(violation.closed_at)
     return fields
 
 
-def state_view(plant: Plant) -> Json:
+def serialize_state(plant: Plant) -> JsonObject:
     """Ground truth for the doors; times are unix seconds."""
     faults = [{"kind": fault.kind, "component": fault.component, "until": fault.until} for fault in plant.faults]
     return {
         "time": plant.now,
         "components": list(plant.components),
         "faults": faults,
-        "committee": committee_view(plant),
-        "policies": [policy_view(application, plant.policies) for application in plant.policies.active()],
+        "committee": serialize_committee(plant),
+        "policies": [serialize_policy(application, plant.policies) for application in plant.policies.list_active()],
     }
 
 
-def _member_view(plant: Plant, name: str) -> Json:
-    state = _member_state(plant, plant.committee, name)
+def _serialize_member(plant: Plant, name: str) -> JsonObject:
+    state = _compute_member_state(plant, plant.committee, name)
     return {"name": name, "healthy": state == "active", "leader": name == plant.committee.leader, "state": state}
 
 
-def _member_state(plant: Plant, committee: Committee, name: str) -> str:
-    if name in plant.restarts.out():
+def _compute_member_state(plant: Plant, committee: Committee, name: str) -> str:
+    if name in plant.restart_queue.components_down():
         return "restarting"
-    if name in plant.dead():
+    if name in plant.dead_components():
         return "dead"
-    return "active" if name in committee.joined(plant.now) else "joining"
+    return "active" if name in committee.joined_members(plant.now) else "joining"
 
 
-def _status(plant: Plant, healthy: int) -> str:
+def _compute_status(plant: Plant, healthy: int) -> str:
     committee = plant.committee
     if healthy < QUORUM:
         return "critical"
-    if plant.restarts.busy or len(committee.joined(plant.now)) < len(committee.names):
+    if plant.restart_queue.is_busy or len(committee.joined_members(plant.now)) < len(committee.member_names):
         return "recovering"
-    waits = [plant.sight.waits.get(name, 0.0) for name in committee.names]
-    return "degraded" if healthy < len(committee.names) or sum(waits) / len(waits) > 1.0 else "normal"
+    waits = [plant.state.waits.get(name, 0.0) for name in committee.member_names]
+    return "degraded" if healthy < len(committee.member_names) or sum(waits) / len(waits) > 1.0 else "normal"

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy.simulator.idempotency import Keys
+from deploy.simulator.idempotency import IdempotencyStore
 from deploy.simulator.plant import Plant
 from deploy.simulator.records import LedgerEntry
 
@@ -21,38 +21,38 @@ class WallClock:
 
 
 @dataclass(frozen=True)
-class Options:
+class SimulatorOptions:
     """How the simulator runs; `failure_rate` is the share of API requests that fail on purpose."""
 
     token: str
-    doors: bool = False
+    control_api: bool = False
     seed: int = 0
     failure_rate: float = 0.0
 
 
 @dataclass(frozen=True)
-class Witness:
+class EffectContext:
     """One effect with what was asked for, and the committee as it was just before it."""
 
-    effect: LedgerEntry
-    body: dict[str, Any]
-    before: dict[str, Any]
+    ledger_entry: LedgerEntry
+    request_body: dict[str, Any]
+    committee_before: dict[str, Any]
 
 
 @dataclass
 class Simulator:
     """The plant with its clock, the replies of decided changes, and what was so before each of them."""
 
-    options: Options
+    options: SimulatorOptions
     clock: WallClock = field(default_factory=WallClock)
-    keys: Keys = field(default_factory=Keys)
-    witnesses: list[Witness] = field(default_factory=list)
+    idempotency_store: IdempotencyStore = field(default_factory=IdempotencyStore)
+    effect_contexts: list[EffectContext] = field(default_factory=list)
     _plant: Plant = field(init=False)
 
     def __post_init__(self) -> None:
         self._plant = Plant(self.clock.now(), self.options.seed)
 
-    def plant(self) -> Plant:
+    def advance_plant(self) -> Plant:
         """Return the plant, advanced to now."""
         self._plant.advance(self.clock.now())
         return self._plant

@@ -14,13 +14,13 @@ COMMITTEE: Final = "committee"
 
 MIN_MEMBERS: Final = 1
 MAX_MEMBERS: Final = 15
-FIRST_MEMBERS: Final = 5
+INITIAL_MEMBERS: Final = 5
 """Committee size at the start."""
 QUORUM: Final = 3
 """With fewer healthy members than this the committee cannot decide, and validations fail everywhere."""
 
 
-def validator(number: int) -> str:
+def validator_name(number: int) -> str:
     """Name of the member with this number, counted from 1."""
     return f"validator-{number}"
 

@@ -7,13 +7,13 @@ from typing import Final
 
 from deploy.simulator.symptoms import Symptoms
 
-CLOSED_KEPT: Final = 500
-DENIED_LIMIT: Final = 0.5
+MAX_CLOSED_VIOLATIONS: Final = 500
+CRITICAL_RATE_LIMIT: Final = 0.5
 """Critical violations per second at one component from which Charter reports it."""
 
 
 @dataclass
-class OwnViolation:
+class CharterViolation:
     """One violation Charter itself found; times in unix seconds, open while `closed_at` is None."""
 
     violation_id: str
@@ -27,44 +27,53 @@ class OwnViolation:
     closed_at: float | None = None
 
 
-class Watch:
+class ViolationDetector:
     """Opens and closes violations by what is seen at each tick."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str], OwnViolation] = {}
-        self._closed: deque[OwnViolation] = deque(maxlen=CLOSED_KEPT)
+        self._open: dict[tuple[str, str], CharterViolation] = {}
+        self._closed: deque[CharterViolation] = deque(maxlen=MAX_CLOSED_VIOLATIONS)
         self._count = 0
 
-    def listing(self, since: float | None) -> list[OwnViolation]:
+    def list_violations(self, since: float | None) -> list[CharterViolation]:
         """All open violations, and those closed at or after `since` (all that are kept if None), oldest first."""
         closed = [found for found in self._closed if since is None or (found.closed_at or 0.0) >= since]
         return sorted([*closed, *self._open.values()], key=lambda found: found.opened_at)
 
-    def look(self, now: float, dead: frozenset[str], critical_rates: Mapping[str, float]) -> None:
+    def evaluate(self, now: float, dead: frozenset[str], critical_rates: Mapping[str, float]) -> None:
         """Compare with what is seen now: dead components and critical violations per second by component."""
         seen = {(name, "member_health"): (0.0, 1.0, f"{name} does not answer") for name in dead}
         for name, rate in critical_rates.items():
-            if rate > DENIED_LIMIT:
+            if rate > CRITICAL_RATE_LIMIT:
                 text = f"{name} has {rate:.0f} critical violations per second"
-                seen[name, "violations_total"] = (rate, DENIED_LIMIT, text)
+                seen[name, "violations_total"] = (rate, CRITICAL_RATE_LIMIT, text)
         for key in self._open.keys() - seen.keys():
             found = self._open.pop(key)
             found.closed_at = now
             self._closed.append(found)
         for key, (value, limit, text) in seen.items():
-            self._see(key, now, (value, limit), text)
+            self._open_or_update(key, now, (value, limit), text)
 
-    def _see(self, key: tuple[str, str], now: float, level: tuple[float, float], text: str) -> None:
+    def _open_or_update(
+        self, key: tuple[str, str], now: float, value_and_limit: tuple[float, float], description: str
+    ) -> None:
         if key in self._open:
-            self._open[key].value = level[0]
+            self._open[key].value = value_and_limit[0]
             return
         self._count += 1
         name, metric = key
-        self._open[key] = OwnViolation(
-            f"violation_{self._count}", name, metric, "critical", level[0], level[1], now, text
+        self._open[key] = CharterViolation(
+            f"violation_{self._count}",
+            name,
+            metric,
+            "critical",
+            value_and_limit[0],
+            value_and_limit[1],
+            now,
+            description,
         )
 
 
-def critical_rates(symptoms: Mapping[str, Symptoms], validations: Mapping[str, float]) -> dict[str, float]:
+def compute_critical_rates(symptoms: Mapping[str, Symptoms], validations: Mapping[str, float]) -> dict[str, float]:
     """Critical violations per second of every component, from its failures and its validations per second."""
     return {name: 0.25 * symptom.denied * validations.get(name, 0.0) for name, symptom in symptoms.items()}

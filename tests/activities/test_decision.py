@@ -4,39 +4,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.decision import decide, timings
+from activities.decision import decide, verification_timings
 from activities.execute.settings import ExecuteSettings, VerifySettings
 from activities.model.action import ActionType
 from activities.model.autonomy import Autonomy, Level
 from activities.model.diagnosis import Cause
-from activities.model.experience import Experience, Record
-from activities.model.guards import GuardState, KnobGuard
-from activities.model.mode import Mode, ModeName
-from activities.model.snapshot import AnalysisInput, Snapshot, digest
+from activities.model.experience import ActionStats, Experience
+from activities.model.guard_state import GuardState, KnobGuard
+from activities.model.mode import LoopMode, Mode
+from activities.model.snapshot import AnalysisInput, Snapshot, compute_digest
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
-from tests.support.analysis_inputs import MEMBERS, scene, since
+from tests.support.analysis_inputs import MEMBERS, make_analysis_input, make_values_since
 
 SETTINGS = LoopSettings()
-AT = 1_700_001_000.0
+NOW = 1_700_001_000.0
 
 
-def slow_committee(lying=0.0):
+def make_slow_committee(has_nan_exporter=0.0):
     """Return an input with all members slow, and one lying exporter if `lying` is no number."""
-    values = {(name, "validation_latency_seconds"): since("validation_latency_seconds", 2.4, 6) for name in MEMBERS}
-    return scene(values | {("audit-log", "failure_rate"): since("failure_rate", lying, 1)})
+    values = {
+        (name, "validation_latency_seconds"): make_values_since("validation_latency_seconds", 2.4, 6)
+        for name in MEMBERS
+    }
+    return make_analysis_input(
+        values | {("audit-log", "failure_rate"): make_values_since("failure_rate", has_nan_exporter, 1)}
+    )
 
 
-def snapshot(analysis, **changes):
+def make_snapshot(analysis, **changes):
     """Return the snapshot of a decision upon this input."""
     usual = {
-        "at": AT,
+        "at": NOW,
         "loop": "charter",
         "charter": "charter",
         "cycle_id": "mapek-cycle:charter-1",
-        "analysis": digest(analysis),
-        "mode": Mode(loop="charter", name=ModeName.ACT),
-        "settings": SETTINGS.deciding(),
+        "analysis": compute_digest(analysis),
+        "mode": Mode(loop="charter", name=LoopMode.ACT),
+        "settings": SETTINGS.decision_settings(),
         "autonomy": Autonomy(start=Level.AUTO),
     }
     return Snapshot(**(usual | changes))
@@ -44,23 +49,23 @@ def snapshot(analysis, **changes):
 
 def test_the_whole_way_from_samples_to_a_plan():
     """A slow committee is diagnosed and scaled up; the plan names its snapshot, the diagnosis its input."""
-    analysis = slow_committee()
-    recorded = snapshot(analysis)
+    analysis = make_slow_committee()
+    recorded = make_snapshot(analysis)
     decision = decide(recorded, analysis, SETTINGS)
     assert decision.outcome == "planned"
     assert decision.headline.startswith("planned SCALE_UP committee (replicas 6): score +0.48")
     (plan,) = decision.plans
-    assert (plan.cause, plan.snapshot) == (Cause.VALIDATION_LATENCY, digest(recorded))
-    assert (plan.created_at, plan.cycle_id) == (AT, "mapek-cycle:charter-1")
-    assert decision.diagnosis.digest == digest(analysis)
+    assert (plan.cause, plan.snapshot) == (Cause.VALIDATION_LATENCY, compute_digest(recorded))
+    assert (plan.created_at, plan.cycle_id) == (NOW, "mapek-cycle:charter-1")
+    assert decision.diagnosis.digest == compute_digest(analysis)
     assert set(plan.verification.targets) <= {(name, "validation_latency_seconds") for name in MEMBERS}
 
 
 @pytest.mark.parametrize(("simulator", "outcome"), [(True, "planned"), (False, "observed")])
 def test_where_nothing_was_earned_the_start_decides(simulator, outcome):
     """On the simulator the loop acts from the first day; on a Charter that matters it only says what it would do."""
-    analysis = slow_committee()
-    recorded = snapshot(analysis, autonomy=None)
+    analysis = make_slow_committee()
+    recorded = make_snapshot(analysis, autonomy=None)
     assert decide(recorded, analysis, SETTINGS.model_copy(update={"simulator": simulator})).outcome == outcome
 
 
@@ -70,16 +75,16 @@ def test_where_nothing_was_earned_the_start_decides(simulator, outcome):
     cooled=st.floats(0, 2e9),
     n=st.integers(0, 60),
     share=st.floats(0, 1),
-    mode=st.sampled_from(list(ModeName)),
+    mode=st.sampled_from(list(LoopMode)),
 )
 def test_a_decision_survives_the_record(at, lying, cooled, n, share, mode):
     """Written down and read again, the same input gives the same decision, to the byte."""
-    analysis = slow_committee(lying)
-    learned = Record(action=ActionType.SCALE_UP, cause=Cause.VALIDATION_LATENCY, n=n, total=n * share)
-    recorded = snapshot(
+    analysis = make_slow_committee(lying)
+    learned = ActionStats(action=ActionType.SCALE_UP, cause=Cause.VALIDATION_LATENCY, count=n, total=n * share)
+    recorded = make_snapshot(
         analysis,
         at=at,
-        experience=Experience(records=(learned,)),
+        experience=Experience(action_stats=(learned,)),
         guards=GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=cooled),)),
         mode=Mode(loop="charter", name=mode),
     )
@@ -90,13 +95,13 @@ def test_a_decision_survives_the_record(at, lying, cooled, n, share, mode):
 
 def test_other_settings_can_be_asked_of_the_same_past():
     """What-if: the settings of the argument decide, not those recorded."""
-    analysis = slow_committee()
+    analysis = make_slow_committee()
     strict = LoopSettings(plan=PlanSettings(min_confidence=1.0))
-    assert decide(snapshot(analysis), analysis, strict).outcome == "unknown"
+    assert decide(make_snapshot(analysis), analysis, strict).outcome == "unknown"
 
 
 @pytest.mark.parametrize(("delay", "expected"), [(0.0, 15.0), (15.0, 15.0), (30.0, 30.0)])
 def test_verification_never_starts_before_a_scrape(delay, expected):
     """What was scraped before the apply cannot show its effect."""
     settings = LoopSettings(execute=ExecuteSettings(verify=VerifySettings(delay=delay)))
-    assert timings(settings).delay == expected
+    assert verification_timings(settings).delay == expected

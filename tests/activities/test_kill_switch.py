@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from activities.kill_switch import VARIABLE, KillSwitch
-from activities.model.mode import Mode, ModeName, under
+from activities.kill_switch import ENV_VARIABLE, KillSwitch
+from activities.model.mode import LoopMode, Mode, with_kill_switch
 
 
 def test_a_file_throws_it_and_says_why(tmp_path):
@@ -26,13 +26,13 @@ def test_a_file_throws_it_and_says_why(tmp_path):
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "please"])
 def test_the_environment_throws_it(tmp_path, value):
     """Any value but a plain no counts: whoever sets the variable means something by it."""
-    assert KillSwitch(tmp_path / "none", {VARIABLE: value})() == f"kill switch: environment {VARIABLE}"
+    assert KillSwitch(tmp_path / "none", {ENV_VARIABLE: value})() == f"kill switch: environment {ENV_VARIABLE}"
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "No", " off "])
 def test_a_plain_no_does_not(tmp_path, value):
     """A template that always sets the variable can leave the switch alone."""
-    assert KillSwitch(tmp_path / "none", {VARIABLE: value})() == ""
+    assert KillSwitch(tmp_path / "none", {ENV_VARIABLE: value})() == ""
 
 
 def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path):
@@ -46,12 +46,12 @@ def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path):
 
 def test_under_the_switch_the_mode_is_stopped():
     """The loop goes on looking and explains that the switch holds it back; without it the mode is what was set."""
-    acting = Mode(loop="charter", name=ModeName.ACT)
-    assert under("", acting) is acting
-    held = under("kill switch: /k", acting)
-    assert (held.name, held.why, held.switched, held.previous) == (
-        ModeName.STOPPED,
+    acting = Mode(loop="charter", name=LoopMode.ACT)
+    assert with_kill_switch("", acting) is acting
+    held = with_kill_switch("kill switch: /k", acting)
+    assert (held.name, held.reason, held.by_kill_switch, held.previous) == (
+        LoopMode.STOPPED,
         "kill switch: /k",
         True,
-        ModeName.ACT,
+        LoopMode.ACT,
     )

@@ -8,35 +8,35 @@ import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.model.promql import promql
-from activities.sanitize import path_segment, terminal
+from activities.model.promql import escape_promql
+from activities.sanitize import quote_path_segment, sanitize_terminal
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-NASTY = st.text(st.sampled_from('\\"{}[]().*+?|^$\n\r\t/%#&=-_~`<>!@: a1é'))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+ESCAPED_TEXTS = st.text(st.sampled_from('\\"{}[]().*+?|^$\n\r\t/%#&=-_~`<>!@: a1é'))
 
 
-def unquoted(inside: str) -> str:
+def unquote_promql(quoted: str) -> str:
     """Read a double-quoted PromQL string as Go does: its escapes are those of JSON, for all we emit."""
-    assert "\n" not in inside
-    return str(json.loads(f'"{inside}"', strict=False))
+    assert "\n" not in quoted
+    return str(json.loads(f'"{quoted}"', strict=False))
 
 
-@given(TEXT | NASTY)
+@given(TEXTS | ESCAPED_TEXTS)
 def test_a_promql_string_reads_back(value: str):
     """A label value between quotes is read back as itself and cannot end the string."""
-    assert unquoted(promql(value)) == value
+    assert unquote_promql(escape_promql(value)) == value
 
 
 @given(st.text())
 def test_promql_can_always_be_sent(value: str):
     """Lone surrogates do not break the sending."""
-    assert promql(value).encode().count(b'"') >= value.count('"')
+    assert escape_promql(value).encode().count(b'"') >= value.count('"')
 
 
 @given(st.text())
 def test_a_terminal_only_prints(value: str):
     """What reaches a terminal is one line without control, format or unassigned characters, of the same length."""
-    shown = terminal(value)
+    shown = sanitize_terminal(value)
     assert len(shown) == len(value)
     assert not {unicodedata.category(sign) for sign in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -44,13 +44,13 @@ def test_a_terminal_only_prints(value: str):
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
 def test_a_terminal_shows_plain_text_as_it_is(value: str):
     """Ordinary text is not changed."""
-    assert terminal(value) == value
+    assert sanitize_terminal(value) == value
 
 
-@given(st.text(min_size=1) | NASTY.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))
+@given(st.text(min_size=1) | ESCAPED_TEXTS.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))
 def test_a_path_segment_stays_one(value: str):
     """Between two slashes it is exactly one segment of the URL that httpx sends, whatever it holds."""
-    url = httpx.URL(f"http://x/a/{path_segment(value)}/b?q#f")
+    url = httpx.URL(f"http://x/a/{quote_path_segment(value)}/b?q#f")
     sent = url.raw_path.decode().partition("?")[0].split("/")
     assert (len(sent), sent[1], sent[3]) == (4, "a", "b")
     assert unquote(sent[2]) == value.encode("utf-8", "replace").decode()

@@ -9,7 +9,7 @@ OUTCOME = SearchAttributeKey.for_keyword("MapekOutcome")
 
 
 @workflow.defn(name="BareCycle")
-class BareCycle:
+class BaselineCycle:
     """One activity and one upsert: the same kinds of tasks as a healthy cycle."""
 
     @workflow.run

@@ -20,37 +20,38 @@ from typing import Any
 import httpx
 import numpy as np
 
-from activities.analyze.grid import RangeReading, Timing, input_of
-from activities.clients.http import Http
+from activities.analyze.analysis_input import GridTiming, RangeReading, build_analysis_input
+from activities.clients.http import HttpClient
 from activities.clients.prometheus import PrometheusClient
 from activities.decision import decide
-from activities.model.baseline import AdaptiveLimits, Limit
+from activities.model.baseline import AdaptiveLimits, BaselineLimit
 from activities.model.charter import Committee
 from activities.model.grid_series import Series
-from activities.model.guards import GuardState
+from activities.model.guard_state import GuardState
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.timeseries import SampleSeries
 from activities.model.topology import Topology
-from activities.monitor.adaptive_limits import spread_over
-from activities.monitor.builtin_rules import EXPORTED, LIVENESS
-from activities.monitor.queries import MOVING, all_signals
+from activities.monitor.adaptive_limits import broadcast_to_grid
+from activities.monitor.builtin_rules import EXPORTED_RULES, LIVENESS_COUNTER
+from activities.monitor.queries import COUNTER_MOVING, all_signals
 from activities.settings import LoopSettings
-from tests.bench.prometheus_backfill import prometheus
-from worker.backtest.backtest import _snapshot, cycles
-from worker.backtest.recording import Instant, Recording, Row
+from tests.bench.prometheus_backfill import backfilled_prometheus
+from worker.backtest.recording import RecordedInstant, RecordedSample, Recording
+from worker.backtest.replay import _build_snapshot, replay_cycles
 
-STEP, METRICS, MANY, GRID = 15.0, 15, 1000, 40
-GOALS = {"few_hand_set_seconds": 0.050, "few_adaptive_seconds": 0.050, "memory_growth": 1.10, "many_ratio": 2.0}
-PAIRS = 5
-BATCHED = 'label_replace({__name__=~"bench_m[0-9]+"}, "rule", "$1", "__name__", "bench_(m[0-9]+)")'
+STEP_SECONDS, METRIC_COUNT, MANY_COMPONENTS, GRID_INSTANTS = 15.0, 15, 1000, 40
+MAX_COSTS = {"few_hand_set_seconds": 0.050, "few_adaptive_seconds": 0.050, "memory_growth": 1.10, "many_ratio": 2.0}
+PAIR_COUNT = 5
+BATCHED_QUERY = 'label_replace({__name__=~"bench_m[0-9]+"}, "rule", "$1", "__name__", "bench_(m[0-9]+)")'
 """All values by one selector: a chain of `or` over 15,000 series takes Prometheus minutes, and would hide our share."""
-QUERY = 110.0
+QUERY_TIMEOUT_SECONDS = 110.0
 """Seconds a query may take: the machine may be busy, and both sides wait for the same server."""
-START = 1_700_000_010.0
-LOOP = LoopSettings()
-ADAPTIVE = tuple(
-    MetricRule(metric=f"m{n}", expr=f"bench_m{n}", enter=4.0, leave=3.0, adaptive=True) for n in range(METRICS)
+START_TIME = 1_700_000_010.0
+LOOP_SETTINGS = LoopSettings()
+ADAPTIVE_RULES = tuple(
+    MetricRule(metric=f"m{n}", expr=f"bench_m{n}", threshold=4.0, clear_threshold=3.0, adaptive=True)
+    for n in range(METRIC_COUNT)
 )
 
 
@@ -60,36 +61,39 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
     figures: dict[str, float] = {}
-    for measured in (few, growth, lambda: asyncio.run(paired())):
+    for measured in (measure_few_components, measure_memory_growth, lambda: asyncio.run(measure_paired_ratios())):
         found = measured()
         figures |= found
         for name, value in found.items():
-            print(f"{name:<24}{value:>10.4f}" + (f"   goal <= {GOALS[name]:g}" if name in GOALS else ""), flush=True)
+            print(
+                f"{name:<24}{value:>10.4f}" + (f"   goal <= {MAX_COSTS[name]:g}" if name in MAX_COSTS else ""),
+                flush=True,
+            )
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2))
-    return int(any(figures[name] > goal for name, goal in GOALS.items()))
+    return int(any(figures[name] > goal for name, goal in MAX_COSTS.items()))
 
 
-def few() -> dict[str, float]:
+def measure_few_components() -> dict[str, float]:
     """Return the seconds of CPU for ten components with 15 metrics over an hour at 15 s."""
     return {
-        "few_hand_set_seconds": quickest(scene(10, 240, EXPORTED)),
-        "few_adaptive_seconds": quickest(scene(10, 240, ADAPTIVE)),
+        "few_hand_set_seconds": measure_fastest_decision(make_analysis_input(10, 240, EXPORTED_RULES)),
+        "few_adaptive_seconds": measure_fastest_decision(make_analysis_input(10, 240, ADAPTIVE_RULES)),
     }
 
 
-def scene(components: int, instants: int, rules: tuple[MetricRule, ...]) -> AnalysisInput:
+def make_analysis_input(components: int, instants: int, rules: tuple[MetricRule, ...]) -> AnalysisInput:
     """Return a system in which one metric of one component is far beyond its limit at the end."""
     source = np.random.default_rng(1)
     names = tuple(f"c{n}" for n in range(components))
-    grid = tuple(START + STEP * n for n in range(instants))
-    lines = {(c, r.metric): source.normal(1.0, 0.05, instants) * good(r) for c in names for r in rules}
-    lines[names[0], rules[3].metric][-20:] = 20.0 * good(rules[3]) * (1.0 if rules[3].adaptive else 2.0)
+    grid = tuple(START_TIME + STEP_SECONDS * n for n in range(instants))
+    lines = {(c, r.metric): source.normal(1.0, 0.05, instants) * healthy_value(r) for c in names for r in rules}
+    lines[names[0], rules[3].metric][-20:] = 20.0 * healthy_value(rules[3]) * (1.0 if rules[3].adaptive else 2.0)
     ages = {(c, s): source.uniform(0.0, 10.0, instants) for c in names for s in all_signals(rules)}
-    ages |= {(c, MOVING): np.full(instants, 3.0) for c in names}
+    ages |= {(c, COUNTER_MOVING): np.full(instants, 3.0) for c in names}
     return AnalysisInput(
         at=grid[-1],
-        step=STEP,
+        step=STEP_SECONDS,
         grid=grid,
         components=names,
         rules=rules,
@@ -97,42 +101,42 @@ def scene(components: int, instants: int, rules: tuple[MetricRule, ...]) -> Anal
         freshness=tuple(Series(component=c, metric=s, values=line.tolist()) for (c, s), line in ages.items()),
         committee=Committee(replicas=5, healthy_nodes=5, generation=1),
         topology=Topology(edges=tuple(pairwise(names))),
-        usual=spread_over(limits(names, rules), instants),
+        baselines=broadcast_to_grid(make_adaptive_limits(names, rules), instants),
     )
 
 
-def good(rule: MetricRule) -> float:
+def healthy_value(rule: MetricRule) -> float:
     """Return a value well on the good side of the rule."""
-    return 1.0 if rule.adaptive else 0.5 * rule.enter if rule.bad == "above" else 2.0 * max(rule.enter, 1.0)
+    return 1.0 if rule.adaptive else 0.5 * rule.threshold if rule.breach == "above" else 2.0 * max(rule.threshold, 1.0)
 
 
-def limits(names: tuple[str, ...], rules: tuple[MetricRule, ...]) -> AdaptiveLimits:
+def make_adaptive_limits(names: tuple[str, ...], rules: tuple[MetricRule, ...]) -> AdaptiveLimits:
     """Return adaptive limits for the scene."""
     found = tuple(
-        Limit(component=c, metric=r.metric, centre=1.0, spread=0.1) for c in names for r in rules if r.adaptive
+        BaselineLimit(component=c, metric=r.metric, centre=1.0, spread=0.1) for c in names for r in rules if r.adaptive
     )
-    return AdaptiveLimits(loop=LOOP.name, at=START, step=60.0, limits=found)
+    return AdaptiveLimits(loop=LOOP_SETTINGS.name, at=START_TIME, step=60.0, limits=found)
 
 
-def quickest(source: AnalysisInput, times: int = 9) -> float:
+def measure_fastest_decision(source: AnalysisInput, times: int = 9) -> float:
     """Return the seconds of CPU of the quickest decision: what it costs, not what the machine was busy with."""
-    return min(timed(lambda: decided(source), time.process_time) for _ in range(times))
+    return min(measure_seconds(lambda: run_decision(source), time.process_time) for _ in range(times))
 
 
-def decided(source: AnalysisInput) -> None:
+def run_decision(source: AnalysisInput) -> None:
     """Analyse and plan; a decision that found nothing was no measurement."""
-    decision = decide(_snapshot(source, LOOP, GuardState()), source, LOOP)
+    decision = decide(_build_snapshot(source, LOOP_SETTINGS, GuardState()), source, LOOP_SETTINGS)
     assert decision.diagnosis.violations
 
 
-def timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
+def measure_seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
     """Return the seconds of one call."""
     before = clock()
     work()
     return clock() - before
 
 
-class Day(Recording):
+class DayRecording(Recording):
     """A made recording: ten components, a minute a sample."""
 
     def __init__(self, minutes: int) -> None:
@@ -144,42 +148,42 @@ class Day(Recording):
             "step_seconds": 60,
             "start": "2023-11-14T22:13:00Z",
             "end": "2023-11-16T00:00:00Z",
-            "metrics": {f"m{n}": metric for n in range(METRICS)},
+            "metrics": {f"m{n}": metric for n in range(METRIC_COUNT)},
         }
         (folder / "recording.json").write_text(json.dumps(head))
         super().__init__(folder)
 
-    def instants(self) -> Iterator[Instant]:
+    def instants(self) -> Iterator[RecordedInstant]:
         """Yield the samples by time."""
         source = np.random.default_rng(2)
         for minute in range(self.minutes):
-            values = source.normal(1.0, 0.05, 10 * METRICS).tolist()
-            rows = (Row(f"c{n % 10}", f"m{n // 10}", value) for n, value in enumerate(values))
-            yield Instant(START + 60.0 * minute, tuple(rows))
+            values = source.normal(1.0, 0.05, 10 * METRIC_COUNT).tolist()
+            rows = (RecordedSample(f"c{n % 10}", f"m{n // 10}", value) for n, value in enumerate(values))
+            yield RecordedInstant(START_TIME + 60.0 * minute, tuple(rows))
 
 
-def growth() -> dict[str, float]:
+def measure_memory_growth() -> dict[str, float]:
     """Return the peak of memory after a day of a recording over that after its first six hours."""
     early = 0
-    for number, _ in enumerate(cycles(Day(1440), LOOP)):
+    for number, _ in enumerate(replay_cycles(DayRecording(1440), LOOP_SETTINGS)):
         if number == 360:
             early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"memory_growth": late / early}
 
 
-async def paired() -> dict[str, float]:
+async def measure_paired_ratios() -> dict[str, float]:
     """Return the median seconds of both sides for a thousand components, and of the pairs' ratios."""
-    names = tuple(f"c{n}" for n in range(MANY))
-    async with prometheus(samples(names)) as url:
-        http, plain = Http(), httpx.AsyncClient(trust_env=False, timeout=QUERY)
-        client = PrometheusClient(http, url, QUERY)
+    names = tuple(f"c{n}" for n in range(MANY_COMPONENTS))
+    async with backfilled_prometheus(format_samples(names)) as url:
+        http, plain = HttpClient(), httpx.AsyncClient(trust_env=False, timeout=QUERY_TIMEOUT_SECONDS)
+        client = PrometheusClient(http, url, QUERY_TIMEOUT_SECONDS)
         bare, full = [], []
-        for _ in range(PAIRS + 1):
+        for _ in range(PAIR_COUNT + 1):
             before = time.perf_counter()
-            await floor(plain, url)
+            await run_floor(plain, url)
             between = time.perf_counter()
-            await whole(client, names)
+            await run_decision_from_query(client, names)
             bare.append(between - before)
             full.append(time.perf_counter() - between)
         await http.close()
@@ -192,12 +196,12 @@ async def paired() -> dict[str, float]:
     }
 
 
-async def floor(client: httpx.AsyncClient, url: str) -> None:
+async def run_floor(client: httpx.AsyncClient, url: str) -> None:
     """One batched query, parsed, and a plain pass of numpy: how far is the last value from its median?"""
     form = {
-        "query": BATCHED,
-        "start": f"{START}",
-        "end": f"{START + STEP * (GRID - 1)}",
+        "query": BATCHED_QUERY,
+        "start": f"{START_TIME}",
+        "end": f"{START_TIME + STEP_SECONDS * (GRID_INSTANTS - 1)}",
         "step": "15",
     }
     answer: dict[str, Any] = (await client.post(f"{url}/api/v1/query_range", data=form)).raise_for_status().json()
@@ -206,35 +210,37 @@ async def floor(client: httpx.AsyncClient, url: str) -> None:
     assert ((table[:, -1] - middle) / spread > 2.0).any()
 
 
-async def whole(client: PrometheusClient, names: tuple[str, ...]) -> None:
+async def run_decision_from_query(client: PrometheusClient, names: tuple[str, ...]) -> None:
     """The same query through the client, put on the grid, analysed and planned."""
-    grid = tuple(START + STEP * n for n in range(GRID))
-    values = await client.query_range(BATCHED, grid[0], grid[-1], STEP)
+    grid = tuple(START_TIME + STEP_SECONDS * n for n in range(GRID_INSTANTS))
+    values = await client.query_range(BATCHED_QUERY, grid[0], grid[-1], STEP_SECONDS)
     reading = RangeReading(
         values=values,
-        freshness=tuple(fresh(name, grid) for name in names),
+        freshness=tuple(make_freshness_series(name, grid) for name in names),
         committee=Committee(replicas=5, healthy_nodes=5, generation=1),
-        limits=limits(names, ADAPTIVE),
+        limits=make_adaptive_limits(names, ADAPTIVE_RULES),
     )
     edges = Topology(edges=tuple(pairwise(names)))
-    decided(input_of(reading, Timing(grid, STEP, 30.0), ADAPTIVE, names, edges))
+    run_decision(build_analysis_input(reading, GridTiming(grid, STEP_SECONDS, 30.0), ADAPTIVE_RULES, names, edges))
 
 
-def fresh(name: str, grid: tuple[float, ...]) -> SampleSeries:
+def make_freshness_series(name: str, grid: tuple[float, ...]) -> SampleSeries:
     """Return the answer of the freshness query for a component that is well."""
-    return SampleSeries(labels={"node_or_service": name, "signal": LIVENESS}, points=tuple((at, 1.0) for at in grid))
+    return SampleSeries(
+        labels={"node_or_service": name, "signal": LIVENESS_COUNTER}, points=tuple((at, 1.0) for at in grid)
+    )
 
 
-def samples(names: tuple[str, ...]) -> Iterator[str]:
+def format_samples(names: tuple[str, ...]) -> Iterator[str]:
     """Yield the samples as OpenMetrics: one component's `m3` is far beyond its limit at the end."""
     source = np.random.default_rng(3)
-    for n in range(METRICS):
+    for n in range(METRIC_COUNT):
         for name in names:
-            values = source.normal(1.0, 0.05, GRID)
+            values = source.normal(1.0, 0.05, GRID_INSTANTS)
             if (n, name) == (3, names[0]):
                 values[-10:] = 20.0
             for i, value in enumerate(values.tolist()):
-                yield f'bench_m{n}{{node_or_service="{name}"}} {value:.6g} {START + STEP * i}\n'
+                yield f'bench_m{n}{{node_or_service="{name}"}} {value:.6g} {START_TIME + STEP_SECONDS * i}\n'
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 
-from deploy.devstack.binaries import Places, find
+from deploy.devstack.binaries import SearchPaths, find_binary
 
 
 @asynccontextmanager
-async def prometheus(samples: Iterator[str]) -> AsyncIterator[str]:
+async def backfilled_prometheus(samples: Iterator[str]) -> AsyncIterator[str]:
     """Give the address of a Prometheus that holds these samples, lines of OpenMetrics text."""
-    binaries = {name: find(name, Places()) for name in ("promtool", "prometheus")}
+    binaries = {name: find_binary(name, SearchPaths()) for name in ("promtool", "prometheus")}
     if None in binaries.values():
         raise SystemExit("Prometheus is not installed: run `make setup`")
     with tempfile.TemporaryDirectory() as place:
@@ -38,14 +38,14 @@ async def prometheus(samples: Iterator[str]) -> AsyncIterator[str]:
         ]
         server = await asyncio.create_subprocess_exec(*command, stdout=nowhere, stderr=nowhere)
         try:
-            await ready(f"http://{address}/-/ready")
+            await wait_until_ready(f"http://{address}/-/ready")
             yield f"http://{address}"
         finally:
             server.terminate()
             await server.wait()
 
 
-async def ready(url: str) -> None:
+async def wait_until_ready(url: str) -> None:
     """Wait until Prometheus answers."""
     async with httpx.AsyncClient(trust_env=False) as client:
         for _ in range(600):

@@ -15,20 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.analyze.learning.calibration import Calibration, fit
+from activities.analyze.learning.calibration import Calibration, fit_calibration
 from activities.settings import LoopSettings
 from tests.bench import bandit
-from tests.bench.quality_report import say, say_bandit, say_confidence, say_executed, say_prediction
-from worker.backtest.backtest import cycles
-from worker.backtest.recording import HEAD, Recording, recordings_in
+from tests.bench.quality_report import print_bandit, print_confidence, print_executed, print_prediction, print_scores
+from worker.backtest.recording import HEADER_FILE, Recording, find_recordings
+from worker.backtest.replay import replay_cycles
 
-FOLDER = "MAPEK_RECORDINGS"
-RIDGE = 1.0
-WEEK = 7 * 86400.0
-SLACK = 180.0
+FOLDER_VARIABLE = "MAPEK_RECORDINGS"
+RIDGE_PENALTY = 1.0
+WEEK_SECONDS = 7 * 86400.0
+SLACK_SECONDS = 180.0
 """Seconds after its end in which a fault is still active, at least one step: the scorer's rule."""
 
-Outcome = tuple[tuple[float, ...], bool]
+LabelledFeatures = tuple[tuple[float, ...], bool]
 
 
 def main() -> int:
@@ -38,105 +38,115 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--work", type=Path, help="keep the decisions here, and use those that are there already")
     options = parser.parse_args()
-    figures: dict[str, Any] = {"bandit": bandit.table()}
-    say_bandit(figures["bandit"])
-    place = os.environ.get(FOLDER)
+    figures: dict[str, Any] = {"bandit": bandit.compute_regret_table()}
+    print_bandit(figures["bandit"])
+    place = os.environ.get(FOLDER_VARIABLE)
     if not place or not Path(place).is_dir():
-        print(f"recordings skipped: {FOLDER} names no folder")
+        print(f"recordings skipped: {FOLDER_VARIABLE} names no folder")
     else:
         with tempfile.TemporaryDirectory() as folder:
-            figures["sets"] = measured(Path(place), options.work or Path(folder), options.sets)
+            figures["sets"] = measure_quality(Path(place), options.work or Path(folder), options.sets)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2))
     return 0
 
 
-def measured(root: Path, work: Path, wanted: Sequence[str] | None) -> dict[str, Any]:
+def measure_quality(root: Path, work: Path, set_names: Sequence[str] | None) -> dict[str, Any]:
     """Return the scores of each set in `root`: of the project, of the rival, and with the confidences of the split."""
-    sets = [name for name in sets_in(root) if not wanted or name in wanted]
-    outcomes: dict[str, list[Outcome]] = {}
+    sets = [name for name in list_sets(root) if not set_names or name in set_names]
+    outcomes: dict[str, list[LabelledFeatures]] = {}
     for name in sets:
-        played(root / name, work / "project" / name)
-        rival(root, name, work / "baseline" / name)
-        for one in recordings_in(root / name):
-            outcomes[f"{name}/{one.name}"] = list(evidence(one, work / "project" / name / f"{one.name}.jsonl"))
-    curves = folds(outcomes)
+        write_decisions(root / name, work / "project" / name)
+        write_baseline_decisions(root, name, work / "baseline" / name)
+        for one in find_recordings(root / name):
+            outcomes[f"{name}/{one.name}"] = list(
+                load_labelled_features(one, work / "project" / name / f"{one.name}.jsonl")
+            )
+    curves = fit_folds(outcomes)
     for key in outcomes:
         name, one = key.split("/")
-        rewritten(work / "project" / name / f"{one}.jsonl", work / "split" / name / f"{one}.jsonl", curves[key])
+        rewrite_confidences(
+            work / "project" / name / f"{one}.jsonl", work / "split" / name / f"{one}.jsonl", curves[key]
+        )
     found: dict[str, Any] = {}
     for name in sets:
         found[name] = {
-            "project": scored(root, [name], work / "project"),
-            "baseline": scored(root, [name], work / "baseline"),
-            "split": scored(root, [name], work / "split")["confidence"],
+            "project": score_sets(root, [name], work / "project"),
+            "baseline": score_sets(root, [name], work / "baseline"),
+            "split": score_sets(root, [name], work / "split")["confidence"],
         }
-        say(name, found[name])
+        print_scores(name, found[name])
     causal = [name for name in sets if found[name]["project"]["root_cause"]]
     if causal:
-        shipped, split = (scored(root, causal, work / which)["confidence"] for which in ("project", "split"))
+        shipped, split = (score_sets(root, causal, work / which)["confidence"] for which in ("project", "split"))
         found["pooled_confidence"] = {"shipped": shipped, "split": split}
         print(f"\n{' + '.join(causal)}, pooled")
-        say_confidence("confidence as shipped", shipped)
-        say_confidence("confidence, fitted on the other fold", split)
+        print_confidence("confidence as shipped", shipped)
+        print_confidence("confidence, fitted on the other fold", split)
     ahead = [name for name in sets if found[name]["project"]["prediction"]]
     if ahead:
-        found["pooled_prediction"] = scored(root, ahead, work / "project")["prediction"]
-        say_prediction(ahead, found["pooled_prediction"])
-    found["executed"] = {name: quiet_weeks(root, name, work / "project" / name) for name in sets}
-    say_executed(found["executed"])
-    print(f"calibration fitted on all recordings: {calibrated(outcomes)}")
+        found["pooled_prediction"] = score_sets(root, ahead, work / "project")["prediction"]
+        print_prediction(ahead, found["pooled_prediction"])
+    found["executed"] = {name: count_quiet_weeks(root, name, work / "project" / name) for name in sets}
+    print_executed(found["executed"])
+    print(f"calibration fitted on all recordings: {fit_recordings(outcomes)}")
     return found
 
 
-def folds(outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, Calibration | None]:
+def fit_folds(outcomes: Mapping[str, Sequence[LabelledFeatures]]) -> dict[str, Calibration | None]:
     """Return for each recording the curve of the fold it is not in: every other recording, by name, is in one fold."""
     names = sorted(outcomes)
     halves = (names[::2], names[1::2])
     print(f"calibration: {len(halves[0])} recordings scored with the curve of the other {len(halves[1])}, and reverse")
-    curves = [calibrated({name: outcomes[name] for name in half}) for half in halves]
+    curves = [fit_recordings({name: outcomes[name] for name in half}) for half in halves]
     return {name: curves[1 - place] for place, half in enumerate(halves) for name in half}
 
 
-def sets_in(root: Path) -> list[str]:
+def list_sets(root: Path) -> list[str]:
     """Return the sets: folders that are a recording or hold some."""
-    return sorted(p.name for p in root.iterdir() if p.is_dir() and ((p / HEAD).is_file() or any(p.glob(f"*/{HEAD}"))))
+    return sorted(
+        p.name
+        for p in root.iterdir()
+        if p.is_dir() and ((p / HEADER_FILE).is_file() or any(p.glob(f"*/{HEADER_FILE}")))
+    )
 
 
-def played(folder: Path, target: Path) -> None:
+def write_decisions(folder: Path, target: Path) -> None:
     """Write the project's decisions, a file a recording, unless they are there."""
     target.mkdir(parents=True, exist_ok=True)
-    for one in recordings_in(folder):
+    for one in find_recordings(folder):
         file = target / f"{one.name}.jsonl"
         if file.exists():
             continue
         with file.with_suffix(".part").open("w", encoding="utf-8") as part:
-            for cycle in cycles(Recording(one), LoopSettings()):
-                part.write(json.dumps(cycle.line()) + "\n")
+            for cycle in replay_cycles(Recording(one), LoopSettings()):
+                part.write(json.dumps(cycle.to_json_object()) + "\n")
         file.with_suffix(".part").rename(file)
         print(f"  played {folder.name}/{one.name}", file=sys.stderr)
 
 
-def evidence(folder: Path, decisions: Path) -> Iterator[Outcome]:
+def load_labelled_features(folder: Path, decisions: Path) -> Iterator[LabelledFeatures]:
     """Yield the features of each calibrated pattern, and whether a fault was active then."""
-    step = Recording(folder).head.step_seconds
+    step = Recording(folder).header.step_seconds
     faults = json.loads((folder / "faults.json").read_text())["faults"]
-    spans = [(fault["start"], fault["end"] + max(SLACK, step)) for fault in faults]
+    spans = [(fault["start"], fault["end"] + max(SLACK_SECONDS, step)) for fault in faults]
     for line in decisions.read_text().splitlines():
         cycle = json.loads(line)
         active = any(first <= cycle["at"] <= last for first, last in spans)
         yield from ((tuple(p["features"]), active) for p in cycle["patterns"] if p["features"])
 
 
-def calibrated(outcomes: Mapping[str, Sequence[Outcome]]) -> Calibration | None:
+def fit_recordings(outcomes: Mapping[str, Sequence[LabelledFeatures]]) -> Calibration | None:
     """Return the curve for the outcomes of several recordings; None if there is nothing to learn from."""
     rows = [one for found in outcomes.values() for one in found]
     if len({active for _, active in rows}) < 2:
         return None
-    return fit([features for features, _ in rows], [active for _, active in rows], [1.0] * len(rows), RIDGE)
+    return fit_calibration(
+        [features for features, _ in rows], [active for _, active in rows], [1.0] * len(rows), RIDGE_PENALTY
+    )
 
 
-def rewritten(source: Path, target: Path, calibration: Calibration | None) -> None:
+def rewrite_confidences(source: Path, target: Path, calibration: Calibration | None) -> None:
     """Copy decisions with the confidences of another calibration; with none they stay."""
     target.parent.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -149,21 +159,21 @@ def rewritten(source: Path, target: Path, calibration: Calibration | None) -> No
     target.write_text("\n".join(lines) + "\n")
 
 
-def rival(root: Path, name: str, target: Path) -> None:
+def write_baseline_decisions(root: Path, name: str, target: Path) -> None:
     """Write the decisions of the rival that comes with the recordings, unless they are there."""
     target.mkdir(parents=True, exist_ok=True)
-    for one in recordings_in(root / name):
+    for one in find_recordings(root / name):
         out = target / f"{one.name}.jsonl"
         if not out.exists():
             subprocess.run([sys.executable, root / "baseline.py", one, "--out", out], check=True)
 
 
-def scored(root: Path, names: Sequence[str], decisions: Path) -> dict[str, Any]:
+def score_sets(root: Path, names: Sequence[str], decisions: Path) -> dict[str, Any]:
     """Return the scorer's figures for some sets, pooled."""
     pairs = [
         str(path)
         for name in names
-        for one in recordings_in(root / name)
+        for one in find_recordings(root / name)
         for path in (one, decisions / name / f"{one.name}.jsonl")
     ]
     done = subprocess.run(
@@ -173,12 +183,12 @@ def scored(root: Path, names: Sequence[str], decisions: Path) -> dict[str, Any]:
     return figures
 
 
-def quiet_weeks(root: Path, name: str, decisions: Path) -> dict[str, float]:
+def count_quiet_weeks(root: Path, name: str, decisions: Path) -> dict[str, float]:
     """Return how many quiet weeks a set has, and in how many cycles of them something would have been executed."""
     weeks = executed = 0.0
-    for one in recordings_in(root / name):
+    for one in find_recordings(root / name):
         quiet = json.loads((one / "faults.json").read_text())["quiet"]
-        weeks += sum(last - first for first, last in quiet) / WEEK
+        weeks += sum(last - first for first, last in quiet) / WEEK_SECONDS
         cycles = map(json.loads, (decisions / f"{one.name}.jsonl").read_text().splitlines())
         times = [cycle["at"] for cycle in cycles if cycle["executed"]]
         executed += sum(any(first <= at <= last for first, last in quiet) for at in times)

@@ -23,40 +23,40 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.monitor.queries import coverage_query, prefilter_query
-from activities.monitor.rules import rules_of
+from activities.monitor.rules import build_rules
 from activities.settings import LoopSettings
-from deploy.devstack.layout import PARTS
+from deploy.devstack.layout import STACK_SERVICES
 from deploy.devstack.stack import RunningStack, StackOptions, running_stack
-from tests.bench.baseline_workflow import BareCycle
+from tests.bench.baseline_workflow import BaselineCycle
 from worker.assemble import assemble
-from worker.config.load import Config, load
-from worker.config.secrets import charter_token
-from worker.main import PASSED_THROUGH, workers
+from worker.config.load import Config, load_config
+from worker.config.secrets import charter_token_reader
+from worker.main import PASSED_THROUGH, build_workers
 from worker.temporal.client import connect
 from workflows import names
 from workflows.cycle import MapekCycle
 
-GOAL = 1.25
+MAX_RATIO = 1.25
 """A healthy cycle may take this many times what the floor takes."""
-WARM_UP = 10
-BARE_QUEUE = "bench-bare"
+WARM_UP_PAIRS = 10
+BASELINE_TASK_QUEUE = "bench-bare"
 
-Timed = Callable[[str], Awaitable[None]]
+TimedRun = Callable[[str], Awaitable[None]]
 
 
-class BareRequests:
+class BaselineRequests:
     """The requests of a healthy cycle over one raw, shared client."""
 
     def __init__(self, settings: LoopSettings, client: httpx.AsyncClient) -> None:
         self.settings = settings
         self.client = client
-        self.headers = {"Authorization": f"Bearer {charter_token(settings.execute)()}"}
+        self.headers = {"Authorization": f"Bearer {charter_token_reader(settings.execute)()}"}
 
     @activity.defn(name="bare-requests")
-    async def requests(self, loop: str) -> str:
+    async def send_requests(self, loop: str) -> str:
         """Ask Prometheus twice and Charter twice, all at once, and parse the answers."""
         monitor, execute = self.settings.monitor, self.settings.execute
-        rules, now = rules_of(monitor), time.time()
+        rules, now = build_rules(monitor), time.time()
         prometheus = f"{monitor.prometheus_url}/api/v1/query"
         queries = (prefilter_query(rules, monitor.rate_window), coverage_query(rules, 2 * monitor.scrape_interval))
         charter, headers = f"{execute.charter_url}/api/v1", self.headers
@@ -76,82 +76,87 @@ async def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wanted = StackOptions(
-            state=Path(folder) / "state", profile="demo", parts=frozenset(PARTS) - {"worker"}, say=lambda _: None
+            state_dir=Path(folder) / "state",
+            profile="demo",
+            services=frozenset(STACK_SERVICES) - {"worker"},
+            report=lambda _: None,
         )
         async with running_stack(wanted) as stack:
             figures = await measure(stack, options.pairs)
     print(
         f"healthy cycle ÷ bare workflow with the same requests: median {figures['ratio_median']:.3f} "
-        f"(10–90 %: {figures['ratio_p10']:.3f}–{figures['ratio_p90']:.3f}), goal ≤ {GOAL}\n"
+        f"(10–90 %: {figures['ratio_p10']:.3f}–{figures['ratio_p90']:.3f}), goal ≤ {MAX_RATIO}\n"
         f"  cycle {figures['cycle_ms']:.1f} ms, bare {figures['bare_ms']:.1f} ms (medians of {options.pairs} pairs)"
     )
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2))
-    return 0 if figures["ratio_median"] <= GOAL else 1
+    return 0 if figures["ratio_median"] <= MAX_RATIO else 1
 
 
 async def measure(stack: RunningStack, pairs: int) -> dict[str, float]:
     """Return the figures of one run: ratios, and medians in milliseconds."""
-    config = load(stack.state.config_file, state=stack.state.path)
+    config = load_config(stack.state.config_file, state=stack.state.path)
     client = await connect(config.temporal)
     for schedule in (names.schedule_id("charter"), names.upkeep_schedule_id("charter")):
         await client.get_schedule_handle(schedule).pause(note="bench")
     async with assemble(config, client) as assembly, httpx.AsyncClient(trust_env=False) as raw:
-        common, verifying = workers(client, config, assembly)
-        async with common, verifying, bare_worker(client, config, raw):
-            return figures_of(await timed_pairs(client, pairs))
+        common, verifying = build_workers(client, config, assembly)
+        async with common, verifying, build_baseline_worker(client, config, raw):
+            return compute_figures(await time_pairs(client, pairs))
 
 
-def bare_worker(client: Client, config: Config, raw: httpx.AsyncClient) -> Worker:
+def build_baseline_worker(client: Client, config: Config, http_client: httpx.AsyncClient) -> Worker:
     """Return the worker of the floor, set up as the product's."""
     return Worker(
         client,
-        task_queue=BARE_QUEUE,
-        workflows=[BareCycle],
-        activities=[BareRequests(config.loops[0], raw).requests],
+        task_queue=BASELINE_TASK_QUEUE,
+        workflows=[BaselineCycle],
+        activities=[BaselineRequests(config.loops[0], http_client).send_requests],
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
         ),
     )
 
 
-async def timed_pairs(client: Client, pairs: int) -> list[tuple[float, float]]:
+async def time_pairs(client: Client, pairs: int) -> list[tuple[float, float]]:
     """Return (cycle, bare) in seconds for each pair; who goes first changes from pair to pair."""
 
     async def cycle(key: str) -> None:
-        result = await healthy_cycle(client, key)
+        result = await run_healthy_cycle(client, key)
         assert result.outcome == "healthy", result.headline
 
     async def bare(key: str) -> None:
-        await client.execute_workflow(BareCycle.run, "charter", id=f"bench-bare-{key}", task_queue=BARE_QUEUE)
+        await client.execute_workflow(
+            BaselineCycle.run, "charter", id=f"bench-bare-{key}", task_queue=BASELINE_TASK_QUEUE
+        )
 
     async with asyncio.timeout(30):
-        while (await healthy_cycle(client, f"ready-{time.time_ns()}")).outcome != "healthy":  # noqa: ASYNC110 - nothing tells
+        while (await run_healthy_cycle(client, f"ready-{time.time_ns()}")).outcome != "healthy":  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.5)  # until Prometheus has scraped a few times
     found = []
-    for number in range(WARM_UP + pairs):
-        order: list[Timed] = [cycle, bare] if number % 2 else [bare, cycle]
-        seconds = {one: await timed(one, str(number)) for one in order}
-        if number >= WARM_UP:
+    for number in range(WARM_UP_PAIRS + pairs):
+        order: list[TimedRun] = [cycle, bare] if number % 2 else [bare, cycle]
+        seconds = {one: await measure_seconds(one, str(number)) for one in order}
+        if number >= WARM_UP_PAIRS:
             found.append((seconds[cycle], seconds[bare]))
     return found
 
 
-async def healthy_cycle(client: Client, key: str) -> CycleResult:
+async def run_healthy_cycle(client: Client, key: str) -> CycleResult:
     """Run one cycle of the product."""
     return await client.execute_workflow(
-        MapekCycle.run, CycleRequest(loop="charter"), id=f"bench-cycle-{key}", task_queue=names.QUEUE
+        MapekCycle.run, CycleRequest(loop="charter"), id=f"bench-cycle-{key}", task_queue=names.TASK_QUEUE
     )
 
 
-async def timed(run: Timed, key: str) -> float:
+async def measure_seconds(run: TimedRun, key: str) -> float:
     """Return the seconds one run took."""
     began = time.perf_counter()
     await run(key)
     return time.perf_counter() - began
 
 
-def figures_of(pairs: list[tuple[float, float]]) -> dict[str, float]:
+def compute_figures(pairs: list[tuple[float, float]]) -> dict[str, float]:
     """Return the medians and the spread of the ratios."""
     ratios = sorted(cycle / bare for cycle, bare in pairs)
     return {

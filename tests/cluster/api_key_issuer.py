@@ -15,38 +15,40 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from deploy.devstack.ports import LOOPBACK
 
-ALGORITHM = "RS256"
-DAY = 86_400.0
+SIGNING_ALGORITHM = "RS256"
+DAY_SECONDS = 86_400.0
 
 
-def encoded(raw: bytes) -> str:
+def encode_base64url(raw: bytes) -> str:
     """Return base64url without padding, as tokens want it."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-class Issuer:
+class ApiKeyIssuer:
     """Signs tokens of RFC 7519 with a key of its own."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.key = rsa.generate_private_key(65537, 2048)
 
-    def token(self, *permissions: str, seconds: float = DAY) -> str:
+    def issue_token(self, *permissions: str, seconds: float = DAY_SECONDS) -> str:
         """Return a token with these permissions, `NAMESPACE:read`, `:write` or `:admin`, good for so long from now."""
-        header = {"alg": ALGORITHM, "typ": "JWT", "kid": self.name}
+        header = {"alg": SIGNING_ALGORITHM, "typ": "JWT", "kid": self.name}
         claims = {"sub": "a test", "permissions": permissions, "exp": int(time.time() + seconds)}
-        signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
-        return f"{signed}.{encoded(self.key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
+        signed = ".".join(encode_base64url(json.dumps(part).encode()) for part in (header, claims))
+        return f"{signed}.{encode_base64url(self.key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
 
-    def published(self) -> str:
+    def export_public_key(self) -> str:
         """Return the public key as RFC 7517 has it."""
         numbers = self.key.public_key().public_numbers()
-        modulus, exponent = (encoded(n.to_bytes((n.bit_length() + 7) // 8, "big")) for n in (numbers.n, numbers.e))
-        key = {"kty": "RSA", "use": "sig", "alg": ALGORITHM, "kid": self.name, "n": modulus, "e": exponent}
+        modulus, exponent = (
+            encode_base64url(n.to_bytes((n.bit_length() + 7) // 8, "big")) for n in (numbers.n, numbers.e)
+        )
+        key = {"kty": "RSA", "use": "sig", "alg": SIGNING_ALGORITHM, "kid": self.name, "n": modulus, "e": exponent}
         return json.dumps({"keys": [key]})
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class SilentFileHandler(SimpleHTTPRequestHandler):
     """Serves a folder and writes nothing about it."""
 
     def log_message(self, *_: object) -> None:
@@ -54,11 +56,11 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def publishing(issuer: Issuer, folder: Path) -> Iterator[str]:
+def published_key(issuer: ApiKeyIssuer, folder: Path) -> Iterator[str]:
     """Give the address at which the issuer's key can be read, for the length of a block."""
     folder.mkdir()
-    (folder / "jwks.json").write_text(issuer.published(), encoding="utf-8")
-    with ThreadingHTTPServer((LOOPBACK, 0), functools.partial(Quiet, directory=str(folder))) as server:
+    (folder / "jwks.json").write_text(issuer.export_public_key(), encoding="utf-8")
+    with ThreadingHTTPServer((LOOPBACK, 0), functools.partial(SilentFileHandler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://{LOOPBACK}:{server.server_port}/jwks.json"

@@ -7,12 +7,14 @@ import pytest
 import pytest_asyncio
 
 from deploy.devstack import binaries
-from tests.cluster.harness import Clustered, clustered
+from tests.cluster.harness import ClusterHarness, running_cluster_harness
 
 
 @pytest_asyncio.fixture(scope="session")
-async def run(servers: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clustered]:
+async def cluster_harness(
+    server_binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ClusterHarness]:
     """Temporal on PostgreSQL with several shards, the store on it too, and two workers."""
-    built = await binaries.ensure(binaries.CLUSTER)
-    async with clustered({**servers, **built}, tmp_path_factory.mktemp("cluster")) as running:
+    built = await binaries.ensure_binaries(binaries.CLUSTER_BINARIES)
+    async with running_cluster_harness({**server_binaries, **built}, tmp_path_factory.mktemp("cluster")) as running:
         yield running

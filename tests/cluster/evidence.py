@@ -5,31 +5,31 @@ import time
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.cluster.harness import Clustered
+from tests.cluster.harness import ClusterHarness
 from tests.soak.checker.evidence import Evidence
-from tests.soak.checker.loader import Rows, histories
+from tests.soak.checker.loader import Rows, load_histories
 
-WHOSE = 'WorkflowType="Remediation" OR WorkflowType="MapekCycle"'
+WORKFLOW_QUERY = 'WorkflowType="Remediation" OR WorkflowType="MapekCycle"'
 
 
-async def evidence(run: Clustered, period: float, quiet_since: float) -> Evidence:
+async def collect_evidence(cluster_harness: ClusterHarness, period: float, quiet_since: float) -> Evidence:
     """Gather Charter's ledger, the store's rows and all histories."""
-    rows = await rows_of(run.cluster.store_url)
-    committee = (await run.world.charter.get("/sim/ledger")).json()
-    state = (await run.world.charter.get("/sim/state")).json()
+    rows = await load_rows(cluster_harness.cluster.store_url)
+    committee = (await cluster_harness.harness.charter.get("/sim/ledger")).json()
+    state = (await cluster_harness.harness.charter.get("/sim/state")).json()
     return Evidence(
         seed=0,
         ledger=tuple(committee),
         **rows,
-        histories=tuple([found async for found in histories(run.world.client, WHOSE)]),
+        histories=tuple([found async for found in load_histories(cluster_harness.harness.client, WORKFLOW_QUERY)]),
         generations={policy["knob"]: policy["generation"] for policy in state["policies"] if "knob" in policy},
-        period=period,
+        period_seconds=period,
         quiet_since=quiet_since,
-        ended=time.time(),
+        ended_at=time.time(),
     )
 
 
-async def rows_of(url: str) -> dict[str, Rows]:
+async def load_rows(url: str) -> dict[str, Rows]:
     """Return audit, plans, outcomes and knobs of a store on PostgreSQL, by the names `Evidence` has for them."""
     found: dict[str, Rows] = {}
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:

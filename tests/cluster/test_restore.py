@@ -5,60 +5,60 @@ import time
 from pathlib import Path
 
 from deploy.devstack import process
-from tests.cluster.harness import Clustered, mapek
+from tests.cluster.harness import ClusterHarness, run_mapek
 from workflows import names
 
-RTO = 1800.0
+RTO_SECONDS = 1800.0
 """Seconds in which the loop has to be at work again."""
-KEPT = {"fixed", "improved", "no_effect", "rolled_back"}
+EXPECTED_OUTCOMES = {"fixed", "improved", "no_effect", "rolled_back"}
 
 
-async def typed(run: Clustered, folder: Path, *args: str) -> None:
+async def run_runbook_command(cluster_harness: ClusterHarness, folder: Path, *args: str) -> None:
     """Run a command of the runbook to its end, which has to be a good one."""
     log = folder / f"{args[0]}.log"
-    code = await mapek(run.world.stack.state.config_file, log, *args)
-    assert code == 0, process.tail(log)
+    code = await run_mapek(cluster_harness.harness.stack.state.config_file, log, *args)
+    assert code == 0, process.last_lines(log)
 
 
-async def test_store_and_schedules_are_lost_and_restored(run: Clustered, tmp_path: Path) -> None:
+async def test_store_and_schedules_are_lost_and_restored(cluster_harness: ClusterHarness, tmp_path: Path) -> None:
     """After back-up, loss, restore and bootstrap nothing learned is missing, and the next incident is healed."""
-    world = run.world
-    await heal_one(run)
+    world = cluster_harness.harness
+    await heal_incident(cluster_harness)
     backup = tmp_path / "backup.db"
-    await typed(run, tmp_path, "backup", str(backup))
-    learned = await world.store.outcomes.recent("charter")
+    await run_runbook_command(cluster_harness, tmp_path, "backup", str(backup))
+    learned = await world.store.outcomes.load_recent("charter")
     assert learned, "there is something to lose"
-    await lose(run)
+    await destroy_state(cluster_harness)
 
     began = time.time()
-    await typed(run, tmp_path, "restore", str(backup))
-    await typed(run, tmp_path, "bootstrap")
-    await asyncio.gather(world.stack.start_part("worker"), run.second.start())
-    await world.cycle(["healthy"], began, 120.0)
+    await run_runbook_command(cluster_harness, tmp_path, "restore", str(backup))
+    await run_runbook_command(cluster_harness, tmp_path, "bootstrap")
+    await asyncio.gather(world.stack.start_service("worker"), cluster_harness.second_worker.start())
+    await world.wait_for_cycle(["healthy"], began, 120.0)
     took = time.time() - began
     print(f"at work again {took:.1f} s after the restore began")
-    assert took < RTO
+    assert took < RTO_SECONDS
 
-    assert await world.store.outcomes.recent("charter") == learned
+    assert await world.store.outcomes.load_recent("charter") == learned
     assert await world.store.audit.verify_chain() is None
-    await heal_one(run)
+    await heal_incident(cluster_harness)
 
 
-async def heal_one(run: Clustered) -> None:
+async def heal_incident(cluster_harness: ClusterHarness) -> None:
     """Let an incident happen and be healed."""
-    since = await run.world.strike("overload", "policy-engine")
-    remedy = await run.world.remedy(since, 60.0)
-    assert (await remedy.ended(120.0)).outcome in KEPT
-    await run.world.rest()
+    since = await cluster_harness.harness.inject_fault("overload", "policy-engine")
+    remedy = await cluster_harness.harness.wait_for_remediation(since, 60.0)
+    assert (await remedy.wait_for_result(120.0)).outcome in EXPECTED_OUTCOMES
+    await cluster_harness.harness.restore_healthy()
 
 
-async def lose(run: Clustered) -> None:
+async def destroy_state(cluster_harness: ClusterHarness) -> None:
     """Kill both workers, drop the store, and delete the schedules and the intake."""
-    client = run.world.client
-    await run.world.stack.kill("worker")
-    await run.second.kill()
+    client = cluster_harness.harness.client
+    await cluster_harness.harness.stack.kill("worker")
+    await cluster_harness.second_worker.kill()
     for schedule in (names.schedule_id("charter"), names.upkeep_schedule_id("charter")):
         await client.get_schedule_handle(schedule).delete()
-    await client.get_workflow_handle(names.intake_id("charter")).terminate("lost")
-    await run.cluster.postgres.execute("DROP DATABASE mapek WITH (FORCE)")
-    await run.cluster.postgres.execute("CREATE DATABASE mapek")
+    await client.get_workflow_handle(names.loop_workflow_id("charter")).terminate("lost")
+    await cluster_harness.cluster.postgres.execute("DROP DATABASE mapek WITH (FORCE)")
+    await cluster_harness.cluster.postgres.execute("CREATE DATABASE mapek")

@@ -9,16 +9,16 @@ from typing import Any
 
 from deploy.devstack.stack import StackOptions, running_stack
 from tests.end_to_end import demo_process, production_timings
-from tests.end_to_end.demo_process import Played
-from tests.end_to_end.incidents import BLINDING, HEALABLE, TWOFOLD, WORSENED, Gallery
-from tests.end_to_end.production_timings import RealPeriod
-from tests.support.stack import World, world_of
+from tests.end_to_end.demo_process import DemoResult
+from tests.end_to_end.incidents import BLINDING_FAULTS, HEALABLE_FAULTS, TWO_FAULTS, WORSENED_FAULT, IncidentRecords
+from tests.end_to_end.production_timings import ProductionTimings
+from tests.support.stack import StackHarness, connect_harness
 
-SEED = 7
-FIRST = ("few-validators", WORSENED[0])
+DEMO_SEED = 7
+BUDGET_INCIDENTS = ("few-validators", WORSENED_FAULT[0])
 """Played first, because two test files need them."""
 
-USERS: Mapping[str, frozenset[str]] = {
+SCENARIO_USERS: Mapping[str, frozenset[str]] = {
     "gallery": frozenset({"test_healing", "test_budgets", "test_dashboards"}),
     "demo": frozenset({"test_demo"}),
     "real_period": frozenset({"test_real_period"}),
@@ -27,37 +27,43 @@ USERS: Mapping[str, frozenset[str]] = {
 
 
 @dataclass
-class Background:
+class BackgroundScenarios:
     """The scenarios that run. `world` is the one of the gallery, from when it is up."""
 
-    gallery: Gallery
-    world: "asyncio.Future[World]"
+    incident_records: IncidentRecords
+    harness: "asyncio.Future[StackHarness]"
     tasks: dict[str, "asyncio.Task[Any]"]
 
-    async def demo(self) -> Played:
+    async def wait_for_demo(self) -> DemoResult:
         """Return what was seen of the demo."""
-        played: Played = await self.tasks["demo"]
+        played: DemoResult = await self.tasks["demo"]
         return played
 
-    async def real_period(self) -> RealPeriod:
+    async def wait_for_production_timings(self) -> ProductionTimings:
         """Return the times of the incident with the timings of production."""
-        times: RealPeriod = await self.tasks["real_period"]
+        times: ProductionTimings = await self.tasks["real_period"]
         return times
 
 
 @asynccontextmanager
-async def started(files: frozenset[str], folder: Path, brisk: Mapping[str, Any]) -> AsyncIterator[Background]:
+async def running_scenarios(
+    test_files: frozenset[str], folder: Path, short_settings: Mapping[str, Any]
+) -> AsyncIterator[BackgroundScenarios]:
     """Start the scenarios that these test files wait for; at the end of the block what still runs is taken down."""
     loop = asyncio.get_running_loop()
-    kinds = (*FIRST, TWOFOLD, *(kind for kind in (*HEALABLE, *BLINDING) if kind not in FIRST))
-    background = Background(Gallery(kinds), loop.create_future(), {})
+    kinds = (
+        *BUDGET_INCIDENTS,
+        TWO_FAULTS,
+        *(kind for kind in (*HEALABLE_FAULTS, *BLINDING_FAULTS) if kind not in BUDGET_INCIDENTS),
+    )
+    background = BackgroundScenarios(IncidentRecords(kinds), loop.create_future(), {})
     scenarios: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
-        "gallery": lambda: played_gallery(background, folder / "gallery", brisk),
-        "demo": lambda: demo_process.play(folder / "demo", SEED),
-        "real_period": lambda: played_real_period(folder / "real_period"),
+        "gallery": lambda: play_incidents(background, folder / "gallery", short_settings),
+        "demo": lambda: demo_process.run_demo(folder / "demo", DEMO_SEED),
+        "real_period": lambda: play_production_timings(folder / "real_period"),
     }
     for name, scenario in scenarios.items():
-        if files & USERS[name]:
+        if test_files & SCENARIO_USERS[name]:
             background.tasks[name] = asyncio.create_task(scenario())
     try:
         yield background
@@ -67,28 +73,31 @@ async def started(files: frozenset[str], folder: Path, brisk: Mapping[str, Any])
         await asyncio.gather(*background.tasks.values(), return_exceptions=True)
 
 
-async def played_gallery(background: Background, state: Path, brisk: Mapping[str, Any]) -> None:
+async def play_incidents(scenarios: BackgroundScenarios, state: Path, short_settings: Mapping[str, Any]) -> None:
     """Play all incidents on one stack, and keep it up for those who read its histories."""
     try:
-        async with running_stack(options(state, "demo", brisk)) as stack, world_of(stack) as world:
-            await world.rest()
-            background.world.set_result(world)
-            await background.gallery.play(world)
+        async with (
+            running_stack(build_stack_options(state, "demo", short_settings)) as stack,
+            connect_harness(stack) as world,
+        ):
+            await world.restore_healthy()
+            scenarios.harness.set_result(world)
+            await scenarios.incident_records.play_all(world)
             await stack.wait()
     except Exception as error:
-        for record in (background.world, *background.gallery.records.values()):
+        for record in (scenarios.harness, *scenarios.incident_records.records.values()):
             if not record.done():
                 record.set_exception(error)
                 record.exception()  # seen: perhaps nobody asks
         raise
 
 
-async def played_real_period(state: Path) -> RealPeriod:
+async def play_production_timings(state: Path) -> ProductionTimings:
     """Play one incident on a stack with the timings of production."""
-    async with running_stack(options(state, "real", {})) as stack, world_of(stack) as world:
-        return await production_timings.play(world)
+    async with running_stack(build_stack_options(state, "real", {})) as stack, connect_harness(stack) as world:
+        return await production_timings.measure_timings(world)
 
 
-def options(state: Path, profile: str, settings: Mapping[str, Any]) -> StackOptions:
+def build_stack_options(state: Path, profile: str, settings: Mapping[str, Any]) -> StackOptions:
     """Return the options of a quiet stack."""
-    return StackOptions(state=state, profile=profile, settings=settings, say=lambda _: None)
+    return StackOptions(state_dir=state, profile=profile, settings=settings, report=lambda _: None)

@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 
 from deploy.devstack.stack import StackOptions, running_stack
-from tests.end_to_end.background_scenarios import Background, started
-from tests.support.stack import World, world_of
+from tests.end_to_end.background_scenarios import BackgroundScenarios, running_scenarios
+from tests.support.stack import StackHarness, connect_harness
 
-BRISK = {
+SHORT_SETTINGS = {
     "orchestrator": {"loop_interval": 2},
     "plan": {
         "cooldown": {"kept": 5, "no_effect": 3, "rolled_back": 5},
@@ -43,28 +43,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest_asyncio.fixture(scope="session", autouse=True)
-async def background(
-    servers: dict[str, Path], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Background]:
+async def background_scenarios(
+    server_binaries: dict[str, Path], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BackgroundScenarios]:
     """The scenarios that take minutes, started before the first test here, so that they run beside all of them."""
     files = frozenset(item.path.stem for item in request.session.items)
-    async with started(files, tmp_path_factory.mktemp("background"), BRISK) as scenarios:
+    async with running_scenarios(files, tmp_path_factory.mktemp("background"), SHORT_SETTINGS) as scenarios:
         yield scenarios
 
 
 @pytest_asyncio.fixture(scope="session")
-async def shared_world(servers: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def shared_harness(
+    server_binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[StackHarness]:
     """The whole embedded stack with brisk timings."""
-    del servers
+    del server_binaries
     state = tmp_path_factory.mktemp("end_to_end") / "state"
-    options = StackOptions(state=state, profile="demo", settings=BRISK, say=lambda _: None)
-    async with running_stack(options) as stack, world_of(stack) as world:
-        await world.rest()
+    options = StackOptions(state_dir=state, profile="demo", settings=SHORT_SETTINGS, report=lambda _: None)
+    async with running_stack(options) as stack, connect_harness(stack) as world:
+        await world.restore_healthy()
         yield world
 
 
 @pytest_asyncio.fixture
-async def world(shared_world: World) -> AsyncIterator[World]:
+async def harness(shared_harness: StackHarness) -> AsyncIterator[StackHarness]:
     """The stack, healthy and with nothing running, and left so."""
-    yield shared_world
-    await shared_world.rest()
+    yield shared_harness
+    await shared_harness.restore_healthy()

@@ -6,66 +6,68 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.devstack.render import ROOT
+from deploy.devstack.render import REPOSITORY_ROOT
 from tests.support.waiting import wait_until
 
-UP = 60.0
-PLAYED = 240.0
-GONE = 10.0
+START_TIMEOUT_SECONDS = 60.0
+DEMO_TIMEOUT_SECONDS = 240.0
+EXIT_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Played:
+class DemoResult:
     """What was seen of a demo: its exit code and output, the run.json it had, and what was left of it."""
 
-    code: int
+    exit_code: int
     output: str
-    run: dict[str, object]
-    run_file_left: bool
+    run_file: dict[str, object]
+    is_run_file_left: bool
     survivors: tuple[str, ...]
 
 
-async def play(state: Path, seed: int) -> Played:
+async def run_demo(state: Path, seed: int) -> DemoResult:
     """Play the demo of that seed in that folder."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.devstack", "demo", "--seed", str(seed), "--state", str(state)),
-        cwd=ROOT,
+        cwd=REPOSITORY_ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     output = asyncio.create_task(process.communicate())
     try:
-        run = await wait_until("run.json of the demo", lambda: asyncio.to_thread(read, state / "run.json"), UP)
-        text, _ = await asyncio.wait_for(asyncio.shield(output), PLAYED)
-        left = await survivors(state)
-        file_left = bool(await asyncio.to_thread(read, state / "run.json"))
-        return Played(process.returncode or 0, text.decode(), run, file_left, left)
+        run = await wait_until(
+            "run.json of the demo", lambda: asyncio.to_thread(read_json, state / "run.json"), START_TIMEOUT_SECONDS
+        )
+        text, _ = await asyncio.wait_for(asyncio.shield(output), DEMO_TIMEOUT_SECONDS)
+        left = await list_surviving_processes(state)
+        file_left = bool(await asyncio.to_thread(read_json, state / "run.json"))
+        return DemoResult(process.returncode or 0, text.decode(), run, file_left, left)
     finally:
         if process.returncode is None:
             process.kill()
         await output
 
 
-def read(file: Path) -> dict[str, object]:
+def read_json(file: Path) -> dict[str, object]:
     """Return a JSON file's content, empty while it is not there."""
     content: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
     return content
 
 
-async def survivors(state: Path) -> tuple[str, ...]:
+async def list_surviving_processes(state: Path) -> tuple[str, ...]:
     """Return the command lines that name the folder; what is just being reaped gets a moment."""
 
     async def none() -> bool:
-        return not named(state)
+        return not list_processes_naming(state)
 
     try:
-        await wait_until("the end of all processes", none, GONE)
+        await wait_until("the end of all processes", none, EXIT_TIMEOUT_SECONDS)
     except AssertionError:
-        return named(state)
+        return list_processes_naming(state)
     return ()
 
 
-def named(state: Path) -> tuple[str, ...]:
+def list_processes_naming(state: Path) -> tuple[str, ...]:
     """Return the command lines and environments of this machine's processes that name the folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.model.audit import AuditEntry
-from activities.model.mode import ModeName
+from activities.model.mode import LoopMode
 from activities.model.outcome import Outcome
 from activities.model.remediation import RemediationResult
-from tests.support.stack import DETECTED, LOOP, Cycle, Remedy, World
+from tests.support.stack import DETECTION_TIMEOUT_SECONDS, LOOP_NAME, FinishedCycle, StackHarness, StartedRemediation
 
-HEALABLE = {
+HEALABLE_FAULTS = {
     "few-validators": "validator-2",
     "bad-policy": "gateway",
     "overload": "policy-engine",
@@ -21,122 +21,124 @@ HEALABLE = {
     "retry-cascade": "gateway",
 }
 """Faults whose first remedy helps, and where each strikes."""
-WORSENED = ("remedy-worsens", "validator-1")
-BLINDING = {"exporter-silent": "audit-log", "exporter-lying": "validator-5"}
-BLIND_CYCLES = 4
-TWOFOLD = "two faults at once"
+WORSENED_FAULT = ("remedy-worsens", "validator-1")
+BLINDING_FAULTS = {"exporter-silent": "audit-log", "exporter-lying": "validator-5"}
+MIN_BLIND_CYCLES = 4
+TWO_FAULTS = "two faults at once"
 
 
 @dataclass(frozen=True)
-class Remedied:
+class IncidentRecord:
     """One incident from its fault to the end of its remediation.
 
     `cycles` are those from the fault until the outcome was recorded. `ledger` is what happened at Charter from the
     fault until all was healthy again. `counted` are the outcomes in the experience before and after.
     """
 
-    remedy: Remedy
-    cycles: tuple[Cycle, ...]
+    remediation: StartedRemediation
+    cycles: tuple[FinishedCycle, ...]
     result: RemediationResult
     ledger: tuple[dict[str, Any], ...]
     outcome: Outcome | None
     audit: tuple[AuditEntry, ...]
     replicas: tuple[int, int]
-    counted: tuple[int, int]
+    outcome_counts: tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Unseen:
+class BlindnessRecord:
     """Some cycles while one component could not be judged, and what happened at Charter meanwhile."""
 
-    first_blind: float
-    cycles: tuple[Cycle, ...]
+    first_blind_at: float
+    cycles: tuple[FinishedCycle, ...]
     ledger: tuple[dict[str, Any], ...]
 
 
-class Gallery:
+class IncidentRecords:
     """The records by kind of fault; whoever wants one waits until it is there."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
         self.records: dict[str, asyncio.Future[Any]] = {kind: loop.create_future() for kind in kinds}
 
-    async def remedied(self, kind: str) -> Remedied:
+    async def wait_for_incident(self, kind: str) -> IncidentRecord:
         """Return the record of an incident."""
-        record: Remedied = await asyncio.shield(self.records[kind])
+        record: IncidentRecord = await asyncio.shield(self.records[kind])
         return record
 
-    async def unseen(self, kind: str) -> Unseen:
+    async def wait_for_blindness(self, kind: str) -> BlindnessRecord:
         """Return the record of a blindness."""
-        record: Unseen = await asyncio.shield(self.records[kind])
+        record: BlindnessRecord = await asyncio.shield(self.records[kind])
         return record
 
-    async def twofold(self) -> Cycle:
+    async def wait_for_two_faults(self) -> FinishedCycle:
         """Return the cycle that planned for two knobs."""
-        record: Cycle = await asyncio.shield(self.records[TWOFOLD])
+        record: FinishedCycle = await asyncio.shield(self.records[TWO_FAULTS])
         return record
 
-    async def play(self, world: World) -> None:
+    async def play_all(self, harness: StackHarness) -> None:
         """Play all incidents; one that fails keeps its reason for whoever asks, and the next is played."""
         for kind, record in self.records.items():
             try:
-                if kind == TWOFOLD:
-                    record.set_result(await two_at_once(world))
-                elif kind in BLINDING:
-                    record.set_result(await blindness(world, kind, BLINDING[kind]))
+                if kind == TWO_FAULTS:
+                    record.set_result(await play_two_faults(harness))
+                elif kind in BLINDING_FAULTS:
+                    record.set_result(await play_blindness(harness, kind, BLINDING_FAULTS[kind]))
                 else:
-                    record.set_result(await incident(world, kind, dict([*HEALABLE.items(), WORSENED])[kind]))
+                    record.set_result(
+                        await play_incident(harness, kind, dict([*HEALABLE_FAULTS.items(), WORSENED_FAULT])[kind])
+                    )
             except Exception as error:
                 record.set_exception(error)
                 record.exception()  # seen: perhaps nobody asks
                 with suppress(AssertionError):
-                    await world.rest()
+                    await harness.restore_healthy()
 
 
-async def incident(world: World, kind: str, component: str) -> Remedied:
+async def play_incident(harness: StackHarness, kind: str, component: str) -> IncidentRecord:
     """Let a fault strike, heal it once its first remedy has an outcome, and tell what happened."""
-    replicas, counted = await world.replicas(), await experiences(world)
-    strike = world.strike_in_full if kind == WORSENED[0] else world.strike
+    replicas, counted = await harness.fetch_replicas(), await count_experiences(harness)
+    strike = harness.inject_fault_fully if kind == WORSENED_FAULT[0] else harness.inject_fault
     since = await strike(kind, component)
-    remedy = await world.remedy(since)
-    await remedy.until_phase("cooling-down")
-    cycles = tuple(await world.cycles(since))
-    outcome, after = await world.store.outcomes.of_plan(remedy.plan.plan_id), await world.replicas()
-    known = await experiences(world)
-    await world.rest()
-    result = await remedy.ended()
-    return Remedied(
-        remedy=remedy,
+    remedy = await harness.wait_for_remediation(since)
+    await remedy.wait_for_phase("cooling-down")
+    cycles = tuple(await harness.list_cycles(since))
+    outcome, after = await harness.store.outcomes.load_for_plan(remedy.plan.plan_id), await harness.fetch_replicas()
+    known = await count_experiences(harness)
+    await harness.restore_healthy()
+    result = await remedy.wait_for_result()
+    return IncidentRecord(
+        remediation=remedy,
         cycles=cycles,
         result=result,
-        ledger=tuple(await world.ledger(since)),
+        ledger=tuple(await harness.fetch_ledger(since)),
         outcome=outcome,
-        audit=await world.store.audit.of_plan(remedy.plan.plan_id),
+        audit=await harness.store.audit.load_for_plan(remedy.plan.plan_id),
         replicas=(replicas, after),
-        counted=(counted, known),
+        outcome_counts=(counted, known),
     )
 
 
-async def blindness(world: World, kind: str, component: str) -> Unseen:
+async def play_blindness(harness: StackHarness, kind: str, component: str) -> BlindnessRecord:
     """Let a component's exporter fail, and tell what the cycles from the first blind one on say."""
-    since = await world.strike(kind, component)
-    first = await world.cycle(["blind"], since, 15.0)
-    cycles = await world.several(BLIND_CYCLES, first.started, 30.0)
-    ledger = tuple(await world.ledger(since))
-    await world.rest()
-    return Unseen(first.started - since, tuple(cycles), ledger)
+    since = await harness.inject_fault(kind, component)
+    first = await harness.wait_for_cycle(["blind"], since, 15.0)
+    cycles = await harness.wait_for_cycles(MIN_BLIND_CYCLES, first.started_at, 30.0)
+    ledger = tuple(await harness.fetch_ledger(since))
+    await harness.restore_healthy()
+    return BlindnessRecord(first.started_at - since, tuple(cycles), ledger)
 
 
-async def two_at_once(world: World) -> Cycle:
+async def play_two_faults(harness: StackHarness) -> FinishedCycle:
     """Let two faults strike whose remedies are on two knobs, and return the cycle that plans for them."""
-    await world.set_mode(ModeName.OBSERVE)
-    await world.strike("bad-policy", HEALABLE["bad-policy"])
-    since = await world.strike_in_full("few-validators", HEALABLE["few-validators"])
-    cycle = await world.cycle(["planned"], since, DETECTED)
-    await world.rest()
+    await harness.set_mode(LoopMode.OBSERVE)
+    await harness.inject_fault("bad-policy", HEALABLE_FAULTS["bad-policy"])
+    since = await harness.inject_fault_fully("few-validators", HEALABLE_FAULTS["few-validators"])
+    cycle = await harness.wait_for_cycle(["planned"], since, DETECTION_TIMEOUT_SECONDS)
+    await harness.restore_healthy()
     return cycle
 
 
-async def experiences(world: World) -> int:
+async def count_experiences(harness: StackHarness) -> int:
     """Return how many outcomes count in what the loop has learned."""
-    return sum(record.n for record in (await world.store.outcomes.experience(LOOP)).records)
+    return sum(record.count for record in (await harness.store.outcomes.load_experience(LOOP_NAME)).action_stats)

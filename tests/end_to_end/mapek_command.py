@@ -7,45 +7,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.stack import World
+from tests.support.stack import StackHarness
 
-MAPEK = Path(sys.executable).with_name("mapek")
-WITHIN = 60.0
+MAPEK_EXECUTABLE = Path(sys.executable).with_name("mapek")
+COMMAND_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What a command answered."""
 
-    code: int
-    out: str
-    err: str
+    exit_code: int
+    stdout: str
+    stderr: str
 
 
-async def mapek(world: World, *arguments: str) -> Said:
+async def run_mapek(harness: StackHarness, *arguments: str) -> CommandResult:
     """Run `mapek` against the stack and return its answer."""
-    return await mapek_of(environment_of(world), *arguments)
+    return await run_mapek_in(mapek_environment(harness), *arguments)
 
 
-def environment_of(world: World) -> dict[str, str]:
+def mapek_environment(harness: StackHarness) -> dict[str, str]:
     """Return the environment in which `mapek` works on the stack."""
-    state = world.stack.state
+    state = harness.stack.state
     return {**os.environ, "MAPEK_CONFIG": str(state.config_file), "MAPEK_STATE": str(state.path)}
 
 
-async def mapek_of(environment: Mapping[str, str], *arguments: str) -> Said:
+async def run_mapek_in(environment: Mapping[str, str], *arguments: str) -> CommandResult:
     """Run `mapek` in an environment and return its answer."""
     process = await asyncio.create_subprocess_exec(
-        MAPEK,
+        MAPEK_EXECUTABLE,
         *arguments,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), WITHIN)
+        out, err = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT_SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return Said(process.returncode or 0, out.decode(), err.decode())
+    return CommandResult(process.returncode or 0, out.decode(), err.decode())

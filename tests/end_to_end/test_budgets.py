@@ -10,102 +10,104 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from activities.model.mode import ModeName
-from tests.end_to_end.background_scenarios import FIRST, Background
-from tests.end_to_end.crash_steps import data_version
-from tests.end_to_end.incidents import Remedied
-from tests.support.stack import LOOP, World, calm
+from activities.model.mode import LoopMode
+from tests.end_to_end.background_scenarios import BUDGET_INCIDENTS, BackgroundScenarios
+from tests.end_to_end.crash_steps import read_data_version
+from tests.end_to_end.incidents import IncidentRecord
+from tests.support.stack import LOOP_NAME, StackHarness, paused_schedules
 from workflows import names
 
 pytestmark = pytest.mark.stack
 
 HEALTHY_EVENTS, TROUBLED_EVENTS, FURTHER_KNOB = 12, 29, 2
-KEPT_EVENTS, SETTLE_EVENTS, ROLLED_BACK_EVENTS = 42, 5, 56
+KEPT_PLAN_EVENTS, SETTLE_EVENTS, ROLLED_BACK_EVENTS = 42, 5, 56
 HISTORY_BYTES = 16 * 1024
 HEALTHY_QUERIES = 2
 CYCLES = 3
-REQUESTS = re.compile(r'^prometheus_http_requests_total\{.*handler="/api/v1/(query|query_range)"\} (\d+)', re.M)
+REQUESTS_PATTERN = re.compile(r'^prometheus_http_requests_total\{.*handler="/api/v1/(query|query_range)"\} (\d+)', re.M)
 
 
-async def history(world: World, workflow_id: str, run_id: str | None = None) -> list[HistoryEvent]:
-    return list((await world.client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()).events)
+async def fetch_history(harness: StackHarness, workflow_id: str, run_id: str | None = None) -> list[HistoryEvent]:
+    return list((await harness.client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()).events)
 
 
-def size(events: list[HistoryEvent]) -> int:
+def count_bytes(events: list[HistoryEvent]) -> int:
     return sum(event.ByteSize() for event in events)
 
 
-def activities(events: list[HistoryEvent]) -> int:
+def count_activities(events: list[HistoryEvent]) -> int:
     return sum(event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED for event in events)
 
 
-@pytest.fixture(params=FIRST)
-async def told(background: Background, request: pytest.FixtureRequest) -> Remedied:
+@pytest.fixture(params=BUDGET_INCIDENTS)
+async def incident_record(background_scenarios: BackgroundScenarios, request: pytest.FixtureRequest) -> IncidentRecord:
     """The record of an incident that was healed, and of one that was rolled back."""
-    return await background.gallery.remedied(request.param)
+    return await background_scenarios.incident_records.wait_for_incident(request.param)
 
 
-async def test_troubled_cycle_is_small(background: Background, told: Remedied) -> None:
+async def test_troubled_cycle_is_small(
+    background_scenarios: BackgroundScenarios, incident_record: IncidentRecord
+) -> None:
     """Whatever a cycle decides in an incident, it has at most 29 events and 16 KB."""
-    world = await background.world
-    for cycle in told.cycles:
-        events = await history(world, cycle.id)
+    world = await background_scenarios.harness
+    for cycle in incident_record.cycles:
+        events = await fetch_history(world, cycle.id)
         assert len(events) <= TROUBLED_EVENTS
-        assert size(events) <= HISTORY_BYTES
-    assert any(cycle.result.plans for cycle in told.cycles)
+        assert count_bytes(events) <= HISTORY_BYTES
+    assert any(cycle.result.plans for cycle in incident_record.cycles)
 
 
-async def test_further_knob_costs_two_events(background: Background) -> None:
+async def test_further_knob_costs_two_events(background_scenarios: BackgroundScenarios) -> None:
     """A cycle that plans for two knobs has at most 2 events more, and still at most 16 KB."""
-    world, cycle = await background.world, await background.gallery.twofold()
+    world, cycle = await background_scenarios.harness, await background_scenarios.incident_records.wait_for_two_faults()
     assert len(cycle.result.plans) == 2
-    events = await history(world, cycle.id)
+    events = await fetch_history(world, cycle.id)
     assert len(events) <= TROUBLED_EVENTS + FURTHER_KNOB
-    assert size(events) <= HISTORY_BYTES
+    assert count_bytes(events) <= HISTORY_BYTES
 
 
-async def test_remediation_is_small(background: Background, told: Remedied) -> None:
+async def test_remediation_is_small(background_scenarios: BackgroundScenarios, incident_record: IncidentRecord) -> None:
     """A remediation that settles has at most 42 + 5 events, rolled back 56; one of up to two actions 16 KB."""
-    world, handle = await background.world, told.remedy.handle
-    events = await history(world, handle.id, handle.run_id)
-    bound = ROLLED_BACK_EVENTS if told.result.rolled_back else KEPT_EVENTS + SETTLE_EVENTS
-    assert len(told.remedy.plan.actions) <= 2
-    assert told.remedy.plan.settle > 0
+    world, handle = await background_scenarios.harness, incident_record.remediation.handle
+    events = await fetch_history(world, handle.id, handle.run_id)
+    bound = ROLLED_BACK_EVENTS if incident_record.result.rolled_back else KEPT_PLAN_EVENTS + SETTLE_EVENTS
+    assert len(incident_record.remediation.plan.actions) <= 2
+    assert incident_record.remediation.plan.settle > 0
     assert len(events) <= bound
-    assert size(events) <= HISTORY_BYTES
+    assert count_bytes(events) <= HISTORY_BYTES
 
 
-async def test_healthy_cycle(world: World) -> None:
+async def test_healthy_cycle(harness: StackHarness) -> None:
     """A healthy cycle is one activity in 12 events, asks Prometheus at most twice and writes nothing into the store."""
-    prometheus = world.stack.addresses.prometheus
-    async with calm(world), httpx.AsyncClient(base_url=prometheus, trust_env=False) as http:
-        with closing(sqlite3.connect(world.store_file, isolation_level=None)) as store:
-            asked, version = await requests(http), data_version(store)
+    prometheus = harness.stack.addresses.prometheus
+    async with paused_schedules(harness), httpx.AsyncClient(base_url=prometheus, trust_env=False) as http:
+        with closing(sqlite3.connect(harness.store_file, isolation_level=None)) as store:
+            asked, version = await count_requests(http), read_data_version(store)
             for _ in range(CYCLES):
-                events = await healthy_cycle(world)
+                events = await run_healthy_cycle(harness)
                 assert len(events) <= HEALTHY_EVENTS
-                assert activities(events) == 1
-            now = await requests(http)
+                assert count_activities(events) == 1
+            now = await count_requests(http)
             assert 0 < now["query"] - asked["query"] <= HEALTHY_QUERIES * CYCLES
             assert now.get("query_range", 0) == asked.get("query_range", 0)
-            assert data_version(store) == version
-            await world.set_mode(ModeName.ACT)
-            assert data_version(store) != version, "a write would not have been noticed"
+            assert read_data_version(store) == version
+            await harness.set_mode(LoopMode.ACT)
+            assert read_data_version(store) != version, "a write would not have been noticed"
 
 
-async def healthy_cycle(world: World) -> list[HistoryEvent]:
+async def run_healthy_cycle(harness: StackHarness) -> list[HistoryEvent]:
     """Let the schedule start one cycle now, which is healthy, and return its history."""
     since = time.time()
-    await world.client.get_schedule_handle(names.schedule_id(LOOP)).trigger()
-    cycle = (await world.several(1, since, 20.0))[0]
+    await harness.client.get_schedule_handle(names.schedule_id(LOOP_NAME)).trigger()
+    cycle = (await harness.wait_for_cycles(1, since, 20.0))[0]
     assert cycle.result.outcome == "healthy"
-    return await history(world, cycle.id)
+    return await fetch_history(harness, cycle.id)
 
 
-async def requests(prometheus: httpx.AsyncClient) -> dict[str, int]:
+async def count_requests(prometheus: httpx.AsyncClient) -> dict[str, int]:
     """Return how many queries of each kind Prometheus has answered."""
     text = (await prometheus.get("/metrics")).raise_for_status().text
     found: dict[str, int] = {}
-    for kind, number in REQUESTS.findall(text):
+    for kind, number in REQUESTS_PATTERN.findall(text):
         found[kind] = found.get(kind, 0) + int(number)
     return found

@@ -6,89 +6,102 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.end_to_end.crash_steps import AtCharter, AtStore, ChildStart, Sent, Step, gone_on
-from tests.support.stack import Remedy, World
+from tests.end_to_end.crash_steps import (
+    CharterStep,
+    ChildStartStep,
+    CrashStep,
+    SentApplyStep,
+    StoreStep,
+    wait_until_resumed,
+)
+from tests.support.stack import StackHarness, StartedRemediation
 
 pytestmark = pytest.mark.stack
 
 CYCLE, REMEDIATION = "MapekCycle", "Remediation"
-KEPT = ("fixed", "improved", "no_effect")
+KEPT_OUTCOMES = ("fixed", "improved", "no_effect")
 
-MONITOR = AtCharter("monitor", CYCLE, "monitor", route="/api/v1/violations")
-ANALYZE = AtCharter("analyze", CYCLE, "analyze", route="/api/v1/policies")
-PLAN = AtStore("plan", CYCLE, "plan", after="analyze", passes=True)
-CHILD_START = ChildStart("child start", REMEDIATION)
-SETTLE = Step("settle", REMEDIATION, event=EventType.EVENT_TYPE_TIMER_STARTED)
-PREPARE = AtCharter("prepare", REMEDIATION, "prepare", route="/api/v1/policies")
-UNEXECUTED = Sent("apply, sent but not executed", REMEDIATION, "apply", mode="hang", route="/api/v1/policies/apply")
-LATE = Sent("apply, sent and executed late", REMEDIATION, "apply", route="/api/v1/policies/apply", delay=8.0)
-UNHEARD = Sent(
-    "apply, reply lost", REMEDIATION, "apply", mode="reply-lost", route="/api/v1/committee/scale", executed=True
+MONITOR = CharterStep("monitor", CYCLE, "monitor", route="/api/v1/violations")
+ANALYZE = CharterStep("analyze", CYCLE, "analyze", route="/api/v1/policies")
+PLAN = StoreStep("plan", CYCLE, "plan", after="analyze", lets_one_write=True)
+CHILD_START = ChildStartStep("child start", REMEDIATION)
+SETTLE = CrashStep("settle", REMEDIATION, event=EventType.EVENT_TYPE_TIMER_STARTED)
+PREPARE = CharterStep("prepare", REMEDIATION, "prepare", route="/api/v1/policies")
+APPLY_NOT_EXECUTED = SentApplyStep(
+    "apply, sent but not executed", REMEDIATION, "apply", mode="hang", route="/api/v1/policies/apply"
 )
-VERIFY = Step("verify", REMEDIATION, "verify")
-RECORD = AtStore("record", REMEDIATION, "record", after="verify")
-COOL_DOWN = Step("cool-down", REMEDIATION, event=EventType.EVENT_TYPE_TIMER_STARTED)
-UNDO = AtCharter("undo", REMEDIATION, "undo", route="/api/v1/committee/scale", delay=2.5)
+APPLY_EXECUTED_LATE = SentApplyStep(
+    "apply, sent and executed late", REMEDIATION, "apply", route="/api/v1/policies/apply", delay=8.0
+)
+APPLY_REPLY_LOST = SentApplyStep(
+    "apply, reply lost", REMEDIATION, "apply", mode="reply-lost", route="/api/v1/committee/scale", is_executed=True
+)
+VERIFY = CrashStep("verify", REMEDIATION, "verify")
+RECORD = StoreStep("record", REMEDIATION, "record", after="verify")
+COOL_DOWN = CrashStep("cool-down", REMEDIATION, event=EventType.EVENT_TYPE_TIMER_STARTED)
+UNDO = CharterStep("undo", REMEDIATION, "undo", route="/api/v1/committee/scale", delay=2.5)
 
-OVERLOAD, FEW = ("overload", "policy-engine"), ("few-validators", "validator-2")
+OVERLOAD, FEW_VALIDATORS = ("overload", "policy-engine"), ("few-validators", "validator-2")
 
 CRASHES = [
     (OVERLOAD, (PLAN, MONITOR, ANALYZE, PREPARE)),
-    (OVERLOAD, (CHILD_START, UNEXECUTED, RECORD, COOL_DOWN)),
-    (OVERLOAD, (SETTLE, LATE)),
-    (FEW, (UNHEARD, VERIFY)),
+    (OVERLOAD, (CHILD_START, APPLY_NOT_EXECUTED, RECORD, COOL_DOWN)),
+    (OVERLOAD, (SETTLE, APPLY_EXECUTED_LATE)),
+    (FEW_VALIDATORS, (APPLY_REPLY_LOST, VERIFY)),
 ]
 
 
 @pytest.mark.parametrize(
     ("fault", "steps"), CRASHES, ids=[" then ".join(step.name for step in steps) for _, steps in CRASHES]
 )
-async def test_killed_and_healed(world: World, fault: tuple[str, str], steps: tuple[Step, ...]) -> None:
+async def test_killed_and_healed(harness: StackHarness, fault: tuple[str, str], steps: tuple[CrashStep, ...]) -> None:
     """The incident is healed all the same: one effect at Charter, verified and recorded once, resumed in time."""
-    since = await world.strike(*fault)
-    await killed_in_each(world, since, steps)
-    remedy = await settled(world, since)
-    assert (await remedy.ended()).outcome in KEPT
-    assert await world.effects(remedy.plan) == ["applied"]
+    since = await harness.inject_fault(*fault)
+    await kill_worker_in_each(harness, since, steps)
+    remedy = await wait_for_outcome(harness, since)
+    assert (await remedy.wait_for_result()).outcome in KEPT_OUTCOMES
+    assert await harness.list_effects(remedy.plan) == ["applied"]
 
 
-async def test_killed_and_rolled_back(world: World) -> None:
+async def test_killed_and_rolled_back(harness: StackHarness) -> None:
     """A rollback is finished once and verified, whoever began it, and the committee has its size again."""
-    replicas = await world.replicas()
-    since = await world.strike_in_full("remedy-worsens", "validator-1")
-    await killed_in_each(world, since, (UNDO, VERIFY))
-    remedy = await settled(world, since)
-    assert (await remedy.ended()).outcome == "rolled_back"
-    assert await world.effects(remedy.plan) == ["applied", "rolled_back"]
-    assert await world.replicas() == replicas
+    replicas = await harness.fetch_replicas()
+    since = await harness.inject_fault_fully("remedy-worsens", "validator-1")
+    await kill_worker_in_each(harness, since, (UNDO, VERIFY))
+    remedy = await wait_for_outcome(harness, since)
+    assert (await remedy.wait_for_result()).outcome == "rolled_back"
+    assert await harness.list_effects(remedy.plan) == ["applied", "rolled_back"]
+    assert await harness.fetch_replicas() == replicas
 
 
-async def killed_in_each(world: World, since: float, steps: tuple[Step, ...]) -> None:
+async def kill_worker_in_each(harness: StackHarness, since: float, steps: tuple[CrashStep, ...]) -> None:
     """Kill the worker in each step, and start it again in the hold of the next one."""
     place = None
     for step in steps:
-        async with step.held(world):
+        async with step.hold(harness):
             if place:
-                await world.stack.start_part("worker")
-                await gone_on(world, place)
-            place = await step.killed_in(world, since)
+                await harness.stack.start_service("worker")
+                await wait_until_resumed(harness, place)
+            place = await step.kill_worker_in(harness, since)
     assert place
-    await world.stack.start_part("worker")
-    await gone_on(world, place)
+    await harness.stack.start_service("worker")
+    await wait_until_resumed(harness, place)
 
 
-async def settled(world: World, since: float) -> Remedy:
+async def wait_for_outcome(harness: StackHarness, since: float) -> StartedRemediation:
     """Return the incident's remediation once it has ended, after what must hold whatever was killed."""
-    remedy = await world.remedy(since)
-    await remedy.ended()
-    await world.heal()
+    remedy = await harness.wait_for_remediation(since)
+    await remedy.wait_for_result()
+    await harness.clear_faults()
     assert (await remedy.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-    outcome = await world.store.outcomes.of_plan(remedy.plan.plan_id)
-    endings = [row for row in await world.store.audit.of_plan(remedy.plan.plan_id) if row.kind == "ending"]
+    outcome = await harness.store.outcomes.load_for_plan(remedy.plan.plan_id)
+    endings = [row for row in await harness.store.audit.load_for_plan(remedy.plan.plan_id) if row.kind == "ending"]
     assert outcome is not None
     assert len(endings) == 1
-    keys = Counter(row["key"] for row in await world.ledger(since))
+    keys = Counter(row["key"] for row in await harness.fetch_ledger(since))
     assert set(keys.values()) <= {1}, "the same key had an effect more than once"
-    cycles = await world.runs('WorkflowType="MapekCycle" AND ExecutionStatus IN ("Failed", "TimedOut")', since)
+    cycles = await harness.list_workflows(
+        'WorkflowType="MapekCycle" AND ExecutionStatus IN ("Failed", "TimedOut")', since
+    )
     assert cycles == []
     return remedy

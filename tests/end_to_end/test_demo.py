@@ -2,19 +2,19 @@
 
 import pytest
 
-from tests.end_to_end.background_scenarios import SEED, Background
+from tests.end_to_end.background_scenarios import DEMO_SEED, BackgroundScenarios
 
 pytestmark = pytest.mark.stack
 
 
-async def test_demo(background: Background) -> None:
+async def test_demo(background_scenarios: BackgroundScenarios) -> None:
     """It tells of both incidents and ends with 0; run.json was there meanwhile, and nothing of it survives."""
-    seen = await background.demo()
-    assert seen.code == 0, seen.output
-    assert f"seed {SEED}:" in seen.output
+    seen = await background_scenarios.wait_for_demo()
+    assert seen.exit_code == 0, seen.output
+    assert f"seed {DEMO_SEED}:" in seen.output
     assert "both happened:" in seen.output
-    pids = seen.run["pids"]
+    pids = seen.run_file["pids"]
     assert isinstance(pids, dict)
     assert {"temporal", "prometheus", "alertmanager", "charter", "worker"} <= pids.keys()
-    assert not seen.run_file_left
+    assert not seen.is_run_file_left
     assert seen.survivors == ()

@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.devstack.layout import merge
+from deploy.devstack.layout import deep_merge
 from deploy.devstack.state import write_private
-from tests.end_to_end.mapek_command import mapek
-from tests.support.notification_receivers import http_receiver
-from tests.support.stack import LOOP, World
+from tests.end_to_end.mapek_command import run_mapek
+from tests.support.notification_receivers import running_http_receiver
+from tests.support.stack import LOOP_NAME, StackHarness
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
 
-TAKEN = 20.0
+RELOAD_TIMEOUT_SECONDS = 20.0
 """Seconds in which a changed configuration is in force: the worker looks every 5 s."""
 
 
 @asynccontextmanager
-async def thrown(world: World, why: str) -> AsyncIterator[None]:
+async def active_kill_switch(harness: StackHarness, reason: str) -> AsyncIterator[None]:
     """Throw the kill switch, and take it back at the end."""
-    switch = world.stack.state.path / "kill-switch"
-    switch.write_text(why)
+    switch = harness.stack.state.path / "kill-switch"
+    switch.write_text(reason)
     try:
         yield
     finally:
@@ -32,33 +32,35 @@ async def thrown(world: World, why: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def reconfigured(world: World, settings: Mapping[str, Any]) -> AsyncIterator[None]:
+async def changed_settings(harness: StackHarness, settings: Mapping[str, Any]) -> AsyncIterator[None]:
     """Change the configuration of the running worker, and change it back at the end."""
-    file = world.stack.state.config_file
+    file = harness.stack.state.config_file
     usual = file.read_text()
 
     async def written(text: str) -> None:
-        before = len(await world.store.audit.of_loop(LOOP, 10_000))
+        before = len(await harness.store.audit.load_for_loop(LOOP_NAME, 10_000))
         write_private(file, text)
 
         async def taken() -> bool:
-            rows = (await world.store.audit.of_loop(LOOP, 10_000))[before:]
+            rows = (await harness.store.audit.load_for_loop(LOOP_NAME, 10_000))[before:]
             return any(row.kind == "config" for row in rows)
 
-        await wait_until("the changed configuration is in force", taken, TAKEN)
+        await wait_until("the changed configuration is in force", taken, RELOAD_TIMEOUT_SECONDS)
 
-    await written(yaml.safe_dump(merge(yaml.safe_load(usual), settings)))
+    await written(yaml.safe_dump(deep_merge(yaml.safe_load(usual), settings)))
     try:
         yield
     finally:
         await written(usual)
 
 
-async def sent(world: World, since: float) -> None:
+async def wait_for_change_sent(harness: StackHarness, since: float) -> None:
     """Wait until a change is on its way to Charter."""
 
     async def look() -> bool:
-        return any(row.kind == "attempt" and row.at > since for row in await world.store.audit.of_loop(LOOP))
+        return any(
+            row.kind == "attempt" and row.at > since for row in await harness.store.audit.load_for_loop(LOOP_NAME)
+        )
 
     await wait_until("a change is on its way", look, 40.0, 0.02)
 
@@ -72,40 +74,40 @@ async def sent(world: World, since: float) -> None:
     ],
 )
 async def test_in_the_middle_of_an_apply(
-    world: World, mode: str, delay: float, endings: tuple[str, ...], effects: list[str]
+    harness: StackHarness, mode: str, delay: float, endings: tuple[str, ...], effects: list[str]
 ) -> None:
     """What was done is verified, what was not done is not done any more, and nothing new starts until it is off."""
-    await world.behave(mode, "/api/v1/policies/apply", delay=delay)
-    since = await world.strike_in_full("overload", "gateway")
-    await sent(world, since)
-    async with thrown(world, "ada: Charter is being moved"):
-        remedy = await world.remedy(since)
-        result = await remedy.ended()
+    await harness.set_misbehaviour(mode, "/api/v1/policies/apply", delay=delay)
+    since = await harness.inject_fault_fully("overload", "gateway")
+    await wait_for_change_sent(harness, since)
+    async with active_kill_switch(harness, "ada: Charter is being moved"):
+        remedy = await harness.wait_for_remediation(since)
+        result = await remedy.wait_for_result()
         assert result.outcome in endings
-        assert await world.effects(remedy.plan) == effects
-        said = await mapek(world, "explain", remedy.plan.plan_id)
-        assert f"Verdict: {result.outcome} (" in said.out
+        assert await harness.list_effects(remedy.plan) == effects
+        said = await run_mapek(harness, "explain", remedy.plan.plan_id)
+        assert f"Verdict: {result.outcome} (" in said.stdout
         if not effects:
-            assert "kill switch" in said.out
-        await world.heal()
-        later = await world.strike("overload", "audit-log")
-        held = await world.cycle(["blocked"], later, 30.0)
+            assert "kill switch" in said.stdout
+        await harness.clear_faults()
+        later = await harness.inject_fault("overload", "audit-log")
+        held = await harness.wait_for_cycle(["blocked"], later, 30.0)
         assert "ada: Charter is being moved" in held.result.headline
-        assert "kill-switch on" in (await mapek(world, "explain", held.id)).out
-        assert "kill switch: " in (await mapek(world, "status")).out
-        assert await world.remediations(later) == []
-    again = await world.remedy(later, 40.0)
-    assert (await again.ended()).outcome in ("fixed", "improved")
+        assert "kill-switch on" in (await run_mapek(harness, "explain", held.id)).stdout
+        assert "kill switch: " in (await run_mapek(harness, "status")).stdout
+        assert await harness.list_remediations(later) == []
+    again = await harness.wait_for_remediation(later, 40.0)
+    assert (await again.wait_for_result()).outcome in ("fixed", "improved")
 
 
-async def test_a_person_is_told_and_the_configuration_changes_meanwhile(world: World) -> None:
+async def test_a_person_is_told_and_the_configuration_changes_meanwhile(harness: StackHarness) -> None:
     """A running worker takes a receiver and a need of approval over; the receiver hears the wish, and its end."""
-    async with http_receiver() as hook:
+    async with running_http_receiver() as hook:
         target = {"name": "ops", "kind": "webhook", "address": f"http://127.0.0.1:{hook.port}/in"}
         settings = {"notify": {"targets": [target]}, "plan": {"approval": {"from_risk": "low"}}}
-        async with reconfigured(world, settings):
-            since = await world.strike("overload", "gateway")
-            remedy = await world.remedy(since)
+        async with changed_settings(harness, settings):
+            since = await harness.inject_fault("overload", "gateway")
+            remedy = await harness.wait_for_remediation(since)
 
             async def told() -> list[dict[str, Any]]:
                 return [body for body in hook.bodies if body["plan"] == remedy.plan.plan_id]
@@ -113,12 +115,14 @@ async def test_a_person_is_told_and_the_configuration_changes_meanwhile(world: W
             (first,) = await wait_until("the wish for an approval", told, 20.0)
             assert (first["kind"], first["status"], first["key"]) == ("approval", "open", remedy.plan.incident_id)
             assert f"mapek approve {remedy.plan.plan_id}" in first["details"]
-            assert (await mapek(world, "reject", remedy.plan.plan_id, "--who", "ada", "--why", "no")).code == 0
+            assert (
+                await run_mapek(harness, "reject", remedy.plan.plan_id, "--who", "ada", "--why", "no")
+            ).exit_code == 0
 
             async def over() -> bool:
                 return any(body["status"] == "resolved" for body in await told())
 
             await wait_until("that nobody has to answer any more", over, 20.0)
-            await world.heal()
-        said = await mapek(world, "audit", LOOP)
-        assert '"low"' in said.out
+            await harness.clear_faults()
+        said = await run_mapek(harness, "audit", LOOP_NAME)
+        assert '"low"' in said.stdout

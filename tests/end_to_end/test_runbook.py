@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.mapek_command import mapek
-from tests.support.documents import commands
-from tests.support.stack import LOOP, Remedy, World
+from tests.end_to_end.mapek_command import run_mapek
+from tests.support.documents import list_commands
+from tests.support.stack import LOOP_NAME, StackHarness, StartedRemediation
 
 pytestmark = pytest.mark.stack
 
-MENTIONED = frozenset({"mapek explain", "mapek undo", "mapek worker"})
+MENTIONED_COMMANDS = frozenset({"mapek explain", "mapek undo", "mapek worker"})
 """Named in a sentence; with their arguments they are commands of their own, and the worker runs all the time."""
 
-REFUSED = {
+EXPECTED_REFUSALS = {
     "approve": "nothing waits for approval",
     "reject": "nothing waits for approval",
     "resume --knob": "nothing is quarantined",
@@ -29,13 +29,13 @@ REFUSED = {
 """Verbs whose answer may be no on a stack on which all is well."""
 
 
-def typed() -> list[str]:
+def list_mapek_commands() -> list[str]:
     """Return the commands for `mapek`, without the way to it, each once."""
-    found = [one.removeprefix(".venv/bin/") for one in commands()]
-    return list(dict.fromkeys(one for one in found if one.startswith("mapek ") and one not in MENTIONED))
+    found = [one.removeprefix(".venv/bin/") for one in list_commands()]
+    return list(dict.fromkeys(one for one in found if one.startswith("mapek ") and one not in MENTIONED_COMMANDS))
 
 
-def arguments(command: str, plan: str, file: str) -> list[str]:
+def expand_arguments(command: str, plan: str, file: str) -> list[str]:
     """Return a command's words with what stands for something replaced; what is in brackets is typed too.
 
     The stack is minutes old, so its past is.
@@ -45,41 +45,41 @@ def arguments(command: str, plan: str, file: str) -> list[str]:
     return [stands_for.get(word, word) for word in words]
 
 
-async def healed(world: World) -> Remedy:
+async def run_healed_incident(harness: StackHarness) -> StartedRemediation:
     """Return the remediation of an incident, ended."""
-    since = await world.strike("overload", "gateway")
-    remedy = await world.remedy(since)
-    assert (await remedy.ended()).outcome in ("fixed", "improved")
-    await world.heal()
+    since = await harness.inject_fault("overload", "gateway")
+    remedy = await harness.wait_for_remediation(since)
+    assert (await remedy.wait_for_result()).outcome in ("fixed", "improved")
+    await harness.clear_faults()
     return remedy
 
 
-async def test_every_verb(world: World, tmp_path: Path) -> None:
+async def test_every_verb(harness: StackHarness, tmp_path: Path) -> None:
     """Each command works as it stands; a no is the answer only where it has to be, and nothing is wrong use."""
-    plan = (await healed(world)).plan.plan_id
+    plan = (await run_healed_incident(harness)).plan.plan_id
     try:
-        for command in typed():
-            words = arguments(command, plan, str(tmp_path / "backup.db"))
-            said = await mapek(world, *words)
+        for command in list_mapek_commands():
+            words = expand_arguments(command, plan, str(tmp_path / "backup.db"))
+            said = await run_mapek(harness, *words)
             verb = "resume --knob" if "--knob" in words else words[0]
-            refused = said.code in (1, 2) and verb in REFUSED and "Usage:" not in said.err
-            assert said.code == 0 or refused, (command, said)
+            refused = said.exit_code in (1, 2) and verb in EXPECTED_REFUSALS and "Usage:" not in said.stderr
+            assert said.exit_code == 0 or refused, (command, said)
             if words[0] in ("stop", "pause"):
-                assert (await mapek(world, "resume", LOOP, "--mode", "act")).code == 0
+                assert (await run_mapek(harness, "resume", LOOP_NAME, "--mode", "act")).exit_code == 0
     finally:
-        assert (await mapek(world, "resume", LOOP, "--mode", "act")).code == 0
+        assert (await run_mapek(harness, "resume", LOOP_NAME, "--mode", "act")).exit_code == 0
 
 
-async def test_the_simulator_s_doors(world: World) -> None:
+async def test_the_simulator_s_doors(harness: StackHarness) -> None:
     """The calls that break something, and mend it again, do what they say."""
-    for command in [one for one in commands() if one.startswith("curl ")]:
-        method, path, body = call(command)
-        reply = await world.charter.request(method, path, content=body, headers={"content-type": "application/json"})
+    for command in [one for one in list_commands() if one.startswith("curl ")]:
+        method, path, body = parse_curl(command)
+        reply = await harness.charter.request(method, path, content=body, headers={"content-type": "application/json"})
         assert reply.is_success, (command, reply.text)
-    assert (await world.charter.get("/sim/state")).json()["faults"] == []
+    assert (await harness.charter.get("/sim/state")).json()["faults"] == []
 
 
-def call(command: str) -> tuple[str, str, str | None]:
+def parse_curl(command: str) -> tuple[str, str, str | None]:
     """Return method, path and body of a call of curl."""
     words = shlex.split(command)
     options: dict[str, Any] = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-X", "-d")}
@@ -87,16 +87,16 @@ def call(command: str) -> tuple[str, str, str | None]:
     return options["-X"], httpx.URL(f"http://{url}").path, options.get("-d")
 
 
-async def test_the_kill_switch(world: World) -> None:
+async def test_the_kill_switch(harness: StackHarness) -> None:
     """While the file exists a trouble is explained and nothing is done about it; without it, it is remedied."""
-    (command,) = [one for one in commands() if one.startswith("touch ")]
-    switch = world.stack.state.path / re.sub(r"^\.mapek/", "", command.split()[1])
+    (command,) = [one for one in list_commands() if one.startswith("touch ")]
+    switch = harness.stack.state.path / re.sub(r"^\.mapek/", "", command.split()[1])
     switch.touch()
     try:
-        since = await world.strike("overload", "policy-engine")
-        held = await world.cycle(["observed", "blocked"], since, 30.0)
-        assert await world.ledger(since) == []
+        since = await harness.inject_fault("overload", "policy-engine")
+        held = await harness.wait_for_cycle(["observed", "blocked"], since, 30.0)
+        assert await harness.fetch_ledger(since) == []
     finally:
         switch.unlink()
-    assert held.started >= since
-    assert (await world.remedy(time.time() - 1.0, 60.0)).plan.plan_id
+    assert held.started_at >= since
+    assert (await harness.wait_for_remediation(time.time() - 1.0, 60.0)).plan.plan_id

@@ -16,8 +16,8 @@ from pathlib import Path
 from deploy.devstack.stack import StackOptions, running_stack
 
 HERE = Path(__file__).parent
-WEBHOOK = "/webhooks/alerts"
-P95 = 5000.0
+WEBHOOK_PATH = "/webhooks/alerts"
+MAX_P95_MILLISECONDS = 5000.0
 """Milliseconds."""
 
 
@@ -29,17 +29,17 @@ async def main(arguments: list[str]) -> int:
     parser.add_argument("--report", type=Path, default=Path("load-report.html"))
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        stack_options = StackOptions(Path(folder) / "state", profile="demo", say=lambda _: None)
+        stack_options = StackOptions(Path(folder) / "state", profile="demo", report=lambda _: None)
         async with running_stack(stack_options) as stack:
             token = stack.state.path / "webhook.token"
-            await locust(options, stack.addresses.mapek, token, Path(folder) / "load")
-        rows = read(Path(folder) / "load_stats.csv")
-    found = broken(rows)
+            await run_locust(options, stack.addresses.mapek, token, Path(folder) / "load")
+        rows = read_statistics(Path(folder) / "load_stats.csv")
+    found = find_broken_limits(rows)
     print(json.dumps({"report": str(options.report), "rows": rows, "broken": found}, indent=1))
     return 1 if found else 0
 
 
-async def locust(options: argparse.Namespace, url: str, token: Path, csv_prefix: Path) -> None:
+async def run_locust(options: argparse.Namespace, url: str, token: Path, csv_prefix: Path) -> None:
     """Let locust drive the load and write its report."""
     command = [
         *(str(Path(sys.executable).with_name("locust")), "--headless", "--locustfile", str(HERE / "locustfile.py")),
@@ -52,7 +52,7 @@ async def locust(options: argparse.Namespace, url: str, token: Path, csv_prefix:
     await process.wait()
 
 
-def read(file: Path) -> dict[str, dict[str, float]]:
+def read_statistics(file: Path) -> dict[str, dict[str, float]]:
     """Return what locust measured: requests, failures, requests a second, milliseconds, by route."""
     kept = {
         "Request Count": "requests",
@@ -66,12 +66,15 @@ def read(file: Path) -> dict[str, dict[str, float]]:
     return {name: {short: float(row[column]) for column, short in kept.items()} for name, row in rows.items()}
 
 
-def broken(rows: dict[str, dict[str, float]]) -> list[str]:
+def find_broken_limits(rows: dict[str, dict[str, float]]) -> list[str]:
     """Return the limits that did not hold."""
     found = [f"{name}: {row['failures']:.0f} failed" for name, row in rows.items() if row["failures"]]
-    if WEBHOOK not in rows:
-        return [*found, f"{WEBHOOK}: was never posted to"]
-    return [*found, *(f"{name}: p95 {row['p95']:.0f} ms" for name, row in rows.items() if row["p95"] > P95)]
+    if WEBHOOK_PATH not in rows:
+        return [*found, f"{WEBHOOK_PATH}: was never posted to"]
+    return [
+        *found,
+        *(f"{name}: p95 {row['p95']:.0f} ms" for name, row in rows.items() if row["p95"] > MAX_P95_MILLISECONDS),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """What the load run calls broken."""
 
-from tests.load.run import WEBHOOK, broken
+from tests.load.run import WEBHOOK_PATH, find_broken_limits
 
-FINE = {"requests": 10.0, "failures": 0.0, "per_second": 1.0, "p50": 100.0, "p95": 900.0}
+GOOD_ROW = {"requests": 10.0, "failures": 0.0, "per_second": 1.0, "p50": 100.0, "p95": 900.0}
 
 
 def test_fine() -> None:
     """Quick answers without a failure are fine."""
-    assert broken({WEBHOOK: FINE}) == []
+    assert find_broken_limits({WEBHOOK_PATH: GOOD_ROW}) == []
 
 
 def test_broken() -> None:
     """A failure, an answer that is too late, and a webhook nobody posted to are each told."""
-    rows = {"/ready": {**FINE, "failures": 2.0}, WEBHOOK: {**FINE, "p95": 5100.0}}
-    assert broken(rows) == ["/ready: 2 failed", f"{WEBHOOK}: p95 5100 ms"]
-    assert broken({"/ready": FINE}) == [f"{WEBHOOK}: was never posted to"]
+    rows = {"/ready": {**GOOD_ROW, "failures": 2.0}, WEBHOOK_PATH: {**GOOD_ROW, "p95": 5100.0}}
+    assert find_broken_limits(rows) == ["/ready: 2 failed", f"{WEBHOOK_PATH}: p95 5100 ms"]
+    assert find_broken_limits({"/ready": GOOD_ROW}) == [f"{WEBHOOK_PATH}: was never posted to"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-CAUGHT = "caught by"
+CAUGHT_BY_PROPERTY = "caught by"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -11,7 +11,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         (report.nodeid.partition("[")[2].rstrip("]"), what, report.duration)
         for report in terminalreporter.getreports("passed")
         for name, what in report.user_properties
-        if name == CAUGHT
+        if name == CAUGHT_BY_PROPERTY
     ]
     if played:
         terminalreporter.section("mutants")

@@ -14,19 +14,19 @@ class GuardMutant:
 
     mutant: Mutant
     scenario: str
-    case: str
+    test_case: str
 
 
-def without(rule: str, name: str, scenario: str = "") -> GuardMutant:
+def remove_guard(function_name: str, rule: str, scenario: str = "") -> GuardMutant:
     """Return the product without a passing rule."""
-    before = f"    unsettled,\n    {rule},\n" if rule == "storm" else f"    {rule},\n"
-    after = "    unsettled,\n" if rule == "storm" else ""
-    if rule == "quarantine":
+    before = f"    unsettled,\n    {function_name},\n" if function_name == "storm" else f"    {function_name},\n"
+    after = "    unsettled,\n" if function_name == "storm" else ""
+    if function_name == "quarantine":
         before, after = "PASSING: tuple[Rule, ...] = (\n    quarantine,\n", "PASSING: tuple[Rule, ...] = (\n"
-    return GuardMutant(Mutant(f"no-{name}", "activities/plan/guards/core.py", before, after, ()), scenario, name)
+    return GuardMutant(Mutant(f"no-{rule}", "activities/plan/guards/core.py", before, after, ()), scenario, rule)
 
 
-GUARDS = (
+GUARD_MUTANTS = (
     GuardMutant(
         Mutant(
             "no-quorum",
@@ -38,15 +38,15 @@ GUARDS = (
         "quorum",
         "",
     ),
-    without("quarantine", "quarantine"),
-    without("storm", "storm", "storm"),
-    without("frozen", "frozen", "oscillation"),
-    without("foreign", "foreign-writer", "fighting"),
-    without("cool_down", "cool-down"),
-    without("reverse", "reverse"),
-    without("budget", "budget", "budget"),
-    without("concurrency", "concurrency", "concurrency"),
-    without("freeze_date", "freeze-date"),
-    without("window", "window"),
-    without("mode", "mode"),
+    remove_guard("quarantine", "quarantine"),
+    remove_guard("storm", "storm", "storm"),
+    remove_guard("frozen", "frozen", "oscillation"),
+    remove_guard("foreign", "foreign-writer", "fighting"),
+    remove_guard("cool_down", "cool-down"),
+    remove_guard("reverse", "reverse"),
+    remove_guard("budget", "budget", "budget"),
+    remove_guard("concurrency", "concurrency", "concurrency"),
+    remove_guard("freeze_date", "freeze-date"),
+    remove_guard("window", "window"),
+    remove_guard("mode", "mode"),
 )

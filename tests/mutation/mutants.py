@@ -16,13 +16,13 @@ class Mutant:
     before: str
     after: str
     invariants: tuple[str, ...]
-    more: tuple[tuple[str, str], ...] = ()
+    more_edits: tuple[tuple[str, str], ...] = ()
 
     def apply(self, root: Path) -> None:
         """Edit the copy under `root`. Raises: ValueError (the product has changed, and so must the mutant)."""
         path = root / self.file
         text = path.read_text(encoding="utf-8")
-        for before, after in ((self.before, self.after), *self.more):
+        for before, after in ((self.before, self.after), *self.more_edits):
             if text.count(before) != 1:
                 raise ValueError(f"{self.name}: {self.file} holds its text {text.count(before)} times, not once")
             text = text.replace(before, after)
@@ -64,7 +64,7 @@ MUTANTS = (
         "            self.undo.append(number)\n",
         "",
         ("I3", "I4"),
-        more=(
+        more_edits=(
             (
                 "            generation, self.applied_at = done.generation, workflow.time()\n",
                 "            generation, self.applied_at = done.generation, workflow.time()\n"

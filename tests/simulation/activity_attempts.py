@@ -14,15 +14,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.model.errors import MapekError
-from tests.simulation.workflow_run import FAILURES, PAYLOADS, Run, Server
-from worker.temporal.interceptor import as_application_error
+from tests.simulation.workflow_run import FAILURE_CONVERTER, PAYLOAD_CONVERTER, EngineServer, WorkflowRun
+from worker.temporal.interceptor import to_application_error
 
-FIRST_DELAY, LONGEST_DELAY = 1.0, 100.0
+FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 1.0, 100.0
 """Seconds between attempts where the policy says nothing."""
-LOST = "activity task timed out"
+TIMED_OUT_MESSAGE = "activity task timed out"
 
 
-class Killed(BaseException):
+class WorkerKilled(BaseException):
     """The attempt's worker is dead: nothing it does reaches anybody."""
 
 
@@ -32,134 +32,138 @@ class Attempt:
 
     activity: "ScheduledActivity"
     number: int
-    given_up: bool = False
-    dead: bool = False
+    is_abandoned: bool = False
+    is_dead: bool = False
     task: "asyncio.Task[None] | None" = None
 
-    def lose_later(self, seconds: float) -> None:
+    def schedule_timeout(self, seconds: float) -> None:
         """The server notices after so many seconds that nothing is heard of it."""
-        asyncio.get_running_loop().call_later(seconds, self.activity.lost, self)
+        asyncio.get_running_loop().call_later(seconds, self.activity.time_out_attempt, self)
 
 
-CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 """The attempt on whose behalf something reaches for the outside; None for nobody who could die."""
 
 
 class ScheduledActivity:
     """One activity a workflow has scheduled, until it is resolved."""
 
-    def __init__(self, server: Server, run: Run, command: ScheduleActivity) -> None:
+    def __init__(self, server: EngineServer, run: WorkflowRun, command: ScheduleActivity) -> None:
         self.server, self.run, self.seq = server, run, command.seq
         self.name, self.id = command.activity_type, command.activity_id
         self.payloads = list(command.arguments)
         self.policy = RetryPolicy.from_proto(command.retry_policy)
-        self.limit = command.start_to_close_timeout.ToNanoseconds() / 1e9
-        self.heartbeat = command.heartbeat_timeout.ToNanoseconds() / 1e9 or None
+        self.timeout_seconds = command.start_to_close_timeout.ToNanoseconds() / 1e9
+        self.heartbeat_seconds = command.heartbeat_timeout.ToNanoseconds() / 1e9 or None
         self.deadline = server.now + command.schedule_to_close_timeout.ToNanoseconds() / 1e9
-        (request,) = PAYLOADS.from_payloads(self.payloads, [dict])
-        self.about = {"request": request, "rollback": request.get("rollback", False)}
+        (request,) = PAYLOAD_CONVERTER.from_payloads(self.payloads, [dict])
+        self.event_fields = {"request": request, "rollback": request.get("rollback", False)}
         self.attempt: Attempt | None = None
         self.resolved = False
-        self.next()
+        self.start_attempt()
 
-    def next(self, number: int = 1) -> None:
+    def start_attempt(self, number: int = 1) -> None:
         """Start an attempt."""
         if self.resolved:
             return
         attempt = self.attempt = Attempt(self, number)
-        self.server.begin(attempt)
-        attempt.task = asyncio.get_running_loop().create_task(self.work(attempt))
-        attempt.lose_later(min(self.limit, self.deadline - self.server.now))
+        self.server.register_attempt(attempt)
+        attempt.task = asyncio.get_running_loop().create_task(self.execute_attempt(attempt))
+        attempt.schedule_timeout(min(self.timeout_seconds, self.deadline - self.server.now))
 
-    async def work(self, attempt: Attempt) -> None:
+    async def execute_attempt(self, attempt: Attempt) -> None:
         """Run the product's activity, as its worker would."""
-        CURRENT.set(attempt)
+        CURRENT_ATTEMPT.set(attempt)
         method = self.server.activities[self.name]
         hint = next(kind for name, kind in method.__annotations__.items() if name != "return")
-        (argument,) = PAYLOADS.from_payloads(self.payloads, [hint])
+        (argument,) = PAYLOAD_CONVERTER.from_payloads(self.payloads, [hint])
         try:
             result = await cast(Any, ActivityEnvironment().run(method, argument))
         except MapekError as error:
-            self.failed(attempt, as_application_error(error))
-        except (asyncio.CancelledError, Killed):
+            self.fail_attempt(attempt, to_application_error(error))
+        except (asyncio.CancelledError, WorkerKilled):
             return
         except Exception as error:
-            self.server.note(self.run, "crash", activity=self.name, text=repr(error))
-            self.failed(attempt, ApplicationError(str(error), type=type(error).__name__))
+            self.server.record_event(self.run, "crash", activity=self.name, text=repr(error))
+            self.fail_attempt(attempt, ApplicationError(str(error), type=type(error).__name__))
         else:
-            self.completed(attempt, result)
+            self.complete_attempt(attempt, result)
 
-    def completed(self, attempt: Attempt, result: Any) -> None:
+    def complete_attempt(self, attempt: Attempt, result: Any) -> None:
         """Take the result of the attempt that is waited for."""
-        if attempt.given_up or attempt.dead or self.resolved:
+        if attempt.is_abandoned or attempt.is_dead or self.resolved:
             return
-        job = self.resolution()
-        job.resolve_activity.result.completed.result.CopyFrom(PAYLOADS.to_payloads([result])[0] or Payload())
-        self.server.note(
-            self.run, "activity", name=self.name, attempt=attempt.number, result=plain(result), **self.about
+        job = self.make_resolution()
+        job.resolve_activity.result.completed.result.CopyFrom(PAYLOAD_CONVERTER.to_payloads([result])[0] or Payload())
+        self.server.record_event(
+            self.run, "activity", name=self.name, attempt=attempt.number, result=to_plain(result), **self.event_fields
         )
         self.resolve(job)
 
-    def failed(self, attempt: Attempt, error: ApplicationError) -> None:
+    def fail_attempt(self, attempt: Attempt, error: ApplicationError) -> None:
         """Take the failure of the attempt that is waited for, and try again if that is allowed."""
-        if attempt.given_up or attempt.dead or self.resolved:
+        if attempt.is_abandoned or attempt.is_dead or self.resolved:
             return
         final = error.non_retryable or error.type in (self.policy.non_retryable_error_types or ())
-        delay = self.delay(attempt.number) if error.next_retry_delay is None else error.next_retry_delay.total_seconds()
+        delay = (
+            self.retry_delay(attempt.number)
+            if error.next_retry_delay is None
+            else error.next_retry_delay.total_seconds()
+        )
         cause = Failure()
-        FAILURES.to_failure(error, PAYLOADS, cause)
-        self.again_or_fail(attempt, cause, delay, final)
+        FAILURE_CONVERTER.to_failure(error, PAYLOAD_CONVERTER, cause)
+        self.retry_or_fail(attempt, cause, delay, final)
 
-    def lost(self, attempt: Attempt) -> None:
+    def time_out_attempt(self, attempt: Attempt) -> None:
         """Give up an attempt nothing was heard of in time."""
-        if attempt.given_up or self.resolved or attempt is not self.attempt:
+        if attempt.is_abandoned or self.resolved or attempt is not self.attempt:
             return
-        cause = Failure(message=LOST)
+        cause = Failure(message=TIMED_OUT_MESSAGE)
         cause.timeout_failure_info.SetInParent()
-        self.again_or_fail(attempt, cause, self.delay(attempt.number), final=False)
+        self.retry_or_fail(attempt, cause, self.retry_delay(attempt.number), is_final=False)
 
-    def again_or_fail(self, attempt: Attempt, cause: Failure, delay: float, final: bool) -> None:
+    def retry_or_fail(self, attempt: Attempt, cause: Failure, delay: float, is_final: bool) -> None:
         """Start the next attempt after the delay, or resolve the activity as failed."""
-        attempt.given_up = True
+        attempt.is_abandoned = True
         spent = bool(self.policy.maximum_attempts) and attempt.number >= self.policy.maximum_attempts
-        if not final and not spent and self.server.now + delay < self.deadline:
-            asyncio.get_running_loop().call_later(max(delay, self.server.lag()), self.next, attempt.number + 1)
+        if not is_final and not spent and self.server.now + delay < self.deadline:
+            asyncio.get_running_loop().call_later(max(delay, self.server.lag()), self.start_attempt, attempt.number + 1)
             return
-        job = self.resolution()
+        job = self.make_resolution()
         failure = job.resolve_activity.result.failed.failure
         failure.message = "Activity task failed"
-        self.describe(failure, cause)
-        what = {"name": self.name, "attempt": attempt.number, "text": cause.message, **self.about}
-        self.server.note(self.run, "activity_failed", **what)
+        self.fill_failure(failure, cause)
+        what = {"name": self.name, "attempt": attempt.number, "text": cause.message, **self.event_fields}
+        self.server.record_event(self.run, "activity_failed", **what)
         self.resolve(job)
 
     def cancel(self) -> None:
         """Resolve it as cancelled at once (TRY_CANCEL); the attempt hears of it with its next heartbeat."""
         if self.resolved:
             return
-        job = self.resolution()
+        job = self.make_resolution()
         cause = Failure(message="cancelled")
         cause.canceled_failure_info.SetInParent()
-        self.describe(job.resolve_activity.result.cancelled.failure, cause)
-        self.server.note(self.run, "activity_cancelled", name=self.name, **self.about)
+        self.fill_failure(job.resolve_activity.result.cancelled.failure, cause)
+        self.server.record_event(self.run, "activity_cancelled", name=self.name, **self.event_fields)
         self.abandon()
-        self.server.tell(self.run, job)
+        self.server.add_job(self.run, job)
 
     def abandon(self) -> None:
         """Let nobody wait for it; its attempt is cancelled within a heartbeat, if it has one."""
         self.resolved = True
         self.run.activities.pop(self.seq, None)
         attempt = self.attempt
-        if attempt and attempt.task and self.heartbeat and not attempt.dead:
+        if attempt and attempt.task and self.heartbeat_seconds and not attempt.is_dead:
             asyncio.get_running_loop().call_later(1.0, attempt.task.cancel)
 
-    def delay(self, number: int) -> float:
+    def retry_delay(self, number: int) -> float:
         """Return the seconds before the attempt after this one."""
         first = self.policy.initial_interval.total_seconds()
-        longest = self.policy.maximum_interval.total_seconds() if self.policy.maximum_interval else LONGEST_DELAY
+        longest = self.policy.maximum_interval.total_seconds() if self.policy.maximum_interval else MAX_DELAY_SECONDS
         return float(min(longest, first * self.policy.backoff_coefficient ** min(number - 1, 16)))
 
-    def resolution(self) -> WorkflowActivationJob:
+    def make_resolution(self) -> WorkflowActivationJob:
         """Return the event that resolves this activity, still without its result."""
         job = WorkflowActivationJob()
         job.resolve_activity.seq = self.seq
@@ -169,15 +173,15 @@ class ScheduledActivity:
         """Tell the workflow."""
         self.resolved = True
         self.run.activities.pop(self.seq, None)
-        self.server.tell(self.run, job)
+        self.server.add_job(self.run, job)
 
-    def describe(self, failure: Failure, cause: Failure) -> None:
+    def fill_failure(self, failure: Failure, cause: Failure) -> None:
         """Write an activity's failure around its cause."""
         failure.activity_failure_info.activity_type.name = self.name
         failure.activity_failure_info.activity_id = self.id
         failure.cause.CopyFrom(cause)
 
 
-def plain(result: Any) -> Any:
+def to_plain(result: Any) -> Any:
     """Return a result as a history shows it."""
     return result.model_dump(mode="json") if hasattr(result, "model_dump") else result

@@ -15,48 +15,48 @@ from urllib.parse import unquote
 import httpx
 from pydantic import TypeAdapter
 
-from activities.clients.http import Http, _Raw
-from activities.clients.request import Reply as Read
-from activities.clients.request import Request
+from activities.clients.http import HttpClient, _RawResponse
+from activities.clients.http_messages import Request
+from activities.clients.http_messages import Response as Read
 from deploy.simulator import changes
-from deploy.simulator.changes import Decide, Order
-from deploy.simulator.fault_injection import Mode
-from deploy.simulator.idempotency import Keys, Reply, fingerprint
+from deploy.simulator.api_faults import ApiFaultMode
+from deploy.simulator.changes import ChangeHandler, ChangeRequest
+from deploy.simulator.idempotency import IdempotencyStore, Reply, compute_fingerprint
 from deploy.simulator.problems import ProblemError
-from deploy.simulator.records import Origin
-from deploy.simulator.serializers import committee_view, policy_view, violation_view
-from deploy.simulator.validation import policy
-from tests.simulation.memory_store import Pass
-from tests.simulation.plant import QuietPlant
+from deploy.simulator.records import ChangeOrigin
+from deploy.simulator.serializers import serialize_committee, serialize_policy, serialize_violation
+from deploy.simulator.validation import parse_policy
+from tests.simulation.memory_store import PassPoint
+from tests.simulation.plant import SkippablePlant
 
 T = TypeVar("T")
 
 REFUSED = "refused"
 DELIVERED_LATE = "delivered-late"
 """Charter gets the request, and so its key, long after the caller gave up."""
-TROUBLES = (
+CHARTER_FAULTS = (
     REFUSED,
-    Mode.ERROR_500.value,
-    Mode.UNAVAILABLE.value,
-    Mode.GARBAGE.value,
-    Mode.RATE_LIMIT.value,
-    Mode.HANG.value,
-    Mode.REPLY_LOST.value,
-    Mode.HANG_THEN_EXECUTE.value,
+    ApiFaultMode.ERROR_500.value,
+    ApiFaultMode.UNAVAILABLE.value,
+    ApiFaultMode.GARBAGE.value,
+    ApiFaultMode.RATE_LIMIT.value,
+    ApiFaultMode.HANG.value,
+    ApiFaultMode.REPLY_LOST.value,
+    ApiFaultMode.HANG_THEN_EXECUTE.value,
     DELIVERED_LATE,
 )
-DECIDE: tuple[tuple[str, Decide], ...] = (
+CHANGE_HANDLERS: tuple[tuple[str, ChangeHandler], ...] = (
     (r"policies/apply", changes.apply_policy),
     (r"policies/(?P<policy_id>[^/]+)/rollback", changes.roll_back),
     (r"committee/scale", changes.scale),
     (r"committee/restart", changes.restart),
 )
-LATE = 2.5
+LATE_DELIVERY_SECONDS = 2.5
 """Time-outs after which a request that nobody waits for is carried out."""
-BASE = "http://charter/api/v1/"
+BASE_URL = "http://charter/api/v1/"
 
 
-class VirtualCharter(Http):
+class VirtualCharter(HttpClient):
     """Takes the place of the HTTP client: one reply for each request, or none.
 
     `trouble` says what happens to a request for this path: empty, or one of `TROUBLES`. `refresh` brings the plant up
@@ -64,113 +64,121 @@ class VirtualCharter(Http):
     """
 
     def __init__(
-        self, plant: QuietPlant, pass_point: Pass, trouble: Callable[[str], str], refresh: Callable[[], None]
+        self,
+        plant: SkippablePlant,
+        pass_point: PassPoint,
+        draw_fault: Callable[[str], str],
+        refresh: Callable[[], None],
     ) -> None:
-        self.plant, self.pass_point, self.trouble, self.refresh = plant, pass_point, trouble, refresh
-        self.keys = Keys()
+        self.plant, self.pass_point, self.draw_fault, self.refresh = plant, pass_point, draw_fault, refresh
+        self.keys = IdempotencyStore()
         self.requests = 0
         self.effects: list[dict[str, Any]] = []
-        self.cache: dict[str, _Raw] = {}
+        self.cache: dict[str, _RawResponse] = {}
 
-    async def read(self, request: Request, shape: TypeAdapter[T]) -> Read[T]:
+    async def read(self, request: Request, schema: TypeAdapter[T]) -> Read[T]:
         """Return the reply; the same text is taken apart once."""
         raw = await self._read(request)
-        return Read(parsed(shape, raw.body), raw.headers)
+        return Read(parse_body(schema, raw.body), raw.headers)
 
-    async def _exchange(self, request: Request) -> _Raw:
-        path = request.url.removeprefix(BASE)
+    async def _exchange(self, request: Request) -> _RawResponse:
+        path = request.url.removeprefix(BASE_URL)
         self.requests += 1
         self.refresh()
-        trouble = self.trouble(path)
+        trouble = self.draw_fault(path)
         if request.method == "GET":
             if trouble:
                 raise httpx.ConnectError("refused")
-            return self._looked_up(path, request)
+            return self._handle_read(path, request)
         if path == "policies/validate":
-            return self._validated(request, trouble)
-        return await self._change(path, request, trouble)
+            return self._handle_validate(request, trouble)
+        return await self._handle_change(path, request, trouble)
 
-    def _looked_up(self, path: str, request: Request) -> _Raw:
+    def _handle_read(self, path: str, request: Request) -> _RawResponse:
         key = f"{path}?{sorted(request.params.items())}" if path == "policies" else path
         if key not in self.cache:
-            self.cache[key] = _Raw(200, httpx.Headers(), json.dumps(self._view(path, request)).encode())
+            self.cache[key] = _RawResponse(200, httpx.Headers(), json.dumps(self._render_view(path, request)).encode())
         return self.cache[key]
 
-    def _view(self, path: str, request: Request) -> Any:
+    def _render_view(self, path: str, request: Request) -> Any:
         if path == "committee/state":
-            return committee_view(self.plant)
+            return serialize_committee(self.plant)
         if path == "violations":
             since = self.plant.now - 3600.0
-            return [violation_view(found) for found in self.plant.watch.listing(since)]
+            return [serialize_violation(found) for found in self.plant.violation_detector.list_violations(since)]
         book, name = self.plant.policies, request.params.get("name")
-        found = book.history() if request.params.get("status") == "all" else book.active()
-        return [policy_view(one, book) for one in found if name in (None, one.spec.name)]
+        found = book.list_history() if request.params.get("status") == "all" else book.list_active()
+        return [serialize_policy(one, book) for one in found if name in (None, one.spec.name)]
 
-    def _validated(self, request: Request, trouble: str) -> _Raw:
-        if trouble:
+    def _handle_validate(self, request: Request, fault: str) -> _RawResponse:
+        if fault:
             raise httpx.ConnectError("refused")
         try:
-            policy(_body(request), self.plant.components)
+            parse_policy(_decode_body(request), self.plant.components)
         except ProblemError as problem:
-            return _problem(problem)
-        return _Raw(200, httpx.Headers(), b"{}")
+            return _make_problem_reply(problem)
+        return _RawResponse(200, httpx.Headers(), b"{}")
 
-    async def _change(self, path: str, request: Request, trouble: str) -> _Raw:
+    async def _handle_change(self, path: str, request: Request, fault: str) -> _RawResponse:
         await self.pass_point("charter", "before_send")
-        if trouble == REFUSED:
+        if fault == REFUSED:
             raise httpx.ConnectError("refused")
-        if trouble in (Mode.ERROR_500, Mode.UNAVAILABLE, Mode.RATE_LIMIT):
-            status = {Mode.ERROR_500: 500, Mode.UNAVAILABLE: 503, Mode.RATE_LIMIT: 429}[Mode(trouble)]
-            return _Raw(status, httpx.Headers({} if status == 500 else {"Retry-After": "1"}), b"{}")
-        if trouble == Mode.GARBAGE:
-            return _Raw(200, httpx.Headers(), b'{"policy_id": "pol')
-        if trouble in (Mode.HANG, Mode.HANG_THEN_EXECUTE, DELIVERED_LATE):
-            return await self._silent(path, request, trouble)
-        raw = self._decided(path, request)
+        if fault in (ApiFaultMode.ERROR_500, ApiFaultMode.UNAVAILABLE, ApiFaultMode.RATE_LIMIT):
+            status = {ApiFaultMode.ERROR_500: 500, ApiFaultMode.UNAVAILABLE: 503, ApiFaultMode.RATE_LIMIT: 429}[
+                ApiFaultMode(fault)
+            ]
+            return _RawResponse(status, httpx.Headers({} if status == 500 else {"Retry-After": "1"}), b"{}")
+        if fault == ApiFaultMode.GARBAGE:
+            return _RawResponse(200, httpx.Headers(), b'{"policy_id": "pol')
+        if fault in (ApiFaultMode.HANG, ApiFaultMode.HANG_THEN_EXECUTE, DELIVERED_LATE):
+            return await self._drop_reply(path, request, fault)
+        raw = self._decide_change(path, request)
         await self.pass_point("charter", "after_send")
-        if trouble == Mode.REPLY_LOST:
+        if fault == ApiFaultMode.REPLY_LOST:
             raise httpx.ReadError("connection reset")
         await self.pass_point("charter", "after_reply")
         return raw
 
-    async def _silent(self, path: str, request: Request, trouble: str) -> _Raw:
+    async def _drop_reply(self, path: str, request: Request, fault: str) -> _RawResponse:
         begun = False
-        if trouble == Mode.HANG_THEN_EXECUTE:
+        if fault == ApiFaultMode.HANG_THEN_EXECUTE:
             # The request waits inside its key, so that a second one finds it in flight.
             key = request.headers.get("Idempotency-Key", "")
             try:
-                begun = self.keys.begin(key, fingerprint(f"/api/v1/{path}", _body(request))) is None
+                begun = self.keys.begin(key, compute_fingerprint(f"/api/v1/{path}", _decode_body(request))) is None
             except ProblemError as problem:
-                return _problem(problem)
-        if trouble != Mode.HANG:
-            asyncio.get_running_loop().call_later(LATE * request.timeout, self._decided, path, request, begun)
+                return _make_problem_reply(problem)
+        if fault != ApiFaultMode.HANG:
+            asyncio.get_running_loop().call_later(
+                LATE_DELIVERY_SECONDS * request.timeout, self._decide_change, path, request, begun
+            )
         await asyncio.sleep(request.timeout)
         raise httpx.ReadTimeout("no reply")
 
-    def _decided(self, path: str, request: Request, begun: bool = False) -> _Raw:
+    def _decide_change(self, path: str, request: Request, is_started: bool = False) -> _RawResponse:
         self.refresh()
-        body = _body(request)
+        body = _decode_body(request)
         key = request.headers.get("Idempotency-Key", "")
         matched = re.fullmatch(r'"([0-9]{1,15})"', request.headers.get("If-Match", ""))
         if not key or matched is None:
-            return _Raw(400, httpx.Headers(), b'{"title": "Bad Request"}')
-        decide, variables = _route(path)
-        order = Order(Origin(key, request.headers.get("X-Plan-Hash")), int(matched[1]), body, variables)
+            return _RawResponse(400, httpx.Headers(), b'{"title": "Bad Request"}')
+        decide, variables = _match_route(path)
+        order = ChangeRequest(ChangeOrigin(key, request.headers.get("X-Plan-Hash")), int(matched[1]), body, variables)
         try:
-            stored = None if begun else self.keys.begin(key, fingerprint(f"/api/v1/{path}", body))
+            stored = None if is_started else self.keys.begin(key, compute_fingerprint(f"/api/v1/{path}", body))
             if stored is not None:
-                return _raw(stored, replayed=True)
-            reply = self._carried_out(decide, order)
-            self.keys.store(key, reply)
-            return _raw(reply)
+                return _make_raw_reply(stored, replayed=True)
+            reply = self._execute_change(decide, order)
+            self.keys.store_reply(key, reply)
+            return _make_raw_reply(reply)
         except ProblemError as problem:
-            if problem.decided and key:
-                self.keys.store(key, Reply(problem.status, problem.body, problem.headers))
+            if problem.is_final and key:
+                self.keys.store_reply(key, Reply(problem.status, problem.body, problem.headers))
             self.keys.release(key)
-            return _problem(problem)
+            return _make_problem_reply(problem)
 
-    def _carried_out(self, decide: Decide, order: Order) -> Reply:
-        before = committee_view(self.plant)
+    def _execute_change(self, decide: ChangeHandler, order: ChangeRequest) -> Reply:
+        before = serialize_committee(self.plant)
         reply = decide(self.plant, order)
         entry = self.plant.ledger[-1]
         self.cache.clear()
@@ -188,29 +196,29 @@ class VirtualCharter(Http):
 
 
 @lru_cache(maxsize=64)
-def parsed(shape: TypeAdapter[T], body: bytes) -> T:
+def parse_body(shape: TypeAdapter[T], body: bytes) -> T:
     """Return what the client takes out of the body of a reply."""
     return shape.validate_json(body, strict=True)
 
 
-def _body(request: Request) -> dict[str, Any]:
+def _decode_body(request: Request) -> dict[str, Any]:
     body = json.loads(request.content or b"{}")
     assert isinstance(body, dict)
     return body
 
 
-def _route(path: str) -> tuple[Decide, dict[str, Any]]:
-    for pattern, decide in DECIDE:
+def _match_route(path: str) -> tuple[ChangeHandler, dict[str, Any]]:
+    for pattern, decide in CHANGE_HANDLERS:
         matched = re.fullmatch(pattern, path)
         if matched:
             return decide, {name: unquote(value) for name, value in matched.groupdict().items()}
     raise ValueError(f"no route {path}")
 
 
-def _raw(reply: Reply, *, replayed: bool = False) -> _Raw:
+def _make_raw_reply(reply: Reply, *, replayed: bool = False) -> _RawResponse:
     headers = {**reply.headers, **({"Idempotency-Replayed": "true"} if replayed else {})}
-    return _Raw(reply.status, httpx.Headers(headers), json.dumps(dict(reply.body)).encode())
+    return _RawResponse(reply.status, httpx.Headers(headers), json.dumps(dict(reply.body)).encode())
 
 
-def _problem(problem: ProblemError) -> _Raw:
-    return _Raw(problem.status, httpx.Headers(problem.headers), json.dumps(problem.body).encode())
+def _make_problem_reply(problem: ProblemError) -> _RawResponse:
+    return _RawResponse(problem.status, httpx.Headers(problem.headers), json.dumps(problem.body).encode())

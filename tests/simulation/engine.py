@@ -20,12 +20,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
 
 from tests.simulation.activity_attempts import Attempt
-from tests.simulation.workflow_commands import carry_out
-from tests.simulation.workflow_reset import shortened, unresolved
-from tests.simulation.workflow_run import PAYLOADS, AlreadyRunning, Run
+from tests.simulation.workflow_commands import execute_command
+from tests.simulation.workflow_reset import list_unresolved_commands, truncate_run
+from tests.simulation.workflow_run import PAYLOAD_CONVERTER, WorkflowIdInUse, WorkflowRun
 
-RUNNER = UnsandboxedWorkflowRunner()
-HEARTBEAT = 5.0
+WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
+HEARTBEAT_SECONDS = 5.0
 """Seconds without a heartbeat after which a worker counts as dead, for an activity that names none: its whole limit."""
 
 
@@ -39,8 +39,8 @@ class Engine:
         lag: Callable[[], float],
     ) -> None:
         self.workflows, self.activities, self.lag = workflows, activities, lag
-        self.running: dict[str, Run] = {}
-        self.closed: list[Run] = []
+        self.running: dict[str, WorkflowRun] = {}
+        self.closed: list[WorkflowRun] = []
         self.attempts: list[Attempt] = []
         self.count = 0
 
@@ -49,30 +49,30 @@ class Engine:
         """The server's time, unix seconds."""
         return asyncio.get_running_loop().time()
 
-    def start(self, kind: str, workflow_id: str, argument: Any) -> Run:
+    def start_workflow(self, kind: str, workflow_id: str, argument: Any) -> WorkflowRun:
         """Start a workflow. Raises: AlreadyRunning."""
         if workflow_id in self.running:
-            raise AlreadyRunning(workflow_id)
+            raise WorkflowIdInUse(workflow_id)
         self.count += 1
-        run = self.running[workflow_id] = Run(workflow_id, f"run-{self.count}", kind, argument, self.now)
+        run = self.running[workflow_id] = WorkflowRun(workflow_id, f"run-{self.count}", kind, argument, self.now)
         job = WorkflowActivationJob()
         job.initialize_workflow.workflow_type = kind
         job.initialize_workflow.workflow_id = workflow_id
-        job.initialize_workflow.arguments.extend(PAYLOADS.to_payloads([argument]))
+        job.initialize_workflow.arguments.extend(PAYLOAD_CONVERTER.to_payloads([argument]))
         job.initialize_workflow.randomness_seed = self.count
-        self.tell(run, job)
+        self.add_job(run, job)
         return run
 
-    def send(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
+    def deliver_job(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
         """Give a signal, update or cancellation to whatever runs under the id; False if nothing does."""
         run = self.running.get(workflow_id)
         if run is None:
             return False
-        self.note(run, job.WhichOneof("variant") or "")
-        self.tell(run, job)
+        self.record_event(run, job.WhichOneof("variant") or "")
+        self.add_job(run, job)
         return True
 
-    def run_of(self, workflow_id: str) -> str:
+    def current_run_id(self, workflow_id: str) -> str:
         """Return the id of the run that holds the workflow id, empty if nothing does."""
         return self.running[workflow_id].run_id if workflow_id in self.running else ""
 
@@ -80,8 +80,8 @@ class Engine:
         """Send a signal; False if nothing runs under the id."""
         job = WorkflowActivationJob()
         job.signal_workflow.signal_name = name
-        job.signal_workflow.input.extend(PAYLOADS.to_payloads([argument]))
-        return self.send(workflow_id, job)
+        job.signal_workflow.input.extend(PAYLOAD_CONVERTER.to_payloads([argument]))
+        return self.deliver_job(workflow_id, job)
 
     def update(self, workflow_id: str, name: str, argument: Any) -> bool:
         """Send an update; False if nothing runs under the id. An accepted one stands in the history."""
@@ -90,97 +90,99 @@ class Engine:
         job.do_update.name, job.do_update.id = name, f"update-{self.count}"
         job.do_update.protocol_instance_id = f"update-{self.count}"
         job.do_update.run_validator = True
-        job.do_update.input.extend(PAYLOADS.to_payloads([argument]))
-        return self.send(workflow_id, job)
+        job.do_update.input.extend(PAYLOAD_CONVERTER.to_payloads([argument]))
+        return self.deliver_job(workflow_id, job)
 
     def cancel(self, workflow_id: str) -> bool:
         """Ask for cancellation; False if nothing runs under the id."""
         job = WorkflowActivationJob()
         job.cancel_workflow.SetInParent()
-        return self.send(workflow_id, job)
+        return self.deliver_job(workflow_id, job)
 
     def terminate(self, workflow_id: str) -> bool:
         """End a run without asking it; False if nothing runs under the id."""
         run = self.running.get(workflow_id)
         if run:
-            self.note(run, "terminated")
-            self.close(run, "terminated")
+            self.record_event(run, "terminated")
+            self.close_run(run, "terminated")
         return run is not None
 
     def reset(self, workflow_id: str, task: int) -> bool:
         """Go on under the id from after the run's workflow task `task` (from 1); False if it has none such."""
         run = self.running.get(workflow_id)
-        if run is None or not 1 <= task <= len(run.told):
+        if run is None or not 1 <= task <= len(run.activations):
             return False
         self.count += 1
-        again = shortened(run, task, f"run-{self.count}", self.now)
+        again = truncate_run(run, task, f"run-{self.count}", self.now)
         self.terminate(workflow_id)
         self.running[workflow_id] = again
-        for command in unresolved(again.told):
-            carry_out(self, again, command)
+        for command in list_unresolved_commands(again.activations):
+            execute_command(self, again, command)
         return True
 
     def kill_worker(self) -> int:
         """Let the worker die with all it does and knows; return how many attempts died with it."""
         for run in self.running.values():
             run.instance = None
-        died = [attempt for attempt in self.attempts if attempt.task and not attempt.task.done() and not attempt.dead]
+        died = [
+            attempt for attempt in self.attempts if attempt.task and not attempt.task.done() and not attempt.is_dead
+        ]
         for attempt in died:
-            attempt.dead = True
-            attempt.lose_later(attempt.activity.heartbeat or attempt.activity.limit)
+            attempt.is_dead = True
+            attempt.schedule_timeout(attempt.activity.heartbeat_seconds or attempt.activity.timeout_seconds)
             if attempt.task and attempt.task is not asyncio.current_task():
                 attempt.task.cancel()
         self.attempts.clear()
         return len(died)
 
-    def begin(self, attempt: Attempt) -> None:
+    def register_attempt(self, attempt: Attempt) -> None:
         """Remember an attempt that runs, so that its worker can die: the oldest first, in every play of a seed."""
         self.attempts = [*(known for known in self.attempts if known.task and not known.task.done()), attempt]
 
-    def tell(self, run: Run, job: WorkflowActivationJob) -> None:
+    def add_job(self, run: WorkflowRun, job: WorkflowActivationJob) -> None:
         """Add an event to the run's next workflow task, and see that there is one."""
-        if run.closed is not None:
+        if run.closed_at is not None:
             return
         run.jobs.append(job)
-        if not run.waking:
-            run.waking = True
-            asyncio.get_running_loop().call_later(self.lag(), self.wake, run)
+        if not run.has_pending_task:
+            run.has_pending_task = True
+            asyncio.get_running_loop().call_later(self.lag(), self.run_workflow_task, run)
 
-    def wake(self, run: Run) -> None:
+    def run_workflow_task(self, run: WorkflowRun) -> None:
         """Carry out one workflow task. Raises: RuntimeError (the workflow's code is broken)."""
-        run.waking = False
-        if run.closed is not None:
+        run.has_pending_task = False
+        if run.closed_at is not None:
             return
-        activation = WorkflowActivation(run_id=run.run_id, jobs=run.jobs, history_length=10 * len(run.told) + 3)
+        activation = WorkflowActivation(run_id=run.run_id, jobs=run.jobs, history_length=10 * len(run.activations) + 3)
         activation.timestamp.FromNanoseconds(round(self.now * 1e9))
         run.jobs = []
-        run.instance = run.instance or self.replayed(run)
+        run.instance = run.instance or self.replay(run)
         told = activation.SerializeToString()
-        completion = activate(run.instance, activation)
-        run.told.append((told, completion.SerializeToString(deterministic=True)))
+        completion = activate_workflow(run.instance, activation)
+        run.activations.append((told, completion.SerializeToString(deterministic=True)))
         if completion.HasField("failed"):
             raise RuntimeError(f"{run.workflow_id}: {completion.failed.failure.message}")
         for command in completion.successful.commands:
-            if run.closed is None:
-                carry_out(self, run, command)
+            if run.closed_at is None:
+                execute_command(self, run, command)
 
-    def replayed(self, run: Run) -> WorkflowInstance:
+    def replay(self, run: WorkflowRun) -> WorkflowInstance:
         """Return an instance that was told all the run was told; if it says anything else, its history shows it."""
-        instance = RUNNER.create_instance(details_of(self.workflows[run.type], run))
-        for told, said in run.told:
+        instance = WORKFLOW_RUNNER.create_instance(instance_details(self.workflows[run.type], run))
+        for told, said in run.activations:
             activation = WorkflowActivation.FromString(told)
             activation.is_replaying = True
             for command in WorkflowActivationCompletion.FromString(said).successful.commands:
                 if command.HasField("set_patch_marker"):
                     activation.jobs.add().notify_has_patch.patch_id = command.set_patch_marker.patch_id
-            if activate(instance, activation).SerializeToString(deterministic=True) != said:
-                self.note(run, "nondeterminism")
+            if activate_workflow(instance, activation).SerializeToString(deterministic=True) != said:
+                self.record_event(run, "nondeterminism")
         return instance
 
-    def close(self, run: Run, status: str) -> None:
+    def close_run(self, run: WorkflowRun, status: str) -> None:
         """End a run and free its id."""
-        run.closed, run.status = self.now, status
-        run.instance, run.told = None, []
+        run.closed_at, run.status = self.now, status
+        run.instance, run.activations = None, []
         for timer in run.timers.values():
             timer.cancel()
         for activity in list(run.activities.values()):
@@ -188,12 +190,12 @@ class Engine:
         del self.running[run.workflow_id]
         self.closed.append(run)
 
-    def note(self, run: Run, event: str, **what: Any) -> None:
+    def record_event(self, run: WorkflowRun, event: str, **fields: Any) -> None:
         """Write an event into the run's history."""
-        run.history.append({"at": self.now, "event": event, **what})
+        run.history.append({"at": self.now, "event": event, **fields})
 
 
-def activate(instance: WorkflowInstance, activation: WorkflowActivation) -> WorkflowActivationCompletion:
+def activate_workflow(instance: WorkflowInstance, activation: WorkflowActivation) -> WorkflowActivationCompletion:
     """Let a workflow work. It is an event loop of its own, so ours has to be put back afterwards."""
     ours = asyncio.get_running_loop()
     try:
@@ -202,9 +204,9 @@ def activate(instance: WorkflowInstance, activation: WorkflowActivation) -> Work
         asyncio._set_running_loop(ours)
 
 
-def details_of(kind: type, run: Run) -> WorkflowInstanceDetails:
+def instance_details(kind: type, run: WorkflowRun) -> WorkflowInstanceDetails:
     """Return what the SDK makes an instance of."""
-    started = datetime.fromtimestamp(run.started, UTC)
+    started = datetime.fromtimestamp(run.started_at, UTC)
     info = workflow.Info(
         attempt=1,
         continued_run_id=None,
@@ -213,7 +215,7 @@ def details_of(kind: type, run: Run) -> WorkflowInstanceDetails:
         first_execution_run_id=run.run_id,
         headers={},
         namespace="simulation",
-        original_execution_run_id=run.original or run.run_id,
+        original_execution_run_id=run.original_run_id or run.run_id,
         parent=None,
         priority=Priority.default,
         raw_memo={},
@@ -231,7 +233,7 @@ def details_of(kind: type, run: Run) -> WorkflowInstanceDetails:
         workflow_type=run.type,
     )
     return WorkflowInstanceDetails(
-        payload_converter_factory=lambda: PAYLOADS,
+        payload_converter_factory=lambda: PAYLOAD_CONVERTER,
         failure_converter_class=pydantic_data_converter.failure_converter_class,
         interceptor_classes=(),
         defn=workflow._Definition.must_from_class(kind),

@@ -5,39 +5,39 @@ from collections import Counter
 from typing import Any, cast
 
 from activities.analyze.activity import AnalyzeActivities
-from activities.analyze.settings import Algorithms, AnalyzeSettings, FrequencySettings
+from activities.analyze.settings import AlgorithmSettings, AnalyzeSettings, FrequencyPatternSettings
 from activities.clients.charter import CharterClient
-from activities.clients.locks import Holder
-from activities.dependencies import LoopParts, Parts
+from activities.clients.remediation_locks import LockHolder
+from activities.dependencies import Dependencies, LoopDependencies
 from activities.execute.activity import ExecuteActivities
 from activities.execute.prepare.activity import PrepareActivities
 from activities.execute.settings import ExecuteSettings, VerifySettings
 from activities.execute.verify.activity import VerifyActivities
 from activities.knowledge.activity import KnowledgeActivities
-from activities.knowledge.settings import AutonomySettings, KnowledgeSettings, PinSettings
+from activities.knowledge.settings import AutonomySettings, KnowledgeSettings, LevelOverrideSettings
 from activities.model.autonomy import Level
 from activities.model.errors import StoreUnavailable
 from activities.monitor.activity import MonitorActivities
-from activities.monitor.rules import rules_of
+from activities.monitor.rules import build_rules
 from activities.monitor.settings import MetricEntry, MonitorSettings
 from activities.plan.activity import PlanActivities
 from activities.plan.guards.settings import OscillationSettings, RateSettings, StormSettings
 from activities.plan.settings import ApprovalSettings, CoolDownSettings, PlanSettings
 from activities.settings import LoopSettings
 from activities.upkeep.activity import UpkeepActivities
-from tests.simulation.activity_attempts import CURRENT, Killed
+from tests.simulation.activity_attempts import CURRENT_ATTEMPT, WorkerKilled
 from tests.simulation.charter_api import VirtualCharter
 from tests.simulation.engine import Engine
-from tests.simulation.memory_store import store_of
-from tests.simulation.plant import TICK, QuietPlant
-from tests.simulation.random_faults import FREEZE, KILL, LOCKED, UNHEARD, Chance
+from tests.simulation.memory_store import open_memory_store
+from tests.simulation.plant import TICK_SECONDS, SkippablePlant
+from tests.simulation.random_faults import FREEZE, KILL, REPLY_LOST, STORE_LOCKED, FaultSource
 from tests.simulation.virtual_prometheus import VirtualPrometheus
-from tests.simulation.virtual_time import START
+from tests.simulation.virtual_time import START_TIME
 from workflows.cycle import MapekCycle
-from workflows.remediation import Remediation
+from workflows.remediation import MapekRemediation
 from workflows.upkeep import MapekUpkeep
 
-UNUSED = (
+UNUSED_METRICS = (
     "forbidden_metric_attempts_total",
     "data_revocation_events_total",
     "data_revocation_latency_ms",
@@ -48,65 +48,76 @@ UNUSED = (
 )
 """Rules that no fault of the plant is told by: left out, because judging is most of what a simulated cycle costs."""
 
-SETTINGS = LoopSettings(
+LOOP_SETTINGS = LoopSettings(
     simulator=True,
-    monitor=MonitorSettings(metrics=tuple(MetricEntry(name=name, enabled=False) for name in UNUSED)),
-    analyze=AnalyzeSettings(algorithms=Algorithms(frequency=FrequencySettings(window=60.0, anomaly_threshold=5))),
-    plan=PlanSettings(
-        cooldown=CoolDownSettings(kept=90.0, rolled_back=240.0), approval=ApprovalSettings(deadline_seconds=400.0)
+    monitor=MonitorSettings(metrics=tuple(MetricEntry(name=name, enabled=False) for name in UNUSED_METRICS)),
+    analyze=AnalyzeSettings(
+        algorithms=AlgorithmSettings(frequency=FrequencyPatternSettings(window=60.0, anomaly_threshold=5))
     ),
-    knowledge=KnowledgeSettings(autonomy=AutonomySettings(pinned=(PinSettings(level=Level.AUTO),))),
+    plan=PlanSettings(
+        cooldown=CoolDownSettings(after_success=90.0, rolled_back=240.0),
+        approval=ApprovalSettings(deadline_seconds=400.0),
+    ),
+    knowledge=KnowledgeSettings(autonomy=AutonomySettings(overrides=(LevelOverrideSettings(level=Level.AUTO),))),
     execute=ExecuteSettings(timeout_seconds=10.0, verify=VerifySettings(delay=45.0, samples=3, passes=2)),
 )
 """The product's defaults with shorter windows, waits and looks back: more incidents an hour, and cheaper ones."""
 
-UNGUARDED = SETTINGS.model_copy(
+UNGUARDED_SETTINGS = LOOP_SETTINGS.model_copy(
     update={
-        "plan": SETTINGS.plan.model_copy(
+        "plan": LOOP_SETTINGS.plan.model_copy(
             update={
                 "rates": RateSettings(
-                    knob_per_hour=999, knob_per_day=9999, loop_per_hour=9999, share_at_once=1.0, reverse_seconds=0.0
+                    knob_per_hour=999,
+                    knob_per_day=9999,
+                    loop_per_hour=9999,
+                    max_concurrent_fraction=1.0,
+                    reversal_delay=0.0,
                 ),
-                "oscillation": OscillationSettings(reversals=999, failures=999, relapses=999, foreign_seconds=0.0),
-                "storm": StormSettings(unexplained=1.0, ill=1.0),
+                "oscillation": OscillationSettings(reversals=999, failures=999, relapses=999, external_change_hold=0.0),
+                "storm": StormSettings(unexplained=1.0, affected_fraction=1.0),
             }
         )
     }
 )
 """Without what keeps a loop from acting often: for hunts, in which as much as possible has to be done."""
 
-RESTART = 6.0
+RESTART_SECONDS = 6.0
 """Seconds until a worker that died is replaced."""
-FROZEN = 60.0
+FREEZE_SECONDS = 60.0
 """Seconds a frozen attempt stands still: longer than its heartbeat time-out."""
-TASK = 0.02
+TASK_SECONDS = 0.02
 """Seconds of a workflow task."""
 
 
-class World:
+class SimulatedEnvironment:
     """A loop and its surroundings. `skew` is by how many seconds the worker's clock is wrong, `switch` why nothing new
     may be done at Charter (empty: it may).
     """
 
-    def __init__(self, seed: int, chance: Chance, settings: LoopSettings = SETTINGS) -> None:
-        self.chance, self.settings = chance, settings
+    def __init__(self, seed: int, fault_source: FaultSource, settings: LoopSettings = LOOP_SETTINGS) -> None:
+        self.fault_source, self.settings = fault_source, settings
         self.loop = asyncio.get_running_loop()
-        self.skew, self.worker_up_at, self.switch = 0.0, 0.0, ""
+        self.skew, self.worker_up_at, self.kill_switch_reason = 0.0, 0.0, ""
         self.counts: Counter[str] = Counter()
-        self.plant = QuietPlant(START, seed)
+        self.plant = SkippablePlant(START_TIME, seed)
         self.prometheus = VirtualPrometheus(
-            rules_of(settings.monitor), settings.monitor, settings.most_components, self.loop.time
+            build_rules(settings.monitor), settings.monitor, settings.max_components, self.loop.time
         )
-        self.charter = VirtualCharter(self.plant, self.pass_point, chance.charter, self.refresh)
-        self.store = store_of(self.pass_point)
+        self.charter = VirtualCharter(self.plant, self.pass_point, fault_source.fault_of_request, self.advance_plant)
+        self.store = open_memory_store(self.pass_point)
         client = CharterClient(self.charter, "http://charter", lambda: "token")
-        remotes = LoopParts(settings, cast(Any, self.prometheus), client)
+        remotes = LoopDependencies(settings, cast(Any, self.prometheus), client)
         self.loops = {settings.name: remotes}
         clock = lambda: self.now + self.skew  # noqa: E731 - read anew at each call
-        self.parts = Parts(self.loops, self.store, clock, "worker", switch=lambda: self.switch)
-        self.monitor = MonitorActivities(self.parts)
+        self.dependencies = Dependencies(
+            self.loops, self.store, clock, "worker", kill_switch=lambda: self.kill_switch_reason
+        )
+        self.monitor = MonitorActivities(self.dependencies)
         self.engine = Engine(
-            {kind.__name__: kind for kind in (MapekCycle, Remediation, MapekUpkeep)}, self.activities(), self.lag
+            {kind.__name__: kind for kind in (MapekCycle, MapekRemediation, MapekUpkeep)},
+            self.activities_by_name(),
+            self.task_delay,
         )
 
     @property
@@ -114,67 +125,67 @@ class World:
         """The true time, unix seconds."""
         return self.loop.time()
 
-    def activities(self) -> dict[str, Any]:
+    def activities_by_name(self) -> dict[str, Any]:
         """Return every activity of the product by its name."""
-        execute, knowledge = ExecuteActivities(self.parts), KnowledgeActivities(self.parts)
+        execute, knowledge = ExecuteActivities(self.dependencies), KnowledgeActivities(self.dependencies)
         methods = (
             self.monitor.monitor,
-            AnalyzeActivities(self.parts).analyze,
-            PlanActivities(self.parts).plan,
-            PrepareActivities(self.parts).prepare,
+            AnalyzeActivities(self.dependencies).analyze,
+            PlanActivities(self.dependencies).plan,
+            PrepareActivities(self.dependencies).prepare,
             execute.apply,
             execute.undo,
-            VerifyActivities(self.parts).verify,
+            VerifyActivities(self.dependencies).verify,
             knowledge.record,
             knowledge.release,
-            UpkeepActivities(self.parts, cast(Any, self)).upkeep,
+            UpkeepActivities(self.dependencies, cast(Any, self)).upkeep,
         )
         return {method.__name__: method for method in methods}
 
-    async def held(self, workflow_id: str) -> bool:
+    async def is_held(self, workflow_id: str) -> bool:
         """Tell whether a workflow runs under the id: the duck type of the product's locks."""
         return workflow_id in self.engine.running
 
-    async def holder(self, workflow_id: str) -> Holder | None:
+    async def find_holder(self, workflow_id: str) -> LockHolder | None:
         """Return the run that holds a lock."""
         run = self.engine.running.get(workflow_id)
         if run is None:
             return None
         phase = run.attributes.get("MapekPhase")
-        waiting = run.plain()["input"]["plan_id"] if phase == "awaiting-approval" else ""
-        return Holder(run.run_id, phase == "cooling-down", waiting)
+        waiting = run.to_row()["input"]["plan_id"] if phase == "awaiting-approval" else ""
+        return LockHolder(run.run_id, phase == "cooling-down", waiting)
 
-    def lag(self) -> float:
+    def task_delay(self) -> float:
         """Return the seconds until a workflow task is carried out."""
-        return max(TASK, self.worker_up_at - self.now)
+        return max(TASK_SECONDS, self.worker_up_at - self.now)
 
-    def refresh(self) -> None:
+    def advance_plant(self) -> None:
         """Bring the plant up to now."""
-        if self.now >= self.plant.now + TICK:
+        if self.now >= self.plant.now + TICK_SECONDS:
             self.plant.advance(self.now)
             self.charter.cache.clear()
 
     async def pass_point(self, edge: str, point: str) -> None:
         """Let an attempt pass a point, or let happen to it what chance wants. Raises: Killed, StoreUnavailable."""
-        attempt = CURRENT.get()
+        attempt = CURRENT_ATTEMPT.get()
         if attempt is None:
             return
-        if attempt.dead:
-            raise Killed
-        what = self.chance.at(edge, point)
+        if attempt.is_dead:
+            raise WorkerKilled
+        what = self.fault_source.fault_at_point(edge, point)
         if what == KILL:
-            self.kill()
-            raise Killed
+            self.kill_worker()
+            raise WorkerKilled
         if what == FREEZE:
-            attempt.lose_later(min(attempt.activity.heartbeat or FROZEN, FROZEN))
-            await asyncio.sleep(FROZEN)
-            if attempt.dead:
-                raise Killed
-        if what in (LOCKED, UNHEARD):
-            raise StoreUnavailable("database is locked" if what == LOCKED else "the answer to the commit is lost")
+            attempt.schedule_timeout(min(attempt.activity.heartbeat_seconds or FREEZE_SECONDS, FREEZE_SECONDS))
+            await asyncio.sleep(FREEZE_SECONDS)
+            if attempt.is_dead:
+                raise WorkerKilled
+        if what in (STORE_LOCKED, REPLY_LOST):
+            raise StoreUnavailable("database is locked" if what == STORE_LOCKED else "the answer to the commit is lost")
 
-    def kill(self) -> None:
+    def kill_worker(self) -> None:
         """Let the only worker die; another one comes after a while."""
         self.counts["workers killed"] += 1
         self.counts["attempts killed"] += self.engine.kill_worker()
-        self.worker_up_at = self.now + RESTART
+        self.worker_up_at = self.now + RESTART_SECONDS

@@ -6,10 +6,10 @@ With `--of I3 I4` only these count; of others it tells, and hunts on.
 import argparse
 import sys
 
-from tests.simulation.batch import live
-from tests.simulation.driver import Temper
+from tests.simulation.batch import play_life
+from tests.simulation.driver import FaultProfile
 
-CYCLES = 250
+CYCLES_PER_LIFE = 250
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--of", nargs="*", default=[], help="invariants that count; none: all")
     parsed = parser.parse_args()
     for seed in range(parsed.first_seed, parsed.first_seed + parsed.lives):
-        violations = live(seed, CYCLES, Temper.HARSH).violations
+        violations = play_life(seed, CYCLES_PER_LIFE, FaultProfile.HARSH).violations
         for violation in violations:
             print(violation)
         if any(not parsed.of or violation.invariant in parsed.of for violation in violations):

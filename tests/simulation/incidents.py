@@ -3,20 +3,20 @@
 import asyncio
 
 from deploy.simulator.faults import FaultKind
-from deploy.simulator.idempotency import Keys
+from deploy.simulator.idempotency import IdempotencyStore
 from deploy.simulator.topology import SERVICES
-from tests.simulation.environment import World
-from tests.simulation.operators import People
-from tests.simulation.random_faults import CALM, Weather
+from tests.simulation.environment import SimulatedEnvironment
+from tests.simulation.operators import Operators
+from tests.simulation.random_faults import NO_FAULTS, RandomFaults
 
-LONGEST = 300.0
+MAX_INCIDENT_SECONDS = 300.0
 """Seconds until somebody ends the faults by hand."""
-HOUR = 3600.0
-CLOCK_STEPS = (HOUR, -HOUR)
-SERVICE_ONLY = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
-MEMBER_ONLY = frozenset({FaultKind.SLOW_NODE, FaultKind.DEAD_NODE})
-EYES = ("down", "partial", "frozen")
-OFTEN = {
+HOUR_SECONDS = 3600.0
+CLOCK_STEPS_SECONDS = (HOUR_SECONDS, -HOUR_SECONDS)
+SERVICE_FAULTS = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
+MEMBER_FAULTS = frozenset({FaultKind.SLOW_NODE, FaultKind.DEAD_NODE})
+PROMETHEUS_FAULTS = ("down", "partial", "frozen")
+FAULT_WEIGHTS = {
     kind: 1 if kind in (FaultKind.EXPORTER_SILENT, FaultKind.EXPORTER_LYING) else 2
     for kind in FaultKind
     if kind is not FaultKind.REMEDY_WORSENS
@@ -24,105 +24,111 @@ OFTEN = {
 """How often each fault comes: those of an exporter half as often as the others, since nothing is done against them."""
 
 
-class Troubles:
+class IncidentGenerator:
     """Brings incidents, with `gap` seconds of peace in between on the mean.
 
     `present` while one is on; `blind` collects when nothing true could be seen.
     """
 
-    def __init__(self, world: World, weather: Weather, people: People, gap: float) -> None:
-        self.random, self.gap = weather.random, gap
-        self.world, self.weather, self.people = world, weather, people
-        self.present = False
+    def __init__(
+        self, environment: SimulatedEnvironment, random_faults: RandomFaults, operators: Operators, gap_seconds: float
+    ) -> None:
+        self.random, self.gap_seconds = random_faults.random, gap_seconds
+        self.environment, self.random_faults, self.operators = environment, random_faults, operators
+        self.is_active = False
         self.count = 0
-        self.blind: list[tuple[float, float]] = []
+        self.blind_intervals: list[tuple[float, float]] = []
         self.blind_since: float | None = None
 
-    async def come_and_go(self) -> None:
+    async def generate_incidents(self) -> None:
         """Bring one incident after the other, until cancelled."""
         while True:
-            await self.peace(120.0 + self.random.expovariate(1.0 / self.gap))
-            await self.incident()
+            await self.wait_quietly(120.0 + self.random.expovariate(1.0 / self.gap_seconds))
+            await self.play_incident()
 
-    async def peace(self, seconds: float) -> None:
+    async def wait_quietly(self, seconds: float) -> None:
         """Bring nothing for so long; what an undo brought back (a broken policy) is ended by hand in the end."""
-        until = self.world.now + seconds
-        while self.world.now < until:
-            await asyncio.sleep(min(LONGEST, until - self.world.now))
-            if self.world.plant.faults:
-                self.world.plant.heal()
-                self.world.charter.cache.clear()
+        until = self.environment.now + seconds
+        while self.environment.now < until:
+            await asyncio.sleep(min(MAX_INCIDENT_SECONDS, until - self.environment.now))
+            if self.environment.plant.faults:
+                self.environment.plant.clear_faults()
+                self.environment.charter.cache.clear()
 
-    async def incident(self) -> None:
+    async def play_incident(self) -> None:
         """Bring one incident: a fault or two, the weather of the day, people who do things."""
-        self.present = True
+        self.is_active = True
         self.count += 1
-        self.weather.climate = self.random.choice(self.weather.climates)
-        self.inject()
-        until = self.world.now + self.random.uniform(150.0, LONGEST)
-        while self.world.now < until and (self.world.plant.faults or self.world.engine.running):
+        self.random_faults.rates = self.random.choice(self.random_faults.rate_sets)
+        self.inject_faults()
+        until = self.environment.now + self.random.uniform(150.0, MAX_INCIDENT_SECONDS)
+        while self.environment.now < until and (self.environment.plant.faults or self.environment.engine.running):
             await asyncio.sleep(self.random.uniform(5.0, 60.0))
-            self.interfere()
-            self.people.act()
-        self.end()
-        self.present = False
+            self.disturb_loop()
+            self.operators.act_at_random()
+        self.clear_all_faults()
+        self.is_active = False
 
-    def inject(self) -> None:
+    def inject_faults(self) -> None:
         """Switch one fault on, often one that worsens its remedy, sometimes a second one."""
-        self.one_fault()
+        self.inject_fault()
         if self.random.random() < 0.25:
-            self.world.plant.inject(FaultKind.REMEDY_WORSENS, SERVICES[0], self.random.uniform(200.0, LONGEST))
+            self.environment.plant.inject_fault(
+                FaultKind.REMEDY_WORSENS, SERVICES[0], self.random.uniform(200.0, MAX_INCIDENT_SECONDS)
+            )
         if self.random.random() < 0.5:
-            self.one_fault()
+            self.inject_fault()
 
-    def one_fault(self) -> None:
+    def inject_fault(self) -> None:
         """Switch one fault on somewhere."""
-        (kind,) = self.random.choices(list(OFTEN), list(OFTEN.values()))
-        members = self.world.plant.committee.names
-        places = SERVICES if kind in SERVICE_ONLY else members if kind in MEMBER_ONLY else (*SERVICES, *members)
-        lasts = self.random.choice((None, self.random.uniform(60.0, 200.0), self.random.uniform(150.0, LONGEST)))
-        self.world.plant.inject(kind, self.random.choice(places), lasts)
-        self.world.counts[f"fault {kind}"] += 1
+        (kind,) = self.random.choices(list(FAULT_WEIGHTS), list(FAULT_WEIGHTS.values()))
+        members = self.environment.plant.committee.member_names
+        places = SERVICES if kind in SERVICE_FAULTS else members if kind in MEMBER_FAULTS else (*SERVICES, *members)
+        lasts = self.random.choice(
+            (None, self.random.uniform(60.0, 200.0), self.random.uniform(150.0, MAX_INCIDENT_SECONDS))
+        )
+        self.environment.plant.inject_fault(kind, self.random.choice(places), lasts)
+        self.environment.counts[f"fault {kind}"] += 1
 
-    def interfere(self) -> None:
+    def disturb_loop(self) -> None:
         """Now and then take the loop's eyes away, turn its clock, or let Charter forget its keys."""
         drawn = self.random.random()
         if drawn < 0.04:
-            self.look_away(self.random.choice(EYES))
+            self.set_prometheus_fault(self.random.choice(PROMETHEUS_FAULTS))
         elif drawn < 0.10:
-            self.look_away("")
+            self.set_prometheus_fault("")
         elif drawn < 0.12:
-            self.turn_clock(self.random.choice(CLOCK_STEPS))
-        elif drawn < 0.16 and self.world.skew:
-            self.turn_clock(0.0)
+            self.set_clock_skew(self.random.choice(CLOCK_STEPS_SECONDS))
+        elif drawn < 0.16 and self.environment.skew:
+            self.set_clock_skew(0.0)
         elif drawn < 0.18:
-            self.world.charter.keys = Keys()
-            self.world.counts["keys forgotten"] += 1
+            self.environment.charter.keys = IdempotencyStore()
+            self.environment.counts["keys forgotten"] += 1
         elif drawn < 0.24:
-            self.one_fault()
+            self.inject_fault()
 
-    def look_away(self, trouble: str) -> None:
+    def set_prometheus_fault(self, fault: str) -> None:
         """Set what is wrong with Prometheus, and remember how long nothing could be seen."""
-        world = self.world
-        if trouble == world.prometheus.trouble:
+        world = self.environment
+        if fault == world.prometheus.fault:
             return
         if self.blind_since is not None:
             # A frozen Prometheus is believed while its samples are fresh, and a cycle may act a minute after it looked.
-            self.blind.append((self.blind_since + 120.0, world.now))
-        self.blind_since = world.now if trouble else None
-        world.prometheus.trouble = trouble
-        world.counts[f"prometheus {trouble or 'well'}"] += 1
+            self.blind_intervals.append((self.blind_since + 120.0, world.now))
+        self.blind_since = world.now if fault else None
+        world.prometheus.fault = fault
+        world.counts[f"prometheus {fault or 'well'}"] += 1
 
-    def turn_clock(self, skew: float) -> None:
+    def set_clock_skew(self, skew: float) -> None:
         """Make the worker's clock wrong by so many seconds."""
-        if skew != self.world.skew:
-            self.world.skew = skew
-            self.world.counts["clock steps"] += 1
+        if skew != self.environment.skew:
+            self.environment.skew = skew
+            self.environment.counts["clock steps"] += 1
 
-    def end(self) -> None:
+    def clear_all_faults(self) -> None:
         """End all trouble."""
-        self.look_away("")
-        self.turn_clock(0.0)
-        self.weather.climate = CALM
-        self.world.plant.heal()
-        self.world.charter.cache.clear()
+        self.set_prometheus_fault("")
+        self.set_clock_skew(0.0)
+        self.random_faults.rates = NO_FAULTS
+        self.environment.plant.clear_faults()
+        self.environment.charter.cache.clear()

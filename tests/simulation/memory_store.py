@@ -7,41 +7,41 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from activities.clients.store import schema
-from activities.clients.store.audit import Audit
-from activities.clients.store.autonomy import Trust
-from activities.clients.store.engine import WRITES, Database, mapped, new_engine
-from activities.clients.store.guards import Guards
-from activities.clients.store.notices import Notices
-from activities.clients.store.outcomes import Outcomes
-from activities.clients.store.plans import Plans
-from activities.clients.store.snapshots import Snapshots
+from activities.clients.store.audit import AuditLog
+from activities.clients.store.autonomy import AutonomyStore
+from activities.clients.store.engine import WRITE_OPTION, Database, build_engine, map_errors
+from activities.clients.store.guards import GuardStore
+from activities.clients.store.notifications import NotificationStore
+from activities.clients.store.outcomes import OutcomeStore
+from activities.clients.store.plans import PlanStore
+from activities.clients.store.snapshots import SnapshotStore
 from activities.clients.store.store import Store
 
 T = TypeVar("T")
 
-Pass = Callable[[str, str], Awaitable[None]]
+PassPoint = Callable[[str, str], Awaitable[None]]
 """Called at each point of an edge; it may raise, kill or freeze whoever passes."""
 
 
 class InlineDatabase(Database):
     """Works on the caller's thread. `pass_point` is told `before` and, after a commit, `after`."""
 
-    def __init__(self, engine: Engine, pass_point: Pass) -> None:
+    def __init__(self, engine: Engine, pass_point: PassPoint) -> None:
         self.engine = engine
         self.reader = engine.connect()
-        self.writer = engine.execution_options(**{WRITES: True}).connect()
+        self.writer = engine.execution_options(**{WRITE_OPTION: True}).connect()
         self.pass_point = pass_point
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns."""
         await self.pass_point("store.read", "before")
-        with mapped(), self.reader.begin():
+        with map_errors(), self.reader.begin():
             return work(self.reader)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns; what happens at `after` happens to a commit that stands."""
         await self.pass_point("store.write", "before")
-        with mapped(), self.writer.begin():
+        with map_errors(), self.writer.begin():
             result = work(self.writer)
         await self.pass_point("store.write", "after")
         return result
@@ -51,19 +51,19 @@ class InlineDatabase(Database):
         self.engine.dispose()
 
 
-def store_of(pass_point: Pass) -> Store:
+def open_memory_store(pass_point: PassPoint) -> Store:
     """Return an empty store in memory."""
-    engine = new_engine(URL.create("sqlite"), 1.0)
+    engine = build_engine(URL.create("sqlite"), 1.0)
     with engine.begin() as connection:
         schema.metadata.create_all(connection)
     database = InlineDatabase(engine, pass_point)
     return Store(
         database=database,
-        outcomes=Outcomes(database),
-        snapshots=Snapshots(database),
-        plans=Plans(database),
-        audit=Audit(database),
-        guards=Guards(database),
-        trust=Trust(database),
-        notices=Notices(database),
+        outcomes=OutcomeStore(database),
+        snapshots=SnapshotStore(database),
+        plans=PlanStore(database),
+        audit=AuditLog(database),
+        guards=GuardStore(database),
+        autonomy=AutonomyStore(database),
+        notifications=NotificationStore(database),
     )

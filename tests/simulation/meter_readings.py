@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from deploy.simulator.component_metrics import Histogram, Meter
+from deploy.simulator.component_metrics import ComponentMetrics, Histogram
 
-LATENCY = "metric_validation_latency_ns"
-RATES = (
+LATENCY_METRIC = "metric_validation_latency_ns"
+RATE_METRICS = (
     "forbidden_metric_attempts_total",
     "data_revocation_events_total",
     "audit_committee_notifications_total",
     "investigation_initiated_total",
     "emergency_override_total",
 )
-QUANTILES = (
-    LATENCY,
+QUANTILE_METRICS = (
+    LATENCY_METRIC,
     "policy_load_duration_ms",
     "violation_report_latency_ms",
     "committee_notification_latency_ms",
@@ -30,7 +30,7 @@ Values = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawScrape:
     """One scrape of one component: its counters summed by name, histograms as (count, total, counts by bucket)."""
 
     at: float
@@ -38,26 +38,26 @@ class Raw:
     histograms: Mapping[str, tuple[float, float, tuple[float, ...]]]
 
 
-def values_of(kept: Sequence[Raw], meter: Meter, at: float) -> Values:
+def compute_values(scrapes: Sequence[RawScrape], component_metrics: ComponentMetrics, at: float) -> Values:
     """Return the value of every rule at `at` (unix seconds), from the scrapes within the rate window, oldest first."""
-    first, last = kept[0], kept[-1]
+    first, last = scrapes[0], scrapes[-1]
     values = {
-        "violations_under_investigation": summed(meter, "violations_under_investigation"),
-        "audit_committee_size": summed(meter, "audit_committee_size"),
-        "committee_size": summed(meter, "audit_committee_size"),
-        "policy_last_load_timestamp": at - summed(meter, "policy_last_load_timestamp"),
+        "violations_under_investigation": sum_series(component_metrics, "violations_under_investigation"),
+        "audit_committee_size": sum_series(component_metrics, "audit_committee_size"),
+        "committee_size": sum_series(component_metrics, "audit_committee_size"),
+        "policy_last_load_timestamp": at - sum_series(component_metrics, "policy_last_load_timestamp"),
     }
     span = last.at - first.at
     if span <= 0:
         return values
-    for name in (*RATES, "violations_critical"):
+    for name in (*RATE_METRICS, "violations_critical"):
         values[name] = (last.counters[name] - first.counters[name]) / span
     values["violations_total"] = values.pop("violations_critical")
-    for name in QUANTILES:
-        value = p99(first.histograms[name], last.histograms[name], meter.histograms[name])
+    for name in QUANTILE_METRICS:
+        value = compute_p99(first.histograms[name], last.histograms[name], component_metrics.histograms[name])
         if value is not None:
             values[name] = value
-    count, total = (last.histograms[LATENCY][i] - first.histograms[LATENCY][i] for i in (0, 1))
+    count, total = (last.histograms[LATENCY_METRIC][i] - first.histograms[LATENCY_METRIC][i] for i in (0, 1))
     values["throughput_ops_per_sec"] = count / span
     if count > 0:
         values["validation_latency_seconds"] = total / count / 1e9
@@ -65,33 +65,35 @@ def values_of(kept: Sequence[Raw], meter: Meter, at: float) -> Values:
     return values
 
 
-def raw_of(at: float, meter: Meter, lying: bool) -> Raw:
+def take_scrape(at: float, component_metrics: ComponentMetrics, has_nan_sums: bool) -> RawScrape:
     """Return one scrape of a component; one that lies shows NaN as the sums of its histograms."""
-    totals = {name: summed(meter, name) for name in RATES}
-    totals["violations"] = summed(meter, "violations_total")
+    totals = {name: sum_series(component_metrics, name) for name in RATE_METRICS}
+    totals["violations"] = sum_series(component_metrics, "violations_total")
     totals["violations_critical"] = sum(
-        value for (name, labels), value in meter.values.items() if name == "violations_total" and "critical" in labels
+        value
+        for (name, labels), value in component_metrics.values.items()
+        if name == "violations_total" and "critical" in labels
     )
     histograms = {
-        name: (found.count, math.nan if lying else found.total, tuple(found.at_most))
-        for name, found in meter.histograms.items()
+        name: (found.count, math.nan if has_nan_sums else found.total, tuple(found.cumulative_counts))
+        for name, found in component_metrics.histograms.items()
     }
-    return Raw(at, totals, histograms)
+    return RawScrape(at, totals, histograms)
 
 
-def summed(meter: Meter, metric: str) -> float:
+def sum_series(component_metrics: ComponentMetrics, metric: str) -> float:
     """Return the sum over a metric's series."""
-    return sum(value for (name, _), value in meter.values.items() if name == metric)
+    return sum(value for (name, _), value in component_metrics.values.items() if name == metric)
 
 
-def changes(kept: Sequence[Raw]) -> int:
+def count_changes(scrapes: Sequence[RawScrape]) -> int:
     """Return how often the validation counter changed."""
-    counts = [math.floor(raw.histograms[LATENCY][0]) for raw in kept]
+    counts = [math.floor(raw.histograms[LATENCY_METRIC][0]) for raw in scrapes]
     return sum(a != b for a, b in pairwise(counts))
 
 
-def p99(
-    first: tuple[float, float, tuple[float, ...]], last: tuple[float, float, tuple[float, ...]], shape: Histogram
+def compute_p99(
+    first: tuple[float, float, tuple[float, ...]], last: tuple[float, float, tuple[float, ...]], histogram: Histogram
 ) -> float | None:
     """Return the 99 % quantile of what was added in between, NaN if the sum is, None if nothing was added."""
     count = last[0] - first[0]
@@ -100,9 +102,9 @@ def p99(
     if math.isnan(last[1] - first[1]):
         return math.nan
     rank, below, low = 0.99 * count, 0.0, 0.0
-    for bound, now, then in zip(shape.bounds, last[2], first[2], strict=True):
+    for bound, now, then in zip(histogram.bounds, last[2], first[2], strict=True):
         at_most = now - then
         if at_most >= rank:
             return low + (bound - low) * (rank - below) / (at_most - below)
         below, low = at_most, bound
-    return float(shape.bounds[-1])
+    return float(histogram.bounds[-1])

@@ -2,101 +2,109 @@
 
 from random import Random
 
-from activities.model.mode import Mode, ModeName
-from activities.model.remediation import Approval, Resume
-from deploy.simulator.records import FOREIGN, ActionKind, Spec
-from deploy.simulator.topology import FIRST_MEMBERS
-from tests.simulation.environment import World
-from tests.simulation.workflow_run import Run
+from activities.model.mode import LoopMode, Mode
+from activities.model.remediation import Approval, ResumeRequest
+from deploy.simulator.records import EXTERNAL_ORIGIN, ActionKind, PolicySpec
+from deploy.simulator.topology import INITIAL_MEMBERS
+from tests.simulation.environment import SimulatedEnvironment
+from tests.simulation.workflow_run import WorkflowRun
 
-LOOP = "charter"
+LOOP_NAME = "charter"
 
 
-class People:
+class Operators:
     """Act at random; at the end they tidy up."""
 
-    def __init__(self, world: World, random: Random) -> None:
-        self.world, self.random = world, random
+    def __init__(self, environment: SimulatedEnvironment, random: Random) -> None:
+        self.environment, self.random = environment, random
 
-    def act(self) -> None:
+    def act_at_random(self) -> None:
         """Do one of the things people do, or nothing."""
         drawn = self.random.random()
-        running = self.remediations()
+        running = self.list_remediations()
         if running and drawn < 0.35:
-            self.meddle(self.random.choice(running))
+            self.act_on_run(self.random.choice(running))
         elif drawn < 0.38:
-            self.write()
+            self.change_knob()
         elif drawn < 0.40:
-            self.world.kill()
+            self.environment.kill_worker()
 
-    def meddle(self, run: Run) -> None:
+    def act_on_run(self, run: WorkflowRun) -> None:
         """Decide upon a plan that waits, release a quarantine, or now and then stop, end or reset one."""
-        phase, engine = run.attributes.get("MapekPhase", ""), self.world.engine
-        plan = str(plan_of(run))
+        phase, engine = run.attributes.get("MapekPhase", ""), self.environment.engine
+        plan = str(parse_plan_id(run))
         if phase == "awaiting-approval" and self.random.random() < 0.7:
-            approval = Approval(plan=plan, approve=self.random.random() < 0.7, who="ada", why="at random")
+            approval = Approval(plan=plan, approve=self.random.random() < 0.7, actor="ada", reason="at random")
             engine.update(run.workflow_id, "decide", approval)
         elif phase == "quarantined" and self.random.random() < 0.5:
-            engine.signal(run.workflow_id, "resume", Resume(who="ada", why="looked at it"))
+            engine.signal(run.workflow_id, "resume", ResumeRequest(actor="ada", reason="looked at it"))
         elif (drawn := self.random.random()) < 0.15:
             engine.cancel(run.workflow_id)
-            self.world.counts["remediations stopped"] += 1
+            self.environment.counts["remediations stopped"] += 1
         elif drawn < 0.20:
-            self.terminate(run)
+            self.terminate_run(run)
         elif drawn < 0.25:
-            self.reset(run)
+            self.reset_run(run)
 
-    def terminate(self, run: Run) -> None:
+    def terminate_run(self, run: WorkflowRun) -> None:
         """End a remediation without asking it."""
-        self.world.engine.terminate(run.workflow_id)
-        self.world.counts["remediations terminated"] += 1
+        self.environment.engine.terminate(run.workflow_id)
+        self.environment.counts["remediations terminated"] += 1
 
-    def reset(self, run: Run) -> None:
+    def reset_run(self, run: WorkflowRun) -> None:
         """Send a remediation back to one of its workflow tasks."""
-        if run.told and self.world.engine.reset(run.workflow_id, self.random.randint(1, len(run.told))):
-            self.world.counts["remediations reset"] += 1
+        if run.activations and self.environment.engine.reset(
+            run.workflow_id, self.random.randint(1, len(run.activations))
+        ):
+            self.environment.counts["remediations reset"] += 1
 
-    def write(self) -> None:
+    def change_knob(self) -> None:
         """Change a knob past the loop."""
-        plant = self.world.plant
-        self.world.refresh()
+        plant = self.environment.plant
+        self.environment.advance_plant()
         if self.random.random() < 0.6:
-            size = len(plant.committee.names)
-            plant.scale(max(4, min(9, size + self.random.choice((-1, 1)))), FOREIGN)
+            size = len(plant.committee.member_names)
+            plant.scale(max(4, min(9, size + self.random.choice((-1, 1)))), EXTERNAL_ORIGIN)
         else:
-            plant.apply(Spec("admission", ActionKind.APPLY_POLICY, None, {"ruleset": "strict-v2"}), FOREIGN)
-        self.world.charter.cache.clear()
-        self.world.counts["foreign changes"] += 1
+            plant.apply_policy(
+                PolicySpec("admission", ActionKind.APPLY_POLICY, None, {"ruleset": "strict-v2"}), EXTERNAL_ORIGIN
+            )
+        self.environment.charter.cache.clear()
+        self.environment.counts["foreign changes"] += 1
 
-    async def set_mode(self, name: ModeName) -> None:
+    async def set_mode(self, name: LoopMode) -> None:
         """Pause or resume the loop."""
-        mode = Mode(loop=LOOP, name=name, who="ada", why="at random", at=self.world.now, previous=ModeName.ACT)
-        await self.world.store.guards.set_mode(mode)
-        self.world.counts[f"mode {name}"] += 1
+        mode = Mode(
+            loop=LOOP_NAME, name=name, actor="ada", reason="at random", at=self.environment.now, previous=LoopMode.ACT
+        )
+        await self.environment.store.guards.set_mode(mode)
+        self.environment.counts[f"mode {name}"] += 1
 
-    async def tidy_up(self) -> None:
+    async def clean_up(self) -> None:
         """Approve nothing more, release every quarantine, let the loop act, bring the committee back to its size."""
-        for run in self.remediations():
+        for run in self.list_remediations():
             phase = run.attributes.get("MapekPhase", "")
             if phase == "quarantined":
-                self.world.engine.signal(run.workflow_id, "resume", Resume(who="ada", why="the day is over"))
+                self.environment.engine.signal(
+                    run.workflow_id, "resume", ResumeRequest(actor="ada", reason="the day is over")
+                )
             if phase == "awaiting-approval":
-                no = Approval(plan=str(plan_of(run)), approve=False, who="ada", why="the day is over")
-                self.world.engine.update(run.workflow_id, "decide", no)
+                no = Approval(plan=str(parse_plan_id(run)), approve=False, actor="ada", reason="the day is over")
+                self.environment.engine.update(run.workflow_id, "decide", no)
 
-    def shrink(self) -> None:
+    def restore_committee(self) -> None:
         """Bring the committee back to its first size and take every policy of the loop back, by hand."""
-        plant = self.world.plant
-        if len(plant.committee.names) > FIRST_MEMBERS + 3:
-            plant.scale(FIRST_MEMBERS, FOREIGN)
-            self.world.charter.cache.clear()
+        plant = self.environment.plant
+        if len(plant.committee.member_names) > INITIAL_MEMBERS + 3:
+            plant.scale(INITIAL_MEMBERS, EXTERNAL_ORIGIN)
+            self.environment.charter.cache.clear()
 
-    def remediations(self) -> list[Run]:
+    def list_remediations(self) -> list[WorkflowRun]:
         """Return the remediations that run."""
-        return [run for run in self.world.engine.running.values() if run.type == "Remediation"]
+        return [run for run in self.environment.engine.running.values() if run.type == "Remediation"]
 
 
-def plan_of(run: Run) -> str:
+def parse_plan_id(run: WorkflowRun) -> str:
     """Return the plan of a remediation; a child's argument is plain JSON."""
     argument = run.argument
     return str(argument["plan_id"] if isinstance(argument, dict) else argument.plan_id)

@@ -20,14 +20,14 @@ from activities.model.snapshot import AnalysisInput
 from activities.monitor import activity as monitor
 from tests.simulation.plant import coarse_ticks
 
-RENDERED = (
+MEMOISED_FUNCTIONS = (
     (monitor, ("rules_of", "prefilter_query", "coverage_query")),
     (analyze, ("rules_of", "values_queries", "coverage_detail_queries")),
 )
 """Pure functions whose arguments never change in a life, by the module that calls them."""
 
 
-def by_identity(function: Callable[..., Any]) -> Callable[..., Any]:
+def memoise_by_identity(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function remembering its results, by which object its first argument is: telling by value costs."""
     known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
@@ -40,7 +40,7 @@ def by_identity(function: Callable[..., Any]) -> Callable[..., Any]:
     return remembering
 
 
-class Remembered:
+class MemoisedDiagnosis:
     """A diagnosis, remembered until another one is asked for. Whoever asks with an equal input gets the same one."""
 
     def __init__(self) -> None:
@@ -54,14 +54,14 @@ class Remembered:
 
 
 @contextmanager
-def quick() -> Iterator[None]:
+def fast_simulation() -> Iterator[None]:
     """Let lives within the block be quick."""
-    changes = [(module, name) for module, names in RENDERED for name in names]
-    remembered = {name: by_identity(getattr(module, name)) for module, name in changes}
+    changes = [(module, name) for module, names in MEMOISED_FUNCTIONS for name in names]
+    remembered = {name: memoise_by_identity(getattr(module, name)) for module, name in changes}
     patches = [mock.patch.object(module, name, remembered[name]) for module, name in changes]
     # Snapshots are packed lightly: how small they are is nothing a life is about.
     patches.append(mock.patch.object(snapshots.zlib, "compress", partial(zlib.compress, level=1)))
-    diagnosed = Remembered()
+    diagnosed = MemoisedDiagnosis()
     patches += [mock.patch.object(module, "diagnose", diagnosed) for module in (analyze, decision)]
     with coarse_ticks():
         for patch in patches:

@@ -8,38 +8,38 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from deploy.simulator.faults import FaultKind
-from deploy.simulator.idempotency import Keys
+from deploy.simulator.idempotency import IdempotencyStore
 from deploy.simulator.topology import SERVICES
-from tests.simulation.charter_api import TROUBLES
-from tests.simulation.driver import Driver
-from tests.simulation.incidents import CLOCK_STEPS, EYES
-from tests.simulation.random_faults import FREEZE, KILL, LOCKED, UNHEARD
-from tests.simulation.report import judged
-from tests.simulation.speedups import quick
-from tests.simulation.virtual_time import VirtualLoop
+from tests.simulation.charter_api import CHARTER_FAULTS
+from tests.simulation.driver import LifeDriver
+from tests.simulation.incidents import CLOCK_STEPS_SECONDS, PROMETHEUS_FAULTS
+from tests.simulation.random_faults import FREEZE, KILL, REPLY_LOST, STORE_LOCKED
+from tests.simulation.report import check_life
+from tests.simulation.speedups import fast_simulation
+from tests.simulation.virtual_time import VirtualTimeLoop
 
-PLACES = (*SERVICES, "validator-1", "validator-2", "validator-3")
+COMPONENTS = (*SERVICES, "validator-1", "validator-2", "validator-3")
 
 
-class Planned:
+class PlannedFaults:
     """Chance as a plan: what happens at the n-th point from now, and to the next changes of Charter."""
 
     def __init__(self) -> None:
         self.points: dict[int, str] = {}
-        self.passed = 0
+        self.point_count = 0
         self.changes: list[str] = []
 
-    def at(self, edge: str, point: str) -> str:
+    def fault_at_point(self, edge: str, point: str) -> str:
         """Return what was planned for this point; what cannot happen there waits for the next one."""
-        self.passed += 1
-        due = min((n for n in self.points if n <= self.passed), default=None)
+        self.point_count += 1
+        due = min((n for n in self.points if n <= self.point_count), default=None)
         if due is None:
             return ""
         kind = self.points[due]
-        fits = kind in (KILL, FREEZE) or (edge.startswith("store") and (kind == LOCKED) == (point == "before"))
+        fits = kind in (KILL, FREEZE) or (edge.startswith("store") and (kind == STORE_LOCKED) == (point == "before"))
         return self.points.pop(due) if fits else ""
 
-    def charter(self, path: str) -> str:
+    def fault_of_request(self, path: str) -> str:
         """Return what was planned for the next change."""
         changes = path.endswith(("apply", "rollback", "scale", "restart"))
         return self.changes.pop(0) if changes and self.changes else ""
@@ -49,135 +49,139 @@ class LoopMachine(RuleBasedStateMachine):
     """Everything that can happen to a loop; whether it was borne is judged at the end of each example."""
 
     @initialize(seed=st.integers(0, 2**16))
-    def begin(self, seed: int) -> None:
+    def start(self, seed: int) -> None:
         """A healthy loop."""
         self.seed = seed
-        self.ticks = quick()
+        self.ticks = fast_simulation()
         self.ticks.__enter__()
         self.silence = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
-        self.loop = VirtualLoop()
+        self.loop = VirtualTimeLoop()
         asyncio.set_event_loop(self.loop)
-        self.do(self.make())
+        self.run_until_done(self.make_driver())
 
-    async def make(self) -> None:
+    async def make_driver(self) -> None:
         """Make the driver on the loop it runs in, and let it see enough to judge."""
-        self.driver = Driver(self.seed)
-        self.chance = Planned()
-        self.driver.world.chance = self.chance
-        self.driver.world.charter.trouble = self.chance.charter
-        self.driver.troubles.present = True
+        self.driver = LifeDriver(self.seed)
+        self.planned_faults = PlannedFaults()
+        self.driver.environment.fault_source = self.planned_faults
+        self.driver.environment.charter.draw_fault = self.planned_faults.fault_of_request
+        self.driver.incidents.is_active = True
         self.driver.scrape()
         for _ in range(3):
-            await self.driver.period()
+            await self.driver.run_period()
 
-    def do(self, what: object) -> None:
+    def run_until_done(self, work: object) -> None:
         """Let virtual time pass until this is done."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-            self.loop.run_until_complete(what)  # type: ignore[arg-type]
+            self.loop.run_until_complete(work)  # type: ignore[arg-type]
 
-    steps = 0
+    step_count = 0
     """Steps of all examples."""
 
     @invariant()
-    def count(self) -> None:
+    def count_step(self) -> None:
         """Count the step."""
-        LoopMachine.steps += 1
+        LoopMachine.step_count += 1
 
     @rule(periods=st.integers(1, 3))
-    def go_on(self, periods: int) -> None:
+    def advance(self, periods: int) -> None:
         """Time passes."""
 
         async def live() -> None:
             for _ in range(periods):
-                await self.driver.period()
+                await self.driver.run_period()
 
-        self.do(live())
+        self.run_until_done(live())
 
-    @rule(kind=st.sampled_from(list(FaultKind)), place=st.sampled_from(PLACES))
-    def break_something(self, kind: FaultKind, place: str) -> None:
+    @rule(kind=st.sampled_from(list(FaultKind)), place=st.sampled_from(COMPONENTS))
+    def inject_fault(self, kind: FaultKind, component: str) -> None:
         """A fault begins."""
-        world = self.driver.world
-        if place in world.plant.components:
-            world.plant.inject(kind, place)
-            self.go_on(2)
+        world = self.driver.environment
+        if component in world.plant.components:
+            world.plant.inject_fault(kind, component)
+            self.advance(2)
 
     @rule()
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """All faults end."""
-        self.driver.world.plant.heal()
+        self.driver.environment.plant.clear_faults()
 
-    @rule(changes=st.lists(st.sampled_from(TROUBLES), min_size=1, max_size=5))
-    def charter_misbehaves(self, changes: list[str]) -> None:
+    @rule(changes=st.lists(st.sampled_from(CHARTER_FAULTS), min_size=1, max_size=5))
+    def plan_charter_faults(self, changes: list[str]) -> None:
         """The next changes do not go as they should."""
-        self.chance.changes = changes
+        self.planned_faults.changes = changes
 
-    @rule(points=st.dictionaries(st.integers(1, 120), st.sampled_from((KILL, FREEZE, LOCKED, UNHEARD)), max_size=4))
-    def points_fail(self, points: dict[int, str]) -> None:
+    @rule(
+        points=st.dictionaries(
+            st.integers(1, 120), st.sampled_from((KILL, FREEZE, STORE_LOCKED, REPLY_LOST)), max_size=4
+        )
+    )
+    def plan_point_faults(self, points: dict[int, str]) -> None:
         """Workers die or freeze, and the store fails, at the n-th points from now."""
-        self.chance.points = {self.chance.passed + after: kind for after, kind in points.items()}
+        self.planned_faults.points = {self.planned_faults.point_count + after: kind for after, kind in points.items()}
 
     @rule()
-    def charter_forgets(self) -> None:
+    def drop_charter_keys(self) -> None:
         """Charter restarts without its keys."""
-        self.driver.world.charter.keys = Keys()
+        self.driver.environment.charter.keys = IdempotencyStore()
 
     @rule(what=st.sampled_from(("cancel", "meddle", "terminate", "reset")))
-    def meddle(self, what: str) -> None:
+    def intervene(self, action: str) -> None:
         """Somebody does something to a remediation."""
 
         async def act() -> None:
-            for run in self.driver.people.remediations()[:1]:
-                if what == "cancel":
-                    self.driver.world.engine.cancel(run.workflow_id)
+            for run in self.driver.operators.list_remediations()[:1]:
+                if action == "cancel":
+                    self.driver.environment.engine.cancel(run.workflow_id)
                 else:
-                    getattr(self.driver.people, what)(run)
+                    getattr(self.driver.operators, action)(run)
 
-        self.do(act())
+        self.run_until_done(act())
 
     @rule()
-    def write(self) -> None:
+    def change_charter(self) -> None:
         """Somebody changes Charter past the loop."""
 
         async def act() -> None:
-            self.driver.people.write()
+            self.driver.operators.change_knob()
 
-        self.do(act())
+        self.run_until_done(act())
 
-    @rule(trouble=st.sampled_from((*EYES, "")), skew=st.sampled_from((0.0, 0.0, *CLOCK_STEPS)))
-    def lose_sight(self, trouble: str, skew: float) -> None:
+    @rule(trouble=st.sampled_from((*PROMETHEUS_FAULTS, "")), skew=st.sampled_from((0.0, 0.0, *CLOCK_STEPS_SECONDS)))
+    def set_prometheus_fault(self, fault: str, skew: float) -> None:
         """Prometheus fails or comes back, the worker's clock is wrong or right again."""
 
         async def act() -> None:
-            self.driver.troubles.look_away(trouble)
-            self.driver.troubles.turn_clock(skew)
+            self.driver.incidents.set_prometheus_fault(fault)
+            self.driver.incidents.set_clock_skew(skew)
 
-        self.do(act())
+        self.run_until_done(act())
 
     def teardown(self) -> None:
         """Rest, and judge."""
         if not hasattr(self, "driver"):
             return
         try:
-            self.chance.points, self.chance.changes = {}, []
-            self.do(self.calm_down())
-            violations, figures = judged(self.driver, self.seed)
+            self.planned_faults.points, self.planned_faults.changes = {}, []
+            self.run_until_done(self.clear_all_faults())
+            violations, figures = check_life(self.driver, self.seed)
             assert not violations, "\n".join(map(str, violations))
             assert not figures["crashes"]
         finally:
-            self.end()
+            self.close()
 
-    async def calm_down(self) -> None:
+    async def clear_all_faults(self) -> None:
         """End all trouble and let the rest begin."""
-        self.driver.troubles.end()
-        await self.driver.rest()
+        self.driver.incidents.clear_all_faults()
+        await self.driver.wait_until_at_rest()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave nothing behind."""
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
-        self.do(asyncio.sleep(1.0))
+        self.run_until_done(asyncio.sleep(1.0))
         self.loop.close()
         asyncio.set_event_loop(None)
         logging.disable(self.silence)

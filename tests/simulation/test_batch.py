@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 
-from tests.simulation.batch import live
-from tests.simulation.driver import Temper
+from tests.simulation.batch import play_life
+from tests.simulation.driver import FaultProfile
 
 
 def test_no_invariant_breaks_in_a_troubled_life():
     """Faults, crashes, lost replies, people and foreign writers leave every invariant whole."""
-    found = live(1, 800)
+    found = play_life(1, 800)
     assert found.violations == []
     assert found.figures["cycles"] >= 800
     assert found.figures["faults brought"] > 0
@@ -20,14 +20,14 @@ def test_no_invariant_breaks_in_a_troubled_life():
 
 def test_no_invariant_breaks_in_a_harsh_life():
     """Neither do they when most changes fail and workers die all the time."""
-    found = live(3, 80, Temper.HARSH)
+    found = play_life(3, 80, FaultProfile.HARSH)
     assert found.violations == []
     assert found.figures["effects of ours"] > 0
 
 
 def test_peace_is_left_alone():
     """Without a fault, and with the plant's own noise, nothing is ever done."""
-    figures = live(4, 100, Temper.PEACEFUL).figures
+    figures = play_life(4, 100, FaultProfile.PEACEFUL).figures
     assert figures["effects of ours"] == figures["incidents"] == 0
     assert figures["cycle healthy"] + figures["cycle blind"] == figures["cycles"]
     assert figures["cycle blind"] <= 2, "before there are rates nothing can be seen"

@@ -8,8 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.simulation.state_machine import LoopMachine
 
-STEPS = int(os.environ.get("MAPEK_STEPS", "300"))
-EACH = 25
+STEP_COUNT = int(os.environ.get("MAPEK_STEPS", "300"))
+STEPS_PER_EXAMPLE = 25
 """Steps of one example at most; hypothesis ends some before, so twice as many examples are played."""
 
 
@@ -18,17 +18,17 @@ EACH = 25
 @pytest.mark.parametrize("half", ["one", "other"])
 def test_whatever_happens_to_a_loop_is_borne(half):
     """No sequence of faults, crashes, people and time breaks an invariant. Both halves can be played at once."""
-    LoopMachine.steps, steps = 0, STEPS // 2
-    examples = max(1, steps // EACH)
-    while LoopMachine.steps < steps:
+    LoopMachine.step_count, steps = 0, STEP_COUNT // 2
+    examples = max(1, steps // STEPS_PER_EXAMPLE)
+    while LoopMachine.step_count < steps:
         run_state_machine_as_test(
             LoopMachine,
             settings=settings(
                 max_examples=examples,
-                stateful_step_count=EACH,
+                stateful_step_count=STEPS_PER_EXAMPLE,
                 deadline=None,
                 database=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    print(f"the {half} half: {LoopMachine.steps} steps")
+    print(f"the {half} half: {LoopMachine.step_count} steps")

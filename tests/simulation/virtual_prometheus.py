@@ -11,30 +11,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
-from activities.clients.prometheus import timely
-from activities.model.errors import Unreachable, Unreadable
+from activities.clients.prometheus import require_fresh
+from activities.model.errors import InvalidResponse, Unreachable
 from activities.model.rule import MetricRule
 from activities.model.timeseries import Sample, SampleSeries
-from activities.monitor.builtin_rules import PREFIX
+from activities.monitor.builtin_rules import METRIC_PREFIX
 from activities.monitor.queries import (
-    COMPONENT,
-    MOVING,
+    COMPONENT_LABEL,
+    COUNTER_MOVING,
     all_signals,
     coverage_detail_queries,
     coverage_query,
     prefilter_query,
-    steady_signals,
+    required_signals,
     values_queries,
 )
 from activities.monitor.settings import MonitorSettings
-from deploy.simulator.component_metrics import Meter
-from tests.simulation.meter_readings import Raw, Values, changes, raw_of, values_of
+from deploy.simulator.component_metrics import ComponentMetrics
+from tests.simulation.meter_readings import RawScrape, Values, compute_values, count_changes, take_scrape
 
-KEPT = 4200.0
+RETENTION_SECONDS = 4200.0
 """Seconds of history: an hour, for a worker whose clock is wrong, and the look-back."""
-LOOKBACK = 300.0
+LOOKBACK_SECONDS = 300.0
 """Seconds after which Prometheus no longer shows a sample."""
-RECORDED = frozenset({"validation_latency_seconds", "failure_rate", "throughput_ops_per_sec"})
+RECORDED_METRICS = frozenset({"validation_latency_seconds", "failure_rate", "throughput_ops_per_sec"})
 """What recording rules make of a component's counters: absent as long as they make nothing of them."""
 
 
@@ -44,14 +44,14 @@ class Scrape:
 
     at: float
     values: dict[str, Values] = field(default_factory=dict)
-    moving: dict[str, int] = field(default_factory=dict)
+    counter_changes: dict[str, int] = field(default_factory=dict)
     prefilter: tuple[Sample, ...] | None = None
 
 
-Ranged = Callable[[Sequence[tuple[float, Scrape]]], tuple[SampleSeries, ...]]
+RangeAnswer = Callable[[Sequence[tuple[float, Scrape]]], tuple[SampleSeries, ...]]
 
 
-def whole(parts: Sequence[str], answer: Ranged) -> dict[str, Ranged]:
+def answer_in_first_part(parts: Sequence[str], answer: RangeAnswer) -> dict[str, RangeAnswer]:
     """Let the first part of a query be answered with all of it, and the others with nothing: they are joined anyway."""
     return {part: answer if part is parts[0] else lambda _: () for part in parts}
 
@@ -67,131 +67,139 @@ class VirtualPrometheus:
     ) -> None:
         self.clock = clock
         self.rules, self.interval, self.window = rules, settings.scrape_interval, settings.rate_window
-        self.ruled = frozenset(rule.metric for rule in rules)
-        self.everything, self.steady = frozenset(all_signals(rules)), steady_signals(rules)
+        self.rule_metrics = frozenset(rule.metric for rule in rules)
+        self.signals, self.required_signals = frozenset(all_signals(rules)), required_signals(rules)
         self.scrapes: deque[Scrape] = deque()
-        self.raw: dict[str, deque[Raw]] = {}
-        self.trouble = ""
+        self.raw: dict[str, deque[RawScrape]] = {}
+        self.fault = ""
         self._answers = {
-            prefilter_query(rules, self.window): self._prefilter,
-            coverage_query(rules, 2 * self.interval): self._coverage,
+            prefilter_query(rules, self.window): self._answer_prefilter,
+            coverage_query(rules, 2 * self.interval): self._answer_coverage,
         }
         self._ranges = {
-            **whole(values_queries(rules, self.window, components), self._values),
-            **whole(coverage_detail_queries(rules, 2 * self.interval, components), self._freshness),
+            **answer_in_first_part(values_queries(rules, self.window, components), self._answer_values),
+            **answer_in_first_part(
+                coverage_detail_queries(rules, 2 * self.interval, components), self._answer_freshness
+            ),
         }
 
-    def scrape(self, at: float, exports: Mapping[str, tuple[Meter, bool]]) -> None:
+    def add_scrape(self, at: float, exports: Mapping[str, tuple[ComponentMetrics, bool]]) -> None:
         """Take one scrape of every exporter that answers."""
-        if self.trouble == "frozen":
+        if self.fault == "frozen":
             return
         found = Scrape(at)
         for name, (meter, lying) in exports.items():
             kept = self.raw.setdefault(name, deque())
-            kept.append(raw_of(at, meter, lying))
+            kept.append(take_scrape(at, meter, lying))
             while kept[0].at <= at - self.window:
                 kept.popleft()
-            found.values[name] = {m: value for m, value in values_of(kept, meter, at).items() if m in self.ruled}
-            found.moving[name] = changes([raw for raw in kept if raw.at > at - 3 * self.interval])
+            found.values[name] = {
+                m: value for m, value in compute_values(kept, meter, at).items() if m in self.rule_metrics
+            }
+            found.counter_changes[name] = count_changes([raw for raw in kept if raw.at > at - 3 * self.interval])
         for gone in set(self.raw) - set(exports):
             del self.raw[gone]
-        self._keep(found)
+        self._append_scrape(found)
 
-    def repeat(self, at: float) -> None:
+    def repeat_scrape(self, at: float) -> None:
         """Take one scrape that shows what the last one showed."""
         last = self.scrapes[-1]
-        self._keep(Scrape(at, last.values, last.moving, last.prefilter))
+        self._append_scrape(Scrape(at, last.values, last.counter_changes, last.prefilter))
 
-    def wake(self, seconds: float) -> None:
+    def shift_windows(self, seconds: float) -> None:
         """Move the windows of counters along with a plant that stood still for so long."""
         for name, kept in self.raw.items():
-            self.raw[name] = deque(Raw(raw.at + seconds, raw.counters, raw.histograms) for raw in kept)
+            self.raw[name] = deque(RawScrape(raw.at + seconds, raw.counters, raw.histograms) for raw in kept)
 
-    async def query(self, promql: str, at: float, within: float | None = None) -> tuple[Sample, ...]:
+    async def query(self, promql: str, at: float, max_skew: float | None = None) -> tuple[Sample, ...]:
         """Answer the pre-filter or the coverage query. Raises: Unreachable, Unreadable, Untimely."""
-        self._check(at, within)
-        scrape = self._at(at)
+        self._raise_if_faulty(at, max_skew)
+        scrape = self._scrape_at(at)
         return () if scrape is None else self._answers[promql](scrape, at)
 
     async def query_range(
-        self, promql: str, start: float, end: float, step: float, within: float | None = None
+        self, promql: str, start: float, end: float, step: float, max_skew: float | None = None
     ) -> tuple[SampleSeries, ...]:
         """Answer the values or the freshness query. Raises: Unreachable, Unreadable, Untimely."""
-        self._check(end, within)
+        self._raise_if_faulty(end, max_skew)
         instants = [start + i * step for i in range(round((end - start) / step) + 1)]
-        seen = [(at, scrape) for at in instants if (scrape := self._at(at)) is not None]
+        seen = [(at, scrape) for at in instants if (scrape := self._scrape_at(at)) is not None]
         return self._ranges[promql](seen)
 
-    def _check(self, at: float, within: float | None) -> None:
-        if self.trouble == "down":
+    def _raise_if_faulty(self, at: float, max_skew: float | None) -> None:
+        if self.fault == "down":
             raise Unreachable("Prometheus: connection refused")
-        if self.trouble == "partial":
-            raise Unreadable("Prometheus warns of a partial answer")
-        timely(at, within, float(int(self.clock())))
+        if self.fault == "partial":
+            raise InvalidResponse("Prometheus warns of a partial answer")
+        require_fresh(at, max_skew, float(int(self.clock())))
 
-    def _keep(self, scrape: Scrape) -> None:
+    def _append_scrape(self, scrape: Scrape) -> None:
         self.scrapes.append(scrape)
-        while self.scrapes[0].at < scrape.at - KEPT:
+        while self.scrapes[0].at < scrape.at - RETENTION_SECONDS:
             self.scrapes.popleft()
 
-    def _at(self, at: float) -> Scrape | None:
+    def _scrape_at(self, at: float) -> Scrape | None:
         index = len(self.scrapes) - 1
         if not self.scrapes or self.scrapes[-1].at > at:
             index = bisect_right([scrape.at for scrape in self.scrapes], at) - 1
-        if index < 0 or at - self.scrapes[index].at > LOOKBACK:
+        if index < 0 or at - self.scrapes[index].at > LOOKBACK_SECONDS:
             return None
         return self.scrapes[index]
 
-    def _prefilter(self, scrape: Scrape, at: float) -> tuple[Sample, ...]:
+    def _answer_prefilter(self, scrape: Scrape, at: float) -> tuple[Sample, ...]:
         if scrape.prefilter is None:
             scrape.prefilter = tuple(
-                Sample(labels={COMPONENT: name, "rule": rule.metric}, value=values[rule.metric], at=at)
+                Sample(labels={COMPONENT_LABEL: name, "rule": rule.metric}, value=values[rule.metric], at=at)
                 for name, values in scrape.values.items()
                 for rule in self.rules
-                if rule.metric in values and not within(rule, values[rule.metric])
+                if rule.metric in values and not is_below_prefilter(rule, values[rule.metric])
             )
         return scrape.prefilter
 
-    def _coverage(self, scrape: Scrape, at: float) -> tuple[Sample, ...]:
+    def _answer_coverage(self, scrape: Scrape, at: float) -> tuple[Sample, ...]:
         age = at - scrape.at
         if age > 2 * self.interval:
             return tuple(
-                Sample(labels={COMPONENT: name, "signal": signal}, value=age, at=at)
+                Sample(labels={COMPONENT_LABEL: name, "signal": signal}, value=age, at=at)
                 for name, values in scrape.values.items()
-                for signal in self._present(values)
+                for signal in self._present_signals(values)
             )
         counted = [
             Sample(
-                labels={COMPONENT: name}, value=float(sum(map(self._present(values).__contains__, self.steady))), at=at
+                labels={COMPONENT_LABEL: name},
+                value=float(sum(map(self._present_signals(values).__contains__, self.required_signals))),
+                at=at,
             )
             for name, values in scrape.values.items()
         ]
         still = [
-            Sample(labels={COMPONENT: name, "signal": MOVING}, value=0.0, at=at)
-            for name, changed in scrape.moving.items()
+            Sample(labels={COMPONENT_LABEL: name, "signal": COUNTER_MOVING}, value=0.0, at=at)
+            for name, changed in scrape.counter_changes.items()
             if not changed
         ]
         return (*counted, *still)
 
-    def _values(self, seen: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
+    def _answer_values(self, scrapes: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
         lines: list[SampleSeries] = []
-        for name, shown in self._shown(seen):
+        for name, shown in self._scrapes_by_component(scrapes):
             metrics = dict.fromkeys(metric for _, scrape in shown for metric in scrape.values[name])
             columns = [(at, scrape.values[name]) for at, scrape in shown]
             lines += (
-                line(name, "rule", metric, tuple((at, values[metric]) for at, values in columns if metric in values))
+                make_series(
+                    name, "rule", metric, tuple((at, values[metric]) for at, values in columns if metric in values)
+                )
                 for metric in metrics
             )
         return tuple(lines)
 
-    def _freshness(self, seen: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
+    def _answer_freshness(self, scrapes: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
         lines: list[SampleSeries] = []
-        for name, shown in self._shown(seen):
-            columns = [(at, at - scrape.at, self._present(scrape.values[name])) for at, scrape in shown]
+        for name, shown in self._scrapes_by_component(scrapes):
+            columns = [(at, at - scrape.at, self._present_signals(scrape.values[name])) for at, scrape in shown]
             ages = tuple((at, age) for at, age, _ in columns)
             always = frozenset.intersection(*(present for _, _, present in columns))
             lines += (
-                line(
+                make_series(
                     name,
                     "signal",
                     signal,
@@ -199,32 +207,41 @@ class VirtualPrometheus:
                 )
                 for signal in frozenset.union(*(present for _, _, present in columns))
             )
-            lines.append(line(name, "signal", MOVING, tuple((at, float(scrape.moving[name])) for at, scrape in shown)))
+            lines.append(
+                make_series(
+                    name,
+                    "signal",
+                    COUNTER_MOVING,
+                    tuple((at, float(scrape.counter_changes[name])) for at, scrape in shown),
+                )
+            )
         return tuple(lines)
 
-    def _shown(self, seen: Sequence[tuple[float, Scrape]]) -> Iterator[tuple[str, list[tuple[float, Scrape]]]]:
+    def _scrapes_by_component(
+        self, scrapes: Sequence[tuple[float, Scrape]]
+    ) -> Iterator[tuple[str, list[tuple[float, Scrape]]]]:
         """Yield each component with the instants and scrapes that show it."""
-        for name in dict.fromkeys(name for _, scrape in seen for name in scrape.values):
-            yield name, [(at, scrape) for at, scrape in seen if name in scrape.values]
+        for name in dict.fromkeys(name for _, scrape in scrapes for name in scrape.values):
+            yield name, [(at, scrape) for at, scrape in scrapes if name in scrape.values]
 
-    def _present(self, values: Values) -> frozenset[str]:
-        if values.keys() >= RECORDED:
-            return self.everything
-        return self.everything - {PREFIX + metric for metric in RECORDED - values.keys()}
+    def _present_signals(self, values: Values) -> frozenset[str]:
+        if values.keys() >= RECORDED_METRICS:
+            return self.signals
+        return self.signals - {METRIC_PREFIX + metric for metric in RECORDED_METRICS - values.keys()}
 
 
-def within(rule: MetricRule, value: float) -> bool:
+def is_below_prefilter(rule: MetricRule, value: float) -> bool:
     """Tell whether the pre-filter leaves the value out: finite, and not beyond the nearer limit."""
-    return math.isfinite(value) and not rule.beyond(value, rule.leave)
+    return math.isfinite(value) and not rule.is_breached(value, rule.clear_threshold)
 
 
-class Line(NamedTuple):
+class RangeSeries(NamedTuple):
     """Duck type of a `SampleSeries`, of which there are thousands an hour."""
 
     labels: dict[str, str]
     points: tuple[tuple[float, float], ...]
 
 
-def line(name: str, label: str, what: str, points: tuple[tuple[float, float], ...]) -> SampleSeries:
+def make_series(name: str, label: str, label_value: str, points: tuple[tuple[float, float], ...]) -> SampleSeries:
     """Return one series of a component as Prometheus answers it."""
-    return cast(SampleSeries, Line({COMPONENT: name, label: what}, points))
+    return cast(SampleSeries, RangeSeries({COMPONENT_LABEL: name, label: label_value}, points))

@@ -9,131 +9,131 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivationJob
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from tests.simulation.activity_attempts import ScheduledActivity
-from tests.simulation.workflow_run import PAYLOADS, AlreadyRunning, Run, Server
+from tests.simulation.workflow_run import PAYLOAD_CONVERTER, EngineServer, WorkflowIdInUse, WorkflowRun
 
 
-def carry_out(server: Server, run: Run, command: WorkflowCommand) -> None:
+def execute_command(server: EngineServer, run: WorkflowRun, command: WorkflowCommand) -> None:
     """Carry out one command. Raises: KeyError (one that no workflow of the product used when this was written)."""
     kind = command.WhichOneof("variant")
-    HANDLERS[kind](server, run, getattr(command, kind))
+    COMMAND_HANDLERS[kind](server, run, getattr(command, kind))
 
 
-def start_timer(server: Server, run: Run, command: Any) -> None:
+def start_timer(server: EngineServer, run: WorkflowRun, command: Any) -> None:
     """A timer that fires unless it is cancelled."""
     job = WorkflowActivationJob()
     job.fire_timer.seq = command.seq
 
     def fire() -> None:
         run.timers.pop(command.seq, None)
-        server.note(run, "timer")
-        server.tell(run, job)
+        server.record_event(run, "timer")
+        server.add_job(run, job)
 
     delay = command.start_to_fire_timeout.ToNanoseconds() / 1e9
     run.timers[command.seq] = asyncio.get_running_loop().call_later(delay, fire)
 
 
-def cancel_timer(_: Server, run: Run, command: Any) -> None:
+def cancel_timer(_: EngineServer, run: WorkflowRun, command: Any) -> None:
     """A timer nobody waits for; it may just have fired."""
     timer = run.timers.pop(command.seq, None)
     if timer:
         timer.cancel()
 
 
-def schedule_activity(server: Server, run: Run, command: Any) -> None:
+def schedule_activity(server: EngineServer, run: WorkflowRun, command: Any) -> None:
     """An activity, from its first attempt on."""
     run.activities[command.seq] = ScheduledActivity(server, run, command)
 
 
-def request_cancel_activity(_: Server, run: Run, command: Any) -> None:
+def request_cancel_activity(_: EngineServer, run: WorkflowRun, command: Any) -> None:
     """An activity nobody waits for any more; it may just have ended."""
     activity = run.activities.get(command.seq)
     if activity:
         activity.cancel()
 
 
-def start_child(server: Server, run: Run, command: Any) -> None:
+def start_child_workflow(server: EngineServer, run: WorkflowRun, command: Any) -> None:
     """A detached child: all of the product's are."""
     job = WorkflowActivationJob()
     answer = job.resolve_child_workflow_execution_start
     answer.seq = command.seq
-    (argument,) = PAYLOADS.from_payloads(command.input, [dict])
+    (argument,) = PAYLOAD_CONVERTER.from_payloads(command.input, [dict])
     try:
-        child = server.start(command.workflow_type, command.workflow_id, argument)
+        child = server.start_workflow(command.workflow_type, command.workflow_id, argument)
         answer.succeeded.run_id = child.run_id
-    except AlreadyRunning:
+    except WorkflowIdInUse:
         cause = StartChildWorkflowExecutionFailedCause
         answer.failed.workflow_id, answer.failed.workflow_type = command.workflow_id, command.workflow_type
         answer.failed.cause = cause.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
-    server.tell(run, job)
+    server.add_job(run, job)
 
 
-def signal_external(server: Server, run: Run, command: Any) -> None:
+def signal_external(server: EngineServer, run: WorkflowRun, command: Any) -> None:
     """A signal to another workflow; the sender is told if there is none."""
     signal = WorkflowActivationJob()
     signal.signal_workflow.signal_name = command.signal_name
     signal.signal_workflow.input.extend(command.args)
-    sent = server.send(command.workflow_execution.workflow_id, signal)
+    sent = server.deliver_job(command.workflow_execution.workflow_id, signal)
     job = WorkflowActivationJob()
     job.resolve_signal_external_workflow.seq = command.seq
     if not sent:
         job.resolve_signal_external_workflow.failure.message = "there is no such workflow"
         job.resolve_signal_external_workflow.failure.application_failure_info.type = "NotFound"
-    server.tell(run, job)
+    server.add_job(run, job)
 
 
-def cancel_external(server: Server, run: Run, command: Any) -> None:
+def cancel_external_workflow(server: EngineServer, run: WorkflowRun, command: Any) -> None:
     """A cancellation of another workflow's run; the sender is told if it does not run any more."""
     asked = command.workflow_execution
     cancel = WorkflowActivationJob()
     cancel.cancel_workflow.SetInParent()
     job = WorkflowActivationJob()
     job.resolve_request_cancel_external_workflow.seq = command.seq
-    if server.run_of(asked.workflow_id) != asked.run_id or not server.send(asked.workflow_id, cancel):
+    if server.current_run_id(asked.workflow_id) != asked.run_id or not server.deliver_job(asked.workflow_id, cancel):
         failure = job.resolve_request_cancel_external_workflow.failure
         failure.message, failure.application_failure_info.type = "it does not run", "NotFound"
-    server.tell(run, job)
+    server.add_job(run, job)
 
 
-def upsert(_: Server, run: Run, command: Any) -> None:
+def upsert_search_attributes(_: EngineServer, run: WorkflowRun, command: Any) -> None:
     """Search attributes, kept as text."""
     for name, payload in command.search_attributes.indexed_fields.items():
         run.attributes[name] = payload.data.decode().strip('"')
 
 
-def answered(server: Server, run: Run, command: Any) -> None:
+def respond_to_update(server: EngineServer, run: WorkflowRun, command: Any) -> None:
     """The answer to an update; of one that was refused nothing stands in a real history."""
     kind = command.WhichOneof("response")
     if kind != "rejected":
-        server.note(run, "update", response=kind)
+        server.record_event(run, "update", response=kind)
 
 
-def ended(status: str) -> Callable[[Server, Run, Any], None]:
+def end_run(status: str) -> Callable[[EngineServer, WorkflowRun, Any], None]:
     """Return the handler of a command that ends the run."""
 
-    def end(server: Server, run: Run, command: Any) -> None:
-        server.note(run, status)
-        server.close(run, status)
+    def end(server: EngineServer, run: WorkflowRun, command: Any) -> None:
+        server.record_event(run, status)
+        server.close_run(run, status)
 
     return end
 
 
-def nothing(_server: Server, _run: Run, _command: Any) -> None:
+def ignore_command(_server: EngineServer, _run: WorkflowRun, _command: Any) -> None:
     """A marker or description that changes nothing here."""
 
 
-HANDLERS: Mapping[str, Callable[[Server, Run, Any], None]] = {
+COMMAND_HANDLERS: Mapping[str, Callable[[EngineServer, WorkflowRun, Any], None]] = {
     "start_timer": start_timer,
     "cancel_timer": cancel_timer,
     "schedule_activity": schedule_activity,
     "request_cancel_activity": request_cancel_activity,
-    "start_child_workflow_execution": start_child,
+    "start_child_workflow_execution": start_child_workflow,
     "signal_external_workflow_execution": signal_external,
-    "request_cancel_external_workflow_execution": cancel_external,
-    "upsert_workflow_search_attributes": upsert,
-    "update_response": answered,
-    "set_patch_marker": nothing,
-    "modify_workflow_properties": nothing,
-    "complete_workflow_execution": ended("completed"),
-    "fail_workflow_execution": ended("failed"),
-    "cancel_workflow_execution": ended("cancelled"),
+    "request_cancel_external_workflow_execution": cancel_external_workflow,
+    "upsert_workflow_search_attributes": upsert_search_attributes,
+    "update_response": respond_to_update,
+    "set_patch_marker": ignore_command,
+    "modify_workflow_properties": ignore_command,
+    "complete_workflow_execution": end_run("completed"),
+    "fail_workflow_execution": end_run("failed"),
+    "cancel_workflow_execution": end_run("cancelled"),
 }

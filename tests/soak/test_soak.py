@@ -2,17 +2,25 @@
 
 from pathlib import Path
 
-from tests.soak.harness.report import SITES, Soak
-from tests.soak.run import soak
+from tests.soak.harness.report import SOAK_SITES, SoakRun
+from tests.soak.run import run_soak
 
-SECONDS = 40.0
+ROUND_SECONDS = 40.0
 """Of faults; the rest of the time the servers start, and everything comes to rest."""
 
 
-async def test_a_minute_of_faults_breaks_nothing(servers: dict[str, Path], tmp_path: Path) -> None:
+async def test_a_minute_of_faults_breaks_nothing(server_binaries: dict[str, Path], tmp_path: Path) -> None:
     """Worker and server are killed while spoiled requests, troubles and operators go on, and no invariant breaks."""
-    run = Soak(seed=7, measuring=False, sites=SITES[-3:], round=SECONDS, what=("worker", "both"), much=2, gathers=8.0)
-    told = await soak(run, tmp_path / "state", minutes=0.0)
+    run = SoakRun(
+        seed=7,
+        has_measurements=False,
+        sites=SOAK_SITES[-3:],
+        round_seconds=ROUND_SECONDS,
+        kill_targets=("worker", "both"),
+        min_in_flight=2,
+        gather_timeout_seconds=8.0,
+    )
+    told = await run_soak(run, tmp_path / "state", minutes=0.0)
     assert told["violations"] == []
     # What has begun is finished: on a slow machine the time is over after the first of the two.
     assert told["worker_kills"] >= 1

@@ -3,17 +3,17 @@
 import json
 from typing import Any
 
-STARTED = "2026-01-31T12:00:00.000Z"
+STARTED_AT_TEXT = "2026-01-31T12:00:00.000Z"
 STARTED_AT = 1769860800.0
 
 
-def alert(number: int = 1, **changes: Any) -> dict[str, Any]:
+def make_alert(number: int = 1, **changes: Any) -> dict[str, Any]:
     """One alert; `changes` replace fields, None takes one away."""
     whole = {
         "status": "firing",
         "labels": {"alertname": "CommitteeOverloaded", "severity": "warning", "node_or_service": "validator-2"},
         "annotations": {"description": "too many investigations"},
-        "startsAt": STARTED,
+        "startsAt": STARTED_AT_TEXT,
         "endsAt": "0001-01-01T00:00:00Z",
         "generatorURL": "http://169.254.169.254/",
         "fingerprint": f"{number:016x}",
@@ -21,7 +21,7 @@ def alert(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (whole | changes).items() if value is not None}
 
 
-def payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def make_payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """One notice of a group."""
     whole = {
         "version": "4",
@@ -38,6 +38,6 @@ def payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (whole | changes).items() if value is not None}
 
 
-def body(*alerts: dict[str, Any], **changes: Any) -> bytes:
+def make_body(*alerts: dict[str, Any], **changes: Any) -> bytes:
     """One notice, as bytes."""
-    return json.dumps(payload(*alerts, **changes)).encode()
+    return json.dumps(make_payload(*alerts, **changes)).encode()

@@ -12,17 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
-from activities.model.alert_state import AlertBook
+from activities.model.alert_state import AlertState
 from activities.model.cycle import CycleResult
-from activities.model.intake import Ask
+from activities.model.intake import ManualCycleRequest
 from deploy.devstack.stack import RunningStack, StackOptions, running_stack
-from tests.support.alert_payloads import payload
-from tests.support.stack import World, world_of
+from tests.support.alert_payloads import make_payload
+from tests.support.stack import StackHarness, connect_harness
 from tests.support.waiting import wait_until
 from workflows import names
 
-LOOP = "charter"
-BRISK: dict[str, Any] = {
+LOOP_NAME = "charter"
+SHORT_SETTINGS: dict[str, Any] = {
     "plan": {"settle_seconds": 0, "cooldown": {"kept": 5, "rolled_back": 5}},
     "execute": {"timeout_seconds": 3},
     "alertmanager": {"debounce_seconds": 1},
@@ -32,71 +32,73 @@ BRISK: dict[str, Any] = {
 
 
 @dataclass
-class Rig:
+class AlertStack:
     """A running stack. `http` talks to anything in it, without the webhook's token."""
 
-    world: World
+    harness: StackHarness
     http: httpx.AsyncClient
 
     @property
     def stack(self) -> RunningStack:
         """The processes."""
-        return self.world.stack
+        return self.harness.stack
 
     @property
-    def token(self) -> str:
+    def webhook_token(self) -> str:
         """The webhook's token."""
-        return self.secret("api.webhook_token_file")
+        return self.read_secret("api.webhook_token_file")
 
-    def secret(self, setting: str) -> str:
+    def read_secret(self, setting: str) -> str:
         """Return what the file of this setting holds."""
-        return Path(self.stack.layout.setting(setting)).read_text().strip()
+        return Path(self.stack.layout.get_setting(setting)).read_text().strip()
 
     @property
-    def intake(self) -> WorkflowHandle[Any, Any]:
+    def loop_handle(self) -> WorkflowHandle[Any, Any]:
         """The loop's intake."""
-        return self.world.client.get_workflow_handle(names.intake_id(LOOP))
+        return self.harness.client.get_workflow_handle(names.loop_workflow_id(LOOP_NAME))
 
-    async def post(self, *alerts: dict[str, Any], **changes: Any) -> httpx.Response:
+    async def post_alerts(self, *alerts: dict[str, Any], **changes: Any) -> httpx.Response:
         """Post alerts to the webhook as Alertmanager would."""
         url = f"{self.stack.addresses.mapek}/webhooks/alerts"
         return await self.http.post(
-            url, json=payload(*alerts, **changes), headers={"Authorization": f"Bearer {self.token}"}
+            url, json=make_payload(*alerts, **changes), headers={"Authorization": f"Bearer {self.webhook_token}"}
         )
 
-    async def look(self, *outcomes: str, bound: float = 45.0) -> CycleResult:
+    async def run_cycle_until(self, *outcomes: str, timeout_seconds: float = 45.0) -> CycleResult:
         """Ask for cycles until one has one of these outcomes, and return its result."""
 
         async def ask() -> CycleResult | None:
-            cycle = await self.intake.execute_update("request_cycle", Ask(reason="the test looks"), result_type=str)
-            handle = self.world.client.get_workflow_handle(cycle, result_type=CycleResult)
+            cycle = await self.loop_handle.execute_update(
+                "request_cycle", ManualCycleRequest(reason="the test looks"), result_type=str
+            )
+            handle = self.harness.client.get_workflow_handle(cycle, result_type=CycleResult)
             result = await handle.result()
             return result if result.outcome in outcomes else None
 
-        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", ask, bound, every=1.0)
+        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", ask, timeout_seconds, interval=1.0)
 
-    async def cycle_of_alert(self, since: float, bound: float = 20.0) -> CycleResult:
+    async def wait_for_alert_cycle(self, since: float, timeout_seconds: float = 20.0) -> CycleResult:
         """Return the result of the first cycle that an alert started since then."""
-        found = await wait_until("a cycle for an alert", lambda: self.alert_cycles(since), bound)
-        return await self.world.client.get_workflow_handle(found[0], result_type=CycleResult).result()
+        found = await wait_until("a cycle for an alert", lambda: self.list_alert_cycles(since), timeout_seconds)
+        return await self.harness.client.get_workflow_handle(found[0], result_type=CycleResult).result()
 
-    async def rest(self) -> None:
+    async def restore_healthy(self) -> None:
         """Leave the stack without faults and with nothing running."""
-        await self.world.heal()
+        await self.harness.clear_faults()
 
         async def idle() -> bool:
-            return not await self.world.remediations(only="Running")
+            return not await self.harness.list_remediations(status="Running")
 
         await wait_until("all remediations ended", idle, 60)
-        await self.world.store.guards.close_quiet(LOOP, time.time())
+        await self.harness.store.guards.close_quiet(LOOP_NAME, time.time())
 
-    async def fire(self, labels: Sequence[dict[str, str]], seconds: float = 600) -> None:
+    async def fire_alerts(self, labels: Sequence[dict[str, str]], seconds: float = 600) -> None:
         """Post alerts to Alertmanager, as Prometheus would."""
         ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
         alerts = [{"labels": one, "endsAt": ends} for one in labels]
         (await self.http.post(f"{self.stack.addresses.alertmanager}/api/v2/alerts", json=alerts)).raise_for_status()
 
-    async def silence(self, components: str) -> str:
+    async def create_silence(self, components: str) -> str:
         """Silence at Alertmanager what this pattern of components says, and return the silence's id."""
         begins, ends = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (time.time(), time.time() + 600))
         matcher = {"name": "node_or_service", "value": components, "isRegex": True, "isEqual": True}
@@ -105,53 +107,53 @@ class Rig:
         made = await self.http.post(url, json={"matchers": [matcher]} | times)
         return str(made.raise_for_status().json()["silenceID"])
 
-    async def unsilence(self, silence: str) -> None:
+    async def end_silence(self, silence_id: str) -> None:
         """End a silence."""
-        (await self.http.delete(f"{self.stack.addresses.alertmanager}/api/v2/silence/{silence}")).raise_for_status()
+        (await self.http.delete(f"{self.stack.addresses.alertmanager}/api/v2/silence/{silence_id}")).raise_for_status()
 
-    async def book(self) -> AlertBook:
+    async def query_alert_state(self) -> AlertState:
         """Return all the intake knows of alerts; an empty book while it cannot be asked."""
         try:
-            return AlertBook.model_validate(await self.intake.query("known_alerts"))
+            return AlertState.model_validate(await self.loop_handle.query("known_alerts"))
         except RPCError:
-            return AlertBook()
+            return AlertState()
 
-    async def counts(self) -> AlertBook:
+    async def query_alert_counts(self) -> AlertState:
         """Return the book without the alerts known, which is asked for at next to no cost."""
         try:
-            return AlertBook.model_validate((await self.intake.query("status"))["alerts"])
+            return AlertState.model_validate((await self.loop_handle.query("status"))["alerts"])
         except RPCError:
-            return AlertBook()
+            return AlertState()
 
-    async def settled(self, received: int, bound: float) -> AlertBook:
+    async def wait_until_processed(self, received: int, timeout_seconds: float) -> AlertState:
         """Return the book once so many alerts were received and none waits any more."""
 
         async def look() -> bool:
-            book = await self.counts()
-            return book.received - book.repeated >= received and not book.waiting
+            book = await self.query_alert_counts()
+            return book.received - book.duplicates >= received and not book.pending
 
-        await wait_until(f"{received} alerts received, and a cycle after them", look, bound, every=0.25)
-        return await self.book()
+        await wait_until(f"{received} alerts received, and a cycle after them", look, timeout_seconds, interval=0.25)
+        return await self.query_alert_state()
 
-    async def metric(self, name: str, part: str = "mapek", **labels: str) -> float:
+    async def sum_metric(self, name: str, service: str = "mapek", **labels: str) -> float:
         """Return the sum of a metric over all series with these labels; 0 if there is none."""
-        text = (await self.http.get(f"{getattr(self.stack.addresses, part)}/metrics")).text
+        text = (await self.http.get(f"{getattr(self.stack.addresses, service)}/metrics")).text
         samples = (one for family in text_string_to_metric_families(text) for one in family.samples)
         return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
-    async def alert_cycles(self, since: float) -> list[str]:
+    async def list_alert_cycles(self, since: float) -> list[str]:
         """Return the ids of the cycles that alerts started since then."""
         query = f'WorkflowType="MapekCycle" AND {names.TRIGGER.name}="alert"'
-        return [run.id for run in await self.world.runs(query, since)]
+        return [run.id for run in await self.harness.list_workflows(query, since)]
 
 
 @asynccontextmanager
-async def running_rig(state: Path, **settings: Any) -> AsyncIterator[Rig]:
+async def running_alert_stack(state: Path, **settings: Any) -> AsyncIterator[AlertStack]:
     """Give a stack with brisk timings; `settings` are sections laid over them."""
-    options = StackOptions(state=state, profile="demo", settings=BRISK | settings, say=lambda _: None)
+    options = StackOptions(state_dir=state, profile="demo", settings=SHORT_SETTINGS | settings, report=lambda _: None)
     async with (
         running_stack(options) as stack,
-        world_of(stack) as world,
+        connect_harness(stack) as world,
         httpx.AsyncClient(trust_env=False, timeout=30) as http,
     ):
-        yield Rig(world, http)
+        yield AlertStack(world, http)

@@ -7,8 +7,8 @@ from activities.model.charter import CharterFinding, Committee, Member
 from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
 from activities.model.topology import Topology
-from activities.monitor.builtin_rules import BUILT_IN, LIVENESS
-from activities.monitor.queries import MOVING, all_signals
+from activities.monitor.builtin_rules import BUILTIN_RULES, LIVENESS_COUNTER
+from activities.monitor.queries import COUNTER_MOVING, all_signals
 
 SERVICES = ("gateway", "policy-engine", "audit-log")
 MEMBERS = tuple(f"validator-{n}" for n in range(1, 6))
@@ -16,9 +16,9 @@ TOPOLOGY = Topology(
     edges=(("gateway", "policy-engine"), ("policy-engine", "audit-log"), ("policy-engine", "committee"))
 )
 COMMITTEE = Committee(replicas=5, healthy_nodes=5, members=tuple(Member(name=name) for name in MEMBERS))
-STEP, LENGTH, START = 15.0, 40, 1_700_000_010.0
+STEP_SECONDS, INSTANT_COUNT, START_TIME = 15.0, 40, 1_700_000_010.0
 
-HEALTHY: dict[str, float | None] = {
+HEALTHY_VALUES: dict[str, float | None] = {
     "violations_total": 0.0,
     "forbidden_metric_attempts_total": 0.2,
     "data_revocation_events_total": 0.4,
@@ -40,40 +40,40 @@ HEALTHY: dict[str, float | None] = {
     "throughput_ops_per_sec": 400.0,
 }
 
-Line = float | None | Sequence[float | None]
+SeriesValues = float | None | Sequence[float | None]
 
 
-def line(value: Line, length: int = LENGTH) -> tuple[float | None, ...]:
+def expand_values(value: SeriesValues, length: int = INSTANT_COUNT) -> tuple[float | None, ...]:
     """A constant over the whole grid, or a sequence that ends at the last instant after healthy absence."""
     if isinstance(value, Sequence):
         return (None,) * (length - len(value)) + tuple(value)
     return (value,) * length
 
 
-def since(metric: str, value: float | None, instants: int) -> tuple[float | None, ...]:
+def make_values_since(metric: str, value: float | None, instants: int) -> tuple[float | None, ...]:
     """Healthy at first, `value` in the last `instants`."""
-    return (HEALTHY[metric],) * (LENGTH - instants) + (value,) * instants
+    return (HEALTHY_VALUES[metric],) * (INSTANT_COUNT - instants) + (value,) * instants
 
 
-def scene(
-    values: Mapping[tuple[str, str], Line] | None = None,
-    signals: Mapping[tuple[str, str], Line] | None = None,
+def make_analysis_input(
+    values: Mapping[tuple[str, str], SeriesValues] | None = None,
+    signals: Mapping[tuple[str, str], SeriesValues] | None = None,
     **fields: Any,
 ) -> AnalysisInput:
     """A healthy system of three services and five members, with other `values` and other ages of `signals`."""
     components = (*SERVICES, *MEMBERS)
-    lines = {(name, metric): line(value) for name in components for metric, value in HEALTHY.items()}
-    ages = {(name, signal): line(1.0) for name in components for signal in all_signals(BUILT_IN)}
-    ages |= {(name, MOVING): line(3.0) for name in components}
-    lines |= {key: line(value) for key, value in (values or {}).items()}
-    ages |= {key: line(value) for key, value in (signals or {}).items()}
-    grid = tuple(START + STEP * n for n in range(LENGTH))
+    lines = {(name, metric): expand_values(value) for name in components for metric, value in HEALTHY_VALUES.items()}
+    ages = {(name, signal): expand_values(1.0) for name in components for signal in all_signals(BUILTIN_RULES)}
+    ages |= {(name, COUNTER_MOVING): expand_values(3.0) for name in components}
+    lines |= {key: expand_values(value) for key, value in (values or {}).items()}
+    ages |= {key: expand_values(value) for key, value in (signals or {}).items()}
+    grid = tuple(START_TIME + STEP_SECONDS * n for n in range(INSTANT_COUNT))
     defaults: dict[str, Any] = {
         "at": grid[-1],
-        "step": STEP,
+        "step": STEP_SECONDS,
         "grid": grid,
         "components": components,
-        "rules": BUILT_IN,
+        "rules": BUILTIN_RULES,
         "series": tuple(Series(component=c, metric=m, values=v) for (c, m), v in lines.items()),
         "freshness": tuple(Series(component=c, metric=m, values=v) for (c, m), v in ages.items()),
         "committee": COMMITTEE,
@@ -82,34 +82,42 @@ def scene(
     return AnalysisInput(**(defaults | fields))
 
 
-def finding(component: str, metric: str, opened: float, closed: float | None = None, **fields: Any) -> CharterFinding:
+def make_finding(
+    component: str, metric: str, opened: float, closed: float | None = None, **fields: Any
+) -> CharterFinding:
     """A finding of Charter; times are instants before the last one, as negative seconds."""
-    at = START + STEP * (LENGTH - 1)
+    at = START_TIME + STEP_SECONDS * (INSTANT_COUNT - 1)
     times = {"opened_at": at + opened, "closed_at": None if closed is None else at + closed}
     defaults = {"id": "violation_1", "component": component, "metric": metric, "severity": "critical"}
     return CharterFinding(**(defaults | times | fields))
 
 
-def vanished(component: str, instants: int) -> tuple[dict[tuple[str, str], Line], dict[tuple[str, str], Line]]:
+def make_silent_exporter(
+    component: str, instants: int
+) -> tuple[dict[tuple[str, str], SeriesValues], dict[tuple[str, str], SeriesValues]]:
     """Values and signals of a component whose exporter went silent for the last `instants`."""
     gone = (None,) * instants
-    before = LENGTH - instants
-    values: dict[tuple[str, str], Line] = {(component, m): (v,) * before + gone for m, v in HEALTHY.items()}
-    signals: dict[tuple[str, str], Line] = {
-        (component, signal): (1.0,) * before + gone for signal in (*all_signals(BUILT_IN), MOVING)
+    before = INSTANT_COUNT - instants
+    values: dict[tuple[str, str], SeriesValues] = {
+        (component, m): (v,) * before + gone for m, v in HEALTHY_VALUES.items()
+    }
+    signals: dict[tuple[str, str], SeriesValues] = {
+        (component, signal): (1.0,) * before + gone for signal in (*all_signals(BUILTIN_RULES), COUNTER_MOVING)
     }
     return values, signals
 
 
-def frozen(component: str, instants: int) -> tuple[dict[tuple[str, str], Line], dict[tuple[str, str], Line]]:
+def make_frozen_counters(
+    component: str, instants: int
+) -> tuple[dict[tuple[str, str], SeriesValues], dict[tuple[str, str], SeriesValues]]:
     """Values and signals of a component whose counters stand still for the last `instants`."""
     rates = ("validation_latency_seconds", "failure_rate", "metric_validation_latency_ns")
-    values: dict[tuple[str, str], Line] = {(component, m): since(m, None, instants) for m in rates}
-    values[component, "throughput_ops_per_sec"] = since("throughput_ops_per_sec", 0.0, instants)
-    ages: Line = (1.0,) * (LENGTH - instants) + (None,) * instants
-    signals: dict[tuple[str, str], Line] = {
-        (component, MOVING): (3.0,) * (LENGTH - instants) + (0.0,) * instants,
-        (component, LIVENESS): 1.0,
+    values: dict[tuple[str, str], SeriesValues] = {(component, m): make_values_since(m, None, instants) for m in rates}
+    values[component, "throughput_ops_per_sec"] = make_values_since("throughput_ops_per_sec", 0.0, instants)
+    ages: SeriesValues = (1.0,) * (INSTANT_COUNT - instants) + (None,) * instants
+    signals: dict[tuple[str, str], SeriesValues] = {
+        (component, COUNTER_MOVING): (3.0,) * (INSTANT_COUNT - instants) + (0.0,) * instants,
+        (component, LIVENESS_COUNTER): 1.0,
         (component, "westworld_charter_validation_latency_seconds"): ages,
         (component, "westworld_charter_failure_rate"): ages,
     }

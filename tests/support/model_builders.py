@@ -6,13 +6,13 @@ from activities.model.action import Action, ActionType
 from activities.model.audit import AuditEntry
 from activities.model.diagnosis import Cause
 from activities.model.incident import Rung
-from activities.model.outcome import Ending, Outcome, OutcomeType
+from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
 from activities.model.plan import CoolDowns, Plan, Risk, Verification
 
-SCALE = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
+SCALE_ACTION = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
 
 
-def plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
+def make_plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
     """A plan for `committee`."""
     values: dict[str, Any] = {
         "plan_id": plan_id,
@@ -27,7 +27,7 @@ def plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
         "component": "committee",
         "onset": 1000.0,
         "generation": 3,
-        "actions": (SCALE,),
+        "actions": (SCALE_ACTION,),
         "created_at": 1010.0,
         "settle": 15.0,
         "verification": Verification(targets=(("validator-1", "failure_rate"),)),
@@ -45,7 +45,7 @@ def plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
     return Plan(**{**values, **changes})
 
 
-def outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
+def make_outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
     """The outcome of a plan that fixed its trouble."""
     values: dict[str, Any] = {
         "plan_id": plan_id,
@@ -55,8 +55,8 @@ def outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
         "actions": (ActionType.SCALE_UP,),
         "cause": Cause.OVERLOAD,
         "component": "committee",
-        "ending": "fixed",
-        "type": OutcomeType.SUCCESS,
+        "outcome": "fixed",
+        "type": EffectClass.SUCCESS,
         "value": 1.0,
         "before": 3,
         "at": 1100.0,
@@ -66,17 +66,17 @@ def outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
     return Outcome(**{**values, **changes})
 
 
-def ending(plan_id: str = "a" * 12, **changes: Any) -> Ending:
+def make_outcome_transaction(plan_id: str = "a" * 12, **changes: Any) -> OutcomeTransaction:
     """The ending of `outcome(plan_id)`; changes are the ending's fields."""
-    return Ending(**{"outcome": outcome(plan_id), **changes})
+    return OutcomeTransaction(**{"outcome": make_outcome(plan_id), **changes})
 
 
-def rung(plan_id: str = "a" * 12, number: int = 0) -> Rung:
+def make_rung(plan_id: str = "a" * 12, number: int = 0) -> Rung:
     """A rung that runs."""
     return Rung(rung=number, plan_id=plan_id, cause=Cause.OVERLOAD, component="committee")
 
 
-def attempt(plan_id: str = "a" * 12, **changes: Any) -> AuditEntry:
+def make_attempt_row(plan_id: str = "a" * 12, **changes: Any) -> AuditEntry:
     """An audit row of a call that changes Charter."""
     values = {"at": 1050.0, "kind": "attempt", "loop": "charter", "plan_id": plan_id, "phase": "before", "attempt": 1}
     return AuditEntry(**{**values, **changes})

@@ -10,23 +10,23 @@ from typing import Any
 
 
 @dataclass
-class Posts:
+class PostReceiver:
     """What was posted. `status` is answered after `delay` seconds; `hang` keeps the connection open for ever."""
 
     port: int = 0
     status: int = 200
-    hang: bool = False
+    is_hanging: bool = False
     bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one request."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             body = await reader.readexactly(int(headers.get("content-length", "0")))
-            if self.hang:
+            if self.is_hanging:
                 await asyncio.sleep(3600)
             self.paths.append(head.split()[1])
             self.headers.append(headers)
@@ -37,10 +37,10 @@ class Posts:
 
 
 @asynccontextmanager
-async def http_receiver(**kind: Any) -> AsyncIterator[Posts]:
+async def running_http_receiver(**options: Any) -> AsyncIterator[PostReceiver]:
     """Give a receiver of posts."""
-    posts = Posts(**kind)
-    server = await asyncio.start_server(posts.serve, "127.0.0.1", 0)
+    posts = PostReceiver(**options)
+    server = await asyncio.start_server(posts.handle_request, "127.0.0.1", 0)
     posts.port = server.sockets[0].getsockname()[1]
     try:
         yield posts
@@ -50,13 +50,13 @@ async def http_receiver(**kind: Any) -> AsyncIterator[Posts]:
 
 
 @dataclass
-class Mails:
+class MailReceiver:
     """What was mailed: (recipients, text)."""
 
     port: int = 0
-    letters: list[tuple[list[str], str]] = field(default_factory=list)
+    messages: list[tuple[list[str], str]] = field(default_factory=list)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle_session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hold one conversation as RFC 5321 wants it, without any extension."""
         recipients: list[str] = []
         writer.write(b"220 loopback ESMTP\r\n")
@@ -67,7 +67,7 @@ class Mails:
             if verb == "DATA":
                 writer.write(b"354 go on\r\n")
                 text = (await reader.readuntil(b"\r\n.\r\n")).decode()
-                self.letters.append((recipients, text))
+                self.messages.append((recipients, text))
                 recipients = []
             writer.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
             if verb == "QUIT":
@@ -77,10 +77,10 @@ class Mails:
 
 
 @asynccontextmanager
-async def mail_receiver() -> AsyncIterator[Mails]:
+async def running_mail_receiver() -> AsyncIterator[MailReceiver]:
     """Give a receiver of mails."""
-    mails = Mails()
-    server = await asyncio.start_server(mails.serve, "127.0.0.1", 0)
+    mails = MailReceiver()
+    server = await asyncio.start_server(mails.handle_session, "127.0.0.1", 0)
     mails.port = server.sockets[0].getsockname()[1]
     try:
         yield mails

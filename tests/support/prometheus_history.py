@@ -4,22 +4,22 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from activities.monitor.builtin_rules import PREFIX, TOP_BUCKET
+from activities.monitor.builtin_rules import METRIC_PREFIX, TOP_BUCKET_BY_METRIC
 
-START, END, SCRAPE = 1_700_000_014, 1_700_002_414, 15
+START_TIME, END_TIME, SCRAPE_SECONDS = 1_700_000_014, 1_700_002_414, 15
 """40 minutes, unix seconds; scrapes lie 4 s after the instants of the grid."""
-CHANGE = END - 330
+CHANGE_TIME = END_TIME - 330
 """When what is special about a component begins: longer ago than Prometheus looks back."""
 
-CONFIGURED = ("gateway", "policy-engine", "audit-log")
-RANDOM = tuple(f"random-{n}" for n in range(12))
-SPECIAL = (
+CONFIGURED_COMPONENTS = ("gateway", "policy-engine", "audit-log")
+RANDOM_COMPONENTS = tuple(f"random-{n}" for n in range(12))
+SPECIAL_COMPONENTS = (
     *("failing", "slow", "between", "nan-sum", "nan-rate", "standing", "vanished", "rare", "no-loads"),
     *("small", "half-gone"),
 )
-COMPONENTS = (*CONFIGURED, *SPECIAL, *RANDOM)
+COMPONENTS = (*CONFIGURED_COMPONENTS, *SPECIAL_COMPONENTS, *RANDOM_COMPONENTS)
 
-RATES = {
+HEALTHY_RATES = {
     "violations_total": 0.1,
     "forbidden_metric_attempts_total": 0.2,
     "data_revocation_events_total": 0.4,
@@ -27,7 +27,7 @@ RATES = {
     "investigation_initiated_total": 0.05,
     "emergency_override_total": 0.0,
 }
-GAUGES = {
+HEALTHY_GAUGES = {
     "violations_under_investigation": 1.0,
     "audit_committee_size": 5.0,
     "emergency_override_active_count": 0.0,
@@ -39,49 +39,53 @@ GAUGES = {
 Levels = dict[str, float | None]
 
 
-def history() -> str:
+def format_history() -> str:
     """The whole history as OpenMetrics text."""
-    lines = [line for component in COMPONENTS for line in _component(component)]
+    lines = [line for component in COMPONENTS for line in _format_component(component)]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
-def _component(name: str) -> Iterator[str]:
-    levels = _random(name) if name in RANDOM else (lambda at: SPECIALS.get(name, {}) if at > CHANGE else {})
+def _format_component(name: str) -> Iterator[str]:
+    levels = (
+        _make_random_levels(name)
+        if name in RANDOM_COMPONENTS
+        else (lambda at: SPECIAL_LEVELS.get(name, {}) if at > CHANGE_TIME else {})
+    )
     totals: dict[str, float] = {}
-    for at in range(START, END + 1, SCRAPE):
+    for at in range(START_TIME, END_TIME + 1, SCRAPE_SECONDS):
         now = levels(at)
-        if name == "vanished" and at > CHANGE:
+        if name == "vanished" and at > CHANGE_TIME:
             continue
-        for series, labels, value in _samples(name, at, now, totals):
-            yield f'{PREFIX}{series}{{node_or_service="{name}"{labels}}} {_text(value)} {at}'
+        for series, labels, value in _format_samples(name, at, now, totals):
+            yield f'{METRIC_PREFIX}{series}{{node_or_service="{name}"{labels}}} {_format_value(value)} {at}'
 
 
-def _samples(name: str, at: int, now: Levels, totals: dict[str, float]) -> Iterator[tuple[str, str, float]]:
-    still = now.get("standing") == 1.0
-    for metric, usual in RATES.items():
+def _format_samples(name: str, at: int, levels: Levels, totals: dict[str, float]) -> Iterator[tuple[str, str, float]]:
+    still = levels.get("standing") == 1.0
+    for metric, usual in HEALTHY_RATES.items():
         if name == "rare" and metric == "forbidden_metric_attempts_total":
             continue
-        rate = now.get(metric, usual)
-        totals[metric] = totals.get(metric, 0.0) + (0.0 if still or rate is None else rate * SCRAPE)
+        rate = levels.get(metric, usual)
+        totals[metric] = totals.get(metric, 0.0) + (0.0 if still or rate is None else rate * SCRAPE_SECONDS)
         yield metric, ',severity="critical"', math.nan if rate is None else totals[metric]
-    for metric, top in TOP_BUCKET.items():
-        high = bool(now.get(metric))
-        count = 0.0 if still or (name, metric) == ("no-loads", "policy_load_duration_ms") else 10.0 * SCRAPE
+    for metric, top in TOP_BUCKET_BY_METRIC.items():
+        high = bool(levels.get(metric))
+        count = 0.0 if still or (name, metric) == ("no-loads", "policy_load_duration_ms") else 10.0 * SCRAPE_SECONDS
         for part, amount in (("low", 0.0 if high else count), ("count", count)):
             totals[metric + part] = totals.get(metric + part, 0.0) + amount
         low, all_ = totals[metric + "low"], totals[metric + "count"]
         for bound, value in ((top / 10, low), (top / 2, low), (top, all_), (math.inf, all_)):
-            yield f"{metric}_bucket", f',le="{_text(bound)}"', value
+            yield f"{metric}_bucket", f',le="{_format_value(bound)}"', value
         yield f"{metric}_count", "", all_
-        yield f"{metric}_sum", "", math.nan if now.get(f"{metric}_sum", 0.0) is None else all_ * top / 20
+        yield f"{metric}_sum", "", math.nan if levels.get(f"{metric}_sum", 0.0) is None else all_ * top / 20
     yield "policy_last_load_timestamp", "", at - 30.0
-    for metric, usual in GAUGES.items():
-        if now.get(metric, usual) != math.inf:
-            value = now.get(metric, usual)
+    for metric, usual in HEALTHY_GAUGES.items():
+        if levels.get(metric, usual) != math.inf:
+            value = levels.get(metric, usual)
             yield metric, "", math.nan if value is None else value
 
 
-def _random(name: str) -> Callable[[int], Levels]:
+def _make_random_levels(name: str) -> Callable[[int], Levels]:
     """Levels that jump between good, between the limits, bad and NaN, now and then."""
     source = random.Random(name)
     current: Levels = {}
@@ -106,7 +110,7 @@ def _random(name: str) -> Callable[[int], Levels]:
     return levels
 
 
-SPECIALS: dict[str, Levels] = {
+SPECIAL_LEVELS: dict[str, Levels] = {
     "failing": {"failure_rate": 0.3, "violations_total": 30.0, "policy_load_duration_ms": 1.0},
     "slow": {"validation_latency_seconds": 2.4, "metric_validation_latency_ns": 1.0},
     "between": {"failure_rate": 0.095},
@@ -125,5 +129,5 @@ SPECIALS: dict[str, Levels] = {
 """What is special, from `CHANGE` on; None stands for NaN."""
 
 
-def _text(value: float) -> str:
+def _format_value(value: float) -> str:
     return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, repr(value) if value == value else "NaN")

@@ -13,180 +13,186 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.clients.store.store import Store, open_store
 from activities.model.cycle import CycleResult
-from activities.model.mode import Mode, ModeName
+from activities.model.mode import LoopMode, Mode
 from activities.model.plan import Plan
 from activities.model.remediation import RemediationResult
 from deploy.devstack.stack import RunningStack
 from tests.support.waiting import wait_until
 from workflows import names
 
-LOOP = CHARTER = "charter"
-DETECTED = 25.0
+LOOP_NAME = CHARTER_NAME = "charter"
+DETECTION_TIMEOUT_SECONDS = 25.0
 """Seconds from a fault to the remediation it leads to, at most."""
-ENDED = 60.0
+OUTCOME_TIMEOUT_SECONDS = 60.0
 """Seconds a remediation may take, its cool-down included."""
-HEALTHY = 45.0
+HEALTHY_TIMEOUT_SECONDS = 45.0
 """Seconds until the loop sees nothing wrong any more."""
-GROWN = 8.0
+FULL_EFFECT_SECONDS = 8.0
 """Seconds after which a fault shows in full: the rate window of 5 s and what it takes to build up."""
 
 
 @dataclass(frozen=True)
-class Cycle:
+class FinishedCycle:
     """A cycle that has ended; `started` is unix seconds."""
 
     id: str
-    started: float
+    started_at: float
     result: CycleResult
 
 
 @dataclass(frozen=True)
-class Remedy:
+class StartedRemediation:
     """A remediation that was started, with its plan as it stands in the store."""
 
     handle: WorkflowHandle[Any, RemediationResult]
     plan: Plan
 
-    async def phase(self) -> str:
+    async def fetch_phase(self) -> str:
         """Return the phase it is in."""
         found = await self.handle.describe()
         return str(found.typed_search_attributes.get(names.PHASE) or "")
 
-    async def until_phase(self, phase: str, bound: float = ENDED) -> None:
+    async def wait_for_phase(self, phase: str, timeout_seconds: float = OUTCOME_TIMEOUT_SECONDS) -> None:
         """Wait until it is in a phase."""
 
         async def look() -> bool:
-            return await self.phase() == phase
+            return await self.fetch_phase() == phase
 
-        await wait_until(f"the phase {phase} of {self.handle.id}", look, bound)
+        await wait_until(f"the phase {phase} of {self.handle.id}", look, timeout_seconds)
 
-    async def ended(self, bound: float = ENDED) -> RemediationResult:
+    async def wait_for_result(self, timeout_seconds: float = OUTCOME_TIMEOUT_SECONDS) -> RemediationResult:
         """Return its result once it has ended, the cool-down included."""
 
         async def look() -> bool:
             return (await self.handle.describe()).close_time is not None
 
-        await wait_until(f"the end of {self.handle.id}", look, bound)
+        await wait_until(f"the end of {self.handle.id}", look, timeout_seconds)
         return await self.handle.result()
 
 
 @dataclass
-class World:
+class StackHarness:
     """A stack with connections to everything in it. All times are unix seconds."""
 
     stack: RunningStack
     client: Client
     charter: httpx.AsyncClient
     store: Store
-    ended: dict[str, Cycle] = field(default_factory=dict)
+    finished_cycles: dict[str, FinishedCycle] = field(default_factory=dict)
 
     @property
     def store_file(self) -> str:
         """The store's SQLite file."""
-        return str(self.stack.layout.setting("knowledge.sqlite_path"))
+        return str(self.stack.layout.get_setting("knowledge.sqlite_path"))
 
-    async def strike(self, kind: str, component: str) -> float:
+    async def inject_fault(self, kind: str, component: str) -> float:
         """Switch a fault on and return when."""
         now = time.time()
         (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
         return now
 
-    async def strike_in_full(self, kind: str, component: str) -> float:
+    async def inject_fault_fully(self, kind: str, component: str) -> float:
         """Switch a fault on, let the loop act only when a whole rate window shows it, and return when it began.
 
         A trouble that is still growing when the plan is made would be counted against the plan and its rollback.
         """
-        await self.set_mode(ModeName.OBSERVE)
-        since = await self.strike(kind, component)
+        await self.set_mode(LoopMode.OBSERVE)
+        since = await self.inject_fault(kind, component)
 
         async def in_full() -> bool:
-            return time.time() > since + GROWN
+            return time.time() > since + FULL_EFFECT_SECONDS
 
-        await wait_until(f"a rate window full of {kind}", in_full, GROWN + 1.0)
-        await self.set_mode(ModeName.ACT)
+        await wait_until(f"a rate window full of {kind}", in_full, FULL_EFFECT_SECONDS + 1.0)
+        await self.set_mode(LoopMode.ACT)
         return since
 
-    async def set_mode(self, mode: ModeName) -> None:
+    async def set_mode(self, mode: LoopMode) -> None:
         """Set the loop's mode."""
         now = time.time()
-        await self.store.guards.set_mode(Mode(loop=LOOP, name=mode, who="a test", why="the test wants it", at=now))
+        await self.store.guards.set_mode(
+            Mode(loop=LOOP_NAME, name=mode, actor="a test", reason="the test wants it", at=now)
+        )
 
-    async def heal(self) -> None:
+    async def clear_faults(self) -> None:
         """Switch all faults and all misbehaviour off."""
         (await self.charter.delete("/sim/faults")).raise_for_status()
-        await self.behave("normal")
+        await self.set_misbehaviour("normal")
 
-    async def behave(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
+    async def set_misbehaviour(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
         """Make Charter's API misbehave; `bounds` are count, seconds and delay."""
         (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
 
-    async def ledger(self, since: float = 0.0) -> list[dict[str, Any]]:
+    async def fetch_ledger(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return what clients really changed at Charter since then, the oldest first."""
         rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
         return [row for row in rows if row["at"] >= since and row["key"]]
 
-    async def effects(self, plan: Plan) -> list[str]:
+    async def list_effects(self, plan: Plan) -> list[str]:
         """Return what a plan really did at Charter: applied, rolled_back."""
-        return [row["effect"] for row in await self.ledger() if row["key"].startswith(f"{plan.plan_id}-")]
+        return [row["effect"] for row in await self.fetch_ledger() if row["key"].startswith(f"{plan.plan_id}-")]
 
-    async def replicas(self) -> int:
+    async def fetch_replicas(self) -> int:
         """Return the committee's true size."""
         return int((await self.charter.get("/sim/state")).json()["committee"]["replicas"])
 
-    async def runs(self, query: str, since: float) -> list[WorkflowExecution]:
+    async def list_workflows(self, query: str, since: float) -> list[WorkflowExecution]:
         """Return the workflows that started since then, the oldest first."""
         found = [run async for run in self.client.list_workflows(query, page_size=80, limit=80)]
         return sorted((r for r in found if r.start_time.timestamp() >= since), key=lambda run: run.start_time)
 
-    async def cycles(self, since: float) -> list[Cycle]:
+    async def list_cycles(self, since: float) -> list[FinishedCycle]:
         """Return the cycles that started since then and have ended with a result, the oldest first."""
-        query = f'WorkflowType="MapekCycle" AND {names.LOOP.name}="{LOOP}" AND ExecutionStatus="Completed"'
-        found = await self.runs(query, since)
+        query = f'WorkflowType="MapekCycle" AND {names.LOOP.name}="{LOOP_NAME}" AND ExecutionStatus="Completed"'
+        found = await self.list_workflows(query, since)
         for run in found:
-            if run.id not in self.ended:
+            if run.id not in self.finished_cycles:
                 handle = self.client.get_workflow_handle(run.id, result_type=CycleResult)
-                self.ended[run.id] = Cycle(run.id, run.start_time.timestamp(), await handle.result())
-        return [self.ended[run.id] for run in found]
+                self.finished_cycles[run.id] = FinishedCycle(run.id, run.start_time.timestamp(), await handle.result())
+        return [self.finished_cycles[run.id] for run in found]
 
-    async def cycle(self, outcomes: Sequence[str], since: float, bound: float) -> Cycle:
+    async def wait_for_cycle(self, outcomes: Sequence[str], since: float, timeout_seconds: float) -> FinishedCycle:
         """Return the first cycle with one of these outcomes that started since then."""
 
-        async def look() -> Cycle | None:
-            return next((cycle for cycle in await self.cycles(since) if cycle.result.outcome in outcomes), None)
+        async def look() -> FinishedCycle | None:
+            return next((cycle for cycle in await self.list_cycles(since) if cycle.result.outcome in outcomes), None)
 
-        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", look, bound)
+        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", look, timeout_seconds)
 
-    async def several(self, number: int, since: float, bound: float) -> list[Cycle]:
+    async def wait_for_cycles(self, count: int, since: float, timeout_seconds: float) -> list[FinishedCycle]:
         """Return the cycles since then once there are so many."""
 
-        async def look() -> list[Cycle]:
-            found = await self.cycles(since)
-            return found if len(found) >= number else []
+        async def look() -> list[FinishedCycle]:
+            found = await self.list_cycles(since)
+            return found if len(found) >= count else []
 
-        return await wait_until(f"{number} cycles", look, bound)
+        return await wait_until(f"{count} cycles", look, timeout_seconds)
 
-    async def remediations(self, since: float = 0.0, only: str = "") -> list[WorkflowExecution]:
+    async def list_remediations(self, since: float = 0.0, status: str = "") -> list[WorkflowExecution]:
         """Return the remediations that started since then, those of an execution status only if one is given."""
-        return await self.runs('WorkflowType="Remediation"' + (f' AND ExecutionStatus="{only}"' if only else ""), since)
+        return await self.list_workflows(
+            'WorkflowType="Remediation"' + (f' AND ExecutionStatus="{status}"' if status else ""), since
+        )
 
-    async def remedy(self, since: float, bound: float = DETECTED) -> Remedy:
+    async def wait_for_remediation(
+        self, since: float, timeout_seconds: float = DETECTION_TIMEOUT_SECONDS
+    ) -> StartedRemediation:
         """Return the first remediation that started since then."""
-        run = (await wait_until("a remediation", lambda: self.remediations(since), bound))[0]
+        run = (await wait_until("a remediation", lambda: self.list_remediations(since), timeout_seconds))[0]
         handle = self.client.get_workflow_handle(run.id, run_id=run.run_id, result_type=RemediationResult)
-        return Remedy(handle, await self.store.plans.get(str(run.typed_search_attributes.get(names.PLAN))))
+        return StartedRemediation(handle, await self.store.plans.get(str(run.typed_search_attributes.get(names.PLAN))))
 
-    async def pending(self, workflow_id: str) -> dict[str, PendingActivityInfo]:
+    async def list_pending_activities(self, workflow_id: str) -> dict[str, PendingActivityInfo]:
         """Return the activities of a workflow that have not ended, by their type."""
         raw = (await self.client.get_workflow_handle(workflow_id).describe()).raw_description
         return {activity.activity_type.name: activity for activity in raw.pending_activities}
 
-    async def rest(self) -> None:
+    async def restore_healthy(self) -> None:
         """Leave the stack as the next test wants it: nothing wrong, nothing running, no rung used up, mode act."""
-        await self.set_mode(ModeName.OBSERVE)
-        await self.heal()
+        await self.set_mode(LoopMode.OBSERVE)
+        await self.clear_faults()
 
         async def idle() -> bool:
-            running = await self.remediations(only="Running")
+            running = await self.list_remediations(status="Running")
             for run in running:
                 if run.typed_search_attributes.get(names.PHASE) == "quarantined":
                     await self.client.get_workflow_handle(run.id).signal("resume")
@@ -194,39 +200,41 @@ class World:
 
         done = False
         while not done:
-            await wait_until("all remediations ended", idle, ENDED)
-            await self.cycle(["healthy"], time.time(), HEALTHY)
+            await wait_until("all remediations ended", idle, OUTCOME_TIMEOUT_SECONDS)
+            await self.wait_for_cycle(["healthy"], time.time(), HEALTHY_TIMEOUT_SECONDS)
             done = await idle()
         # What upkeep does after ten quiet minutes: a rung that one test used up must not be missing in the next.
-        await self.store.guards.close_quiet(CHARTER, time.time())
-        await self.set_mode(ModeName.ACT)
+        await self.store.guards.close_quiet(CHARTER_NAME, time.time())
+        await self.set_mode(LoopMode.ACT)
 
 
 @asynccontextmanager
-async def world_of(stack: RunningStack) -> AsyncIterator[World]:
+async def connect_harness(stack: RunningStack) -> AsyncIterator[StackHarness]:
     """Give the connections to a stack for the length of a block."""
     client = await Client.connect(stack.addresses.temporal, data_converter=pydantic_data_converter)
-    store = await open_store(stack.layout.setting("knowledge.sqlite_path"))
+    store = await open_store(stack.layout.get_setting("knowledge.sqlite_path"))
     try:
         async with httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0) as charter:
-            yield World(stack, client, charter, store)
+            yield StackHarness(stack, client, charter, store)
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def calm(world: World) -> AsyncIterator[None]:
+async def paused_schedules(harness: StackHarness) -> AsyncIterator[None]:
     """Keep the schedules of the loop from starting anything for the length of a block; what runs ends first."""
-    schedules = [world.client.get_schedule_handle(name(LOOP)) for name in (names.schedule_id, names.upkeep_schedule_id)]
+    schedules = [
+        harness.client.get_schedule_handle(name(LOOP_NAME)) for name in (names.schedule_id, names.upkeep_schedule_id)
+    ]
     for schedule in schedules:
         await schedule.pause()
 
     async def quiet() -> bool:
         running = 'WorkflowType IN ("MapekCycle", "MapekUpkeep") AND ExecutionStatus="Running"'
-        return not await world.runs(running, 0.0)
+        return not await harness.list_workflows(running, 0.0)
 
     try:
-        await wait_until("nothing runs", quiet, HEALTHY)
+        await wait_until("nothing runs", quiet, HEALTHY_TIMEOUT_SECONDS)
         yield
     finally:
         for schedule in schedules:

@@ -7,17 +7,21 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-EVERY = 0.1
+POLL_SECONDS = 0.1
 """Seconds between two looks."""
 
 
-async def wait_until(what: str, look: Callable[[], Awaitable[T | None]], bound: float, every: float = EVERY) -> T:
+async def wait_until(
+    description: str, check: Callable[[], Awaitable[T | None]], timeout_seconds: float, interval: float = POLL_SECONDS
+) -> T:
     """Return the first true answer of `look`; after `bound` seconds the test fails with what was waited for."""
     began = time.monotonic()
     while True:
-        found = await look()
+        found = await check()
         if found:
             return found
         waited = time.monotonic() - began
-        assert waited < bound, f"within {bound:g} s it did not happen: {what} (last seen: {found!r})"
-        await asyncio.sleep(every)
+        assert waited < timeout_seconds, (
+            f"within {timeout_seconds:g} s it did not happen: {description} (last seen: {found!r})"
+        )
+        await asyncio.sleep(interval)

@@ -10,56 +10,60 @@ from starlette.routing import Route
 from activities.model.alert import AlertBatch
 from activities.model.errors import Unreachable
 from worker.config.schema import AlertRoute
-from worker.http.auth import Gate
+from worker.http.auth import TokenAuth
 from worker.http.probes import Probes
-from worker.http.service import ServiceState, app
+from worker.http.service import ServiceState, build_app
 from worker.observability.metrics import Metrics
-from worker.webhook.batcher import HandOver
-from worker.webhook.handler import Delivery, Webhook
+from worker.webhook.batcher import AlertBatcher
+from worker.webhook.handler import AlertRouting, AlertWebhook
 
-PATH = "/webhooks/alerts"
-BEARER = {"authorization": "Bearer new"}
+WEBHOOK_PATH = "/webhooks/alerts"
+AUTHORIZATION_HEADER = {"authorization": "Bearer new"}
 
 
-async def well() -> str:
+async def answer_probe() -> str:
     """Answer a probe."""
     return "fine"
 
 
-class World:
+class WebhookService:
     """A service whose loops only note what they are told."""
 
     def __init__(self, routes: tuple[AlertRoute, ...] = ()) -> None:
-        self.told: dict[str, list[AlertBatch]] = {"first": [], "second": []}
-        self.down = False
+        self.received: dict[str, list[AlertBatch]] = {"first": [], "second": []}
+        self.is_down = False
         self.metrics = Metrics(CollectorRegistry())
-        ways = {loop: HandOver(self.sender(loop), 5.0) for loop in self.told}
-        door = Webhook(Gate([lambda: "new", lambda: "old"]), Delivery(ways, routes, "first"), self.metrics)
-        route = Route(PATH, door.post, methods=["POST"])
-        probes = Probes(dict.fromkeys(("worker", "temporal", "charter"), well))
+        ways = {loop: AlertBatcher(self.make_sender(loop), 5.0) for loop in self.received}
+        door = AlertWebhook(
+            TokenAuth([lambda: "new", lambda: "old"]), AlertRouting(ways, routes, "first"), self.metrics
+        )
+        route = Route(WEBHOOK_PATH, door.handle_post, methods=["POST"])
+        probes = Probes(dict.fromkeys(("worker", "temporal", "charter"), answer_probe))
         registry = self.metrics.registry
-        self.app = app(ServiceState("1", time.monotonic(), probes, registry=registry, routes=[route]))
+        self.app = build_app(ServiceState("1", time.monotonic(), probes, registry=registry, routes=[route]))
 
-    def sender(self, loop: str) -> Any:
+    def make_sender(self, loop: str) -> Any:
         async def send(batch: AlertBatch) -> None:
-            if self.down:
+            if self.is_down:
                 raise Unreachable("Temporal is away, token=geheim")
-            self.told[loop].append(batch)
+            self.received[loop].append(batch)
 
         return send
 
-    async def post(self, content: Any, headers: dict[str, str] | None = None) -> httpx.Response:
+    async def post_body(self, content: Any, headers: dict[str, str] | None = None) -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://mapek") as client:
-            return await client.post(PATH, content=content, headers=BEARER if headers is None else headers)
+            return await client.post(
+                WEBHOOK_PATH, content=content, headers=AUTHORIZATION_HEADER if headers is None else headers
+            )
 
-    def forget(self) -> None:
+    def clear_received(self) -> None:
         """Let go of what the loops were told."""
-        for batches in self.told.values():
+        for batches in self.received.values():
             batches.clear()
 
-    def fingerprints(self, loop: str = "first") -> list[str]:
-        return [one.fingerprint for batch in self.told[loop] for one in batch.alerts]
+    def list_fingerprints(self, loop: str = "first") -> list[str]:
+        return [one.fingerprint for batch in self.received[loop] for one in batch.alerts]
 
-    def counted(self, name: str, **labels: str) -> float:
+    def read_counter(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"mapek_alerts_{name}_total", labels) or 0.0

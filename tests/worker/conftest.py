@@ -10,11 +10,13 @@ from temporalio.client import Client
 from worker.cli import session
 from worker.cli.main import run
 
-Mapek = Callable[..., Awaitable[tuple[int, str]]]
+RunMapek = Callable[..., Awaitable[tuple[int, str]]]
 
 
 @pytest.fixture
-def mapek(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mapek:
+def run_mapek(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> RunMapek:
     """`mapek ARGS` against the namespace of the module's `client`, with a state folder of its own.
 
     Returns exit code and standard output. A server on a machine at work takes seconds to be connected to: how long a

@@ -12,17 +12,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from activities.clients.store.store import Store, open_store
-from activities.model.notice import Notice, NoticeKind
+from activities.model.notification import Notification, NotificationKind
 from activities.notify.settings import NotifySettings, TargetSettings
-from tests.support.notification_receivers import http_receiver, mail_receiver
+from tests.support.notification_receivers import running_http_receiver, running_mail_receiver
 from worker import notifications
 from worker.config.load import Config
-from worker.notifications import Sender
+from worker.notifications import NotificationSender
 from worker.observability.metrics import Metrics
 
-NOTICE = Notice(
+NOTIFICATION = Notification(
     key="abcdefabcdef",
-    kind=NoticeKind.QUARANTINE,
+    kind=NotificationKind.QUARANTINE,
     loop="charter",
     headline="committee is quarantined: <rollback> failed",
     details=("a newer change stands",),
@@ -32,7 +32,7 @@ NOTICE = Notice(
     at=100.0,
 )
 FIELDS = {"key", "kind", "status", "loop", "knob", "plan", "headline", "details", "closed", "at", "links"}
-CANARY = "canary-4f1c9b2e"
+CANARY_SECRET = "canary-4f1c9b2e"
 
 
 @pytest.fixture
@@ -43,26 +43,28 @@ async def store() -> AsyncIterator[Store]:
     await opened.close()
 
 
-def sender(store: Store, *targets: TargetSettings, environ: dict[str, str] | None = None) -> Sender:
+def make_sender(store: Store, *targets: TargetSettings, environ: dict[str, str] | None = None) -> NotificationSender:
     """Return what sends to these targets."""
     config = Config(notify=NotifySettings(targets=targets))
-    return Sender(store.notices, lambda: config, Metrics(CollectorRegistry()), time.time, environ or {})
+    return NotificationSender(
+        store.notifications, lambda: config, Metrics(CollectorRegistry()), time.time, environ or {}
+    )
 
 
-def counted(sending: Sender, target: str, result: str) -> float:
+def count_attempts(sender: NotificationSender, target: str, result: str) -> float:
     """Return how many attempts at a target had this result."""
-    value = sending.metrics.registry.get_sample_value("mapek_notifications_total", {"target": target, "result": result})
+    value = sender.metrics.registry.get_sample_value("mapek_notifications_total", {"target": target, "result": result})
     return value or 0.0
 
 
-async def until(come: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until this has come true."""
     async with asyncio.timeout(10.0):
-        while not come():  # noqa: ASYNC110 - it comes true in a thread
+        while not condition():  # noqa: ASYNC110 - it comes true in a thread
             await asyncio.sleep(0.02)
 
 
-def webhook(port: int, **changes: Any) -> TargetSettings:
+def make_webhook_target(port: int, **changes: Any) -> TargetSettings:
     """Return a webhook on this port."""
     usual = {"name": "hook", "kind": "webhook", "address": f"http://127.0.0.1:{port}/in", "timeout_seconds": 2.0}
     return TargetSettings.model_validate(usual | changes)
@@ -71,17 +73,17 @@ def webhook(port: int, **changes: Any) -> TargetSettings:
 async def test_every_kind_of_receiver_gets_it_in_its_own_form(store: Store, tmp_path: Path) -> None:
     """Webhook with its token, Slack-compatible, PagerDuty-compatible and e-mail: real servers, one notice, one each."""
     secret = tmp_path / "token"
-    secret.write_text(f"{CANARY}\n")
+    secret.write_text(f"{CANARY_SECRET}\n")
     async with (
-        http_receiver() as hook,
-        http_receiver() as chat,
-        http_receiver(status=202) as pager,
-        mail_receiver() as mail,
+        running_http_receiver() as hook,
+        running_http_receiver() as chat,
+        running_http_receiver(status=202) as pager,
+        running_mail_receiver() as mail,
     ):
-        (tmp_path / "chat").write_text(f"http://127.0.0.1:{chat.port}/services/T/B/{CANARY}?thread=1\n")
-        sending = sender(
+        (tmp_path / "chat").write_text(f"http://127.0.0.1:{chat.port}/services/T/B/{CANARY_SECRET}?thread=1\n")
+        sending = make_sender(
             store,
-            webhook(hook.port, token_file=secret),
+            make_webhook_target(hook.port, token_file=secret),
             TargetSettings(name="chat", kind="slack", address_file=tmp_path / "chat"),
             TargetSettings(name="pager", kind="pagerduty", address=f"http://127.0.0.1:{pager.port}/v2/enqueue"),
             TargetSettings(
@@ -93,27 +95,30 @@ async def test_every_kind_of_receiver_gets_it_in_its_own_form(store: Store, tmp_
             ),
             environ={"MAPEK_NOTIFY_PAGER_TOKEN": "routing-key"},
         )
-        await store.notices.open(NOTICE)
-        for target in sending.config().notify.targets:
-            await sending.serve(target)
-        await store.notices.close(NOTICE.plan, (NoticeKind.QUARANTINE,), "released", 200.0)
-        for target in sending.config().notify.targets:
-            await sending.serve(target)
+        await store.notifications.open_or_touch(NOTIFICATION)
+        for target in sending.current_config().notify.targets:
+            await sending.drain(target)
+        await store.notifications.close(NOTIFICATION.plan, (NotificationKind.QUARANTINE,), "released", 200.0)
+        for target in sending.current_config().notify.targets:
+            await sending.drain(target)
     assert [(b["status"], b["key"], b["closed"]) for b in hook.bodies] == [
-        ("open", NOTICE.key, ""),
-        ("resolved", NOTICE.key, "released"),
+        ("open", NOTIFICATION.key, ""),
+        ("resolved", NOTIFICATION.key, "released"),
     ]
     assert set(hook.bodies[0]) == FIELDS
-    assert hook.headers[0]["authorization"] == f"Bearer {CANARY}"
-    assert (chat.paths, [set(body) for body in chat.bodies]) == ([f"/services/T/B/{CANARY}?thread=1"], [{"text"}])
+    assert hook.headers[0]["authorization"] == f"Bearer {CANARY_SECRET}"
+    assert (chat.paths, [set(body) for body in chat.bodies]) == (
+        [f"/services/T/B/{CANARY_SECRET}?thread=1"],
+        [{"text"}],
+    )
     assert "&lt;rollback&gt; failed" in chat.bodies[0]["text"]
     assert [(b["event_action"], b["routing_key"]) for b in pager.bodies] == [
         ("trigger", "routing-key"),
         ("resolve", "routing-key"),
     ]
     assert pager.bodies[0]["dedup_key"] == pager.bodies[1]["dedup_key"]
-    assert sorted(to for recipients, _ in mail.letters for to in recipients) == ["ada@example.org", "bob@example.org"]
-    letter = message_from_string(mail.letters[0][1])
+    assert sorted(to for recipients, _ in mail.messages for to in recipients) == ["ada@example.org", "bob@example.org"]
+    letter = message_from_string(mail.messages[0][1])
     assert str(letter["Subject"]).startswith("[mapek charter] quarantine: committee is quarantined")
 
 
@@ -123,33 +128,35 @@ async def test_what_is_not_taken_is_tried_again_and_no_secret_is_told(
 ) -> None:
     """A 500, or nobody there: counted, logged with the reason, kept for later; address and token stay secret."""
     caplog.set_level(logging.DEBUG)
-    async with http_receiver(status=500) as hook:
+    async with running_http_receiver(status=500) as hook:
         port = hook.port if kind == "refuses" else 1
-        (tmp_path / "address").write_text(f"http://127.0.0.1:{port}/{CANARY}\n")
-        target = webhook(port, address="", address_file=tmp_path / "address")
-        sending = sender(store, target, environ={"MAPEK_NOTIFY_HOOK_TOKEN": CANARY})
-        await store.notices.open(NOTICE)
-        await sending.serve(target)
-    assert (counted(sending, "hook", "failed"), counted(sending, "hook", "sent")) == (1.0, 0.0)
-    assert await store.notices.waiting("hook", target.kinds, True, time.time() + 6.0)
+        (tmp_path / "address").write_text(f"http://127.0.0.1:{port}/{CANARY_SECRET}\n")
+        target = make_webhook_target(port, address="", address_file=tmp_path / "address")
+        sending = make_sender(store, target, environ={"MAPEK_NOTIFY_HOOK_TOKEN": CANARY_SECRET})
+        await store.notifications.open_or_touch(NOTIFICATION)
+        await sending.drain(target)
+    assert (count_attempts(sending, "hook", "failed"), count_attempts(sending, "hook", "sent")) == (1.0, 0.0)
+    assert await store.notifications.has_pending("hook", target.kinds, True, time.time() + 6.0)
     said = [record.getMessage() for record in caplog.records if record.name == "mapek.worker"]
     assert any(line.startswith("notify hook: ") for line in said)
-    assert CANARY not in caplog.text
+    assert CANARY_SECRET not in caplog.text
 
 
 async def test_a_silent_receiver_delays_nobody_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one target hangs, the others get theirs at once; writing a notice takes no longer than ever."""
     monkeypatch.setattr(notifications, "POLL", 0.05)
-    async with http_receiver(hang=True) as silent, http_receiver() as hook:
-        slow = webhook(silent.port, name="silent", timeout_seconds=3.0)
-        sending = sender(store, slow, webhook(hook.port))
+    async with running_http_receiver(hang=True) as silent, running_http_receiver() as hook:
+        slow = make_webhook_target(silent.port, name="silent", timeout_seconds=3.0)
+        sending = make_sender(store, slow, make_webhook_target(hook.port))
         running = asyncio.create_task(sending.run())
         began = time.monotonic()
         for number in range(5):
-            await store.notices.open(NOTICE.model_copy(update={"key": f"{number}", "plan": f"{number}"}))
+            await store.notifications.open_or_touch(
+                NOTIFICATION.model_copy(update={"key": f"{number}", "plan": f"{number}"})
+            )
         wrote = time.monotonic() - began
-        await until(lambda: len(hook.bodies) == 5)
-        assert counted(sending, "silent", "failed") == 0.0
+        await wait_until(lambda: len(hook.bodies) == 5)
+        assert count_attempts(sending, "silent", "failed") == 0.0
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert wrote < 2.0
@@ -157,9 +164,9 @@ async def test_a_silent_receiver_delays_nobody_else(store: Store, monkeypatch: p
 
 async def test_a_target_may_be_for_some_loops_only(store: Store) -> None:
     """What is not for it is passed over, and does not stand in the way of what is."""
-    async with http_receiver() as hook:
-        target = webhook(hook.port, loops=("other",))
-        await store.notices.open(NOTICE)
-        await store.notices.open(NOTICE.model_copy(update={"loop": "other", "key": "2"}))
-        await sender(store, target).serve(target)
+    async with running_http_receiver() as hook:
+        target = make_webhook_target(hook.port, loops=("other",))
+        await store.notifications.open_or_touch(NOTIFICATION)
+        await store.notifications.open_or_touch(NOTIFICATION.model_copy(update={"loop": "other", "key": "2"}))
+        await make_sender(store, target).drain(target)
         assert [body["loop"] for body in hook.bodies] == ["other"]

@@ -3,69 +3,69 @@
 from collections.abc import Callable
 from typing import Any
 
-from activities.model.blindspot import Blindness, BlindSpot
-from activities.model.cycle import DecisionBrief, DiagnosisBrief, PlanBrief
+from activities.model.blindspot import BlindSpot, BlindSpotKind
+from activities.model.cycle import DecisionSummary, DiagnosisSummary, PlanSummary
 from activities.model.observation import Observation
 from activities.model.outcome import Consequence, Verdict
 from activities.model.plan import Risk
 from activities.model.remediation import (
-    Applied,
     ApplyRequest,
-    Prepared,
-    Recorded,
+    ApplyResult,
+    PrepareResult,
     RecordRequest,
+    RecordResult,
     Step,
-    Undone,
-    Verified,
+    UndoResult,
     VerifyRequest,
+    VerifyResult,
 )
 from activities.model.violation import Violation
 from workflows import names
 
-AT = 1_750_000_000.0
+NOW = 1_750_000_000.0
 """When everything scripted happens (unix seconds)."""
 GENERATION = 7
 """Of the knob when the plan is prepared; every change adds one."""
-MOMENT = 0.05
+COOL_DOWN_SECONDS = 0.05
 """Seconds of the shortest timers; the server's own take about one second."""
-PLAN = "a1b2c3d4e5f6"
-VIOLATION = Violation(component="validator-2", metric="latency_p99", value=0.812, limit=0.5, since=AT - 60)
-BLIND_SPOT = BlindSpot(component="prometheus", signal="pre-filter", kind=Blindness.UNREACHABLE, detail="refused")
+PLAN_ID = "a1b2c3d4e5f6"
+VIOLATION = Violation(component="validator-2", metric="latency_p99", value=0.812, limit=0.5, since=NOW - 60)
+BLIND_SPOT = BlindSpot(component="prometheus", signal="pre-filter", kind=BlindSpotKind.UNREACHABLE, detail="refused")
 
 
-def healthy() -> Observation:
+def make_healthy_observation() -> Observation:
     """Nothing is beyond its limits."""
-    return Observation(headline="healthy: 19 metrics of 5 components within limits", at=AT)
+    return Observation(headline="healthy: 19 metrics of 5 components within limits", at=NOW)
 
 
-def troubled() -> Observation:
+def make_violating_observation() -> Observation:
     """One violation."""
-    return Observation(headline=VIOLATION.text, at=AT, violations=(VIOLATION,), violation_count=1)
+    return Observation(headline=VIOLATION.summary, at=NOW, violations=(VIOLATION,), violation_count=1)
 
 
-def blind() -> Observation:
+def make_blind_observation() -> Observation:
     """Prometheus does not answer."""
     return Observation(
-        headline="blind: prometheus is unreachable", at=AT, blind=(BLIND_SPOT,), blind_count=1, blind_remote=True
+        headline="blind: prometheus is unreachable", at=NOW, blind=(BLIND_SPOT,), blind_count=1, blind_remote=True
     )
 
 
-def diagnosis(outcome: str = "") -> DiagnosisBrief:
+def make_diagnosis(outcome: str = "") -> DiagnosisSummary:
     """A diagnosis there is something to plan for, or one that ends the cycle with `outcome`."""
-    return DiagnosisBrief(
+    return DiagnosisSummary(
         headline=outcome or "overload on validator-2, confidence 0.82",
-        at=AT,
+        at=NOW,
         outcome=outcome,
         digest="d" * 64,
         confidence=0.82,
         root_causes=("overload on validator-2 0.82",),
-        violations=(VIOLATION.text,),
+        violations=(VIOLATION.summary,),
     )
 
 
-def plan_brief(knob: str, plan_id: str = PLAN, supersedes: str = "") -> PlanBrief:
+def make_plan_summary(knob: str, plan_id: str = PLAN_ID, supersedes: str = "") -> PlanSummary:
     """A plan for `knob` of Charter `charter`."""
-    return PlanBrief(
+    return PlanSummary(
         plan_id=plan_id,
         knob=knob,
         workflow_id=names.remediation_id("charter", knob),
@@ -77,53 +77,59 @@ def plan_brief(knob: str, plan_id: str = PLAN, supersedes: str = "") -> PlanBrie
     )
 
 
-def decision(outcome: str, *plans: PlanBrief) -> DecisionBrief:
+def make_decision(outcome: str, *plans: PlanSummary) -> DecisionSummary:
     """A decision with its outcome and plans."""
-    return DecisionBrief(headline=f"{outcome}: {len(plans)} plans", outcome=outcome, plans=plans, root_cause="overload")
+    return DecisionSummary(
+        headline=f"{outcome}: {len(plans)} plans", outcome=outcome, plans=plans, root_cause="overload"
+    )
 
 
-def prepared(steps: int = 1, **changes: Any) -> Prepared:
+def make_prepare_result(steps: int = 1, **changes: Any) -> PrepareResult:
     """A plan of so many steps that may be applied."""
-    return Prepared(
+    return PrepareResult(
         headline="ready, risk low",
         generation=GENERATION,
-        steps=tuple(Step(text=f"step {number}") for number in range(steps)),
+        steps=tuple(Step(summary=f"step {number}") for number in range(steps)),
         timeout=5.0,
         retries=2,
-        span=10.0,
+        verification_duration=10.0,
     ).model_copy(update=changes)
 
 
-def applied(request: ApplyRequest) -> Applied:
+def make_apply_result(request: ApplyRequest) -> ApplyResult:
     """The step is done and moved the knob on by one generation."""
-    return Applied(headline=f"step {request.step} done", generation=request.generation + 1, at=AT)
+    return ApplyResult(headline=f"step {request.step} done", generation=request.generation + 1, at=NOW)
 
 
-def verified(verdict: Verdict, consequence: Consequence = Consequence.KEEP) -> Callable[[VerifyRequest], Verified]:
+def make_verify_answer(
+    verdict: Verdict, consequence: Consequence = Consequence.KEEP
+) -> Callable[[VerifyRequest], VerifyResult]:
     """The plan's verdict; of a rollback it is always that the state before is back."""
 
-    def answer(request: VerifyRequest) -> Verified:
+    def answer(request: VerifyRequest) -> VerifyResult:
         if request.rollback:
-            return Verified(headline="the state before is back", verdict=Verdict.FIXED, consequence=Consequence.KEEP)
+            return VerifyResult(
+                headline="the state before is back", verdict=Verdict.FIXED, consequence=Consequence.KEEP
+            )
         figures = {"before": 2, "after": 0 if verdict is Verdict.FIXED else 1, "samples": 5}
-        return Verified(headline=f"verdict {verdict}", verdict=verdict, consequence=consequence, **figures)
+        return VerifyResult(headline=f"verdict {verdict}", verdict=verdict, consequence=consequence, **figures)
 
     return answer
 
 
-def not_restored(request: VerifyRequest) -> Verified:
+def make_unrestored_result(request: VerifyRequest) -> VerifyResult:
     """The plan made it worse, and rolling back does not bring the state before."""
     consequence = Consequence.KEEP if request.rollback else Consequence.ROLL_BACK
-    return Verified(headline="still worse than before", verdict=Verdict.WORSE, consequence=consequence)
+    return VerifyResult(headline="still worse than before", verdict=Verdict.WORSE, consequence=consequence)
 
 
-def recorded(cool_down: float = 0.0) -> Callable[[RecordRequest], Recorded]:
+def make_record_answer(cool_down: float = 0.0) -> Callable[[RecordRequest], RecordResult]:
     """The ending as asked, with so many seconds of cool-down."""
 
-    def answer(request: RecordRequest) -> Recorded:
-        return Recorded(
+    def answer(request: RecordRequest) -> RecordResult:
+        return RecordResult(
             headline=request.headline,
-            ending=request.ending,
+            outcome=request.outcome,
             cool_down=cool_down,
             quarantined=bool(request.undo_failed),
             loop="charter",
@@ -132,28 +138,28 @@ def recorded(cool_down: float = 0.0) -> Callable[[RecordRequest], Recorded]:
     return answer
 
 
-UNDONE = Undone(headline="ROLLBACK done", loop="charter")
-NOTHING_TO_UNDO = Undone(headline="nothing to undo", changed=False, loop="charter")
-UNDO_FAILED = Undone(headline="ROLLBACK FAILED", changed=False, failed="a newer change stands", loop="charter")
-MADE_WORSE = verified(Verdict.WORSE, Consequence.ROLL_BACK)
+UNDONE = UndoResult(headline="ROLLBACK done", loop="charter")
+NOTHING_TO_UNDO = UndoResult(headline="nothing to undo", changed=False, loop="charter")
+UNDO_FAILED = UndoResult(headline="ROLLBACK FAILED", changed=False, failed="a newer change stands", loop="charter")
+MADE_WORSE = make_verify_answer(Verdict.WORSE, Consequence.ROLL_BACK)
 
 
-def remediation(**changes: Any) -> dict[str, Any]:
+def make_remediation_script(**changes: Any) -> dict[str, Any]:
     """The script of a remediation that fixes it in one step, with the changes."""
     return {
-        "prepare": prepared(),
-        "apply": applied,
-        "verify": verified(Verdict.FIXED),
+        "prepare": make_prepare_result(),
+        "apply": make_apply_result,
+        "verify": make_verify_answer(Verdict.FIXED),
         "undo": UNDONE,
-        "record": recorded(),
+        "record": make_record_answer(),
         "release": None,
     } | changes
 
 
-def cycle(*plans: PlanBrief, **changes: Any) -> dict[str, Any]:
+def make_cycle_script(*plans: PlanSummary, **changes: Any) -> dict[str, Any]:
     """The script of a cycle that finds trouble and plans for it, with the changes."""
     return {
-        "monitor": troubled(),
-        "analyze": diagnosis(),
-        "plan": decision("planned", *plans),
+        "monitor": make_violating_observation(),
+        "analyze": make_diagnosis(),
+        "plan": make_decision("planned", *plans),
     } | changes

@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.workflow_env import Stage, open_stage
+from tests.workflows.workflow_env import WorkflowTestEnv, open_workflow_env
 
 
 @pytest_asyncio.fixture(scope="session")
-async def stage(temporal: WorkflowEnvironment) -> AsyncIterator[Stage]:
+async def workflow_env(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowTestEnv]:
     """Workers that keep workflows in memory, as in production."""
-    async with open_stage(temporal.client.service_client.config.target_host, "scripted") as stage:
+    async with open_workflow_env(temporal.client.service_client.config.target_host, "scripted") as stage:
         yield stage
 
 
 @pytest_asyncio.fixture(scope="session")
-async def forgetful_stage(temporal: WorkflowEnvironment) -> AsyncIterator[Stage]:
+async def evicting_stage(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowTestEnv]:
     """Workers that evict every workflow after every task, and so replay it from the start for the next one."""
-    async with open_stage(temporal.client.service_client.config.target_host, "forgetful", cached=0) as stage:
+    async with open_workflow_env(temporal.client.service_client.config.target_host, "forgetful", cached=0) as stage:
         yield stage

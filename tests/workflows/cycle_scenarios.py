@@ -3,68 +3,83 @@
 from typing import Any
 
 from tests.workflows import activity_results
-from tests.workflows.activity_results import blind, decision, diagnosis, healthy, plan_brief, prepared
-from tests.workflows.remediation_scenarios import WAITS, Scene
-from tests.workflows.scripted_worker import Gate
-from tests.workflows.workflow_env import Run, Stage
+from tests.workflows.activity_results import (
+    make_blind_observation,
+    make_decision,
+    make_diagnosis,
+    make_healthy_observation,
+    make_plan_summary,
+    make_prepare_result,
+)
+from tests.workflows.remediation_scenarios import WAITING_ANSWERS, Scenario
+from tests.workflows.scripted_worker import HeldAnswer
+from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 
 
-def looks(script: dict[str, Any]) -> Scene:
+def make_observing_scenario(script: dict[str, Any]) -> Scenario:
     """A scene in which nothing is started."""
 
-    async def play(stage: Stage) -> Run:
-        run = await stage.cycle(script)
-        await run.result()
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        run = await stage.start_cycle(script)
+        await run.fetch_result()
         return run
 
     return play
 
 
-def plans(count: int) -> Scene:
+def make_planning_scenario(count: int) -> Scenario:
     """A scene in which so many knobs are planned for, and all are free."""
 
-    async def play(stage: Stage) -> Run:
-        briefs = [plan_brief(stage.fresh("knob")) for _ in range(count)]
-        gates = [Gate(prepared()) for _ in briefs]
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        briefs = [make_plan_summary(stage.unique_name("knob")) for _ in range(count)]
+        gates = [HeldAnswer(make_prepare_result()) for _ in briefs]
         for brief, gate in zip(briefs, gates, strict=True):
-            stage.lay_out(brief.workflow_id, activity_results.remediation(prepare=gate))
-        run = await stage.cycle(activity_results.cycle(*briefs))
-        await run.result()
+            stage.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=gate))
+        run = await stage.start_cycle(activity_results.make_cycle_script(*briefs))
+        await run.fetch_result()
         for brief, gate in zip(briefs, gates, strict=True):
-            await gate.arrived()
+            await gate.wait_for_arrival()
             gate.opened.set()
-            await stage.child(brief.workflow_id).result()
+            await stage.expect_child(brief.workflow_id).fetch_result()
         return run
 
     return play
 
 
-def finds_locked(supersedes: str = "") -> Scene:
+def make_locked_scenario(supersedes: str = "") -> Scenario:
     """A scene in which the knob's remediation waits for an approval; a plan that supersedes it asks it to yield."""
 
-    async def play(stage: Stage) -> Run:
-        knob = stage.fresh("knob")
-        waiting = await stage.remediate(knob=knob, prepare=WAITS)
-        await waiting.until("phase awaiting-approval")
-        run = await stage.cycle(activity_results.cycle(plan_brief(knob, "0123456789ab", supersedes)))
-        await run.result()
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        knob = stage.unique_name("knob")
+        waiting = await stage.start_remediation(knob=knob, prepare=WAITING_ANSWERS)
+        await waiting.wait_until_handled("phase awaiting-approval")
+        run = await stage.start_cycle(
+            activity_results.make_cycle_script(make_plan_summary(knob, "0123456789ab", supersedes))
+        )
+        await run.fetch_result()
         return run
 
     return play
 
 
-CYCLES: dict[str, Scene] = {
-    "healthy": looks({"monitor": healthy()}),
-    "healthy-at-a-closer-look": looks(activity_results.cycle(analyze=diagnosis("healthy"))),
-    "blind": looks({"monitor": blind()}),
-    "blind-at-a-closer-look": looks(activity_results.cycle(analyze=diagnosis("blind"))),
-    "blocked": looks(activity_results.cycle(plan=decision("blocked"))),
-    "blocked-without-store": looks(activity_results.cycle(analyze=diagnosis("blocked"))),
-    "observed": looks(activity_results.cycle(plan=decision("observed"))),
-    "unknown": looks(activity_results.cycle(plan=decision("unknown"))),
-    "escalated": looks(activity_results.cycle(plan=decision("escalated"))),
-    "planned": plans(1),
-    "planned-two-knobs": plans(2),
-    "busy": finds_locked(),
-    "busy-superseding": finds_locked(supersedes=activity_results.PLAN),
+CYCLE_SCENARIOS: dict[str, Scenario] = {
+    "healthy": make_observing_scenario({"monitor": make_healthy_observation()}),
+    "healthy-at-a-closer-look": make_observing_scenario(
+        activity_results.make_cycle_script(analyze=make_diagnosis("healthy"))
+    ),
+    "blind": make_observing_scenario({"monitor": make_blind_observation()}),
+    "blind-at-a-closer-look": make_observing_scenario(
+        activity_results.make_cycle_script(analyze=make_diagnosis("blind"))
+    ),
+    "blocked": make_observing_scenario(activity_results.make_cycle_script(plan=make_decision("blocked"))),
+    "blocked-without-store": make_observing_scenario(
+        activity_results.make_cycle_script(analyze=make_diagnosis("blocked"))
+    ),
+    "observed": make_observing_scenario(activity_results.make_cycle_script(plan=make_decision("observed"))),
+    "unknown": make_observing_scenario(activity_results.make_cycle_script(plan=make_decision("unknown"))),
+    "escalated": make_observing_scenario(activity_results.make_cycle_script(plan=make_decision("escalated"))),
+    "planned": make_planning_scenario(1),
+    "planned-two-knobs": make_planning_scenario(2),
+    "busy": make_locked_scenario(),
+    "busy-superseding": make_locked_scenario(supersedes=activity_results.PLAN_ID),
 }

@@ -1,113 +1,134 @@
 """Intakes and rounds of upkeep as they can go: each scene plays one on a stage."""
 
 from activities.model.alert import Alert, AlertBatch
-from activities.model.intake import Ask, LoopState, Resting, Upkeep, UpkeepRequest, Yielding
-from activities.model.remediation import Yield
+from activities.model.intake import (
+    CoolingRemediation,
+    LoopState,
+    ManualCycleRequest,
+    UpkeepRequest,
+    UpkeepResult,
+    YieldOrder,
+)
+from activities.model.remediation import YieldRequest
 from tests.workflows import activity_results
-from tests.workflows.activity_results import PLAN, plan_brief
-from tests.workflows.history_summary import story_of
-from tests.workflows.remediation_scenarios import LEFTOVER, WAITS, Scene
-from tests.workflows.workflow_env import Run, Stage
+from tests.workflows.activity_results import PLAN_ID, make_plan_summary
+from tests.workflows.history_summary import summarize_history
+from tests.workflows.remediation_scenarios import LEFTOVER_ANSWER, WAITING_ANSWERS, Scenario
+from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 from workflows import names
 from workflows.loop import MapekLoop
 from workflows.upkeep import MapekUpkeep
 
-LINKS = "[runbook](https://runbook.example)"
+RUNBOOK_LINK = "[runbook](https://runbook.example)"
 
 
-async def intake(stage: Stage) -> tuple[str, Run]:
+async def start_loop_workflow(stage: WorkflowTestEnv) -> tuple[str, ScriptedRun]:
     """Return the name of a fresh loop and its running intake."""
-    loop = stage.fresh("loop")
-    return loop, await stage.start(MapekLoop.run, LoopState(loop=loop, links=LINKS), names.intake_id(loop), {})
+    loop = stage.unique_name("loop")
+    return loop, await stage.start_workflow(
+        MapekLoop.run, LoopState(loop=loop, links=RUNBOOK_LINK), names.loop_workflow_id(loop), {}
+    )
 
 
-async def upkeep(stage: Stage, found: Upkeep) -> Run:
+async def run_upkeep(stage: WorkflowTestEnv, result: UpkeepResult) -> ScriptedRun:
     """Play one round that finds this, and see it end."""
-    workflow_id = f"{names.upkeep_schedule_id('charter')}-{stage.fresh('round')}"
-    run = await stage.start(MapekUpkeep.run, UpkeepRequest(loop="charter"), workflow_id, {"upkeep": found})
-    await run.result()
+    workflow_id = f"{names.upkeep_schedule_id('charter')}-{stage.unique_name('round')}"
+    run = await stage.start_workflow(MapekUpkeep.run, UpkeepRequest(loop="charter"), workflow_id, {"upkeep": result})
+    await run.fetch_result()
     return run
 
 
-def recovered(workflow_id: str) -> Yielding:
+def make_yield_order(workflow_id: str) -> YieldOrder:
     """Ask the plan to give way because its violations are gone."""
-    return Yielding(workflow_id=workflow_id, signal=Yield(plan=PLAN, ending="recovered", why="violations are gone"))
+    return YieldOrder(
+        workflow_id=workflow_id, signal=YieldRequest(plan=PLAN_ID, outcome="recovered", reason="violations are gone")
+    )
 
 
-async def serving(stage: Stage) -> Run:
+async def run_serving(stage: WorkflowTestEnv) -> ScriptedRun:
     """An intake that served a signal without and one with a key, a request, and the same request again."""
-    _, run = await intake(stage)
+    _, run = await start_loop_workflow(stage)
     await run.handle.signal("run_cycle")
-    await run.handle.signal("run_cycle", Ask(key="by-signal", reason="after the deploy"))
+    await run.handle.signal("run_cycle", ManualCycleRequest(key="by-signal", reason="after the deploy"))
     for _ in range(2):
-        await run.handle.execute_update("request_cycle", Ask(key="by-update"), result_type=str)
-    await run.until("child refused")
+        await run.handle.execute_update("request_cycle", ManualCycleRequest(key="by-update"), result_type=str)
+    await run.wait_until_handled("child refused")
     return run
 
 
-async def alerted(stage: Stage) -> Run:
+async def run_alerted(stage: WorkflowTestEnv) -> ScriptedRun:
     """An intake that gets the same alert twice and then another one, which waits until it may start a cycle."""
-    _, run = await intake(stage)
+    _, run = await start_loop_workflow(stage)
     alert = Alert(
-        fingerprint="00000000000000f1", firing=True, starts_at=activity_results.AT, name="CommitteeOverloaded"
+        fingerprint="00000000000000f1", firing=True, starts_at=activity_results.NOW, name="CommitteeOverloaded"
     )
     for batch in (alert, alert, alert.model_copy(update={"fingerprint": "00000000000000f2"})):
         await run.handle.signal("alerts", AlertBatch(alerts=(batch,), debounce=1.0))
-        await run.until("child started")
-    await run.watch(lambda history: story_of(history).count("child started") == 2)
+        await run.wait_until_handled("child started")
+    await run.wait_for_history(lambda history: summarize_history(history).count("child started") == 2)
     return run
 
 
-async def continued_as_new(stage: Stage) -> Run:
+async def run_until_continued_as_new(stage: WorkflowTestEnv) -> ScriptedRun:
     """The first run of an intake that is asked until the server suggests to go on in a fresh one."""
-    _, run = await intake(stage)
-    first = Run(stage.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id), run.script)
-    while "continued as new" not in await first.story():
-        await run.handle.execute_update("request_cycle", Ask(), result_type=str)
+    _, run = await start_loop_workflow(stage)
+    first = ScriptedRun(
+        stage.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id), run.script
+    )
+    while "continued as new" not in await first.summarize_history():
+        await run.handle.execute_update("request_cycle", ManualCycleRequest(), result_type=str)
     return first
 
 
-def finds_nothing() -> Scene:
+def make_empty_upkeep_scenario() -> Scenario:
     """A round with nothing to do."""
-    return lambda stage: upkeep(stage, Upkeep(headline="0 leftovers, 0 to give way"))
+    return lambda stage: run_upkeep(stage, UpkeepResult(headline="0 leftovers, 0 to give way"))
 
 
-async def finds_all(stage: Stage) -> Run:
+async def run_upkeep_with_leftovers(stage: WorkflowTestEnv) -> ScriptedRun:
     """A round with a leftover to settle, one that is locked, a plan that shall give way and one that is gone."""
-    locked, free = plan_brief(stage.fresh("knob")), plan_brief(stage.fresh("knob"))
-    holder = await stage.remediate(knob=locked.knob, prepare=WAITS)
-    await holder.until("phase awaiting-approval")
-    stage.lay_out(free.workflow_id, activity_results.remediation(prepare=LEFTOVER))
-    found = Upkeep(
+    locked, free = make_plan_summary(stage.unique_name("knob")), make_plan_summary(stage.unique_name("knob"))
+    holder = await stage.start_remediation(knob=locked.knob, prepare=WAITING_ANSWERS)
+    await holder.wait_until_handled("phase awaiting-approval")
+    stage.set_script(free.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
+    found = UpkeepResult(
         headline="2 leftovers, 2 to give way",
         leftovers=(locked, free),
-        yielding=(recovered("mapek-fix:charter:gone"), recovered(holder.handle.id)),
+        yield_orders=(make_yield_order("mapek-fix:charter:gone"), make_yield_order(holder.handle.id)),
     )
-    run = await upkeep(stage, found)
-    await stage.child(free.workflow_id).result()
-    await holder.result()
+    run = await run_upkeep(stage, found)
+    await stage.expect_child(free.workflow_id).fetch_result()
+    await holder.fetch_result()
     return run
 
 
-async def ends_a_rest(stage: Stage) -> Run:
+async def run_upkeep_ending_cool_down(stage: WorkflowTestEnv) -> ScriptedRun:
     """A round that finds something late on a knob that rests, and one whose rest is over by itself."""
-    late = plan_brief(stage.fresh("knob"))
-    resting = await stage.remediate(knob=late.knob, record=activity_results.recorded(cool_down=600.0))
-    await resting.until("phase cooling-down")
+    late = make_plan_summary(stage.unique_name("knob"))
+    resting = await stage.start_remediation(knob=late.knob, record=activity_results.make_record_answer(cool_down=600.0))
+    await resting.wait_until_handled("phase cooling-down")
     run_id = (await resting.handle.describe()).run_id
-    stage.lay_out(late.workflow_id, activity_results.remediation(prepare=LEFTOVER))
-    found = Upkeep(
+    stage.set_script(late.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
+    found = UpkeepResult(
         headline="1 leftover",
         leftovers=(late,),
-        resting=(
-            Resting(workflow_id=late.workflow_id, run_id=run_id),
-            Resting(workflow_id="mapek-fix:charter:gone", run_id=run_id),
+        cooling_remediations=(
+            CoolingRemediation(workflow_id=late.workflow_id, run_id=run_id),
+            CoolingRemediation(workflow_id="mapek-fix:charter:gone", run_id=run_id),
         ),
     )
-    run = await upkeep(stage, found)
-    await stage.child(late.workflow_id).result()
+    run = await run_upkeep(stage, found)
+    await stage.expect_child(late.workflow_id).fetch_result()
     return run
 
 
-INTAKES: dict[str, Scene] = {"serving": serving, "alerted": alerted, "continued-as-new": continued_as_new}
-UPKEEPS: dict[str, Scene] = {"nothing": finds_nothing(), "settling": finds_all, "ending-a-rest": ends_a_rest}
+LOOP_SCENARIOS: dict[str, Scenario] = {
+    "serving": run_serving,
+    "alerted": run_alerted,
+    "continued-as-new": run_until_continued_as_new,
+}
+UPKEEP_SCENARIOS: dict[str, Scenario] = {
+    "nothing": make_empty_upkeep_scenario(),
+    "settling": run_upkeep_with_leftovers,
+    "ending-a-rest": run_upkeep_ending_cool_down,
+}

@@ -20,20 +20,20 @@ from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.devstack import binaries
-from tests.workflows.cycle_scenarios import CYCLES
-from tests.workflows.loop_scenarios import INTAKES, UPKEEPS
-from tests.workflows.remediation_scenarios import REMEDIATIONS
-from tests.workflows.workflow_env import IDENTITY, open_stage
+from tests.workflows.cycle_scenarios import CYCLE_SCENARIOS
+from tests.workflows.loop_scenarios import LOOP_SCENARIOS, UPKEEP_SCENARIOS
+from tests.workflows.remediation_scenarios import REMEDIATION_SCENARIOS
+from tests.workflows.workflow_env import CLIENT_IDENTITY, open_workflow_env
 
 HISTORIES = Path(__file__).parent / "histories"
-SUMS = HISTORIES / "SHA256SUMS"
-SCENES = {
+CHECKSUMS_FILE = HISTORIES / "SHA256SUMS"
+SCENARIOS = {
     f"{workflow}-{name}": scene
     for workflow, scenes in (
-        ("cycle", CYCLES),
-        ("remediation", REMEDIATIONS),
-        ("loop", INTAKES),
-        ("upkeep", UPKEEPS),
+        ("cycle", CYCLE_SCENARIOS),
+        ("remediation", REMEDIATION_SCENARIOS),
+        ("loop", LOOP_SCENARIOS),
+        ("upkeep", UPKEEP_SCENARIOS),
     )
     for name, scene in scenes.items()
 }
@@ -41,7 +41,7 @@ SUGGEST_AT = "limit.historyCount.suggestContinueAsNew=100"
 """Events after which the server suggests to continue as new; no other scene is so long."""
 
 
-class Placeless(DefaultFailureConverter):
+class FailureConverterWithoutStack(DefaultFailureConverter):
     """Leaves stack traces out: they would name the files of the machine that recorded."""
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
@@ -50,27 +50,27 @@ class Placeless(DefaultFailureConverter):
         failure.stack_trace = ""
 
 
-async def record() -> list[str]:
+async def record_missing_histories() -> list[str]:
     """Record what is missing and return the names of what was recorded."""
-    servers = await binaries.ensure()
-    missing = [name for name in SCENES if not (HISTORIES / f"{name}.json").exists()]
-    converter = replace(pydantic_data_converter, failure_converter_class=Placeless)
+    servers = await binaries.ensure_binaries()
+    missing = [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
+    converter = replace(pydantic_data_converter, failure_converter_class=FailureConverterWithoutStack)
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(servers["temporal"]),
         dev_server_log_level="error",
         dev_server_extra_args=["--dynamic-config-value", SUGGEST_AT],
-        identity=IDENTITY,
+        identity=CLIENT_IDENTITY,
     )
     async with environment:
         address = environment.client.service_client.config.target_host
-        async with open_stage(address, "recording", converter=converter) as stage:
+        async with open_workflow_env(address, "recording", converter=converter) as stage:
             for name in missing:
-                run = await SCENES[name](stage)
-                keep(name, json.loads((await run.history()).to_json()))
+                run = await SCENARIOS[name](stage)
+                write_history(name, json.loads((await run.fetch_history()).to_json()))
     return missing
 
 
-def keep(name: str, history: dict[str, Any]) -> None:
+def write_history(name: str, history: dict[str, Any]) -> None:
     """Write a history and its checksum.
 
     Raises:
@@ -80,13 +80,13 @@ def keep(name: str, history: dict[str, Any]) -> None:
     HISTORIES.mkdir(exist_ok=True)
     with (HISTORIES / f"{name}.json").open("xb") as file:
         file.write(content)
-    with SUMS.open("a") as sums:
+    with CHECKSUMS_FILE.open("a") as sums:
         sums.write(f"{hashlib.sha256(content).hexdigest()}  {name}.json\n")
 
 
 if __name__ == "__main__":
     logging.disable()  # the failures in the scripts are meant
-    recorded = asyncio.run(record())
+    recorded = asyncio.run(record_missing_histories())
     sys.stdout.write("".join(f"{name}\n" for name in recorded) or "every scene has its golden history\n")
     sys.stdout.flush()
     # The SDK now and then aborts at interpreter exit, when all work is done.

@@ -8,199 +8,215 @@ from typing import Any
 
 from activities.model.errors import NotFound, Rejected, Stale
 from activities.model.outcome import Consequence, Verdict
-from activities.model.remediation import Approval, Resume, Step, Yield
+from activities.model.remediation import Approval, ResumeRequest, Step, YieldRequest
 from tests.workflows.activity_results import (
+    COOL_DOWN_SECONDS,
     MADE_WORSE,
-    MOMENT,
     NOTHING_TO_UNDO,
-    PLAN,
+    PLAN_ID,
     UNDO_FAILED,
     UNDONE,
-    applied,
-    prepared,
-    recorded,
-    verified,
+    make_apply_result,
+    make_prepare_result,
+    make_record_answer,
+    make_verify_answer,
 )
-from tests.workflows.scripted_worker import Gate
-from tests.workflows.workflow_env import Run, Stage
+from tests.workflows.scripted_worker import HeldAnswer
+from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 
-Scene = Callable[[Stage], Awaitable[Run]]
+Scenario = Callable[[WorkflowTestEnv], Awaitable[ScriptedRun]]
 
-WAITS = [prepared(needs_approval=True), prepared()]
+WAITING_ANSWERS = [make_prepare_result(needs_approval=True), make_prepare_result()]
 """What `prepare` answers to a plan that waits for an approval, and after it."""
-YES = Approval(plan=PLAN, approve=True, who="ada", why="looks right")
-NO = Approval(plan=PLAN, approve=False, who="ada", why="not today")
+APPROVED = Approval(plan=PLAN_ID, approve=True, actor="ada", reason="looks right")
+REJECTED = Approval(plan=PLAN_ID, approve=False, actor="ada", reason="not today")
 
 
-def alone(**given: Any) -> Scene:
+def make_scenario(**script: Any) -> Scenario:
     """A scene in which nobody interferes."""
 
-    async def play(stage: Stage) -> Run:
-        run = await stage.remediate(**given)
-        await run.result()
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        run = await stage.start_remediation(**script)
+        await run.fetch_result()
         return run
 
     return play
 
 
-def decided(approval: Approval, **given: Any) -> Scene:
+def make_decided_scenario(approval: Approval, **script: Any) -> Scenario:
     """A scene in which a person decides upon the plan that waits."""
 
-    async def play(stage: Stage) -> Run:
-        run = await stage.remediate(**({"prepare": WAITS} | given))
-        await run.until("phase awaiting-approval")
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        run = await stage.start_remediation(**({"prepare": WAITING_ANSWERS} | script))
+        await run.wait_until_handled("phase awaiting-approval")
         await run.handle.execute_update("decide", approval)
-        await run.result()
+        await run.fetch_result()
         return run
 
     return play
 
 
-def yielded(ending: str) -> Scene:
+def make_yielded_scenario(outcome: str) -> Scenario:
     """A scene in which the plan gives way while it waits."""
 
-    async def play(stage: Stage) -> Run:
-        run = await stage.remediate(prepare=WAITS)
-        await run.until("phase awaiting-approval")
-        await run.handle.signal("yield", Yield(plan=PLAN, ending=ending, why=f"it {ending}"))
-        await run.result()
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        run = await stage.start_remediation(prepare=WAITING_ANSWERS)
+        await run.wait_until_handled("phase awaiting-approval")
+        await run.handle.signal("yield", YieldRequest(plan=PLAN_ID, outcome=outcome, reason=f"it {outcome}"))
+        await run.fetch_result()
         return run
 
     return play
 
 
-def cancelled_in(activity: str, answer: Any, **given: Any) -> Scene:
+def make_cancelled_in_activity(activity: str, answer: Any, **script: Any) -> Scenario:
     """A scene in which the remediation is cancelled while this activity is in flight, which then ends with `answer`."""
 
-    async def play(stage: Stage) -> Run:
-        gate = Gate(answer)
-        run = await stage.remediate(**given, **{activity: [gate, answer]})
-        await gate.arrived()
-        await run.cancel()
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        gate = HeldAnswer(answer)
+        run = await stage.start_remediation(**script, **{activity: [gate, answer]})
+        await gate.wait_for_arrival()
+        await run.cancel_and_wait()
         gate.opened.set()
-        await run.result()
+        await run.fetch_result()
         return run
 
     return play
 
 
-def cancelled_after(word: str, **given: Any) -> Scene:
+def make_cancelled_after(event: str, **script: Any) -> Scenario:
     """A scene in which the remediation is cancelled while it waits, after this word of its story."""
 
-    async def play(stage: Stage) -> Run:
-        run = await stage.remediate(**given)
-        await run.until(word)
-        await run.cancel()
-        await run.result()
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        run = await stage.start_remediation(**script)
+        await run.wait_until_handled(event)
+        await run.cancel_and_wait()
+        await run.fetch_result()
         return run
 
     return play
 
 
-async def cancelled_in_rollback_check(stage: Stage) -> Run:
+async def run_cancelled_in_rollback_check(stage: WorkflowTestEnv) -> ScriptedRun:
     """A cancellation comes while the rollback is verified."""
-    gate = Gate(verified(Verdict.FIXED))
-    run = await stage.remediate(verify=[MADE_WORSE, gate])
-    await gate.arrived()
-    await run.cancel()
+    gate = HeldAnswer(make_verify_answer(Verdict.FIXED))
+    run = await stage.start_remediation(verify=[MADE_WORSE, gate])
+    await gate.wait_for_arrival()
+    await run.cancel_and_wait()
     gate.opened.set()
-    await run.result()
+    await run.fetch_result()
     return run
 
 
-def open_in(phase: str, **given: Any) -> Scene:
+def make_open_scenario(phase: str, **script: Any) -> Scenario:
     """A scene that stops at this phase, for a history that goes on under the code of tomorrow."""
 
-    async def play(stage: Stage) -> Run:
-        run = await stage.remediate(**given)
-        await run.until(f"phase {phase}")
+    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+        run = await stage.start_remediation(**script)
+        await run.wait_until_handled(f"phase {phase}")
         return run
 
     return play
 
 
-async def verifying(stage: Stage) -> Run:
+async def run_until_verifying(stage: WorkflowTestEnv) -> ScriptedRun:
     """A verification is under way, as it is for minutes of each remediation."""
-    gate = Gate(verified(Verdict.FIXED))
-    run = await stage.remediate(verify=gate)
-    await gate.arrived()
+    gate = HeldAnswer(make_verify_answer(Verdict.FIXED))
+    run = await stage.start_remediation(verify=gate)
+    await gate.wait_for_arrival()
     return run
 
 
-async def quarantined(stage: Stage) -> Run:
+async def run_until_quarantined(stage: WorkflowTestEnv) -> ScriptedRun:
     """The rollback fails: the knob stays locked, and so this history is an open one."""
-    run = await stage.remediate(verify=MADE_WORSE, undo=UNDO_FAILED)
-    await run.until("phase quarantined")
+    run = await stage.start_remediation(verify=MADE_WORSE, undo=UNDO_FAILED)
+    await run.wait_until_handled("phase quarantined")
     return run
 
 
-async def released(stage: Stage) -> Run:
+async def run_until_released(stage: WorkflowTestEnv) -> ScriptedRun:
     """A quarantined knob is cancelled, which does nothing, and then released by a person."""
-    run = await quarantined(stage)
-    await run.cancel()
-    await run.handle.signal("resume", Resume(who="ada", why="repaired by hand"))
-    await run.result()
+    run = await run_until_quarantined(stage)
+    await run.cancel_and_wait()
+    await run.handle.signal("resume", ResumeRequest(actor="ada", reason="repaired by hand"))
+    await run.fetch_result()
     return run
 
 
-LEFTOVER = prepared(steps=3).model_copy(
-    update={"steps": (Step(text="step 0", standing=True), Step(text="step 1"), Step(text="step 2", standing=True))}
+LEFTOVER_ANSWER = make_prepare_result(steps=3).model_copy(
+    update={
+        "steps": (
+            Step(summary="step 0", is_applied=True),
+            Step(summary="step 1"),
+            Step(summary="step 2", is_applied=True),
+        )
+    }
 )
-BEST_EFFORT = prepared(steps=2, transactional=False)
-ONE_OF_TWO = [applied, Rejected("422: no such policy")]
+BEST_EFFORT_ANSWER = make_prepare_result(steps=2, transactional=False)
+SECOND_STEP_REFUSED = [make_apply_result, Rejected("422: no such policy")]
 
-ENDINGS: dict[str, Scene] = {
-    "fixed": alone(record=recorded(cool_down=MOMENT)),
-    "fixed-after-settling": alone(settle=MOMENT),
-    "fixed-in-two-steps": alone(prepare=prepared(steps=2)),
-    "improved": alone(verify=verified(Verdict.IMPROVED)),
-    "no_effect": alone(verify=verified(Verdict.NO_EFFECT)),
-    "worse": alone(verify=verified(Verdict.WORSE, Consequence.ESCALATE)),
-    "inconclusive": alone(verify=verified(Verdict.INCONCLUSIVE)),
-    "rolled_back": alone(verify=MADE_WORSE, record=recorded(cool_down=MOMENT)),
-    "rolled_back-two-steps": alone(prepare=prepared(steps=2), verify=MADE_WORSE),
-    "rolled_back-unverified": alone(verify=NotFound("plan gone")),
-    "inconclusive-unverified": alone(prepare=prepared(risky=False), verify=NotFound("plan gone")),
-    "rolled_back-apply-unknown": alone(apply=Rejected("422 after a lost reply")),
-    "rolled_back-second-step-failed": alone(prepare=prepared(steps=2), apply=ONE_OF_TWO),
-    "fixed-by-the-first-step": alone(prepare=BEST_EFFORT, apply=ONE_OF_TWO, undo=NOTHING_TO_UNDO),
-    "rolled_back-by-best-effort": alone(prepare=BEST_EFFORT, apply=ONE_OF_TWO, undo=[UNDO_FAILED, UNDONE, UNDONE]),
-    "failed": alone(prepare=NotFound("no such plan")),
-    "failed-refused": alone(apply=Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
-    "stale": alone(apply=Stale("412: generation 8, not 7"), undo=NOTHING_TO_UNDO),
-    "stale-prepared": alone(prepare=prepared(ending="stale")),
-    "rolled_back-after-reset": alone(prepare=LEFTOVER.model_copy(update={"ending": "stale"})),
-    "stale-after-approval": decided(YES, prepare=[WAITS[0], prepared(ending="stale")]),
-    "rejected": decided(NO),
-    "fixed-approved": decided(YES),
-    "expired": alone(prepare=prepared(needs_approval=True, deadline=MOMENT)),
-    "superseded": yielded("superseded"),
-    "recovered": yielded("recovered"),
-    "quarantined": quarantined,
-    "released": released,
-    "leftover": alone(leftover=True, prepare=LEFTOVER),
-    "leftover-nothing-stands": alone(leftover=True, prepare=prepared()),
+OUTCOME_SCENARIOS: dict[str, Scenario] = {
+    "fixed": make_scenario(record=make_record_answer(cool_down=COOL_DOWN_SECONDS)),
+    "fixed-after-settling": make_scenario(settle=COOL_DOWN_SECONDS),
+    "fixed-in-two-steps": make_scenario(prepare=make_prepare_result(steps=2)),
+    "improved": make_scenario(verify=make_verify_answer(Verdict.IMPROVED)),
+    "no_effect": make_scenario(verify=make_verify_answer(Verdict.NO_EFFECT)),
+    "worse": make_scenario(verify=make_verify_answer(Verdict.WORSE, Consequence.ESCALATE)),
+    "inconclusive": make_scenario(verify=make_verify_answer(Verdict.INCONCLUSIVE)),
+    "rolled_back": make_scenario(verify=MADE_WORSE, record=make_record_answer(cool_down=COOL_DOWN_SECONDS)),
+    "rolled_back-two-steps": make_scenario(prepare=make_prepare_result(steps=2), verify=MADE_WORSE),
+    "rolled_back-unverified": make_scenario(verify=NotFound("plan gone")),
+    "inconclusive-unverified": make_scenario(prepare=make_prepare_result(risky=False), verify=NotFound("plan gone")),
+    "rolled_back-apply-unknown": make_scenario(apply=Rejected("422 after a lost reply")),
+    "rolled_back-second-step-failed": make_scenario(prepare=make_prepare_result(steps=2), apply=SECOND_STEP_REFUSED),
+    "fixed-by-the-first-step": make_scenario(
+        prepare=BEST_EFFORT_ANSWER, apply=SECOND_STEP_REFUSED, undo=NOTHING_TO_UNDO
+    ),
+    "rolled_back-by-best-effort": make_scenario(
+        prepare=BEST_EFFORT_ANSWER, apply=SECOND_STEP_REFUSED, undo=[UNDO_FAILED, UNDONE, UNDONE]
+    ),
+    "failed": make_scenario(prepare=NotFound("no such plan")),
+    "failed-refused": make_scenario(apply=Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
+    "stale": make_scenario(apply=Stale("412: generation 8, not 7"), undo=NOTHING_TO_UNDO),
+    "stale-prepared": make_scenario(prepare=make_prepare_result(outcome="stale")),
+    "rolled_back-after-reset": make_scenario(prepare=LEFTOVER_ANSWER.model_copy(update={"outcome": "stale"})),
+    "stale-after-approval": make_decided_scenario(
+        APPROVED, prepare=[WAITING_ANSWERS[0], make_prepare_result(outcome="stale")]
+    ),
+    "rejected": make_decided_scenario(REJECTED),
+    "fixed-approved": make_decided_scenario(APPROVED),
+    "expired": make_scenario(prepare=make_prepare_result(needs_approval=True, deadline=COOL_DOWN_SECONDS)),
+    "superseded": make_yielded_scenario("superseded"),
+    "recovered": make_yielded_scenario("recovered"),
+    "quarantined": run_until_quarantined,
+    "released": run_until_released,
+    "leftover": make_scenario(leftover=True, prepare=LEFTOVER_ANSWER),
+    "leftover-nothing-stands": make_scenario(leftover=True, prepare=make_prepare_result()),
 }
 
-STOPS: dict[str, Scene] = {
-    "stopped-settling": cancelled_after("timer", settle=60.0),
-    "stopped-preparing": cancelled_in("prepare", prepared()),
-    "stopped-awaiting-approval": cancelled_after("phase awaiting-approval", prepare=WAITS),
-    "stopped-applying": cancelled_in("apply", applied),
-    "failed-while-stopped": cancelled_in("apply", Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
-    "stopped-between-steps": cancelled_in("apply", applied, prepare=prepared(steps=2)),
-    "stopped-verifying": cancelled_in("verify", verified(Verdict.FIXED)),
-    "stopped-rolling-back": cancelled_in("undo", UNDONE, prepare=prepared(steps=2), verify=MADE_WORSE),
-    "stopped-verifying-rollback": cancelled_in_rollback_check,
-    "stopped-recording": cancelled_in("record", recorded(cool_down=60.0)),
-    "stopped-cooling-down": cancelled_after("phase cooling-down", record=recorded(cool_down=60.0)),
-    "stopped-leftover": cancelled_in("prepare", LEFTOVER, leftover=True),
+STOP_SCENARIOS: dict[str, Scenario] = {
+    "stopped-settling": make_cancelled_after("timer", settle=60.0),
+    "stopped-preparing": make_cancelled_in_activity("prepare", make_prepare_result()),
+    "stopped-awaiting-approval": make_cancelled_after("phase awaiting-approval", prepare=WAITING_ANSWERS),
+    "stopped-applying": make_cancelled_in_activity("apply", make_apply_result),
+    "failed-while-stopped": make_cancelled_in_activity("apply", Rejected("422: no such policy"), undo=NOTHING_TO_UNDO),
+    "stopped-between-steps": make_cancelled_in_activity(
+        "apply", make_apply_result, prepare=make_prepare_result(steps=2)
+    ),
+    "stopped-verifying": make_cancelled_in_activity("verify", make_verify_answer(Verdict.FIXED)),
+    "stopped-rolling-back": make_cancelled_in_activity(
+        "undo", UNDONE, prepare=make_prepare_result(steps=2), verify=MADE_WORSE
+    ),
+    "stopped-verifying-rollback": run_cancelled_in_rollback_check,
+    "stopped-recording": make_cancelled_in_activity("record", make_record_answer(cool_down=60.0)),
+    "stopped-cooling-down": make_cancelled_after("phase cooling-down", record=make_record_answer(cool_down=60.0)),
+    "stopped-leftover": make_cancelled_in_activity("prepare", LEFTOVER_ANSWER, leftover=True),
 }
 
-OPEN: dict[str, Scene] = {
-    "open-awaiting-approval": open_in("awaiting-approval", prepare=WAITS),
-    "open-verifying": verifying,
-    "open-cooling-down": open_in("cooling-down", record=recorded(cool_down=600.0)),
+OPEN_SCENARIOS: dict[str, Scenario] = {
+    "open-awaiting-approval": make_open_scenario("awaiting-approval", prepare=WAITING_ANSWERS),
+    "open-verifying": run_until_verifying,
+    "open-cooling-down": make_open_scenario("cooling-down", record=make_record_answer(cool_down=600.0)),
 }
 
-REMEDIATIONS = ENDINGS | STOPS | OPEN
+REMEDIATION_SCENARIOS = OUTCOME_SCENARIOS | STOP_SCENARIOS | OPEN_SCENARIOS

@@ -16,23 +16,23 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.heartbeat import heartbeating
-from activities.model.cycle import AnalyzeRequest, DecisionBrief, DiagnosisBrief, MonitorRequest, PlanRequest
+from activities.heartbeat import background_heartbeat
+from activities.model.cycle import AnalyzeRequest, DecisionSummary, DiagnosisSummary, MonitorRequest, PlanRequest
 from activities.model.errors import NotFound
-from activities.model.intake import Upkeep, UpkeepRequest
+from activities.model.intake import UpkeepRequest, UpkeepResult
 from activities.model.observation import Observation
 from activities.model.remediation import (
-    Applied,
     ApplyRequest,
-    Prepared,
+    ApplyResult,
     PrepareRequest,
-    Recorded,
+    PrepareResult,
     RecordRequest,
+    RecordResult,
     ReleaseRequest,
-    Undone,
     UndoRequest,
-    Verified,
+    UndoResult,
     VerifyRequest,
+    VerifyResult,
 )
 from worker.main import PASSED_THROUGH, WORKFLOWS
 from worker.observability.activity_metrics import LastRun
@@ -40,11 +40,11 @@ from worker.observability.metrics import Metrics
 from worker.temporal.interceptor import MapekInterceptor
 from workflows import names
 
-HELD_SECONDS = 20.0
+MAX_HOLD_SECONDS = 20.0
 """A gate nobody opens fails its activity: a test must not hang."""
 
 
-class Gate:
+class HeldAnswer:
     """An answer that is given when the test opens the gate; until then the activity is in flight."""
 
     def __init__(self, answer: Any) -> None:
@@ -52,18 +52,18 @@ class Gate:
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
 
-    async def arrived(self) -> None:
+    async def wait_for_arrival(self) -> None:
         """Wait until an activity stands at the gate."""
-        await asyncio.wait_for(self.reached.wait(), HELD_SECONDS)
+        await asyncio.wait_for(self.reached.wait(), MAX_HOLD_SECONDS)
 
-    async def passed(self) -> Any:
+    async def wait_for_release(self) -> Any:
         """Wait until the gate is open and return what stands behind it."""
         self.reached.set()
-        await asyncio.wait_for(self.opened.wait(), HELD_SECONDS)
+        await asyncio.wait_for(self.opened.wait(), MAX_HOLD_SECONDS)
         return self.answer
 
 
-class Script:
+class ActivityScript:
     """What the activities of one workflow answer: for each name a list, whose last entry stands for all further calls.
 
     An entry is a value, an error to raise, a function of the request, or a `Gate` before one of these.
@@ -71,28 +71,28 @@ class Script:
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.calls: list[tuple[str, Any]] = []
-        self._answers: dict[str, Iterator[Any]] = {name: last_for_ever(given) for name, given in answers.items()}
+        self._answers: dict[str, Iterator[Any]] = {name: repeat_last(given) for name, given in answers.items()}
 
-    async def answer(self, name: str, request: Any) -> Any:
+    async def play_answer(self, name: str, request: Any) -> Any:
         """Play the next entry for this activity."""
         self.calls.append((name, request))
         if name not in self._answers:
             raise NotFound(f"the script knows no {name}")
         entry = next(self._answers[name])
-        if isinstance(entry, Gate):
-            entry = await entry.passed()
+        if isinstance(entry, HeldAnswer):
+            entry = await entry.wait_for_release()
         if isinstance(entry, Exception):
             raise entry
         return entry(request) if callable(entry) else entry
 
-    def requests(self, name: str) -> list[Any]:
+    def requests_of(self, name: str) -> list[Any]:
         """Return what the activity of this name was asked, in order; a retried attempt asks again."""
         return [request for called, request in self.calls if called == name]
 
 
-def last_for_ever(given: Any) -> Iterator[Any]:
+def repeat_last(values: Any) -> Iterator[Any]:
     """Yield the entries of a list, or one entry, the last one without end."""
-    entries = given if isinstance(given, list) else [given]
+    entries = values if isinstance(values, list) else [values]
     yield from entries
     while True:
         yield entries[-1]
@@ -101,61 +101,61 @@ def last_for_ever(given: Any) -> Iterator[Any]:
 class ScriptedActivities:
     """The product's activities by name and type. `script_of` tells the script of a workflow id."""
 
-    def __init__(self, script_of: Callable[[str], Script]) -> None:
+    def __init__(self, script_of: Callable[[str], ActivityScript]) -> None:
         self.script_of = script_of
 
-    async def play(self, request: Any) -> Any:
+    async def play_activity(self, request: Any) -> Any:
         """Answer the running activity, alive in the server's eyes as long as it takes."""
         info = activity.info()
-        async with heartbeating():
-            return await self.script_of(info.workflow_id or "").answer(info.activity_type, request)
+        async with background_heartbeat():
+            return await self.script_of(info.workflow_id or "").play_answer(info.activity_type, request)
 
     @activity.defn(name="monitor")
     async def monitor(self, request: MonitorRequest) -> Observation:
-        return await self.play(request)
+        return await self.play_activity(request)
 
     @activity.defn(name="analyze")
-    async def analyze(self, request: AnalyzeRequest) -> DiagnosisBrief:
-        return await self.play(request)
+    async def analyze(self, request: AnalyzeRequest) -> DiagnosisSummary:
+        return await self.play_activity(request)
 
     @activity.defn(name="plan")
-    async def plan(self, request: PlanRequest) -> DecisionBrief:
-        return await self.play(request)
+    async def plan(self, request: PlanRequest) -> DecisionSummary:
+        return await self.play_activity(request)
 
     @activity.defn(name="prepare")
-    async def prepare(self, request: PrepareRequest) -> Prepared:
-        return await self.play(request)
+    async def prepare(self, request: PrepareRequest) -> PrepareResult:
+        return await self.play_activity(request)
 
     @activity.defn(name="apply")
-    async def apply(self, request: ApplyRequest) -> Applied:
-        return await self.play(request)
+    async def apply(self, request: ApplyRequest) -> ApplyResult:
+        return await self.play_activity(request)
 
     @activity.defn(name="undo")
-    async def undo(self, request: UndoRequest) -> Undone:
-        return await self.play(request)
+    async def undo(self, request: UndoRequest) -> UndoResult:
+        return await self.play_activity(request)
 
     @activity.defn(name="verify")
-    async def verify(self, request: VerifyRequest) -> Verified:
-        return await self.play(request)
+    async def verify(self, request: VerifyRequest) -> VerifyResult:
+        return await self.play_activity(request)
 
     @activity.defn(name="record")
-    async def record(self, request: RecordRequest) -> Recorded:
-        return await self.play(request)
+    async def record(self, request: RecordRequest) -> RecordResult:
+        return await self.play_activity(request)
 
     @activity.defn(name="release")
     async def release(self, request: ReleaseRequest) -> None:
-        return await self.play(request)
+        return await self.play_activity(request)
 
     @activity.defn(name="upkeep")
-    async def upkeep(self, request: UpkeepRequest) -> Upkeep:
-        return await self.play(request)
+    async def upkeep(self, request: UpkeepRequest) -> UpkeepResult:
+        return await self.play_activity(request)
 
 
-COMMON = ("monitor", "analyze", "plan", "prepare", "apply", "undo", "record", "release", "upkeep")
+COMMON_QUEUE_ACTIVITIES = ("monitor", "analyze", "plan", "prepare", "apply", "undo", "record", "release", "upkeep")
 """Activities of the common queue."""
 
 
-def runner() -> SandboxedWorkflowRunner:
+def make_workflow_runner() -> SandboxedWorkflowRunner:
     """Return the sandbox as the worker configures it."""
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
@@ -166,58 +166,61 @@ class ScriptedWorkers:
     What happens meanwhile reaches a workflow in one single task. `cached` 0 evicts every workflow after every task.
     """
 
-    def __init__(self, client: Client, script_of: Callable[[str], Script], cached: int) -> None:
+    def __init__(self, client: Client, script_of: Callable[[str], ActivityScript], cached: int) -> None:
         self.client = client
-        self.cached = cached
-        self.scripted = ScriptedActivities(script_of)
+        self.max_cached_workflows = cached
+        self.activities = ScriptedActivities(script_of)
         self.interceptor = MapekInterceptor(Metrics(CollectorRegistry()), LastRun())
 
-    def for_workflows(self) -> Worker:
+    def make_workflow_worker(self) -> Worker:
         """Return a worker for all workflows and no activity."""
         return Worker(
             self.client,
-            task_queue=names.QUEUE,
+            task_queue=names.TASK_QUEUE,
             workflows=WORKFLOWS,
-            workflow_runner=runner(),
-            max_cached_workflows=self.cached,
+            workflow_runner=make_workflow_runner(),
+            max_cached_workflows=self.max_cached_workflows,
         )
 
-    def for_activities(self, queue: str, activities: Sequence[str]) -> Worker:
+    def make_activity_worker(self, queue: str, activities: Sequence[str]) -> Worker:
         """Return a worker for these activities and no workflow."""
         return Worker(
             self.client,
             task_queue=queue,
-            activities=[getattr(self.scripted, name) for name in activities],
+            activities=[getattr(self.activities, name) for name in activities],
             interceptors=[self.interceptor],
             max_heartbeat_throttle_interval=timedelta(seconds=1),
             default_heartbeat_throttle_interval=timedelta(seconds=1),
         )
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def run_workers(self) -> AsyncIterator[None]:
         """Run all workers while the block runs."""
-        async with self.for_activities(names.QUEUE, COMMON), self.for_activities(names.VERIFY_QUEUE, ["verify"]):
-            self.wake()
+        async with (
+            self.make_activity_worker(names.TASK_QUEUE, COMMON_QUEUE_ACTIVITIES),
+            self.make_activity_worker(names.VERIFY_TASK_QUEUE, ["verify"]),
+        ):
+            self.start_workflow_worker()
             try:
                 yield
             finally:
-                await self.sleep()
+                await self.stop_workflow_worker()
 
     @asynccontextmanager
-    async def asleep(self) -> AsyncIterator[None]:
+    async def paused_workflows(self) -> AsyncIterator[None]:
         """Let no workflow react to anything while the block runs; activities go on."""
-        await self.sleep()
+        await self.stop_workflow_worker()
         try:
             yield
         finally:
-            self.wake()
+            self.start_workflow_worker()
 
-    def wake(self) -> None:
+    def start_workflow_worker(self) -> None:
         """Start to work on workflows."""
-        self.deciding = self.for_workflows()
-        self.running = asyncio.create_task(self.deciding.run())
+        self.workflow_worker = self.make_workflow_worker()
+        self.worker_task = asyncio.create_task(self.workflow_worker.run())
 
-    async def sleep(self) -> None:
+    async def stop_workflow_worker(self) -> None:
         """Cease to work on workflows."""
-        await self.deciding.shutdown()
-        await self.running
+        await self.workflow_worker.shutdown()
+        await self.worker_task

@@ -2,46 +2,51 @@
 
 import pytest
 
-from tests.workflows.activity_results import MADE_WORSE, MOMENT, prepared, recorded
-from tests.workflows.cycle_scenarios import CYCLES
-from tests.workflows.history_summary import phases_of, story_of
-from tests.workflows.remediation_scenarios import alone
+from tests.workflows.activity_results import COOL_DOWN_SECONDS, MADE_WORSE, make_prepare_result, make_record_answer
+from tests.workflows.cycle_scenarios import CYCLE_SCENARIOS
+from tests.workflows.history_summary import list_phases, summarize_history
+from tests.workflows.remediation_scenarios import make_scenario
 
-HEALTHY, ONE_PLAN, FIXED, ROLLED_BACK = 12, 29, 37, 50
-KNOB, YIELD, SETTLE, STEP, UNDO = 2, 5, 5, 6, 6
+HEALTHY_EVENTS, ONE_PLAN_EVENTS, FIXED_EVENTS, ROLLED_BACK_EVENTS = 12, 29, 37, 50
+KNOB_EVENTS, YIELD_EVENTS, SETTLE_EVENTS, STEP_EVENTS, UNDO_EVENTS = 2, 5, 5, 6, 6
 
 CYCLE_TABLE = [
-    ("healthy", HEALTHY, 12),
-    ("blind", HEALTHY, 12),
-    ("observed", ONE_PLAN - 5, 29),
-    ("planned", ONE_PLAN, 29),
-    ("planned-two-knobs", ONE_PLAN + KNOB, 31),
-    ("busy", ONE_PLAN, 29),
-    ("busy-superseding", ONE_PLAN + YIELD, 34),
+    ("healthy", HEALTHY_EVENTS, 12),
+    ("blind", HEALTHY_EVENTS, 12),
+    ("observed", ONE_PLAN_EVENTS - 5, 29),
+    ("planned", ONE_PLAN_EVENTS, 29),
+    ("planned-two-knobs", ONE_PLAN_EVENTS + KNOB_EVENTS, 31),
+    ("busy", ONE_PLAN_EVENTS, 29),
+    ("busy-superseding", ONE_PLAN_EVENTS + YIELD_EVENTS, 34),
 ]
 
 
 @pytest.mark.parametrize(("name", "exact", "bound"), CYCLE_TABLE, ids=[row[0] for row in CYCLE_TABLE])
-async def test_cycle(stage, name, exact, bound):
+async def test_cycle(workflow_env, name, exact, bound):
     """A healthy cycle is one activity and one upsert; a further knob costs 2 events, a yield 5."""
-    run = await CYCLES[name](stage)
-    history = await run.history()
-    told = story_of(history)
+    run = await CYCLE_SCENARIOS[name](workflow_env)
+    history = await run.fetch_history()
+    told = summarize_history(history)
     assert sum(word.startswith("outcome ") for word in told) == 1
     assert len(history.events) == exact <= bound, told
 
 
-WITH_REST = {"record": recorded(cool_down=MOMENT)}
+COOL_DOWN_SCRIPT = {"record": make_record_answer(cool_down=COOL_DOWN_SECONDS)}
 REMEDIATION_TABLE = [
-    ("fixed", WITH_REST, FIXED, 42),
-    ("fixed-settling", WITH_REST | {"settle": MOMENT}, FIXED + SETTLE, 47),
-    ("fixed-two-steps", WITH_REST | {"prepare": prepared(steps=2)}, FIXED + STEP, 48),
-    ("fixed-three-steps", WITH_REST | {"prepare": prepared(steps=3)}, FIXED + 2 * STEP, 54),
-    ("rolled-back", WITH_REST | {"verify": MADE_WORSE}, ROLLED_BACK, 56),
+    ("fixed", COOL_DOWN_SCRIPT, FIXED_EVENTS, 42),
+    ("fixed-settling", COOL_DOWN_SCRIPT | {"settle": COOL_DOWN_SECONDS}, FIXED_EVENTS + SETTLE_EVENTS, 47),
+    ("fixed-two-steps", COOL_DOWN_SCRIPT | {"prepare": make_prepare_result(steps=2)}, FIXED_EVENTS + STEP_EVENTS, 48),
+    (
+        "fixed-three-steps",
+        COOL_DOWN_SCRIPT | {"prepare": make_prepare_result(steps=3)},
+        FIXED_EVENTS + 2 * STEP_EVENTS,
+        54,
+    ),
+    ("rolled-back", COOL_DOWN_SCRIPT | {"verify": MADE_WORSE}, ROLLED_BACK_EVENTS, 56),
     (
         "rolled-back-two-steps",
-        WITH_REST | {"verify": MADE_WORSE, "prepare": prepared(steps=2)},
-        ROLLED_BACK + STEP + UNDO,
+        COOL_DOWN_SCRIPT | {"verify": MADE_WORSE, "prepare": make_prepare_result(steps=2)},
+        ROLLED_BACK_EVENTS + STEP_EVENTS + UNDO_EVENTS,
         68,
     ),
 ]
@@ -50,9 +55,9 @@ REMEDIATION_TABLE = [
 @pytest.mark.parametrize(
     ("given", "exact", "bound"), [row[1:] for row in REMEDIATION_TABLE], ids=[row[0] for row in REMEDIATION_TABLE]
 )
-async def test_remediation(stage, given, exact, bound):
+async def test_remediation(workflow_env, given, exact, bound):
     """Each further action costs 6 events and its undo 6 more; a remediation that fixes it has at most 3 upserts."""
-    run = await alone(**given)(stage)
-    history = await run.history()
-    assert len(phases_of(history)) <= (4 if "verify" in given else 3)
-    assert len(history.events) == exact <= bound, story_of(history)
+    run = await make_scenario(**given)(workflow_env)
+    history = await run.fetch_history()
+    assert len(list_phases(history)) <= (4 if "verify" in given else 3)
+    assert len(history.events) == exact <= bound, summarize_history(history)

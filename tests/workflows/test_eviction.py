@@ -4,11 +4,11 @@ import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import WorkflowHistory
 
-from activities.model.remediation import Resume
-from tests.workflows.history_summary import order_of
-from tests.workflows.remediation_scenarios import REMEDIATIONS
+from activities.model.remediation import ResumeRequest
+from tests.workflows.history_summary import list_scheduled_activities
+from tests.workflows.remediation_scenarios import REMEDIATION_SCENARIOS
 
-SCENES = [
+EVICTED_SCENARIOS = [
     "fixed-approved",
     "rolled_back-second-step-failed",
     "released",
@@ -22,33 +22,33 @@ SCENES = [
 ]
 
 
-UNHANDLED = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 """The server's way to tell that something new came while the workflow wanted to end; no fault of anybody."""
 
 
-def failed_tasks(history: WorkflowHistory) -> list[int]:
+def list_task_failure_causes(history: WorkflowHistory) -> list[int]:
     """Return why workflow tasks failed, one cause each."""
     attributes = [event.workflow_task_failed_event_attributes for event in history.events]
     return [each.cause for each in attributes if each.cause]
 
 
-@pytest.mark.parametrize("name", SCENES)
-async def test_evicted_all_the_time(stage, forgetful_stage, caplog, name):
+@pytest.mark.parametrize("name", EVICTED_SCENARIOS)
+async def test_evicted_all_the_time(workflow_env, evicting_stage, caplog, name):
     """With an empty cache a scene ends as with a full one: same order, same result, no task failed."""
-    cached, evicted = await REMEDIATIONS[name](stage), await REMEDIATIONS[name](forgetful_stage)
-    history = await evicted.history()
-    assert order_of(history) == order_of(await cached.history())
-    assert await evicted.result() == await cached.result()
-    assert [cause for cause in failed_tasks(history) if cause != UNHANDLED] == []
+    cached, evicted = await REMEDIATION_SCENARIOS[name](workflow_env), await REMEDIATION_SCENARIOS[name](evicting_stage)
+    history = await evicted.fetch_history()
+    assert list_scheduled_activities(history) == list_scheduled_activities(await cached.fetch_history())
+    assert await evicted.fetch_result() == await cached.fetch_result()
+    assert [cause for cause in list_task_failure_causes(history) if cause != UNHANDLED_COMMAND] == []
     assert not [record for record in caplog.records if record.name.startswith("temporalio.worker._workflow")]
 
 
-async def test_evicted_in_quarantine_after_a_cancellation(forgetful_stage):
+async def test_evicted_in_quarantine_after_a_cancellation(evicting_stage):
     """A quarantine that was cancelled and evicted is still one, and still ends when it is released."""
-    run = await REMEDIATIONS["quarantined"](forgetful_stage)
-    await run.cancel()
+    run = await REMEDIATION_SCENARIOS["quarantined"](evicting_stage)
+    await run.cancel_and_wait()
     await run.handle.signal("yield", {"plan": "of nobody", "ending": "recovered"})
-    await run.until("signal yield")
-    assert "completed" not in await run.story()
-    await run.handle.signal("resume", Resume(who="ada", why="repaired"))
-    assert (await run.result()).quarantined
+    await run.wait_until_handled("signal yield")
+    assert "completed" not in await run.summarize_history()
+    await run.handle.signal("resume", ResumeRequest(actor="ada", reason="repaired"))
+    assert (await run.fetch_result()).quarantined

@@ -5,139 +5,139 @@ import asyncio
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.model.alert import Alert, AlertBatch
-from activities.model.alert_state import AlertBook
+from activities.model.alert_state import AlertState
 from activities.model.cycle import CycleResult
-from activities.model.intake import Ask, LoopState
+from activities.model.intake import LoopState, ManualCycleRequest
 from tests.support.waiting import wait_until
-from tests.workflows.history_summary import story_of
-from tests.workflows.workflow_env import Run, Stage
+from tests.workflows.history_summary import summarize_history
+from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 from workflows import names
 from workflows.loop import MapekLoop
 
 
-def batch(*numbers: int, debounce: float = 0.0, **changes) -> AlertBatch:
+def make_batch(*numbers: int, debounce: float = 0.0, **changes) -> AlertBatch:
     """Return alerts with these numbers, the same ones for the same numbers."""
     whole = {"firing": True, "starts_at": 1.0, "name": "Slow", "severity": "warning", "component": "gateway"} | changes
     alerts = tuple(Alert(fingerprint=f"{number:016x}", **whole) for number in numbers)
     return AlertBatch(alerts=alerts, debounce=debounce)
 
 
-async def intake(stage: Stage) -> tuple[str, Run]:
+async def start_loop_workflow(stage: WorkflowTestEnv) -> tuple[str, ScriptedRun]:
     """Return the name of a fresh loop and its running intake."""
-    loop = stage.fresh("loop")
-    return loop, await stage.start(MapekLoop.run, LoopState(loop=loop), names.intake_id(loop), {})
+    loop = stage.unique_name("loop")
+    return loop, await stage.start_workflow(MapekLoop.run, LoopState(loop=loop), names.loop_workflow_id(loop), {})
 
 
-async def known(run: Run) -> AlertBook:
+async def query_alert_state(run: ScriptedRun) -> AlertState:
     """Return what the intake knows of alerts."""
-    return await run.handle.query("known_alerts", result_type=AlertBook)
+    return await run.handle.query("known_alerts", result_type=AlertState)
 
 
-async def cycles(run: Run) -> tuple[str, ...]:
+async def list_recent_cycles(run: ScriptedRun) -> tuple[str, ...]:
     """Return the ids of the last cycles."""
     return (await run.handle.query("status", result_type=LoopState)).recent
 
 
-async def test_an_alert_starts_a_cycle(stage):
+async def test_an_alert_starts_a_cycle(workflow_env):
     """It is found by its trigger, says what for, and looks by itself."""
-    loop, run = await intake(stage)
-    await run.handle.signal("alerts", batch(1))
-    await run.until("child started")
-    (cycle,) = await cycles(run)
+    loop, run = await start_loop_workflow(workflow_env)
+    await run.handle.signal("alerts", make_batch(1))
+    await run.wait_until_handled("child started")
+    (cycle,) = await list_recent_cycles(run)
     assert cycle.startswith(names.cycle_id(loop, "alert", "20"))
-    started = stage.child(cycle, CycleResult)
-    assert (await started.result()).outcome == "healthy"
-    assert await started.attribute(names.TRIGGER) == "alert"
+    started = workflow_env.expect_child(cycle, CycleResult)
+    assert (await started.fetch_result()).outcome == "healthy"
+    assert await started.fetch_attribute(names.TRIGGER) == "alert"
     asked = (await started.history()).events[0].workflow_execution_started_event_attributes.input.payloads[0].data
     assert b'"reason":"1 alert: warning Slow on gateway"' in asked
 
 
-async def test_a_repeat_starts_nothing(stage):
+async def test_a_repeat_starts_nothing(workflow_env):
     """The same alert again, an old one, and a resolved one change nothing but the counts."""
-    _, run = await intake(stage)
-    for one in (batch(1), batch(1), batch(1, starts_at=0.5), batch(1, firing=False), batch(1)):
+    _, run = await start_loop_workflow(workflow_env)
+    for one in (make_batch(1), make_batch(1), make_batch(1, starts_at=0.5), make_batch(1, firing=False), make_batch(1)):
         await run.handle.signal("alerts", one)
-    book = await known(run)
-    assert (book.cycles, book.received, book.repeated) == (1, 5, 3)
+    book = await query_alert_state(run)
+    assert (book.cycles, book.received, book.duplicates) == (1, 5, 3)
 
 
-async def test_firing_anew_starts_another(stage):
+async def test_firing_anew_starts_another(workflow_env):
     """A relapse has a later start, and is looked at."""
-    _, run = await intake(stage)
-    await run.handle.signal("alerts", batch(1))
+    _, run = await start_loop_workflow(workflow_env)
+    await run.handle.signal("alerts", make_batch(1))
     # All in one workflow task would share one cycle.
-    await run.watch(lambda history: story_of(history).count("child started") == 1)
-    for one in (batch(1, firing=False), batch(1, starts_at=2.0)):
+    await run.wait_for_history(lambda history: summarize_history(history).count("child started") == 1)
+    for one in (make_batch(1, firing=False), make_batch(1, starts_at=2.0)):
         await run.handle.signal("alerts", one)
-    await run.watch(lambda history: story_of(history).count("child started") == 2)
+    await run.wait_for_history(lambda history: summarize_history(history).count("child started") == 2)
 
 
-async def test_a_storm_is_two_cycles(stage):
+async def test_a_storm_is_two_cycles(workflow_env):
     """The first alert starts one at once, all that follow within the debounce share the next."""
-    _, run = await intake(stage)
+    _, run = await start_loop_workflow(workflow_env)
     for start in range(0, 500, 50):
-        await run.handle.signal("alerts", batch(*range(start, start + 50), debounce=1.5))
-    await run.watch(lambda history: story_of(history).count("child started") == 2)
-    book = await known(run)
-    assert (book.cycles, book.waiting, len(book.known)) == (2, 0, 500)
-    assert len(set(await cycles(run))) == 2
+        await run.handle.signal("alerts", make_batch(*range(start, start + 50), debounce=1.5))
+    await run.wait_for_history(lambda history: summarize_history(history).count("child started") == 2)
+    book = await query_alert_state(run)
+    assert (book.cycles, book.pending, len(book.last_states)) == (2, 0, 500)
+    assert len(set(await list_recent_cycles(run))) == 2
 
 
-async def test_a_wish_does_not_wait_for_alerts(stage):
+async def test_a_wish_does_not_wait_for_alerts(workflow_env):
     """While alerts wait for the debounce, a cycle somebody asks for starts at once."""
-    loop, run = await intake(stage)
-    await run.handle.signal("alerts", batch(1, debounce=60))
-    await run.until("child started")
-    await run.handle.signal("alerts", batch(2, debounce=60))
-    asked = await run.handle.execute_update("request_cycle", Ask(key="now"), result_type=str)
+    loop, run = await start_loop_workflow(workflow_env)
+    await run.handle.signal("alerts", make_batch(1, debounce=60))
+    await run.wait_until_handled("child started")
+    await run.handle.signal("alerts", make_batch(2, debounce=60))
+    asked = await run.handle.execute_update("request_cycle", ManualCycleRequest(key="now"), result_type=str)
     assert asked == names.cycle_id(loop, "manual", "now")
-    assert (await known(run)).waiting == 1
+    assert (await query_alert_state(run)).pending == 1
 
 
-async def test_nothing_is_lost_or_doubled_across_continue_as_new(stage, monkeypatch):
+async def test_nothing_is_lost_or_doubled_across_continue_as_new(workflow_env, monkeypatch):
     """Many signals from several senders over several runs: each alert is known once, each cycle is another one."""
     monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 8)
-    loop, run = await intake(stage)
+    loop, run = await start_loop_workflow(workflow_env)
 
     async def sender(number: int) -> None:
         for step in range(10):
-            await run.handle.signal("alerts", batch(*range(100 * step, 100 * step + 10), number, debounce=0.2))
+            await run.handle.signal("alerts", make_batch(*range(100 * step, 100 * step + 10), number, debounce=0.2))
             await asyncio.sleep(0.05)
 
     await asyncio.gather(*(sender(10_000 + number) for number in range(4)))
 
     async def settled() -> bool:
-        return (await known(run)).waiting == 0
+        return (await query_alert_state(run)).pending == 0
 
     await wait_until("the last cycle for alerts", settled, 15)
-    book = await known(run)
-    assert (book.received, len(book.known)) == (440, 104)
-    runs = [one async for one in stage.client.list_workflows(f'WorkflowId="{run.handle.id}"')]
+    book = await query_alert_state(run)
+    assert (book.received, len(book.last_states)) == (440, 104)
+    runs = [one async for one in workflow_env.client.list_workflows(f'WorkflowId="{run.handle.id}"')]
     assert sum(one.status is WorkflowExecutionStatus.CONTINUED_AS_NEW for one in runs) >= 2
     query = f'WorkflowType="MapekCycle" AND MapekLoop="{loop}"'
-    started = [one.id async for one in stage.client.list_workflows(query)]
+    started = [one.id async for one in workflow_env.client.list_workflows(query)]
     assert len(started) == len(set(started)) == book.cycles
 
 
-async def test_waiting_alerts_survive_continue_as_new(stage, monkeypatch):
+async def test_waiting_alerts_survive_continue_as_new(workflow_env, monkeypatch):
     """A run that gets long while alerts wait for the debounce leaves them to the next, which starts their cycle."""
     monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 3)
-    _, run = await intake(stage)
-    await run.handle.signal("alerts", batch(0, debounce=1.5))
-    await run.until("child started")
+    _, run = await start_loop_workflow(workflow_env)
+    await run.handle.signal("alerts", make_batch(0, debounce=1.5))
+    await run.wait_until_handled("child started")
     for number in (1, 2):
-        await run.handle.signal("alerts", batch(number, debounce=1.5))
-    first = stage.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
-    await Run(first, run.script).until("continued as new")
-    await run.until("child started")
-    book = await known(run)
-    assert (book.cycles, book.waiting, len(book.known)) == (2, 0, 3)
+        await run.handle.signal("alerts", make_batch(number, debounce=1.5))
+    first = workflow_env.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
+    await ScriptedRun(first, run.script).wait_until_handled("continued as new")
+    await run.wait_until_handled("child started")
+    book = await query_alert_state(run)
+    assert (book.cycles, book.pending, len(book.last_states)) == (2, 0, 3)
 
 
-async def test_garbage_is_dropped(stage):
+async def test_garbage_is_dropped(workflow_env):
     """A signal that cannot be read changes nothing, and the next one is served."""
-    _, run = await intake(stage)
+    _, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("alerts", {"alerts": [{"fingerprint": 5}]})
-    await run.handle.signal("alerts", batch(1))
-    await run.until("child started")
-    assert (await known(run)).received == 1
+    await run.handle.signal("alerts", make_batch(1))
+    await run.wait_until_handled("child started")
+    assert (await query_alert_state(run)).received == 1

@@ -3,17 +3,17 @@
 import pytest
 
 from activities.model.outcome import Consequence, Verdict
-from activities.model.remediation import Verified
-from workflows.outcomes import after_rollback, ended
+from activities.model.remediation import VerifyResult
+from workflows.outcomes import make_outcome, outcome_after_rollback
 
-WORSE = Verified(headline="worse: 3 → 9", verdict=Verdict.WORSE, consequence=Consequence.ROLL_BACK)
+WORSE_RESULT = VerifyResult(headline="worse: 3 → 9", verdict=Verdict.WORSE, consequence=Consequence.ROLL_BACK)
 
 
 @pytest.mark.parametrize(
     ("why", "verified", "undone", "failures", "ending"),
     [
-        ("rolled_back", WORSE, ("scale",), (), "rolled_back"),
-        ("rolled_back", WORSE, (), ("scale",), "worse"),
+        ("rolled_back", WORSE_RESULT, ("scale",), (), "rolled_back"),
+        ("rolled_back", WORSE_RESULT, (), ("scale",), "worse"),
         ("failed", None, ("scale",), (), "rolled_back"),
         ("stale", None, ("scale",), (), "rolled_back"),
         ("failed", None, (), (), "failed"),
@@ -24,7 +24,7 @@ WORSE = Verified(headline="worse: 3 → 9", verdict=Verdict.WORSE, consequence=C
 )
 def test_an_ending_is_called_what_it_was(why, verified, undone, failures, ending):
     """Rolled back is only what was undone; the reason stays in the headline, and what failed is said first."""
-    found = after_rollback(ended(why, "the reason"), verified, undone, failures)
-    assert (found.ending, bool(found.undo_failed)) == (ending, bool(failures))
+    found = outcome_after_rollback(make_outcome(why, "the reason"), verified, undone, failures)
+    assert (found.outcome, bool(found.undo_failed)) == (ending, bool(failures))
     assert found.headline.endswith("the reason)" if failures else "the reason")
     assert found.headline.startswith("ROLLBACK FAILED") is bool(failures)

@@ -4,18 +4,26 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.model.errors import NotFound
-from activities.model.remediation import ReleaseRequest, Resume
-from tests.workflows.activity_results import MADE_WORSE, PLAN, UNDO_FAILED, UNDONE, not_restored, prepared, recorded
-from tests.workflows.history_summary import order_of, phases_of
-from tests.workflows.remediation_scenarios import ENDINGS
-from tests.workflows.scripted_worker import Gate
-from tests.workflows.workflow_env import Run
+from activities.model.remediation import ReleaseRequest, ResumeRequest
+from tests.workflows.activity_results import (
+    MADE_WORSE,
+    PLAN_ID,
+    UNDO_FAILED,
+    UNDONE,
+    make_prepare_result,
+    make_record_answer,
+    make_unrestored_result,
+)
+from tests.workflows.history_summary import list_phases, list_scheduled_activities
+from tests.workflows.remediation_scenarios import OUTCOME_SCENARIOS
+from tests.workflows.scripted_worker import HeldAnswer
+from tests.workflows.workflow_env import ScriptedRun
 from workflows import names
 
-BY_ADA = Resume(who="ada", why="repaired by hand")
+RESUME_REQUEST = ResumeRequest(actor="ada", reason="repaired by hand")
 
 
-async def locked(run: Run) -> bool:
+async def is_quarantined(run: ScriptedRun) -> bool:
     """Tell whether the knob is quarantined and its remediation runs."""
     description = await run.handle.describe()
     phase = description.typed_search_attributes.get(names.PHASE)
@@ -27,87 +35,99 @@ async def locked(run: Run) -> bool:
     [(UNDO_FAILED, "a newer change stands"), (NotFound("policy gone"), "step 1 could not be undone: ")],
     ids=["answered", "raised"],
 )
-async def test_one_failed_undo_does_not_stop_the_others(stage, failed, reason):
+async def test_one_failed_undo_does_not_stop_the_others(workflow_env, failed, reason):
     """The second step cannot be undone, the first one is; then the knob is quarantined, with the reason recorded."""
-    run = await stage.remediate(prepare=prepared(steps=2), verify=MADE_WORSE, undo=[failed, UNDONE])
-    await run.until("phase quarantined")
-    assert order_of(await run.history())[3:] == ["verify", "undo 1", "undo 0", "verify rollback", "record"]
-    (record,) = run.script.requests("record")
+    run = await workflow_env.start_remediation(
+        prepare=make_prepare_result(steps=2), verify=MADE_WORSE, undo=[failed, UNDONE]
+    )
+    await run.wait_until_handled("phase quarantined")
+    assert list_scheduled_activities(await run.fetch_history())[3:] == [
+        "verify",
+        "undo 1",
+        "undo 0",
+        "verify rollback",
+        "record",
+    ]
+    (record,) = run.script.requests_of("record")
     assert reason in record.undo_failed
     assert record.headline.startswith("ROLLBACK FAILED: ")
-    assert await locked(run)
-    await run.handle.signal("resume", BY_ADA)
-    result = await run.result()
+    assert await is_quarantined(run)
+    await run.handle.signal("resume", RESUME_REQUEST)
+    result = await run.fetch_result()
     assert (result.quarantined, result.rolled_back) == (True, ("step 0",))
 
 
-async def test_a_rollback_that_does_not_restore(stage):
+async def test_a_rollback_that_does_not_restore(workflow_env):
     """Everything was undone, but the state is worse than before: that too needs a person."""
-    run = await stage.remediate(verify=not_restored)
-    await run.until("phase quarantined")
-    assert await locked(run)
-    await run.handle.signal("resume", BY_ADA)
-    assert (await run.result()).quarantined
+    run = await workflow_env.start_remediation(verify=make_unrestored_result)
+    await run.wait_until_handled("phase quarantined")
+    assert await is_quarantined(run)
+    await run.handle.signal("resume", RESUME_REQUEST)
+    assert (await run.fetch_result()).quarantined
 
 
-async def test_a_cancellation_does_not_release(stage):
+async def test_a_cancellation_does_not_release(workflow_env):
     """Cancelled, the knob stays locked; `resume` releases it in the store, with who and why."""
-    run = await ENDINGS["quarantined"](stage)
-    await run.cancel()
-    assert await locked(run)
-    await run.handle.signal("resume", BY_ADA)
-    await run.result()
-    assert run.script.requests("release") == [ReleaseRequest(plan_id=PLAN, who="ada", why="repaired by hand")]
-    assert phases_of(await run.history())[-2:] == ["quarantined", "done"]
+    run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
+    await run.cancel_and_wait()
+    assert await is_quarantined(run)
+    await run.handle.signal("resume", RESUME_REQUEST)
+    await run.fetch_result()
+    assert run.script.requests_of("release") == [
+        ReleaseRequest(plan_id=PLAN_ID, actor="ada", reason="repaired by hand")
+    ]
+    assert list_phases(await run.fetch_history())[-2:] == ["quarantined", "done"]
 
 
-async def test_cancelled_and_released_at_once(stage):
+async def test_cancelled_and_released_at_once(workflow_env):
     """Cancellation and release reach the workflow in one task: it is released, once."""
-    run = await ENDINGS["quarantined"](stage)
-    async with stage.workers.asleep():
+    run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
+    async with workflow_env.workers.paused_workflows():
         await run.handle.cancel()
-        await run.handle.signal("resume", BY_ADA)
-    await run.result()
-    assert len(run.script.requests("release")) == 1
+        await run.handle.signal("resume", RESUME_REQUEST)
+    await run.fetch_result()
+    assert len(run.script.requests_of("release")) == 1
 
 
-async def test_released_by_somebody(stage):
+async def test_released_by_somebody(workflow_env):
     """The signal needs no argument: whoever sends it from the Temporal UI releases as somebody."""
-    run = await ENDINGS["quarantined"](stage)
+    run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     await run.handle.signal("resume")
-    await run.result()
-    assert run.script.requests("release")[0].who == "somebody"
+    await run.fetch_result()
+    assert run.script.requests_of("release")[0].who == "somebody"
 
 
-async def test_a_release_too_early_releases_nothing(stage):
+async def test_a_release_too_early_releases_nothing(workflow_env):
     """A `resume` before the rollback failed is about no quarantine anybody has looked at: the knob is locked."""
-    undo = Gate(UNDO_FAILED)
-    run = await stage.remediate(verify=MADE_WORSE, undo=undo)
-    await undo.arrived()
-    await run.handle.signal("resume", BY_ADA)
-    await run.until("signal resume")
+    undo = HeldAnswer(UNDO_FAILED)
+    run = await workflow_env.start_remediation(verify=MADE_WORSE, undo=undo)
+    await undo.wait_for_arrival()
+    await run.handle.signal("resume", RESUME_REQUEST)
+    await run.wait_until_handled("signal resume")
     undo.opened.set()
-    await run.until("phase quarantined")
-    assert await locked(run)
+    await run.wait_until_handled("phase quarantined")
+    assert await is_quarantined(run)
 
 
-async def test_a_release_while_it_is_recorded(stage):
+async def test_a_release_while_it_is_recorded(workflow_env):
     """The store knows of the quarantine a moment before the workflow does: a `resume` in between is not lost."""
-    record = Gate(recorded())
-    run = await stage.remediate(verify=MADE_WORSE, undo=UNDO_FAILED, record=record)
-    await record.arrived()
-    await run.handle.signal("resume", BY_ADA)
+    record = HeldAnswer(make_record_answer())
+    run = await workflow_env.start_remediation(verify=MADE_WORSE, undo=UNDO_FAILED, record=record)
+    await record.wait_for_arrival()
+    await run.handle.signal("resume", RESUME_REQUEST)
     record.opened.set()
-    assert (await run.result()).quarantined
-    assert len(run.script.requests("release")) == 1
+    assert (await run.fetch_result()).quarantined
+    assert len(run.script.requests_of("release")) == 1
 
 
-async def test_the_knob_rests_after_its_release(stage):
+async def test_the_knob_rests_after_its_release(workflow_env):
     """A released knob still cools down."""
-    run = await stage.remediate(verify=MADE_WORSE, undo=UNDO_FAILED, record=recorded(cool_down=60.0))
-    await run.until("phase quarantined")
-    await run.handle.signal("resume", BY_ADA)
-    await run.until("phase cooling-down")
-    await run.cancel()
-    assert phases_of(await run.history())[-3:] == ["quarantined", "cooling-down", "done"]
-    await run.result()
+    run = await workflow_env.start_remediation(
+        verify=MADE_WORSE, undo=UNDO_FAILED, record=make_record_answer(cool_down=60.0)
+    )
+    await run.wait_until_handled("phase quarantined")
+    await run.handle.signal("resume", RESUME_REQUEST)
+    await run.wait_until_handled("phase cooling-down")
+    await run.cancel_and_wait()
+    assert list_phases(await run.fetch_history())[-3:] == ["quarantined", "cooling-down", "done"]
+    await run.fetch_result()

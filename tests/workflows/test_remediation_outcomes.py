@@ -3,12 +3,12 @@
 import pytest
 
 from activities.model.remediation import RemediationResult
-from tests.workflows.activity_results import GENERATION, PLAN
-from tests.workflows.history_summary import has, order_of, phases_of
-from tests.workflows.remediation_scenarios import ENDINGS, NO, YES
+from tests.workflows.activity_results import GENERATION, PLAN_ID
+from tests.workflows.history_summary import has_attributes, list_phases, list_scheduled_activities
+from tests.workflows.remediation_scenarios import APPROVED, OUTCOME_SCENARIOS, REJECTED
 from workflows import names
 
-TABLE = [
+OUTCOME_CASES = [
     ("fixed", "prepare, apply 0, verify, record", "verifying, cooling-down, done"),
     ("fixed-after-settling", "prepare, apply 0, verify, record", "verifying, done"),
     ("fixed-in-two-steps", "prepare, apply 0, apply 1, verify, record", "verifying, done"),
@@ -64,88 +64,90 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "order", "phases"), TABLE, ids=[row[0] for row in TABLE])
-async def test_ending(stage, name, order, phases):
+@pytest.mark.parametrize(("name", "order", "phases"), OUTCOME_CASES, ids=[row[0] for row in OUTCOME_CASES])
+async def test_ending(workflow_env, name, order, phases):
     """Each ending comes of its own steps in their order; phase, outcome, record and result tell the same."""
-    run = await ENDINGS[name](stage)
+    run = await OUTCOME_SCENARIOS[name](workflow_env)
     outcome = "stopped" if name.startswith("leftover") else name.split("-")[0]
-    history, result = await run.history(), await run.result()
-    assert ", ".join(order_of(history)) == order
-    assert ", ".join(phases_of(history)) == phases
-    assert (result.outcome, result.plan, result.quarantined) == (outcome, PLAN, False)
-    assert [request.ending for request in run.script.requests("record")] == [outcome]
-    assert await run.attribute(names.OUTCOME) == outcome
-    assert await run.attribute(names.PHASE) == "done"
+    history, result = await run.fetch_history(), await run.fetch_result()
+    assert ", ".join(list_scheduled_activities(history)) == order
+    assert ", ".join(list_phases(history)) == phases
+    assert (result.outcome, result.plan, result.quarantined) == (outcome, PLAN_ID, False)
+    assert [request.ending for request in run.script.requests_of("record")] == [outcome]
+    assert await run.fetch_attribute(names.OUTCOME) == outcome
+    assert await run.fetch_attribute(names.PHASE) == "done"
 
 
 def test_every_ending_is_in_the_table():
     """No scene of an ending goes unasserted; those of a quarantine have a file of their own."""
-    assert {row[0] for row in TABLE} | {"quarantined", "released"} == set(ENDINGS)
+    assert {row[0] for row in OUTCOME_CASES} | {"quarantined", "released"} == set(OUTCOME_SCENARIOS)
 
 
-async def test_what_is_recorded_is_told_apart_by_temporals_clock(stage):
+async def test_what_is_recorded_is_told_apart_by_temporals_clock(workflow_env):
     """Prepare says when it was asked, the record when it ended, and that the trouble outlasted the first look."""
-    run = await ENDINGS["fixed"](stage)
-    (asked,), (recorded,) = run.script.requests("prepare"), run.script.requests("record")
+    run = await OUTCOME_SCENARIOS["fixed"](workflow_env)
+    (asked,), (recorded,) = run.script.requests_of("prepare"), run.script.requests_of("record")
     assert 0.0 < asked.asked < recorded.ended
     assert recorded.outlasted
 
 
-async def test_what_had_gone_away_at_the_first_look_did_not_outlast_it(stage):
+async def test_what_had_gone_away_at_the_first_look_did_not_outlast_it(workflow_env):
     """A plan that is not right any more when it is first looked at again says so."""
-    run = await ENDINGS["stale-prepared"](stage)
-    assert not run.script.requests("record")[0].outlasted
+    run = await OUTCOME_SCENARIOS["stale-prepared"](workflow_env)
+    assert not run.script.requests_of("record")[0].outlasted
 
 
-async def test_steps_hand_the_fence_on(stage):
+async def test_steps_hand_the_fence_on(workflow_env):
     """The first step is fenced by the generation `prepare` saw, the next by the one the first step left."""
-    run = await ENDINGS["fixed-in-two-steps"](stage)
-    fences = [(request.step, request.generation) for request in run.script.requests("apply")]
+    run = await OUTCOME_SCENARIOS["fixed-in-two-steps"](workflow_env)
+    fences = [(request.step, request.generation) for request in run.script.requests_of("apply")]
     assert fences == [(0, GENERATION), (1, GENERATION + 1)]
 
 
-async def test_the_result_names_what_was_applied_and_rolled_back(stage):
+async def test_the_result_names_what_was_applied_and_rolled_back(workflow_env):
     """Of two steps the second failed: both are undone, only the first had been applied."""
-    run = await ENDINGS["rolled_back-second-step-failed"](stage)
-    result = await run.result()
+    run = await OUTCOME_SCENARIOS["rolled_back-second-step-failed"](workflow_env)
+    result = await run.fetch_result()
     assert isinstance(result, RemediationResult)
     assert (result.applied, result.rolled_back) == (("step 0",), ("step 1", "step 0"))
     assert result.headline.endswith("step 1 could not be applied: Rejected: 422: no such policy")
 
 
-async def test_a_refused_step_that_changed_nothing_is_no_rollback(stage):
+async def test_a_refused_step_that_changed_nothing_is_no_rollback(workflow_env):
     """Nothing was undone, so the rollback is neither verified nor claimed."""
-    run = await ENDINGS["failed-refused"](stage)
-    result = await run.result()
+    run = await OUTCOME_SCENARIOS["failed-refused"](workflow_env)
+    result = await run.fetch_result()
     assert (result.applied, result.rolled_back) == ((), ())
 
 
-async def test_the_record_carries_the_figures(stage):
+async def test_the_record_carries_the_figures(workflow_env):
     """Verdict, violations before and after, and seconds since the apply reach Knowledge, as far as there are any."""
-    (fixed,) = (await ENDINGS["improved"](stage)).script.requests("record")
+    (fixed,) = (await OUTCOME_SCENARIOS["improved"](workflow_env)).script.requests_of("record")
     assert (fixed.verdict, fixed.before, fixed.after) == ("improved", 2, 1)
     assert fixed.seconds is not None
-    (failed,) = (await ENDINGS["failed"](stage)).script.requests("record")
-    assert (failed.verdict, failed.seconds, failed.plan_id) == (None, None, PLAN)
+    (failed,) = (await OUTCOME_SCENARIOS["failed"](workflow_env)).script.requests_of("record")
+    assert (failed.verdict, failed.seconds, failed.plan_id) == (None, None, PLAN_ID)
     assert "no such plan" in failed.headline
 
 
-async def test_samples_are_taken_since_the_effect(stage):
+async def test_samples_are_taken_since_the_effect(workflow_env):
     """Judged is what came after the last apply, of a rollback what came after the undo, by the server's clock."""
-    run = await ENDINGS["rolled_back-two-steps"](stage)
-    events = (await run.history()).events
-    ends = [event.event_time.ToMicroseconds() / 1e6 for event in events if has(event, "activity_task_completed")]
+    run = await OUTCOME_SCENARIOS["rolled_back-two-steps"](workflow_env)
+    events = (await run.fetch_history()).events
+    ends = [
+        event.event_time.ToMicroseconds() / 1e6 for event in events if has_attributes(event, "activity_task_completed")
+    ]
     _, _, applied, verified, _, undone, verified_again, _ = ends
-    plan, rollback = run.script.requests("verify")
+    plan, rollback = run.script.requests_of("verify")
     assert (plan.rollback, rollback.rollback) == (False, True)
     assert applied <= plan.since <= verified
     assert undone <= rollback.since <= verified_again
 
 
-async def test_a_decision_reaches_prepare_and_record(stage):
+async def test_a_decision_reaches_prepare_and_record(workflow_env):
     """Who decided, and how, is told to the second look and to Knowledge."""
-    approved = await ENDINGS["fixed-approved"](stage)
-    assert [request.answer for request in approved.script.requests("prepare")] == [None, YES]
-    (rejected,) = (await ENDINGS["rejected"](stage)).script.requests("record")
-    assert rejected.answer == NO
+    approved = await OUTCOME_SCENARIOS["fixed-approved"](workflow_env)
+    assert [request.answer for request in approved.script.requests_of("prepare")] == [None, APPROVED]
+    (rejected,) = (await OUTCOME_SCENARIOS["rejected"](workflow_env)).script.requests_of("record")
+    assert rejected.answer == REJECTED
     assert rejected.headline == "rejected by ada: not today"

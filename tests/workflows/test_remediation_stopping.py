@@ -3,24 +3,24 @@
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.model.errors import Forbidden
+from activities.model.errors import KillSwitchActive
 from activities.model.outcome import Verdict
 from tests.workflows.activity_results import (
     MADE_WORSE,
     NOTHING_TO_UNDO,
     UNDONE,
-    applied,
-    prepared,
-    recorded,
-    verified,
+    make_apply_result,
+    make_prepare_result,
+    make_record_answer,
+    make_verify_answer,
 )
-from tests.workflows.history_summary import order_of, story_of
-from tests.workflows.remediation_scenarios import STOPS
-from tests.workflows.scripted_worker import Gate
+from tests.workflows.history_summary import list_scheduled_activities, summarize_history
+from tests.workflows.remediation_scenarios import STOP_SCENARIOS
+from tests.workflows.scripted_worker import HeldAnswer
 from workflows import names
 
-UNDOING = "phase rolling-back, undo 0, undo 0 done, verify rollback, verify rollback done"
-TABLE = [
+ROLLBACK_STORY = "phase rolling-back, undo 0, undo 0 done, verify rollback, verify rollback done"
+STOP_CASES = [
     ("stopped-settling", "stopped", "timer, cancel, timer cancelled, record, record done"),
     (
         "stopped-awaiting-approval",
@@ -30,7 +30,7 @@ TABLE = [
     (
         "stopped-applying",
         "stopped",
-        f"prepare, prepare done, apply 0, cancel, apply 0 done, {UNDOING}, record, record done",
+        f"prepare, prepare done, apply 0, cancel, apply 0 done, {ROLLBACK_STORY}, record, record done",
     ),
     (
         "failed-while-stopped",
@@ -41,7 +41,7 @@ TABLE = [
     (
         "stopped-between-steps",
         "stopped",
-        f"prepare, prepare done, apply 0, cancel, apply 0 done, {UNDOING}, record, record done",
+        f"prepare, prepare done, apply 0, cancel, apply 0 done, {ROLLBACK_STORY}, record, record done",
     ),
     (
         "stopped-rolling-back",
@@ -77,76 +77,82 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "outcome", "story"), TABLE, ids=[row[0] for row in TABLE])
-async def test_stopped(stage, name, outcome, story):
+@pytest.mark.parametrize(("name", "outcome", "story"), STOP_CASES, ids=[row[0] for row in STOP_CASES])
+async def test_stopped(workflow_env, name, outcome, story):
     """A cancellation lets the step in flight settle, then undoes in reverse, records once and ends in order."""
-    run = await STOPS[name](stage)
-    told = ", ".join(await run.story())
+    run = await STOP_SCENARIOS[name](workflow_env)
+    told = ", ".join(await run.summarize_history())
     assert told == f"{story}, outcome {outcome}, phase done, completed"
-    assert (await run.result()).outcome == outcome
-    assert len(run.script.requests("record")) == 1
-    assert await run.attribute(names.OUTCOME) == outcome
+    assert (await run.fetch_result()).outcome == outcome
+    assert len(run.script.requests_of("record")) == 1
+    assert await run.fetch_attribute(names.OUTCOME) == outcome
 
 
-GIVEN_UP = [
+ABANDONED_CASES = [
     ("stopped-preparing", "prepare", "record"),
     ("stopped-verifying", "prepare, apply 0, verify", "undo 0, verify rollback, record"),
 ]
 
 
-@pytest.mark.parametrize(("name", "before", "after"), GIVEN_UP, ids=[row[0] for row in GIVEN_UP])
-async def test_what_only_looks_is_given_up(stage, name, before, after):
+@pytest.mark.parametrize(("name", "before", "after"), ABANDONED_CASES, ids=[row[0] for row in ABANDONED_CASES])
+async def test_what_only_looks_is_given_up(workflow_env, name, before, after):
     """A step that changes nothing is not waited for: it may end whenever it likes. What was applied is undone."""
-    run = await STOPS[name](stage)
-    history = await run.history()
-    assert ", ".join(order_of(history)) == f"{before}, {after}"
-    story = story_of(history)
+    run = await STOP_SCENARIOS[name](workflow_env)
+    history = await run.fetch_history()
+    assert ", ".join(list_scheduled_activities(history)) == f"{before}, {after}"
+    story = summarize_history(history)
     assert story.index(before.split(", ")[-1]) < story.index("cancel") < story.index(after.split(", ")[0])
-    assert (await run.result()).outcome == "stopped"
+    assert (await run.fetch_result()).outcome == "stopped"
 
 
 def test_every_stop_is_in_a_test():
     """No scene of a cancellation goes unasserted."""
-    assert {row[0] for row in TABLE} | {row[0] for row in GIVEN_UP} == set(STOPS)
+    assert {row[0] for row in STOP_CASES} | {row[0] for row in ABANDONED_CASES} == set(STOP_SCENARIOS)
 
 
-async def test_a_second_request_changes_nothing(stage):
+async def test_a_second_request_changes_nothing(workflow_env):
     """Cancelling once more, while the rollback runs, neither stops the rollback nor ends it half way."""
-    apply, undo = Gate(applied), Gate(UNDONE)
-    run = await stage.remediate(apply=apply, undo=undo)
-    await apply.arrived()
-    await run.cancel()
+    apply, undo = HeldAnswer(make_apply_result), HeldAnswer(UNDONE)
+    run = await workflow_env.start_remediation(apply=apply, undo=undo)
+    await apply.wait_for_arrival()
+    await run.cancel_and_wait()
     apply.opened.set()
-    await undo.arrived()
+    await undo.wait_for_arrival()
     await run.handle.cancel()
     undo.opened.set()
-    assert (await run.result()).rolled_back == ("step 0",)
-    assert order_of(await run.history()) == ["prepare", "apply 0", "undo 0", "verify rollback", "record"]
+    assert (await run.fetch_result()).rolled_back == ("step 0",)
+    assert list_scheduled_activities(await run.fetch_history()) == [
+        "prepare",
+        "apply 0",
+        "undo 0",
+        "verify rollback",
+        "record",
+    ]
 
 
-async def test_cancelled_before_it_could_begin(stage):
+async def test_cancelled_before_it_could_begin(workflow_env):
     """A remediation whose first task brings the cancellation too applies nothing and records that it was stopped."""
-    async with stage.workers.asleep():
-        run = await stage.remediate()
+    async with workflow_env.workers.paused_workflows():
+        run = await workflow_env.start_remediation()
         await run.handle.cancel()
-    assert (await run.result()).outcome == "stopped"
-    assert [request.ending for request in run.script.requests("record")] == ["stopped"]
-    assert run.script.requests("apply") == []
+    assert (await run.fetch_result()).outcome == "stopped"
+    assert [request.ending for request in run.script.requests_of("record")] == ["stopped"]
+    assert run.script.requests_of("apply") == []
 
 
-SAME_TASK = [
-    ("prepare", prepared(), {}, "stopped", "prepare, record"),
-    ("apply 0", applied, {}, "stopped", "prepare, apply 0, undo 0, verify rollback, record"),
+SAME_TASK_CASES = [
+    ("prepare", make_prepare_result(), {}, "stopped", "prepare, record"),
+    ("apply 0", make_apply_result, {}, "stopped", "prepare, apply 0, undo 0, verify rollback, record"),
     (
         "apply 0",
-        applied,
-        {"prepare": prepared(steps=2)},
+        make_apply_result,
+        {"prepare": make_prepare_result(steps=2)},
         "stopped",
         "prepare, apply 0, undo 0, verify rollback, record",
     ),
     (
         "verify",
-        verified(Verdict.FIXED),
+        make_verify_answer(Verdict.FIXED),
         {},
         "stopped",
         "prepare, apply 0, verify, undo 0, verify rollback, record",
@@ -158,26 +164,26 @@ SAME_TASK = [
         "rolled_back",
         "prepare, apply 0, verify, undo 0, verify rollback, record",
     ),
-    ("record", recorded(cool_down=60.0), {}, "fixed", "prepare, apply 0, verify, record"),
+    ("record", make_record_answer(cool_down=60.0), {}, "fixed", "prepare, apply 0, verify, record"),
 ]
 
 
-@pytest.mark.parametrize(("call", "answer", "others", "outcome", "order"), SAME_TASK)
+@pytest.mark.parametrize(("call", "answer", "others", "outcome", "order"), SAME_TASK_CASES)
 @pytest.mark.parametrize("cancel_first", [True, False], ids=["cancel-first", "completion-first"])
-async def test_cancelled_as_the_step_ends(stage, cancel_first, call, answer, others, outcome, order):
+async def test_cancelled_as_the_step_ends(workflow_env, cancel_first, call, answer, others, outcome, order):
     """Cancellation and completion reach the workflow in one task: neither swallows the other, whichever came first."""
-    gate = Gate(answer)
-    run = await stage.remediate(**others, **{call.split()[0]: [gate, answer]})
-    await gate.arrived()
-    async with stage.workers.asleep():
+    gate = HeldAnswer(answer)
+    run = await workflow_env.start_remediation(**others, **{call.split()[0]: [gate, answer]})
+    await gate.wait_for_arrival()
+    async with workflow_env.workers.paused_workflows():
         if cancel_first:
             await run.handle.cancel()
         gate.opened.set()
         await run.told(f"{call} done")
         if not cancel_first:
             await run.handle.cancel()
-    assert (await run.result()).outcome == outcome
-    assert ", ".join(order_of(await run.history())) == order
+    assert (await run.fetch_result()).outcome == outcome
+    assert ", ".join(list_scheduled_activities(await run.fetch_history())) == order
     description = await run.handle.describe()
     assert description.status is WorkflowExecutionStatus.COMPLETED
 
@@ -185,19 +191,19 @@ async def test_cancelled_as_the_step_ends(stage, cancel_first, call, answer, oth
 @pytest.mark.parametrize(
     ("steps", "apply", "undo", "order"),
     [
-        (1, Forbidden("kill switch: /k"), NOTHING_TO_UNDO, "prepare, apply 0, undo 0, record"),
+        (1, KillSwitchActive("kill switch: /k"), NOTHING_TO_UNDO, "prepare, apply 0, undo 0, record"),
         (
             2,
-            [applied, Forbidden("kill switch: /k")],
+            [make_apply_result, KillSwitchActive("kill switch: /k")],
             UNDONE,
             "prepare, apply 0, apply 1, undo 1, undo 0, verify rollback, record",
         ),
     ],
 )
-async def test_the_kill_switch_stops_between_steps(stage, steps, apply, undo, order):
+async def test_the_kill_switch_stops_between_steps(workflow_env, steps, apply, undo, order):
     """A step the switch forbids is not done, what stands of the plan is undone, and the ending is `stopped`."""
-    run = await stage.remediate(prepare=prepared(steps=steps), apply=apply, undo=undo)
-    result = await run.result()
+    run = await workflow_env.start_remediation(prepare=make_prepare_result(steps=steps), apply=apply, undo=undo)
+    result = await run.fetch_result()
     assert result.outcome == "stopped"
     assert "kill switch: /k" in result.headline
-    assert order_of(await run.history()) == order.split(", ")
+    assert list_scheduled_activities(await run.fetch_history()) == order.split(", ")

@@ -2,60 +2,70 @@
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.model.intake import Upkeep
+from activities.model.intake import UpkeepResult
 from tests.workflows import activity_results
-from tests.workflows.activity_results import PLAN, plan_brief
-from tests.workflows.history_summary import order_of
-from tests.workflows.loop_scenarios import ends_a_rest, recovered, upkeep
-from tests.workflows.remediation_scenarios import LEFTOVER, WAITS
+from tests.workflows.activity_results import PLAN_ID, make_plan_summary
+from tests.workflows.history_summary import list_scheduled_activities
+from tests.workflows.loop_scenarios import make_yield_order, run_upkeep, run_upkeep_ending_cool_down
+from tests.workflows.remediation_scenarios import LEFTOVER_ANSWER, WAITING_ANSWERS
 from workflows import names
 
 
-async def test_nothing_to_do(stage):
+async def test_nothing_to_do(workflow_env):
     """A round that finds nothing starts nothing and asks nobody."""
-    found = Upkeep(headline="0 leftovers", closed=2, expired=3)
-    run = await upkeep(stage, found)
-    assert await run.result() == found
-    assert await run.story() == ["upkeep", "upkeep done", "completed"]
+    found = UpkeepResult(headline="0 leftovers", closed=2, expired=3)
+    run = await run_upkeep(workflow_env, found)
+    assert await run.fetch_result() == found
+    assert await run.summarize_history() == ["upkeep", "upkeep done", "completed"]
 
 
-async def test_a_leftover_is_settled(stage):
+async def test_a_leftover_is_settled(workflow_env):
     """A remediation under the knob's own id rolls back what stands, and survives the round that started it."""
-    brief = plan_brief(stage.fresh("knob"))
-    stage.lay_out(brief.workflow_id, activity_results.remediation(prepare=LEFTOVER))
-    await upkeep(stage, Upkeep(headline="1 leftover", leftovers=(brief,)))
-    child = stage.child(brief.workflow_id)
-    assert (await child.result()).outcome == "stopped"
-    assert order_of(await child.history()) == ["prepare leftover", "undo 2", "undo 0", "verify rollback", "record"]
-    assert [await child.attribute(key) for key in (names.KNOB, names.PLAN)] == [brief.knob, PLAN]
+    brief = make_plan_summary(workflow_env.unique_name("knob"))
+    workflow_env.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
+    await run_upkeep(workflow_env, UpkeepResult(headline="1 leftover", leftovers=(brief,)))
+    child = workflow_env.expect_child(brief.workflow_id)
+    assert (await child.fetch_result()).outcome == "stopped"
+    assert list_scheduled_activities(await child.fetch_history()) == [
+        "prepare leftover",
+        "undo 2",
+        "undo 0",
+        "verify rollback",
+        "record",
+    ]
+    assert [await child.attribute(key) for key in (names.KNOB, names.PLAN)] == [brief.knob, PLAN_ID]
 
 
-async def test_a_locked_leftover_waits(stage):
+async def test_a_locked_leftover_waits(workflow_env):
     """A knob that is remediated again is left alone, and the next leftover is settled all the same."""
-    locked, free = plan_brief(stage.fresh("knob")), plan_brief(stage.fresh("knob"))
-    holder = await stage.remediate(knob=locked.knob, prepare=WAITS)
-    await holder.until("phase awaiting-approval")
-    stage.lay_out(free.workflow_id, activity_results.remediation(prepare=LEFTOVER))
-    run = await upkeep(stage, Upkeep(headline="2 leftovers", leftovers=(locked, free)))
-    assert "child refused" in await run.story()
-    assert (await stage.child(free.workflow_id).result()).outcome == "stopped"
+    locked, free = (
+        make_plan_summary(workflow_env.unique_name("knob")),
+        make_plan_summary(workflow_env.unique_name("knob")),
+    )
+    holder = await workflow_env.start_remediation(knob=locked.knob, prepare=WAITING_ANSWERS)
+    await holder.wait_until_handled("phase awaiting-approval")
+    workflow_env.set_script(free.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
+    run = await run_upkeep(workflow_env, UpkeepResult(headline="2 leftovers", leftovers=(locked, free)))
+    assert "child refused" in await run.summarize_history()
+    assert (await workflow_env.expect_child(free.workflow_id).fetch_result()).outcome == "stopped"
     assert (await holder.handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_who_waits_for_nothing_gives_way(stage):
+async def test_who_waits_for_nothing_gives_way(workflow_env):
     """A plan that waits while its violations are gone ends as recovered; a lock that is gone does no harm."""
-    waiting = await stage.remediate(prepare=WAITS)
-    await waiting.until("phase awaiting-approval")
-    found = Upkeep(
-        headline="2 to give way", yielding=(recovered("mapek-fix:charter:gone"), recovered(waiting.handle.id))
+    waiting = await workflow_env.start_remediation(prepare=WAITING_ANSWERS)
+    await waiting.wait_until_handled("phase awaiting-approval")
+    found = UpkeepResult(
+        headline="2 to give way",
+        yield_orders=(make_yield_order("mapek-fix:charter:gone"), make_yield_order(waiting.handle.id)),
     )
-    run = await upkeep(stage, found)
-    assert [word for word in await run.story() if "signal" in word] == ["signal refused", "signalled"]
-    assert (await waiting.result()).outcome == "recovered"
+    run = await run_upkeep(workflow_env, found)
+    assert [word for word in await run.summarize_history() if "signal" in word] == ["signal refused", "signalled"]
+    assert (await waiting.fetch_result()).outcome == "recovered"
 
 
-async def test_a_rest_ends_for_what_turned_up_late(stage):
+async def test_a_rest_ends_for_what_turned_up_late(workflow_env):
     """Whoever only cools down makes room within the round; the late change is undone under the same lock."""
-    run = await ends_a_rest(stage)
-    (late,) = (await run.result()).leftovers
-    assert (await stage.child(late.workflow_id).result()).rolled_back == ("step 2", "step 0")
+    run = await run_upkeep_ending_cool_down(workflow_env)
+    (late,) = (await run.fetch_result()).leftovers
+    assert (await workflow_env.expect_child(late.workflow_id).fetch_result()).rolled_back == ("step 2", "step 0")

@@ -16,66 +16,66 @@ from temporalio.converter import DataConverter
 
 from activities.model.cycle import CycleRequest
 from activities.model.remediation import RemediationRequest, RemediationResult
-from activities.model.types import Noun
+from activities.model.types import FrozenModel
 from tests.workflows import activity_results
-from tests.workflows.activity_results import PLAN
-from tests.workflows.history_summary import story_of
-from tests.workflows.scripted_worker import Script, ScriptedWorkers
+from tests.workflows.activity_results import PLAN_ID
+from tests.workflows.history_summary import summarize_history
+from tests.workflows.scripted_worker import ActivityScript, ScriptedWorkers
 from worker.temporal import bootstrap
 from workflows import names
 from workflows.cycle import MapekCycle
-from workflows.remediation import Remediation
-from workflows.search_attributes import attributes
+from workflows.remediation import MapekRemediation
+from workflows.search_attributes import build_search_attributes
 
-IDENTITY = "scripted"
+CLIENT_IDENTITY = "scripted"
 """Of client and workers: histories name nobody's process or host."""
-NOTHING = TypedSearchAttributes.empty
-PATIENCE = 15.0
+NO_SEARCH_ATTRIBUTES = TypedSearchAttributes.empty
+WAIT_TIMEOUT_SECONDS = 15.0
 """Seconds until a condition that does not come true fails its test."""
 
 
 @dataclass(frozen=True)
-class Run:
+class ScriptedRun:
     """A workflow that was started on a stage, with the script of its activities."""
 
     handle: WorkflowHandle[Any, Any]
-    script: Script
+    script: ActivityScript
 
-    async def history(self) -> WorkflowHistory:
+    async def fetch_history(self) -> WorkflowHistory:
         """Return its history as the server has it."""
         return await self.handle.fetch_history()
 
-    async def story(self) -> list[str]:
+    async def summarize_history(self) -> list[str]:
         """Return its history in words."""
-        return story_of(await self.history())
+        return summarize_history(await self.fetch_history())
 
-    async def result(self) -> Any:
+    async def fetch_result(self) -> Any:
         """Return its result."""
-        return await asyncio.wait_for(self.handle.result(), PATIENCE)
+        return await asyncio.wait_for(self.handle.result(), WAIT_TIMEOUT_SECONDS)
 
-    async def attribute(self, key: Any) -> Any:
+    async def fetch_attribute(self, key: Any) -> Any:
         """Return one of its search attributes."""
         return (await self.handle.describe()).typed_search_attributes.get(key)
 
-    async def until(self, word: str) -> None:
+    async def wait_until_handled(self, event: str) -> None:
         """Wait until the word stands in its story and the workflow has reacted to it."""
-        await self.watch(lambda history: word in story_of(history) and has_reacted(history))
+        await self.wait_for_history(lambda history: event in summarize_history(history) and has_reacted(history))
 
-    async def told(self, word: str) -> None:
+    async def wait_until_recorded(self, event: str) -> None:
         """Wait until the word stands in its story, whether or not the workflow knows yet."""
-        await self.watch(lambda history: word in story_of(history))
+        await self.wait_for_history(lambda history: event in summarize_history(history))
 
-    async def watch(self, come: Callable[[WorkflowHistory], bool]) -> None:
+    async def wait_for_history(self, condition: Callable[[WorkflowHistory], bool]) -> None:
         """Wait until this has come true of its history."""
-        deadline = time.monotonic() + PATIENCE
-        while not come(history := await self.history()):
-            assert time.monotonic() < deadline, f"never came: {story_of(history)}"
+        deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
+        while not condition(history := await self.fetch_history()):
+            assert time.monotonic() < deadline, f"never came: {summarize_history(history)}"
             await asyncio.sleep(0.02)
 
-    async def cancel(self) -> None:
+    async def cancel_and_wait(self) -> None:
         """Ask for its cancellation and wait until the workflow has taken note of it."""
         await self.handle.cancel()
-        await self.until("cancel")
+        await self.wait_until_handled("cancel")
 
 
 def has_reacted(history: WorkflowHistory) -> bool:
@@ -85,81 +85,83 @@ def has_reacted(history: WorkflowHistory) -> bool:
     return tasks[-1] == "workflow_task_completed_event_attributes"
 
 
-class Stage:
+class WorkflowTestEnv:
     """Where scripted workflows play. A workflow without a script of its own is a healthy cycle."""
 
     def __init__(self, client: Client, cached: int) -> None:
         self.client = client
         self.workers = ScriptedWorkers(client, self.script_of, cached)
-        self.scripts: dict[str, Script] = {}
-        self.other = Script({"monitor": activity_results.healthy()})
+        self.scripts: dict[str, ActivityScript] = {}
+        self.default_script = ActivityScript({"monitor": activity_results.make_healthy_observation()})
         self.count = 0
 
-    def script_of(self, workflow_id: str) -> Script:
+    def script_of(self, workflow_id: str) -> ActivityScript:
         """Return the script of a workflow."""
-        return self.scripts.get(workflow_id, self.other)
+        return self.scripts.get(workflow_id, self.default_script)
 
-    def fresh(self, kind: str) -> str:
+    def unique_name(self, kind: str) -> str:
         """Return a name nobody else uses on this stage."""
         self.count += 1
         return f"{kind}{self.count}"
 
-    def lay_out(self, workflow_id: str, script: dict[str, Any]) -> Script:
+    def set_script(self, workflow_id: str, script: dict[str, Any]) -> ActivityScript:
         """Make this the script of the workflow."""
-        self.scripts[workflow_id] = Script(script)
+        self.scripts[workflow_id] = ActivityScript(script)
         return self.scripts[workflow_id]
 
-    async def start(
+    async def start_workflow(
         self,
         workflow: Any,
-        argument: Noun,
+        argument: FrozenModel,
         workflow_id: str,
         script: dict[str, Any],
-        findable_by: TypedSearchAttributes = NOTHING,
-    ) -> Run:
+        search_attributes: TypedSearchAttributes = NO_SEARCH_ATTRIBUTES,
+    ) -> ScriptedRun:
         """Start a workflow by its run method, with the script of its activities."""
-        laid_out = self.lay_out(workflow_id, script)
+        laid_out = self.set_script(workflow_id, script)
         handle = await self.client.start_workflow(
-            workflow, argument, id=workflow_id, task_queue=names.QUEUE, search_attributes=findable_by
+            workflow, argument, id=workflow_id, task_queue=names.TASK_QUEUE, search_attributes=search_attributes
         )
-        return Run(handle, laid_out)
+        return ScriptedRun(handle, laid_out)
 
-    async def remediate(self, *, knob: str = "", settle: float = 0, leftover: bool = False, **changes: Any) -> Run:
+    async def start_remediation(
+        self, *, knob: str = "", settle: float = 0, is_leftover: bool = False, **changes: Any
+    ) -> ScriptedRun:
         """Start a remediation whose script fixes everything, but for the changes."""
-        request = RemediationRequest(loop="charter", plan_id=PLAN, settle=settle, settle_leftover=leftover)
-        return await self.start(
-            Remediation.run,
+        request = RemediationRequest(loop="charter", plan_id=PLAN_ID, settle=settle, roll_back_leftover=is_leftover)
+        return await self.start_workflow(
+            MapekRemediation.run,
             request,
-            names.remediation_id("charter", knob or self.fresh("knob")),
-            activity_results.remediation(**changes),
-            attributes({names.LOOP: "charter", names.PHASE: "preparing"}),
+            names.remediation_id("charter", knob or self.unique_name("knob")),
+            activity_results.make_remediation_script(**changes),
+            build_search_attributes({names.LOOP: "charter", names.PHASE: "preparing"}),
         )
 
-    async def cycle(self, script: dict[str, Any]) -> Run:
+    async def start_cycle(self, script: dict[str, Any]) -> ScriptedRun:
         """Start a cycle of a loop of its own."""
-        loop = self.fresh("loop")
+        loop = self.unique_name("loop")
         request = CycleRequest(loop=loop, trigger="manual")
-        return await self.start(MapekCycle.run, request, names.cycle_id(loop, "manual", "one"), script)
+        return await self.start_workflow(MapekCycle.run, request, names.cycle_id(loop, "manual", "one"), script)
 
-    def child(self, workflow_id: str, result_type: type[Noun] = RemediationResult) -> Run:
+    def expect_child(self, workflow_id: str, result_type: type[FrozenModel] = RemediationResult) -> ScriptedRun:
         """Return a workflow that another one starts, with the script laid out for it."""
         handle = self.client.get_workflow_handle(workflow_id, result_type=result_type)
-        return Run(handle, self.script_of(workflow_id))
+        return ScriptedRun(handle, self.script_of(workflow_id))
 
 
 @asynccontextmanager
-async def open_stage(
+async def open_workflow_env(
     address: str, namespace: str, cached: int = 200, converter: DataConverter = pydantic_data_converter
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[WorkflowTestEnv]:
     """Make a namespace with our search attributes and run scripted workers in it.
 
     The queues have fixed names: in a namespace of its own no other test's worker takes the tasks.
     """
-    client = await Client.connect(address, namespace=namespace, data_converter=converter, identity=IDENTITY)
+    client = await Client.connect(address, namespace=namespace, data_converter=converter, identity=CLIENT_IDENTITY)
     await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=86400))
     )
-    await bootstrap.register(client)
-    stage = Stage(client, cached)
-    async with stage.workers.working():
+    await bootstrap.register_search_attributes(client)
+    stage = WorkflowTestEnv(client, cached)
+    async with stage.workers.run_workers():
         yield stage

@@ -5,18 +5,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from activities.analyze.learning.logistic import Table
-from activities.analyze.patterns.predictive import HORIZON, Model, Scale, company, learn, outlook, scale_of
-from activities.model.baseline import Outlook
-from worker.backtest.rolling_history import Key
+from activities.analyze.learning.logistic import FloatArray
+from activities.analyze.patterns.predictive import (
+    HORIZON_SECONDS,
+    ComponentScale,
+    CrossingModel,
+    compute_covariates,
+    compute_scale,
+    fit_model,
+    predict_crossing,
+)
+from activities.model.baseline import Forecast
+from worker.backtest.rolling_history import SeriesKey
 
-LEARN = 30.0
+LEARN_DAYS = 30.0
 """Days of history a model learns from at most."""
-MOST = 20_000
+MAX_SAMPLES = 20_000
 """Samples of history kept at most, whatever the step: memory is bounded."""
-AGAIN = 7.0
+RELEARN_DAYS = 7.0
 """Days after which a model learns anew, and before the first."""
-_COARSEST = 4
+_MIN_SAMPLES_PER_DAY = 4
 """Samples a day below which nothing is predicted."""
 
 
@@ -26,18 +34,18 @@ class Forecaster:
     def __init__(self, step: float, train_end: float | None) -> None:
         self.step = step
         self._train_end = train_end
-        self._day, self._ahead = round(86400.0 / step), max(1, round(HORIZON / step))
-        self._size = min(MOST, round(LEARN * 86400.0 / step))
-        self._history: dict[Key, array[float]] = {}
-        self._models: dict[Key, Model] = {}
-        self._scales: dict[str, Scale] = {}
-        self._grouped: dict[str, list[Key]] = {}
+        self._samples_per_day, self._horizon_samples = round(86400.0 / step), max(1, round(HORIZON_SECONDS / step))
+        self._size = min(MAX_SAMPLES, round(LEARN_DAYS * 86400.0 / step))
+        self._history: dict[SeriesKey, array[float]] = {}
+        self._models: dict[SeriesKey, CrossingModel] = {}
+        self._scales: dict[str, ComponentScale] = {}
+        self._keys_by_component: dict[str, list[SeriesKey]] = {}
         self._learned_at: float | None = None
         self._first: float | None = None
 
-    def take(self, at: float, samples: dict[Key, float]) -> tuple[Outlook, ...]:
+    def advance(self, at: float, samples: dict[SeriesKey, float]) -> tuple[Forecast, ...]:
         """Return the outlooks at an instant, with its samples as the newest known."""
-        if self.step > HORIZON or self._day < _COARSEST:
+        if self.step > HORIZON_SECONDS or self._samples_per_day < _MIN_SAMPLES_PER_DAY:
             return ()
         self._first = at if self._first is None else self._first
         for key in samples.keys() - self._history.keys():
@@ -46,31 +54,34 @@ class Forecaster:
             line.append(samples.get(key, line[-1] if line else float("nan")))
             if len(line) > 2 * self._size:
                 del line[: -self._size]
-        if self._due(at):
+        if self._is_learning_due(at):
             self._learn(at)
-        beside = {name: self._beside(name) for name in {component for component, _ in self._models}}
-        return tuple(self._asked(key, model, beside[key[0]]) for key, model in self._models.items())
+        beside = {name: self._newest_covariates(name) for name in {component for component, _ in self._models}}
+        return tuple(self._predict(key, model, beside[key[0]]) for key, model in self._models.items())
 
-    def _due(self, at: float) -> bool:
+    def _is_learning_due(self, at: float) -> bool:
         if self._train_end is not None:
             return self._learned_at is None and at >= self._train_end
         since = self._learned_at if self._learned_at is not None else self._first
-        return since is not None and at - since >= AGAIN * 86400.0
+        return since is not None and at - since >= RELEARN_DAYS * 86400.0
 
     def _learn(self, at: float) -> None:
         self._learned_at = at
         self._models = {}
-        self._grouped = {name: [k for k in self._history if k[0] == name] for name in {key[0] for key in self._history}}
-        for name, keys in self._grouped.items():
-            table = self._table(keys, self._size)
-            self._scales[name] = scale_of(table)
-            beside = company(table, self._scales[name])
+        self._keys_by_component = {
+            name: [k for k in self._history if k[0] == name] for name in {key[0] for key in self._history}
+        }
+        for name, keys in self._keys_by_component.items():
+            table = self._build_table(keys, self._size)
+            self._scales[name] = compute_scale(table)
+            beside = compute_covariates(table, self._scales[name])
             found = {
-                key: learn(values, beside, self._day, self._ahead) for key, values in zip(keys, table, strict=True)
+                key: fit_model(values, beside, self._samples_per_day, self._horizon_samples)
+                for key, values in zip(keys, table, strict=True)
             }
             self._models |= {key: model for key, model in found.items() if model is not None}
 
-    def _table(self, keys: Sequence[Key], instants: int) -> Table:
+    def _build_table(self, keys: Sequence[SeriesKey], instants: int) -> FloatArray:
         """Return the last instants of some series, a row each, NaN where one is younger."""
         lines = [self._history[key][-instants:] for key in keys]
         table = np.full((len(lines), max(len(line) for line in lines)), np.nan)
@@ -78,12 +89,20 @@ class Forecaster:
             row[len(row) - len(line) :] = line
         return table
 
-    def _beside(self, component: str) -> Table:
+    def _newest_covariates(self, component: str) -> FloatArray:
         """Return the newest row of a component's company."""
-        newest: Table = company(self._table(self._grouped[component], 2), self._scales[component])[-1]
+        newest: FloatArray = compute_covariates(
+            self._build_table(self._keys_by_component[component], 2), self._scales[component]
+        )[-1]
         return newest
 
-    def _asked(self, key: Key, model: Model, beside: Table) -> Outlook:
-        recent = np.array(self._history[key][-(8 * self._day + 2) :], float)
-        chance = outlook(model, recent, beside, self._day, self._ahead)
-        return Outlook(component=key[0], metric=key[1], limit=model.limit, within=HORIZON, probability=round(chance, 6))
+    def _predict(self, key: SeriesKey, model: CrossingModel, covariate_row: FloatArray) -> Forecast:
+        recent = np.array(self._history[key][-(8 * self._samples_per_day + 2) :], float)
+        chance = predict_crossing(model, recent, covariate_row, self._samples_per_day, self._horizon_samples)
+        return Forecast(
+            component=key[0],
+            metric=key[1],
+            limit=model.limit,
+            horizon_seconds=HORIZON_SECONDS,
+            probability=round(chance, 6),
+        )

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from html import escape
 from math import floor
 
-from worker.backtest.summary import DAY, Summary
+from worker.backtest.summary import DAY_SECONDS, BacktestSummary
 
 _WIDTH, _HEIGHT = 720, 120
 
-UNHEARD = (
+RECORDING_CAVEAT = (
     "A recording holds metrics only: what Charter itself finds or reports (violations, the state of its committee and "
     "policies) is not in it, so whatever only that would have triggered is missing here."
 )
@@ -22,46 +22,47 @@ _STYLE = (
 )
 
 
-def page(summaries: Sequence[Summary]) -> str:
+def html_report(summaries: Sequence[BacktestSummary]) -> str:
     """Return the page for one or more backtests."""
-    parts = "".join(_section(summary) for summary in summaries)
+    parts = "".join(_render_section(summary) for summary in summaries)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>What the loop would have done</title>'
         f"<style>{_STYLE}</style></head><body><h1>What the loop would have done</h1>"
-        f"<p>{UNHEARD}</p>{parts}</body></html>\n"
+        f"<p>{RECORDING_CAVEAT}</p>{parts}</body></html>\n"
     )
 
 
-def _section(summary: Summary) -> str:
-    said = "".join(f"<li>{escape(line)}</li>" for line in summary.sentences())
+def _render_section(summary: BacktestSummary) -> str:
+    said = "".join(f"<li>{escape(line)}</li>" for line in summary.format_lines())
     rows = "".join(
-        f"<tr><td>{escape(when(at))}</td><td>{escape(line)}</td></tr>" for at, line in reversed(summary.newest)
+        f"<tr><td>{escape(format_minute(at))}</td><td>{escape(line)}</td></tr>"
+        for at, line in reversed(summary.newest_actions)
     )
     listed = f"<table><tr><th>When</th><th>What and why</th></tr>{rows}</table>" if rows else ""
-    return f"<section><h2>{escape(summary.head.name)}</h2><ul>{said}</ul>{_chart(summary)}{listed}</section>"
+    return f"<section><h2>{escape(summary.header.name)}</h2><ul>{said}</ul>{_render_chart(summary)}{listed}</section>"
 
 
-def _chart(summary: Summary) -> str:
+def _render_chart(summary: BacktestSummary) -> str:
     """Draw one bar a day, as high as the number of actions on it."""
     if not summary.cycles:
         return ""
-    first, last = floor(summary.first / DAY), floor(summary.last / DAY)
-    count, most = last - first + 1, max([*summary.days.values(), 1])
+    first, last = floor(summary.first / DAY_SECONDS), floor(summary.last / DAY_SECONDS)
+    count, most = last - first + 1, max([*summary.actions_by_day.values(), 1])
     width = _WIDTH / count
     bars = "".join(
         f'<rect x="{(day - first) * width:.1f}" y="{_HEIGHT * (1 - found / most):.1f}" '
         f'width="{max(1.0, width - 1):.1f}" height="{_HEIGHT * found / most:.1f}">'
-        f"<title>{escape(when(day * DAY)[:10])}: {found}</title></rect>"
-        for day, found in sorted(summary.days.items())
+        f"<title>{escape(format_minute(day * DAY_SECONDS)[:10])}: {found}</title></rect>"
+        for day, found in sorted(summary.actions_by_day.items())
     )
-    label = f"Actions a day, at most {most}; {when(summary.first)[:10]} to {when(summary.last)[:10]}"
+    label = f"Actions a day, at most {most}; {format_minute(summary.first)[:10]} to {format_minute(summary.last)[:10]}"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + 16}" role="img" aria-label="{escape(label)}">{bars}'
         f'<text x="0" y="{_HEIGHT + 13}">{escape(label)}</text></svg>'
     )
 
 
-def when(seconds: float) -> str:
+def format_minute(seconds: float) -> str:
     """Return unix seconds as `2026-01-31 12:00Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 from activities.model.errors import ConfigurationError
 
 COLUMNS = ["timestamp", "component", "metric", "value"]
-HEAD, SAMPLES = "recording.json", "samples.csv.gz"
+HEADER_FILE, SAMPLES_FILE = "recording.json", "samples.csv.gz"
 
 
-class MetricHead(BaseModel):
+class MetricHeader(BaseModel):
     """One metric of a recording: its unit, its kind (latency, availability, …) and on which side it is bad."""
 
     model_config = ConfigDict(frozen=True)
@@ -30,7 +30,7 @@ class MetricHead(BaseModel):
     bad: Literal["high", "low", "both"] = "high"
 
 
-class Head(BaseModel):
+class RecordingHeader(BaseModel):
     """What `recording.json` says. Times are UTC; `topology` are (caller, callee).
 
     Up to and including `train_end` samples are history to learn predictions from.
@@ -42,17 +42,17 @@ class Head(BaseModel):
     step_seconds: PositiveFloat
     start: datetime
     end: datetime
-    metrics: dict[str, MetricHead] = Field(default_factory=dict)
+    metrics: dict[str, MetricHeader] = Field(default_factory=dict)
     topology: tuple[tuple[str, str], ...] = ()
     train_end: datetime | None = None
 
     @field_validator("start", "end", "train_end")
     @classmethod
-    def _utc(cls, time: datetime | None) -> datetime | None:
+    def _assume_utc(cls, time: datetime | None) -> datetime | None:
         return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
-class Row(NamedTuple):
+class RecordedSample(NamedTuple):
     """One sample of an instant."""
 
     component: str
@@ -60,11 +60,11 @@ class Row(NamedTuple):
     value: float
 
 
-class Instant(NamedTuple):
+class RecordedInstant(NamedTuple):
     """All samples of one time, unix seconds."""
 
     at: float
-    rows: tuple[Row, ...]
+    samples: tuple[RecordedSample, ...]
 
 
 class Recording:
@@ -72,10 +72,10 @@ class Recording:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.head = _head(folder / HEAD)
+        self.header = _load_header(folder / HEADER_FILE)
         self.notes: list[str] = []
 
-    def instants(self) -> Iterator[Instant]:
+    def instants(self) -> Iterator[RecordedInstant]:
         """Yield the samples by time, oldest first, holding one instant in memory.
 
         What comes out of order is left out and counted; a truncated file ends where it breaks off. Both are noted.
@@ -84,66 +84,66 @@ class Recording:
             ConfigurationError: there are no samples, or they are in another form.
         """
         latest, late = float("-inf"), 0
-        for at, group in groupby(self._rows(), key=lambda pair: pair[0]):
+        for at, group in groupby(self._iter_samples(), key=lambda pair: pair[0]):
             rows = tuple(row for _, row in group)
             if at < latest:
                 late += len(rows)
                 continue
             latest = at
-            yield Instant(at, rows)
+            yield RecordedInstant(at, rows)
         if late:
             self.notes.append(f"{late} samples came out of order and were left out")
 
     @property
-    def seconds(self) -> float:
+    def duration_seconds(self) -> float:
         """The span from start to end."""
-        return (self.head.end - self.head.start).total_seconds()
+        return (self.header.end - self.header.start).total_seconds()
 
     @property
-    def start(self) -> float:
+    def start_seconds(self) -> float:
         """The start, unix seconds."""
-        return self.head.start.timestamp()
+        return self.header.start.timestamp()
 
-    def _rows(self) -> Iterator[tuple[float, Row]]:
-        path, number = self.folder / SAMPLES, 1
+    def _iter_samples(self) -> Iterator[tuple[float, RecordedSample]]:
+        path, number = self.folder / SAMPLES_FILE, 1
         try:
             with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
                 lines = csv.reader(file)
                 if next(lines, None) != COLUMNS:
                     raise ConfigurationError(f"{path}: line 1 must be {','.join(COLUMNS)}")
                 for number, line in enumerate(lines, start=2):
-                    yield _parsed(line, path, number)
+                    yield _parse_line(line, path, number)
         except FileNotFoundError:
             raise ConfigurationError(f"{path} is missing") from None
         except (EOFError, OSError, zlib.error, UnicodeDecodeError, csv.Error) as error:
             self.notes.append(f"{path.name} breaks off after line {number}: {error}")
 
 
-def recordings_in(folder: Path) -> tuple[Path, ...]:
+def find_recordings(folder: Path) -> tuple[Path, ...]:
     """Return the recordings in a folder: itself, or its sub-folders that are one, sorted.
 
     Raises:
         ConfigurationError: there is none.
     """
-    if (folder / HEAD).is_file():
+    if (folder / HEADER_FILE).is_file():
         return (folder,)
-    found = tuple(sorted(path.parent for path in folder.glob(f"*/{HEAD}"))) if folder.is_dir() else ()
+    found = tuple(sorted(path.parent for path in folder.glob(f"*/{HEADER_FILE}"))) if folder.is_dir() else ()
     if not found:
-        raise ConfigurationError(f"{folder}: no {HEAD} here nor in a folder below")
+        raise ConfigurationError(f"{folder}: no {HEADER_FILE} here nor in a folder below")
     return found
 
 
-def _parsed(line: list[str], path: Path, number: int) -> tuple[float, Row]:
+def _parse_line(line: list[str], path: Path, line_number: int) -> tuple[float, RecordedSample]:
     try:
         at, component, metric, value = line
-        return float(at), Row(component, metric, float(value) if value else float("nan"))
+        return float(at), RecordedSample(component, metric, float(value) if value else float("nan"))
     except ValueError:
-        raise ConfigurationError(f"{path}: line {number}: want {','.join(COLUMNS)}") from None
+        raise ConfigurationError(f"{path}: line {line_number}: want {','.join(COLUMNS)}") from None
 
 
-def _head(path: Path) -> Head:
+def _load_header(path: Path) -> RecordingHeader:
     try:
-        return Head.model_validate_json(path.read_bytes())
+        return RecordingHeader.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
     except ValidationError as error:

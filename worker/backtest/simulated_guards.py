@@ -4,62 +4,73 @@ A recording cannot answer a remedy. So each one keeps its knob busy for as long 
 ends `inconclusive`: its rung is used up until the incident is over.
 """
 
-from activities.execute.pre_apply import begun
-from activities.model.guards import GuardState, KnobGuard
-from activities.model.history import PastRemediation
-from activities.model.incident import Incident, Rung, incident_id
+from activities.execute.pre_apply import build_remediation_record
+from activities.model.guard_state import GuardState, KnobGuard
+from activities.model.history import RemediationRecord
+from activities.model.incident import Incident, Rung, compute_incident_id
 from activities.model.plan import Plan
-from activities.plan.guards.rates import DAY
+from activities.plan.guards.rates import DAY_SECONDS
 
-ENDING = "inconclusive"
-QUIET = 600.0
+ASSUMED_OUTCOME = "inconclusive"
+INCIDENT_QUIET_SECONDS = 600.0
 """Seconds without a violation after which an incident is over."""
 
 
-class VirtualGuards:
+class SimulatedGuards:
     """The guard state of one backtest. `step` is seconds between its cycles: within two of them nothing is over."""
 
     def __init__(self, step: float) -> None:
-        self._quiet = max(QUIET, 2.0 * step)
-        self._rest: dict[str, float] = {}
-        self._open: dict[str, Incident] = {}
-        self._past: list[PastRemediation] = []
+        self._quiet_seconds = max(INCIDENT_QUIET_SECONDS, 2.0 * step)
+        self._cool_down_until: dict[str, float] = {}
+        self._open_incidents: dict[str, Incident] = {}
+        self._remediations: list[RemediationRecord] = []
 
-    def at(self, now: float, troubled: bool) -> GuardState:
+    def state_at(self, now: float, has_violations: bool) -> GuardState:
         """Return the guard state at `now` (unix seconds); `troubled` tells that some violation holds."""
-        self._open = {
-            knob: self._ended(incident, now).model_copy(update={"seen_at": now if troubled else incident.seen_at})
-            for knob, incident in self._open.items()
-            if now - incident.seen_at < self._quiet
+        self._open_incidents = {
+            knob: self._close_rungs(incident, now).model_copy(
+                update={"last_seen_at": now if has_violations else incident.last_seen_at}
+            )
+            for knob, incident in self._open_incidents.items()
+            if now - incident.last_seen_at < self._quiet_seconds
         }
-        resting = {knob: until for knob, until in self._rest.items() if until > now}
+        resting = {knob: until for knob, until in self._cool_down_until.items() if until > now}
         knobs = tuple(
-            KnobGuard(knob=knob, cooldown_until=until, cooldown_why=ENDING) for knob, until in resting.items()
+            KnobGuard(knob=knob, cooldown_until=until, cooldown_reason=ASSUMED_OUTCOME)
+            for knob, until in resting.items()
         )
-        self._past = [self._over(past, now) for past in self._past if past.began > now - DAY]
-        return GuardState(knobs=knobs, incidents=tuple(self._open.values()), past=tuple(self._past))
+        self._remediations = [
+            self._end_if_due(past, now) for past in self._remediations if past.started_at > now - DAY_SECONDS
+        ]
+        return GuardState(
+            knobs=knobs, incidents=tuple(self._open_incidents.values()), recent_remediations=tuple(self._remediations)
+        )
 
-    def executed(self, plan: Plan, now: float) -> None:
+    def record_execution(self, plan: Plan, now: float) -> None:
         """Take note that a plan was executed at `now`."""
-        self._rest[plan.knob] = now + plan.cool_downs.kept
-        self._past.append(begun(plan, now))
+        self._cool_down_until[plan.knob] = now + plan.cool_downs.after_success
+        self._remediations.append(build_remediation_record(plan, now))
         rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
-        known = self._open.get(plan.knob) or Incident(
-            incident_id=incident_id(plan.charter, plan.knob, plan.onset),
+        known = self._open_incidents.get(plan.knob) or Incident(
+            incident_id=compute_incident_id(plan.charter, plan.knob, plan.onset),
             charter=plan.charter,
             knob=plan.knob,
             onset=plan.onset,
             opened_at=now,
-            seen_at=now,
+            last_seen_at=now,
         )
-        self._open[plan.knob] = known.model_copy(update={"rungs": (*known.rungs, rung), "seen_at": now})
+        self._open_incidents[plan.knob] = known.model_copy(update={"rungs": (*known.rungs, rung), "last_seen_at": now})
 
-    def _over(self, past: PastRemediation, now: float) -> PastRemediation:
-        until = self._rest.get(past.knob, now)
-        return past if past.ended or until > now else past.model_copy(update={"ended": until, "ending": ENDING})
+    def _end_if_due(self, remediation: RemediationRecord, now: float) -> RemediationRecord:
+        until = self._cool_down_until.get(remediation.knob, now)
+        return (
+            remediation
+            if remediation.ended_at or until > now
+            else remediation.model_copy(update={"ended_at": until, "outcome": ASSUMED_OUTCOME})
+        )
 
-    def _ended(self, incident: Incident, now: float) -> Incident:
-        if self._rest.get(incident.knob, now) > now:
+    def _close_rungs(self, incident: Incident, now: float) -> Incident:
+        if self._cool_down_until.get(incident.knob, now) > now:
             return incident
-        rungs = tuple(rung.model_copy(update={"ending": ENDING}) for rung in incident.rungs)
+        rungs = tuple(rung.model_copy(update={"outcome": ASSUMED_OUTCOME}) for rung in incident.rungs)
         return incident.model_copy(update={"rungs": rungs})

@@ -2,28 +2,28 @@
 
 from collections import Counter, deque
 
-from worker.backtest.backtest import Cycle
-from worker.backtest.recording import Head
+from worker.backtest.recording import RecordingHeader
+from worker.backtest.replay import BacktestCycle
 
-SHOWN = 20
+MAX_SHOWN_ACTIONS = 20
 """Actions listed one by one, the newest."""
-DAY = 86400.0
+DAY_SECONDS = 86400.0
 
 
-class Summary:
+class BacktestSummary:
     """Counts of one backtest, in bounded memory."""
 
-    def __init__(self, head: Head) -> None:
-        self.head = head
+    def __init__(self, header: RecordingHeader) -> None:
+        self.header = header
         self.cycles = self.troubled = self.acting = 0
         self.first = self.last = 0.0
-        self.roots: Counter[str] = Counter()
+        self.root_causes: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
-        self.newest: deque[tuple[float, str]] = deque(maxlen=SHOWN)
-        self.days: Counter[int] = Counter()
+        self.newest_actions: deque[tuple[float, str]] = deque(maxlen=MAX_SHOWN_ACTIONS)
+        self.actions_by_day: Counter[int] = Counter()
         self.notes: tuple[str, ...] = ()
 
-    def add(self, cycle: Cycle) -> None:
+    def add(self, cycle: BacktestCycle) -> None:
         """Count a cycle."""
         self.first = self.first or cycle.at
         self.last = cycle.at
@@ -32,46 +32,46 @@ class Summary:
         self.acting += bool(cycle.decision.plans)
         if cycle.executed:
             cause = cycle.decision.diagnosis.root_causes[0]
-            self.roots[f"{cause.cause} on {cause.component}"] += 1
+            self.root_causes[f"{cause.cause} on {cause.component}"] += 1
         for line in cycle.executed:
             self.actions[line.split(":", 1)[0]] += 1
-            self.newest.append((cycle.at, line))
-            self.days[int(cycle.at // DAY)] += 1
+            self.newest_actions.append((cycle.at, line))
+            self.actions_by_day[int(cycle.at // DAY_SECONDS)] += 1
 
     @property
     def span_days(self) -> float:
         """Days between the first and the last cycle."""
-        return (self.last - self.first) / DAY
+        return (self.last - self.first) / DAY_SECONDS
 
     @property
-    def executed(self) -> int:
+    def executed_count(self) -> int:
         """Plans that would have been executed, cool-downs and ladder kept."""
         return self.actions.total()
 
-    def figures(self) -> dict[str, object]:
+    def to_json_object(self) -> dict[str, object]:
         """Return the counts as JSON values."""
         return {
-            "name": self.head.name,
+            "name": self.header.name,
             "cycles": self.cycles,
             "days": round(self.span_days, 3),
             "cycles_with_violations": self.troubled,
             "cycles_that_act": self.acting,
-            "executed": self.executed,
-            "root_causes": dict(self.roots.most_common()),
+            "executed": self.executed_count,
+            "root_causes": dict(self.root_causes.most_common()),
             "actions": dict(self.actions.most_common()),
             "notes": list(self.notes),
         }
 
-    def sentences(self) -> list[str]:
+    def format_lines(self) -> list[str]:
         """Return the counts as lines for a person."""
         if not self.cycles:
             return ["no samples, so nothing was decided", *self.notes]
-        rate = self.executed / self.span_days if self.span_days else 0.0
+        rate = self.executed_count / self.span_days if self.span_days else 0.0
         return [
             f"{self.cycles} cycles over {self.span_days:.2f} days, {self.troubled} with a violation, "
             f"{self.acting} in which a plan passed every rule but the guard state",
-            f"would have acted {self.executed} times, {rate:.2f} a day",
-            *(f"{count} × because of {cause}" for cause, count in self.roots.most_common(5)),
+            f"would have acted {self.executed_count} times, {rate:.2f} a day",
+            *(f"{count} × because of {cause}" for cause, count in self.root_causes.most_common(5)),
             *(f"{count} × {action}" for action, count in self.actions.most_common(5)),
             *self.notes,
         ]

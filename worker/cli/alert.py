@@ -6,47 +6,47 @@ from typing import Annotated
 import typer
 
 from activities.clients.alertmanager import AlertmanagerClient
-from activities.clients.http import Http
-from activities.monitor.queries import COMPONENT
+from activities.clients.http import HttpClient
+from activities.monitor.queries import COMPONENT_LABEL
 from worker.cli import output
-from worker.cli.session import CALL_SECONDS, AsJson, of, verb
+from worker.cli.session import CALL_TIMEOUT_SECONDS, JsonOption, async_command, current_session
 
-Text = Annotated[str, typer.Option(help="Shown to people.")]
+DescriptionOption = Annotated[str, typer.Option(help="Shown to people.")]
 
 
-@verb
+@async_command
 async def inject(  # noqa: PLR0913 - a command's options are its parameters
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The alert's name.")] = "MapekInjected",
     component: Annotated[str, typer.Option(help="Where it fires; empty: nowhere in particular.")] = "",
     severity: Annotated[str, typer.Option(help="critical, warning or info.")] = "warning",
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A further label; repeatable.")] = None,
-    description: Text = "injected by mapek alert inject",
+    description: DescriptionOption = "injected by mapek alert inject",
     seconds: Annotated[float, typer.Option("--for", min=1, help="Seconds it fires, unless it is resolved.")] = 60.0,
     resolve: Annotated[bool, typer.Option("--resolve", help="End the alert with these labels now.")] = False,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Post an alert to Alertmanager, which tells the webhook, which starts a cycle. It is no evidence of anything."""
-    config = of(ctx).config
-    labels = {"alertname": name, "severity": severity} | ({COMPONENT: component} if component else {})
-    labels |= dict(map(_pair, label or []))
+    config = current_session(ctx).config
+    labels = {"alertname": name, "severity": severity} | ({COMPONENT_LABEL: component} if component else {})
+    labels |= dict(map(_parse_label, label or []))
     now = time.time()
-    http = Http()
+    http = HttpClient()
     try:
-        client = AlertmanagerClient(http, config.alertmanager.url, CALL_SECONDS)
-        known = await client.alerts(muted=True) if resolve else ()
+        client = AlertmanagerClient(http, config.alertmanager.url, CALL_TIMEOUT_SECONDS)
+        known = await client.fetch_alerts(include_suppressed=True) if resolve else ()
         start = next((one.starts_at for one in known if one.labels == labels), now)
-        await client.fire(labels, {"description": description}, (start, now if resolve else now + seconds))
+        await client.post_alert(labels, {"description": description}, (start, now if resolve else now + seconds))
     finally:
         await http.close()
     if as_json:
-        output.as_json({"labels": labels, "starts_at": start, "resolved": resolve})
+        output.print_json({"labels": labels, "starts_at": start, "resolved": resolve})
     else:
         told = "resolved" if resolve else f"fires for {seconds:g} s"
-        output.line(f"{name} {told} at {config.alertmanager.url}; see `mapek cycles`")
+        output.print_line(f"{name} {told} at {config.alertmanager.url}; see `mapek cycles`")
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise typer.BadParameter(f"{text!r} is no NAME=VALUE")

@@ -11,64 +11,74 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.model.cycle import CycleResult
 from activities.model.errors import FinalError, Unreachable
-from activities.model.intake import Ask, LoopState
-from activities.model.types import headed
+from activities.model.intake import LoopState, ManualCycleRequest
+from activities.model.types import with_outcome_prefix
 from worker.cli import output
-from worker.cli.session import CALL_SECONDS, RPC, AsJson, LoopName, Session, of, verb
+from worker.cli.session import (
+    CALL_TIMEOUT_SECONDS,
+    RPC_TIMEOUT,
+    JsonOption,
+    LoopArgument,
+    Session,
+    async_command,
+    current_session,
+)
 from workflows import names
-from workflows.options import CYCLE_LIMIT
-from workflows.search_attributes import attributes
+from workflows.options import CYCLE_EXECUTION_TIMEOUT
+from workflows.search_attributes import build_search_attributes
 
 
-@verb
+@async_command
 async def run(  # noqa: PLR0913 - a command's options are its parameters
     ctx: typer.Context,
-    loop: LoopName,
+    loop: LoopArgument,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the cycle's result and print it.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Print each step as it begins, then the result.")] = False,
-    signal: Annotated[bool, typer.Option("--signal", help="Only hand the wish over, even if no worker runs.")] = False,
+    detach: Annotated[bool, typer.Option("--signal", help="Only hand the wish over, even if no worker runs.")] = False,
     key: Annotated[str, typer.Option(help="The same key is the same cycle.")] = "",
     reason: Annotated[str, typer.Option(help="Who or what asked; shown in the Temporal UI.")] = "",
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a cycle of LOOP now and print its id."""
-    session = of(ctx)
+    session = current_session(ctx)
     settings = session.loop(loop)
-    intake = LoopState(loop=settings.name, links=session.config.links_of(settings))
-    if signal and (wait or follow):
+    intake = LoopState(loop=settings.name, links=session.config.format_links(settings))
+    if detach and (wait or follow):
         raise typer.BadParameter("--signal only hands the wish over: there is nothing to wait for")
-    if key and not names.NAME.fullmatch(key):
+    if key and not names.NAME_PATTERN.fullmatch(key):
         raise typer.BadParameter(
             f"{key!r} is no key: lower-case letters, digits, . _ and -, beginning with one of the first two"
         )
-    async with session.temporal() as client:
-        if signal:
-            return await _hand_over(client, intake, Ask(key=key, reason=reason))
-        cycle_id = await _request(client, intake, Ask(key=key, reason=reason))
+    async with session.connect_temporal() as client:
+        if detach:
+            return await _signal_cycle(client, intake, ManualCycleRequest(key=key, reason=reason))
+        cycle_id = await _request_cycle(client, intake, ManualCycleRequest(key=key, reason=reason))
         if not as_json:
-            output.line(cycle_id)
-            output.note(session.link(cycle_id))
-        result = await _result(client, cycle_id, follow) if wait or follow else None
-    _print(session, cycle_id, result, as_json)
+            output.print_line(cycle_id)
+            output.print_status(session.workflow_url(cycle_id))
+        result = await _wait_for_result(client, cycle_id, follow) if wait or follow else None
+    _print_result(session, cycle_id, result, as_json)
     return None
 
 
-async def _hand_over(client: Client, intake: LoopState, ask: Ask) -> None:
+async def _signal_cycle(client: Client, intake: LoopState, request: ManualCycleRequest) -> None:
     await client.start_workflow(
         "MapekLoop",
         intake,
-        id=names.intake_id(intake.loop),
-        task_queue=names.QUEUE,
+        id=names.loop_workflow_id(intake.loop),
+        task_queue=names.TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="run_cycle",
-        start_signal_args=[ask],
-        search_attributes=attributes({names.LOOP: intake.loop}),
-        rpc_timeout=RPC,
+        start_signal_args=[request],
+        search_attributes=build_search_attributes({names.LOOP: intake.loop}),
+        rpc_timeout=RPC_TIMEOUT,
     )
-    output.note(f"handed over to {names.intake_id(intake.loop)}; the cycle starts as soon as a worker runs")
+    output.print_status(
+        f"handed over to {names.loop_workflow_id(intake.loop)}; the cycle starts as soon as a worker runs"
+    )
 
 
-async def _request(client: Client, intake: LoopState, ask: Ask) -> str:
+async def _request_cycle(client: Client, intake: LoopState, request: ManualCycleRequest) -> str:
     """Return the id of the cycle once it is started.
 
     Raises:
@@ -77,24 +87,24 @@ async def _request(client: Client, intake: LoopState, ask: Ask) -> str:
     start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
         "MapekLoop",
         intake,
-        id=names.intake_id(intake.loop),
-        task_queue=names.QUEUE,
+        id=names.loop_workflow_id(intake.loop),
+        task_queue=names.TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        search_attributes=attributes({names.LOOP: intake.loop}),
+        search_attributes=build_search_attributes({names.LOOP: intake.loop}),
     )
     try:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
             cycle_id = await client.execute_update_with_start_workflow(
-                "request_cycle", ask, start_workflow_operation=start, id=ask.key or None, result_type=str
+                "request_cycle", request, start_workflow_operation=start, id=request.key or None, result_type=str
             )
     except TimeoutError:
         raise Unreachable(
-            f"no worker took it up within {CALL_SECONDS:g} s: is one running? start it with `mapek worker`"
+            f"no worker took it up within {CALL_TIMEOUT_SECONDS:g} s: is one running? start it with `mapek worker`"
         ) from None
     return str(cycle_id)
 
 
-async def _result(client: Client, cycle_id: str, follow: bool) -> CycleResult:
+async def _wait_for_result(client: Client, cycle_id: str, follow: bool) -> CycleResult:
     """Return the cycle's result, after printing its steps as they begin if they are to be followed.
 
     Raises:
@@ -104,10 +114,10 @@ async def _result(client: Client, cycle_id: str, follow: bool) -> CycleResult:
     if follow:
         async for event in handle.fetch_history_events(wait_new_event=True):
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                output.note(await _step(client, event))
+                output.print_status(await _describe_step(client, event))
     try:
-        with output.waiting(f"waiting for {cycle_id}"):
-            async with asyncio.timeout(CYCLE_LIMIT.total_seconds() + CALL_SECONDS):
+        with output.spinner(f"waiting for {cycle_id}"):
+            async with asyncio.timeout(CYCLE_EXECUTION_TIMEOUT.total_seconds() + CALL_TIMEOUT_SECONDS):
                 return CycleResult.model_validate(await handle.result())
     except WorkflowFailureError as error:
         raise FinalError(f"{cycle_id} failed: {error.cause}") from None
@@ -115,7 +125,7 @@ async def _result(client: Client, cycle_id: str, follow: bool) -> CycleResult:
         raise Unreachable(f"{cycle_id} has not ended: does a worker run?") from None
 
 
-async def _step(client: Client, event: HistoryEvent) -> str:
+async def _describe_step(client: Client, event: HistoryEvent) -> str:
     """Return an activity's name with the summary that carries its values."""
     name = event.activity_task_scheduled_event_attributes.activity_type.name
     if not event.user_metadata.HasField("summary"):
@@ -124,11 +134,11 @@ async def _step(client: Client, event: HistoryEvent) -> str:
     return f"{name}: {summary}"
 
 
-def _print(session: Session, cycle_id: str, result: CycleResult | None, as_json: bool) -> None:
+def _print_result(session: Session, cycle_id: str, result: CycleResult | None, as_json: bool) -> None:
     if as_json:
-        body: dict[str, Any] = {"cycle": cycle_id, "link": session.link(cycle_id)}
-        output.as_json(body | ({"result": result} if result else {}))
+        body: dict[str, Any] = {"cycle": cycle_id, "link": session.workflow_url(cycle_id)}
+        output.print_json(body | ({"result": result} if result else {}))
     elif result is not None:
-        output.line(headed(result.outcome, result.headline))
+        output.print_line(with_outcome_prefix(result.outcome, result.headline))
         for plan in result.plans:
-            output.line(f"  plan {plan} (mapek explain {plan})")
+            output.print_line(f"  plan {plan} (mapek explain {plan})")

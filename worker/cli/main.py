@@ -30,12 +30,12 @@ from worker.cli import (
     worker,
 )
 from worker.cli.session import Session
-from worker.config.document import Place
+from worker.config.document import KeyPath
 
-NO, WRONG, AWAY = 1, 2, 3
-INTERRUPTED = 130
+EXIT_NO, EXIT_USAGE, EXIT_UNAVAILABLE = 1, 2, 3
+EXIT_INTERRUPTED = 130
 
-_VALUED = (
+_GLOBAL_OPTIONS = (
     "--config",
     "--state",
     "--temporal-address",
@@ -48,30 +48,30 @@ _VALUED = (
 """Options of `mapek` itself; they may stand behind the verb too, where people write them."""
 
 
-class Verbs(TyperGroup):
+class CommandGroup(TyperGroup):
     """The group of verbs: takes its own options anywhere, and turns the error family into exit codes."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the group's own options to the front."""
-        return super().parse_args(ctx, hoisted(args))
+        return super().parse_args(ctx, hoist_global_options(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; what it raises is said on standard error, one line a problem."""
         try:
             return super().invoke(ctx)
         except MapekError as error:
-            output.note(str(error))
+            output.print_status(str(error))
             raise typer.Exit(exit_code(error)) from None
 
 
 def exit_code(error: MapekError) -> int:
     """Return what a shell is told of an error."""
     if isinstance(error, (ConfigurationError, Unauthorized)):
-        return WRONG
-    return AWAY if isinstance(error, RetryableError) else NO
+        return EXIT_USAGE
+    return EXIT_UNAVAILABLE if isinstance(error, RetryableError) else EXIT_NO
 
 
-def hoisted(args: list[str]) -> list[str]:
+def hoist_global_options(args: list[str]) -> list[str]:
     """Return the arguments with the group's own options, and their values, first."""
     front: list[str] = []
     rest: list[str] = []
@@ -79,33 +79,33 @@ def hoisted(args: list[str]) -> list[str]:
     for arg in remaining:
         if arg == "--":
             return [*front, *rest, arg, *remaining]
-        if arg in _VALUED:
+        if arg in _GLOBAL_OPTIONS:
             front += [arg, *[value for value in [next(remaining, None)] if value is not None]]
         else:
-            (front if arg.split("=", 1)[0] in _VALUED else rest).append(arg)
+            (front if arg.split("=", 1)[0] in _GLOBAL_OPTIONS else rest).append(arg)
     return [*front, *rest]
 
 
-MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
+RICH_MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
 """Frames and colours in help and errors are for people; a log gets plain lines."""
 
 app = typer.Typer(
-    cls=Verbs,
+    cls=CommandGroup,
     name="mapek",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=MARKUP,
+    rich_markup_mode=RICH_MARKUP,
 )
-alert_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="Alerts.")
-notify_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="Messages to people.")
-config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=MARKUP, help="The configuration.")
+alert_app = typer.Typer(no_args_is_help=True, rich_markup_mode=RICH_MARKUP, help="Alerts.")
+notify_app = typer.Typer(no_args_is_help=True, rich_markup_mode=RICH_MARKUP, help="Messages to people.")
+config_app = typer.Typer(no_args_is_help=True, rich_markup_mode=RICH_MARKUP, help="The configuration.")
 
-Address = Annotated[str | None, typer.Option(metavar="URL", help="Instead of what the configuration says.")]
+UrlOption = Annotated[str | None, typer.Option(metavar="URL", help="Instead of what the configuration says.")]
 
 
 @app.callback()
-def options(  # noqa: PLR0913 - a command's options are its parameters
+def configure_session(  # noqa: PLR0913 - a command's options are its parameters
     ctx: typer.Context,
     config: Annotated[Path | None, typer.Option(help="The configuration file. Default: MAPEK_CONFIG.")] = None,
     state: Annotated[Path | None, typer.Option(help="The stack's folder. Default: MAPEK_STATE, then .mapek.")] = None,
@@ -113,13 +113,13 @@ def options(  # noqa: PLR0913 - a command's options are its parameters
         str | None, typer.Option(metavar="HOST:PORT", help="Instead of TEMPORAL_ADDRESS.")
     ] = None,
     temporal_namespace: Annotated[str | None, typer.Option(help="Instead of TEMPORAL_NAMESPACE.")] = None,
-    temporal_ui: Address = None,
-    prometheus: Address = None,
-    charter: Address = None,
-    alertmanager: Address = None,
+    temporal_ui: UrlOption = None,
+    prometheus: UrlOption = None,
+    charter: UrlOption = None,
+    alertmanager: UrlOption = None,
 ) -> None:
     """A durable self-healing loop for Charter: see what it does, decide, mend."""
-    flags: dict[Place, str | None] = {
+    flags: dict[KeyPath, str | None] = {
         ("temporal", "address"): temporal_address,
         ("temporal", "namespace"): temporal_namespace,
         ("temporal", "ui_url"): temporal_ui,
@@ -150,7 +150,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 alert_app.command("inject")(alert.inject)
 app.add_typer(alert_app, name="alert")
-notify_app.command("test")(notify.try_out)
+notify_app.command("test")(notify.send_test)
 app.add_typer(notify_app, name="notify")
 config_app.command("check")(worker.check)
 app.add_typer(config_app, name="config")
@@ -163,9 +163,9 @@ def run(args: list[str]) -> int:
     try:
         app(args)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else NO if ended.code else 0
+        return ended.code if isinstance(ended.code, int) else EXIT_NO if ended.code else 0
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     return 0
 
 
@@ -179,7 +179,7 @@ def main() -> NoReturn:
         code = run(sys.argv[1:])
     except Exception:
         traceback.print_exc()
-        code = NO
+        code = EXIT_NO
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:

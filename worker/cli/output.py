@@ -16,38 +16,38 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from activities.sanitize import terminal
+from activities.sanitize import sanitize_terminal
 
 
-def as_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print a value, nouns included, as indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_to_json_value))
 
 
-def line(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """Print one line."""
-    print(terminal(text))
+    print(sanitize_terminal(text))
 
 
-def heading(text: str) -> None:
+def print_heading(text: str) -> None:
     """Print the heading of a group of lines."""
     if sys.stdout.isatty():
-        Console().print(Text(terminal(text), style="bold"))
+        Console().print(Text(sanitize_terminal(text), style="bold"))
     else:
-        print(terminal(text))
+        print(sanitize_terminal(text))
 
 
-def lines(title: str, texts: Sequence[str]) -> None:
+def print_list(title: str, texts: Sequence[str]) -> None:
     """Print a heading with its lines indented below, nothing if there are none."""
     if texts:
-        heading(title)
+        print_heading(title)
         for text in texts:
-            print(f"  {terminal(text)}")
+            print(f"  {sanitize_terminal(text)}")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their columns; the last column takes what is left of the line."""
-    safe = [[terminal(cell) for cell in row] for row in rows]
+    safe = [[sanitize_terminal(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         drawn = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns:
@@ -61,28 +61,28 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
-def note(text: str) -> None:
+def print_status(text: str) -> None:
     """Say something that is not the result, on standard error."""
-    print("\n".join(terminal(part) for part in text.splitlines()), file=sys.stderr)
+    print("\n".join(sanitize_terminal(part) for part in text.splitlines()), file=sys.stderr)
 
 
 @contextmanager
-def waiting(text: str) -> Iterator[None]:
+def spinner(text: str) -> Iterator[None]:
     """Show that something goes on: a spinner on a terminal, otherwise one line."""
     if sys.stderr.isatty():
-        with Console(stderr=True).status(Text(terminal(text))):
+        with Console(stderr=True).status(Text(sanitize_terminal(text))):
             yield
     else:
-        note(text)
+        print_status(text)
         yield
 
 
-def when(seconds: float | None) -> str:
+def format_time(seconds: float | None) -> str:
     """Return unix seconds as `2026-01-31 12:00:30Z`, "-" for none."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "-"
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, datetime):

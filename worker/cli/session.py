@@ -26,26 +26,26 @@ from activities.model.errors import (
     Unreachable,
 )
 from activities.settings import LoopSettings
-from worker.config.document import Place
-from worker.config.load import Config, load
-from worker.temporal.client import connect, unreachable
+from worker.config.document import KeyPath
+from worker.config.load import Config, load_config
+from worker.temporal.client import connect, unreachable_error
 
 P = ParamSpec("P")
 
-CONNECT_SECONDS = 2.0
-CALL_SECONDS = 4.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+CALL_TIMEOUT_SECONDS = 4.0
 """For one call: with the connection it takes six seconds at most until a person is told that nobody answers."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Who = Annotated[str, typer.Option(help="Who acts. Default: your user name.")]
-Why = Annotated[str, typer.Option(help="Why, for those who read it later.")]
-LoopName = Annotated[str, typer.Argument(metavar="LOOP", help="A configured loop.")]
-PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, 12 hex digits.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ActorOption = Annotated[str, typer.Option(help="Who acts. Default: your user name.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for those who read it later.")]
+LoopArgument = Annotated[str, typer.Argument(metavar="LOOP", help="A configured loop.")]
+PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, 12 hex digits.")]
 
-RPC = timedelta(seconds=CALL_SECONDS)
+RPC_TIMEOUT = timedelta(seconds=CALL_TIMEOUT_SECONDS)
 
-_AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
-_KEPT_OUT = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
+_UNAVAILABLE_STATUSES = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+_UNAUTHORIZED_STATUSES = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Session:
 
     file: Path | None = None
     state: Path | None = None
-    flags: dict[Place, str | None] = field(default_factory=dict)
+    flags: dict[KeyPath, str | None] = field(default_factory=dict)
 
     @functools.cached_property
     def config(self) -> Config:
@@ -63,7 +63,7 @@ class Session:
 
     def reload(self) -> Config:
         """Return the configuration as it is now. Raises ConfigurationError."""
-        return load(self.file, state=self.state, flags=self.flags)
+        return load_config(self.file, state=self.state, flags=self.flags)
 
     def loop(self, name: str) -> LoopSettings:
         """Return the loop a person named; a name that is not configured is wrong use."""
@@ -73,14 +73,14 @@ class Session:
             raise typer.BadParameter(str(error)) from None
 
     @asynccontextmanager
-    async def temporal(self) -> AsyncIterator[Client]:
+    async def connect_temporal(self) -> AsyncIterator[Client]:
         """Give a connected client; what Temporal answers inside the block becomes our error family."""
         settings = self.config.temporal
-        with _mapped(settings.address):
-            yield await connect(settings, within=CONNECT_SECONDS)
+        with _map_temporal_errors(settings.address):
+            yield await connect(settings, timeout_seconds=CONNECT_TIMEOUT_SECONDS)
 
     @asynccontextmanager
-    async def store(self, *, create: bool = False) -> AsyncIterator[Store]:
+    async def open_store(self, *, create: bool = False) -> AsyncIterator[Store]:
         """Give the open store. Without `create` it must be there already: reading makes no database."""
         knowledge = self.config.knowledge
         if knowledge.database == "memory":
@@ -88,18 +88,18 @@ class Session:
         path = knowledge.sqlite_path
         if knowledge.database == "sqlite" and not create and not (path and path.is_file()):
             raise StoreUnavailable(f"there is no store at {path}: has a worker run with this configuration?")
-        store = await open_store(self.config.store_address, CALL_SECONDS)
+        store = await open_store(self.config.store_address, CALL_TIMEOUT_SECONDS)
         try:
             yield store
         finally:
             await store.close()
 
-    def link(self, workflow_id: str) -> str:
+    def workflow_url(self, workflow_id: str) -> str:
         """Return where the Temporal UI shows the latest run of a workflow."""
-        return self.config.temporal.link(workflow_id)
+        return self.config.temporal.workflow_url(workflow_id)
 
 
-def verb(body: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
+def async_command(body: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
     """Make a command of an asynchronous function; the number it returns is the exit code, None is 0."""
 
     @functools.wraps(body)
@@ -111,17 +111,17 @@ def verb(body: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None
     return command
 
 
-def of(ctx: typer.Context) -> Session:
+def current_session(ctx: typer.Context) -> Session:
     """Return the session of this call."""
     session = ctx.find_root().obj
     assert isinstance(session, Session)
     return session
 
 
-def person(who: str) -> str:
+def actor_or_user(actor: str) -> str:
     """Return who acts: as said, else the user of this process."""
-    if who.strip():
-        return who.strip()
+    if actor.strip():
+        return actor.strip()
     try:
         return os.environ.get("USER") or getpass.getuser()
     except (OSError, KeyError):
@@ -129,7 +129,7 @@ def person(who: str) -> str:
 
 
 @contextmanager
-def _mapped(address: str) -> Iterator[None]:
+def _map_temporal_errors(address: str) -> Iterator[None]:
     """Turn what the Temporal client raises into our error family."""
     try:
         yield
@@ -138,13 +138,13 @@ def _mapped(address: str) -> Iterator[None]:
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise Unreachable("no worker took it up in time: is one running? start it with `mapek worker`") from None
     except RPCError as error:
-        raise _of_rpc(error, address) from None
+        raise _map_rpc_error(error, address) from None
 
 
-def _of_rpc(error: RPCError, address: str) -> Exception:
-    if error.status in _AWAY:
-        return unreachable(address)
-    if error.status in _KEPT_OUT:
+def _map_rpc_error(error: RPCError, address: str) -> Exception:
+    if error.status in _UNAVAILABLE_STATUSES:
+        return unreachable_error(address)
+    if error.status in _UNAUTHORIZED_STATUSES:
         return Unauthorized(f"Temporal at {address} refuses the credential: {error.message}")
     if error.status is RPCStatusCode.NOT_FOUND:
         return NotFound(error.message)

@@ -5,34 +5,37 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from activities.model.errors import ConfigurationError
-from activities.monitor.rules import rules_of
+from activities.monitor.rules import build_rules
 from activities.settings import LoopSettings
-from worker.config.document import Place
+from worker.config.document import KeyPath
 from worker.config.schema import AlertmanagerSettings, ApiSettings, OrchestratorSettings, TemporalSettings
 
-Finding = tuple[Place, str]
+Problem = tuple[KeyPath, str]
 """A place and what is wrong there."""
-SAMPLES = 5
+MIN_VERIFY_SAMPLES = 5
 """Fewest samples a verdict on a Charter that matters rests on: of fewer, one stray scrape would be a large share."""
 
 
-def loop_findings(loop: LoopSettings, production: bool) -> Iterator[Finding]:
+def validate_loop(loop: LoopSettings, production: bool) -> Iterator[Problem]:
     """Yield what is impossible in one loop; places are relative to the loop."""
     monitor, verify = loop.monitor, loop.execute.verify
-    yield from _url(("monitor", "prometheus_url"), monitor.prometheus_url)
-    yield from _url(("execute", "charter_url"), loop.execute.charter_url)
+    yield from _validate_url(("monitor", "prometheus_url"), monitor.prometheus_url)
+    yield from _validate_url(("execute", "charter_url"), loop.execute.charter_url)
     if production and loop.simulator:
         yield (
             ("simulator",),
             "the simulator is refused in orchestrator.mode production; set staging.use_mock_charter false",
         )
     try:
-        rules_of(monitor)
+        build_rules(monitor)
     except ConfigurationError as error:
         where, _, text = str(error).partition(": ")
         yield tuple(where.split(".")[:2]), text
-    if verify.samples < SAMPLES and not loop.simulator:
-        yield ("execute", "verify", "samples"), f"is {verify.samples}; use {SAMPLES} or more, fewer are for a simulator"
+    if verify.samples < MIN_VERIFY_SAMPLES and not loop.simulator:
+        yield (
+            ("execute", "verify", "samples"),
+            f"is {verify.samples}; use {MIN_VERIFY_SAMPLES} or more, fewer are for a simulator",
+        )
     if verify.passes > verify.samples:
         yield ("execute", "verify", "passes"), f"is {verify.passes} of only {verify.samples} samples; lower it to them"
     if monitor.rate_window < 2 * monitor.scrape_interval:
@@ -43,7 +46,7 @@ def loop_findings(loop: LoopSettings, production: bool) -> Iterator[Finding]:
         )
 
 
-def store_findings(loops: tuple[LoopSettings, ...], production: bool) -> Iterator[Finding]:
+def validate_store(loops: tuple[LoopSettings, ...], production: bool) -> Iterator[Problem]:
     """Yield what is impossible about the one store all loops share."""
     knowledge = loops[0].knowledge
     if knowledge.database == "memory" and (production or not all(loop.simulator for loop in loops)):
@@ -55,7 +58,7 @@ def store_findings(loops: tuple[LoopSettings, ...], production: bool) -> Iterato
         yield ("knowledge", "database"), "postgres needs its address; set MAPEK_POSTGRES_URL in the environment"
 
 
-def fleet_findings(loops: tuple[LoopSettings, ...]) -> Iterator[Finding]:
+def validate_fleet(loops: tuple[LoopSettings, ...]) -> Iterator[Problem]:
     """Yield where two loops contradict each other: a Charter's name is the lock on its knobs."""
     urls: dict[str, str] = {}
     names: dict[str, str] = {}
@@ -77,12 +80,12 @@ def fleet_findings(loops: tuple[LoopSettings, ...]) -> Iterator[Finding]:
         seen.add(loop.name)
 
 
-def service_findings(
+def validate_service(
     orchestrator: OrchestratorSettings, api: ApiSettings, alertmanager: AlertmanagerSettings, temporal: TemporalSettings
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     """Yield what is impossible about the process and its servers."""
-    yield from _url(("alertmanager", "url"), alertmanager.url)
-    yield from _url(("temporal", "ui_url"), temporal.ui_url)
+    yield from _validate_url(("alertmanager", "url"), alertmanager.url)
+    yield from _validate_url(("temporal", "ui_url"), temporal.ui_url)
     host, colon, port = temporal.address.rpartition(":")
     if not (host and colon and port.isdigit()) or "/" in host:
         yield ("temporal", "address"), "must be host:port, as in 127.0.0.1:7233"
@@ -103,13 +106,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _url(place: Place, url: str) -> Iterator[Finding]:
+def _validate_url(key_path: KeyPath, url: str) -> Iterator[Problem]:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         valid, parts = False, urlsplit("")
     if "@" in url:
-        yield place, "holds a credential; secrets come by the environment or a file"
+        yield key_path, "holds a credential; secrets come by the environment or a file"
     elif not valid or parts.query or parts.fragment or any(c.isspace() for c in url):
-        yield place, "must be http://host:port or https://host:port"
+        yield key_path, "must be http://host:port or https://host:port"

@@ -17,13 +17,13 @@ from activities.model.errors import ConfigurationError
 MAX_BYTES = 256 * 1024
 MAX_ALIASES = 100
 MAX_DEPTH = 20
-MAX_VALUES = 20_000
+MAX_EXPANDED_VALUES = 20_000
 """Values after all aliases are followed: ten aliases of ten aliases of ... would be millions."""
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value is: keys and indices from the root, ("loops", 0, "name")."""
 
-_PLAIN = (str, int, float, bool, type(None))
+_SCALAR_TYPES = (str, int, float, bool, type(None))
 
 
 @dataclass
@@ -34,22 +34,22 @@ class Document:
     """
 
     data: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Place, str] = field(default_factory=dict)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def put(self, place: Place, value: Any, origin: str) -> None:
+    def set_value(self, key_path: KeyPath, value: Any, origin: str) -> None:
         """Set a value by its keys, replacing what stands in the way; `origin` says where it comes from."""
         target = self.data
-        for key in place[:-1]:
+        for key in key_path[:-1]:
             inner = target.get(str(key))
             target = inner if isinstance(inner, dict) else target.setdefault(str(key), {})
-        target[str(place[-1])] = value
-        self.origins[place] = origin
+        target[str(key_path[-1])] = value
+        self.origins[key_path] = origin
 
-    def get(self, place: Place) -> Any:
+    def get_value(self, key_path: KeyPath) -> Any:
         """Return the value at `place`, None if there is none."""
         value: Any = self.data
-        for part in place:
+        for part in key_path:
             if isinstance(value, dict):
                 value = value.get(part)
             elif isinstance(value, list) and isinstance(part, int) and part < len(value):
@@ -58,32 +58,32 @@ class Document:
                 return None
         return value
 
-    def origin(self, place: Place) -> str:
+    def find_origin(self, key_path: KeyPath) -> str:
         """Return where `place`, or the nearest place around it that was given, comes from."""
-        while place and place not in self.origins:
-            place = place[:-1]
-        return self.origins.get(place, "configuration")
+        while key_path and key_path not in self.origins:
+            key_path = key_path[:-1]
+        return self.origins.get(key_path, "configuration")
 
-    def problem(self, place: Place, text: str) -> None:
+    def add_problem(self, key_path: KeyPath, text: str) -> None:
         """Note what is wrong at `place`; of several things the first is enough to mend it."""
-        start = f"{self.origin(place)}: {dotted(place)}: "
+        start = f"{self.find_origin(key_path)}: {format_key_path(key_path)}: "
         if not any(line.startswith(start) for line in self.problems):
             self.problems.append(start + text)
 
-    def report(self) -> str:
+    def format_problems(self) -> str:
         """Return the problems in the order of the file, one a line."""
-        return "\n".join(sorted(self.problems, key=_line_number))
+        return "\n".join(sorted(self.problems, key=_parse_line_number))
 
 
-def dotted(place: Place) -> str:
+def format_key_path(key_path: KeyPath) -> str:
     """Return a place as people write it: `loops[0].monitor.metrics[2].name`."""
     text = ""
-    for part in place:
+    for part in key_path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
 
 
-def _line_number(problem: str) -> int:
+def _parse_line_number(problem: str) -> int:
     number = re.match(r".*?:(\d+): ", problem)
     return int(number[1]) if number else 0
 
@@ -115,7 +115,7 @@ def parse_document(text: str, name: str) -> Document:
         ConfigurationError: no YAML, more than one document, not a mapping, or more than the limits above.
     """
     try:
-        _refuse_bombs(text, name)
+        _enforce_yaml_limits(text, name)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -127,12 +127,12 @@ def parse_document(text: str, name: str) -> Document:
         return Document()
     if not isinstance(node, yaml.MappingNode):
         raise ConfigurationError(f"{name}:1: not a mapping; a configuration is `section:` with its keys below")
-    reader = _Reader(name)
-    data = reader.value(node, ())
+    reader = _NodeReader(name)
+    data = reader.read_value(node, ())
     return Document(data, reader.origins, reader.problems)
 
 
-def scalar(text: str) -> Any:
+def parse_scalar(text: str) -> Any:
     """Return one value as it would be read in a file: `5` the number, `[a, b]` the list, `a: b` left as text."""
     try:
         document = parse_document(f"value: {text}", "value")
@@ -141,7 +141,7 @@ def scalar(text: str) -> Any:
     return text if document.problems or set(document.data) != {"value"} else document.data["value"]
 
 
-def _refuse_bombs(text: str, name: str) -> None:
+def _enforce_yaml_limits(text: str, name: str) -> None:
     depth = aliases = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         where = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
@@ -157,59 +157,61 @@ def _refuse_bombs(text: str, name: str) -> None:
             raise ConfigurationError(f"{where}: nested deeper than {MAX_DEPTH} levels")
 
 
-class _Reader:
+class _NodeReader:
     """Turns nodes into values, noting where each was written."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.origins: dict[Place, str] = {}
+        self.origins: dict[KeyPath, str] = {}
         self.problems: list[str] = []
         self._scalars = yaml.SafeLoader("")
-        self._values = 0
+        self._value_count = 0
 
-    def value(self, node: yaml.Node, place: Place) -> Any:
-        self._values += 1
-        if self._values > MAX_VALUES or len(place) > MAX_DEPTH:
-            raise ConfigurationError(f"{self._where(node)}: its aliases unfold beyond every use; write the values out")
+    def read_value(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        self._value_count += 1
+        if self._value_count > MAX_EXPANDED_VALUES or len(key_path) > MAX_DEPTH:
+            raise ConfigurationError(
+                f"{self._format_position(node)}: its aliases unfold beyond every use; write the values out"
+            )
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, place)
+            return self._read_mapping(node, key_path)
         if isinstance(node, yaml.SequenceNode):
-            return [self._item(child, (*place, index)) for index, child in enumerate(node.value)]
-        return self._scalar(node, place)
+            return [self._read_item(child, (*key_path, index)) for index, child in enumerate(node.value)]
+        return self._read_scalar(node, key_path)
 
-    def _item(self, node: yaml.Node, place: Place) -> Any:
-        self.origins[place] = self._where(node)
-        return self.value(node, place)
+    def _read_item(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        self.origins[key_path] = self._format_position(node)
+        return self.read_value(node, key_path)
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _read_mapping(self, node: yaml.MappingNode, key_path: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                self._problem(key, place, "this is no plain key; write `key: value`, without merging")
+                self._add_problem(key, key_path, "this is no plain key; write `key: value`, without merging")
                 continue
-            inner = (*place, key.value)
+            inner = (*key_path, key.value)
             if key.value in values:
-                self._problem(key, inner, f"is given twice (first at {self.origins[inner]}); keep one of them")
+                self._add_problem(key, inner, f"is given twice (first at {self.origins[inner]}); keep one of them")
                 continue
-            self.origins[inner] = self._where(key)
-            values[key.value] = self.value(child, inner)
+            self.origins[inner] = self._format_position(key)
+            values[key.value] = self.read_value(child, inner)
         return values
 
-    def _scalar(self, node: yaml.Node, place: Place) -> Any:
+    def _read_scalar(self, node: yaml.Node, key_path: KeyPath) -> Any:
         try:
             value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError):
-            self._problem(
-                node, place, f"cannot be read as {node.tag.rpartition(':')[2]}; put it in quotes if it is text"
+            self._add_problem(
+                node, key_path, f"cannot be read as {node.tag.rpartition(':')[2]}; put it in quotes if it is text"
             )
             return None
         if isinstance(value, float) and not math.isfinite(value):
-            self._problem(node, place, f"is {node.value}; a finite number is needed")
+            self._add_problem(node, key_path, f"is {node.value}; a finite number is needed")
             return 0.0
-        return value if isinstance(value, _PLAIN) else str(node.value)
+        return value if isinstance(value, _SCALAR_TYPES) else str(node.value)
 
-    def _problem(self, node: yaml.Node, place: Place, text: str) -> None:
-        self.problems.append(f"{self._where(node)}: {dotted(place) or 'file'}: {text}")
+    def _add_problem(self, node: yaml.Node, key_path: KeyPath, text: str) -> None:
+        self.problems.append(f"{self._format_position(node)}: {format_key_path(key_path) or 'file'}: {text}")
 
-    def _where(self, node: yaml.Node) -> str:
+    def _format_position(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"

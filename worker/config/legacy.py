@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from worker.config.document import Document, Place, dotted
+from worker.config.document import Document, KeyPath, format_key_path
 
-REPLACED: Mapping[Place, str] = {
+REPLACED_KEYS: Mapping[KeyPath, str] = {
     ("monitor", "poll_interval"): "Monitor runs once a cycle: set orchestrator.loop_interval",
     ("alertmanager", "webhook_port"): "alerts come in on the service's own port: set api.port",
     ("performance", "metric_cache_ttl"): "samples are never cached: monitor.scrape_interval says how old one may be",
@@ -18,7 +18,7 @@ REPLACED: Mapping[Place, str] = {
 }
 """Keys of the original that are accepted and change nothing, each with what replaces it."""
 
-_DURATIONS = {
+_DURATION_KEYS = {
     "window",
     "loop_interval",
     "timeout_seconds",
@@ -42,61 +42,61 @@ _DURATIONS = {
     "foreign_seconds",
     "leave_seconds",
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def translate(document: Document) -> tuple[str, ...]:
+def upgrade_legacy(document: Document) -> tuple[str, ...]:
     """Rewrite the document into the spellings of the settings and return the notes on keys without meaning here."""
-    notes = _drop_replaced(document)
+    notes = _drop_replaced_keys(document)
     loops = document.data.get("loops")
-    prefixes: list[Place] = [(), *(("loops", index) for index in range(len(loops) if isinstance(loops, list) else 0))]
+    prefixes: list[KeyPath] = [(), *(("loops", index) for index in range(len(loops) if isinstance(loops, list) else 0))]
     for prefix in prefixes:
-        _name_algorithms(document, (*prefix, "analyze"))
-        _spell_monitor(document, (*prefix, "monitor"))
-        _spell_costs(document, (*prefix, "plan"))
-    _read_durations(document.data)
+        _convert_algorithms(document, (*prefix, "analyze"))
+        _normalize_monitor(document, (*prefix, "monitor"))
+        _normalize_costs(document, (*prefix, "plan"))
+    _parse_durations(document.data)
     return notes
 
 
-def seconds(text: str) -> float | None:
+def parse_duration(text: str) -> float | None:
     """Return "60s", "5m", "1.5h", "250ms" or "7d" in seconds, whole ones as int; None if it is no duration."""
-    match = _DURATION.fullmatch(text.strip())
+    match = _DURATION_PATTERN.fullmatch(text.strip())
     if match is None:
         return None
-    value = float(match[1]) * _SECONDS[match[2]]
+    value = float(match[1]) * _SECONDS_PER_UNIT[match[2]]
     return int(value) if value.is_integer() else value
 
 
-def _drop_replaced(document: Document) -> tuple[str, ...]:
+def _drop_replaced_keys(document: Document) -> tuple[str, ...]:
     notes = []
-    for place, instead in REPLACED.items():
+    for place, instead in REPLACED_KEYS.items():
         section = document.data.get(str(place[0]))
         if isinstance(section, dict) and place[1] in section:
             del section[str(place[1])]
-            notes.append(f"{document.origin(place)}: {dotted(place)}: changes nothing here; {instead}")
+            notes.append(f"{document.find_origin(place)}: {format_key_path(place)}: changes nothing here; {instead}")
     return tuple(notes)
 
 
-def _name_algorithms(document: Document, place: Place) -> None:
+def _convert_algorithms(document: Document, key_path: KeyPath) -> None:
     """Turn the original's list of `{name: temporal, ...}` into `temporal: {...}`."""
-    entries = document.get((*place, "algorithms"))
+    entries = document.get_value((*key_path, "algorithms"))
     if not isinstance(entries, list):
         return
     named: dict[str, Any] = {}
     for index, entry in enumerate(entries):
-        old = (*place, "algorithms", index)
+        old = (*key_path, "algorithms", index)
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or entry["name"] in named:
-            document.problem(old, "needs a `name` of its own: temporal, spatial, causal or frequency")
+            document.add_problem(old, "needs a `name` of its own: temporal, spatial, causal or frequency")
             continue
         named[entry["name"]] = {key: value for key, value in entry.items() if key != "name"}
-        _move(document, old, (*place, "algorithms", entry["name"]))
-    document.get(place)["algorithms"] = named
+        _move_origins(document, old, (*key_path, "algorithms", entry["name"]))
+    document.get_value(key_path)["algorithms"] = named
 
 
-def _spell_monitor(document: Document, place: Place) -> None:
+def _normalize_monitor(document: Document, key_path: KeyPath) -> None:
     """Turn metric names into entries, and the original's `promql` of a query into `query`."""
-    section = document.get(place)
+    section = document.get_value(key_path)
     if not isinstance(section, dict):
         return
     if isinstance(section.get("metrics"), list):
@@ -105,37 +105,37 @@ def _spell_monitor(document: Document, place: Place) -> None:
     for index, query in enumerate(queries if isinstance(queries, list) else ()):
         if isinstance(query, dict) and "promql" in query and "query" not in query:
             query["query"] = query.pop("promql")
-            entry = (*place, "queries", index)
-            _move(document, (*entry, "promql"), (*entry, "query"))
+            entry = (*key_path, "queries", index)
+            _move_origins(document, (*entry, "promql"), (*entry, "query"))
 
 
-def _spell_costs(document: Document, place: Place) -> None:
+def _normalize_costs(document: Document, key_path: KeyPath) -> None:
     """Turn `scale_up` and `scale-up` into `SCALE_UP`."""
-    costs = document.get((*place, "cost_model"))
+    costs = document.get_value((*key_path, "cost_model"))
     if not isinstance(costs, dict):
         return
     spelled: dict[str, Any] = {}
     for key, value in costs.items():
         name = key.upper().replace("-", "_")
         if name in spelled:
-            document.problem((*place, "cost_model", key), f"is given twice, also as another spelling of {name}")
+            document.add_problem((*key_path, "cost_model", key), f"is given twice, also as another spelling of {name}")
         spelled[name] = value
-        _move(document, (*place, "cost_model", key), (*place, "cost_model", name))
-    document.get(place)["cost_model"] = spelled
+        _move_origins(document, (*key_path, "cost_model", key), (*key_path, "cost_model", name))
+    document.get_value(key_path)["cost_model"] = spelled
 
 
-def _move(document: Document, old: Place, new: Place) -> None:
+def _move_origins(document: Document, old: KeyPath, new: KeyPath) -> None:
     for place in [p for p in document.origins if p[: len(old)] == old]:
         document.origins[(*new, *place[len(old) :])] = document.origins[place]
 
 
-def _read_durations(value: Any) -> None:
+def _parse_durations(value: Any) -> None:
     if isinstance(value, list):
         for item in value:
-            _read_durations(item)
+            _parse_durations(item)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            duration = seconds(inner) if key in _DURATIONS and isinstance(inner, str) else None
+            duration = parse_duration(inner) if key in _DURATION_KEYS and isinstance(inner, str) else None
             if duration is not None:
                 value[key] = duration
-            _read_durations(inner)
+            _parse_durations(inner)

@@ -16,13 +16,13 @@ from activities.model.errors import ConfigurationError, NotFound
 from activities.model.types import Settings
 from activities.notify.settings import NotifySettings
 from activities.settings import LoopSettings
-from worker.config.constraints import fleet_findings, loop_findings, service_findings, store_findings
-from worker.config.constraints_alerts import alert_findings
-from worker.config.constraints_notify import notify_findings
-from worker.config.document import Document, Place, read_document
-from worker.config.legacy import translate
-from worker.config.loops import DECIDING, loops_of
-from worker.config.messages import check, unknown_key
+from worker.config.constraints import validate_fleet, validate_loop, validate_service, validate_store
+from worker.config.constraints_alerts import validate_alerts
+from worker.config.constraints_notify import validate_notify
+from worker.config.document import Document, KeyPath, read_document
+from worker.config.legacy import upgrade_legacy
+from worker.config.loops import LOOP_SECTIONS, build_loops
+from worker.config.messages import describe_unknown_key, validate_section
 from worker.config.schema import (
     AlertmanagerSettings,
     ApiSettings,
@@ -33,9 +33,9 @@ from worker.config.schema import (
     StagingSettings,
     TemporalSettings,
 )
-from worker.config.sources import SECRETS, apply_environment, apply_flags, apply_stack, read_stack
+from worker.config.sources import SECRET_KEYS, apply_environment, apply_flags, apply_stack, read_stack
 
-_PROCESS: Mapping[str, type[Settings]] = {
+_PROCESS_SECTIONS: Mapping[str, type[Settings]] = {
     "orchestrator": OrchestratorSettings,
     "alertmanager": AlertmanagerSettings,
     "api": ApiSettings,
@@ -88,7 +88,7 @@ class Config(Settings):
         """The file that, while it exists, keeps every worker from doing anything new."""
         return self.orchestrator.kill_switch_file or self.state / "kill-switch"
 
-    def links_of(self, loop: LoopSettings) -> str:
+    def format_links(self, loop: LoopSettings) -> str:
         """Return the Markdown that the Temporal UI shows beside the loop's cycles and remediations."""
         known = {
             "Grafana": self.links.grafana,
@@ -110,12 +110,12 @@ class Config(Settings):
         return found
 
 
-def load(
+def load_config(
     path: Path | None = None,
     *,
     state: Path | None = None,
     environ: Mapping[str, str] | None = None,
-    flags: Mapping[Place, str | None] | None = None,
+    flags: Mapping[KeyPath, str | None] | None = None,
 ) -> Config:
     """Return the configuration of this process.
 
@@ -129,35 +129,35 @@ def load(
     environ = os.environ if environ is None else environ
     state = (state or Path(environ.get("MAPEK_STATE") or ".mapek")).expanduser()
     stack = read_stack(state)
-    path = path or _default_file(state, environ, bool(stack))
+    path = path or _find_default_file(state, environ, bool(stack))
     document = read_document(path) if path else Document()
     _refuse_secrets(document)
-    mapek_url = _mapek_url(document, stack, environ)
+    mapek_url = _configured_url(document, stack, environ)
     notes = apply_environment(document, environ)
     apply_flags(document, flags or {})
     apply_stack(document, stack, state)
-    notes += translate(document)
-    config = _built(document, environ, state)
+    notes += upgrade_legacy(document)
+    config = _build_config(document, environ, state)
     if document.problems or config is None:
-        raise ConfigurationError(document.report())
-    return config.model_copy(update={"file": path, "notes": notes, "mapek_url": mapek_url or _own_url(config.api)})
+        raise ConfigurationError(document.format_problems())
+    return config.model_copy(update={"file": path, "notes": notes, "mapek_url": mapek_url or _service_url(config.api)})
 
 
-def _default_file(state: Path, environ: Mapping[str, str], running: bool) -> Path | None:
+def _find_default_file(state: Path, environ: Mapping[str, str], stack_running: bool) -> Path | None:
     if environ.get("MAPEK_CONFIG"):
         return Path(environ["MAPEK_CONFIG"]).expanduser()
     started_with = state / "mapek.yaml"
-    return started_with if running and started_with.is_file() else None
+    return started_with if stack_running and started_with.is_file() else None
 
 
-def _mapek_url(document: Document, stack: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+def _configured_url(document: Document, stack: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     if environ.get("MAPEK_URL"):
         return environ["MAPEK_URL"]
-    given = document.get(("api", "host")) is not None or document.get(("api", "port")) is not None
+    given = document.get_value(("api", "host")) is not None or document.get_value(("api", "port")) is not None
     return "" if given else str(stack.get("mapek") or "")
 
 
-def _own_url(api: ApiSettings) -> str:
+def _service_url(api: ApiSettings) -> str:
     return f"http://[{api.host}]:{api.port}" if ":" in api.host else f"http://{api.host}:{api.port}"
 
 
@@ -165,40 +165,43 @@ def _refuse_secrets(document: Document) -> None:
     """Take secrets out of the file's values before anything can print them."""
     loops = document.data.get("loops")
     for index in (None, *range(len(loops) if isinstance(loops, list) else 0)):
-        for secret, (_, instead) in SECRETS.items():
+        for secret, (_, instead) in SECRET_KEYS.items():
             place = secret if index is None else ("loops", index, *secret)
-            section = document.get(place[:-1])
+            section = document.get_value(place[:-1])
             if isinstance(section, dict) and section.pop(place[-1], None) not in (None, ""):
-                document.problem(place, f"a secret does not belong in this file; use {instead}")
+                document.add_problem(place, f"a secret does not belong in this file; use {instead}")
 
 
-def _built(document: Document, environ: Mapping[str, str], state: Path) -> Config | None:
+def _build_config(document: Document, environ: Mapping[str, str], state: Path) -> Config | None:
     """Return the checked configuration, None where a section could not be made; problems are in the document."""
-    known = (*_PROCESS, *DECIDING, "loops")
+    known = (*_PROCESS_SECTIONS, *LOOP_SECTIONS, "loops")
     for key in document.data.keys() - set(known):
-        document.problem((key,), unknown_key(key, known))
-    process = {name: check(model, document.get((name,)), (name,), document) for name, model in _PROCESS.items()}
-    for name, model in DECIDING.items():
-        check(model, document.get((name,)), (name,), document)
+        document.add_problem((key,), describe_unknown_key(key, known))
+    process = {
+        name: validate_section(model, document.get_value((name,)), (name,), document)
+        for name, model in _PROCESS_SECTIONS.items()
+    }
+    for name, model in LOOP_SECTIONS.items():
+        validate_section(model, document.get_value((name,)), (name,), document)
     staging = process["staging"]
     simulator = isinstance(staging, StagingSettings) and staging.use_mock_charter
-    loops = tuple(loop for loop in loops_of(document, environ, state, simulator) if loop)
+    loops = tuple(loop for loop in build_loops(document, environ, state, simulator) if loop)
     if document.problems or None in process.values():
         return None
     config = Config.model_validate({**process, "loops": loops, "state": state})
-    for place, text in _impossible(config, document, environ):
-        document.problem(place, text)
+    for place, text in _validate_config(config, document, environ):
+        document.add_problem(place, text)
     return config
 
 
-def _impossible(config: Config, document: Document, environ: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+def _validate_config(config: Config, document: Document, environ: Mapping[str, str]) -> Iterator[tuple[KeyPath, str]]:
     production = config.orchestrator.mode == "production"
-    yield from service_findings(config.orchestrator, config.api, config.alertmanager, config.temporal)
-    yield from alert_findings(config.alertmanager, config.api, [loop.name for loop in config.loops])
-    yield from notify_findings(config.notify, [loop.name for loop in config.loops], environ)
-    yield from store_findings(config.loops, production)
-    yield from fleet_findings(config.loops)
+    yield from validate_service(config.orchestrator, config.api, config.alertmanager, config.temporal)
+    yield from validate_alerts(config.alertmanager, config.api, [loop.name for loop in config.loops])
+    yield from validate_notify(config.notify, [loop.name for loop in config.loops], environ)
+    yield from validate_store(config.loops, production)
+    yield from validate_fleet(config.loops)
     for index, loop in enumerate(config.loops):
-        for place, text in loop_findings(loop, production):
+        for place, text in validate_loop(loop, production):
             own = ("loops", index, *place)
             yield (own if own in document.origins or place == ("simulator",) else place), text

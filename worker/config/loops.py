@@ -14,12 +14,12 @@ from activities.model.types import Settings
 from activities.monitor.settings import MonitorSettings
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
-from worker.config.document import Document, Place
-from worker.config.messages import check
+from worker.config.document import Document, KeyPath
+from worker.config.messages import validate_section
 from worker.config.schema import LoopEntry
-from worker.config.sources import SECRETS
+from worker.config.sources import SECRET_KEYS
 
-DECIDING: Mapping[str, type[Settings]] = {
+LOOP_SECTIONS: Mapping[str, type[Settings]] = {
     "monitor": MonitorSettings,
     "analyze": AnalyzeSettings,
     "plan": PlanSettings,
@@ -28,10 +28,10 @@ DECIDING: Mapping[str, type[Settings]] = {
 }
 """The sections that decide: each stands for all loops, and a loop may lay its own over it."""
 
-_ONE_STORE = ("database", "sqlite_path", "postgres_url")
+_SHARED_STORE_KEYS = ("database", "sqlite_path", "postgres_url")
 
 
-def loops_of(
+def build_loops(
     document: Document, environ: Mapping[str, str], state: Path, simulator: bool
 ) -> Iterator[LoopSettings | None]:
     """Yield the settings of each loop of the file, None for one with mistakes; problems are in the document.
@@ -40,33 +40,41 @@ def loops_of(
     """
     entries = document.data.get("loops", [{}])
     if not isinstance(entries, list) or not entries:
-        document.problem(("loops",), "must be a list with at least one loop, `- name: charter`")
+        document.add_problem(("loops",), "must be a list with at least one loop, `- name: charter`")
         return
     for index, values in enumerate(entries):
-        place: Place = ("loops", index)
-        entry = check(LoopEntry, values, place, document)
-        given = {name: values.get(name) if isinstance(values, dict) else None for name in DECIDING}
+        place: KeyPath = ("loops", index)
+        entry = validate_section(LoopEntry, values, place, document)
+        given = {name: values.get(name) if isinstance(values, dict) else None for name in LOOP_SECTIONS}
         for key in (given["knowledge"] or {}) if isinstance(given["knowledge"], dict) else ():
-            if key in _ONE_STORE:
-                document.problem((*place, "knowledge", key), "all loops share one store; set it in section knowledge")
+            if key in _SHARED_STORE_KEYS:
+                document.add_problem(
+                    (*place, "knowledge", key), "all loops share one store; set it in section knowledge"
+                )
         sections = {
-            name: check(model, _laid_over(document.get((name,)), given[name]), (*place, name), document, (name,))
-            for name, model in DECIDING.items()
+            name: validate_section(
+                model, _deep_merge(document.get_value((name,)), given[name]), (*place, name), document, (name,)
+            )
+            for name, model in LOOP_SECTIONS.items()
         }
-        yield None if entry is None or None in sections.values() else _loop(entry, sections, environ, state, simulator)
+        yield (
+            None
+            if entry is None or None in sections.values()
+            else _build_loop(entry, sections, environ, state, simulator)
+        )
 
 
-def _loop(
+def _build_loop(
     entry: LoopEntry, sections: dict[str, Any], environ: Mapping[str, str], state: Path, simulator: bool
 ) -> LoopSettings:
     execute, knowledge = sections["execute"], sections["knowledge"]
     if "charter_api_key_file" not in entry.execute:
         sections["execute"] = execute.model_copy(
-            update={"charter_api_key": _secret(environ, ("execute", "charter_api_key"))}
+            update={"charter_api_key": _read_secret_variable(environ, ("execute", "charter_api_key"))}
         )
     sections["knowledge"] = knowledge.model_copy(
         update={
-            "postgres_url": _secret(environ, ("knowledge", "postgres_url")),
+            "postgres_url": _read_secret_variable(environ, ("knowledge", "postgres_url")),
             "sqlite_path": knowledge.sqlite_path or state / "knowledge.db",
         }
     )
@@ -79,14 +87,14 @@ def _loop(
     return LoopSettings(**names, **sections)
 
 
-def _secret(environ: Mapping[str, str], place: Place) -> SecretStr | None:
-    value = environ.get(SECRETS[place][0], "").strip()
+def _read_secret_variable(environ: Mapping[str, str], key_path: KeyPath) -> SecretStr | None:
+    value = environ.get(SECRET_KEYS[key_path][0], "").strip()
     return SecretStr(value) if value else None
 
 
-def _laid_over(below: Any, above: Any) -> Any:
+def _deep_merge(base: Any, override: Any) -> Any:
     """Return `below` with `above` laid over it: mappings key by key, everything else replaced."""
-    if not isinstance(above, dict):
-        return below if above is None else above
-    merged = dict(below) if isinstance(below, dict) else {}
-    return {**merged, **{key: _laid_over(merged.get(key), value) for key, value in above.items()}}
+    if not isinstance(override, dict):
+        return base if override is None else override
+    merged = dict(base) if isinstance(base, dict) else {}
+    return {**merged, **{key: _deep_merge(merged.get(key), value) for key, value in override.items()}}

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from activities.model.types import Settings, clipped
-from worker.config.document import Document, Place
-from worker.config.sources import SECRETS
-from worker.observability.redaction import redacted
+from activities.model.types import Settings, truncate
+from worker.config.document import Document, KeyPath
+from worker.config.sources import SECRET_KEYS
+from worker.observability.redaction import redact
 
 S = TypeVar("S", bound=Settings)
 
-_KINDS = {
+_TYPE_DESCRIPTIONS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -33,7 +33,9 @@ _KINDS = {
 }
 
 
-def check(model: type[S], values: Any, place: Place, document: Document, instead: Place | None = None) -> S | None:
+def validate_section(
+    model: type[S], values: Any, key_path: KeyPath, document: Document, fallback: KeyPath | None = None
+) -> S | None:
     """Return `values` as settings, or None after noting every problem of them in the document.
 
     Types are strict: the number 1 is no `true`, the text "1" no number. `place` is where the values stand; `instead`
@@ -42,27 +44,27 @@ def check(model: type[S], values: Any, place: Place, document: Document, instead
     try:
         return model.model_validate_json(json.dumps({} if values is None else values), strict=True)
     except ValidationError as error:
-        problems: dict[Place, list[str]] = {}
+        problems: dict[KeyPath, list[str]] = {}
         for detail in error.errors(include_url=False):
-            inner = _given(detail, values)
-            problems.setdefault(inner, []).append(_text(model, inner, detail))
+            inner = _input_key_path(detail, values)
+            problems.setdefault(inner, []).append(_describe_error(model, inner, detail))
     for inner, texts in problems.items():
-        at = (*place, *inner)
-        if instead is not None and at not in document.origins:
-            at = (*instead, *inner)
-        document.problem(at, "; or ".join(dict.fromkeys(texts)))
+        at = (*key_path, *inner)
+        if fallback is not None and at not in document.origins:
+            at = (*fallback, *inner)
+        document.add_problem(at, "; or ".join(dict.fromkeys(texts)))
     return None
 
 
-def unknown_key(key: str, known: Iterable[str]) -> str:
+def describe_unknown_key(key: str, known_keys: Iterable[str]) -> str:
     """Return what to say of a key that does not exist: the one that was probably meant, or all there are."""
-    names = sorted(known)
+    names = sorted(known_keys)
     close = difflib.get_close_matches(key.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
     meant = next((n for n in names if close and n.lower() == close[0]), None)
     return f"unknown key; did you mean {meant}?" if meant else f"unknown key; there are {', '.join(names)}"
 
 
-def _given(detail: ErrorDetails, values: Any) -> Place:
+def _input_key_path(detail: ErrorDetails, values: Any) -> KeyPath:
     """Return the error's place as far as it names keys of the values: pydantic adds branches of unions to it."""
     place: list[str | int] = []
     for part in detail["loc"]:
@@ -74,18 +76,18 @@ def _given(detail: ErrorDetails, values: Any) -> Place:
     return tuple(place)
 
 
-def _text(model: type[Settings], place: Place, detail: ErrorDetails) -> str:
+def _describe_error(model: type[Settings], key_path: KeyPath, detail: ErrorDetails) -> str:
     kind, value = detail["type"], detail.get("input")
     if kind == "extra_forbidden":
-        return unknown_key(str(place[-1]), _keys(model, place[:-1]))
+        return describe_unknown_key(str(key_path[-1]), _field_names(model, key_path[:-1]))
     if kind == "missing":
         return "is missing"
     context = detail.get("ctx", {})
     if detail["loc"] and detail["loc"][-1] == "[key]":
-        return unknown_key(str(place[-1]), re.findall(r"'([^']+)'", context.get("expected", "")))
-    shown = "given" if any(place == p[-len(place) :] for p in SECRETS) else _shown(value)
-    if kind in _KINDS:
-        return f"is {shown}; must be {_KINDS[kind]}"
+        return describe_unknown_key(str(key_path[-1]), re.findall(r"'([^']+)'", context.get("expected", "")))
+    shown = "given" if any(key_path == p[-len(key_path) :] for p in SECRET_KEYS) else _format_value(value)
+    if kind in _TYPE_DESCRIPTIONS:
+        return f"is {shown}; must be {_TYPE_DESCRIPTIONS[kind]}"
     if "expected" in context:
         return f"is {shown}; must be {context['expected']}"
     if "pattern" in context:
@@ -93,22 +95,22 @@ def _text(model: type[Settings], place: Place, detail: ErrorDetails) -> str:
     return f"is {shown}; must {detail['msg'].removeprefix('Input should ').removeprefix('Value should ')}"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return clipped(redacted(json.dumps(value, ensure_ascii=False)), 60)
+    return truncate(redact(json.dumps(value, ensure_ascii=False)), 60)
 
 
-def _keys(model: type[Settings], place: Place) -> Iterable[str]:
+def _field_names(model: type[Settings], key_path: KeyPath) -> Iterable[str]:
     """Return the names of the fields at `place` below `model`."""
-    for part in place:
+    for part in key_path:
         if isinstance(part, str) and part in model.model_fields:
-            model = _model(model.model_fields[part].annotation) or model
+            model = _find_settings_class(model.model_fields[part].annotation) or model
     return model.model_fields
 
 
-def _model(annotation: Any) -> type[Settings] | None:
+def _find_settings_class(annotation: Any) -> type[Settings] | None:
     """Return the settings class inside `tuple[X, ...]`, `X | None` or `Annotated[X, ...]`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, Settings) else None
-    return next((found for a in typing.get_args(annotation) if (found := _model(a))), None)
+    return next((found for a in typing.get_args(annotation) if (found := _find_settings_class(a))), None)

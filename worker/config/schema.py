@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from activities.model.types import Settings
 
-Level = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
+LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 
@@ -25,7 +25,7 @@ class OrchestratorSettings(Settings):
     """Whole seconds between cycles: the schedule's period."""
     enable_logging: bool = True
     """False: no log file; standard error still gets every line."""
-    log_level: Level | None = None
+    log_level: LogLevel | None = None
     """Level of this project's own loggers. Default: `logging.level`."""
     kill_switch_file: Path | None = None
     """While it exists nothing new is done at any Charter. Default: `kill-switch` in the state folder, so that
@@ -74,7 +74,7 @@ class ApiSettings(Settings):
     """File with the bearer token of role operate: it posts alerts, and sees all that role view sees.
 
     Whoever can only send a user and a password sends any user with the token as password."""
-    webhook_old_token_file: Path | None = None
+    webhook_previous_token_file: Path | None = None
     """File with the token before this one, taken as well, while senders are changed over to the new one."""
     view_token_file: Path | None = None
     """File with the bearer token of role view: metrics and details on addresses that are not loopback, and nothing that
@@ -91,7 +91,7 @@ class ApiSettings(Settings):
 class LoggingSettings(Settings):
     """Where log lines go and how they look. Standard error always gets them."""
 
-    level: Level = "INFO"
+    level: LogLevel = "INFO"
     format: Literal["json", "text"] = "json"
     file: Path | None = None
     """Default: none, because two workers must not rotate one file, and containers collect standard error."""
@@ -141,7 +141,7 @@ class TemporalSettings(Settings):
     """Days the namespace keeps histories; `mapek bootstrap` sees to it. Default: whatever it was made with, since on a
     shared cluster that is not ours to decide; a namespace that bootstrap makes itself keeps them for 7 days."""
 
-    def link(self, workflow_id: str) -> str:
+    def workflow_url(self, workflow_id: str) -> str:
         """Return where the Temporal UI shows the latest run of a workflow."""
         path = f"namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
         return f"{self.ui_url.rstrip('/')}/{path}"

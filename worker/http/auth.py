@@ -16,31 +16,31 @@ log = logging.getLogger("mapek.http")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mapek", Basic realm="mapek"'}
 
 
-class Gate:
+class TokenAuth:
     """`tokens` are read at every call, so that a changed file is taken up. Without any, everybody may pass."""
 
-    def __init__(self, tokens: Sequence[Callable[[], str]]) -> None:
-        self._tokens = tokens
+    def __init__(self, token_readers: Sequence[Callable[[], str]]) -> None:
+        self._token_readers = token_readers
 
-    def admits(self, authorization: str) -> bool:
+    def is_authorized(self, authorization: str) -> bool:
         """Tell whether the header's credential is one of the tokens. A token that cannot be read admits nobody."""
-        if not self._tokens:
+        if not self._token_readers:
             return True
-        given = credential(authorization).encode()
+        given = parse_credential(authorization).encode()
         # Every token is compared, whichever fits, so that the time taken tells nothing.
-        return sum(self._is(given, token) for token in self._tokens) > 0
+        return sum(self._matches(given, token) for token in self._token_readers) > 0
 
     @staticmethod
-    def _is(given: bytes, token: Callable[[], str]) -> bool:
+    def _matches(credential: bytes, read_token: Callable[[], str]) -> bool:
         try:
-            wanted = token()
+            wanted = read_token()
         except MapekError as error:
             log.warning("a token is not taken: %s", error)
             return False
-        return bool(wanted) and hmac.compare_digest(given, wanted.encode())
+        return bool(wanted) and hmac.compare_digest(credential, wanted.encode())
 
 
-def credential(authorization: str) -> str:
+def parse_credential(authorization: str) -> str:
     """Return the token of `Bearer TOKEN`, the password of `Basic`, "" if it is neither."""
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() == "bearer":

@@ -18,17 +18,17 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
 from activities.model.errors import MapekError
-from worker.http.auth import CHALLENGE, Gate
-from worker.webhook.handler import Refused, read_body
+from worker.http.auth import CHALLENGE, TokenAuth
+from worker.webhook.handler import HttpProblem, read_body
 
-PATH = "/codec"
-MAX_BYTES = 8 << 20
+CODEC_PATH = "/codec"
+MAX_BODY_BYTES = 8 << 20
 """Of one request: a history page of the UI holds at most 4 MB of payloads, in base64."""
 
-Work = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
+PayloadTransform = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
-def codec_routes(codec: PayloadCodec | None, gate: Gate, ui_url: str) -> list[Mount]:
+def codec_routes(codec: PayloadCodec | None, auth: TokenAuth, ui_url: str) -> list[Mount]:
     """Return the door, none without a codec. `ui_url` is the Temporal UI, whose origin may ask."""
     if codec is None:
         return []
@@ -41,21 +41,21 @@ def codec_routes(codec: PayloadCodec | None, gate: Gate, ui_url: str) -> list[Mo
         allow_credentials=True,
     )
     doors = [
-        Route("/encode", _door(codec.encode, gate), methods=["POST"]),
-        Route("/decode", _door(codec.decode, gate), methods=["POST"]),
+        Route("/encode", _codec_handler(codec.encode, auth), methods=["POST"]),
+        Route("/decode", _codec_handler(codec.decode, auth), methods=["POST"]),
     ]
-    return [Mount(PATH, routes=doors, middleware=[across])]
+    return [Mount(CODEC_PATH, routes=doors, middleware=[across])]
 
 
-def _door(work: Work, gate: Gate) -> Callable[[Request], Awaitable[Response]]:
+def _codec_handler(transform: PayloadTransform, auth: TokenAuth) -> Callable[[Request], Awaitable[Response]]:
     async def post(request: Request) -> Response:
-        if not gate.admits(request.headers.get("authorization", "")):
+        if not auth.is_authorized(request.headers.get("authorization", "")):
             return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
         try:
-            asked = Parse(await read_body(request, MAX_BYTES, remedy=""), Payloads())
-            answer = Payloads(payloads=await work(asked.payloads))
-        except Refused as refusal:
-            return refusal.answer()
+            asked = Parse(await read_body(request, MAX_BODY_BYTES, hint=""), Payloads())
+            answer = Payloads(payloads=await transform(asked.payloads))
+        except HttpProblem as refusal:
+            return refusal.to_response()
         except (ParseError, json.JSONDecodeError, UnicodeDecodeError, RecursionError):
             return JSONResponse({"title": "not Payloads of Temporal as JSON"}, 400)
         except MapekError as error:

@@ -11,20 +11,20 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.model.errors import MapekError, Unreachable
-from activities.model.types import clipped
+from activities.model.types import truncate
 from worker.observability.activity_metrics import LastRun
-from worker.observability.redaction import redacted
+from worker.observability.redaction import redact
 
 log = logging.getLogger("mapek.http")
 
-PROBE_SECONDS = 2.0
-FRESH_SECONDS = 1.0
+PROBE_TIMEOUT_SECONDS = 2.0
+CACHE_SECONDS = 1.0
 
 Probe = Callable[[], Awaitable[str]]
 """Returns one line of detail if the part is well, raises MapekError if it is not."""
 
 
-class Health(TypedDict):
+class ComponentHealth(TypedDict):
     """One part's answer."""
 
     status: Literal["up", "down"]
@@ -37,65 +37,65 @@ class Probes:
     def __init__(self, probes: Mapping[str, Probe], clock: Callable[[], float] = time.monotonic) -> None:
         self._probes = probes
         self._clock = clock
-        self._known: dict[str, tuple[float, Health]] = {}
+        self._cached: dict[str, tuple[float, ComponentHealth]] = {}
         self._locks = {name: asyncio.Lock() for name in probes}
 
-    async def ask(self, names: Iterable[str] | None = None) -> dict[str, Health]:
+    async def check(self, names: Iterable[str] | None = None) -> dict[str, ComponentHealth]:
         """Return the answers of the named parts (all by default) that exist, none older than a second."""
         wanted = [name for name in (self._probes if names is None else names) if name in self._probes]
-        answers = await asyncio.gather(*(self._one(name) for name in wanted))
+        answers = await asyncio.gather(*(self._check_one(name) for name in wanted))
         return dict(zip(wanted, answers, strict=True))
 
-    async def _one(self, name: str) -> Health:
+    async def _check_one(self, name: str) -> ComponentHealth:
         async with self._locks[name]:
-            at, health = self._known.get(name, (-FRESH_SECONDS, None))
-            if health is None or self._clock() - at >= FRESH_SECONDS:
-                health = await _asked(name, self._probes[name])
-                self._known[name] = (self._clock(), health)
+            at, health = self._cached.get(name, (-CACHE_SECONDS, None))
+            if health is None or self._clock() - at >= CACHE_SECONDS:
+                health = await _run_probe(name, self._probes[name])
+                self._cached[name] = (self._clock(), health)
             return health
 
 
-async def _asked(name: str, probe: Probe) -> Health:
+async def _run_probe(name: str, probe: Probe) -> ComponentHealth:
     try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            return Health(status="up", detail=_line(await probe()))
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            return ComponentHealth(status="up", detail=_to_detail(await probe()))
     except TimeoutError:
-        return Health(status="down", detail=f"no answer within {PROBE_SECONDS:g} s")
+        return ComponentHealth(status="down", detail=f"no answer within {PROBE_TIMEOUT_SECONDS:g} s")
     except MapekError as error:
-        return Health(status="down", detail=_line(str(error)))
+        return ComponentHealth(status="down", detail=_to_detail(str(error)))
     except Exception as error:
         # A probe with a bug says nothing about the part; saying "up" would be a guess.
         log.exception("probe %s failed", name)
-        return Health(status="down", detail=f"cannot be told: {type(error).__name__}")
+        return ComponentHealth(status="down", detail=f"cannot be told: {type(error).__name__}")
 
 
-def _line(text: str) -> str:
-    return clipped(redacted(text))
+def _to_detail(text: str) -> str:
+    return truncate(redact(text))
 
 
-def component(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:
+def worker_probe(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:
     """Return the probe of a part that runs in this process: well while the workers run."""
 
     async def probe() -> str:
         if not workers or not all(worker.is_running for worker in workers):
             raise Unreachable("the workers do not run")
-        return last_run.text(activity)
+        return last_run.describe(activity)
 
     return probe
 
 
-def well(ask: Callable[[], Awaitable[None]], text: str) -> Probe:
+def single_probe(check: Callable[[], Awaitable[None]], detail: str) -> Probe:
     """Return a probe that asks one thing."""
-    return all_well([ask], text)
+    return combined_probe([check], detail)
 
 
-def all_well(asks: list[Callable[[], Awaitable[None]]], text: str) -> Probe:
+def combined_probe(checks: list[Callable[[], Awaitable[None]]], detail: str) -> Probe:
     """Return a probe that asks several things of the same kind."""
 
     async def probe() -> str:
-        for ask in asks:
+        for ask in checks:
             await ask()
-        return text
+        return detail
 
     return probe
 

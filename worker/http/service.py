@@ -26,25 +26,25 @@ from starlette.types import ASGIApp
 
 from activities.model.errors import ConfigurationError
 from worker.config.constraints import is_loopback
-from worker.http.auth import CHALLENGE, Gate
-from worker.http.header_timeout import Impatient
+from worker.http.auth import CHALLENGE, TokenAuth
+from worker.http.header_timeout import HeaderTimeoutProtocol
 from worker.http.probes import Probes
 
 log = logging.getLogger("mapek.http")
 
-VITAL = ("monitor", "analyzer", "planner", "executor")
+LIVENESS_COMPONENTS = ("monitor", "analyzer", "planner", "executor")
 """Without them this process is of no use and may be restarted. No restart of ours mends a remote or the store."""
 
-NEEDED = ("worker", "temporal")
+READINESS_COMPONENTS = ("worker", "temporal")
 """What makes this process ready: it polls, and Temporal answers."""
 
-DEPENDENCIES = (*NEEDED, "prometheus", "charter", "alertmanager", "knowledge")
+DEPENDENCIES = (*READINESS_COMPONENTS, "prometheus", "charter", "alertmanager", "knowledge")
 
-GRACE_SECONDS = 2
+SHUTDOWN_TIMEOUT_SECONDS = 2
 
-CONNECTIONS = 2000
+MAX_CONNECTIONS = 2000
 """At once; callers beyond it get 503. Alertmanager opens one for each group whose notice is due."""
-BACKLOG = 1024
+SOCKET_BACKLOG = 1024
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,22 @@ class ServiceState:
     """
 
     version: str
-    started: float
+    started_at: float
     probes: Probes
     registry: CollectorRegistry | None = None
-    view: Gate = field(default_factory=lambda: Gate(()))
+    view_auth: TokenAuth = field(default_factory=lambda: TokenAuth(()))
     cors: bool = False
     debug: bool = False
     routes: Sequence[BaseRoute] = ()
 
-    def admits(self, request: Request) -> bool:
+    def is_authorized(self, request: Request) -> bool:
         """Tell whether the caller may see more than a status."""
-        return self.view.admits(request.headers.get("authorization", ""))
+        return self.view_auth.is_authorized(request.headers.get("authorization", ""))
 
 
-def app(state: ServiceState) -> Starlette:
+def build_app(state: ServiceState) -> Starlette:
     """Return the service."""
-    doors = _Doors(state)
+    doors = _Handlers(state)
     routes: list[BaseRoute] = [Route("/health", doors.health), Route("/ready", doors.ready)]
     if state.registry is not None:
         routes.append(Route("/metrics", doors.metrics))
@@ -80,33 +80,33 @@ def app(state: ServiceState) -> Starlette:
     return Starlette(debug=state.debug, routes=[*routes, *state.routes], middleware=across)
 
 
-class _Doors:
+class _Handlers:
     def __init__(self, state: ServiceState) -> None:
         self.state = state
 
     async def health(self, request: Request) -> Response:
         """Answer 503 if a restart of this process would help, else 200: healthy, or degraded if a part is down."""
-        parts = await self.state.probes.ask()
+        parts = await self.state.probes.check()
         down = {name for name, part in parts.items() if part["status"] == "down"}
-        status = "unhealthy" if down & set(VITAL) else "degraded" if down else "healthy"
+        status = "unhealthy" if down & set(LIVENESS_COMPONENTS) else "degraded" if down else "healthy"
         body: dict[str, object] = {"status": status}
-        if self.state.admits(request):
-            uptime = round(time.monotonic() - self.state.started, 3)
+        if self.state.is_authorized(request):
+            uptime = round(time.monotonic() - self.state.started_at, 3)
             body |= {"version": self.state.version, "uptime_seconds": uptime, "components": parts}
         return JSONResponse(body, 503 if status == "unhealthy" else 200)
 
     async def ready(self, request: Request) -> Response:
         """Answer 200 if cycles would run here now, else 503."""
-        parts = await self.state.probes.ask(DEPENDENCIES)
-        ready = all(name in parts and parts[name]["status"] == "up" for name in NEEDED)
+        parts = await self.state.probes.check(DEPENDENCIES)
+        ready = all(name in parts and parts[name]["status"] == "up" for name in READINESS_COMPONENTS)
         body: dict[str, object] = {"ready": ready}
-        if self.state.admits(request):
+        if self.state.is_authorized(request):
             body["dependencies"] = parts
         return JSONResponse(body, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
         """Answer with all metrics in Prometheus's text format."""
-        if not self.state.admits(request):
+        if not self.state.is_authorized(request):
             return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
         registry = self.state.registry
         return Response(generate_latest(registry) if registry else b"", media_type=CONTENT_TYPE_LATEST)
@@ -128,10 +128,10 @@ async def serve(service: ASGIApp, host: str, port: int, tls: Tls | None = None) 
     Raises:
         ConfigurationError: the address cannot be bound, or a certificate cannot be used.
     """
-    listener = _listener(host, port)
+    listener = _open_listener(host, port)
     settings = uvicorn.Config(
         service,
-        http=Impatient,
+        http=HeaderTimeoutProtocol,
         log_config=None,
         # uvicorn warns of every request it cannot read: strangers must not fill the log.
         log_level="error",
@@ -139,9 +139,9 @@ async def serve(service: ASGIApp, host: str, port: int, tls: Tls | None = None) 
         lifespan="off",
         server_header=False,
         timeout_keep_alive=10,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        limit_concurrency=CONNECTIONS,
-        backlog=BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
+        limit_concurrency=MAX_CONNECTIONS,
+        backlog=SOCKET_BACKLOG,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
         ssl_ca_certs=str(tls.client_ca) if tls and tls.client_ca else None,
@@ -168,10 +168,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _open_listener(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=SOCKET_BACKLOG)
         # Connections inherit it. asyncio sets it only where the protocol was named, and without it head and body of
         # an answer lie 40 ms apart: the second waits for the acknowledgement of the first.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -181,6 +181,6 @@ def _listener(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"api.port: {where} cannot be bound: {error.strerror}; choose another") from None
 
 
-def view_gate(host: str, tokens: Sequence[Callable[[], str]]) -> Gate:
+def auth_for_host(host: str, token_readers: Sequence[Callable[[], str]]) -> TokenAuth:
     """Return the gate of role view for callers on `host`: open on loopback."""
-    return Gate(() if is_loopback(host) else tokens)
+    return TokenAuth(() if is_loopback(host) else token_readers)

@@ -8,38 +8,38 @@ from collections.abc import Iterable, Sequence
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.model.cycle import DecisionBrief, DiagnosisBrief
+from activities.model.cycle import DecisionSummary, DiagnosisSummary
 from activities.model.observation import Observation
-from activities.model.remediation import Prepared, Recorded, Undone
+from activities.model.remediation import PrepareResult, RecordResult, UndoResult
 from worker.observability.metrics import Metrics
-from worker.temporal.bootstrap import ANSWER
+from worker.temporal.bootstrap import RPC_TIMEOUT
 from workflows import names
 
 log = logging.getLogger("mapek.worker")
 
-WATCH_SECONDS = 15.0
+SCHEDULE_POLL_SECONDS = 15.0
 """Between two looks at the schedules' own counters; Temporal has no metric for skipped ticks."""
 
 
-def count(metrics: Metrics, workflow_id: str, arguments: Sequence[object], result: object) -> None:
+def record_result(metrics: Metrics, workflow_id: str, arguments: Sequence[object], result: object) -> None:
     """Count one activity's result. A cycle is counted by the activity that ends it; `busy` counts as planned."""
     match result:
-        case Recorded():
-            metrics.remediations.labels(result.loop, result.ending).inc()
-        case Prepared(blocked_by=str(rule)) if rule:
+        case RecordResult():
+            metrics.remediations.labels(result.loop, result.outcome).inc()
+        case PrepareResult(blocked_by=str(rule)) if rule:
             metrics.blocked.labels(result.loop, rule).inc()
-        case Undone():
+        case UndoResult():
             done = "failed" if result.failed else "done" if result.changed else "nothing"
             metrics.rollbacks.labels(result.loop, done).inc()
-        case Observation() | DiagnosisBrief() | DecisionBrief():
+        case Observation() | DiagnosisSummary() | DecisionSummary():
             loop = str(getattr(arguments[0], "loop", ""))
-            count_cycle(metrics, loop, trigger_of(loop, workflow_id), result)
+            record_cycle_step(metrics, loop, parse_trigger(loop, workflow_id), result)
         case _:
             pass
 
 
-def count_cycle(
-    metrics: Metrics, loop: str, trigger: str, result: Observation | DiagnosisBrief | DecisionBrief
+def record_cycle_step(
+    metrics: Metrics, loop: str, trigger: str, result: Observation | DiagnosisSummary | DecisionSummary
 ) -> None:
     """Count a step of a cycle, and the cycle if it ends with it."""
     if isinstance(result, Observation):
@@ -48,32 +48,34 @@ def count_cycle(
         metrics.last_cycle.labels(loop).set(result.at)
         if result.alerts is not None:
             metrics.alerts_active.labels(loop).set(result.alerts)
-    if isinstance(result, DecisionBrief):
+    if isinstance(result, DecisionSummary):
         for rule in result.blocked_by:
             metrics.blocked.labels(loop, rule).inc()
     if result.outcome:
         metrics.cycles.labels(loop, trigger, result.outcome).inc()
 
 
-def trigger_of(loop: str, workflow_id: str) -> str:
+def parse_trigger(loop: str, workflow_id: str) -> str:
     """Return what started the cycle of this id: schedule, or what stands in an id that was asked for."""
     asked = workflow_id.removeprefix(f"{names.cycle_prefix(loop)}:")
     return "schedule" if asked == workflow_id else asked.split("-", 1)[0]
 
 
-async def watch_schedules(client: Client, loops: Iterable[str], metrics: Metrics) -> None:
+async def poll_schedules(client: Client, loops: Iterable[str], metrics: Metrics) -> None:
     """Keep the counters of skipped and missed ticks up to date, for ever."""
     loops = tuple(loops)
     while True:
         for loop in loops:
             try:
-                info = (await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=ANSWER)).info
+                info = (
+                    await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=RPC_TIMEOUT)
+                ).info
             except RPCError as error:
                 log.warning("the schedule of %s cannot be described: %s", loop, error.status.name)
                 continue
             metrics.schedule_skipped.labels(loop).set(info.num_actions_skipped_overlap)
             metrics.schedule_missed.labels(loop).set(info.num_actions_missed_catchup_window)
-        await asyncio.sleep(WATCH_SECONDS)
+        await asyncio.sleep(SCHEDULE_POLL_SECONDS)
 
 
 class LastRun:
@@ -82,11 +84,11 @@ class LastRun:
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
 
-    def note(self, name: str) -> None:
+    def mark(self, name: str) -> None:
         """Note that an activity of this kind ended well just now."""
         self._at[name] = time.monotonic()
 
-    def text(self, name: str) -> str:
+    def describe(self, name: str) -> str:
         """Return one line for people."""
         if name not in self._at:
             return "has not run yet"

@@ -14,21 +14,21 @@ from typing import Any
 from temporalio import activity, workflow
 
 from activities.model.errors import ConfigurationError
-from activities.sanitize import terminal
+from activities.sanitize import sanitize_terminal
 from worker.config.load import Config
-from worker.observability.redaction import redacted
+from worker.observability.redaction import redact
 
-OWN = ("mapek", "activities", "workflows", "worker", "temporalio.activity", "temporalio.workflow")
+OWN_LOGGERS = ("mapek", "activities", "workflows", "worker", "temporalio.activity", "temporalio.workflow")
 """Loggers of this project; the last two are what activities and workflows log through."""
 
-QUIET = ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.access", "alembic", "sqlalchemy")
+NOISY_LOGGERS = ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.access", "alembic", "sqlalchemy")
 """Loggers that speak below WARNING of every request, with its URL."""
 
-_LOOP = re.compile(r"mapek-(?:cycle|loop|upkeep):([a-z0-9][a-z0-9._-]*?)(?:-\d{4}-\d\d-\d\dT[0-9:]+Z|:.*)?")
-_FIELDS = ("loop", "cycle", "plan", "workflow", "run", "activity", "attempt")
+_LOOP_PATTERN = re.compile(r"mapek-(?:cycle|loop|upkeep):([a-z0-9][a-z0-9._-]*?)(?:-\d{4}-\d\d-\d\dT[0-9:]+Z|:.*)?")
+_CONTEXT_FIELDS = ("loop", "cycle", "plan", "workflow", "run", "activity", "attempt")
 
 
-def configure(config: Config) -> None:
+def configure_logging(config: Config) -> None:
     """Send all logging to standard error, and to `logging.file` if it is set and not switched off.
 
     May be called again: the handlers of the call before are closed.
@@ -40,7 +40,7 @@ def configure(config: Config) -> None:
     formatter = JsonFormatter() if settings.format == "json" else TextFormatter()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if settings.file is not None and config.orchestrator.enable_logging:
-        handlers.append(_file_handler(config))
+        handlers.append(_build_file_handler(config))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -54,13 +54,15 @@ def configure(config: Config) -> None:
     workflow.logger.workflow_info_on_message = False
 
 
-def context(record: logging.LogRecord) -> dict[str, Any]:
+def log_context(record: logging.LogRecord) -> dict[str, Any]:
     """Return what the record belongs to: loop, cycle, plan, workflow, run, activity and attempt, as far as known.
 
     What the caller gave with `extra=` goes before what Temporal's loggers add.
     """
-    found = _temporal(getattr(record, "temporal_workflow", None) or getattr(record, "temporal_activity", None) or {})
-    given = {name: getattr(record, name) for name in _FIELDS if getattr(record, name, None) not in (None, "")}
+    found = _temporal_fields(
+        getattr(record, "temporal_workflow", None) or getattr(record, "temporal_activity", None) or {}
+    )
+    given = {name: getattr(record, name) for name in _CONTEXT_FIELDS if getattr(record, name, None) not in (None, "")}
     return {name: value for name, value in {**found, **given}.items() if value not in (None, "")}
 
 
@@ -73,11 +75,11 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": redacted(record.getMessage()),
-            **{name: redacted(str(value)) if name != "attempt" else value for name, value in context(record).items()},
+            "message": redact(record.getMessage()),
+            **{name: redact(str(value)) if name != "attempt" else value for name, value in log_context(record).items()},
         }
         if record.exc_info:
-            line["traceback"] = redacted(self.formatException(record.exc_info))
+            line["traceback"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=True)
 
 
@@ -87,15 +89,15 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return `time level logger: message [loop=... cycle=...]`."""
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        fields = " ".join(f"{name}={value}" for name, value in context(record).items())
+        fields = " ".join(f"{name}={value}" for name, value in log_context(record).items())
         text = f"{at}Z {record.levelname:<8} {record.name}: {record.getMessage()}" + (f" [{fields}]" if fields else "")
-        lines = [terminal(text)]
+        lines = [sanitize_terminal(text)]
         if record.exc_info:
-            lines += ["    " + terminal(line) for line in self.formatException(record.exc_info).splitlines()]
-        return redacted("\n".join(lines))
+            lines += ["    " + sanitize_terminal(line) for line in self.formatException(record.exc_info).splitlines()]
+        return redact("\n".join(lines))
 
 
-class _PrivateFile(RotatingFileHandler):
+class _PrivateFileHandler(RotatingFileHandler):
     """A log tells much about a system: only its owner reads it."""
 
     def _open(self) -> TextIOWrapper:
@@ -103,13 +105,15 @@ class _PrivateFile(RotatingFileHandler):
         return TextIOWrapper(os.fdopen(descriptor, self.mode + "b"), encoding=self.encoding, errors=self.errors)
 
 
-def _file_handler(config: Config) -> logging.Handler:
+def _build_file_handler(config: Config) -> logging.Handler:
     settings = config.logging
     path = settings.file
     assert path is not None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _PrivateFile(path, maxBytes=settings.max_bytes, backupCount=settings.backup_count, encoding="utf-8")
+        return _PrivateFileHandler(
+            path, maxBytes=settings.max_bytes, backupCount=settings.backup_count, encoding="utf-8"
+        )
     except OSError as error:
         raise ConfigurationError(f"logging.file {path}: cannot be written: {error.strerror}; choose another") from None
 
@@ -119,15 +123,15 @@ def _set_levels(config: Config) -> None:
     everything = "DEBUG" if verbose else config.logging.level
     own = "DEBUG" if verbose else config.orchestrator.log_level or everything
     logging.getLogger().setLevel(everything)
-    for name in OWN:
+    for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(own)
-    for name in QUIET:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[everything]))
 
 
-def _temporal(extra: Mapping[str, Any]) -> dict[str, Any]:
+def _temporal_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
     workflow_id = str(extra.get("workflow_id", ""))
-    loop = _LOOP.fullmatch(workflow_id)
+    loop = _LOOP_PATTERN.fullmatch(workflow_id)
     return {
         "loop": loop[1] if loop else "",
         "cycle": workflow_id if workflow_id.startswith("mapek-cycle:") else "",

@@ -6,57 +6,60 @@ from collections.abc import Iterable
 
 from temporalio.runtime import BufferedMetricUpdate, MetricBuffer
 
-from activities.dependencies import LoopParts, Parts
+from activities.dependencies import Dependencies, LoopDependencies
 from activities.model.errors import MapekError
-from activities.model.mode import ModeName, in_force
+from activities.model.mode import LoopMode, effective_mode
 from worker.observability.metrics import Metrics
 
 log = logging.getLogger("mapek.worker")
 
-STORE_SECONDS = 15.0
+STORE_POLL_SECONDS = 15.0
 """Between two looks at the store."""
-TASK_SECONDS = 1.0
+SDK_POLL_SECONDS = 1.0
 """Between two readings of what the SDK measured."""
-MEASUREMENTS = 50_000
+METRIC_BUFFER_SIZE = 50_000
 """Measurements the SDK keeps until they are read."""
 
 
-async def watch_store(parts: Parts, metrics: Metrics) -> None:
+async def poll_store(dependencies: Dependencies, metrics: Metrics) -> None:
     """Keep modes, quarantined knobs and the incidents' times up to date, for ever."""
     while True:
-        for loop in parts.loops.values():
+        for loop in dependencies.loops.values():
             try:
-                await look(loop, parts, metrics)
+                await update_loop_metrics(loop, dependencies, metrics)
             except MapekError as error:
                 log.warning("the store cannot be asked about %s: %s", loop.settings.name, error)
-        await asyncio.sleep(STORE_SECONDS)
+        await asyncio.sleep(STORE_POLL_SECONDS)
 
 
-async def look(loop: LoopParts, parts: Parts, metrics: Metrics) -> None:
+async def update_loop_metrics(loop: LoopDependencies, dependencies: Dependencies, metrics: Metrics) -> None:
     """Bring the metrics of one loop up to date.
 
     Raises:
         StoreUnavailable: the store cannot be asked; the metrics keep what they last showed.
     """
-    settings, guards = loop.settings, parts.store.guards
-    mode = in_force(await guards.mode(settings.name), settings.first_mode, parts.clock())
-    state, closed = await guards.state(settings.charter, parts.clock()), await guards.closed(settings.charter)
-    for name in ModeName:
+    settings, guards = loop.settings, dependencies.store.guards
+    mode = effective_mode(await guards.load_mode(settings.name), settings.initial_mode, dependencies.clock())
+    state, closed = (
+        await guards.load_state(settings.charter, dependencies.clock()),
+        await guards.load_closed_totals(settings.charter),
+    )
+    for name in LoopMode:
         metrics.mode.labels(settings.name, name.value).set(mode.name is name)
     metrics.quarantined.labels(settings.name).set(sum(knob.quarantined for knob in state.knobs))
-    metrics.incidents_closed.labels(settings.charter).set(closed.number)
-    metrics.detection_seconds.labels(settings.charter).set(closed.detection)
-    metrics.repair_seconds.labels(settings.charter).set(closed.repair)
+    metrics.incidents_closed.labels(settings.charter).set(closed.count)
+    metrics.detection_seconds.labels(settings.charter).set(closed.detection_seconds)
+    metrics.repair_seconds.labels(settings.charter).set(closed.repair_seconds)
 
 
-async def watch_tasks(measured: MetricBuffer, metrics: Metrics) -> None:
+async def poll_sdk_metrics(metric_buffer: MetricBuffer, metrics: Metrics) -> None:
     """Take over, for ever, what of the SDK's measurements tells whether this worker keeps up. The rest is let go."""
     while True:
-        note(measured.retrieve_updates(), metrics)
-        await asyncio.sleep(TASK_SECONDS)
+        record_sdk_metrics(metric_buffer.retrieve_updates(), metrics)
+        await asyncio.sleep(SDK_POLL_SECONDS)
 
 
-def note(updates: Iterable[BufferedMetricUpdate], metrics: Metrics) -> None:
+def record_sdk_metrics(updates: Iterable[BufferedMetricUpdate], metrics: Metrics) -> None:
     """Take over the measurements among the updates that are shown; the SDK measures times in milliseconds."""
     for update in updates:
         at = {name: str(value) for name, value in update.attributes.items()}

@@ -2,23 +2,23 @@
 
 import re
 
-HIDDEN = "[hidden]"
+PLACEHOLDER = "[hidden]"
 
-_PATTERNS = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^\s/@\"']+@"), rf"\1{HIDDEN}@"),
+_SECRET_PATTERNS = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {PLACEHOLDER}"),
+    (re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^\s/@\"']+@"), rf"\1{PLACEHOLDER}@"),
     (
         re.compile(
             r"(?i)((?:api[_-]?key|access[_-]?key|token|secret|passwd|password|authorization)[\"']?\s*[=:]\s*[\"']?)"
             r"(?!\[hidden)(?!bearer |basic )[^\s\"',;&}\\]+"
         ),
-        rf"\1{HIDDEN}",
+        rf"\1{PLACEHOLDER}",
     ),
 )
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` with bearer tokens, credentials in URLs and values of key-like names replaced by `[hidden]`."""
-    for pattern, replacement in _PATTERNS:
+    for pattern, replacement in _SECRET_PATTERNS:
         text = pattern.sub(replacement, text)
     return text

@@ -25,28 +25,28 @@ ENCODING = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 KEY_BYTES = 32
-MAX_FILE = 64 * 1024
+MAX_KEY_FILE_BYTES = 64 * 1024
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_KEY_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, repr=False)
-class Keys:
+class EncryptionKeys:
     """Keys by id; `current` is the id of the one that encrypts."""
 
-    current: str
-    known: Mapping[str, AESGCM]
+    current_id: str
+    by_id: Mapping[str, AESGCM]
 
 
-class Encryption(PayloadCodec):
+class EncryptionCodec(PayloadCodec):
     """Encrypts every payload; decrypts what is encrypted and passes the rest, so it can be switched on at any time."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: EncryptionKeys) -> None:
         self._keys = keys
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Return the payloads encrypted with the current key."""
-        return [self._sealed(payload) for payload in payloads]
+        return [self._encrypt(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Return the payloads in clear.
@@ -54,18 +54,18 @@ class Encryption(PayloadCodec):
         Raises:
             FinalError: a key that is not known, or content that was changed.
         """
-        return [self._opened(payload) for payload in payloads]
+        return [self._decrypt(payload) for payload in payloads]
 
-    def _sealed(self, payload: Payload) -> Payload:
-        key, nonce = self._keys.current, os.urandom(NONCE_BYTES)
-        sealed = self._keys.known[key].encrypt(nonce, payload.SerializeToString(), key.encode())
+    def _encrypt(self, payload: Payload) -> Payload:
+        key, nonce = self._keys.current_id, os.urandom(NONCE_BYTES)
+        sealed = self._keys.by_id[key].encrypt(nonce, payload.SerializeToString(), key.encode())
         return Payload(metadata={"encoding": ENCODING, KEY_ID: key.encode()}, data=nonce + sealed)
 
-    def _opened(self, payload: Payload) -> Payload:
+    def _decrypt(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING:
             return payload
         key_id = payload.metadata.get(KEY_ID, b"")
-        key = self._keys.known.get(key_id.decode(errors="replace"))
+        key = self._keys.by_id.get(key_id.decode(errors="replace"))
         if key is None:
             raise FinalError(f"a payload is encrypted with key {key_id[:64]!r}, which is not in the file of keys")
         try:
@@ -75,30 +75,30 @@ class Encryption(PayloadCodec):
             raise FinalError(f"a payload is not what was encrypted with key {key_id.decode()!r}") from None
 
 
-def read_keys(path: Path) -> Keys:
+def read_keys(path: Path) -> EncryptionKeys:
     """Return the keys of a file: a line each, `ID BASE64` with 32 bytes; the first one encrypts. # begins a comment.
 
     Raises:
         ConfigurationError: it cannot be read, or a line is not of this form. A key is never part of the message.
     """
     try:
-        raw = path.read_bytes()[: MAX_FILE + 1]
+        raw = path.read_bytes()[: MAX_KEY_FILE_BYTES + 1]
         lines = [line.strip() for line in raw.decode("ascii").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: the keys cannot be read: {type(error).__name__}") from None
     known: dict[str, AESGCM] = {}
     for number, line in enumerate(lines, start=1):
         if line and not line.startswith("#"):
-            name, key = _key_of(path, number, line)
+            name, key = _parse_key(path, number, line)
             if name in known:
                 raise ConfigurationError(f"{path}:{number}: a second key of the same id")
             known[name] = key
-    if not known or len(raw) > MAX_FILE:
+    if not known or len(raw) > MAX_KEY_FILE_BYTES:
         raise ConfigurationError(f"{path}: must hold at least one key, `ID BASE64` with 32 bytes, and at most 64 KiB")
-    return Keys(current=next(iter(known)), known=known)
+    return EncryptionKeys(current_id=next(iter(known)), by_id=known)
 
 
-def converter(path: Path | None) -> DataConverter:
+def build_data_converter(path: Path | None) -> DataConverter:
     """Return how payloads are written: encrypted with the keys of the file, in clear without one.
 
     Raises:
@@ -108,20 +108,20 @@ def converter(path: Path | None) -> DataConverter:
         return pydantic_data_converter
     return replace(
         pydantic_data_converter,
-        payload_codec=Encryption(read_keys(path)),
+        payload_codec=EncryptionCodec(read_keys(path)),
         # Otherwise messages and stack traces of failures would stay readable.
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 
 
-def _key_of(path: Path, number: int, line: str) -> tuple[str, AESGCM]:
+def _parse_key(path: Path, line_number: int, line: str) -> tuple[str, AESGCM]:
     name, _, encoded = line.partition(" ")
     try:
         key = base64.b64decode(encoded.strip(), validate=True)
     except binascii.Error:
         key = b""
-    if not _ID.fullmatch(name) or len(key) != KEY_BYTES:
+    if not _KEY_ID_PATTERN.fullmatch(name) or len(key) != KEY_BYTES:
         raise ConfigurationError(
-            f"{path}:{number}: must be `ID BASE64` with {KEY_BYTES} bytes, as `openssl rand` gives"
+            f"{path}:{line_number}: must be `ID BASE64` with {KEY_BYTES} bytes, as `openssl rand` gives"
         )
     return name, AESGCM(key)

@@ -16,9 +16,9 @@ from temporalio.client import (
 from activities.model.cycle import CycleRequest
 from activities.model.intake import UpkeepRequest
 from workflows import names, options
-from workflows.search_attributes import attributes
+from workflows.search_attributes import build_search_attributes
 
-CATCH_UP = timedelta(seconds=60)
+CATCH_UP_WINDOW = timedelta(seconds=60)
 """Ten seconds were measured to lose ticks when the server is busy; under SKIP a longer window starts no flood."""
 
 
@@ -41,46 +41,48 @@ class LoopSchedule:
         return (self.offset + self.interval // 2) % self.interval
 
 
-def upkeep_id(loop: LoopSchedule) -> str:
+def upkeep_schedule_id(loop: LoopSchedule) -> str:
     """Return the id of the loop's upkeep schedule and the prefix of its runs."""
     return names.upkeep_schedule_id(loop.loop)
 
 
-def cycles(loop: LoopSchedule) -> Schedule:
+def cycle_schedule(loop: LoopSchedule) -> Schedule:
     """Return the schedule that starts the loop's cycles."""
     action = ScheduleActionStartWorkflow(
         "MapekCycle",
         CycleRequest(loop=loop.loop, links=loop.links),
         id=names.cycle_prefix(loop.loop),
-        task_queue=names.QUEUE,
-        execution_timeout=options.CYCLE_LIMIT,
+        task_queue=names.TASK_QUEUE,
+        execution_timeout=options.CYCLE_EXECUTION_TIMEOUT,
         static_summary=f"cycle of {loop.loop}",
         static_details=loop.links or None,
-        typed_search_attributes=attributes({names.LOOP: loop.loop, names.TRIGGER: "schedule"}),
+        typed_search_attributes=build_search_attributes({names.LOOP: loop.loop, names.TRIGGER: "schedule"}),
     )
-    return every(loop.interval, loop.offset, action)
+    return interval_schedule(loop.interval, loop.offset, action)
 
 
-def upkeep(loop: LoopSchedule) -> Schedule:
+def upkeep_schedule(loop: LoopSchedule) -> Schedule:
     """Return the schedule that starts the loop's upkeep."""
     action = ScheduleActionStartWorkflow(
         "MapekUpkeep",
         UpkeepRequest(loop=loop.loop),
-        id=upkeep_id(loop),
-        task_queue=names.QUEUE,
-        execution_timeout=options.CYCLE_LIMIT,
+        id=upkeep_schedule_id(loop),
+        task_queue=names.TASK_QUEUE,
+        execution_timeout=options.CYCLE_EXECUTION_TIMEOUT,
         static_summary=f"upkeep of {loop.loop}",
-        typed_search_attributes=attributes({names.LOOP: loop.loop}),
+        typed_search_attributes=build_search_attributes({names.LOOP: loop.loop}),
     )
-    return every(loop.interval, loop.upkeep_offset, action)
+    return interval_schedule(loop.interval, loop.upkeep_offset, action)
 
 
-def every(interval: int, offset: int, action: ScheduleActionStartWorkflow) -> Schedule:
+def interval_schedule(interval: int, offset: int, action: ScheduleActionStartWorkflow) -> Schedule:
     """Return a schedule that drops a tick while the run before it is still open, and never pauses itself."""
     # The server tells an offset of zero as none: given as zero the schedule would look changed to every bootstrap.
     phase = timedelta(seconds=offset) or None
     return Schedule(
         action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval), offset=phase)]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP, pause_on_failure=False),
+        policy=SchedulePolicy(
+            overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP_WINDOW, pause_on_failure=False
+        ),
     )

@@ -18,11 +18,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from worker.config.schema import TemporalSettings
 
-PINNED = ("MapekCycle", "MapekUpkeep")
+PINNED_WORKFLOWS = ("MapekCycle", "MapekUpkeep")
 """What ends within a minute; everything else goes over to the current version."""
 
 
-def deployment_of(settings: TemporalSettings) -> WorkerDeploymentConfig | None:
+def build_deployment_config(settings: TemporalSettings) -> WorkerDeploymentConfig | None:
     """Return which version this worker is, None if versions are not used."""
     if not settings.deployment_name:
         return None
@@ -41,7 +41,7 @@ class PinningRunner(SandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Return the instance of one run, whose every answer to the server says that it is pinned."""
         instance = super().create_instance(det)
-        if det.defn.name in PINNED:
+        if det.defn.name in PINNED_WORKFLOWS:
             answer = instance.activate
 
             def pinned(act: WorkflowActivation) -> WorkflowActivationCompletion:
@@ -54,14 +54,14 @@ class PinningRunner(SandboxedWorkflowRunner):
         return instance
 
 
-def runner_of(settings: TemporalSettings, passed_through: Sequence[str]) -> SandboxedWorkflowRunner:
+def build_workflow_runner(settings: TemporalSettings, passed_through: Sequence[str]) -> SandboxedWorkflowRunner:
     """Return what runs the workflows of this worker."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed_through)
     kind = PinningRunner if settings.deployment_name else SandboxedWorkflowRunner
     return kind(restrictions=restrictions)
 
 
-async def current_build(client: Client, deployment: str, within: timedelta | None = None) -> str:
+async def find_current_build(client: Client, deployment: str, rpc_timeout: timedelta | None = None) -> str:
     """Return the build that is current in a deployment, "" if none is, or if nobody ever worked for it.
 
     Raises:
@@ -69,7 +69,7 @@ async def current_build(client: Client, deployment: str, within: timedelta | Non
     """
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
     try:
-        found = await client.workflow_service.describe_worker_deployment(request, timeout=within)
+        found = await client.workflow_service.describe_worker_deployment(request, timeout=rpc_timeout)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return ""
@@ -77,7 +77,7 @@ async def current_build(client: Client, deployment: str, within: timedelta | Non
     return found.worker_deployment_info.routing_config.current_deployment_version.build_id
 
 
-def to_make_current(settings: TemporalSettings) -> str:
+def format_promote_command(settings: TemporalSettings) -> str:
     """Return the command that makes this worker's version the current one."""
     named = f"--deployment-name {settings.deployment_name} --build-id {settings.build_id}"
     return f"temporal worker deployment set-current-version {named} --yes"

@@ -17,33 +17,33 @@ from starlette.responses import JSONResponse, Response
 
 from activities.model.alert import Alert
 from activities.model.errors import MapekError
-from activities.model.types import clipped
+from activities.model.types import truncate
 from worker.config.schema import AlertRoute
-from worker.http.auth import CHALLENGE, Gate
+from worker.http.auth import CHALLENGE, TokenAuth
 from worker.observability.metrics import Metrics
-from worker.observability.redaction import redacted
-from worker.webhook.batcher import HandOver
-from worker.webhook.dedupe import Seen
-from worker.webhook.payload import MAX_BYTES, Malformed, Payload, read_payload
-from worker.webhook.routing import IGNORE, routed
+from worker.observability.redaction import redact
+from worker.webhook.batcher import AlertBatcher
+from worker.webhook.dedupe import RecentAlerts
+from worker.webhook.payload import MAX_BODY_BYTES, InvalidPayload, Payload, parse_payload
+from worker.webhook.routing import IGNORE, route_alert
 
 log = logging.getLogger("mapek.http")
 
-BODY_SECONDS = 3.0
+BODY_TIMEOUT_SECONDS = 3.0
 """In which the whole body has to arrive."""
-COME_AGAIN = {"Retry-After": "1"}
+RETRY_AFTER = {"Retry-After": "1"}
 
 
 @dataclass(frozen=True)
-class Delivery:
+class AlertRouting:
     """Where alerts go: the way to each loop, the routes, and the loop of what no route fits."""
 
-    loops: Mapping[str, HandOver]
+    batchers: Mapping[str, AlertBatcher]
     routes: tuple[AlertRoute, ...]
-    default: str
+    default_loop: str
 
 
-class Refused(Exception):
+class HttpProblem(Exception):
     """The answer to a request that is not served."""
 
     def __init__(self, status: int, title: str, pointer: str = "", headers: Mapping[str, str] | None = None) -> None:
@@ -52,115 +52,117 @@ class Refused(Exception):
         self.problem = {"status": status, "title": title} | ({"pointer": pointer} if pointer else {})
         self.headers = headers
 
-    def answer(self) -> Response:
+    def to_response(self) -> Response:
         """Return it as problem+json."""
         return JSONResponse(self.problem, self.status, self.headers, "application/problem+json")
 
 
-class Webhook:
+class AlertWebhook:
     """The door for alerts."""
 
-    def __init__(self, gate: Gate, delivery: Delivery, metrics: Metrics) -> None:
-        self._gate = gate
-        self._delivery = delivery
+    def __init__(self, auth: TokenAuth, routing: AlertRouting, metrics: Metrics) -> None:
+        self._auth = auth
+        self._routing = routing
         self._metrics = metrics
-        self._seen: defaultdict[str, Seen] = defaultdict(Seen)
-        self._refused, self._said_at = 0, -1.0
+        self._recent: defaultdict[str, RecentAlerts] = defaultdict(RecentAlerts)
+        self._rejected_count, self._logged_at = 0, -1.0
 
-    async def post(self, request: Request) -> Response:
+    async def handle_post(self, request: Request) -> Response:
         """Answer one POST."""
         started = time.monotonic()
         try:
-            answer = await self._served(request)
-        except Refused as refusal:
-            answer = refusal.answer()
+            answer = await self._accept_post(request)
+        except HttpProblem as refusal:
+            answer = refusal.to_response()
         self._metrics.webhook_seconds.labels(str(answer.status_code)).observe(time.monotonic() - started)
         return answer
 
-    async def _served(self, request: Request) -> Response:
-        if not self._gate.admits(request.headers.get("authorization", "")):
-            raise Refused(401, "a token is needed, as bearer or as a password", headers=CHALLENGE)
+    async def _accept_post(self, request: Request) -> Response:
+        if not self._auth.is_authorized(request.headers.get("authorization", "")):
+            raise HttpProblem(401, "a token is needed, as bearer or as a password", headers=CHALLENGE)
         body = await read_body(request)
-        if all(way.full for way in self._delivery.loops.values()):
+        if all(way.is_full for way in self._routing.batchers.values()):
             # Before it is parsed: what a flood costs must not keep the worker from taking what it was told already.
-            raise self._not_now("alerts wait already, as many as there is room for")
+            raise self._service_unavailable("alerts wait already, as many as there is room for")
         try:
-            payload = read_payload(body)
-        except Malformed as error:
-            raise Refused(400, error.reason, error.pointer or "/") from None
+            payload = parse_payload(body)
+        except InvalidPayload as error:
+            raise HttpProblem(400, error.reason, error.pointer or "/") from None
         try:
             news = await self._deliver(payload)
         except MapekError as error:
-            raise self._not_now(str(error)) from None
+            raise self._service_unavailable(str(error)) from None
         return JSONResponse({"status": "ok", "alerts": len(payload.alerts), "new": news})
 
-    def _not_now(self, why: str) -> Refused:
+    def _service_unavailable(self, reason: str) -> HttpProblem:
         """Return the answer that makes the sender come again; said in the log at most once a second."""
-        self._refused += 1
-        if time.monotonic() >= self._said_at + 1.0:
-            log.warning("%d times alerts are not taken, now because %s", self._refused, clipped(redacted(why)))
-            self._refused, self._said_at = 0, time.monotonic()
-        return Refused(503, "the alerts cannot be handed over now", headers=COME_AGAIN)
+        self._rejected_count += 1
+        if time.monotonic() >= self._logged_at + 1.0:
+            log.warning("%d times alerts are not taken, now because %s", self._rejected_count, truncate(redact(reason)))
+            self._rejected_count, self._logged_at = 0, time.monotonic()
+        return HttpProblem(503, "the alerts cannot be handed over now", headers=RETRY_AFTER)
 
     async def _deliver(self, payload: Payload) -> int:
         """Tell each loop of its alerts; return how many were news. Nothing is counted twice for a second attempt."""
-        by_loop = self._sorted(payload.alerts)
+        by_loop = self._group_by_loop(payload.alerts)
         ignored = by_loop.pop(IGNORE, [])
         # What was left out might be for any loop that has alerts in here; without any, for the default one.
-        concerned = list(by_loop) or ([self._delivery.default] if payload.left_out else [])
-        news = {loop: self._seen[loop].news(by_loop[loop]) for loop in concerned}
+        concerned = list(by_loop) or ([self._routing.default_loop] if payload.omitted else [])
+        news = {loop: self._recent[loop].new_alerts(by_loop[loop]) for loop in concerned}
         await asyncio.gather(
             *(
-                self._delivery.loops[loop].hand(news[loop], payload.left_out)
+                self._routing.batchers[loop].submit(news[loop], payload.omitted)
                 for loop in concerned
-                if news[loop] or payload.left_out
+                if news[loop] or payload.omitted
             )
         )
         for loop, alerts in news.items():
-            self._seen[loop].note(alerts)
+            self._recent[loop].remember(alerts)
         fresh = sum(map(len, news.values()))
-        self._count(payload, len(ignored), fresh)
+        self._count_alerts(payload, len(ignored), fresh)
         return fresh
 
-    def _sorted(self, alerts: tuple[Alert, ...]) -> defaultdict[str, list[Alert]]:
+    def _group_by_loop(self, alerts: tuple[Alert, ...]) -> defaultdict[str, list[Alert]]:
         by_loop: defaultdict[str, list[Alert]] = defaultdict(list)
         for alert in alerts:
-            by_loop[routed(alert, self._delivery.routes, self._delivery.default)].append(alert)
+            by_loop[route_alert(alert, self._routing.routes, self._routing.default_loop)].append(alert)
         return by_loop
 
-    def _count(self, payload: Payload, ignored: int, fresh: int) -> None:
+    def _count_alerts(self, payload: Payload, ignored_count: int, new_count: int) -> None:
         firing = sum(alert.firing for alert in payload.alerts)
         self._metrics.alerts_received.labels("firing").inc(firing)
         self._metrics.alerts_received.labels("resolved").inc(len(payload.alerts) - firing)
-        self._metrics.alerts_deduplicated.inc(len(payload.alerts) - ignored - fresh)
-        self._metrics.alerts_ignored.labels("route").inc(ignored)
-        self._metrics.alerts_ignored.labels("truncated").inc(payload.left_out)
+        self._metrics.alerts_deduplicated.inc(len(payload.alerts) - ignored_count - new_count)
+        self._metrics.alerts_ignored.labels("route").inc(ignored_count)
+        self._metrics.alerts_ignored.labels("truncated").inc(payload.omitted)
 
 
-async def read_body(request: Request, most: int = MAX_BYTES, remedy: str = "; set max_alerts at the sender") -> bytes:
+async def read_body(
+    request: Request, max_bytes: int = MAX_BODY_BYTES, hint: str = "; set max_alerts at the sender"
+) -> bytes:
     """Return the body.
 
     Raises:
         Refused: it is longer than `most` bytes (2 MiB), or did not arrive within 3 s.
     """
-    too_large = Refused(413, f"a body has at most {most} bytes{remedy}")
+    too_large = HttpProblem(413, f"a body has at most {max_bytes} bytes{hint}")
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > most:
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise too_large
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > most:
+                if size > max_bytes:
                     raise too_large
                 chunks.append(chunk)
     except TimeoutError:
-        raise Refused(
-            408, f"the body did not arrive within {BODY_SECONDS:g} s", headers={"Connection": "close"}
+        raise HttpProblem(
+            408, f"the body did not arrive within {BODY_TIMEOUT_SECONDS:g} s", headers={"Connection": "close"}
         ) from None
     except ClientDisconnect:
         # Nobody hears it but a proxy between, and the sender, which gave up, has to come again.
-        raise Refused(503, "the body ended early", headers=COME_AGAIN) from None
+        raise HttpProblem(503, "the body ended early", headers=RETRY_AFTER) from None
     return b"".join(chunks)

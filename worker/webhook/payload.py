@@ -9,21 +9,21 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
 
 from activities.model.alert import SEVERITIES, Alert
-from activities.model.types import clipped
-from activities.monitor.queries import COMPONENT
-from activities.sanitize import terminal
+from activities.model.types import truncate
+from activities.monitor.queries import COMPONENT_LABEL
+from activities.sanitize import sanitize_terminal
 
-MAX_BYTES = 2 << 20
+MAX_BODY_BYTES = 2 << 20
 """Of a body: 1,000 alerts of 2 KB."""
 MAX_ALERTS = 1000
 """Alerts read of one payload; the rest counts as left out, as what Alertmanager itself truncated."""
 
-_Name = Annotated[str, StringConstraints(max_length=256)]
-_Labels = Annotated[dict[_Name, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=64)]
-_Annotations = Annotated[dict[_Name, Annotated[str, StringConstraints(max_length=16384)]], Field(max_length=64)]
+_LabelName = Annotated[str, StringConstraints(max_length=256)]
+_Labels = Annotated[dict[_LabelName, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=64)]
+_Annotations = Annotated[dict[_LabelName, Annotated[str, StringConstraints(max_length=16384)]], Field(max_length=64)]
 
 
-class Malformed(ValueError):
+class InvalidPayload(ValueError):
     """A payload that is not what version 4 says. `pointer` (RFC 6901) names the place."""
 
     def __init__(self, pointer: str, reason: str) -> None:
@@ -39,55 +39,57 @@ class _WireAlert(BaseModel):
     starts_at: Annotated[AwareDatetime, Field(alias="startsAt")]
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 
-    def alert(self) -> Alert:
+    def to_alert(self) -> Alert:
         severity = self.labels.get("severity", "").lower()
         return Alert(
             fingerprint=self.fingerprint,
             firing=self.status == "firing",
             starts_at=round(self.starts_at.timestamp(), 3),
-            name=printable(self.labels.get("alertname", ""), 120),
-            severity=severity if severity in SEVERITIES else printable(severity, 16),
-            component=printable(self.labels.get(COMPONENT, ""), 80),
+            name=to_one_line(self.labels.get("alertname", ""), 120),
+            severity=severity if severity in SEVERITIES else to_one_line(severity, 16),
+            component=to_one_line(self.labels.get(COMPONENT_LABEL, ""), 80),
         )
 
 
-class _Wire(BaseModel):
+class _WirePayload(BaseModel):
     version: Literal["4"]
     alerts: list[_WireAlert]
-    truncated: Annotated[int, Field(alias="truncatedAlerts", ge=0, le=10_000_000)] = 0
+    truncated_count: Annotated[int, Field(alias="truncatedAlerts", ge=0, le=10_000_000)] = 0
 
 
 class Payload(BaseModel):
     """What one POST tells: its alerts, and how many it does not hold."""
 
     alerts: tuple[Alert, ...]
-    left_out: int = 0
+    omitted: int = 0
 
 
-def read_payload(body: bytes) -> Payload:
+def parse_payload(body: bytes) -> Payload:
     """Return what the body says. JSON deeper than about 200 levels is refused by the parser.
 
     Raises:
         Malformed: it is no JSON, or something in it is missing, too long or of the wrong kind.
     """
     try:
-        wire = _Wire.model_validate_json(body, strict=True)
+        wire = _WirePayload.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise _malformed(error) from None
+        raise _to_invalid_payload(error) from None
     over = wire.alerts[MAX_ALERTS:]
-    return Payload(alerts=tuple(one.alert() for one in wire.alerts[:MAX_ALERTS]), left_out=wire.truncated + len(over))
+    return Payload(
+        alerts=tuple(one.to_alert() for one in wire.alerts[:MAX_ALERTS]), omitted=wire.truncated_count + len(over)
+    )
 
 
-def printable(text: str, limit: int) -> str:
+def to_one_line(text: str, max_bytes: int) -> str:
     """Return `text` as one line without quotes and control signs, cut to `limit` bytes of UTF-8.
 
     Quotes and backslashes would grow when they are written as JSON, and the size of an alert is bounded.
     """
-    line = terminal(text).translate({ord('"'): "'", ord("\\"): "/"})
-    return line.encode()[:limit].decode(errors="ignore")
+    line = sanitize_terminal(text).translate({ord('"'): "'", ord("\\"): "/"})
+    return line.encode()[:max_bytes].decode(errors="ignore")
 
 
-def _malformed(error: ValidationError) -> Malformed:
+def _to_invalid_payload(error: ValidationError) -> InvalidPayload:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in first["loc"])
-    return Malformed(clipped(terminal(pointer)), clipped(terminal(first["msg"])))
+    return InvalidPayload(truncate(sanitize_terminal(pointer)), truncate(sanitize_terminal(first["msg"])))

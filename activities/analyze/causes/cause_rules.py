@@ -2,30 +2,37 @@
 
 from collections.abc import Callable, Iterator
 
-from activities.analyze.causes.ranked import Case, Guess, confirmed, pairs_of, ranked, unknown
+from activities.analyze.causes.ranked import (
+    CauseHypothesis,
+    DiagnosisCase,
+    confirm,
+    make_unknown_cause,
+    rank_causes,
+    symptom_pairs,
+)
 from activities.analyze.causes.symptoms import (
-    DEAD,
-    FAILURE,
-    LATENCY,
-    NOTICE,
-    NOTIFICATION,
-    POLICY_LOAD,
-    REPORT,
-    SIZE,
-    THROUGHPUT,
-    connected,
-    upstream,
+    COMMITTEE_SIZE_METRICS,
+    DEAD_MEMBER_METRICS,
+    FAILURE_METRICS,
+    LATENCY_METRICS,
+    NOTIFICATION_LATENCY_METRICS,
+    NOTIFICATION_RATE_METRICS,
+    POLICY_LOAD_METRICS,
+    REPORT_LATENCY_METRICS,
+    THROUGHPUT_METRICS,
+    connected_components,
+    find_upstream,
 )
 from activities.model.action import COMMITTEE
 from activities.model.diagnosis import Cause, RootCause
 
-_SPREAD = 3
+_MIN_CASCADE_COMPONENTS = 3
 """Failing components that make a cascade."""
-_TIE = 0.9
+_TIE_RATIO = 0.9
 """Failure rates within 10 % of the highest are equal: noise must not choose."""
 
 
-def root_causes(case: Case) -> tuple[RootCause, ...]:
+def find_root_causes(case: DiagnosisCase) -> tuple[RootCause, ...]:
     """Return the ranked causes of what is violated now, with disjoint pairs; nothing for no violation.
 
     The most certain evidence explains first: what Charter itself says, then what many components show together, then
@@ -35,32 +42,34 @@ def root_causes(case: Case) -> tuple[RootCause, ...]:
         return ()
     found: list[RootCause] = []
     left = case
-    for guesses in _GUESSES:
+    for guesses in _CAUSE_RULES:
         for guess in tuple(guesses(left)):
-            cause = confirmed(left, guess)
+            cause = confirm(left, guess)
             if cause is not None:
                 found.append(cause)
-                left = left.without(guess.explains)
-    return ranked(found) or (unknown(case),)
+                left = left.without(guess.explained_pairs)
+    return rank_causes(found) or (make_unknown_cause(case),)
 
 
-def _dead(case: Case) -> Iterator[Guess]:
-    for name in case.having(DEAD):
+def _explain_dead_members(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
+    for name in case.with_symptom(DEAD_MEMBER_METRICS):
         why = f"Charter reports that {name} does not answer"
-        yield Guess(Cause.UNHEALTHY_MEMBER, name, 1.0, pairs_of(case, [name]), why)
+        yield CauseHypothesis(Cause.UNHEALTHY_MEMBER, name, 1.0, symptom_pairs(case, [name]), why)
 
 
-def _cascades(case: Case) -> Iterator[Guess]:
-    for group in connected(case.topology, case.having(FAILURE)):
-        loud = [name for name in group if case.symptoms[name] & (REPORT | NOTICE)]
-        if len(group) < _SPREAD or 2 * len(loud) <= len(group):
+def _explain_cascades(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
+    for group in connected_components(case.topology, case.with_symptom(FAILURE_METRICS)):
+        loud = [name for name in group if case.symptoms[name] & (REPORT_LATENCY_METRICS | NOTIFICATION_RATE_METRICS)]
+        if len(group) < _MIN_CASCADE_COMPONENTS or 2 * len(loud) <= len(group):
             continue
         why = f"{len(group)} linked components fail ({', '.join(sorted(group))}), {len(loud)} of them loudly"
-        explains = pairs_of(case, group, FAILURE | REPORT | NOTICE)
-        yield Guess(Cause.CASCADE, _source(case, group), (1 + len(loud) / len(group)) / 2, explains, why)
+        explains = symptom_pairs(case, group, FAILURE_METRICS | REPORT_LATENCY_METRICS | NOTIFICATION_RATE_METRICS)
+        yield CauseHypothesis(
+            Cause.CASCADE, _find_cascade_source(case, group), (1 + len(loud) / len(group)) / 2, explains, why
+        )
 
 
-def _source(case: Case, group: frozenset[str]) -> str:
+def _find_cascade_source(case: DiagnosisCase, group: frozenset[str]) -> str:
     """Return where a cascade comes from: the component that fails most; of equals, the one no other of them calls.
 
     Each hop absorbs some of the retries, so failures are highest at the origin. Depth in the call graph alone would
@@ -69,43 +78,54 @@ def _source(case: Case, group: frozenset[str]) -> str:
     failing = [v for v in case.violations if v.metric == "failure_rate" and v.component in group]
     rates = {violation.component: violation.value or 0.0 for violation in failing}
     worst = max(rates.values(), default=0.0)
-    candidates = {name for name in group if rates.get(name, 0.0) >= _TIE * worst}
+    candidates = {name for name in group if rates.get(name, 0.0) >= _TIE_RATIO * worst}
     entries = [name for name in candidates if not set(case.topology.callers(name)) & candidates]
     return min(entries or candidates)
 
 
-def _slow_committee(case: Case) -> Iterator[Guess]:
-    slow = [name for name in case.members if case.symptoms.get(name, frozenset()) & LATENCY]
-    failing = [name for name in slow if case.symptoms[name] & FAILURE]
+def _explain_slow_committee(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
+    slow = [name for name in case.members if case.symptoms.get(name, frozenset()) & LATENCY_METRICS]
+    failing = [name for name in slow if case.symptoms[name] & FAILURE_METRICS]
     if len(slow) < 2 or 2 * len(slow) <= len(case.members):
         return
     limits = {v.limit for v in case.violations if v.metric == "validation_latency_seconds" and v.limit is not None}
     above = f"above {min(limits):g} s" if limits else "slow"
     why = f"{len(slow)} of {len(case.members)} validators {above}, {len(failing)} of them failing"
-    waiting = {name for name in upstream(case.topology, slow) if not case.symptoms.get(name, frozenset()) & REPORT}
-    explains = pairs_of(case, [*slow, *waiting], LATENCY | THROUGHPUT) | pairs_of(case, case.symptoms, SIZE)
+    waiting = {
+        name
+        for name in find_upstream(case.topology, slow)
+        if not case.symptoms.get(name, frozenset()) & REPORT_LATENCY_METRICS
+    }
+    explains = symptom_pairs(case, [*slow, *waiting], LATENCY_METRICS | THROUGHPUT_METRICS) | symptom_pairs(
+        case, case.symptoms, COMMITTEE_SIZE_METRICS
+    )
     share = 1.0 if 2 * len(failing) <= len(slow) else 0.5
-    yield Guess(Cause.VALIDATION_LATENCY, COMMITTEE, share, explains, why)
+    yield CauseHypothesis(Cause.VALIDATION_LATENCY, COMMITTEE, share, explains, why)
 
 
-def _single(case: Case) -> Iterator[Guess]:
+def _explain_single_component(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
     for name, metrics in sorted(case.symptoms.items()):
-        late, slow = bool(metrics & REPORT), bool(metrics & LATENCY)
-        explains = pairs_of(case, [name])
-        if slow and metrics & NOTIFICATION:
+        late, slow = bool(metrics & REPORT_LATENCY_METRICS), bool(metrics & LATENCY_METRICS)
+        explains = symptom_pairs(case, [name])
+        if slow and metrics & NOTIFICATION_LATENCY_METRICS:
             why = f"{name} alone is slow and notifies late" + (", but it also reports late" if late else "")
-            yield Guess(Cause.UNHEALTHY_MEMBER, name, 0.5 if late else 1.0, explains, why)
+            yield CauseHypothesis(Cause.UNHEALTHY_MEMBER, name, 0.5 if late else 1.0, explains, why)
         elif slow and late:
-            yield Guess(Cause.OVERLOAD, name, 1.0, explains, f"{name} alone is slow and reports late")
-        elif metrics & FAILURE and not slow and not _failing_neighbours(case, name):
-            expected = ({"failure_rate"}, {"violations_total"}, POLICY_LOAD)
+            yield CauseHypothesis(Cause.OVERLOAD, name, 1.0, explains, f"{name} alone is slow and reports late")
+        elif metrics & FAILURE_METRICS and not slow and not _has_failing_neighbour(case, name):
+            expected = ({"failure_rate"}, {"violations_total"}, POLICY_LOAD_METRICS)
             seen = [sorted(family & metrics)[0] for family in expected if family & metrics]
             why = f"{', '.join(seen)} on {name} without latency, and no neighbour fails"
-            yield Guess(Cause.POLICY_MISCONFIGURATION, name, len(seen) / len(expected), explains, why)
+            yield CauseHypothesis(Cause.POLICY_MISCONFIGURATION, name, len(seen) / len(expected), explains, why)
 
 
-def _failing_neighbours(case: Case, name: str) -> bool:
-    return any(case.symptoms.get(near, frozenset()) & FAILURE for near in case.topology.neighbours(name))
+def _has_failing_neighbour(case: DiagnosisCase, component: str) -> bool:
+    return any(case.symptoms.get(near, frozenset()) & FAILURE_METRICS for near in case.topology.neighbours(component))
 
 
-_GUESSES: tuple[Callable[[Case], Iterator[Guess]], ...] = (_dead, _cascades, _slow_committee, _single)
+_CAUSE_RULES: tuple[Callable[[DiagnosisCase], Iterator[CauseHypothesis]], ...] = (
+    _explain_dead_members,
+    _explain_cascades,
+    _explain_slow_committee,
+    _explain_single_component,
+)

@@ -13,18 +13,18 @@ from activities.model.pattern import Pattern, PatternKind
 from activities.model.topology import Topology
 from activities.model.violation import Violation
 
-PERSISTENT = frozenset({PatternKind.TEMPORAL, PatternKind.FREQUENCY})
+PERSISTENT_KINDS = frozenset({PatternKind.TEMPORAL, PatternKind.FREQUENCY})
 """The patterns over a span of time."""
 
-LEAST = 0.5
+MIN_SYMPTOM_SHARE = 0.5
 """Share of its expected symptoms below which a cause is not named."""
 
-Pair = tuple[str, str]
+MetricKey = tuple[str, str]
 """(component, metric)."""
 
 
 @dataclass(frozen=True)
-class Case:
+class DiagnosisCase:
     """What is to be explained.
 
     `violations` hold now. `symptoms` maps each component violated now to the metrics violated lately, so that one
@@ -38,11 +38,11 @@ class Case:
     members: tuple[str, ...]
     topology: Topology
 
-    def having(self, family: frozenset[str]) -> tuple[str, ...]:
+    def with_symptom(self, family: frozenset[str]) -> tuple[str, ...]:
         """Return the components with a symptom of the family, sorted."""
         return tuple(sorted(name for name, metrics in self.symptoms.items() if metrics & family))
 
-    def without(self, pairs: Iterable[Pair]) -> "Case":
+    def without(self, pairs: Iterable[MetricKey]) -> "DiagnosisCase":
         """Return the case that remains when the pairs are explained."""
         explained = set(pairs)
         left = {
@@ -57,17 +57,19 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Guess:
+class CauseHypothesis:
     """A cause that may explain some symptoms: `share` (0 to 1) of those it should show are there."""
 
     cause: Cause
     component: str
-    share: float
-    explains: frozenset[Pair]
-    why: str
+    symptom_share: float
+    explained_pairs: frozenset[MetricKey]
+    reason: str
 
 
-def pairs_of(case: Case, components: Iterable[str], family: frozenset[str] | None = None) -> frozenset[Pair]:
+def symptom_pairs(
+    case: DiagnosisCase, components: Iterable[str], family: frozenset[str] | None = None
+) -> frozenset[MetricKey]:
     """Return the symptoms of the components as pairs, those of a family only if one is given."""
     return frozenset(
         (name, metric)
@@ -77,30 +79,34 @@ def pairs_of(case: Case, components: Iterable[str], family: frozenset[str] | Non
     )
 
 
-def confirmed(case: Case, guess: Guess) -> RootCause | None:
+def confirm(case: DiagnosisCase, hypothesis: CauseHypothesis) -> RootCause | None:
     """Return the guess as a root cause; None if too few symptoms are seen, do not persist, or none holds now.
 
     Its confidence is that of the most confident pattern on its components, times the share of symptoms seen.
     """
-    held = [violation for violation in case.violations if violation.key in guess.explains]
-    components = {component for component, _ in guess.explains}
+    held = [violation for violation in case.violations if violation.key in hypothesis.explained_pairs]
+    components = {component for component, _ in hypothesis.explained_pairs}
     supporting = [pattern for pattern in case.patterns if components & set(pattern.components)]
-    if guess.share < LEAST or not held or not any(pattern.kind in PERSISTENT for pattern in supporting):
+    if (
+        hypothesis.symptom_share < MIN_SYMPTOM_SHARE
+        or not held
+        or not any(pattern.kind in PERSISTENT_KINDS for pattern in supporting)
+    ):
         return None
     learned = any(pattern.prior is not None for pattern in supporting)
     constants = max(pattern.confidence if pattern.prior is None else pattern.prior for pattern in supporting)
     return RootCause(
-        cause=guess.cause,
-        component=guess.component,
-        confidence=round(max(pattern.confidence for pattern in supporting) * guess.share, 4),
-        prior=round(constants * guess.share, 4) if learned else None,
+        cause=hypothesis.cause,
+        component=hypothesis.component,
+        confidence=round(max(pattern.confidence for pattern in supporting) * hypothesis.symptom_share, 4),
+        prior=round(constants * hypothesis.symptom_share, 4) if learned else None,
         onset=min(violation.since for violation in held),
-        why=guess.why,
-        pairs=tuple(sorted(violation.key for violation in held)),
+        reason=hypothesis.reason,
+        violated_pairs=tuple(sorted(violation.key for violation in held)),
     )
 
 
-def unknown(case: Case) -> RootCause:
+def make_unknown_cause(case: DiagnosisCase) -> RootCause:
     """Return the truthful answer when nothing fits. Its confidence is 0: no remedy can be chosen by it."""
     patterns = "no known cause shows these symptoms" if case.patterns else "no pattern yet"
     return RootCause(
@@ -108,11 +114,11 @@ def unknown(case: Case) -> RootCause:
         component=case.violations[0].component,
         confidence=0.0,
         onset=min(violation.since for violation in case.violations),
-        why=f"{len(case.violations)} violation{'' if len(case.violations) == 1 else 's'}, {patterns}",
-        pairs=tuple(sorted(violation.key for violation in case.violations)),
+        reason=f"{len(case.violations)} violation{'' if len(case.violations) == 1 else 's'}, {patterns}",
+        violated_pairs=tuple(sorted(violation.key for violation in case.violations)),
     )
 
 
-def ranked(causes: Sequence[RootCause]) -> tuple[RootCause, ...]:
+def rank_causes(causes: Sequence[RootCause]) -> tuple[RootCause, ...]:
     """Return the causes by confidence, the highest first; ties by cause and component."""
     return tuple(sorted(causes, key=lambda cause: (-cause.confidence, cause.cause, cause.component)))

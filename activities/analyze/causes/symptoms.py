@@ -4,29 +4,29 @@ from collections.abc import Iterable
 
 from activities.model.action import COMMITTEE
 from activities.model.topology import Topology
-from activities.monitor.charter_findings import MEMBER_HEALTH
+from activities.monitor.charter_findings import MEMBER_HEALTH_METRIC
 
-LATENCY = frozenset({"validation_latency_seconds", "metric_validation_latency_ns"})
+LATENCY_METRICS = frozenset({"validation_latency_seconds", "metric_validation_latency_ns"})
 """Validations take long."""
-FAILURE = frozenset({"failure_rate", "violations_total"})
+FAILURE_METRICS = frozenset({"failure_rate", "violations_total"})
 """Validations fail."""
-POLICY_LOAD = frozenset({"policy_load_duration_ms", "policy_last_load_timestamp"})
+POLICY_LOAD_METRICS = frozenset({"policy_load_duration_ms", "policy_last_load_timestamp"})
 """A policy does not load as it should."""
-REPORT = frozenset({"violation_report_latency_ms"})
+REPORT_LATENCY_METRICS = frozenset({"violation_report_latency_ms"})
 """Reports come late."""
-NOTICE = frozenset({"audit_committee_notifications_total"})
+NOTIFICATION_RATE_METRICS = frozenset({"audit_committee_notifications_total"})
 """The committee is flooded with notices."""
-NOTIFICATION = frozenset({"committee_notification_latency_ms"})
+NOTIFICATION_LATENCY_METRICS = frozenset({"committee_notification_latency_ms"})
 """Notices come late."""
-SIZE = frozenset({"committee_size", "audit_committee_size"})
+COMMITTEE_SIZE_METRICS = frozenset({"committee_size", "audit_committee_size"})
 """The committee is small."""
-THROUGHPUT = frozenset({"throughput_ops_per_sec"})
+THROUGHPUT_METRICS = frozenset({"throughput_ops_per_sec"})
 """Little is done."""
-DEAD = frozenset({MEMBER_HEALTH})
+DEAD_MEMBER_METRICS = frozenset({MEMBER_HEALTH_METRIC})
 """Charter says that it does not answer."""
 
 
-def expanded(topology: Topology, members: Iterable[str]) -> Topology:
+def expand_committee(topology: Topology, members: Iterable[str]) -> Topology:
     """Return the topology with the name "committee" replaced by each of its members."""
     names = tuple(members)
 
@@ -36,7 +36,7 @@ def expanded(topology: Topology, members: Iterable[str]) -> Topology:
     return Topology(edges=tuple((a, b) for x, y in topology.edges for a in parts(x) for b in parts(y)))
 
 
-def upstream(topology: Topology, components: Iterable[str]) -> frozenset[str]:
+def find_upstream(topology: Topology, components: Iterable[str]) -> frozenset[str]:
     """Return everything that calls one of the components, directly or through others; themselves only in a cycle."""
     found: set[str] = set()
     todo = list(components)
@@ -47,7 +47,7 @@ def upstream(topology: Topology, components: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def connected(topology: Topology, components: Iterable[str]) -> tuple[frozenset[str], ...]:
+def connected_components(topology: Topology, components: Iterable[str]) -> tuple[frozenset[str], ...]:
     """Return the groups of components that are linked by calls within the group, the largest first."""
     left, groups = set(components), []
     while left:

@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.analyze.deviation.components import (
-    STRONG,
-    WEAK,
-    Deviant,
-    deviants,
-    ends_of_edges,
-    neighbourhood,
-    passive,
+    STRONG_THRESHOLD,
+    WEAK_THRESHOLD,
+    DeviatingComponent,
+    call_graph,
+    edge_endpoints,
+    find_deviating_components,
+    find_leaf_components,
 )
 from activities.model.topology import Topology
-from activities.monitor.judgement import Judged
+from activities.monitor.judgement import Judgement
 
-_EXPLAINS = 0.5
+_MIN_EXPLAINING_SHARE = 0.5
 """Share of the caller's strength from which a callee explains it."""
-_TIE = 0.9
+_TIE_RATIO = 0.9
 """Strengths within 10 % of each other are equal."""
-SHOWN = 5
+MAX_SHOWN_SUSPECTS = 5
 """Suspects named."""
 
 
@@ -33,19 +33,19 @@ SHOWN = 5
 class Suspect:
     """A component that may be the root: what it shows, and the deviating components it would explain."""
 
-    deviant: Deviant
-    explained: bool
-    doubted: bool
-    reaches: tuple[str, ...]
+    deviation: DeviatingComponent
+    explained_by_callee: bool
+    weak_evidence: bool
+    affected_callers: tuple[str, ...]
 
     @property
     def component(self) -> str:
         """Its name."""
-        return self.deviant.component
+        return self.deviation.component
 
 
 @dataclass(frozen=True)
-class Trouble:
+class SuspectRanking:
     """All suspects, the likeliest first; `group` are the deviating components linked to the first one by calls.
 
     `tied` tells that the second is as likely as the first.
@@ -61,47 +61,55 @@ class Trouble:
         return self.suspects[0]
 
 
-def trouble_of(judged: Judged, topology: Topology) -> Trouble | None:
+def rank_suspects(judgement: Judgement, topology: Topology) -> SuspectRanking | None:
     """Return what is in trouble at the last instant, None if nothing is for sure."""
-    found = deviants(judged)
-    silent = passive(found, topology, ends_of_edges(judged))
-    if not any(_sure(one, one.component in silent) for one in found.values()):
+    found = find_deviating_components(judgement)
+    silent = find_leaf_components(found, topology, edge_endpoints(judgement))
+    if not any(_is_certain(one, one.component in silent) for one in found.values()):
         return None
-    weak = {name: one for name, one in found.items() if one.strength > WEAK}
-    ranked = sorted((_suspect(one, weak, silent, topology) for one in weak.values()), key=_rank)
+    weak = {name: one for name, one in found.items() if one.strength > WEAK_THRESHOLD}
+    ranked = sorted((_build_suspect(one, weak, silent, topology) for one in weak.values()), key=_sort_key)
     first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
-    alike = second is not None and (second.doubted, second.explained) == (first.doubted, first.explained)
-    tied = alike and second is not None and second.deviant.strength >= _TIE * first.deviant.strength
-    return Trouble(tuple(ranked[:SHOWN]), linked(first.component, weak, topology), tied)
+    alike = second is not None and (second.weak_evidence, second.explained_by_callee) == (
+        first.weak_evidence,
+        first.explained_by_callee,
+    )
+    tied = alike and second is not None and second.deviation.strength >= _TIE_RATIO * first.deviation.strength
+    return SuspectRanking(tuple(ranked[:MAX_SHOWN_SUSPECTS]), linked_components(first.component, weak, topology), tied)
 
 
-def linked(start: str, among: Mapping[str, Deviant], topology: Topology) -> tuple[str, ...]:
+def linked_components(start: str, deviating: Mapping[str, DeviatingComponent], topology: Topology) -> tuple[str, ...]:
     """Return the components among those given that calls link to `start`, with itself, sorted."""
-    callers, callees = neighbourhood(topology)
+    callers, callees = call_graph(topology)
     found, todo = {start}, [start]
     while todo:
         name = todo.pop()
-        near = (callers.get(name, set()) | callees.get(name, set())) & among.keys() - found
+        near = (callers.get(name, set()) | callees.get(name, set())) & deviating.keys() - found
         found |= near
         todo.extend(near)
     return tuple(sorted(found))
 
 
-def _sure(one: Deviant, silent: bool) -> bool:
-    return one.strength > STRONG and (not silent or one.lasting > STRONG)
+def _is_certain(deviation: DeviatingComponent, is_leaf: bool) -> bool:
+    return deviation.strength > STRONG_THRESHOLD and (not is_leaf or deviation.sustained_strength > STRONG_THRESHOLD)
 
 
-def _suspect(one: Deviant, weak: Mapping[str, Deviant], silent: frozenset[str], topology: Topology) -> Suspect:
-    callers, callees = neighbourhood(topology)
-    name = one.component
-    below = [weak[callee] for callee in callees.get(name, ()) if callee in weak]
+def _build_suspect(
+    deviation: DeviatingComponent,
+    deviating: Mapping[str, DeviatingComponent],
+    leaves: frozenset[str],
+    topology: Topology,
+) -> Suspect:
+    callers, callees = call_graph(topology)
+    name = deviation.component
+    below = [deviating[callee] for callee in callees.get(name, ()) if callee in deviating]
     return Suspect(
-        deviant=one,
-        explained=any(callee.strength >= _EXPLAINS * one.strength for callee in below),
-        doubted=name in silent and any(callees[caller] & weak.keys() - {name} for caller in callers[name]),
-        reaches=tuple(sorted(callers.get(name, set()) & weak.keys())),
+        deviation=deviation,
+        explained_by_callee=any(callee.strength >= _MIN_EXPLAINING_SHARE * deviation.strength for callee in below),
+        weak_evidence=name in leaves and any(callees[caller] & deviating.keys() - {name} for caller in callers[name]),
+        affected_callers=tuple(sorted(callers.get(name, set()) & deviating.keys())),
     )
 
 
-def _rank(suspect: Suspect) -> tuple[bool, bool, float, str]:
-    return (suspect.doubted, suspect.explained, -suspect.deviant.strength, suspect.component)
+def _sort_key(suspect: Suspect) -> tuple[bool, bool, float, str]:
+    return (suspect.weak_evidence, suspect.explained_by_callee, -suspect.deviation.strength, suspect.component)

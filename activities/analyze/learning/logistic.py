@@ -3,31 +3,31 @@
 import numpy as np
 import numpy.typing as npt
 
-Table = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 
-_STEPS = 30
-_CLOSE = 1e-7
+_MAX_ITERATIONS = 30
+_CONVERGENCE_TOLERANCE = 1e-7
 
 
-def fitted(evidence: Table, truth: Table, weights: Table, ridge: float) -> Table:
+def fit_logistic(features: FloatArray, labels: FloatArray, weights: FloatArray, ridge: float) -> FloatArray:
     """Return intercept and weights of highest likelihood by Newton's method; one row of `evidence` an outcome.
 
     `ridge` pulls all but the intercept towards 0. `truth` is 0 or 1, `weights` how much each outcome counts.
     """
-    table = np.column_stack([np.ones(len(truth)), evidence])
-    pull = np.diag([1e-6, *[ridge] * evidence.shape[1]])
+    table = np.column_stack([np.ones(len(labels)), features])
+    pull = np.diag([1e-6, *[ridge] * features.shape[1]])
     beta = np.zeros(table.shape[1])
-    for _ in range(_STEPS):
-        guess = probability(table @ beta)
-        slope = table.T @ (weights * (guess - truth)) + pull @ beta
+    for _ in range(_MAX_ITERATIONS):
+        guess = sigmoid(table @ beta)
+        slope = table.T @ (weights * (guess - labels)) + pull @ beta
         bend = (table * (weights * guess * (1.0 - guess))[:, None]).T @ table + pull
         change = np.linalg.solve(bend, slope)
         beta -= change
-        if float(np.abs(change).max()) < _CLOSE:
+        if float(np.abs(change).max()) < _CONVERGENCE_TOLERANCE:
             break
     return beta
 
 
-def probability(score: Table) -> Table:
+def sigmoid(score: FloatArray) -> FloatArray:
     """Return 1 / (1 + exp(−score)), without overflow."""
     return 1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0)))

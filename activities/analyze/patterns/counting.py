@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from activities.model.pattern import Evidence, Pattern, PatternKind
-from activities.monitor.judgement import Judged
+from activities.monitor.judgement import Judgement
 
-_KEPT = 5
+_MAX_EVIDENCE_SAMPLES = 5
 """Samples a piece of evidence shows."""
 
 
-class Hit(NamedTuple):
+class ViolationSample(NamedTuple):
     """One counted violation; `value` is None where only Charter reports it."""
 
     at: float
@@ -19,66 +19,70 @@ class Hit(NamedTuple):
     value: float | None
 
 
-class Window(NamedTuple):
+class TimeWindow(NamedTuple):
     """The half-open window (start, end], unix seconds."""
 
     start: float
     end: float
 
 
-def latest(judged: Judged, seconds: float) -> Window:
+def latest_window(judgement: Judgement, seconds: float) -> TimeWindow:
     """Return the window of that length, at least one step, that ends at the last instant."""
-    return Window(judged.at - max(seconds, judged.step), judged.at)
+    return TimeWindow(judgement.at - max(seconds, judgement.step), judgement.at)
 
 
-def hits(judged: Judged, window: Window) -> tuple[Hit, ...]:
+def violation_samples(judgement: Judgement, window: TimeWindow) -> tuple[ViolationSample, ...]:
     """Return the counted violations of hand-set limits and of Charter in the window, the newest first.
 
     What deviates from its own past has its own analysis: there, how far and how long counts, not how often.
     """
-    inside = [i for i, instant in enumerate(judged.grid) if window.start < instant <= window.end]
+    inside = [i for i, instant in enumerate(judgement.grid) if window.start < instant <= window.end]
     found = [
-        Hit(judged.grid[i], track.component, track.metric, track.values[i])
-        for track in judged.tracks
+        ViolationSample(judgement.grid[i], track.component, track.metric, track.values[i])
+        for track in judgement.tracks
         if not track.adaptive
         for i in inside
-        if track.counted[i]
+        if track.violated_at[i]
     ]
     return tuple(sorted(found, key=lambda hit: (-hit.at, hit.component, hit.metric)))
 
 
-def by_component(found: Iterable[Hit]) -> dict[str, list[Hit]]:
+def group_by_component(samples: Iterable[ViolationSample]) -> dict[str, list[ViolationSample]]:
     """Return the hits of each component, in the order of the components' names."""
-    groups: dict[str, list[Hit]] = {}
-    for hit in sorted(found, key=lambda hit: hit.component):
+    groups: dict[str, list[ViolationSample]] = {}
+    for hit in sorted(samples, key=lambda hit: hit.component):
         groups.setdefault(hit.component, []).append(hit)
     return groups
 
 
-def pattern_of(kind: PatternKind, found: Sequence[Hit], window: Window, confidence: float, text: str) -> Pattern:
+def build_pattern(
+    kind: PatternKind, samples: Sequence[ViolationSample], window: TimeWindow, confidence: float, summary: str
+) -> Pattern:
     """Return the pattern that the hits in the window make; `text` says with numbers why they do."""
     return Pattern(
         kind=kind,
-        components=tuple(sorted({hit.component for hit in found})),
-        metrics=tuple(sorted({hit.metric for hit in found})),
+        components=tuple(sorted({hit.component for hit in samples})),
+        metrics=tuple(sorted({hit.metric for hit in samples})),
         confidence=confidence,
         evidence=Evidence(
             start=window.start,
             end=window.end,
-            count=len(found),
-            samples=tuple((hit.component, hit.metric, hit.at, hit.value) for hit in found[:_KEPT]),
-            text=text,
+            count=len(samples),
+            samples=tuple((hit.component, hit.metric, hit.at, hit.value) for hit in samples[:_MAX_EVIDENCE_SAMPLES]),
+            summary=summary,
         ),
     )
 
 
-def repeated(judged: Judged, kind: PatternKind, seconds: float, least: int, confidence: float) -> tuple[Pattern, ...]:
+def find_repeated_patterns(
+    judgement: Judgement, kind: PatternKind, seconds: float, min_count: int, confidence: float
+) -> tuple[Pattern, ...]:
     """Return a pattern for each component with at least `least` hits in the latest window of so many seconds."""
-    window = latest(judged, seconds)
+    window = latest_window(judgement, seconds)
     return tuple(
-        pattern_of(
-            kind, found, window, confidence, f"{len(found)} ≥ {least} violations on {component} in {seconds:g} s"
+        build_pattern(
+            kind, found, window, confidence, f"{len(found)} ≥ {min_count} violations on {component} in {seconds:g} s"
         )
-        for component, found in by_component(hits(judged, window)).items()
-        if len(found) >= least
+        for component, found in group_by_component(violation_samples(judgement, window)).items()
+        if len(found) >= min_count
     )

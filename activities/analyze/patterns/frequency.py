@@ -1,13 +1,15 @@
 """Frequency: violations of one component that keep coming."""
 
-from activities.analyze.patterns.counting import repeated
-from activities.analyze.settings import FrequencySettings
+from activities.analyze.patterns.counting import find_repeated_patterns
+from activities.analyze.settings import FrequencyPatternSettings
 from activities.model.pattern import Pattern, PatternKind
-from activities.monitor.judgement import Judged
+from activities.monitor.judgement import Judgement
 
 
-def frequency(judged: Judged, settings: FrequencySettings) -> tuple[Pattern, ...]:
+def find_frequency_patterns(judgement: Judgement, settings: FrequencyPatternSettings) -> tuple[Pattern, ...]:
     """Return a pattern for each component with at least `anomaly_threshold` counted violations in the latest window."""
     if not settings.enabled:
         return ()
-    return repeated(judged, PatternKind.FREQUENCY, settings.window, settings.anomaly_threshold, settings.sensitivity)
+    return find_repeated_patterns(
+        judgement, PatternKind.FREQUENCY, settings.window, settings.anomaly_threshold, settings.sensitivity
+    )

@@ -1,12 +1,12 @@
 """Spatial: many components in trouble at once, or one component in trouble in many ways."""
 
-from activities.analyze.patterns.counting import by_component, hits, latest, pattern_of
-from activities.analyze.settings import SpatialSettings
+from activities.analyze.patterns.counting import build_pattern, group_by_component, latest_window, violation_samples
+from activities.analyze.settings import SpatialPatternSettings
 from activities.model.pattern import Pattern, PatternKind
-from activities.monitor.judgement import Judged
+from activities.monitor.judgement import Judgement
 
 
-def spatial(judged: Judged, settings: SpatialSettings) -> tuple[Pattern, ...]:
+def find_spatial_patterns(judgement: Judgement, settings: SpatialPatternSettings) -> tuple[Pattern, ...]:
     """Return the patterns of the latest instant.
 
     One if at least `min_components` distinct components of the loop are violated, and one for each component with at
@@ -15,15 +15,15 @@ def spatial(judged: Judged, settings: SpatialSettings) -> tuple[Pattern, ...]:
     """
     if not settings.enabled:
         return ()
-    window = latest(judged, judged.step)
-    found, limit = hits(judged, window), settings.min_components
-    groups = by_component(found)
+    window = latest_window(judgement, judgement.step)
+    found, limit = violation_samples(judgement, window), settings.min_components
+    groups = group_by_component(found)
     patterns = []
     if len(groups) >= limit:
         text = f"{len(groups)} ≥ {limit} components violated at once"
-        patterns.append(pattern_of(PatternKind.SPATIAL, found, window, settings.sensitivity, text))
+        patterns.append(build_pattern(PatternKind.SPATIAL, found, window, settings.sensitivity, text))
     for component, own in groups.items():
         if len(own) >= limit:
             text = f"{len(own)} ≥ {limit} metrics violated on {component} at once"
-            patterns.append(pattern_of(PatternKind.SPATIAL, own, window, settings.sensitivity, text))
+            patterns.append(build_pattern(PatternKind.SPATIAL, own, window, settings.sensitivity, text))
     return tuple(patterns)

@@ -1,13 +1,15 @@
 """Temporal: a burst of violations on one component."""
 
-from activities.analyze.patterns.counting import repeated
-from activities.analyze.settings import TemporalSettings
+from activities.analyze.patterns.counting import find_repeated_patterns
+from activities.analyze.settings import TemporalPatternSettings
 from activities.model.pattern import Pattern, PatternKind
-from activities.monitor.judgement import Judged
+from activities.monitor.judgement import Judgement
 
 
-def temporal(judged: Judged, settings: TemporalSettings) -> tuple[Pattern, ...]:
+def find_temporal_patterns(judgement: Judgement, settings: TemporalPatternSettings) -> tuple[Pattern, ...]:
     """Return a pattern for each component with at least `threshold` counted violations in the latest window."""
     if not settings.enabled:
         return ()
-    return repeated(judged, PatternKind.TEMPORAL, settings.window, settings.threshold, settings.sensitivity)
+    return find_repeated_patterns(
+        judgement, PatternKind.TEMPORAL, settings.window, settings.threshold, settings.sensitivity
+    )

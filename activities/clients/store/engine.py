@@ -18,21 +18,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from activities.model.errors import StoreUnavailable
-from activities.model.types import clipped
+from activities.model.types import truncate
 
 T = TypeVar("T")
 
-READERS = 4
+READER_THREADS = 4
 """Reading threads: one for each of the activities that usually run at once."""
-WRITES = "mapek_writes"
+WRITE_OPTION = "mapek_writes"
 """Execution option of the engine whose transactions write."""
-ADVISORY_LOCK = 0x6D6170656B
+ADVISORY_LOCK_ID = 0x6D6170656B
 """PostgreSQL's name of the writer's lock."""
-CONNECT_SECONDS = 5
+CONNECT_TIMEOUT_SECONDS = 5
 """For a new connection to PostgreSQL."""
-NETWORK_SECONDS = 10
+TCP_USER_TIMEOUT_SECONDS = 10
 """After so long without an acknowledgement a connection to PostgreSQL is given up; the kernel would try for minutes."""
-FROZEN_SECONDS = 10
+IDLE_TRANSACTION_TIMEOUT_SECONDS = 10
 """A transaction that asks nothing for so long is ended by PostgreSQL; ours take milliseconds."""
 
 
@@ -41,11 +41,11 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writer = writing(engine)
+        self._writer = writer_engine(engine)
         self._writes = ThreadPoolExecutor(1, "store-write")
         # In memory there is one connection: readers take their turn with the writer.
         alone = isinstance(engine.pool, StaticPool)
-        self._reads = self._writes if alone else ThreadPoolExecutor(READERS, "store-read")
+        self._reads = self._writes if alone else ThreadPoolExecutor(READER_THREADS, "store-read")
         self._closed = False
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -56,86 +56,90 @@ class Database:
         """Return what `work` returns, run in one transaction; if it raises, nothing was written."""
         return await self._run(self._writes, self._writer, work)
 
-    def write_here(self, work: Callable[[Connection], T]) -> T:
+    def write_sync(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns, as `write` does, but on the caller's own thread, which it blocks."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        return _within(self._writer, work)
+        return _run_transaction(self._writer, work)
 
     async def close(self) -> None:
         """Let running work end and close all connections; closing twice is allowed."""
         self._closed = True
-        await asyncio.to_thread(self._shut)
+        await asyncio.to_thread(self._shut_down)
 
-    def _shut(self) -> None:
+    def _shut_down(self) -> None:
         self._reads.shutdown()
         self._writes.shutdown()
         self._engine.dispose()
 
-    async def _run(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
+    async def _run(self, executor: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(threads, _within, engine, work)
+        return await asyncio.get_running_loop().run_in_executor(executor, _run_transaction, engine, work)
 
 
-def _within(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with mapped(), engine.begin() as connection:
+def _run_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with map_errors(), engine.begin() as connection:
         return work(connection)
 
 
 @contextmanager
-def mapped() -> Iterator[None]:
+def map_errors() -> Iterator[None]:
     """Turn whatever the database raises into StoreUnavailable."""
     try:
         yield
     except DBAPIError as error:
-        raise StoreUnavailable(clipped(f"{type(error.orig).__name__}: {error.orig}")) from error
+        raise StoreUnavailable(truncate(f"{type(error.orig).__name__}: {error.orig}")) from error
     except PoolTimeout as error:
         raise StoreUnavailable("no connection to the database became free") from error
 
 
-def new_engine(url: URL, busy_seconds: float) -> Engine:
+def build_engine(url: URL, busy_seconds: float) -> Engine:
     """Return an engine; nothing is opened yet. `busy_seconds` is how long a locked database is waited for."""
-    return _sqlite(url, busy_seconds) if url.get_backend_name() == "sqlite" else _postgresql(url, busy_seconds)
+    return (
+        _build_sqlite_engine(url, busy_seconds)
+        if url.get_backend_name() == "sqlite"
+        else _build_postgresql_engine(url, busy_seconds)
+    )
 
 
-def _postgresql(url: URL, busy_seconds: float) -> Engine:
+def _build_postgresql_engine(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
-        pool_size=READERS + 1,
+        pool_size=READER_THREADS + 1,
         # All that one transaction reads is of one moment, as in SQLite.
         isolation_level="REPEATABLE READ",
         connect_args={
             "application_name": "mapek",
-            "connect_timeout": CONNECT_SECONDS,
-            "tcp_user_timeout": NETWORK_SECONDS * 1000,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
             # Whoever is stopped with the writer's lock in its hands loses it, or nobody could write any more.
             "options": f"-c lock_timeout={busy_seconds * 1000:.0f}"
-            f" -c idle_in_transaction_session_timeout={FROZEN_SECONDS * 1000}",
+            f" -c idle_in_transaction_session_timeout={IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000}",
         },
     )
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        if connection.get_execution_options().get(WRITES):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+        if connection.get_execution_options().get(WRITE_OPTION):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK_ID})")
 
     return engine
 
 
-def writing(engine: Engine) -> Engine:
+def writer_engine(engine: Engine) -> Engine:
     """Return the engine for transactions that write: each begins with the writer's lock.
 
     On PostgreSQL each of their statements reads what is committed by then: what one transaction saw as a whole would be
     the state before it got the lock.
     """
     options = {"isolation_level": "READ COMMITTED"} if engine.dialect.name == "postgresql" else {}
-    return engine.execution_options(**{WRITES: True}, **options)
+    return engine.execution_options(**{WRITE_OPTION: True}, **options)
 
 
-def _sqlite(url: URL, busy_seconds: float) -> Engine:
+def _build_sqlite_engine(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -151,7 +155,7 @@ def _sqlite(url: URL, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES)
+        writes = connection.get_execution_options().get(WRITE_OPTION)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -9,29 +9,29 @@ from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import knobs, modes, storms
 from activities.model.audit import AuditEntry
 from activities.model.decision import Block
-from activities.model.guards import GuardState, KnobGuard
-from activities.model.history import PastRemediation
-from activities.model.incident import Closed, Incident, Rung
+from activities.model.guard_state import GuardState, KnobGuard
+from activities.model.history import RemediationRecord
+from activities.model.incident import Incident, IncidentTotals, Rung
 from activities.model.mode import Mode
 from activities.model.storm import Storm
 
 
-class Guards:
+class GuardStore:
     """The guards of all Charters. Times are unix seconds. Every call raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def state(self, charter: str, now: float) -> GuardState:
+    async def load_state(self, charter: str, now: float) -> GuardState:
         """Return what guards the knobs of a Charter at `now`.
 
         The knobs that ever had a cool-down, are quarantined or were released, the open incidents with their rungs, the
         remediations that began within the last day, and the loops in storm mode.
         """
-        return await self._database.read(lambda connection: _state(connection, charter, now))
+        return await self._database.read(lambda connection: _load_state(connection, charter, now))
 
-    async def begin(
-        self, charter: str, past: PastRemediation, asked: Callable[[GuardState], Block | None]
+    async def try_begin(
+        self, charter: str, remediation: RemediationRecord, check_guards: Callable[[GuardState], Block | None]
     ) -> Block | None:
         """Note that a remediation begins, unless `asked` blocks it; return the block.
 
@@ -39,14 +39,14 @@ class Guards:
         """
 
         def work(connection: Connection) -> Block | None:
-            block = asked(_state(connection, charter, past.began))
+            block = check_guards(_load_state(connection, charter, remediation.started_at))
             if block is None:
-                remediations.begin(connection, charter, past)
+                remediations.begin(connection, charter, remediation)
             return block
 
         return await self._database.write(work)
 
-    async def storm(self, loop: str) -> Storm | None:
+    async def load_storm(self, loop: str) -> Storm | None:
         """Return the storm the loop is in, None if it is in none."""
         query = select(storms.c.body).where(storms.c.loop == loop)
         body = await self._database.read(lambda connection: connection.scalar(query))
@@ -63,19 +63,21 @@ class Guards:
             elif standing is not None:
                 connection.execute(delete(storms).where(storms.c.loop == loop))
             if standing is None and storm is not None:
-                audit.append(connection, AuditEntry(at=now, kind="storm", loop=loop, text=f"entered: {storm.why}"))
+                audit.append(
+                    connection, AuditEntry(at=now, kind="storm", loop=loop, summary=f"entered: {storm.reason}")
+                )
             if standing is not None and storm is None:
                 text = f"left after {now - standing.since:.0f} s"
-                audit.append(connection, AuditEntry(at=now, kind="storm", loop=loop, text=text))
+                audit.append(connection, AuditEntry(at=now, kind="storm", loop=loop, summary=text))
 
         await self._database.write(work)
 
     async def open_incident(self, charter: str, knob: str, onset: float, now: float) -> Incident:
         """Return the knob's open incident, opened with `onset` if there is none; the onset of an open one stands."""
-        return await self._database.write(lambda c: incidents.opened(c, charter, knob, (onset, now)))
+        return await self._database.write(lambda c: incidents.open_or_get(c, charter, knob, (onset, now)))
 
     async def start_rung(
-        self, charter: str, knob: str, times: tuple[float, float], rung: Rung, asked: float
+        self, charter: str, knob: str, onset_and_now: tuple[float, float], rung: Rung, requested_at: float
     ) -> Incident:
         """Note that a plan starts and return the knob's incident; `times` are (onset, now), used if one is opened.
 
@@ -85,34 +87,34 @@ class Guards:
         """
 
         def work(connection: Connection) -> Incident:
-            outcomes.withdraw(connection, rung.plan_id, asked)
-            return incidents.start_rung(connection, charter, knob, times, rung)
+            outcomes.withdraw(connection, rung.plan_id, requested_at)
+            return incidents.start_rung(connection, charter, knob, onset_and_now, rung)
 
         return await self._database.write(work)
 
-    async def seen(self, charter: str, knob: str, at: float) -> None:
+    async def touch_incident(self, charter: str, knob: str, at: float) -> None:
         """Note that the violations of the knob's open incident still held at `at`; without one nothing happens."""
-        await self._database.write(lambda c: incidents.seen(c, charter, knob, at))
+        await self._database.write(lambda c: incidents.touch_incident(c, charter, knob, at))
 
     async def close_quiet(self, charter: str, before: float) -> int:
         """Close, as of `before`, the incidents last seen earlier that have no rung running; return how many."""
         return await self._database.write(lambda c: incidents.close_quiet(c, charter, before))
 
-    async def closed(self, charter: str) -> Closed:
+    async def load_closed_totals(self, charter: str) -> IncidentTotals:
         """Return how many incidents of the Charter are over, and how long they took."""
-        return await self._database.read(lambda connection: incidents.closed(connection, charter))
+        return await self._database.read(lambda connection: incidents.load_closed_totals(connection, charter))
 
-    async def quarantine(self, charter: str, knob: str, loop: str, why: str, now: float) -> None:
+    async def quarantine(self, charter: str, knob: str, loop: str, reason: str, now: float) -> None:
         """Keep every plan off the knob until a person releases it; the audit tells which loop asked."""
 
         def work(connection: Connection) -> None:
-            quarantine(connection, charter, knob, loop, why)
-            entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, text=f"quarantined: {why}")
+            quarantine(connection, charter, knob, loop, reason)
+            entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, summary=f"quarantined: {reason}")
             audit.append(connection, entry)
 
         await self._database.write(work)
 
-    async def release(self, charter: str, knob: str, who: str, why: str, now: float) -> bool:
+    async def release(self, charter: str, knob: str, actor: str, reason: str, now: float) -> bool:
         """Release a quarantined knob, and let nothing it did before `now` freeze it any more; the audit tells who did.
 
         False if it is not quarantined and nothing was done to it within the last day: then nothing changes.
@@ -120,19 +122,21 @@ class Guards:
 
         def work(connection: Connection) -> bool:
             mine = (knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
-            past = [one.loop for one in remediations.lately(connection, charter, now) if one.knob == knob]
+            past = [one.loop for one in remediations.load_recent(connection, charter, now) if one.knob == knob]
             loop = connection.scalar(select(knobs.c.loop).where(*mine)) or next(reversed(past), None)
             if loop is None:
                 return False
-            values = {"loop": loop, "quarantined": False, "quarantine_why": "", "released_at": now}
+            values = {"loop": loop, "quarantined": False, "quarantine_reason": "", "released_at": now}
             upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
-            entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, who=who, text=f"released: {why}")
+            entry = AuditEntry(
+                at=now, kind="quarantine", loop=loop, knob=knob, actor=actor, summary=f"released: {reason}"
+            )
             audit.append(connection, entry)
             return True
 
         return await self._database.write(work)
 
-    async def mode(self, loop: str) -> Mode | None:
+    async def load_mode(self, loop: str) -> Mode | None:
         """Return the loop's mode as it was last set, None if it never was."""
         body = await self._database.read(lambda c: c.scalar(select(modes.c.body).where(modes.c.loop == loop)))
         return None if body is None else Mode.model_validate_json(body)
@@ -142,48 +146,48 @@ class Guards:
 
         def work(connection: Connection) -> None:
             upsert(connection, modes, {"loop": mode.loop}, {"body": mode.model_dump_json()})
-            entry = AuditEntry(at=mode.at, kind="mode", loop=mode.loop, who=mode.who, text=mode.text)
+            entry = AuditEntry(at=mode.at, kind="mode", loop=mode.loop, actor=mode.actor, summary=mode.summary)
             audit.append(connection, entry)
 
         await self._database.write(work)
 
 
-def quarantine(connection: Connection, charter: str, knob: str, loop: str, why: str) -> None:
+def quarantine(connection: Connection, charter: str, knob: str, loop: str, reason: str) -> None:
     """Set the knob's quarantine."""
-    values = {"loop": loop, "quarantined": True, "quarantine_why": why}
+    values = {"loop": loop, "quarantined": True, "quarantine_reason": reason}
     upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
 
 
-def quarantine_afresh(connection: Connection, charter: str, knob: str, entry: AuditEntry) -> None:
+def ensure_quarantined(connection: Connection, charter: str, knob: str, entry: AuditEntry) -> None:
     """Set the knob's quarantine for what was found after a plan's end; `entry` says why. A repeat does nothing."""
     held = exists().where(knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
     if not connection.scalar(select(held)):
-        quarantine(connection, charter, knob, entry.loop, entry.text)
+        quarantine(connection, charter, knob, entry.loop, entry.summary)
         audit.append(connection, entry.model_copy(update={"kind": "quarantine"}))
 
 
-def cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str) -> None:
+def extend_cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str) -> None:
     """Set the knob's cool-down to the guard's, unless one that lasts longer stands."""
     key = {"charter": charter, "knob": guard.knob}
     standing = connection.scalar(
         select(knobs.c.cooldown_until).where(knobs.c.charter == charter, knobs.c.knob == guard.knob)
     )
     if guard.cooldown_until > (standing or 0.0):
-        values = {"loop": loop, "cooldown_until": guard.cooldown_until, "cooldown_why": guard.cooldown_why}
+        values = {"loop": loop, "cooldown_until": guard.cooldown_until, "cooldown_reason": guard.cooldown_reason}
         upsert(connection, knobs, key, values)
 
 
-_GUARDED = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0, knobs.c.released_at > 0)
-_KNOBS = select(knobs).where(knobs.c.charter == bindparam("charter"), _GUARDED).order_by(knobs.c.knob)
-_STORMS = select(storms.c.body).where(storms.c.charter == bindparam("charter")).order_by(storms.c.loop)
+_HAS_GUARD = or_(knobs.c.quarantined.is_(True), knobs.c.cooldown_until > 0, knobs.c.released_at > 0)
+_SELECT_KNOBS = select(knobs).where(knobs.c.charter == bindparam("charter"), _HAS_GUARD).order_by(knobs.c.knob)
+_SELECT_STORMS = select(storms.c.body).where(storms.c.charter == bindparam("charter")).order_by(storms.c.loop)
 
 
-def _state(connection: Connection, charter: str, now: float) -> GuardState:
-    found = tuple(KnobGuard(**row) for row in connection.execute(_KNOBS, {"charter": charter}).mappings())
-    bodies = connection.scalars(_STORMS, {"charter": charter})
+def _load_state(connection: Connection, charter: str, now: float) -> GuardState:
+    found = tuple(KnobGuard(**row) for row in connection.execute(_SELECT_KNOBS, {"charter": charter}).mappings())
+    bodies = connection.scalars(_SELECT_STORMS, {"charter": charter})
     return GuardState(
         knobs=found,
-        incidents=incidents.still_open(connection, charter),
-        past=remediations.lately(connection, charter, now),
+        incidents=incidents.load_open_incidents(connection, charter),
+        recent_remediations=remediations.load_recent(connection, charter, now),
         storms=tuple(Storm.model_validate_json(body) for body in bodies),
     )

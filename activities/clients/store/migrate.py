@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from activities.clients.store.engine import Database, mapped, new_engine, writing
+from activities.clients.store.engine import Database, build_engine, map_errors, writer_engine
 from activities.model.errors import ConfigurationError, StoreUnavailable
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-_UPGRADING = threading.Lock()
+MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = threading.Lock()
 """Alembic keeps its environment in a global: two threads that open two databases would take it from each other."""
-MEMORY = "memory"
-POSTGRESQL = ("postgresql", "postgres")
+MEMORY_ADDRESS = "memory"
+POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 """How PostgreSQL is spelled in addresses; left to itself the library would look for a driver that is not here."""
 
 
@@ -34,11 +34,11 @@ def open_database(address: str, busy_seconds: float) -> Database:
     none. Two processes may open it at once.
     Raises: ConfigurationError (a wrong address, a missing driver, a schema newer than this code), StoreUnavailable.
     """
-    url = _url(address)
+    url = _parse_url(address)
     on_file = url.get_backend_name() == "sqlite" and url.database
     try:
-        with mapped(), _made(Path(str(url.database))) if on_file else nullcontext():
-            engine = new_engine(url, busy_seconds)
+        with map_errors(), _hold_file_lock(Path(str(url.database))) if on_file else nullcontext():
+            engine = build_engine(url, busy_seconds)
             try:
                 _upgrade(engine)
             except BaseException:
@@ -51,8 +51,8 @@ def open_database(address: str, busy_seconds: float) -> Database:
     return Database(engine)
 
 
-def _url(address: str) -> URL:
-    if address == MEMORY:
+def _parse_url(address: str) -> URL:
+    if address == MEMORY_ADDRESS:
         return URL.create("sqlite")
     if "://" not in address:
         return URL.create("sqlite", database=address)
@@ -61,13 +61,13 @@ def _url(address: str) -> URL:
     except (ArgumentError, ValueError):
         # The address may hold a password, and the library's message holds the address.
         raise ConfigurationError("the database URL cannot be read: dialect://user:password@host/name") from None
-    if url.drivername in POSTGRESQL:
+    if url.drivername in POSTGRESQL_SCHEMES:
         return url.set(drivername="postgresql+psycopg")
     return URL.create("sqlite") if url.drivername == "sqlite" and url.database == ":memory:" else url
 
 
 @contextmanager
-def _made(path: Path) -> Iterator[None]:
+def _hold_file_lock(path: Path) -> Iterator[None]:
     """Hold the lock beside the database file, which exists inside the block.
 
     The lock is a file of its own: closing a handle of the database would drop the locks SQLite holds on it. It also
@@ -88,15 +88,15 @@ def _made(path: Path) -> Iterator[None]:
 def _upgrade(engine: Engine) -> None:
     config = Config()
     # Interpolation would read a percent sign in the path as its own.
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with writing(engine).begin() as connection:
-        _refuse_newer(connection, config)
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER).replace("%", "%%"))
+    with writer_engine(engine).begin() as connection:
+        _refuse_newer_schema(connection, config)
         config.attributes["connection"] = connection
-        with _UPGRADING:
+        with _UPGRADE_LOCK:
             command.upgrade(config, "head")
 
 
-def _refuse_newer(connection: Connection, config: Config) -> None:
+def _refuse_newer_schema(connection: Connection, config: Config) -> None:
     present = MigrationContext.configure(connection).get_current_revision()
     try:
         ScriptDirectory.from_config(config).get_revision(present or "base")

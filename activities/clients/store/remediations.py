@@ -5,27 +5,27 @@ from sqlalchemy import Connection, bindparam, select
 from activities.clients.store.engine import upsert
 from activities.clients.store.schema import effects, remediations
 from activities.model.effect import Direction, Effect
-from activities.model.history import LOOK_BACK, PastRemediation
+from activities.model.history import HISTORY_WINDOW_SECONDS, RemediationRecord
 from activities.model.outcome import Outcome
 
-_LATELY = (
+_SELECT_RECENT = (
     select(remediations.c.body)
-    .where(remediations.c.charter == bindparam("charter"), remediations.c.began > bindparam("since"))
-    .order_by(remediations.c.began, remediations.c.plan_id)
+    .where(remediations.c.charter == bindparam("charter"), remediations.c.started_at > bindparam("since"))
+    .order_by(remediations.c.started_at, remediations.c.plan_id)
 )
 
 
-def lately(connection: Connection, charter: str, now: float) -> tuple[PastRemediation, ...]:
+def load_recent(connection: Connection, charter: str, now: float) -> tuple[RemediationRecord, ...]:
     """Return the remediations of a Charter that began within the last day before `now`, the oldest first."""
-    bodies = connection.scalars(_LATELY, {"charter": charter, "since": now - LOOK_BACK})
-    return tuple(PastRemediation.model_validate_json(body) for body in bodies)
+    bodies = connection.scalars(_SELECT_RECENT, {"charter": charter, "since": now - HISTORY_WINDOW_SECONDS})
+    return tuple(RemediationRecord.model_validate_json(body) for body in bodies)
 
 
-def begin(connection: Connection, charter: str, past: PastRemediation) -> None:
+def begin(connection: Connection, charter: str, remediation: RemediationRecord) -> None:
     """Note that a remediation is about to change Charter. One that runs keeps its beginning."""
-    known = _find(connection, past.plan_id)
-    if known is None or known.ended is not None:
-        _write(connection, charter, past)
+    known = _find(connection, remediation.plan_id)
+    if known is None or known.ended_at is not None:
+        _write(connection, charter, remediation)
 
 
 def end(connection: Connection, outcome: Outcome) -> None:
@@ -36,20 +36,20 @@ def end(connection: Connection, outcome: Outcome) -> None:
     bodies = connection.scalars(select(effects.c.body).where(effects.c.plan_id == outcome.plan_id))
     left = [e for e in map(Effect.model_validate_json, bodies) if e.direction is not Direction.BEFORE]
     ended = {
-        "ended": outcome.at,
-        "ending": outcome.ending,
+        "ended_at": outcome.at,
+        "outcome": outcome.outcome,
         "applied": bool(left),
-        "undone": any(effect.direction is Direction.UNDO for effect in left),
+        "rolled_back": any(effect.direction is Direction.UNDO for effect in left),
         "generation": max((effect.generation for effect in left), default=None),
     }
     _write(connection, outcome.charter, known.model_copy(update=ended))
 
 
-def _find(connection: Connection, plan_id: str) -> PastRemediation | None:
+def _find(connection: Connection, plan_id: str) -> RemediationRecord | None:
     body = connection.scalar(select(remediations.c.body).where(remediations.c.plan_id == plan_id))
-    return None if body is None else PastRemediation.model_validate_json(body)
+    return None if body is None else RemediationRecord.model_validate_json(body)
 
 
-def _write(connection: Connection, charter: str, past: PastRemediation) -> None:
-    values = {"charter": charter, "began": past.began, "body": past.model_dump_json()}
-    upsert(connection, remediations, {"plan_id": past.plan_id}, values)
+def _write(connection: Connection, charter: str, remediation: RemediationRecord) -> None:
+    values = {"charter": charter, "started_at": remediation.started_at, "body": remediation.model_dump_json()}
+    upsert(connection, remediations, {"plan_id": remediation.plan_id}, values)

@@ -111,9 +111,9 @@ knobs = Table(
     Column("knob", String, primary_key=True),
     Column("loop", String, nullable=False),
     Column("cooldown_until", Double, nullable=False, default=0.0),
-    Column("cooldown_why", String, nullable=False, default=""),
+    Column("cooldown_reason", String, nullable=False, default=""),
     Column("quarantined", Boolean, nullable=False, default=False),
-    Column("quarantine_why", String, nullable=False, default=""),
+    Column("quarantine_reason", String, nullable=False, default=""),
     Column("released_at", Double, nullable=False, default=0.0, server_default="0"),
 )
 
@@ -125,7 +125,7 @@ incidents = Table(
     Column("knob", String, nullable=False),
     Column("onset", Double, nullable=False),
     Column("opened_at", Double, nullable=False),
-    Column("seen_at", Double, nullable=False),
+    Column("last_seen_at", Double, nullable=False),
     Column("closed_at", Double),
     Index(
         "one_open_incident",
@@ -145,7 +145,7 @@ rungs = Table(
     Column("rung", Integer, nullable=False),
     Column("cause", String, nullable=False),
     Column("component", String, nullable=False),
-    Column("ending", String, nullable=False),
+    Column("outcome", String, nullable=False),
     Index("rungs_by_plan", "plan_id"),
 )
 
@@ -157,10 +157,10 @@ evidence = Table(
     Column("loop", String, nullable=False),
     Column("cause", String, nullable=False),
     Column("action", String, nullable=False),
-    Column("mark", String, nullable=False),
+    Column("kind", String, nullable=False),
     Column("at", Double, nullable=False),
     # Whether it was looked at if a level changed by it.
-    Column("told", Boolean, nullable=False),
+    Column("audited", Boolean, nullable=False),
     Index("evidence_by_loop", "loop", "id"),
 )
 
@@ -172,7 +172,7 @@ shadows = Table(
     Column("knob", String, nullable=False),
     Column("cause", String, nullable=False),
     Column("component", String, nullable=False),
-    Column("seen_at", Double, nullable=False),
+    Column("last_seen_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
     Column("scored", Boolean, nullable=False),
     Column("body", Text, nullable=False),
@@ -184,9 +184,9 @@ remediations = Table(
     metadata,
     Column("plan_id", String, primary_key=True),
     Column("charter", String, nullable=False),
-    Column("began", Double, nullable=False),
+    Column("started_at", Double, nullable=False),
     Column("body", Text, nullable=False),
-    Index("remediations_by_charter", "charter", "began"),
+    Index("remediations_by_charter", "charter", "started_at"),
 )
 
 storms = Table(
@@ -197,8 +197,8 @@ storms = Table(
     Column("body", Text, nullable=False),
 )
 
-notices = Table(
-    "notices",
+notifications = Table(
+    "notifications",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("key", String, nullable=False),
@@ -206,19 +206,19 @@ notices = Table(
     Column("loop", String, nullable=False),
     Column("plan_id", String, nullable=False),
     Column("opened_at", Double, nullable=False),
-    Column("seen_at", Double, nullable=False),
+    Column("last_seen_at", Double, nullable=False),
     Column("closed_at", Double),
     # Rises with every change that a target which can update its message has to be told.
     Column("version", Integer, nullable=False),
     Column("body", Text, nullable=False),
-    Index("notices_by_loop", "loop", "closed_at"),
-    Index("notices_by_plan", "plan_id"),
+    Index("notifications_by_loop", "loop", "closed_at"),
+    Index("notifications_by_plan", "plan_id"),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("notice_id", Integer, primary_key=True, autoincrement=False),
+    Column("notification_id", Integer, primary_key=True, autoincrement=False),
     Column("target", String, primary_key=True),
     # The version the target has, 0 for none.
     Column("version", Integer, nullable=False),

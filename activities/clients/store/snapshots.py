@@ -9,29 +9,29 @@ from sqlalchemy import Connection, delete, select, update
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import decisions, snapshots
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
-from activities.model.snapshot import canonical
-from activities.model.types import Noun
+from activities.model.snapshot import canonical_json
+from activities.model.types import FrozenModel
 
-N = TypeVar("N", bound=Noun)
+ModelT = TypeVar("ModelT", bound=FrozenModel)
 
 MAX_BYTES = 1 << 20
 """Bytes of one snapshot, compressed."""
 
 
-class Snapshots:
+class SnapshotStore:
     """Everything stored by digest. Every call raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, noun: Noun, kind: str, now: float) -> str:
+    async def put(self, model: FrozenModel, kind: str, now: float) -> str:
         """Store `noun` and return its digest; `kind` is for people. The same value again only renews its age.
 
         Raises: Rejected (more than 1 MiB compressed).
         """
 
         def work(connection: Connection) -> str:
-            plain = canonical(noun)
+            plain = canonical_json(model)
             body = zlib.compress(plain)
             if len(body) > MAX_BYTES:
                 raise Rejected(f"a snapshot of {len(body)} bytes compressed: at most {MAX_BYTES}")
@@ -42,13 +42,13 @@ class Snapshots:
 
         return await self._database.write(work)
 
-    async def get(self, digest: str, of: type[N]) -> N:
+    async def get(self, digest: str, model_class: type[ModelT]) -> ModelT:
         """Return what was stored under `digest`.
 
         Raises: NotFound (never stored, or expired), StoreUnavailable (also if the content is not what was stored).
         """
 
-        def work(connection: Connection) -> N:
+        def work(connection: Connection) -> ModelT:
             body = connection.scalar(select(snapshots.c.body).where(snapshots.c.digest == digest))
             if body is None:
                 raise NotFound(f"no snapshot {digest[:12]}: it was never stored, or it has expired")
@@ -58,11 +58,11 @@ class Snapshots:
                 raise StoreUnavailable(f"snapshot {digest[:12]} cannot be unpacked") from error
             if hashlib.sha256(plain).hexdigest() != digest:
                 raise StoreUnavailable(f"snapshot {digest[:12]} holds another content")
-            return of.model_validate_json(plain)
+            return model_class.model_validate_json(plain)
 
         return await self._database.read(work)
 
-    async def latest(self, kind: str, of: type[N]) -> N | None:
+    async def load_latest(self, kind: str, model_class: type[ModelT]) -> ModelT | None:
         """Return what was stored last under `kind`, None if there is nothing."""
         newest = (
             select(snapshots.c.digest)
@@ -71,7 +71,7 @@ class Snapshots:
             .limit(1)
         )
         digest = await self._database.read(lambda connection: connection.scalar(newest))
-        return None if digest is None else await self.get(digest, of)
+        return None if digest is None else await self.get(digest, model_class)
 
     async def pin(self, digest: str) -> None:
         """Keep a snapshot for ever, because a plan came of it. Raises: NotFound."""

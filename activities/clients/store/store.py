@@ -12,19 +12,19 @@ from activities.clients.store import guards as guard_rows
 from activities.clients.store import incidents, remediations
 from activities.clients.store import outcomes as outcome_rows
 from activities.clients.store import plans as plan_rows
-from activities.clients.store.audit import Audit
-from activities.clients.store.autonomy import Trust
+from activities.clients.store.audit import AuditLog
+from activities.clients.store.autonomy import AutonomyStore
 from activities.clients.store.engine import Database
-from activities.clients.store.guards import Guards
+from activities.clients.store.guards import GuardStore
 from activities.clients.store.migrate import open_database
-from activities.clients.store.notices import Notices
-from activities.clients.store.outcomes import Outcomes
-from activities.clients.store.plans import Plans
-from activities.clients.store.snapshots import Snapshots
+from activities.clients.store.notifications import NotificationStore
+from activities.clients.store.outcomes import OutcomeStore
+from activities.clients.store.plans import PlanStore
+from activities.clients.store.snapshots import SnapshotStore
 from activities.model.audit import AuditEntry
-from activities.model.guards import KnobGuard
-from activities.model.outcome import Ending, Outcome
-from activities.model.types import headed
+from activities.model.guard_state import KnobGuard
+from activities.model.outcome import Outcome, OutcomeTransaction
+from activities.model.types import with_outcome_prefix
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Store:
     """Outcomes, snapshots, plans, audit and guards in one database. Every call raises StoreUnavailable."""
 
     database: Database
-    outcomes: Outcomes
-    snapshots: Snapshots
-    plans: Plans
-    audit: Audit
-    guards: Guards
-    trust: Trust
-    notices: Notices
+    outcomes: OutcomeStore
+    snapshots: SnapshotStore
+    plans: PlanStore
+    audit: AuditLog
+    guards: GuardStore
+    autonomy: AutonomyStore
+    notifications: NotificationStore
 
-    async def finish(self, ending: Ending) -> Outcome:
+    async def close_remediation(self, transaction: OutcomeTransaction) -> Outcome:
         """Write a remediation's end in one transaction and return the outcome that stands for its plan.
 
         Outcome, cool-down, quarantine, rung, incident and audit change together, or nothing does. The first ending
@@ -48,9 +48,9 @@ class Store:
 
         Raises: Superseded (the plan went on after this was asked for: whoever asked was held up).
         """
-        return await self.database.write(lambda connection: _finish(connection, ending))
+        return await self.database.write(lambda connection: _close_remediation(connection, transaction))
 
-    async def ready(self) -> None:
+    async def check_ready(self) -> None:
         """Return if the store can be read."""
         await self.database.read(lambda connection: connection.scalar(select(1)))
 
@@ -65,54 +65,58 @@ async def open_store(address: str | Path, busy_seconds: float = 5.0) -> Store:
     The schema is brought up to date. `busy_seconds` is how long a database locked by another process is waited for.
     Raises: ConfigurationError (wrong address, missing driver, schema newer than this code), StoreUnavailable.
     """
-    return store_over(await asyncio.to_thread(open_database, str(address), busy_seconds))
+    return store_from_database(await asyncio.to_thread(open_database, str(address), busy_seconds))
 
 
-def store_over(database: Database) -> Store:
+def store_from_database(database: Database) -> Store:
     """Return the store in an open database."""
     return Store(
         database=database,
-        outcomes=Outcomes(database),
-        snapshots=Snapshots(database),
-        plans=Plans(database),
-        audit=Audit(database),
-        guards=Guards(database),
-        trust=Trust(database),
-        notices=Notices(database),
+        outcomes=OutcomeStore(database),
+        snapshots=SnapshotStore(database),
+        plans=PlanStore(database),
+        audit=AuditLog(database),
+        guards=GuardStore(database),
+        autonomy=AutonomyStore(database),
+        notifications=NotificationStore(database),
     )
 
 
-def _finish(connection: Connection, ending: Ending) -> Outcome:
-    outcome = ending.outcome
+def _close_remediation(connection: Connection, transaction: OutcomeTransaction) -> Outcome:
+    outcome = transaction.outcome
     standing = outcome_rows.find(connection, outcome.plan_id)
     if standing is not None:
-        repeated = (standing.ending, standing.headline) == (outcome.ending, outcome.headline)
-        if ending.quarantine_why and not repeated:
-            guard_rows.quarantine_afresh(connection, outcome.charter, outcome.knob, _entry(ending))
+        repeated = (standing.outcome, standing.headline) == (outcome.outcome, outcome.headline)
+        if transaction.quarantine_reason and not repeated:
+            guard_rows.ensure_quarantined(connection, outcome.charter, outcome.knob, _build_audit_entry(transaction))
         return standing
-    plan_rows.refuse_if_gone_on(connection, outcome.plan_id, outcome.ended)
-    plan_rows.mark_late(connection, outcome.plan_id, ending.absent)
-    outcome_rows.add(connection, outcome, ending.keep, ending.recheck_at)
-    rest = KnobGuard(knob=outcome.knob, cooldown_until=ending.cooldown_until, cooldown_why=ending.cooldown_why)
-    guard_rows.cool_down(connection, outcome.charter, rest, outcome.loop)
-    if ending.quarantine_why:
-        guard_rows.quarantine(connection, outcome.charter, outcome.knob, outcome.loop, ending.quarantine_why)
-    incidents.end_rung(connection, outcome.plan_id, outcome.ending)
+    plan_rows.require_not_resumed(connection, outcome.plan_id, outcome.ended_at)
+    plan_rows.mark_late(connection, outcome.plan_id, transaction.unapplied_steps)
+    outcome_rows.add(connection, outcome, transaction.history_limit, transaction.recheck_at)
+    rest = KnobGuard(
+        knob=outcome.knob, cooldown_until=transaction.cooldown_until, cooldown_reason=transaction.cooldown_reason
+    )
+    guard_rows.extend_cool_down(connection, outcome.charter, rest, outcome.loop)
+    if transaction.quarantine_reason:
+        guard_rows.quarantine(connection, outcome.charter, outcome.knob, outcome.loop, transaction.quarantine_reason)
+    incidents.end_rung(connection, outcome.plan_id, outcome.outcome)
     remediations.end(connection, outcome)
-    if ending.close_incident:
-        incidents.close_of_plan(connection, outcome.plan_id, outcome.at)
-    if ending.mark:
-        marks = trust_rows.marks(outcome.plan_id, outcome.cause, outcome.actions, ending.mark, outcome.at)
-        trust_rows.add(connection, outcome.loop, marks)
-    audit_rows.append(connection, _entry(ending))
+    if transaction.close_incident:
+        incidents.close_for_plan(connection, outcome.plan_id, outcome.at)
+    if transaction.evidence_kind:
+        marks = trust_rows.make_evidence(
+            outcome.plan_id, outcome.cause, outcome.actions, transaction.evidence_kind, outcome.at
+        )
+        trust_rows.append_evidence(connection, outcome.loop, marks)
+    audit_rows.append(connection, _build_audit_entry(transaction))
     return outcome
 
 
-def _entry(ending: Ending) -> AuditEntry:
-    outcome = ending.outcome
-    text = headed(outcome.ending, outcome.headline)
-    if ending.quarantine_why:
-        text += f"; quarantined: {ending.quarantine_why}"
+def _build_audit_entry(transaction: OutcomeTransaction) -> AuditEntry:
+    outcome = transaction.outcome
+    text = with_outcome_prefix(outcome.outcome, outcome.headline)
+    if transaction.quarantine_reason:
+        text += f"; quarantined: {transaction.quarantine_reason}"
     return AuditEntry(
-        at=outcome.at, kind="ending", loop=outcome.loop, plan_id=outcome.plan_id, knob=outcome.knob, text=text
+        at=outcome.at, kind="ending", loop=outcome.loop, plan_id=outcome.plan_id, knob=outcome.knob, summary=text
     )

@@ -4,37 +4,37 @@ import asyncio
 
 from temporalio import activity
 
-from activities.analyze.activity import gather
-from activities.dependencies import Parts
-from activities.execute.activity import steps_known
-from activities.execute.calls import policy_body
-from activities.execute.prepare.preparation import Facts, check, storm_now
-from activities.heartbeat import heartbeating
-from activities.knowledge.approval_entry import entry_of
-from activities.knowledge.autonomy import earned
+from activities.analyze.activity import collect_analysis_input
+from activities.dependencies import Dependencies
+from activities.execute.activity import load_step_state
+from activities.execute.calls import build_policy_body
+from activities.execute.prepare.preflight import PreflightFacts, preflight_check, preflight_storm
+from activities.heartbeat import background_heartbeat
+from activities.knowledge.approval_entry import build_approval_entry
+from activities.knowledge.autonomy import compute_autonomy
 from activities.model.action import Route
 from activities.model.errors import Rejected
 from activities.model.incident import Rung
-from activities.model.mode import in_force, under
-from activities.model.notice import NoticeKind
+from activities.model.mode import effective_mode, with_kill_switch
+from activities.model.notification import NotificationKind
 from activities.model.plan import Plan
-from activities.model.remediation import Prepared, PrepareRequest
-from activities.model.types import clipped
-from activities.monitor.activity import listen, silenced
+from activities.model.remediation import PrepareRequest, PrepareResult
+from activities.model.types import truncate
+from activities.monitor.activity import fetch_alertmanager, silenced_or_all
 from activities.monitor.judgement import judge
-from activities.notify.events import of_waiting
-from activities.plan.activity import error_budget, guards_at
+from activities.notify.events import notification_for_approval
+from activities.plan.activity import load_guard_state, read_error_budget
 
 
 class PrepareActivities:
     """Decides whether a stored plan may be applied now."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.store = parts.store
+    def __init__(self, dependencies: Dependencies) -> None:
+        self.dependencies = dependencies
+        self.store = dependencies.store
 
     @activity.defn(name="prepare")
-    async def prepare(self, request: PrepareRequest) -> Prepared:
+    async def prepare(self, request: PrepareRequest) -> PrepareResult:
         """Check the stored plan against this worker's own rules and the present state, and validate it at Charter.
 
         Raises:
@@ -42,67 +42,71 @@ class PrepareActivities:
             StoreUnavailable, Unreachable, Overloaded: nothing was changed; a retry may help.
             Superseded: the plan ended while this attempt was held up.
         """
-        async with heartbeating():
+        async with background_heartbeat():
             plan = await self.store.plans.get(request.plan_id)
             if request.answer:
-                entry = entry_of(request.answer, plan, self.parts.clock())
+                entry = build_approval_entry(request.answer, plan, self.dependencies.clock())
                 await self.store.audit.append_once(entry)
-                await self.store.notices.close(
-                    plan.plan_id, (NoticeKind.APPROVAL,), f"{entry.text}, by {entry.who}", entry.at
+                await self.store.notifications.close(
+                    plan.plan_id, (NotificationKind.APPROVAL,), f"{entry.summary}, by {entry.actor}", entry.at
                 )
-            facts = await self.facts(plan, approved=request.answer is not None)
-            prepared = check(plan, facts)
-            if request.leftover or prepared.ending:
+            facts = await self.collect_facts(plan, approved=request.answer is not None)
+            prepared = preflight_check(plan, facts)
+            if request.leftover or prepared.outcome:
                 return prepared
-            refusal = await self.refusal(plan)
+            refusal = await self.validate_policies(plan)
             if refusal:
-                return prepared.model_copy(update={"ending": "failed", "headline": clipped(refusal)})
+                return prepared.model_copy(update={"outcome": "failed", "headline": truncate(refusal)})
             rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
-            await self.store.guards.start_rung(plan.charter, plan.knob, (plan.onset, facts.at), rung, request.asked)
+            await self.store.guards.start_rung(
+                plan.charter, plan.knob, (plan.onset, facts.at), rung, request.requested_at
+            )
             if prepared.needs_approval:
-                await self.store.notices.open(of_waiting(plan, prepared, facts.at))
+                await self.store.notifications.open_or_touch(notification_for_approval(plan, prepared, facts.at))
             return prepared
 
-    async def facts(self, plan: Plan, *, approved: bool) -> Facts:
+    async def collect_facts(self, plan: Plan, *, approved: bool) -> PreflightFacts:
         """Observe again, and recall what guards the knob."""
-        loop, now = self.parts.loop(plan.loop), self.parts.clock()
-        source, heard = await asyncio.gather(gather(loop, now), listen(loop))
+        loop, now = self.dependencies.loop(plan.loop), self.dependencies.clock()
+        source, heard = await asyncio.gather(collect_analysis_input(loop, now), fetch_alertmanager(loop))
         judged = judge(source)
-        guards = await guards_at(self.store, plan.charter, source, now, besides=plan.plan_id)
-        mode = await self.store.guards.mode(plan.loop)
-        steps = await steps_known(self.store, plan)
-        return Facts(
+        guards = await load_guard_state(self.store, plan.charter, source, now, except_plan=plan.plan_id)
+        mode = await self.store.guards.load_mode(plan.loop)
+        steps = await load_step_state(self.store, plan)
+        return PreflightFacts(
             at=now,
-            mode=under(self.parts.switch(), in_force(mode, loop.settings.first_mode, now)),
+            mode=with_kill_switch(
+                self.dependencies.kill_switch(), effective_mode(mode, loop.settings.initial_mode, now)
+            ),
             guards=guards,
             committee=source.committee,
             policies=None if source.committee is None else source.policies,
-            components=len(source.components),
+            component_count=len(source.components),
             violated=frozenset(violation.key for violation in judged.violations),
             blind=frozenset(spot.component for spot in judged.blind),
             settings=loop.settings.plan,
             execute=loop.settings.execute,
-            autonomy=earned(
-                await self.store.trust.evidence(plan.loop),
-                loop.settings.first_level,
+            autonomy=compute_autonomy(
+                await self.store.autonomy.load_evidence(plan.loop),
+                loop.settings.initial_level,
                 loop.settings.knowledge.autonomy,
             ),
             approved=approved,
-            standing=steps.standing,
-            left=steps.left,
-            ended=steps.ended if steps.touched else "",
-            storm=storm_now(plan, source, judged, guards, loop.settings.plan.storm),
-            silenced=silenced(heard, loop, source.components),
-            error_budget=await error_budget(loop, now),
+            unresolved=steps.unresolved,
+            last_generation=steps.last_generation,
+            previous_outcome=steps.outcome if steps.changed_charter else "",
+            storm=preflight_storm(plan, source, judged, guards, loop.settings.plan.storm),
+            silenced=silenced_or_all(heard, loop, source.components),
+            error_budget=await read_error_budget(loop, now),
         )
 
-    async def refusal(self, plan: Plan) -> str:
+    async def validate_policies(self, plan: Plan) -> str:
         """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
-        charter = self.parts.loop(plan.loop).charter
+        charter = self.dependencies.loop(plan.loop).charter
         for action in plan.actions:
             try:
                 if action.route is Route.APPLY and not action.rollback_of:
-                    await charter.validate(policy_body(action))
+                    await charter.validate(build_policy_body(action))
             except Rejected as error:
-                return f"Charter refuses {action.text}: {error}"
+                return f"Charter refuses {action.summary}: {error}"
         return ""

@@ -9,18 +9,20 @@ from activities.model.snapshot import AnalysisInput
 from activities.monitor.judgement import judge
 
 
-def samples_of(source: AnalysisInput, instants: Iterable[float]) -> tuple[EffectSample, ...]:
+def build_samples(analysis_input: AnalysisInput, instants: Iterable[float]) -> tuple[EffectSample, ...]:
     """Return a sample for each instant (unix seconds) that the input reaches: what was violated and blind there.
 
     An instant is judged on the grid's last one at or before it, by what was known then and nothing later.
     """
-    within = [instant for instant in instants if source.grid[0] <= instant < source.at + source.step]
-    return tuple(sample_at(source, instant) for instant in within)
+    within = [
+        instant for instant in instants if analysis_input.grid[0] <= instant < analysis_input.at + analysis_input.step
+    ]
+    return tuple(build_sample(analysis_input, instant) for instant in within)
 
 
-def sample_at(source: AnalysisInput, instant: float) -> EffectSample:
+def build_sample(analysis_input: AnalysisInput, instant: float) -> EffectSample:
     """Return what was violated and what was blind at one instant."""
-    judged = judge(up_to(source, instant))
+    judged = judge(truncate_at(analysis_input, instant))
     return EffectSample(
         at=instant,
         violated=frozenset(violation.key for violation in judged.violations),
@@ -28,22 +30,22 @@ def sample_at(source: AnalysisInput, instant: float) -> EffectSample:
     )
 
 
-def up_to(source: AnalysisInput, instant: float) -> AnalysisInput:
+def truncate_at(analysis_input: AnalysisInput, instant: float) -> AnalysisInput:
     """Return the input as it was at `instant` (unix seconds): later samples are cut off."""
-    kept = len(list(takewhile(lambda at: at <= instant, source.grid)))
+    kept = len(list(takewhile(lambda at: at <= instant, analysis_input.grid)))
 
     def cut(series: Iterable[Series]) -> tuple[Series, ...]:
         return tuple(Series(component=line.component, metric=line.metric, values=line.values[:kept]) for line in series)
 
-    return source.model_copy(
+    return analysis_input.model_copy(
         update={
-            "at": source.grid[kept - 1],
-            "grid": source.grid[:kept],
-            "series": cut(source.series),
-            "freshness": cut(source.freshness),
-            "usual": tuple(
+            "at": analysis_input.grid[kept - 1],
+            "grid": analysis_input.grid[:kept],
+            "series": cut(analysis_input.series),
+            "freshness": cut(analysis_input.freshness),
+            "baselines": tuple(
                 one.model_copy(update={"centre": one.centre[:kept], "spread": one.spread[:kept]})
-                for one in source.usual
+                for one in analysis_input.baselines
             ),
         }
     )

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from activities.model.action import Inverse
 from activities.model.outcome import Consequence, Verdict
 from activities.model.plan import Plan, Risk, Verification
-from activities.model.remediation import Verified
+from activities.model.remediation import VerifyResult
 from activities.monitor.visibility import REMOTES
 
 Pair = tuple[str, str]
 
-EXTENSION = 2
+EXTENSION_FACTOR = 2
 """An open question gets as many samples again, once: a rate over a minute shows a fix only after that minute."""
 
 
@@ -31,7 +31,7 @@ class EffectSample:
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerdictDetails:
     """A verdict with its numbers: pairs violated before and after, the worst count in between, usable samples."""
 
     verdict: Verdict
@@ -41,58 +41,61 @@ class Finding:
     samples: int
 
 
-def usable(sample: EffectSample, verification: Verification) -> bool:
+def is_usable(sample: EffectSample, verification: Verification) -> bool:
     """Tell whether everything the plan answers for can be seen in the sample."""
     if sample.blind.intersection(REMOTES + verification.neighbours):
         return False
     return all(pair in sample.violated or pair[0] not in sample.blind for pair in verification.targets)
 
 
-def harm(sample: EffectSample, verification: Verification) -> int:
+def count_harm(sample: EffectSample, verification: Verification) -> int:
     """Count the violated targets and the neighbours' pairs that are violated now and were good at the decision."""
     targets, around = frozenset(verification.targets), frozenset(verification.neighbours)
-    new = {pair for pair in sample.violated - targets - frozenset(verification.known) if pair[0] in around}
+    new = {pair for pair in sample.violated - targets - frozenset(verification.preexisting) if pair[0] in around}
     return len(sample.violated & targets) + len(new)
 
 
-def sending(sent_at: float | None, since: float, oldest: float) -> float:
+def change_sent_at(sent_at: float | None, since: float, oldest_sample_at: float) -> float:
     """Return when the change was sent (unix seconds): before the effect, which may stand for long until it is heard of.
 
     `since` is used where that is not known, is told by a clock that runs ahead, or is before the `oldest` sample.
     """
-    return sent_at if sent_at is not None and oldest <= sent_at <= since else since
+    return sent_at if sent_at is not None and oldest_sample_at <= sent_at <= since else since
 
 
-def baseline_instants(verification: Verification, sent: float) -> tuple[float, ...]:
+def baseline_instants(verification: Verification, sent_at: float) -> tuple[float, ...]:
     """Return the instants (unix seconds) that tell how it was when the change was about to be sent, at `sent`.
 
     One is just after it: a rate looks back, so what had happened by then shows an interval later; the effect does not
     show in full before `delay`.
     """
-    return (sent, sent + verification.interval) if verification.interval <= verification.delay else (sent,)
+    return (sent_at, sent_at + verification.interval) if verification.interval <= verification.delay else (sent_at,)
 
 
-def grounded(verification: Verification, baseline: Iterable[EffectSample]) -> Verification:
+def with_measured_baseline(verification: Verification, baseline: Iterable[EffectSample]) -> Verification:
     """Return the verification with `before` as it was when the change was made.
 
     Between decision and change the trouble may have gone on growing. Judged by the decision's count alone, a remedy
     that helps would be called worse for what was not its doing, and so would a rollback that did its work.
     """
-    counts = [harm(sample, verification) for sample in baseline]
-    return verification.model_copy(update={"before": max([verification.before, *counts])})
+    counts = [count_harm(sample, verification) for sample in baseline]
+    return verification.model_copy(update={"baseline_count": max([verification.baseline_count, *counts])})
 
 
-def tolerated(verification: Verification, undone: Iterable[EffectSample]) -> Verification:
+def with_rollback_tolerance(verification: Verification, rollback_samples: Iterable[EffectSample]) -> Verification:
     """Return the verification of a rollback, with `before` as the most violated pairs it may leave.
 
     Those before the plan and half of what had come on top by when it was `undone`, rounded down. The trouble may have
     grown by itself meanwhile; but where more of the harm is left, nothing says that the plan's own share is gone.
     """
-    before, harmed = verification.before, max((harm(sample, verification) for sample in undone), default=0)
-    return verification.model_copy(update={"before": max(before, (before + harmed) // 2)})
+    before, harmed = (
+        verification.baseline_count,
+        max((count_harm(sample, verification) for sample in rollback_samples), default=0),
+    )
+    return verification.model_copy(update={"baseline_count": max(before, (before + harmed) // 2)})
 
 
-def judge(verification: Verification, samples: Iterable[EffectSample]) -> Finding:
+def reach_verdict(verification: Verification, samples: Iterable[EffectSample]) -> VerdictDetails:
     """Return the verdict over the samples taken after the change.
 
     Looked at are the last `passes` usable samples; `sustained` is the count that at least half of them reach. By the
@@ -104,24 +107,24 @@ def judge(verification: Verification, samples: Iterable[EffectSample]) -> Findin
     - improved: at least half of `before` is resolved, where a count that still comes and goes is at least 1
     - no_effect: less than half
     """
-    seen = sorted((s for s in samples if usable(s, verification)), key=lambda s: s.at)
-    counts = [harm(sample, verification) for sample in seen]
-    before, worst = verification.before, max(counts, default=0)
-    if len(counts) < max(verification.samples, verification.passes):
-        return Finding(Verdict.INCONCLUSIVE, before, before, worst, len(counts))
-    last = sorted(counts[-verification.passes :])
+    seen = sorted((s for s in samples if is_usable(s, verification)), key=lambda s: s.at)
+    counts = [count_harm(sample, verification) for sample in seen]
+    before, worst = verification.baseline_count, max(counts, default=0)
+    if len(counts) < max(verification.samples, verification.required_passes):
+        return VerdictDetails(Verdict.INCONCLUSIVE, before, before, worst, len(counts))
+    last = sorted(counts[-verification.required_passes :])
     sustained = last[len(last) // 2]
     if sustained > before:
-        return Finding(Verdict.WORSE, before, sustained, worst, len(counts))
+        return VerdictDetails(Verdict.WORSE, before, sustained, worst, len(counts))
     if last[-1] == 0 and verification.targets:
-        return Finding(Verdict.FIXED, before, 0, worst, len(counts))
+        return VerdictDetails(Verdict.FIXED, before, 0, worst, len(counts))
     after = min(before, max(1, sustained))
     improved = before > 0 and 2 * (before - after) >= before
     verdict = Verdict.IMPROVED if improved else Verdict.NO_EFFECT
-    return Finding(verdict, before, after, worst, len(counts))
+    return VerdictDetails(verdict, before, after, worst, len(counts))
 
 
-def consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequence:
+def decide_consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequence:
     """Return what follows from the verdict.
 
     fixed, improved and no_effect are kept (what did no harm stands while the next rung is tried). worse, and
@@ -135,30 +138,30 @@ def consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequ
     return Consequence.ROLL_BACK if undoable and rollback_enabled else Consequence.ESCALATE
 
 
-def verified(plan: Plan, samples: Iterable[EffectSample], rollback_enabled: bool) -> Verified:
+def verify_effect(plan: Plan, samples: Iterable[EffectSample], rollback_enabled: bool) -> VerifyResult:
     """Return the verdict on the plan's effect, with its consequence and numbers."""
-    found = judge(plan.verification, samples)
-    return Verified(
-        headline=f"{found.verdict}: {_numbers(found)} on {plan.knob}",
+    found = reach_verdict(plan.verification, samples)
+    return VerifyResult(
+        headline=f"{found.verdict}: {_format_counts(found)} on {plan.knob}",
         verdict=found.verdict,
-        consequence=consequence(found.verdict, plan, rollback_enabled),
+        consequence=decide_consequence(found.verdict, plan, rollback_enabled),
         before=found.before,
         after=found.after,
         samples=found.samples,
     )
 
 
-def verified_undo(plan: Plan, samples: Iterable[EffectSample], rule: Verification) -> Verified:
+def verify_rollback(plan: Plan, samples: Iterable[EffectSample], tolerance: Verification) -> VerifyResult:
     """Return whether a rollback brought the state before back: no more violated pairs than `rule` tolerates.
 
     fixed (kept) if it did, worse or inconclusive (escalated) if it did not or cannot be seen.
     """
-    found = judge(rule, samples)
-    before = plan.verification.before
+    found = reach_verdict(tolerance, samples)
+    before = plan.verification.baseline_count
     found = replace(found, before=before, after=before if found.verdict is Verdict.INCONCLUSIVE else found.after)
     back = found.verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
-    return Verified(
-        headline=f"ROLLBACK {'verified' if back else found.verdict.value}: {_numbers(found)} on {plan.knob}",
+    return VerifyResult(
+        headline=f"ROLLBACK {'verified' if back else found.verdict.value}: {_format_counts(found)} on {plan.knob}",
         verdict=Verdict.FIXED if back else found.verdict,
         consequence=Consequence.KEEP if back else Consequence.ESCALATE,
         before=found.before,
@@ -167,36 +170,38 @@ def verified_undo(plan: Plan, samples: Iterable[EffectSample], rule: Verificatio
     )
 
 
-def span(verification: Verification) -> float:
+def verification_duration(verification: Verification) -> float:
     """Return the seconds from the change to the last sample, the extension included."""
-    return verification.delay + (EXTENSION * verification.samples - 1) * verification.interval
+    return verification.delay + (EXTENSION_FACTOR * verification.samples - 1) * verification.interval
 
 
-def instants(verification: Verification, since: float, now: float) -> tuple[float, ...]:
+def sample_instants(verification: Verification, since: float, now: float) -> tuple[float, ...]:
     """Return the instants (unix seconds) of all samples due by `now` after a change at `since`."""
     first, interval = since + verification.delay, verification.interval
     due = math.floor((now - first) / interval) + 1
-    return tuple(first + i * interval for i in range(max(0, min(due, EXTENSION * verification.samples))))
+    return tuple(first + i * interval for i in range(max(0, min(due, EXTENSION_FACTOR * verification.samples))))
 
 
-def next_instant(verification: Verification, since: float, now: float) -> float | None:
+def next_sample_at(verification: Verification, since: float, now: float) -> float | None:
     """Return when the next sample is due, strictly after `now`; None when all are."""
-    taken = len(instants(verification, since, now))
-    if taken == EXTENSION * verification.samples:
+    taken = len(sample_instants(verification, since, now))
+    if taken == EXTENSION_FACTOR * verification.samples:
         return None
     return since + verification.delay + taken * verification.interval
 
 
-def settled(verification: Verification, samples: Iterable[EffectSample], rollback: bool = False) -> bool:
+def is_conclusive(verification: Verification, samples: Iterable[EffectSample], rollback: bool = False) -> bool:
     """Tell whether the question is answered before the extension is over, so that more samples are not waited for.
 
     After a plan fixed and worse are answers; after its `rollback` everything is that says the state before is back.
     """
-    verdict = judge(verification, samples).verdict
+    verdict = reach_verdict(verification, samples).verdict
     if rollback:
         return verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
     return verdict in (Verdict.FIXED, Verdict.WORSE)
 
 
-def _numbers(found: Finding) -> str:
-    return f"violated pairs {found.before} → {found.after} (worst {found.worst}, {found.samples} usable samples)"
+def _format_counts(details: VerdictDetails) -> str:
+    return (
+        f"violated pairs {details.before} → {details.after} (worst {details.worst}, {details.samples} usable samples)"
+    )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from activities.model.action import Action
 from activities.model.charter import Committee, Policy
 from activities.model.decision import Block
-from activities.model.guards import GuardState
-from activities.model.history import PastRemediation
+from activities.model.guard_state import GuardState
+from activities.model.history import RemediationRecord
 from activities.model.mode import Mode
 from activities.model.storm import Storm
 from activities.plan.settings import PlanSettings
@@ -16,7 +16,7 @@ Actions = tuple[Action, ...]
 
 
 @dataclass(frozen=True)
-class Conditions:
+class GuardInput:
     """What the rules look at, as of `at` (unix seconds).
 
     `committee` is None where Charter was not asked; what needs it then refuses. `policies` are Charter's, superseded
@@ -32,24 +32,24 @@ class Conditions:
     settings: PlanSettings
     policies: tuple[Policy, ...] = ()
     loop: str = ""
-    components: int = 0
-    trouble: tuple[str, str] = ("", "")
+    component_count: int = 0
+    cause_key: tuple[str, str] = ("", "")
     plan_id: str = ""
     storm: Storm | None = None
 
     @property
-    def others(self) -> tuple[PastRemediation, ...]:
+    def other_remediations(self) -> tuple[RemediationRecord, ...]:
         """The remediations that can be held against the plan, the oldest first: all but itself."""
-        return tuple(past for past in self.guards.past if past.plan_id != self.plan_id)
+        return tuple(past for past in self.guards.recent_remediations if past.plan_id != self.plan_id)
 
-    def of_knob(self, knob: str) -> tuple[PastRemediation, ...]:
+    def remediations_of(self, knob: str) -> tuple[RemediationRecord, ...]:
         """Return those of one knob."""
-        return tuple(past for past in self.others if past.knob == knob)
+        return tuple(past for past in self.other_remediations if past.knob == knob)
 
 
-Rule = Callable[[Actions, Conditions], Block | None]
+Guard = Callable[[Actions, GuardInput], Block | None]
 
 
-def blocked(rule: str, actions: Actions, reason: str) -> Block:
+def make_block(rule: str, actions: Actions, reason: str) -> Block:
     """Return the block of these actions (at least one, all on one knob); `reason` holds the numbers."""
     return Block(rule=rule, knob=actions[0].knob, reason=reason)

@@ -20,15 +20,15 @@ from pydantic import (
 )
 
 from activities.model.action import ActionType
-from activities.model.history import LOOK_BACK
+from activities.model.history import HISTORY_WINDOW_SECONDS
 from activities.model.types import Settings
 
-Part = Annotated[float, Field(ge=0.0, le=1.0)]
-Back = Annotated[float, Field(ge=0.0, le=LOOK_BACK)]
-Span = Annotated[float, Field(gt=0.0, le=LOOK_BACK)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Lookback = Annotated[float, Field(ge=0.0, le=HISTORY_WINDOW_SECONDS)]
+PositiveLookback = Annotated[float, Field(gt=0.0, le=HISTORY_WINDOW_SECONDS)]
 
 
-def _cron(value: str) -> str:
+def _validate_cron(value: str) -> str:
     try:
         CronSim(value, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as error:
@@ -36,7 +36,7 @@ def _cron(value: str) -> str:
     return value
 
 
-def _zone(value: str) -> str:
+def _validate_time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
@@ -44,9 +44,9 @@ def _zone(value: str) -> str:
     return value
 
 
-Cron = Annotated[str, AfterValidator(_cron)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Label = Annotated[str, Field(min_length=1, max_length=80)]
+Cron = Annotated[str, AfterValidator(_validate_cron)]
+TimeZone = Annotated[str, AfterValidator(_validate_time_zone)]
+Name = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class RateSettings(Settings):
@@ -58,11 +58,11 @@ class RateSettings(Settings):
     """Of one knob: slow circles, that stay below the hourly budget, end too."""
     loop_per_hour: NonNegativeInt = 10
     """Of one loop, all knobs together: a wrong picture of everything does only so much."""
-    share_at_once: Part = 0.10
+    max_concurrent_fraction: Fraction = 0.10
     """Share of the components that may be acted upon at the same time, but always one: one, few, all."""
-    reverse_seconds: Back = 900.0
+    reversal_delay: Lookback = 900.0
     """Before a knob is turned back: three times the usual cool-down, since to and fro is the costliest mistake."""
-    away_seconds: Back = 300.0
+    risky_delay: Lookback = 300.0
     """Before a step away from safety after any turn of the knob: the stabilisation autoscalers use to scale down."""
 
 
@@ -71,61 +71,61 @@ class OscillationSettings(Settings):
 
     reversals: PositiveInt = 2
     """Turns the other way that a knob may make within `window`; one more freezes it."""
-    window: Span = 1800.0
+    window: PositiveLookback = 1800.0
     """Two attempts with their rollbacks and rests fit into it, a third does not."""
     failures: PositiveInt = 3
     """Failed or rolled-back remediations in a row that freeze a knob."""
     relapses: PositiveInt = 3
     """Remedies that helped against the same trouble within `relapse_window`, which freeze the knob when it is back."""
-    relapse_window: Span = 14_400.0
+    relapse_window: PositiveLookback = 14_400.0
     """Four hours: three cures that did not last that long are none."""
-    freeze_seconds: Span = 3600.0
+    freeze_seconds: PositiveLookback = 3600.0
     """How long a knob is frozen: long enough for a person to come and look."""
-    foreign_seconds: Back = 3600.0
+    external_change_hold: Lookback = 3600.0
     """How long a knob that somebody else moved after us is left alone: the other writer may know more."""
 
 
 class StormSettings(Settings):
     """When so much looks broken that the picture is doubted. Shares are of the components."""
 
-    unexplained: Part = 0.20
+    unexplained: Fraction = 0.20
     """Share in trouble that the leading cause does not explain; more starts a storm, if they are `least` or more."""
-    least: PositiveInt = 3
+    min_components: PositiveInt = 3
     """Fewer than this are no storm, however few components there are."""
-    ill: Part = 0.60
+    affected_fraction: Fraction = 0.60
     """Share in trouble or blind: more starts a storm, explained or not."""
-    leave: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    exit_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """Both shares have to fall below this part of their limits: leaving is harder than entering, so it cannot flap."""
-    leave_seconds: NonNegativeFloat = 300.0
+    exit_hold: NonNegativeFloat = 300.0
     """And to stay there for so long."""
 
 
 class Window(Settings):
     """A recurring time in which something is not done, or (`opens`) outside of which it is not done."""
 
-    name: Label
+    name: Name
     cron: Cron
     """When it begins: minute, hour, day, month, weekday."""
     duration_seconds: PositiveFloat
-    timezone: Zone = "UTC"
+    timezone: TimeZone = "UTC"
     actions: tuple[ActionType, ...] = ()
     """What it is about; empty for everything."""
-    opens: bool = False
+    mode: bool = False
     """False: maintenance, others are at work. True: a change window, these actions have their place in it only."""
 
 
 class FreezeDates(Settings):
     """Days on which something is not done, both ends included."""
 
-    name: Label
+    name: Name
     first: date
     last: date
-    timezone: Zone = "UTC"
+    timezone: TimeZone = "UTC"
     actions: tuple[ActionType, ...] = ()
     """What is frozen; empty for everything."""
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _validate_order(self) -> Self:
         if self.last < self.first:
             raise ValueError(f"ends {self.last}, before it begins {self.first}; swap first and last")
         return self
@@ -140,5 +140,5 @@ class ErrorBudgetSettings(Settings):
     Empty: not asked, since only its owner knows the objective. For one percent of failures in thirty days:
     `1 - avg_over_time(avg(westworld_charter_failure_rate)[30d:5m]) / 0.01`.
     """
-    least: Part = 0.10
+    min_remaining: Fraction = 0.10
     """With less than this left, or if it cannot be told, only actions towards safety are done without approval."""

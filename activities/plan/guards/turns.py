@@ -4,40 +4,40 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from activities.model.history import PastRemediation
+from activities.model.history import RemediationRecord
 
-HELPED = frozenset({"fixed", "improved"})
+SUCCESSFUL_OUTCOMES = frozenset({"fixed", "improved"})
 """Endings after which the trouble was gone, or less."""
-FAILED = frozenset({"failed", "worse", "rolled_back"})
+FAILED_OUTCOMES = frozenset({"failed", "worse", "rolled_back"})
 """Endings of a remediation that failed or was taken back."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class KnobMove:
     """A knob was turned at `at` (unix seconds), forth (1) or back (−1)."""
 
     at: float
-    sense: int
+    direction: int
 
 
-def turns(past: Iterable[PastRemediation]) -> tuple[Turn, ...]:
+def knob_moves(remediations: Iterable[RemediationRecord]) -> tuple[KnobMove, ...]:
     """Return the turns of one knob, the oldest first: what was applied, and what was taken back again."""
     found = []
-    for one in past:
-        if not one.sense or not one.applied:
+    for one in remediations:
+        if not one.knob_direction or not one.applied:
             continue
-        found.append(Turn(one.began, one.sense))
-        if one.undone and one.ended is not None:
-            found.append(Turn(one.ended, -one.sense))
+        found.append(KnobMove(one.started_at, one.knob_direction))
+        if one.rolled_back and one.ended_at is not None:
+            found.append(KnobMove(one.ended_at, -one.knob_direction))
     return tuple(sorted(found, key=lambda turn: turn.at))
 
 
-def reversals(turned: Sequence[Turn]) -> tuple[float, ...]:
+def reversal_times(moves: Sequence[KnobMove]) -> tuple[float, ...]:
     """Return when the knob was turned the other way than before."""
-    return tuple(now.at for before, now in pairwise(turned) if now.sense == -before.sense)
+    return tuple(now.at for before, now in pairwise(moves) if now.direction == -before.direction)
 
 
-def last_excess(times: Sequence[float], window: float, limit: int) -> tuple[float, int] | None:
+def last_limit_exceeded(times: Sequence[float], window: float, limit: int) -> tuple[float, int] | None:
     """Return the last time more than `limit` of `times` (sorted) were within `window` seconds, and how many.
 
     A window is half-open: of two exactly `window` seconds apart only the later one is in it.
@@ -49,15 +49,15 @@ def last_excess(times: Sequence[float], window: float, limit: int) -> tuple[floa
     return None
 
 
-def failures(past: Iterable[PastRemediation]) -> tuple[PastRemediation, ...]:
+def consecutive_failures(remediations: Iterable[RemediationRecord]) -> tuple[RemediationRecord, ...]:
     """Return the failed or rolled-back remediations since the last one that helped, by when they ended.
 
     What neither helped nor failed (stopped by a person, without effect) does not interrupt the row.
     """
-    row: list[PastRemediation] = []
-    for one in sorted((p for p in past if p.ended is not None), key=lambda p: p.ended or 0.0):
-        if one.ending in HELPED:
+    row: list[RemediationRecord] = []
+    for one in sorted((p for p in remediations if p.ended_at is not None), key=lambda p: p.ended_at or 0.0):
+        if one.outcome in SUCCESSFUL_OUTCOMES:
             row = []
-        elif one.ending in FAILED:
+        elif one.outcome in FAILED_OUTCOMES:
             row.append(one)
     return tuple(row)

@@ -4,24 +4,27 @@ import json
 import sys
 from pathlib import Path
 
-from deploy.tools.dashboards.charter import CHARTER
-from deploy.tools.dashboards.loop import LOOP
-from deploy.tools.dashboards.panel import dashboard
-from deploy.tools.dashboards.worker import WORKER
+from deploy.tools.dashboards.charter import CHARTER_DASHBOARD
+from deploy.tools.dashboards.loop import LOOP_DASHBOARD
+from deploy.tools.dashboards.panel import build_dashboard
+from deploy.tools.dashboards.worker import WORKER_DASHBOARD
 
-FOLDER = Path(__file__).parents[2] / "grafana/dashboards"
-BOARDS = (LOOP, CHARTER, WORKER)
+DASHBOARDS_DIR = Path(__file__).parents[2] / "grafana/dashboards"
+DASHBOARDS = (LOOP_DASHBOARD, CHARTER_DASHBOARD, WORKER_DASHBOARD)
 
 
-def outdated() -> dict[Path, str]:
+def find_outdated() -> dict[Path, str]:
     """Return the files that are not what the tables say, with what they should be."""
-    made = {FOLDER / f"{board.uid}.json": json.dumps(dashboard(board), indent=1) + "\n" for board in BOARDS}
+    made = {
+        DASHBOARDS_DIR / f"{board.uid}.json": json.dumps(build_dashboard(board), indent=1) + "\n"
+        for board in DASHBOARDS
+    }
     return {path: text for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text}
 
 
 def main() -> int:
     """Write what is not current."""
-    for path, text in outdated().items():
+    for path, text in find_outdated().items():
         path.write_text(text, encoding="utf-8")
         print(f"{path.name} written")
     return 0

@@ -1,62 +1,91 @@
 """The board of Charter: its fifteen metrics, and the four that are recorded of them."""
 
-from deploy.tools.dashboards.panel import Board, Panel, Variable
+from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
-_P = "westworld_charter_"
-_OF = '{node_or_service=~"$component"}'
-_UI = "${temporal_ui}/namespaces/${namespace}/workflows?query="
-
-
-def _rate(title: str, name: str, about: str, by: str = "node_or_service") -> Panel:
-    expr = f"sum by ({by}) (rate({_P}{name}{_OF}[$__rate_interval]))"
-    return Panel(title, about, ((f"{{{{{by}}}}}", expr),), unit="cps")
+_METRIC_PREFIX = "westworld_charter_"
+_COMPONENT_SELECTOR = '{node_or_service=~"$component"}'
+_TEMPORAL_WORKFLOWS_URL = "${temporal_ui}/namespaces/${namespace}/workflows?query="
 
 
-def _p99(title: str, name: str, about: str, unit: str) -> Panel:
-    quantile = (
-        f"histogram_quantile(0.99, sum by (node_or_service, le) (rate({_P}{name}_bucket{_OF}[$__rate_interval])))"
-    )
+def _build_rate_panel(title: str, name: str, description: str, group_by: str = "node_or_service") -> Panel:
+    expr = f"sum by ({group_by}) (rate({_METRIC_PREFIX}{name}{_COMPONENT_SELECTOR}[$__rate_interval]))"
+    return Panel(title, description, ((f"{{{{{group_by}}}}}", expr),), unit="cps")
+
+
+def _build_p99_panel(title: str, name: str, description: str, unit: str) -> Panel:
+    quantile = f"histogram_quantile(0.99, sum by (node_or_service, le) (rate({_METRIC_PREFIX}{name}_bucket{_COMPONENT_SELECTOR}[$__rate_interval])))"
     # A component that had nothing to time has no quantile: left out, where NaN would be drawn as a gap.
-    return Panel(title, about, (("{{node_or_service}}", f"{quantile} >= 0"),), unit=unit)
+    return Panel(title, description, (("{{node_or_service}}", f"{quantile} >= 0"),), unit=unit)
 
 
-def _gauge(title: str, expr: str, about: str, unit: str = "short") -> Panel:
-    return Panel(title, about, (("{{node_or_service}}", expr),), unit=unit)
+def _build_gauge_panel(title: str, expr: str, description: str, unit: str = "short") -> Panel:
+    return Panel(title, description, (("{{node_or_service}}", expr),), unit=unit)
 
 
-CHARTER = Board(
+CHARTER_DASHBOARD = Dashboard(
     uid="mapek-charter",
     title="MAPE-K: Charter",
     variables=(
-        Variable("component", query=f"label_values({_P}throughput_ops_per_sec, node_or_service)", several=True),
-        Variable("temporal_ui", fixed="http://localhost:8233"),
-        Variable("namespace", fixed="mapek"),
+        Variable(
+            "component",
+            query=f"label_values({_METRIC_PREFIX}throughput_ops_per_sec, node_or_service)",
+            multi_select=True,
+        ),
+        Variable("temporal_ui", textbox_default="http://localhost:8233"),
+        Variable("namespace", textbox_default="mapek"),
     ),
-    links=(("Remediations in Temporal", f"{_UI}WorkflowType%3D%22Remediation%22"),),
+    links=(("Remediations in Temporal", f"{_TEMPORAL_WORKFLOWS_URL}WorkflowType%3D%22Remediation%22"),),
     panels=(
-        _gauge("Throughput", f"{_P}throughput_ops_per_sec{_OF}", "Validations a second; recorded.", "ops"),
-        _gauge("Validation latency", f"{_P}validation_latency_seconds{_OF}", "Mean; recorded.", "s"),
-        _gauge("Failure rate", f"{_P}failure_rate{_OF}", "Violations by validation; recorded.", "percentunit"),
-        _gauge("Committee", f"max by (node_or_service) ({_P}committee_size)", "Members; recorded."),
-        _gauge("Committee as exported", f"max by (node_or_service) ({_P}audit_committee_size)", "Members."),
-        _gauge("Overrides in force", f"max({_P}emergency_override_active_count)", "Normally none."),
-        _rate("Violations", "violations_total", "Found, by severity.", "severity"),
-        _rate("Forbidden metrics", "forbidden_metric_attempts_total", "Attempts to collect them."),
-        _rate("Data revocations", "data_revocation_events_total", "By reason.", "reason"),
-        _rate("Notices to the committee", "audit_committee_notifications_total", "By severity.", "severity"),
-        _rate("Investigations", "investigation_initiated_total", "By who opened them.", "initiated_by"),
-        _rate("Overrides executed", "emergency_override_total", "By reason.", "reason"),
-        _gauge("Under investigation", f"sum by (severity) ({_P}violations_under_investigation)", "By severity."),
-        _gauge(
+        _build_gauge_panel(
+            "Throughput",
+            f"{_METRIC_PREFIX}throughput_ops_per_sec{_COMPONENT_SELECTOR}",
+            "Validations a second; recorded.",
+            "ops",
+        ),
+        _build_gauge_panel(
+            "Validation latency",
+            f"{_METRIC_PREFIX}validation_latency_seconds{_COMPONENT_SELECTOR}",
+            "Mean; recorded.",
+            "s",
+        ),
+        _build_gauge_panel(
+            "Failure rate",
+            f"{_METRIC_PREFIX}failure_rate{_COMPONENT_SELECTOR}",
+            "Violations by validation; recorded.",
+            "percentunit",
+        ),
+        _build_gauge_panel(
+            "Committee", f"max by (node_or_service) ({_METRIC_PREFIX}committee_size)", "Members; recorded."
+        ),
+        _build_gauge_panel(
+            "Committee as exported", f"max by (node_or_service) ({_METRIC_PREFIX}audit_committee_size)", "Members."
+        ),
+        _build_gauge_panel(
+            "Overrides in force", f"max({_METRIC_PREFIX}emergency_override_active_count)", "Normally none."
+        ),
+        _build_rate_panel("Violations", "violations_total", "Found, by severity.", "severity"),
+        _build_rate_panel("Forbidden metrics", "forbidden_metric_attempts_total", "Attempts to collect them."),
+        _build_rate_panel("Data revocations", "data_revocation_events_total", "By reason.", "reason"),
+        _build_rate_panel(
+            "Notices to the committee", "audit_committee_notifications_total", "By severity.", "severity"
+        ),
+        _build_rate_panel("Investigations", "investigation_initiated_total", "By who opened them.", "initiated_by"),
+        _build_rate_panel("Overrides executed", "emergency_override_total", "By reason.", "reason"),
+        _build_gauge_panel(
+            "Under investigation", f"sum by (severity) ({_METRIC_PREFIX}violations_under_investigation)", "By severity."
+        ),
+        _build_gauge_panel(
             "Age of the policies",
-            f"time() - max by (node_or_service) ({_P}policy_last_load_timestamp{_OF})",
+            f"time() - max by (node_or_service) ({_METRIC_PREFIX}policy_last_load_timestamp{_COMPONENT_SELECTOR})",
             "Since they were last loaded.",
             "s",
         ),
-        _p99("Validation p99", "metric_validation_latency_ns", "Never above the largest bucket, 10 ms.", "ns"),
-        _p99("Policy load p99", "policy_load_duration_ms", "While policies are loaded.", "ms"),
-        _p99("Report p99", "violation_report_latency_ms", "From detection to escalation.", "ms"),
-        _p99("Notification p99", "committee_notification_latency_ms", "Of the committee.", "ms"),
-        _p99("Revocation p99", "data_revocation_latency_ms", "Of data.", "ms"),
+        _build_p99_panel(
+            "Validation p99", "metric_validation_latency_ns", "Never above the largest bucket, 10 ms.", "ns"
+        ),
+        _build_p99_panel("Policy load p99", "policy_load_duration_ms", "While policies are loaded.", "ms"),
+        _build_p99_panel("Report p99", "violation_report_latency_ms", "From detection to escalation.", "ms"),
+        _build_p99_panel("Notification p99", "committee_notification_latency_ms", "Of the committee.", "ms"),
+        _build_p99_panel("Revocation p99", "data_revocation_latency_ms", "Of data.", "ms"),
     ),
 )

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-SOURCE = {"type": "prometheus", "uid": "prometheus"}
+DATA_SOURCE = {"type": "prometheus", "uid": "prometheus"}
 """The provisioned source of data, by its uid."""
-WIDTH, HEIGHT = 8, 7
+PANEL_WIDTH, PANEL_HEIGHT = 8, 7
 """Of a panel; a row has 24."""
-COLUMNS = 24 // WIDTH
-TAG = "mapek"
+PANELS_PER_ROW = 24 // PANEL_WIDTH
+DASHBOARD_TAG = "mapek"
 
-Query = tuple[str, str]
+PanelQuery = tuple[str, str]
 """Legend and PromQL."""
 
 
@@ -20,8 +20,8 @@ class Panel:
     """What one panel shows. `unit` is Grafana's word for it; `kind` is timeseries or stat."""
 
     title: str
-    about: str
-    queries: tuple[Query, ...]
+    description: str
+    queries: tuple[PanelQuery, ...]
     unit: str = "short"
     kind: str = "timeseries"
 
@@ -32,12 +32,12 @@ class Variable:
 
     name: str
     query: str = ""
-    fixed: str = ""
-    several: bool = False
+    textbox_default: str = ""
+    multi_select: bool = False
 
 
 @dataclass(frozen=True)
-class Board:
+class Dashboard:
     """One dashboard; `links` are titles and addresses at its top."""
 
     uid: str
@@ -47,52 +47,64 @@ class Board:
     links: tuple[tuple[str, str], ...] = ()
 
 
-def dashboard(board: Board) -> dict[str, Any]:
+def build_dashboard(dashboard: Dashboard) -> dict[str, Any]:
     """Return the JSON model of a board."""
-    boards = {"title": "MAPE-K", "type": "dashboards", "tags": [TAG], "asDropdown": True, "includeVars": True}
-    links = [{"title": title, "type": "link", "url": url, "targetBlank": True} for title, url in board.links]
+    boards = {"title": "MAPE-K", "type": "dashboards", "tags": [DASHBOARD_TAG], "asDropdown": True, "includeVars": True}
+    links = [{"title": title, "type": "link", "url": url, "targetBlank": True} for title, url in dashboard.links]
     return {
-        "uid": board.uid,
-        "title": board.title,
-        "tags": [TAG],
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "tags": [DASHBOARD_TAG],
         "editable": False,
         "schemaVersion": 39,
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
         "links": [{"keepTime": True, **boards}, *links],
-        "templating": {"list": [variable(one) for one in board.variables]},
-        "panels": list(laid_out(board.panels)),
+        "templating": {"list": [build_variable(one) for one in dashboard.variables]},
+        "panels": list(lay_out_panels(dashboard.panels)),
     }
 
 
-def laid_out(panels: tuple[Panel, ...]) -> Iterator[dict[str, Any]]:
+def lay_out_panels(panels: tuple[Panel, ...]) -> Iterator[dict[str, Any]]:
     """Yield the panels' JSON, three in a row."""
     for number, panel in enumerate(panels):
-        place = {"x": number % COLUMNS * WIDTH, "y": number // COLUMNS * HEIGHT, "w": WIDTH, "h": HEIGHT}
+        place = {
+            "x": number % PANELS_PER_ROW * PANEL_WIDTH,
+            "y": number // PANELS_PER_ROW * PANEL_HEIGHT,
+            "w": PANEL_WIDTH,
+            "h": PANEL_HEIGHT,
+        }
         yield {
             "id": number + 1,
             "title": panel.title,
-            "description": panel.about,
+            "description": panel.description,
             "type": panel.kind,
-            "datasource": SOURCE,
+            "datasource": DATA_SOURCE,
             "gridPos": place,
             "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
             "targets": [
-                {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expr, "legendFormat": legend}
+                {"refId": chr(ord("A") + index), "datasource": DATA_SOURCE, "expr": expr, "legendFormat": legend}
                 for index, (legend, expr) in enumerate(panel.queries)
             ],
         }
 
 
-def variable(one: Variable) -> dict[str, Any]:
+def build_variable(variable: Variable) -> dict[str, Any]:
     """Return the JSON of a variable."""
-    if one.fixed:
+    if variable.textbox_default:
         return {
-            "name": one.name,
+            "name": variable.name,
             "type": "textbox",
-            "query": one.fixed,
-            "current": {"text": one.fixed, "value": one.fixed},
+            "query": variable.textbox_default,
+            "current": {"text": variable.textbox_default, "value": variable.textbox_default},
         }
     every = {"includeAll": True, "multi": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
-    asked = {"name": one.name, "type": "query", "datasource": SOURCE, "query": one.query, "refresh": 2, "sort": 1}
-    return {**asked, **(every if one.several else {})}
+    asked = {
+        "name": variable.name,
+        "type": "query",
+        "datasource": DATA_SOURCE,
+        "query": variable.query,
+        "refresh": 2,
+        "sort": 1,
+    }
+    return {**asked, **(every if variable.multi_select else {})}

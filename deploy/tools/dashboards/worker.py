@@ -1,16 +1,19 @@
 """The board of the workers: do they keep up with Temporal, and does what they run succeed?"""
 
-from deploy.tools.dashboards.panel import Board, Panel, Variable
+from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
-_UI = "${temporal_ui}/namespaces/${namespace}"
+_TEMPORAL_NAMESPACE_URL = "${temporal_ui}/namespaces/${namespace}"
 
-WORKER = Board(
+WORKER_DASHBOARD = Dashboard(
     uid="mapek-worker",
     title="MAPE-K: Temporal worker",
-    variables=(Variable("temporal_ui", fixed="http://localhost:8233"), Variable("namespace", fixed="mapek")),
+    variables=(
+        Variable("temporal_ui", textbox_default="http://localhost:8233"),
+        Variable("namespace", textbox_default="mapek"),
+    ),
     links=(
-        ("Workers in Temporal", f"{_UI}/task-queues/mapek"),
-        ("Failed workflows", f"{_UI}/workflows?query=ExecutionStatus%3D%22Failed%22"),
+        ("Workers in Temporal", f"{_TEMPORAL_NAMESPACE_URL}/task-queues/mapek"),
+        ("Failed workflows", f"{_TEMPORAL_NAMESPACE_URL}/workflows?query=ExecutionStatus%3D%22Failed%22"),
     ),
     panels=(
         Panel(

@@ -8,29 +8,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-MADE_OF = ("activities", "workflows", "worker", "pyproject.toml", "README.md")
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+REPOSITORY_ROOT = Path(__file__).resolve().parents[3]
+WHEEL_SOURCES = ("activities", "workflows", "worker", "pyproject.toml", "README.md")
+PIP_COMMAND = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
-def main(arguments: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Make everything in the folder, `dist` by default; 1 if two builds differ."""
-    folder = Path(arguments[0] if arguments else "dist").absolute()
+    folder = Path(argv[0] if argv else "dist").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     first = build_wheel(folder)
     with tempfile.TemporaryDirectory() as other:
-        second = digest(build_wheel(Path(other)))
-    if digest(first) != second:
+        second = compute_sha256(build_wheel(Path(other)))
+    if compute_sha256(first) != second:
         print(f"{first.name}: two builds differ", file=sys.stderr)
         return 1
-    bill = write_bill(folder / "mapek.cdx.json")
-    sums = [f"{digest(path)}  {path.name}" for path in (first, bill)]
+    bill = write_sbom(folder / "mapek.cdx.json")
+    sums = [f"{compute_sha256(path)}  {path.name}" for path in (first, bill)]
     (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n", encoding="utf-8")
     print("\n".join(sums))
     return 0
 
 
-def build_wheel(into: Path) -> Path:
+def build_wheel(target_dir: Path) -> Path:
     """Build the wheel from what git knows, and return it.
 
     The same files give the same bytes: times come from the last commit (or SOURCE_DATE_EPOCH), modes are fixed, and
@@ -38,39 +38,43 @@ def build_wheel(into: Path) -> Path:
     """
     with tempfile.TemporaryDirectory() as work:
         source, made = Path(work) / "source", Path(work) / "made"
-        for name in run("git", "ls-files", "-z", "--", *MADE_OF).split("\0")[:-1]:
+        for name in run_command("git", "ls-files", "-z", "--", *WHEEL_SOURCES).split("\0")[:-1]:
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target)
+            shutil.copyfile(REPOSITORY_ROOT / name, target)
             target.chmod(0o644)
         build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(made), str(source))
-        subprocess.run([*PIP, *build], check=True, env=environment(), umask=0o022, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [*PIP_COMMAND, *build], check=True, env=build_environment(), umask=0o022, stderr=subprocess.DEVNULL
+        )
         (wheel,) = made.glob("*.whl")
-        return Path(shutil.copy(wheel, into / wheel.name))
+        return Path(shutil.copy(wheel, target_dir / wheel.name))
 
 
-def environment() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     """Return the environment of a build: the time of the last commit, unless another one is set."""
-    date = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct").strip()
+    date = os.environ.get("SOURCE_DATE_EPOCH") or run_command("git", "log", "-1", "--format=%ct").strip()
     return {**os.environ, "SOURCE_DATE_EPOCH": date}
 
 
-def write_bill(file: Path) -> Path:
+def write_sbom(path: Path) -> Path:
     """Write the CycloneDX SBOM of the pinned dependencies, with their hashes."""
     tool = Path(sys.executable).with_name("cyclonedx-py")
     command = ("requirements", "requirements.txt", "--pyproject", "pyproject.toml", "--output-reproducible")
-    subprocess.run([str(tool), *command, "--output-file", str(file)], check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
-    return file
+    subprocess.run(
+        [str(tool), *command, "--output-file", str(path)], check=True, cwd=REPOSITORY_ROOT, stderr=subprocess.DEVNULL
+    )
+    return path
 
 
-def run(*command: str) -> str:
+def run_command(*command: str) -> str:
     """Return what a command prints."""
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY_ROOT).stdout
 
 
-def digest(file: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return a file's sha256 in hex."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

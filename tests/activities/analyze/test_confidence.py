@@ -2,11 +2,11 @@
 
 import pytest
 
-from activities.analyze.confidence import overall
+from activities.analyze.confidence import overall_confidence
 from activities.model.pattern import Evidence, Pattern, PatternKind
 
 
-def pattern(confidence: float) -> Pattern:
+def make_pattern(confidence: float) -> Pattern:
     evidence = Evidence(start=0.0, end=60.0, count=3)
     return Pattern(kind=PatternKind.TEMPORAL, components=("gateway",), confidence=confidence, evidence=evidence)
 
@@ -25,4 +25,4 @@ def pattern(confidence: float) -> Pattern:
 )
 def test_overall_follows_the_formula(confidences: list[float], counted: int, saturation: int, expected: float) -> None:
     """0.7 × mean + 0.3 × min(1, n ÷ saturation), and nothing without a pattern."""
-    assert overall([pattern(c) for c in confidences], counted, saturation) == pytest.approx(expected)
+    assert overall_confidence([make_pattern(c) for c in confidences], counted, saturation) == pytest.approx(expected)

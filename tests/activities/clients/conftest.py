@@ -5,24 +5,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from activities.clients.http import Http
+from activities.clients.http import HttpClient
 
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+ConnectionHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    client = Http()
+async def http_client() -> AsyncIterator[HttpClient]:
+    client = HttpClient()
     yield client
     await client.close()
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[[Answer], Awaitable[str]]]:
+async def start_server() -> AsyncIterator[Callable[[ConnectionHandler], Awaitable[str]]]:
     """Start a server whose connections are handled by the given coroutine; return its URL."""
     servers: list[asyncio.Server] = []
 
-    async def start(answer: Answer) -> str:
+    async def start(answer: ConnectionHandler) -> str:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await answer(reader, writer)

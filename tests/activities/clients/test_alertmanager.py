@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from activities.clients.alertmanager import AlertmanagerClient
-from activities.clients.http import Http
+from activities.clients.http import HttpClient
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
-from activities.model.errors import Overloaded, Rejected, Unreadable
+from activities.model.errors import InvalidResponse, Overloaded, Rejected
 
-ALERT = {
+ALERT_JSON = {
     "annotations": {"summary": "too slow"},
     "endsAt": "2026-01-21T10:20:00.000Z",
     "fingerprint": "9c1f",
@@ -23,22 +23,22 @@ ALERT = {
 }
 
 
-def alertmanager(reply: httpx.Response, seen: list[httpx.Request]) -> AlertmanagerClient:
+def make_client(reply: httpx.Response, requests: list[httpx.Request]) -> AlertmanagerClient:
     def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return reply
 
-    return AlertmanagerClient(Http(httpx.MockTransport(handler)), "http://alertmanager:9093")
+    return AlertmanagerClient(HttpClient(httpx.MockTransport(handler)), "http://alertmanager:9093")
 
 
 async def test_active_alerts():
     """An alert keeps its labels, and its times become unix seconds whatever their zone; no link is kept."""
     seen: list[httpx.Request] = []
-    got = await alertmanager(httpx.Response(200, json=[ALERT]), seen).alerts()
+    got = await make_client(httpx.Response(200, json=[ALERT_JSON]), seen).fetch_alerts()
     assert got == (
         ActiveAlert(
             fingerprint="9c1f",
-            labels=ALERT["labels"],
+            labels=ALERT_JSON["labels"],
             annotations={"summary": "too slow"},
             starts_at=1768990500.5,
             ends_at=1768990800.0,
@@ -53,28 +53,32 @@ async def test_active_alerts():
     }
 
 
-@pytest.mark.parametrize("body", [[{**ALERT, "startsAt": "2026-01-21 10:15"}], [{**ALERT, "labels": None}], {}])
+@pytest.mark.parametrize(
+    "body", [[{**ALERT_JSON, "startsAt": "2026-01-21 10:15"}], [{**ALERT_JSON, "labels": None}], {}]
+)
 async def test_an_alert_that_cannot_be_read(body: object):
     """One odd alert makes the answer unreadable; it is not dropped silently."""
-    with pytest.raises(Unreadable):
-        await alertmanager(httpx.Response(200, json=body), []).alerts()
+    with pytest.raises(InvalidResponse):
+        await make_client(httpx.Response(200, json=body), []).fetch_alerts()
 
 
 async def test_ready():
     """Ready is 200; 503 raises."""
     seen: list[httpx.Request] = []
-    assert await alertmanager(httpx.Response(200, text="OK"), seen).ready() is None
+    assert await make_client(httpx.Response(200, text="OK"), seen).check_ready() is None
     assert seen[0].url.path == "/-/ready"
     with pytest.raises(Overloaded):
-        await alertmanager(httpx.Response(503), []).ready()
+        await make_client(httpx.Response(503), []).check_ready()
 
 
 async def test_muted_alerts():
     """Asked for, they come too, and say by what they are muted."""
     seen: list[httpx.Request] = []
-    silenced = {**ALERT, "status": {"inhibitedBy": [], "silencedBy": ["s1"], "mutedBy": [], "state": "suppressed"}}
-    inhibited = {**ALERT, "status": {"inhibitedBy": ["f"], "silencedBy": [], "state": "suppressed"}}
-    got = await alertmanager(httpx.Response(200, json=[ALERT, silenced, inhibited]), seen).alerts(muted=True)
+    silenced = {**ALERT_JSON, "status": {"inhibitedBy": [], "silencedBy": ["s1"], "mutedBy": [], "state": "suppressed"}}
+    inhibited = {**ALERT_JSON, "status": {"inhibitedBy": ["f"], "silencedBy": [], "state": "suppressed"}}
+    got = await make_client(httpx.Response(200, json=[ALERT_JSON, silenced, inhibited]), seen).fetch_alerts(
+        include_suppressed=True
+    )
     assert [(one.silenced, one.inhibited) for one in got] == [(False, False), (True, False), (False, True)]
     assert (seen[0].url.params["silenced"], seen[0].url.params["inhibited"]) == ("true", "true")
 
@@ -86,7 +90,7 @@ async def test_silences():
         {"name": "c", "value": "d", "isRegex": False},
     ]
     body = [{"id": "s1", "status": {"state": "active"}, "matchers": matchers, "createdBy": "me"}]
-    (got,) = await alertmanager(httpx.Response(200, json=body), []).silences()
+    (got,) = await make_client(httpx.Response(200, json=body), []).fetch_silences()
     assert got == Silence(
         id="s1",
         active=True,
@@ -97,8 +101,8 @@ async def test_silences():
 async def test_firing_an_alert():
     """It is posted as Prometheus posts one; a refusal raises."""
     seen: list[httpx.Request] = []
-    await alertmanager(httpx.Response(200), seen).fire({"alertname": "A"}, {}, (1768990500.5, 1768990560.0))
+    await make_client(httpx.Response(200), seen).post_alert({"alertname": "A"}, {}, (1768990500.5, 1768990560.0))
     (posted,) = json.loads(seen[0].content)
     assert (posted["startsAt"], posted["endsAt"]) == ("2026-01-21T10:15:00.500000+00:00", "2026-01-21T10:16:00+00:00")
     with pytest.raises(Rejected):
-        await alertmanager(httpx.Response(400, json={}), []).fire({"": ""}, {}, (1.0, 2.0))
+        await make_client(httpx.Response(400, json={}), []).post_alert({"": ""}, {}, (1.0, 2.0))

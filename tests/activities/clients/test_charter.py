@@ -9,23 +9,23 @@ import httpx
 import pytest
 
 from activities.clients.charter import CharterClient
-from activities.clients.http import Http
-from activities.model.charter import ChangeCall
+from activities.clients.http import HttpClient
+from activities.model.charter import ChangeRequest
 from activities.model.errors import Ambiguous, ConfigurationError, NotFound, Rejected, Stale, Superseded, Unauthorized
 
 ROOT = Path(__file__).parents[3]
-THROTTLE = {
+THROTTLE_POLICY = {
     "name": "throttle-requests.gateway",
     "kind": "THROTTLE_REQUESTS",
     "component": "gateway",
     "parameters": {"rate_limit": 300},
 }
-ENVELOPE = {"policy": THROTTLE, "timestamp": "2026-01-21T10:15:00Z", "source": "mape_k_executor"}
-CHANGED = {"knob": "committee", "generation": 4, "previous": {"replicas": 5}}
+POLICY_ENVELOPE = {"policy": THROTTLE_POLICY, "timestamp": "2026-01-21T10:15:00Z", "source": "mape_k_executor"}
+CHANGE_REPLY = {"knob": "committee", "generation": 4, "previous": {"replicas": 5}}
 
 
 @pytest.fixture
-async def simulator(tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
+async def simulator_address(tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
     """A simulator of its own: (URL, token file)."""
     token = tmp_path / "token"
     token.write_text("a-token\n")
@@ -41,90 +41,95 @@ async def simulator(tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
     await process.communicate()
 
 
-def call(path: str, body: dict[str, object] | None, key: str, generation: int) -> ChangeCall:
-    return ChangeCall(path=path, body=body, key=key, plan_hash="f" * 64, generation=generation)
+def make_change_request(path: str, body: dict[str, object] | None, key: str, generation: int) -> ChangeRequest:
+    return ChangeRequest(path=path, body=body, key=key, plan_hash="f" * 64, generation=generation)
 
 
-async def test_reading_the_simulator(simulator: tuple[str, Path], http: Http):
+async def test_reading_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient):
     """Every read of the contract has the shape of our nouns."""
-    url, token = simulator
-    charter = CharterClient(http, url, token.read_text)
-    assert await charter.health() is None
-    committee = await charter.committee()
+    url, token = simulator_address
+    charter = CharterClient(http_client, url, token.read_text)
+    assert await charter.check_health() is None
+    committee = await charter.fetch_committee()
     assert committee.replicas == len(committee.members) > 0
-    assert await charter.policies(name="throttle-requests.gateway", everything=True) == ()
-    assert isinstance(await charter.violations(0.0), tuple)
-    assert await charter.validate(THROTTLE) is None
+    assert await charter.fetch_policies(name="throttle-requests.gateway", include_inactive=True) == ()
+    assert isinstance(await charter.fetch_violations(0.0), tuple)
+    assert await charter.validate(THROTTLE_POLICY) is None
     with pytest.raises(Rejected):
-        await charter.validate({**THROTTLE, "parameters": {"rate_limit": -1}})
+        await charter.validate({**THROTTLE_POLICY, "parameters": {"rate_limit": -1}})
 
 
-async def test_changing_the_simulator(simulator: tuple[str, Path], http: Http):
+async def test_changing_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient):
     """Apply, replay, a stale fence, rollback, and a rollback of what is not the newest."""
-    url, token = simulator
-    charter = CharterClient(http, url, token.read_text)
-    applied = await charter.change(call("policies/apply", ENVELOPE, "p-0-do", 0))
-    assert (applied.knob, applied.generation, applied.previous, applied.replayed) == (THROTTLE["name"], 1, None, False)
-    again = await charter.change(call("policies/apply", ENVELOPE, "p-0-do", 0))
+    url, token = simulator_address
+    charter = CharterClient(http_client, url, token.read_text)
+    applied = await charter.change(make_change_request("policies/apply", POLICY_ENVELOPE, "p-0-do", 0))
+    assert (applied.knob, applied.generation, applied.previous, applied.replayed) == (
+        THROTTLE_POLICY["name"],
+        1,
+        None,
+        False,
+    )
+    again = await charter.change(make_change_request("policies/apply", POLICY_ENVELOPE, "p-0-do", 0))
     assert again == applied.model_copy(update={"replayed": True})
     with pytest.raises(Stale) as stale:
-        await charter.change(call("policies/apply", ENVELOPE, "q-0-do", 0))
+        await charter.change(make_change_request("policies/apply", POLICY_ENVELOPE, "q-0-do", 0))
     assert stale.value.generation == 1
-    (policy,) = await charter.policies(name=str(THROTTLE["name"]))
+    (policy,) = await charter.fetch_policies(name=str(THROTTLE_POLICY["name"]))
     assert policy.last_change is not None
     assert (policy.id, policy.generation, policy.last_change.key) == (applied.policy_id, 1, "p-0-do")
-    newer = await charter.change(call("policies/apply", ENVELOPE, "r-0-do", 1))
-    assert newer.previous == THROTTLE
+    newer = await charter.change(make_change_request("policies/apply", POLICY_ENVELOPE, "r-0-do", 1))
+    assert newer.previous == THROTTLE_POLICY
     with pytest.raises(Superseded):
-        await charter.change(call(f"policies/{applied.policy_id}/rollback", None, "p-0-undo", 2))
-    undone = await charter.change(call(f"policies/{newer.policy_id}/rollback", None, "r-0-undo", 2))
+        await charter.change(make_change_request(f"policies/{applied.policy_id}/rollback", None, "p-0-undo", 2))
+    undone = await charter.change(make_change_request(f"policies/{newer.policy_id}/rollback", None, "r-0-undo", 2))
     assert (undone.generation, undone.changed) == (3, True)
     with pytest.raises(NotFound):
-        await charter.change(call("policies/../../policy_99/rollback", None, "s-0-undo", 3))
+        await charter.change(make_change_request("policies/../../policy_99/rollback", None, "s-0-undo", 3))
 
 
-async def test_scaling_and_restarting_the_simulator(simulator: tuple[str, Path], http: Http):
+async def test_scaling_and_restarting_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient):
     """The committee's two routes carry their generation on from step to step."""
-    url, token = simulator
-    charter = CharterClient(http, url, token.read_text)
-    before = await charter.committee()
+    url, token = simulator_address
+    charter = CharterClient(http_client, url, token.read_text)
+    before = await charter.fetch_committee()
     scaled = await charter.change(
-        call("committee/scale", {"replicas": before.replicas + 1}, "p-0-do", before.generation)
+        make_change_request("committee/scale", {"replicas": before.replicas + 1}, "p-0-do", before.generation)
     )
     assert scaled.previous == {"replicas": before.replicas}
     body: dict[str, object] = {"graceful": True, "timeout": 30, "member": before.members[0].name}
-    restarted = await charter.change(call("committee/restart", body, "p-1-do", scaled.generation))
+    restarted = await charter.change(make_change_request("committee/restart", body, "p-1-do", scaled.generation))
     assert restarted.generation == before.generation + 2
-    after = await charter.committee()
+    after = await charter.fetch_committee()
     assert after.last_restart is not None
     assert (after.generation, after.last_restart.key) == (restarted.generation, "p-1-do")
 
 
-async def test_a_rotated_credential_is_picked_up(simulator: tuple[str, Path], http: Http):
+async def test_a_rotated_credential_is_picked_up(simulator_address: tuple[str, Path], http_client: HttpClient):
     """The credential is read at each call: a wrong one is refused, the next right one works."""
-    url, token = simulator
-    charter = CharterClient(http, url, token.read_text)
+    url, token = simulator_address
+    charter = CharterClient(http_client, url, token.read_text)
     token.write_text("another")
     with pytest.raises(Unauthorized):
-        await charter.committee()
+        await charter.fetch_committee()
     token.write_text("a-token")
-    assert (await charter.committee()).replicas > 0
+    assert (await charter.fetch_committee()).replicas > 0
 
 
-def by_hand(reply: httpx.Response, seen: list[httpx.Request], token: str = "t") -> CharterClient:
+def make_client(reply: httpx.Response, requests: list[httpx.Request], token: str = "t") -> CharterClient:
     def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         return reply
 
-    return CharterClient(Http(httpx.MockTransport(handler)), "http://charter:8000", lambda: token)
+    return CharterClient(HttpClient(httpx.MockTransport(handler)), "http://charter:8000", lambda: token)
 
 
 async def test_what_a_change_sends():
     """Key, hash and fence are headers, and equal bodies are equal bytes in whatever order they were made."""
     seen: list[httpx.Request] = []
-    charter = by_hand(httpx.Response(200, json=CHANGED), seen)
-    await charter.change(call("committee/restart", {"graceful": True, "timeout": 30}, "p-0-do", 3))
-    await charter.change(call("committee/restart", {"timeout": 30, "graceful": True}, "p-0-do", 3))
+    charter = make_client(httpx.Response(200, json=CHANGE_REPLY), seen)
+    await charter.change(make_change_request("committee/restart", {"graceful": True, "timeout": 30}, "p-0-do", 3))
+    await charter.change(make_change_request("committee/restart", {"timeout": 30, "graceful": True}, "p-0-do", 3))
     first, second = seen
     assert first.content == second.content == b'{"graceful":true,"timeout":30}'
     assert {name: first.headers[name] for name in ("Authorization", "Idempotency-Key", "X-Plan-Hash", "If-Match")} == {
@@ -138,24 +143,26 @@ async def test_what_a_change_sends():
 async def test_a_rollback_sends_no_body_and_stays_on_its_route():
     """A policy id from outside is one segment of the path."""
     seen: list[httpx.Request] = []
-    charter = by_hand(httpx.Response(200, json=CHANGED), seen)
-    await charter.change(call("policies/a?b#c/rollback", None, "p-0-undo", 3))
+    charter = make_client(httpx.Response(200, json=CHANGE_REPLY), seen)
+    await charter.change(make_change_request("policies/a?b#c/rollback", None, "p-0-undo", 3))
     assert (seen[0].url.raw_path, seen[0].content) == (b"/api/v1/policies/a%3Fb%23c/rollback", b"")
 
 
-@pytest.mark.parametrize("body", [{}, {"policy_id": "policy_0"}, {**CHANGED, "generation": "4"}, [], None])
+@pytest.mark.parametrize("body", [{}, {"policy_id": "policy_0"}, {**CHANGE_REPLY, "generation": "4"}, [], None])
 async def test_a_reply_that_does_not_tell_what_changed(body: object):
     """200 without knob and generation proves nothing: ambiguous."""
     with pytest.raises(Ambiguous):
-        await by_hand(httpx.Response(200, json=body), []).change(call("committee/scale", {"replicas": 6}, "p-0-do", 3))
+        await make_client(httpx.Response(200, json=body), []).change(
+            make_change_request("committee/scale", {"replicas": 6}, "p-0-do", 3)
+        )
 
 
 async def test_times_become_unix_seconds():
     """Charter's ISO times are unix seconds, an open violation has no end, and the window is asked for in seconds."""
     seen: list[httpx.Request] = []
     found = {"id": "v1", "component": "gateway", "metric": "member_health", "opened_at": "2026-01-21T10:15:00.25Z"}
-    charter = by_hand(httpx.Response(200, json=[found, {**found, "closed_at": "2026-01-21T10:16:00Z"}]), seen)
-    first, second = await charter.violations(1234.5)
+    charter = make_client(httpx.Response(200, json=[found, {**found, "closed_at": "2026-01-21T10:16:00Z"}]), seen)
+    first, second = await charter.fetch_violations(1234.5)
     assert (first.opened_at, first.closed_at, second.closed_at) == (1768990500.25, None, 1768990560.0)
     assert dict(seen[0].url.params) == {"since": "1234.500"}
 
@@ -163,7 +170,7 @@ async def test_times_become_unix_seconds():
 async def test_without_a_credential_none_is_sent():
     """An empty credential is no header at all."""
     seen: list[httpx.Request] = []
-    await by_hand(httpx.Response(200, json=[]), seen, token=" \n").policies()
+    await make_client(httpx.Response(200, json=[]), seen, token=" \n").fetch_policies()
     assert "Authorization" not in seen[0].headers
 
 
@@ -171,5 +178,5 @@ async def test_without_a_credential_none_is_sent():
 async def test_a_credential_that_is_none(token: str):
     """A credential no header can carry is a configuration error that does not show it."""
     with pytest.raises(ConfigurationError) as caught:
-        await by_hand(httpx.Response(200, json=[]), [], token).policies()
+        await make_client(httpx.Response(200, json=[]), [], token).fetch_policies()
     assert "canar" not in str(caught.value)

@@ -8,23 +8,23 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from activities.clients.http import Http
+from activities.clients.http import HttpClient
 from activities.clients.prometheus import MAX_BYTES, PrometheusClient
-from activities.model.errors import MapekError, Rejected, Unauthorized, Unreachable, Unreadable, Untimely
+from activities.model.errors import ClockSkew, InvalidResponse, MapekError, Rejected, Unauthorized, Unreachable
 from activities.model.timeseries import Sample, SampleSeries
 
 
-def prometheus(status: int, body: Any, seen: list[httpx.Request] | None = None) -> PrometheusClient:
+def make_client(status: int, body: Any, requests: list[httpx.Request] | None = None) -> PrometheusClient:
     def handler(request: httpx.Request) -> httpx.Response:
-        if seen is not None:
-            seen.append(request)
+        if requests is not None:
+            requests.append(request)
         return httpx.Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
 
-    return PrometheusClient(Http(httpx.MockTransport(handler)), "http://prometheus:9090/", timeout=4.0)
+    return PrometheusClient(HttpClient(httpx.MockTransport(handler)), "http://prometheus:9090/", timeout=4.0)
 
 
-def success(kind: str, result: Any, **more: Any) -> dict[str, Any]:
-    return {"status": "success", "data": {"resultType": kind, "result": result}, **more}
+def make_success(kind: str, result: Any, **fields: Any) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": kind, "result": result}, **fields}
 
 
 async def test_an_instant_query():
@@ -33,7 +33,7 @@ async def test_an_instant_query():
         {"metric": {"node_or_service": "gateway"}, "value": [1700000000.5, "0.31"]},
         {"metric": {"node_or_service": "audit-log"}, "value": [1700000000.5, "+Inf"]},
     ]
-    got = await prometheus(200, success("vector", result, infos=["a hint"])).query("up", 1700000000.5)
+    got = await make_client(200, make_success("vector", result, infos=["a hint"])).query("up", 1700000000.5)
     assert got == (
         Sample(labels={"node_or_service": "gateway"}, value=0.31, at=1700000000.5),
         Sample(labels={"node_or_service": "audit-log"}, value=math.inf, at=1700000000.5),
@@ -42,26 +42,26 @@ async def test_an_instant_query():
 
 async def test_nan_is_kept():
     """NaN is an answer to be judged, not an error."""
-    (sample,) = await prometheus(200, success("vector", [{"metric": {}, "value": [1, "NaN"]}])).query("up", 1.0)
+    (sample,) = await make_client(200, make_success("vector", [{"metric": {}, "value": [1, "NaN"]}])).query("up", 1.0)
     assert math.isnan(sample.value)
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (success("vector", []), ()),
-        (success("scalar", [3, "7"]), (Sample(labels={}, value=7.0, at=3.0),)),
+        (make_success("vector", []), ()),
+        (make_success("scalar", [3, "7"]), (Sample(labels={}, value=7.0, at=3.0),)),
     ],
 )
 async def test_no_series_and_a_scalar(answer: dict[str, Any], expected: tuple[Sample, ...]):
     """No series is an empty answer; a scalar is one sample without labels."""
-    assert await prometheus(200, answer).query("x", 1.0) == expected
+    assert await make_client(200, answer).query("x", 1.0) == expected
 
 
 async def test_what_a_query_sends():
     """The query goes in the body, with an explicit time and an explicit time-out for the server."""
     seen: list[httpx.Request] = []
-    await prometheus(200, success("vector", []), seen).query('up{a="é&"}', 12.25)
+    await make_client(200, make_success("vector", []), seen).query('up{a="é&"}', 12.25)
     (request,) = seen
     assert (request.method, str(request.url)) == ("POST", "http://prometheus:9090/api/v1/query")
     sent = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
@@ -72,7 +72,7 @@ async def test_a_range_query():
     """Each series has its points in order, and the grid is asked for explicitly."""
     seen: list[httpx.Request] = []
     result = [{"metric": {"a": "b"}, "values": [[15, "1"], [30, "2"]]}]
-    got = await prometheus(200, success("matrix", result), seen).query_range("x", 15.0, 30.0, 15.0)
+    got = await make_client(200, make_success("matrix", result), seen).query_range("x", 15.0, 30.0, 15.0)
     assert got == (SampleSeries(labels={"a": "b"}, points=((15.0, 1.0), (30.0, 2.0))),)
     sent = parse_qs(seen[0].content.decode())
     assert (sent["start"], sent["end"], sent["step"]) == (["15.000"], ["30.000"], ["15.000"])
@@ -89,54 +89,54 @@ async def test_a_range_query():
         (200, {"status": "error", "errorType": "bad_data", "error": "parse error"}, Rejected),
         (200, {"status": "error", "errorType": "timeout", "error": "query timed out"}, Unreachable),
         (401, b"who are you", Unauthorized),
-        (200, success("vector", [], warnings=["remote read failed"]), Unreadable),
-        (200, {"status": "success"}, Unreadable),
-        (200, success("vector", [{"metric": {}, "value": [1, "many"]}]), Unreadable),
-        (200, success("vector", [{"metric": {}, "histogram": [1, {}]}]), Unreadable),
-        (200, success("string", [1, "text"]), Unreadable),
-        (200, success("matrix", [{"metric": {}, "values": [[1, "2"]]}]), Unreadable),
-        (200, b"<html>", Unreadable),
+        (200, make_success("vector", [], warnings=["remote read failed"]), InvalidResponse),
+        (200, {"status": "success"}, InvalidResponse),
+        (200, make_success("vector", [{"metric": {}, "value": [1, "many"]}]), InvalidResponse),
+        (200, make_success("vector", [{"metric": {}, "histogram": [1, {}]}]), InvalidResponse),
+        (200, make_success("string", [1, "text"]), InvalidResponse),
+        (200, make_success("matrix", [{"metric": {}, "values": [[1, "2"]]}]), InvalidResponse),
+        (200, b"<html>", InvalidResponse),
     ],
 )
 async def test_what_is_no_answer(status: int, body: Any, expected: type[MapekError]):
     """A failure, a partial answer and an answer of another shape are errors, never an empty answer."""
     with pytest.raises(expected):
-        await prometheus(status, body).query("x", 1.0)
+        await make_client(status, body).query("x", 1.0)
 
 
 @pytest.mark.parametrize("at", [math.nan, math.inf])
 async def test_a_time_that_is_none(at: float):
     """NaN is not a time, and is not sent as one."""
     with pytest.raises(Rejected):
-        await prometheus(200, success("vector", [])).query("x", at)
+        await make_client(200, make_success("vector", [])).query("x", at)
 
 
-def crowd(n: int) -> bytes:
+def make_large_reply(series_count: int) -> bytes:
     one = b'{"metric":{"node_or_service":"validator-%06d","metric":"failure_rate"},"value":[1700000000.5,"0.31"]}'
-    result = b",".join(one % i for i in range(n))
+    result = b",".join(one % i for i in range(series_count))
     return b'{"status":"success","data":{"resultType":"vector","result":[' + result + b"]}}"
 
 
 async def test_a_hundred_thousand_series():
     """10^5 series are read."""
-    assert len(await prometheus(200, crowd(100_000)).query("x", 1.0)) == 100_000
+    assert len(await make_client(200, make_large_reply(100_000)).query("x", 1.0)) == 100_000
 
 
 async def test_more_than_the_cap():
     """An answer beyond the cap is unreadable, not half an answer."""
-    with pytest.raises(Unreadable, match="longer than"):
-        await prometheus(200, b" " * MAX_BYTES + crowd(1)).query("x", 1.0)
+    with pytest.raises(InvalidResponse, match="longer than"):
+        await make_client(200, b" " * MAX_BYTES + make_large_reply(1)).query("x", 1.0)
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])
 async def test_ready(status: int, ready: bool):
     """Ready is 200 with any text; everything else raises."""
-    client = prometheus(status, b"Prometheus Server is Ready.\n")
+    client = make_client(status, b"Prometheus Server is Ready.\n")
     if ready:
-        assert await client.ready() is None
+        assert await client.check_ready() is None
     else:
         with pytest.raises(MapekError):
-            await client.ready()
+            await client.check_ready()
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ async def test_ready(status: int, ready: bool):
 )
 async def test_the_present_is_told_by_the_other_clock(at: float, within: float | None, date: str | None, present: bool):
     """Who asks about now is refused if Prometheus's own clock says otherwise; whoever asks about the past is not."""
-    body = json.dumps(success("vector", [])).encode()
+    body = json.dumps(make_success("vector", [])).encode()
     headers = {} if date is None else {"Date": date}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=body))
-    asked = PrometheusClient(Http(transport), "http://prometheus:9090").query("up", at, within)
+    asked = PrometheusClient(HttpClient(transport), "http://prometheus:9090").query("up", at, within)
     if present:
         assert await asked == ()
     else:
-        with pytest.raises(Untimely, match="by Prometheus's own clock"):
+        with pytest.raises(ClockSkew, match="by Prometheus's own clock"):
             await asked

@@ -4,7 +4,7 @@ import pytest
 
 from activities.model.action import Action, ActionType
 from activities.model.diagnosis import Cause
-from activities.model.plan import CoolDowns, Plan, Risk, Verification, plan_hash
+from activities.model.plan import CoolDowns, Plan, Risk, Verification, compute_plan_hash
 
 SCALE_UP = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
 RESTART = Action(
@@ -19,9 +19,9 @@ OVERRIDE = Action(type=ActionType.ACTIVATE_EMERGENCY_OVERRIDE, parameters={"dura
 TARGETS = (("validator-1", "p99"), ("validator-2", "p99"))
 
 
-def _plan(*actions, **changes):
+def _make_plan(*actions, **changes):
     steps = actions or (SCALE_UP,)
-    full = plan_hash("abcdefabcdef", 0, changes.get("generation", 7), steps)
+    full = compute_plan_hash("abcdefabcdef", 0, changes.get("generation", 7), steps)
     usual = {
         "plan_id": full[:12],
         "hash": full,
@@ -38,7 +38,9 @@ def _plan(*actions, **changes):
         "actions": steps,
         "created_at": 1767225600.25,
         "settle": 15.0,
-        "verification": Verification(targets=TARGETS, neighbours=("gateway", "validator-1", "validator-2"), before=2),
+        "verification": Verification(
+            targets=TARGETS, neighbours=("gateway", "validator-1", "validator-2"), baseline_count=2
+        ),
         "cool_downs": CoolDowns(),
         "risk": Risk.LOW,
         "needs_approval": False,
@@ -54,9 +56,9 @@ def _plan(*actions, **changes):
 
 
 @pytest.fixture(scope="session")
-def plan():
+def make_plan():
     """Return a plan of these actions (SCALE_UP to 6 without any), with its true hash."""
-    return _plan
+    return _make_plan
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,20 @@
 
 import pytest
 
-from activities.execute.calls import do_call, policy_body, step_key, undo_call
+from activities.execute.calls import build_apply_request, build_policy_body, build_undo_request, idempotency_key
 from activities.model.effect import Direction, Effect
 from activities.model.errors import NotFound
 
 
-def effect(step=0, **known):
+def make_effect(step=0, **fields):
     """Return what a step did."""
-    return Effect(plan_id="p", step=step, direction=Direction.DO, at=1.0, generation=8, **known)
+    return Effect(plan_id="p", step=step, direction=Direction.DO, at=1.0, generation=8, **fields)
 
 
-def test_scale_and_restart_use_their_routes(plan, actions):
+def test_scale_and_restart_use_their_routes(make_plan, actions):
     """Committee actions go to the committee with their parameters, each under its own key and fence."""
-    both = plan(actions["scale"], actions["restart"])
-    first, second = do_call(both, 0, 7, 30.0), do_call(both, 1, 8, 10.0)
+    both = make_plan(actions["scale"], actions["restart"])
+    first, second = build_apply_request(both, 0, 7, 30.0), build_apply_request(both, 1, 8, 10.0)
     assert (first.path, first.body) == ("committee/scale", {"replicas": 6})
     assert second.path == "committee/restart"
     assert second.body == {"member": "validator-2", "graceful": True, "timeout": 30}
@@ -24,9 +24,9 @@ def test_scale_and_restart_use_their_routes(plan, actions):
     assert first.plan_hash == both.hash
 
 
-def test_other_actions_travel_as_a_policy(plan, actions):
+def test_other_actions_travel_as_a_policy(make_plan, actions):
     """The envelope holds the policy under its knob, the plan's own time in UTC and the source."""
-    call = do_call(plan(actions["throttle"]), 0, 7, 30.0)
+    call = build_apply_request(make_plan(actions["throttle"]), 0, 7, 30.0)
     assert call.path == "policies/apply"
     assert call.body == {
         "policy": {
@@ -40,45 +40,45 @@ def test_other_actions_travel_as_a_policy(plan, actions):
     }
 
 
-def test_a_retry_is_the_same_call(plan, actions):
+def test_a_retry_is_the_same_call(make_plan, actions):
     """The same step is the same bytes, whenever and by whomever it is sent."""
-    stored = type(plan()).model_validate_json(plan(actions["throttle"]).model_dump_json())
+    stored = type(make_plan()).model_validate_json(make_plan(actions["throttle"]).model_dump_json())
     assert (
-        do_call(stored, 0, 7, 30.0).model_dump_json()
-        == do_call(plan(actions["throttle"]), 0, 7, 30.0).model_dump_json()
+        build_apply_request(stored, 0, 7, 30.0).model_dump_json()
+        == build_apply_request(make_plan(actions["throttle"]), 0, 7, 30.0).model_dump_json()
     )
 
 
-def test_a_policy_is_rolled_back_by_its_id(plan, actions):
+def test_a_policy_is_rolled_back_by_its_id(make_plan, actions):
     """The undo names the policy that the apply returned, without a body, under its own key."""
-    found = plan(actions["throttle"])
-    call = undo_call(found, effect(policy_id="policy_9"), 8, 30.0)
+    found = make_plan(actions["throttle"])
+    call = build_undo_request(found, make_effect(policy_id="policy_9"), 8, 30.0)
     assert (call.path, call.body, call.generation) == ("policies/policy_9/rollback", None, 8)
-    assert call.key == step_key(found, 0, Direction.UNDO) == f"{found.plan_id}-0-undo"
+    assert call.key == idempotency_key(found, 0, Direction.UNDO) == f"{found.plan_id}-0-undo"
 
 
-def test_a_committee_is_scaled_back(plan):
+def test_a_committee_is_scaled_back(make_plan):
     """The undo of a scaling is the number of replicas there was before."""
-    call = undo_call(plan(), effect(previous={"replicas": 5}), 8, 30.0)
+    call = build_undo_request(make_plan(), make_effect(previous={"replicas": 5}), 8, 30.0)
     assert (call.path, call.body) == ("committee/scale", {"replicas": 5})
 
 
-def test_a_restart_has_no_way_back(plan, actions):
+def test_a_restart_has_no_way_back(make_plan, actions):
     """Nothing undoes a restart."""
-    assert undo_call(plan(actions["scale"], actions["restart"]), effect(step=1), 9, 30.0) is None
+    assert build_undo_request(make_plan(actions["scale"], actions["restart"]), make_effect(step=1), 9, 30.0) is None
 
 
 @pytest.mark.parametrize(
     ("name", "known"),
     [("throttle", {}), ("scale", {}), ("scale", {"previous": {}}), ("scale", {"previous": {"replicas": None}})],
 )
-def test_a_way_back_that_is_not_known_is_an_error(name, known, plan, actions):
+def test_a_way_back_that_is_not_known_is_an_error(name, known, make_plan, actions):
     """Not knowing what to go back to is never taken for nothing to undo."""
     with pytest.raises(NotFound, match="step 0"):
-        undo_call(plan(actions[name]), effect(**known), 8, 30.0)
+        build_undo_request(make_plan(actions[name]), make_effect(**known), 8, 30.0)
 
 
-def test_a_policy_is_validated_as_it_is_applied(plan, actions):
+def test_a_policy_is_validated_as_it_is_applied(make_plan, actions):
     """What is validated is exactly what the apply's envelope holds."""
-    call = do_call(plan(actions["override"]), 0, 0, 30.0)
-    assert policy_body(actions["override"]) == call.body["policy"]
+    call = build_apply_request(make_plan(actions["override"]), 0, 0, 30.0)
+    assert build_policy_body(actions["override"]) == call.body["policy"]

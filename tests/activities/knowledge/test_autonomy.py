@@ -4,30 +4,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.knowledge.autonomy import after, changes, earned, lower_bound, mark_of
-from activities.knowledge.settings import AutonomySettings, PinSettings
+from activities.knowledge.autonomy import (
+    apply_evidence,
+    compute_autonomy,
+    evidence_kind_for,
+    level_changes,
+    success_lower_bound,
+)
+from activities.knowledge.settings import AutonomySettings, LevelOverrideSettings
 from activities.model.action import ActionType
-from activities.model.autonomy import Evidence, Level, Mark, Standing
+from activities.model.autonomy import AutonomyRecord, EvidenceKind, Level, TrustEvidence
 from activities.model.diagnosis import Cause
-from activities.model.outcome import OutcomeType
+from activities.model.outcome import EffectClass
 
-RULES = AutonomySettings()
+AUTONOMY_SETTINGS = AutonomySettings()
 CAUSE, ACTION = Cause.VALIDATION_LATENCY, ActionType.SCALE_UP
-TOO_LOW = "a lower bound above 0.90 (43 of 44 fixed: 0.899) for auto"
-NONE_YET = "a lower bound above 0.90 (0 of 0 fixed: 0.000) for auto"
-MATCH, MISS, GOOD, BAD, HARM = Mark
+BOUND_TOO_LOW_TEXT = "a lower bound above 0.90 (43 of 44 fixed: 0.899) for auto"
+NO_EVIDENCE_TEXT = "a lower bound above 0.90 (0 of 0 fixed: 0.000) for auto"
+MATCH, MISMATCH, GOOD, BAD, HARMFUL = EvidenceKind
 
 
-def evidence(*marks: Mark) -> list[Evidence]:
+def make_evidence(*kinds: EvidenceKind) -> list[TrustEvidence]:
     """Return marks of the one pair, one a second."""
     return [
-        Evidence(plan_id=f"{at}", cause=CAUSE, action=ACTION, mark=mark, at=float(at)) for at, mark in enumerate(marks)
+        TrustEvidence(plan_id=f"{at}", cause=CAUSE, action=ACTION, kind=mark, at=float(at))
+        for at, mark in enumerate(kinds)
     ]
 
 
-def standing(start: Level, *marks: Mark, rules: AutonomySettings = RULES) -> Standing:
+def compute_record(start: Level, *kinds: EvidenceKind, rules: AutonomySettings = AUTONOMY_SETTINGS) -> AutonomyRecord:
     """Return where the pair stands after the marks."""
-    found = earned(evidence(*marks), start, rules).standing(CAUSE, ACTION)
+    found = compute_autonomy(make_evidence(*kinds), start, rules).find_record(CAUSE, ACTION)
     assert found is not None
     return found
 
@@ -35,18 +42,18 @@ def standing(start: Level, *marks: Mark, rules: AutonomySettings = RULES) -> Sta
 @pytest.mark.parametrize(
     ("kind", "undo_failed", "mark"),
     [
-        (OutcomeType.SUCCESS, False, GOOD),
-        (OutcomeType.PARTIAL, False, BAD),
-        (OutcomeType.INEFFECTIVE, False, BAD),
-        (OutcomeType.DEGRADATION, False, HARM),
-        (OutcomeType.UNKNOWN, False, None),
-        (OutcomeType.SUCCESS, True, HARM),
-        (OutcomeType.UNKNOWN, True, HARM),
+        (EffectClass.SUCCESS, False, GOOD),
+        (EffectClass.PARTIAL, False, BAD),
+        (EffectClass.INEFFECTIVE, False, BAD),
+        (EffectClass.DEGRADATION, False, HARMFUL),
+        (EffectClass.UNKNOWN, False, None),
+        (EffectClass.SUCCESS, True, HARMFUL),
+        (EffectClass.UNKNOWN, True, HARMFUL),
     ],
 )
 def test_what_an_outcome_says(kind, undo_failed, mark):
     """Only fixed is good, what got worse or could not be undone is harm, what nobody saw says nothing."""
-    assert mark_of(kind, undo_failed) is mark
+    assert evidence_kind_for(kind, undo_failed) is mark
 
 
 @pytest.mark.parametrize(
@@ -57,10 +64,10 @@ def test_what_an_outcome_says(kind, undo_failed, mark):
             Level.SHADOW,
             [MATCH] * 20,
             Level.SUGGEST,
-            "30 more outcomes and " + NONE_YET,
+            "30 more outcomes and " + NO_EVIDENCE_TEXT,
         ),
-        (Level.SHADOW, [MISS] + [MATCH] * 20, Level.SHADOW, "1 more matches for suggest (20 − 1)"),
-        (Level.SHADOW, [MISS] + [MATCH] * 21, Level.SUGGEST, None),
+        (Level.SHADOW, [MISMATCH] + [MATCH] * 20, Level.SHADOW, "1 more matches for suggest (20 − 1)"),
+        (Level.SHADOW, [MISMATCH] + [MATCH] * 21, Level.SUGGEST, None),
         (Level.SUGGEST, [GOOD] * 29, Level.SUGGEST, "1 more outcomes for auto"),
         (Level.SUGGEST, [GOOD] * 30, Level.AUTO, ""),
         (
@@ -72,21 +79,21 @@ def test_what_an_outcome_says(kind, undo_failed, mark):
         (Level.SUGGEST, [BAD] + [GOOD] * 45, Level.AUTO, ""),
         (Level.AUTO, [], Level.AUTO, ""),
         (Level.AUTO, [BAD] * 50, Level.AUTO, ""),
-        (Level.AUTO, [GOOD] * 100 + [HARM], Level.SUGGEST, None),
-        (Level.AUTO, [HARM, HARM], Level.SHADOW, "20 more matches for suggest (0 − 0)"),
-        (Level.AUTO, [HARM, HARM, HARM], Level.SHADOW, None),
-        (Level.AUTO, [HARM] + [GOOD] * 29, Level.SUGGEST, "1 more outcomes for auto"),
-        (Level.AUTO, [HARM] + [GOOD] * 30, Level.AUTO, ""),
+        (Level.AUTO, [GOOD] * 100 + [HARMFUL], Level.SUGGEST, None),
+        (Level.AUTO, [HARMFUL, HARMFUL], Level.SHADOW, "20 more matches for suggest (0 − 0)"),
+        (Level.AUTO, [HARMFUL, HARMFUL, HARMFUL], Level.SHADOW, None),
+        (Level.AUTO, [HARMFUL] + [GOOD] * 29, Level.SUGGEST, "1 more outcomes for auto"),
+        (Level.AUTO, [HARMFUL] + [GOOD] * 30, Level.AUTO, ""),
         (Level.SHADOW, [MATCH] * 20 + [GOOD] * 30, Level.AUTO, ""),
         (Level.SHADOW, [GOOD] * 30, Level.AUTO, ""),
     ],
 )
 def test_levels(start, marks, level, missing):
     """Twenty net matches suggest, thirty outcomes with a bound above 0.9 act, any harm costs a level and the past."""
-    found = earned(evidence(*marks), start, RULES)
+    found = compute_autonomy(make_evidence(*marks), start, AUTONOMY_SETTINGS)
     assert found.level(CAUSE, ACTION) is level
     if marks and missing is not None:
-        assert found.standing(CAUSE, ACTION).missing == missing
+        assert found.find_record(CAUSE, ACTION).promotion_blocker == missing
 
 
 @pytest.mark.parametrize(
@@ -94,29 +101,32 @@ def test_levels(start, marks, level, missing):
 )
 def test_the_bound(good, outcomes, bound):
     """The one-sided 95 % lower bound from a flat prior, as the published table has it."""
-    assert lower_bound(good, outcomes) == pytest.approx(bound, abs=1e-4)
+    assert success_lower_bound(good, outcomes) == pytest.approx(bound, abs=1e-4)
 
 
 def test_a_rate_above_one_is_refused():
     """More good outcomes than outcomes is a mistake of the caller, not trust."""
     with pytest.raises(ValueError, match="no rate: 3 of 2"):
-        lower_bound(3, 2)
+        success_lower_bound(3, 2)
 
 
 def test_settings_move_the_thresholds():
     """Every number of the section decides something."""
-    assert standing(Level.SHADOW, *[MATCH] * 5, rules=AutonomySettings(suggest_matches=5)).level is Level.SUGGEST
-    easy = AutonomySettings(auto_outcomes=3, auto_bound=0.3)
-    assert standing(Level.SUGGEST, *[GOOD] * 3, rules=easy).level is Level.AUTO
-    assert standing(Level.SUGGEST, *[GOOD] * 30, rules=AutonomySettings(auto_bound=0.95)).level is Level.SUGGEST
-    assert standing(Level.SUGGEST, *[GOOD] * 30, rules=AutonomySettings(auto_outcomes=31)).level is Level.SUGGEST
+    assert compute_record(Level.SHADOW, *[MATCH] * 5, rules=AutonomySettings(suggest_matches=5)).level is Level.SUGGEST
+    easy = AutonomySettings(auto_outcomes=3, auto_min_success=0.3)
+    assert compute_record(Level.SUGGEST, *[GOOD] * 3, rules=easy).level is Level.AUTO
+    assert (
+        compute_record(Level.SUGGEST, *[GOOD] * 30, rules=AutonomySettings(auto_min_success=0.95)).level
+        is Level.SUGGEST
+    )
+    assert compute_record(Level.SUGGEST, *[GOOD] * 30, rules=AutonomySettings(auto_outcomes=31)).level is Level.SUGGEST
 
 
 def test_a_pin_holds_whatever_is_earned():
     """The first pin that fits decides, for one pair, for one cause, or for everything."""
-    exact = PinSettings(level=Level.SHADOW, cause=CAUSE, action=ACTION)
-    rules = AutonomySettings(pinned=(exact, PinSettings(level=Level.SUGGEST, cause=CAUSE)))
-    found = earned(evidence(*[GOOD] * 100), Level.AUTO, rules)
+    exact = LevelOverrideSettings(level=Level.SHADOW, cause=CAUSE, action=ACTION)
+    rules = AutonomySettings(overrides=(exact, LevelOverrideSettings(level=Level.SUGGEST, cause=CAUSE)))
+    found = compute_autonomy(make_evidence(*[GOOD] * 100), Level.AUTO, rules)
     assert found.level(CAUSE, ACTION) is Level.SHADOW
     assert found.level(CAUSE, ActionType.RESTART_SERVICE) is Level.SUGGEST
     assert found.level(Cause.OVERLOAD, ActionType.RESTART_SERVICE) is Level.AUTO
@@ -124,21 +134,21 @@ def test_a_pin_holds_whatever_is_earned():
 
 def test_changes_are_told():
     """Who rose and who fell, compared with the time before."""
-    rows = evidence(*[GOOD] * 30, HARM)
-    before, risen, fallen = (earned(rows[:n], Level.SUGGEST, RULES) for n in (29, 30, 31))
-    assert changes(before, risen) == ("SCALE_UP against validation_latency rose from suggest to auto",)
-    assert changes(risen, fallen) == ("SCALE_UP against validation_latency fell from auto to suggest",)
-    assert changes(before, before) == ()
+    rows = make_evidence(*[GOOD] * 30, HARMFUL)
+    before, risen, fallen = (compute_autonomy(rows[:n], Level.SUGGEST, AUTONOMY_SETTINGS) for n in (29, 30, 31))
+    assert level_changes(before, risen) == ("SCALE_UP against validation_latency rose from suggest to auto",)
+    assert level_changes(risen, fallen) == ("SCALE_UP against validation_latency fell from auto to suggest",)
+    assert level_changes(before, before) == ()
 
 
-@given(st.lists(st.sampled_from(list(Mark)), max_size=120), st.sampled_from(list(Level)))
+@given(st.lists(st.sampled_from(list(EvidenceKind)), max_size=120), st.sampled_from(list(Level)))
 def test_harm_never_raises_and_good_never_lowers(marks, start):
     """Whatever came before, harm ends at a lower level (or shadow), and nothing else takes a level away."""
-    known = Standing(cause=CAUSE, action=ACTION, level=start)
-    for one in evidence(*marks):
-        following = after(known, one, RULES)
-        if one.mark is HARM:
-            assert following.level is known.level.below
+    known = AutonomyRecord(cause=CAUSE, action=ACTION, level=start)
+    for one in make_evidence(*marks):
+        following = apply_evidence(known, one, AUTONOMY_SETTINGS)
+        if one.kind is HARMFUL:
+            assert following.level is known.level.demoted
             assert following.outcomes == following.matches == 0
         else:
             assert following.level.rank >= known.level.rank

@@ -4,26 +4,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.knowledge.effectiveness import effectiveness, prior
+from activities.knowledge.effectiveness import estimate_effectiveness, prior_effectiveness
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.action import ActionType
 from activities.model.diagnosis import Cause
-from activities.model.experience import Record
+from activities.model.experience import ActionStats
 
 SETTINGS = KnowledgeSettings()
 
 
-def record(n, total, action=ActionType.SCALE_UP):
+def make_stats(count, total, action=ActionType.SCALE_UP):
     """Return a record of `n` outcomes worth `total`."""
-    return Record(action=action, cause=Cause.OVERLOAD, n=n, total=total)
+    return ActionStats(action=action, cause=Cause.OVERLOAD, count=count, total=total)
 
 
 @pytest.mark.parametrize("action", ActionType)
 def test_priors(action):
     """Before there are outcomes the documented prior is believed."""
     known = {ActionType.SCALE_UP: 0.8, ActionType.RESTART_SERVICE: 0.75, ActionType.BYPASS_VALIDATION: 0.5}
-    assert prior(action) == known.get(action, 0.6)
-    assert effectiveness(record(0, 0.0, action), SETTINGS) == prior(action)
+    assert prior_effectiveness(action) == known.get(action, 0.6)
+    assert estimate_effectiveness(make_stats(0, 0.0, action), SETTINGS) == prior_effectiveness(action)
 
 
 @pytest.mark.parametrize(
@@ -32,23 +32,25 @@ def test_priors(action):
 )
 def test_shrinkage(n, total, expected):
     """w·mean + (1 − w)·prior with w = min(1, n/30): samples saturate a weight, they never multiply the mean."""
-    assert effectiveness(record(n, total), SETTINGS) == pytest.approx(expected)
+    assert estimate_effectiveness(make_stats(n, total), SETTINGS) == pytest.approx(expected)
 
 
 def test_saturation_is_a_setting():
     """With a saturation point of 10, ten outcomes are believed alone."""
-    assert effectiveness(record(10, 5.0), KnowledgeSettings(confidence_saturation_point=10)) == pytest.approx(0.5)
+    assert estimate_effectiveness(
+        make_stats(10, 5.0), KnowledgeSettings(confidence_saturation_point=10)
+    ) == pytest.approx(0.5)
 
 
 def test_learning_can_be_switched_off():
     """Without learning the prior is believed for ever."""
-    assert effectiveness(record(1000, 0.0), KnowledgeSettings(pattern_learning_enabled=False)) == 0.8
+    assert estimate_effectiveness(make_stats(1000, 0.0), KnowledgeSettings(pattern_learning_enabled=False)) == 0.8
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.floats(0, 1))
 def test_it_stays_between_mean_and_prior_and_rises_with_the_mean(n, a, b):
     """Better outcomes never lower what is believed, and belief never leaves [mean, prior]."""
     low, high = sorted((a, b))
-    worse, better = (effectiveness(record(n, mean * n), SETTINGS) for mean in (low, high))
+    worse, better = (estimate_effectiveness(make_stats(n, mean * n), SETTINGS) for mean in (low, high))
     assert worse <= better + 1e-12
     assert min(high, 0.8) - 1e-9 <= better <= max(high, 0.8) + 1e-9

@@ -5,93 +5,97 @@ import random
 
 import pytest
 
-from activities.analyze.grid import RangeReading, Timing, input_of
-from activities.model.baseline import AdaptiveLimits, Limit
-from activities.model.violation import Bad
-from activities.monitor.adaptive_limits import Span, learned
-from activities.monitor.instant import Reading, observe
+from activities.analyze.analysis_input import GridTiming, RangeReading, build_analysis_input
+from activities.model.baseline import AdaptiveLimits, BaselineLimit
+from activities.model.violation import BreachSide
+from activities.monitor.adaptive_limits import TimeSpan, learn_limits
+from activities.monitor.instant import InstantReading, observe
 from activities.monitor.judgement import judge
 from activities.monitor.queries import coverage_detail_queries, coverage_query, prefilter_query, values_queries
-from activities.monitor.rules import rules_of
+from activities.monitor.rules import build_rules
 from activities.monitor.settings import MetricEntry, MonitorSettings
-from tests.activities.monitor.conftest import History
+from tests.activities.monitor.conftest import PrometheusHistory
 from tests.support.analysis_inputs import TOPOLOGY
-from tests.support.prometheus_history import COMPONENTS, CONFIGURED, END, SCRAPE
+from tests.support.prometheus_history import COMPONENTS, CONFIGURED_COMPONENTS, END_TIME, SCRAPE_SECONDS
 
-WINDOW, MAX_AGE = 60.0, 30.0
+WINDOW_SECONDS, MAX_AGE_SECONDS = 60.0, 30.0
 ENTRIES = tuple(
-    MetricEntry(name=f"own_{metric}_{bad}", query=f"westworld_charter_{metric}", bad=bad)
+    MetricEntry(name=f"own_{metric}_{bad}", query=f"westworld_charter_{metric}", breach=bad)
     for metric in ("failure_rate", "throughput_ops_per_sec", "validation_latency_seconds")
-    for bad in Bad
+    for bad in BreachSide
 )
-OFF = tuple(MetricEntry(name=rule.metric, enabled=False) for rule in rules_of(MonitorSettings()))
-RULES = rules_of(MonitorSettings(metrics=(*ENTRIES, *OFF)))
+DISABLED_ENTRIES = tuple(MetricEntry(name=rule.metric, enabled=False) for rule in build_rules(MonitorSettings()))
+RULES = build_rules(MonitorSettings(metrics=(*ENTRIES, *DISABLED_ENTRIES)))
 """Nothing but adaptive rules, in every direction."""
-INSTANTS = tuple(float(END - END % SCRAPE - SCRAPE * back) for back in range(119, -1, -1))
+INSTANTS = tuple(float(END_TIME - END_TIME % SCRAPE_SECONDS - SCRAPE_SECONDS * back) for back in range(119, -1, -1))
 
 
-def drawn(seed: int, prometheus: History) -> AdaptiveLimits:
+def draw_limits(seed: int, prometheus: PrometheusHistory) -> AdaptiveLimits:
     """Limits around values that are really there, so that many lie at or next to a limit."""
     source = random.Random(seed)
     seen = {
         (s.labels["node_or_service"], s.labels["rule"]): [v for _, v in s.points if math.isfinite(v)]
-        for s in prometheus.over(values_queries(RULES, WINDOW, 1)[0], INSTANTS, SCRAPE)
+        for s in prometheus.query_range(values_queries(RULES, WINDOW_SECONDS, 1)[0], INSTANTS, SCRAPE_SECONDS)
     }
     limits = []
     for (component, metric), values in sorted(seen.items()):
         if values and source.random() < 0.9:
             edge, spread = source.choice(values), 10 ** source.uniform(-6, 3)
             centre = edge + source.choice([-4.0, -3.0, 0.0, 3.0, 4.0]) * spread
-            limits.append(Limit(component=component, metric=metric, centre=centre, spread=spread))
+            limits.append(BaselineLimit(component=component, metric=metric, centre=centre, spread=spread))
     return AdaptiveLimits(loop="charter", at=INSTANTS[0], step=60.0, limits=tuple(limits))
 
 
-def of_the_past(prometheus: History) -> AdaptiveLimits:
+def learn_past_limits(prometheus: PrometheusHistory) -> AdaptiveLimits:
     """Limits as upkeep makes them, from the half hour before the last ten minutes."""
-    span = Span(INSTANTS[0], INSTANTS[-41], SCRAPE)
-    recent = prometheus.over(values_queries(RULES, WINDOW, 1)[0], INSTANTS[:-40], SCRAPE)
-    return learned("charter", span, RULES, recent, [])
+    span = TimeSpan(INSTANTS[0], INSTANTS[-41], SCRAPE_SECONDS)
+    recent = prometheus.query_range(values_queries(RULES, WINDOW_SECONDS, 1)[0], INSTANTS[:-40], SCRAPE_SECONDS)
+    return learn_limits("charter", span, RULES, recent, [])
 
 
 @pytest.mark.parametrize("seed", range(7))
-def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: History, seed: int) -> None:
+def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: PrometheusHistory, seed: int) -> None:
     """With limits of the real past, and with drawn ones, at several instants: what is judged violated came through."""
-    limits = drawn(seed, prometheus) if seed else of_the_past(prometheus)
+    limits = draw_limits(seed, prometheus) if seed else learn_past_limits(prometheus)
     found = 0
     for end in (40, 67, 90, 119, 120):
         grid = INSTANTS[end - 40 : end]
-        timing = Timing(grid, SCRAPE, MAX_AGE)
+        timing = GridTiming(grid, SCRAPE_SECONDS, MAX_AGE_SECONDS)
         ranges = RangeReading(
-            prometheus.over(values_queries(RULES, WINDOW, 1)[0], grid, SCRAPE),
-            prometheus.over(coverage_detail_queries(RULES, MAX_AGE, 1)[0], grid, SCRAPE),
+            prometheus.query_range(values_queries(RULES, WINDOW_SECONDS, 1)[0], grid, SCRAPE_SECONDS),
+            prometheus.query_range(coverage_detail_queries(RULES, MAX_AGE_SECONDS, 1)[0], grid, SCRAPE_SECONDS),
             limits=limits,
         )
-        prefilter = prometheus.instant(prefilter_query(RULES, WINDOW, limits), grid[-1])
-        coverage = prometheus.instant(coverage_query(RULES, MAX_AGE), grid[-1])
+        prefilter = prometheus.query_instant(prefilter_query(RULES, WINDOW_SECONDS, limits), grid[-1])
+        coverage = prometheus.query_instant(coverage_query(RULES, MAX_AGE_SECONDS), grid[-1])
         passed = {(sample.labels["node_or_service"], sample.labels["rule"]) for sample in prefilter}
-        judged = judge(input_of(ranges, timing, RULES, CONFIGURED, TOPOLOGY))
+        judged = judge(build_analysis_input(ranges, timing, RULES, CONFIGURED_COMPONENTS, TOPOLOGY))
         violated = {violation.key for violation in judged.violations}
         assert violated <= passed
         found += len(violated)
-        quick = observe(Reading(grid[-1], prefilter, coverage, limits=limits), RULES, ())
+        quick = observe(InstantReading(grid[-1], prefilter, coverage, limits=limits), RULES, ())
         assert not violated or quick.outcome == ""
     assert found or seed
 
 
-def test_a_healthy_answer_is_empty(prometheus: History) -> None:
+def test_a_healthy_answer_is_empty(prometheus: PrometheusHistory) -> None:
     """Limits that nothing is beyond let nothing through but what cannot be read."""
-    wide = tuple(Limit(component=c, metric=rule.metric, centre=0.0, spread=1e12) for c in COMPONENTS for rule in RULES)
-    limits = AdaptiveLimits(loop="charter", at=END, step=60.0, limits=wide)
-    answer = prometheus.instant(prefilter_query(RULES, WINDOW, limits), END)
+    wide = tuple(
+        BaselineLimit(component=c, metric=rule.metric, centre=0.0, spread=1e12) for c in COMPONENTS for rule in RULES
+    )
+    limits = AdaptiveLimits(loop="charter", at=END_TIME, step=60.0, limits=wide)
+    answer = prometheus.query_instant(prefilter_query(RULES, WINDOW_SECONDS, limits), END_TIME)
     assert all(not math.isfinite(sample.value) for sample in answer)
     assert {sample.labels["node_or_service"] for sample in answer} >= {"nan-rate"}
 
 
-def test_names_from_outside_are_only_text(prometheus: History) -> None:
+def test_names_from_outside_are_only_text(prometheus: PrometheusHistory) -> None:
     """A component may be called anything: the query stays one, and a dollar is a dollar."""
     names = ('a"b', "a\\b", "$1${2}$$", "a\nb", "{x}", "gateway")
-    limits = tuple(Limit(component=n, metric=RULES[0].metric, centre=-1.0, spread=1e-9) for n in names)
-    query = prefilter_query(RULES[:1], WINDOW, AdaptiveLimits(loop="charter", at=END, step=60.0, limits=limits))
-    assert [sample.labels["node_or_service"] for sample in prometheus.instant(query, END)] == ["gateway"]
+    limits = tuple(BaselineLimit(component=n, metric=RULES[0].metric, centre=-1.0, spread=1e-9) for n in names)
+    query = prefilter_query(
+        RULES[:1], WINDOW_SECONDS, AdaptiveLimits(loop="charter", at=END_TIME, step=60.0, limits=limits)
+    )
+    assert [sample.labels["node_or_service"] for sample in prometheus.query_instant(query, END_TIME)] == ["gateway"]
     numbers = " or ".join(f'label_replace(vector(1), "name", "{name}", "", "")' for name in ("$$1$${2}$$$$", "gateway"))
-    assert {sample.labels["name"] for sample in prometheus.instant(numbers, END)} == {"$1${2}$$", "gateway"}
+    assert {sample.labels["name"] for sample in prometheus.query_instant(numbers, END_TIME)} == {"$1${2}$$", "gateway"}

@@ -7,13 +7,13 @@ import pytest
 
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.charter import CharterClient
-from activities.clients.http import Http
+from activities.clients.http import HttpClient
 from activities.clients.prometheus import PrometheusClient
-from activities.dependencies import LoopParts
-from activities.monitor.activity import listen, told
+from activities.dependencies import LoopDependencies
+from activities.monitor.activity import alertmanager_fields, fetch_alertmanager
 from activities.settings import LoopSettings
 
-ALERT = {
+ALERT_JSON = {
     "fingerprint": "f",
     "labels": {"alertname": "A", "node_or_service": "gateway"},
     "annotations": {},
@@ -23,33 +23,35 @@ ALERT = {
 }
 
 
-def parts(answers: dict[str, httpx.Response], **changes: Any) -> LoopParts:
+def make_dependencies(answers: dict[str, httpx.Response], **changes: Any) -> LoopDependencies:
     """Return a loop whose Alertmanager answers so, by the last word of the path; what is not there is 503."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         return answers.get(request.url.path.rpartition("/")[2], httpx.Response(503))
 
-    http = Http(httpx.MockTransport(handler))
+    http = HttpClient(httpx.MockTransport(handler))
     remotes = {"prometheus": PrometheusClient(http, "http://p"), "charter": CharterClient(http, "http://c", str)}
     client = AlertmanagerClient(http, "http://a")
-    return LoopParts(LoopSettings(), **({**remotes, "alertmanager": client} | changes))
+    return LoopDependencies(LoopSettings(), **({**remotes, "alertmanager": client} | changes))
 
 
-async def heard(loop: LoopParts) -> dict[str, object]:
+async def fetch_alertmanager_fields(dependencies: LoopDependencies) -> dict[str, object]:
     """Return what a cycle takes from Alertmanager."""
-    return told(await listen(loop), loop, loop.settings.components)
+    return alertmanager_fields(await fetch_alertmanager(dependencies), dependencies, dependencies.settings.components)
 
 
 async def test_it_tells_what_fires_and_what_is_silenced() -> None:
     """The number of alerts, and the components a person has silenced."""
-    loop = parts({"alerts": httpx.Response(200, json=[ALERT]), "silences": httpx.Response(200, json=[])})
-    assert await heard(loop) == {"alerts": 1, "alerts_unread": "", "silenced": ("gateway",)}
+    loop = make_dependencies(
+        {"alerts": httpx.Response(200, json=[ALERT_JSON]), "silences": httpx.Response(200, json=[])}
+    )
+    assert await fetch_alertmanager_fields(loop) == {"alerts": 1, "alerts_unread": "", "silenced": ("gateway",)}
 
 
 @pytest.mark.parametrize(("required", "silenced"), [(False, ()), (True, ("*",))])
 async def test_without_an_answer(required: bool, silenced: tuple[str, ...]) -> None:
     """The reason is told, nothing is taken for "no alerts", and where silences are required all is only observed."""
-    found = await heard(parts({}, silences_required=required))
+    found = await fetch_alertmanager_fields(make_dependencies({}, silences_required=required))
     assert (found["alerts"], found["silenced"]) == (None, silenced)
     assert "GET /api/v2/alerts: 503" in str(found["alerts_unread"])
 
@@ -58,11 +60,11 @@ async def test_silences_count_without_the_alerts() -> None:
     """A list of alerts that cannot be read takes no silence away."""
     matcher = {"name": "node_or_service", "value": "gateway", "isRegex": False, "isEqual": True}
     body = [{"id": "s", "status": {"state": "active"}, "matchers": [matcher]}]
-    found = await heard(parts({"silences": httpx.Response(200, json=body)}))
+    found = await fetch_alertmanager_fields(make_dependencies({"silences": httpx.Response(200, json=body)}))
     assert found["silenced"] == ("gateway",)
 
 
 async def test_not_asked() -> None:
     """Without an Alertmanager nobody is asked."""
-    loop = parts({}, alertmanager=None)
-    assert await heard(loop) == {"alerts": None, "alerts_unread": "", "silenced": ()}
+    loop = make_dependencies({}, alertmanager=None)
+    assert await fetch_alertmanager_fields(loop) == {"alerts": None, "alerts_unread": "", "silenced": ()}

@@ -3,7 +3,7 @@
 import pytest
 
 from activities.model.charter import Change, Committee, Policy
-from activities.monitor.own_changes import done_keys, ours
+from activities.monitor.own_changes import own_applied_steps, parse_own_key
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from activities.monitor.own_changes import done_keys, ours
 )
 def test_a_key_tells_plan_and_step(key: str | None, found: tuple[str, int] | None):
     """Only keys of our own form in the direction do are ours; anybody else's may look like anything."""
-    assert ours(Change(key=key)) == found
+    assert parse_own_key(Change(key=key)) == found
 
 
 def test_every_knob_is_looked_at():
@@ -29,4 +29,4 @@ def test_every_knob_is_looked_at():
         replicas=5, healthy_nodes=5, last_change=Change(key="a-0-do"), last_restart=Change(key="b-1-do")
     )
     policies = (Policy(id="policy_1", name="admission", last_change=Change(key="c-0-do")), Policy(id="2", name="x"))
-    assert done_keys(committee, policies) == {("a", 0), ("b", 1), ("c", 0)}
+    assert own_applied_steps(committee, policies) == {("a", 0), ("b", 1), ("c", 0)}

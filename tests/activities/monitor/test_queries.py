@@ -2,73 +2,96 @@
 
 import pytest
 
-from activities.analyze.grid import RangeReading, Timing, input_of, timing_of
+from activities.analyze.analysis_input import GridTiming, RangeReading, build_analysis_input, grid_timing
 from activities.analyze.settings import AnalyzeSettings
-from activities.model.blindspot import Blindness
+from activities.model.blindspot import BlindSpotKind
 from activities.model.snapshot import AnalysisInput
 from activities.model.timeseries import Sample
-from activities.monitor.builtin_rules import BUILT_IN, LIVENESS
-from activities.monitor.instant import Reading, observe
+from activities.monitor.builtin_rules import BUILTIN_RULES, LIVENESS_COUNTER
+from activities.monitor.instant import InstantReading, observe
 from activities.monitor.judgement import judge
 from activities.monitor.queries import (
-    MOVING,
+    COUNTER_MOVING,
     all_signals,
     coverage_detail_queries,
     coverage_query,
     prefilter_query,
-    steady_signals,
+    required_signals,
     values_queries,
 )
-from activities.monitor.rules import rules_of
+from activities.monitor.rules import build_rules
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
-from tests.activities.monitor.conftest import History
+from tests.activities.monitor.conftest import PrometheusHistory
 from tests.support.analysis_inputs import TOPOLOGY
-from tests.support.prometheus_history import CHANGE, COMPONENTS, CONFIGURED, END, RANDOM, SCRAPE
+from tests.support.prometheus_history import (
+    CHANGE_TIME,
+    COMPONENTS,
+    CONFIGURED_COMPONENTS,
+    END_TIME,
+    RANDOM_COMPONENTS,
+    SCRAPE_SECONDS,
+)
 
-WINDOW, MAX_AGE = 60.0, 30.0
+WINDOW_SECONDS, MAX_AGE_SECONDS = 60.0, 30.0
 
 
-def prefiltered(prometheus: History, at: float = END) -> dict[tuple[str, str], float]:
-    found = prometheus.instant(prefilter_query(BUILT_IN, WINDOW), at)
+def query_prefilter(prometheus: PrometheusHistory, at: float = END_TIME) -> dict[tuple[str, str], float]:
+    found = prometheus.query_instant(prefilter_query(BUILTIN_RULES, WINDOW_SECONDS), at)
     return {(sample.labels["node_or_service"], sample.labels["rule"]): sample.value for sample in found}
 
 
-def looked_at(prometheus: History, at: float) -> tuple[Reading, AnalysisInput]:
+def collect_readings(prometheus: PrometheusHistory, at: float) -> tuple[InstantReading, AnalysisInput]:
     """What the cycle and what Analyze would get at that instant."""
-    timing: Timing = timing_of(at, MonitorSettings(), AnalyzeSettings())
-    reading = Reading(
+    timing: GridTiming = grid_timing(at, MonitorSettings(), AnalyzeSettings())
+    reading = InstantReading(
         at,
-        prometheus.instant(prefilter_query(BUILT_IN, WINDOW), at),
-        prometheus.instant(coverage_query(BUILT_IN, MAX_AGE), at),
+        prometheus.query_instant(prefilter_query(BUILTIN_RULES, WINDOW_SECONDS), at),
+        prometheus.query_instant(coverage_query(BUILTIN_RULES, MAX_AGE_SECONDS), at),
     )
     ranges = RangeReading(
-        prometheus.over(values_queries(BUILT_IN, WINDOW, 1)[0], timing.instants, timing.step),
-        prometheus.over(coverage_detail_queries(BUILT_IN, MAX_AGE, 1)[0], timing.instants, timing.step),
+        prometheus.query_range(values_queries(BUILTIN_RULES, WINDOW_SECONDS, 1)[0], timing.instants, timing.step),
+        prometheus.query_range(
+            coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, 1)[0], timing.instants, timing.step
+        ),
     )
-    return reading, input_of(ranges, timing, BUILT_IN, CONFIGURED, TOPOLOGY)
+    return reading, build_analysis_input(ranges, timing, BUILTIN_RULES, CONFIGURED_COMPONENTS, TOPOLOGY)
 
 
 @pytest.mark.parametrize("components", [300, 5000])
-def test_the_parts_are_the_whole(prometheus: History, components: int) -> None:
+def test_the_parts_are_the_whole(prometheus: PrometheusHistory, components: int) -> None:
     """The more components, the more queries they are asked for in; the answers are the same."""
-    assert len(values_queries(BUILT_IN, WINDOW, 18)) == len(coverage_detail_queries(BUILT_IN, MAX_AGE, 18)) == 3
-    instants = timing_of(END, MonitorSettings(), AnalyzeSettings()).instants
+    assert (
+        len(values_queries(BUILTIN_RULES, WINDOW_SECONDS, 18))
+        == len(coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, 18))
+        == 3
+    )
+    instants = grid_timing(END_TIME, MonitorSettings(), AnalyzeSettings()).instants
     for whole, parts in (
-        (values_queries(BUILT_IN, WINDOW, 1)[0], values_queries(BUILT_IN, WINDOW, components)),
-        (coverage_detail_queries(BUILT_IN, MAX_AGE, 1)[0], coverage_detail_queries(BUILT_IN, MAX_AGE, components)),
+        (
+            values_queries(BUILTIN_RULES, WINDOW_SECONDS, 1)[0],
+            values_queries(BUILTIN_RULES, WINDOW_SECONDS, components),
+        ),
+        (
+            coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, 1)[0],
+            coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, components),
+        ),
     ):
         assert len(parts) > 1
-        expected = {str(sorted(one.labels.items())): repr(one.points) for one in prometheus.over(whole, instants, 15.0)}
+        expected = {
+            str(sorted(one.labels.items())): repr(one.points) for one in prometheus.query_range(whole, instants, 15.0)
+        }
         found = {
-            str(sorted(s.labels.items())): repr(s.points) for q in parts for s in prometheus.over(q, instants, 15.0)
+            str(sorted(s.labels.items())): repr(s.points)
+            for q in parts
+            for s in prometheus.query_range(q, instants, 15.0)
         }
         assert found == expected
 
 
-def test_prefilter_passes_what_is_beyond_the_nearer_limit(prometheus: History) -> None:
+def test_prefilter_passes_what_is_beyond_the_nearer_limit(prometheus: PrometheusHistory) -> None:
     """Values beyond leave and NaN come through, each with its rule; good values do not."""
-    found = prefiltered(prometheus)
-    named = {key for key in found if key[0] not in RANDOM}
+    found = query_prefilter(prometheus)
+    named = {key for key in found if key[0] not in RANDOM_COMPONENTS}
     assert named == {
         ("failing", "failure_rate"),
         ("failing", "violations_total"),
@@ -86,64 +109,68 @@ def test_prefilter_passes_what_is_beyond_the_nearer_limit(prometheus: History) -
     assert found["failing", "policy_load_duration_ms"] > 500.0
 
 
-def test_a_healthy_coverage_is_one_series_per_component(prometheus: History) -> None:
+def test_a_healthy_coverage_is_one_series_per_component(prometheus: PrometheusHistory) -> None:
     """What is wrong comes as further series with a signal."""
-    found = prometheus.instant(coverage_query(BUILT_IN, MAX_AGE), END)
+    found = prometheus.query_instant(coverage_query(BUILTIN_RULES, MAX_AGE_SECONDS), END_TIME)
     own = [sample for sample in found if sample.labels["node_or_service"] == "gateway"]
     assert [(sample.labels, sample.value) for sample in own] == [
-        ({"node_or_service": "gateway"}, float(len(steady_signals(BUILT_IN))))
+        ({"node_or_service": "gateway"}, float(len(required_signals(BUILTIN_RULES))))
     ]
 
 
-def test_a_vanished_component_ages_and_then_is_gone(prometheus: History) -> None:
+def test_a_vanished_component_ages_and_then_is_gone(prometheus: PrometheusHistory) -> None:
     """Old samples are told as stale with their age; nothing at all is missing."""
 
-    def spots(at: float, required: tuple[str, ...]) -> list[tuple[str, Blindness]]:
-        coverage = prometheus.instant(coverage_query(BUILT_IN, MAX_AGE), at)
+    def spots(at: float, required: tuple[str, ...]) -> list[tuple[str, BlindSpotKind]]:
+        coverage = prometheus.query_instant(coverage_query(BUILTIN_RULES, MAX_AGE_SECONDS), at)
         own = tuple(sample for sample in coverage if sample.labels["node_or_service"] == "vanished")
-        found = observe(Reading(at, coverage=own), BUILT_IN, required)
+        found = observe(InstantReading(at, coverage=own), BUILTIN_RULES, required)
         return [(spot.component, spot.kind) for spot in found.blind]
 
-    last = CHANGE
+    last = CHANGE_TIME
     assert spots(last + 30, ("vanished",)) == []
-    assert set(spots(last + 31, ("vanished",))) == {("vanished", Blindness.STALE)}
-    assert spots(last + 400, ("vanished",)) == [("vanished", Blindness.MISSING)]
+    assert set(spots(last + 31, ("vanished",))) == {("vanished", BlindSpotKind.STALE)}
+    assert spots(last + 400, ("vanished",)) == [("vanished", BlindSpotKind.MISSING)]
 
 
-def test_detail_names_the_age_of_every_signal(prometheus: History) -> None:
+def test_detail_names_the_age_of_every_signal(prometheus: PrometheusHistory) -> None:
     """One series for each (component, signal), and whether the counters move."""
     found: dict[tuple[str, str], Sample] = {
         (sample.labels["node_or_service"], sample.labels["signal"]): sample
-        for sample in prometheus.instant(coverage_detail_queries(BUILT_IN, MAX_AGE, 1)[0], END + 5)
+        for sample in prometheus.query_instant(
+            coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, 1)[0], END_TIME + 5
+        )
     }
-    assert {found["gateway", signal].value for signal in all_signals(BUILT_IN)} == {5.0}
-    assert (found["gateway", MOVING].value, found["standing", MOVING].value) == (2.0, 0.0)
+    assert {found["gateway", signal].value for signal in all_signals(BUILTIN_RULES)} == {5.0}
+    assert (found["gateway", COUNTER_MOVING].value, found["standing", COUNTER_MOVING].value) == (2.0, 0.0)
     assert ("rare", "westworld_charter_forbidden_metric_attempts_total") not in found
 
 
-def test_what_is_told_of_each_component(prometheus: History) -> None:
+def test_what_is_told_of_each_component(prometheus: PrometheusHistory) -> None:
     """Violated, blind or healthy, the same from the quick check and from the judgement."""
-    reading, source = looked_at(prometheus, END)
+    reading, source = collect_readings(prometheus, END_TIME)
     judged = judge(source)
-    violated = {v.component for v in judged.violations} - set(RANDOM)
-    blind = {spot.component: spot.kind for spot in judged.blind if spot.component not in RANDOM}
+    violated = {v.component for v in judged.violations} - set(RANDOM_COMPONENTS)
+    blind = {spot.component: spot.kind for spot in judged.blind if spot.component not in RANDOM_COMPONENTS}
     assert violated == {"failing", "slow", "small"}
     assert blind == {
-        "nan-sum": Blindness.NAN,
-        "nan-rate": Blindness.NAN,
-        "standing": Blindness.CONTRADICTORY,
-        "half-gone": Blindness.MISSING,
+        "nan-sum": BlindSpotKind.NAN,
+        "nan-rate": BlindSpotKind.NAN,
+        "standing": BlindSpotKind.CONTRADICTORY,
+        "half-gone": BlindSpotKind.MISSING,
     }
-    assert {(s.component, s.signal) for s in judged.blind if s.component == "standing"} == {("standing", LIVENESS)}
+    assert {(s.component, s.signal) for s in judged.blind if s.component == "standing"} == {
+        ("standing", LIVENESS_COUNTER)
+    }
     quiet = [s for s in reading.prefilter if s.labels["node_or_service"] in ("rare", "no-loads", "gateway")]
     assert quiet == []
 
 
 @pytest.mark.parametrize("back", range(0, 1800, 195))
-def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: History, back: int) -> None:
+def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: PrometheusHistory, back: int) -> None:
     """At any instant what is judged violated was let through, and the same components are blind."""
-    at = float(END - END % SCRAPE - back)
-    reading, source = looked_at(prometheus, at)
+    at = float(END_TIME - END_TIME % SCRAPE_SECONDS - back)
+    reading, source = collect_readings(prometheus, at)
     judged = judge(source)
     passed = {(sample.labels["node_or_service"], sample.labels["rule"]) for sample in reading.prefilter}
     assert {violation.key for violation in judged.violations} <= passed
@@ -152,28 +179,29 @@ def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: History, ba
             "prefilter": tuple(s for s in reading.prefilter if s.labels["node_or_service"] == component),
             "coverage": tuple(s for s in reading.coverage if s.labels["node_or_service"] == component),
         }
-        quick = observe(Reading(at, **own), BUILT_IN, ())
+        quick = observe(InstantReading(at, **own), BUILTIN_RULES, ())
         assert bool(quick.blind_count) is any(spot.component == component for spot in judged.blind), component
         if any(v.component == component for v in judged.violations):
             assert quick.outcome == ""
 
 
-def test_own_rules_are_valid_promql(prometheus: History) -> None:
+def test_own_rules_are_valid_promql(prometheus: PrometheusHistory) -> None:
     """Configured expressions fit into every query."""
     settings = MonitorSettings(
         metrics=(
             MetricEntry(name="own", query="rate(westworld_charter_violations_total[{window}]) / 2", threshold=-1e-7),
-            MetricEntry(name="low", query="westworld_charter_failure_rate or up", threshold=1e9, bad="below"),
+            MetricEntry(name="low", query="westworld_charter_failure_rate or up", threshold=1e9, breach="below"),
         ),
         queries=(QueryEntry(name="mine", query='(up{job=~"a|b"} > 0 and up) >= 1e-3'),),
     )
-    rules = rules_of(settings)
+    rules = build_rules(settings)
     assert {("failing", "own"), ("gateway", "low")} <= {
-        (s.labels["node_or_service"], s.labels["rule"]) for s in prometheus.instant(prefilter_query(rules, WINDOW), END)
+        (s.labels["node_or_service"], s.labels["rule"])
+        for s in prometheus.query_instant(prefilter_query(rules, WINDOW_SECONDS), END_TIME)
     }
     for query in (
         values_queries(rules, 0.5, 1)[0],
         coverage_query(rules, 2.0),
         coverage_detail_queries(rules, 0.5, 1)[0],
     ):
-        prometheus.instant(query, END)
+        prometheus.query_instant(query, END_TIME)

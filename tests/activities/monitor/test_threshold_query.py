@@ -5,26 +5,26 @@ import math
 import pytest
 
 from activities.model.errors import ConfigurationError
-from activities.model.violation import Bad
-from activities.monitor.threshold_query import parse_critical
+from activities.model.violation import BreachSide
+from activities.monitor.threshold_query import parse_threshold_query
 
 
 @pytest.mark.parametrize(
     ("query", "expr", "bad", "limit"),
     [
-        ("westworld_charter_failure_rate > 0.10", "westworld_charter_failure_rate", Bad.ABOVE, 0.1),
-        ("x<100", "x", Bad.BELOW, 100.0),
-        ("  x  >  -1.5e3 \n", "x", Bad.ABOVE, -1500.0),
-        ("x >= 5", "x", Bad.ABOVE, math.nextafter(5.0, -math.inf)),
-        ("x <= .5", "x", Bad.BELOW, math.nextafter(0.5, math.inf)),
-        ('sum by (a) (x{b=">1"}) / 2 > 1', 'sum by (a) (x{b=">1"}) / 2', Bad.ABOVE, 1.0),
-        ("(a > 1 and b) > 2", "(a > 1 and b)", Bad.ABOVE, 2.0),
-        ("rate(x[5m] offset 1m) > 1", "rate(x[5m] offset 1m)", Bad.ABOVE, 1.0),
+        ("westworld_charter_failure_rate > 0.10", "westworld_charter_failure_rate", BreachSide.ABOVE, 0.1),
+        ("x<100", "x", BreachSide.BELOW, 100.0),
+        ("  x  >  -1.5e3 \n", "x", BreachSide.ABOVE, -1500.0),
+        ("x >= 5", "x", BreachSide.ABOVE, math.nextafter(5.0, -math.inf)),
+        ("x <= .5", "x", BreachSide.BELOW, math.nextafter(0.5, math.inf)),
+        ('sum by (a) (x{b=">1"}) / 2 > 1', 'sum by (a) (x{b=">1"}) / 2', BreachSide.ABOVE, 1.0),
+        ("(a > 1 and b) > 2", "(a > 1 and b)", BreachSide.ABOVE, 2.0),
+        ("rate(x[5m] offset 1m) > 1", "rate(x[5m] offset 1m)", BreachSide.ABOVE, 1.0),
     ],
 )
-def test_query_is_split(query: str, expr: str, bad: Bad, limit: float) -> None:
+def test_query_is_split(query: str, expr: str, bad: BreachSide, limit: float) -> None:
     """Expression, side and limit; with = the number itself is bad."""
-    assert parse_critical("mine", query) == (expr, bad, limit)
+    assert parse_threshold_query("mine", query) == (expr, bad, limit)
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_query_is_split(query: str, expr: str, bad: Bad, limit: float) -> None:
 def test_anything_else_is_refused_with_the_form(query: str) -> None:
     """What binds weaker than the comparison would be cut apart, so it has to stand in parentheses."""
     with pytest.raises(ConfigurationError, match=r"monitor\.queries\.mine"):
-        parse_critical("mine", query)
+        parse_threshold_query("mine", query)

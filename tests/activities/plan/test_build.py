@@ -7,29 +7,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.model.action import ActionType
-from activities.model.blindspot import Blindness, BlindSpot
+from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.charter import Policy
-from activities.model.experience import Experience, Record
-from activities.model.guards import GuardState
-from activities.model.incident import Incident, incident_id
-from activities.model.plan import CoolDowns, Risk, Verification, plan_hash
+from activities.model.experience import ActionStats, Experience
+from activities.model.guard_state import GuardState
+from activities.model.incident import Incident, compute_incident_id
+from activities.model.plan import CoolDowns, Risk, Verification, compute_plan_hash
 from activities.plan.choose import choose
-from activities.plan.knobs import generation_of
-from activities.plan.settings import COSTS, ApprovalSettings, CoolDownSettings, PlanSettings
+from activities.plan.knobs import knob_generation
+from activities.plan.settings import DEFAULT_COSTS, ApprovalSettings, CoolDownSettings, PlanSettings
 
 
-def only(decision):
+def find_only_plan(decision):
     """Return the one plan of a decision."""
     (plan,) = decision.plans
     return plan
 
 
-def test_everything_is_fixed(root, context):
+def test_everything_is_fixed(make_root_cause, make_context):
     """A plan carries its trouble, its fence, its numbers and its timings."""
-    plan = only(choose(context(root("validation_latency", pairs=(("validator-1", "p99"), ("validator-2", "p99"))))))
-    assert plan.hash == plan_hash(plan.incident_id, 0, 7, plan.actions)
+    plan = find_only_plan(
+        choose(
+            make_context(make_root_cause("validation_latency", pairs=(("validator-1", "p99"), ("validator-2", "p99"))))
+        )
+    )
+    assert plan.hash == compute_plan_hash(plan.incident_id, 0, 7, plan.actions)
     assert plan.plan_id == plan.hash[:12]
-    assert plan.incident_id == incident_id("charter", "committee", 900.0)
+    assert plan.incident_id == compute_incident_id("charter", "committee", 900.0)
     assert (plan.knob, plan.generation, plan.onset, plan.created_at, plan.settle) == (
         "committee",
         7,
@@ -38,9 +42,9 @@ def test_everything_is_fixed(root, context):
         15.0,
     )
     assert (plan.risk, plan.needs_approval, plan.reversible) == (Risk.LOW, False, True)
-    assert plan.cool_downs == CoolDowns(kept=300.0, no_effect=0.0, rolled_back=900.0)
+    assert plan.cool_downs == CoolDowns(after_success=300.0, no_effect=0.0, rolled_back=900.0)
     assert plan.verification.targets == (("validator-1", "p99"), ("validator-2", "p99"))
-    assert plan.verification.before == 2
+    assert plan.verification.baseline_count == 2
     assert plan.headline == "SCALE_UP committee (replicas 6): score +0.48; validation_latency on committee 0.85"
 
 
@@ -50,19 +54,19 @@ def test_everything_is_fixed(root, context):
     n=st.integers(0, 40),
     at=st.floats(0, 1e6),
 )
-def test_the_id_depends_on_nothing_but_the_change(cost, confidence, n, at, root, context):
+def test_the_id_depends_on_nothing_but_the_change(cost, confidence, n, at, make_root_cause, make_context):
     """Cost, confidence, experience, wording and time do not change what a plan is."""
-    usual = only(choose(context(root("overload", "gateway"))))
-    settings = PlanSettings(cost_model={**COSTS, ActionType.REBALANCE_LOAD: cost}, settle_seconds=1.0)
-    learned = Record(action=ActionType.REBALANCE_LOAD, cause="overload", n=n, total=float(n))
-    other = context(
-        root("overload", "gateway", confidence=confidence),
+    usual = find_only_plan(choose(make_context(make_root_cause("overload", "gateway"))))
+    settings = PlanSettings(cost_model={**DEFAULT_COSTS, ActionType.REBALANCE_LOAD: cost}, settle_seconds=1.0)
+    learned = ActionStats(action=ActionType.REBALANCE_LOAD, cause="overload", count=n, total=float(n))
+    other = make_context(
+        make_root_cause("overload", "gateway", confidence=confidence),
         settings=settings,
-        experience=Experience(records=(learned,)),
+        experience=Experience(action_stats=(learned,)),
         confidence=0.7,
         at=at,
     )
-    assert only(choose(other)).plan_id == usual.plan_id
+    assert find_only_plan(choose(other)).plan_id == usual.plan_id
 
 
 @pytest.mark.parametrize(
@@ -73,65 +77,71 @@ def test_the_id_depends_on_nothing_but_the_change(cost, confidence, n, at, root,
         {"replicas": 6},
     ],
 )
-def test_another_state_or_trouble_is_another_plan(change, root, context, committee):
+def test_another_state_or_trouble_is_another_plan(change, make_root_cause, make_context, make_committee):
     """Another incident, another observed generation or another parameter gives another id."""
-    usual = only(choose(context(root("validation_latency"))))
-    found = root("validation_latency", onset=change.get("onset", 900.0))
-    state = committee(change.get("replicas", 5), generation=change.get("generation", 7))
-    assert only(choose(context(found, committee=state))).plan_id != usual.plan_id
+    usual = find_only_plan(choose(make_context(make_root_cause("validation_latency"))))
+    found = make_root_cause("validation_latency", onset=change.get("onset", 900.0))
+    state = make_committee(change.get("replicas", 5), generation=change.get("generation", 7))
+    assert find_only_plan(choose(make_context(found, committee=state))).plan_id != usual.plan_id
 
 
-def test_an_open_incident_keeps_its_id_and_onset(root, context):
+def test_an_open_incident_keeps_its_id_and_onset(make_root_cause, make_context):
     """While an incident is open, a later onset does not make a new trouble of it."""
     known = Incident(incident_id="abcdefabcdef", charter="charter", knob="committee", onset=700.0, opened_at=710.0)
-    found = context(root("validation_latency", onset=950.0))
-    plan = only(choose(replace(found, guards=GuardState(incidents=(known,)))))
+    found = make_context(make_root_cause("validation_latency", onset=950.0))
+    plan = find_only_plan(choose(replace(found, guards=GuardState(incidents=(known,)))))
     assert (plan.incident_id, plan.onset) == ("abcdefabcdef", 700.0)
 
 
-def test_neighbours_are_what_can_be_seen_around(root, context):
+def test_neighbours_are_what_can_be_seen_around(make_root_cause, make_context):
     """Targets' components with callers and callees; all members for the committee; not what is blind already."""
-    spot = BlindSpot(component="audit-log", signal="up", kind=Blindness.MISSING)
-    near = only(choose(context(root("overload", "policy-engine"), blind=(spot,)))).verification.neighbours
+    spot = BlindSpot(component="audit-log", signal="up", kind=BlindSpotKind.MISSING)
+    near = find_only_plan(
+        choose(make_context(make_root_cause("overload", "policy-engine"), blind=(spot,)))
+    ).verification.neighbours
     members = tuple(f"validator-{i}" for i in range(1, 6))
     assert near == ("gateway", "policy-engine", *members)
-    member = root("unhealthy_member", "validator-2")
-    assert "policy-engine" in only(choose(context(member))).verification.neighbours
-    far = only(choose(context(root("overload", "gateway")))).verification.neighbours
+    member = make_root_cause("unhealthy_member", "validator-2")
+    assert "policy-engine" in find_only_plan(choose(make_context(member))).verification.neighbours
+    far = find_only_plan(choose(make_context(make_root_cause("overload", "gateway")))).verification.neighbours
     assert far == ("gateway", "policy-engine")
 
 
-def test_what_was_wrong_around_is_known(root, context):
+def test_what_was_wrong_around_is_known(make_root_cause, make_context):
     """Violations of a neighbour that another cause explains are not held against the plan."""
-    plans = choose(context(root("overload", "gateway"), root("overload", "policy-engine"))).plans
+    plans = choose(
+        make_context(make_root_cause("overload", "gateway"), make_root_cause("overload", "policy-engine"))
+    ).plans
     of_gateway = next(p for p in plans if p.component == "gateway").verification
-    assert of_gateway.known == (("policy-engine", "failure_rate"),)
-    assert of_gateway.before == 1
+    assert of_gateway.preexisting == (("policy-engine", "failure_rate"),)
+    assert of_gateway.baseline_count == 1
 
 
-def test_timings_come_from_the_context(root, context):
+def test_timings_come_from_the_context(make_root_cause, make_context):
     """Delay, interval, samples and passes are those of the settings."""
-    timings = Verification(targets=(), delay=2.0, interval=1.0, samples=3, passes=2)
-    found = only(choose(context(root("overload", "gateway"), verification=timings))).verification
-    assert (found.delay, found.interval, found.samples, found.passes) == (2.0, 1.0, 3, 2)
+    timings = Verification(targets=(), delay=2.0, interval=1.0, samples=3, required_passes=2)
+    found = find_only_plan(
+        choose(make_context(make_root_cause("overload", "gateway"), verification=timings))
+    ).verification
+    assert (found.delay, found.interval, found.samples, found.required_passes) == (2.0, 1.0, 3, 2)
 
 
-def test_settings_reach_the_plan(root, context):
+def test_settings_reach_the_plan(make_root_cause, make_context):
     """Cool-downs, approval and settling are the configured ones."""
     settings = PlanSettings(
         settle_seconds=0.0,
-        cooldown=CoolDownSettings(kept=1.0, no_effect=2.0, rolled_back=3.0),
+        cooldown=CoolDownSettings(after_success=1.0, no_effect=2.0, rolled_back=3.0),
         approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0),
     )
-    plan = only(choose(context(root("validation_latency"), settings=settings)))
+    plan = find_only_plan(choose(make_context(make_root_cause("validation_latency"), settings=settings)))
     assert (plan.settle, plan.needs_approval, plan.approval_deadline) == (0.0, True, 60.0)
-    assert plan.cool_downs == CoolDowns(kept=1.0, no_effect=2.0, rolled_back=3.0)
+    assert plan.cool_downs == CoolDowns(after_success=1.0, no_effect=2.0, rolled_back=3.0)
 
 
-def test_generation_of_a_knob(committee):
+def test_generation_of_a_knob(make_committee):
     """The committee's own, the newest policy of the name, 0 for one that never existed."""
     policies = tuple(Policy(id=f"p{g}", name="admission", generation=g) for g in (2, 5, 3))
-    state = committee(generation=9)
-    assert generation_of("committee", state, policies) == 9
-    assert generation_of("admission", state, policies) == 5
-    assert generation_of("throttle-requests.gateway", state, policies) == 0
+    state = make_committee(generation=9)
+    assert knob_generation("committee", state, policies) == 9
+    assert knob_generation("admission", state, policies) == 5
+    assert knob_generation("throttle-requests.gateway", state, policies) == 0

@@ -6,21 +6,21 @@ from activities.model.action import ActionType
 from activities.model.diagnosis import Cause
 from activities.model.topology import Topology
 from activities.plan.settings import KnownPolicy, PlanSettings
-from activities.plan.strategies import LADDERS, Ground, entry, remedies
+from activities.plan.strategies import LADDERS, StrategyContext, build_ladder, find_entry_component
 
 
 @pytest.fixture(scope="session")
-def rungs(root, committee, context):
+def describe_rungs(make_root_cause, make_committee, make_context):
     """Return the texts of the ladder's remedies, rung by rung."""
 
     def texts(found, **changes):
-        ground = Ground(
+        ground = StrategyContext(
             root=found,
-            committee=changes.get("committee", committee()),
-            topology=changes.get("topology", context().analysis.topology),
+            committee=changes.get("committee", make_committee()),
+            topology=changes.get("topology", make_context().analysis.topology),
             settings=changes.get("settings", PlanSettings()),
         )
-        return [[" + ".join(a.text for a in actions) for actions in rung] for rung in remedies(ground)]
+        return [[" + ".join(a.summary for a in actions) for actions in rung] for rung in build_ladder(ground)]
 
     return texts
 
@@ -72,9 +72,9 @@ def rungs(root, committee, context):
         ("unknown", "gateway", []),
     ],
 )
-def test_ladders(cause, component, expected, rungs, root):
+def test_ladders(cause, component, expected, describe_rungs, make_root_cause):
     """Each cause has its documented remedies, the mildest first, and the unknown one has none."""
-    assert rungs(root(cause, component)) == expected
+    assert describe_rungs(make_root_cause(cause, component)) == expected
 
 
 def test_every_cause_has_a_ladder():
@@ -83,40 +83,44 @@ def test_every_cause_has_a_ladder():
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.UNKNOWN])
-def test_a_remedy_changes_one_knob_and_never_scales_down(cause, root, committee):
+def test_a_remedy_changes_one_knob_and_never_scales_down(cause, make_root_cause, make_committee):
     """Every remedy has one knob, no irreversible step before a reversible one, and no SCALE_DOWN."""
-    ground = Ground(root(cause, "validator-2"), committee(ill=("validator-3",)), Topology(edges=()), PlanSettings())
-    for actions in (actions for rung in remedies(ground) for actions in rung):
+    ground = StrategyContext(
+        make_root_cause(cause, "validator-2"), make_committee(ill=("validator-3",)), Topology(edges=()), PlanSettings()
+    )
+    for actions in (actions for rung in build_ladder(ground) for actions in rung):
         assert len({a.knob for a in actions}) == 1
         assert all(a.inverse != "none" for a in actions[:-1])
         assert ActionType.SCALE_DOWN not in {a.type for a in actions}
 
 
-def test_an_ill_member_is_restarted_after_scaling_up(rungs, root, committee):
+def test_an_ill_member_is_restarted_after_scaling_up(describe_rungs, make_root_cause, make_committee):
     """With a member ill, SCALE_UP is followed by its restart on the same knob; of several not the leader first."""
-    ill = committee(ill=("validator-1", "validator-4"), leader="validator-1")
-    (first, *_) = rungs(root("validation_latency"), committee=ill)
+    ill = make_committee(ill=("validator-1", "validator-4"), leader="validator-1")
+    (first, *_) = describe_rungs(make_root_cause("validation_latency"), committee=ill)
     assert first == [
         "SCALE_UP committee (replicas 6) + RESTART_SERVICE committee (graceful True, member validator-4, timeout 30)"
     ]
 
 
-def test_only_policies_that_govern_the_component_are_alternatives(rungs, root):
+def test_only_policies_that_govern_the_component_are_alternatives(describe_rungs, make_root_cause):
     """Several known policies are alternatives of one rung; a policy for one other component is none."""
     known = (
         KnownPolicy(name="all", parameters={"a": 1}),
         KnownPolicy(name="mine", components=("gateway",)),
         KnownPolicy(name="other", components=("audit-log",)),
     )
-    first = rungs(root("policy_misconfiguration", "gateway"), settings=PlanSettings(known_policies=known))[0]
+    first = describe_rungs(
+        make_root_cause("policy_misconfiguration", "gateway"), settings=PlanSettings(known_policies=known)
+    )[0]
     assert first == ["APPLY_POLICY all (a 1)", "APPLY_POLICY mine"]
 
 
-def test_rungs_that_cannot_be_built_are_empty(rungs, root):
+def test_rungs_that_cannot_be_built_are_empty(describe_rungs, make_root_cause):
     """Without callers of the committee there is nothing to tune or throttle; the knob is no restartable member."""
-    assert [len(r) for r in rungs(root("validation_latency"), topology=Topology())] == [1, 0, 0]
-    assert [len(r) for r in rungs(root("overload", "committee"))] == [1, 0]
-    assert [len(r) for r in rungs(root("cascade", "committee", pairs=()))] == [0, 1]
+    assert [len(r) for r in describe_rungs(make_root_cause("validation_latency"), topology=Topology())] == [1, 0, 0]
+    assert [len(r) for r in describe_rungs(make_root_cause("overload", "committee"))] == [1, 0]
+    assert [len(r) for r in describe_rungs(make_root_cause("cascade", "committee", pairs=()))] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -132,17 +136,17 @@ def test_rungs_that_cannot_be_built_are_empty(rungs, root):
 )
 def test_entry_of_the_affected_part(edges, affected, expected):
     """Load enters at the first affected component that no affected one calls; a circle has no entry."""
-    assert entry(Topology(edges=edges), frozenset(affected)) == expected
+    assert find_entry_component(Topology(edges=edges), frozenset(affected)) == expected
 
 
-def test_a_cascade_in_the_committee_is_throttled_where_it_is_called(rungs, root):
+def test_a_cascade_in_the_committee_is_throttled_where_it_is_called(describe_rungs, make_root_cause):
     """Members are called by whoever calls the committee: load enters an affected policy engine before them."""
     pairs = (("audit-log", "failure_rate"), ("policy-engine", "failure_rate"), ("validator-2", "failure_rate"))
-    first = rungs(root("cascade", "validator-2", pairs=pairs))[0]
+    first = describe_rungs(make_root_cause("cascade", "validator-2", pairs=pairs))[0]
     assert first == ["THROTTLE_REQUESTS throttle-requests.policy-engine (rate_limit 300.0)"]
 
 
-def test_a_circle_of_callers_ends(rungs, root):
+def test_a_circle_of_callers_ends(describe_rungs, make_root_cause):
     """Callers of the committee that call each other have no entry: nothing to throttle, and no endless search."""
     circle = Topology(edges=(("a", "b"), ("b", "a"), ("b", "committee")))
-    assert [len(r) for r in rungs(root("validation_latency"), topology=circle)] == [1, 1, 0]
+    assert [len(r) for r in describe_rungs(make_root_cause("validation_latency"), topology=circle)] == [1, 1, 0]

@@ -11,24 +11,24 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from deploy.devstack.ports import LOOPBACK, Ports
-from deploy.devstack.render import ROOT
+from deploy.devstack.ports import LOOPBACK, PortAllocator
+from deploy.devstack.render import REPOSITORY_ROOT
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
-FILE = ROOT / "deploy/alertmanager/alertmanager.yml"
+CONFIG_FILE = REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml"
 
 
-def amtool(servers: dict[str, Path], *arguments: str) -> str:
+def run_amtool(servers: dict[str, Path], *arguments: str) -> str:
     """Return what amtool prints; its complaint fails the test."""
     done = subprocess.run([str(servers["amtool"]), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_it_is_valid(servers: dict[str, Path]) -> None:
+def test_it_is_valid(server_binaries: dict[str, Path]) -> None:
     """amtool accepts the file, with all its receivers."""
-    assert "6 receivers" in amtool(servers, "check-config", str(FILE))
+    assert "6 receivers" in run_amtool(server_binaries, "check-config", str(CONFIG_FILE))
 
 
 @pytest.mark.parametrize(
@@ -44,40 +44,64 @@ def test_it_is_valid(servers: dict[str, Path]) -> None:
         ({"severity": "warning", "team": "sre", "component": "mapek"}, "sre-warnings"),
     ],
 )
-def test_routes(servers: dict[str, Path], labels: dict[str, str], receivers: str) -> None:
+def test_routes(server_binaries: dict[str, Path], labels: dict[str, str], receivers: str) -> None:
     """The loop is told of all but itself; of people exactly one receiver, the default one if no other fits."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
-    amtool(servers, "config", "routes", "test", f"--config.file={FILE}", f"--verify.receivers={receivers}", *pairs)
+    run_amtool(
+        server_binaries,
+        "config",
+        "routes",
+        "test",
+        f"--config.file={CONFIG_FILE}",
+        f"--verify.receivers={receivers}",
+        *pairs,
+    )
 
 
-def charter(name: str, severity: str, **labels: str) -> dict[str, str]:
+def make_alert_labels(name: str, severity: str, **labels: str) -> dict[str, str]:
     return {"alertname": name, "severity": severity, "component": "charter"} | labels
 
 
-ON = {"node_or_service": "gateway"}
-MUTING = [
-    (charter("A", "critical", **ON), charter("B", "warning", **ON), True),
-    (charter("A", "critical", **ON), charter("B", "warning", node_or_service="audit-log"), False),
-    (charter("A", "critical", **ON, cluster="x"), charter("B", "warning", **ON, cluster="y"), False),
-    (charter("A", "critical"), charter("B", "warning"), False),
-    (charter("A", "critical", **ON), charter("B", "info", **ON), False),
-    ({"alertname": "M", "severity": "critical", "component": "mapek"}, charter("B", "warning"), False),
-    (charter("PolicyLoadFailure", "critical", **ON), charter("B", "critical", **ON), False),
-    (charter("EmergencyOverrideStayingActive", "critical", **ON), charter("CommitteeOverloaded", "warning"), True),
+GATEWAY_LABEL = {"node_or_service": "gateway"}
+INHIBITION_CASES = [
+    (make_alert_labels("A", "critical", **GATEWAY_LABEL), make_alert_labels("B", "warning", **GATEWAY_LABEL), True),
+    (
+        make_alert_labels("A", "critical", **GATEWAY_LABEL),
+        make_alert_labels("B", "warning", node_or_service="audit-log"),
+        False,
+    ),
+    (
+        make_alert_labels("A", "critical", **GATEWAY_LABEL, cluster="x"),
+        make_alert_labels("B", "warning", **GATEWAY_LABEL, cluster="y"),
+        False,
+    ),
+    (make_alert_labels("A", "critical"), make_alert_labels("B", "warning"), False),
+    (make_alert_labels("A", "critical", **GATEWAY_LABEL), make_alert_labels("B", "info", **GATEWAY_LABEL), False),
+    ({"alertname": "M", "severity": "critical", "component": "mapek"}, make_alert_labels("B", "warning"), False),
+    (
+        make_alert_labels("PolicyLoadFailure", "critical", **GATEWAY_LABEL),
+        make_alert_labels("B", "critical", **GATEWAY_LABEL),
+        False,
+    ),
+    (
+        make_alert_labels("EmergencyOverrideStayingActive", "critical", **GATEWAY_LABEL),
+        make_alert_labels("CommitteeOverloaded", "warning"),
+        True,
+    ),
 ]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def alertmanager(servers: dict[str, Path], tmp_path_factory: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def alertmanager(server_binaries: dict[str, Path], tmp_path_factory: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A real Alertmanager with the file's inhibitions, telling nobody."""
-    folder, ports = tmp_path_factory.mktemp("alertmanager"), Ports()
-    rules = yaml.safe_load(FILE.read_text())["inhibit_rules"]
+    folder, ports = tmp_path_factory.mktemp("alertmanager"), PortAllocator()
+    rules = yaml.safe_load(CONFIG_FILE.read_text())["inhibit_rules"]
     quiet = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], "inhibit_rules": rules}
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(quiet))
-    at = f"{LOOPBACK}:{ports.take(9093)}"
+    at = f"{LOOPBACK}:{ports.allocate(9093)}"
     ports.close()
     process = await asyncio.create_subprocess_exec(
-        str(servers["alertmanager"]),
+        str(server_binaries["alertmanager"]),
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'data'}",
         f"--web.listen-address={at}",
@@ -98,10 +122,10 @@ async def alertmanager(servers: dict[str, Path], tmp_path_factory: Any) -> Async
     await process.wait()
 
 
-@pytest.mark.parametrize("number", range(len(MUTING)))
+@pytest.mark.parametrize("number", range(len(INHIBITION_CASES)))
 async def test_inhibition(alertmanager: httpx.AsyncClient, number: int) -> None:
     """Only what is critical on the same component mutes its warnings; labels that are missing are not equal."""
-    source, target, muted = MUTING[number]
+    source, target, muted = INHIBITION_CASES[number]
     case = {"cluster": f"case{number}"}
     alerts = [{"labels": case | source}, {"labels": case | target}]
     (await alertmanager.post("/api/v2/alerts", json=alerts)).raise_for_status()

@@ -6,44 +6,44 @@ from typing import Any
 import pytest
 
 from deploy.devstack.errors import UsageError
-from deploy.devstack.layout import PARTS, Layout, lay_out, load_config, merge
-from deploy.devstack.ports import Ports
-from deploy.devstack.profiles import PROFILES
+from deploy.devstack.layout import STACK_SERVICES, StackLayout, build_layout, deep_merge, load_config
+from deploy.devstack.ports import PortAllocator
+from deploy.devstack.profiles import TIMING_PROFILES
 
-STATE = Path("/state")
-LayOut = Callable[..., Layout]
+STATE_FOLDER = Path("/state")
+LayOutFunction = Callable[..., StackLayout]
 
 
 @pytest.fixture
-def lay() -> Iterator[LayOut]:
+def lay_out_stack() -> Iterator[LayOutFunction]:
     """Lays out a stack for a user's config."""
-    with contextlib.closing(Ports()) as ports:
-        yield lambda user=None, profile="real": lay_out(user or {}, profile, STATE, ports)
+    with contextlib.closing(PortAllocator()) as ports:
+        yield lambda user=None, profile="real": build_layout(user or {}, profile, STATE_FOLDER, ports)
 
 
-def test_everything_is_embedded_by_default(lay: LayOut) -> None:
+def test_everything_is_embedded_by_default(lay_out_stack: LayOutFunction) -> None:
     """Without a config of the user's every part is started, on addresses that MAPE-K is told."""
-    layout = lay()
-    assert layout.embedded == set(PARTS)
-    assert layout.setting("monitor.prometheus_url") == layout.addresses.prometheus
-    assert layout.setting("execute.charter_url") == layout.addresses.charter
-    assert layout.setting("temporal.address") == layout.addresses.temporal
-    assert layout.addresses.mapek.endswith(f":{layout.setting('api.port')}")
+    layout = lay_out_stack()
+    assert layout.embedded == set(STACK_SERVICES)
+    assert layout.get_setting("monitor.prometheus_url") == layout.addresses.prometheus
+    assert layout.get_setting("execute.charter_url") == layout.addresses.charter
+    assert layout.get_setting("temporal.address") == layout.addresses.temporal
+    assert layout.addresses.mapek.endswith(f":{layout.get_setting('api.port')}")
 
 
-def test_real_profile_sets_no_timings(lay: LayOut) -> None:
+def test_real_profile_sets_no_timings(lay_out_stack: LayOutFunction) -> None:
     """In the real profile the product's own timings apply."""
-    assert lay().setting("orchestrator") == {"mode": "staging"}
-    assert lay(profile="demo").setting("orchestrator.loop_interval") == 5
+    assert lay_out_stack().get_setting("orchestrator") == {"mode": "staging"}
+    assert lay_out_stack(profile="demo").get_setting("orchestrator.loop_interval") == 5
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_user_values_are_kept(lay: LayOut, profile: str) -> None:
+@pytest.mark.parametrize("profile", TIMING_PROFILES)
+def test_user_values_are_kept(lay_out_stack: LayOutFunction, profile: str) -> None:
     """What the user set stays, whatever the profile would set."""
     user = {"orchestrator": {"loop_interval": 60}, "knowledge": {"sqlite_path": "/mine.db"}}
-    layout = lay(user, profile)
-    assert layout.setting("orchestrator.loop_interval") == 60
-    assert layout.setting("knowledge.sqlite_path") == "/mine.db"
+    layout = lay_out_stack(user, profile)
+    assert layout.get_setting("orchestrator.loop_interval") == 60
+    assert layout.get_setting("knowledge.sqlite_path") == "/mine.db"
 
 
 @pytest.mark.parametrize(
@@ -56,39 +56,41 @@ def test_user_values_are_kept(lay: LayOut, profile: str) -> None:
         ("charter", {"execute": {"charter_url": "http://10.0.0.1:8000"}, "staging": {"use_mock_charter": False}}),
     ],
 )
-def test_own_server_is_used_not_started(lay: LayOut, part: str, user: dict[str, Any]) -> None:
+def test_own_server_is_used_not_started(lay_out_stack: LayOutFunction, part: str, user: dict[str, Any]) -> None:
     """A server whose address the user set is the user's own: used, not started."""
-    layout = lay(user)
-    assert set(PARTS) - layout.embedded == {part}
+    layout = lay_out_stack(user)
+    assert set(STACK_SERVICES) - layout.embedded == {part}
     assert "10.0.0.1" in getattr(layout.addresses, part)
 
 
-def test_own_charter_is_never_the_simulator(lay: LayOut) -> None:
+def test_own_charter_is_never_the_simulator(lay_out_stack: LayOutFunction) -> None:
     """A Charter of the user's own is not marked as the simulator, and gets no token of ours."""
-    layout = lay({"execute": {"charter_url": "http://10.0.0.1:8000"}})
-    assert layout.setting("staging.use_mock_charter") is False
-    assert layout.setting("execute.charter_api_key_file") is None
-    assert lay().setting("staging.use_mock_charter") is True
+    layout = lay_out_stack({"execute": {"charter_url": "http://10.0.0.1:8000"}})
+    assert layout.get_setting("staging.use_mock_charter") is False
+    assert layout.get_setting("execute.charter_api_key_file") is None
+    assert lay_out_stack().get_setting("staging.use_mock_charter") is True
 
 
-def test_mock_charter_takes_the_port_of_its_address(lay: LayOut) -> None:
+def test_mock_charter_takes_the_port_of_its_address(lay_out_stack: LayOutFunction) -> None:
     """With use_mock_charter the simulator takes the port of charter_url, and MAPE-K is sent to it."""
     user = {"execute": {"charter_url": "http://charter:21800"}, "staging": {"use_mock_charter": True}}
-    layout = lay(user)
+    layout = lay_out_stack(user)
     assert "charter" in layout.embedded
-    assert layout.setting("execute.charter_url") == "http://127.0.0.1:21800"
-    assert lay(user).setting("execute.charter_url") == "http://127.0.0.1:21810", "taken: the next free one"
+    assert layout.get_setting("execute.charter_url") == "http://127.0.0.1:21800"
+    assert lay_out_stack(user).get_setting("execute.charter_url") == "http://127.0.0.1:21810", (
+        "taken: the next free one"
+    )
 
 
-def test_no_charter_at_all(lay: LayOut) -> None:
+def test_no_charter_at_all(lay_out_stack: LayOutFunction) -> None:
     """Neither simulator nor an address of a Charter cannot be meant."""
     with pytest.raises(UsageError, match=r"execute\.charter_url"):
-        lay({"staging": {"use_mock_charter": False}})
+        lay_out_stack({"staging": {"use_mock_charter": False}})
 
 
 def test_merge_goes_into_sections() -> None:
     """Sections are merged, values and lists are replaced."""
-    assert merge({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "e": 2}) == {
+    assert deep_merge({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "e": 2}) == {
         "a": {"b": 1, "c": [2]},
         "d": 1,
         "e": 2,

@@ -9,20 +9,20 @@ import pytest
 
 from deploy.devstack import process
 
-Gone = Callable[..., Awaitable[set[int]]]
-Eventually = Callable[[Callable[[], object]], Awaitable[None]]
+WaitUntilGone = Callable[..., Awaitable[set[int]]]
+WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 
 ROOT = Path(__file__).parents[3]
 PYTHON = sys.executable
 # Starts a child that ignores SIGTERM and has a child of its own, prints their pids, then waits.
-STUBBORN = """
+STUBBORN_PROGRAM = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 below = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print(below.pid, flush=True)
 time.sleep(60)
 """
-PARENT = """
+PARENT_PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from deploy.devstack import process
@@ -34,17 +34,17 @@ asyncio.run(main())
 """
 
 
-async def test_kill_of_the_parent_leaves_nothing(tmp_path: Path, gone: Gone) -> None:
+async def test_kill_of_the_parent_leaves_nothing(tmp_path: Path, wait_until_gone: WaitUntilGone) -> None:
     """After kill -9 of the process that started it a child is gone too."""
     parent = await asyncio.create_subprocess_exec(
-        *(PYTHON, "-c", PARENT, str(tmp_path / "log")), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        *(PYTHON, "-c", PARENT_PROGRAM, str(tmp_path / "log")), stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert parent.stdout is not None
     child = int(await parent.stdout.readline())
     os.kill(child, 0)
     parent.kill()
     await parent.communicate()
-    assert await gone(child) == set()
+    assert await wait_until_gone(child) == set()
 
 
 async def test_child_of_a_parent_already_dead(tmp_path: Path) -> None:
@@ -55,39 +55,41 @@ async def test_child_of_a_parent_already_dead(tmp_path: Path) -> None:
     assert not (tmp_path / "began").exists()
 
 
-async def test_stubborn_child_and_its_children(tmp_path: Path, gone: Gone, eventually: Eventually) -> None:
+async def test_stubborn_child_and_its_children(
+    tmp_path: Path, wait_until_gone: WaitUntilGone, wait_until: WaitUntil
+) -> None:
     """A child that ignores SIGTERM is killed after its grace, with everything it started."""
-    child = await process.start("stubborn", [PYTHON, "-c", STUBBORN], tmp_path / "log")
-    await eventually(lambda: process.tail(child.log))
-    below = int(process.tail(child.log)[0])
-    await child.stop(grace=0.2)
+    child = await process.start("stubborn", [PYTHON, "-c", STUBBORN_PROGRAM], tmp_path / "log")
+    await wait_until(lambda: process.last_lines(child.log_path))
+    below = int(process.last_lines(child.log_path)[0])
+    await child.stop(timeout_seconds=0.2)
     assert await child.wait() == -signal.SIGKILL
-    assert await gone(child.pid, below) == set()
+    assert await wait_until_gone(child.pid, below) == set()
 
 
 async def test_polite_child_is_not_killed(tmp_path: Path) -> None:
     """A child that ends on SIGTERM is given the time to."""
     child = await process.start("polite", ["/bin/sleep", "60"], tmp_path / "log")
-    await child.stop(grace=10)
+    await child.stop(timeout_seconds=10)
     assert await child.wait() == -signal.SIGTERM
 
 
 async def test_run_is_bounded(tmp_path: Path) -> None:
     """A command that takes too long is ended."""
-    assert await process.run(["/bin/sh", "-c", "exit 3"], tmp_path / "log", bound=10) == 3
+    assert await process.run(["/bin/sh", "-c", "exit 3"], tmp_path / "log", timeout_seconds=10) == 3
     with pytest.raises(TimeoutError):
-        await process.run(["/bin/sleep", "60"], tmp_path / "log", bound=0.2)
+        await process.run(["/bin/sleep", "60"], tmp_path / "log", timeout_seconds=0.2)
 
 
 def test_tail_cannot_steer_the_terminal(tmp_path: Path) -> None:
     """The last lines of a log come without colours and control characters; without a log there are none."""
     log = tmp_path / "log"
     log.write_bytes(b"old\n\x1b[31mred\x1b[0m\nbell\x07 \xff\n\n")
-    assert process.tail(log, 2) == ["red", "bell \ufffd"]
-    assert process.tail(tmp_path / "none") == []
+    assert process.last_lines(log, 2) == ["red", "bell \ufffd"]
+    assert process.last_lines(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize(("code", "words"), [(1, "exit code 1"), (-9, "killed by SIGKILL")])
 def test_ending_in_words(code: int, words: str) -> None:
     """An exit code is said in words."""
-    assert process.ending(code) == words
+    assert process.describe_exit(code) == words

@@ -10,64 +10,68 @@ import pytest
 import yaml
 
 from deploy.devstack.errors import UsageError
-from deploy.devstack.layout import lay_out
-from deploy.devstack.ports import Ports
-from deploy.devstack.profiles import PROFILES
-from deploy.devstack.render import ROOT, recording_rules, write_configs
-from deploy.devstack.state import State
-from worker.config.load import load
+from deploy.devstack.layout import build_layout
+from deploy.devstack.ports import PortAllocator
+from deploy.devstack.profiles import TIMING_PROFILES
+from deploy.devstack.render import REPOSITORY_ROOT, render_recording_rules, write_configs
+from deploy.devstack.state import StateDirectory
+from worker.config.load import load_config
 
 pytestmark = pytest.mark.stack
-Render = Callable[..., Path]
+RenderFunction = Callable[..., Path]
 
 
 @pytest.fixture
-def render(tmp_path: Path) -> Iterator[Render]:
+def render(tmp_path: Path) -> Iterator[RenderFunction]:
     """Renders all configs for a user's config; returns the state folder they are in."""
-    with contextlib.closing(State(tmp_path / "state")) as state, contextlib.closing(Ports()) as ports:
-        state.prepare(keep=False)
+    with contextlib.closing(StateDirectory(tmp_path / "state")) as state, contextlib.closing(PortAllocator()) as ports:
+        state.prepare(keep_data=False)
 
         def write(profile: str = "real", **user: Any) -> Path:
-            write_configs(lay_out(user, profile, state.path, ports), state)
+            write_configs(build_layout(user, profile, state.path, ports), state)
             return state.path
 
         yield write
 
 
-def checked(*command: str | Path) -> str:
+def run_checker(*command: str | Path) -> str:
     """The output of a checking tool; its complaint fails the test."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_rendered_configs_are_valid(servers: dict[str, Path], render: Render, profile: str) -> None:
+@pytest.mark.parametrize("profile", TIMING_PROFILES)
+def test_rendered_configs_are_valid(server_binaries: dict[str, Path], render: RenderFunction, profile: str) -> None:
     """promtool and amtool accept what is rendered, and find the rules in it."""
     folder = render(profile)
-    assert "4 rules found" in checked(servers["promtool"], "check", "config", folder / "prometheus/prometheus.yml")
-    checked(servers["amtool"], "check-config", folder / "alertmanager/alertmanager.yml")
+    assert "4 rules found" in run_checker(
+        server_binaries["promtool"], "check", "config", folder / "prometheus/prometheus.yml"
+    )
+    run_checker(server_binaries["amtool"], "check-config", folder / "alertmanager/alertmanager.yml")
 
 
-def test_files_for_people_are_valid(servers: dict[str, Path]) -> None:
+def test_files_for_people_are_valid(server_binaries: dict[str, Path]) -> None:
     """The repository's own files, before any rendering, are valid too."""
-    folder = ROOT / "deploy/prometheus"
+    folder = REPOSITORY_ROOT / "deploy/prometheus"
     # Syntax only: the token's file exists where it is used, not here.
-    checked(servers["promtool"], "check", "config", "--syntax-only", folder / "prometheus.yml")
-    assert "4 rules found" in checked(servers["promtool"], "check", "rules", folder / "rules/charter-recording.yml")
-    checked(servers["amtool"], "check-config", ROOT / "deploy/alertmanager/alertmanager.yml")
+    run_checker(server_binaries["promtool"], "check", "config", "--syntax-only", folder / "prometheus.yml")
+    assert "4 rules found" in run_checker(
+        server_binaries["promtool"], "check", "rules", folder / "rules/charter-recording.yml"
+    )
+    run_checker(server_binaries["amtool"], "check-config", REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml")
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_mapek_accepts_its_config(render: Render, profile: str) -> None:
+@pytest.mark.parametrize("profile", TIMING_PROFILES)
+def test_mapek_accepts_its_config(render: RenderFunction, profile: str) -> None:
     """MAPE-K itself accepts the config it is started with, and takes the Charter for the simulator."""
     folder = render(profile)
-    config = load(folder / "mapek.yaml", state=folder, environ={})
+    config = load_config(folder / "mapek.yaml", state=folder, environ={})
     assert config.notes == ()
     assert config.staging.use_mock_charter
 
 
-def test_timings_of_the_profiles(render: Render) -> None:
+def test_timings_of_the_profiles(render: RenderFunction) -> None:
     """Real: scrapes and rules every 15 s over 60 s; demo: every second over 5 s."""
     for profile, every, window in (("real", "15s", "[60s]"), ("demo", "1s", "[5s]")):
         folder = render(profile)
@@ -76,7 +80,7 @@ def test_timings_of_the_profiles(render: Render) -> None:
         assert (folder / "prometheus/rules.yml").read_text().count(window) == 3
 
 
-def test_timings_of_the_user(render: Render) -> None:
+def test_timings_of_the_user(render: RenderFunction) -> None:
     """The user's timings reach Prometheus, in fractions of a second as well."""
     folder = render(monitor={"scrape_interval": 0.5, "rate_window": "2m"})
     timings = yaml.safe_load((folder / "prometheus/prometheus.yml").read_text())["global"]
@@ -86,7 +90,7 @@ def test_timings_of_the_user(render: Render) -> None:
         render(monitor={"scrape_interval": "soon"})
 
 
-def test_secrets_are_named_not_written(render: Render) -> None:
+def test_secrets_are_named_not_written(render: RenderFunction) -> None:
     """No config holds a token, only the name of its file."""
     folder = render()
     tokens = [(folder / name).read_text().strip() for name in ("charter.token", "webhook.token")]
@@ -98,7 +102,7 @@ def test_secrets_are_named_not_written(render: Render) -> None:
 PREFIX = "westworld_charter"
 # Scrapes every 15 s. `works` validates 10/s at 2 ms and fails 1/s; `fine` never had a violation; `dead` validates
 # nothing any more; `silent` is not scraped any more after two minutes.
-SERIES = {
+PROMETHEUS_SERIES = {
     f'{PREFIX}_metric_validation_latency_ns_count{{node_or_service="works"}}': "0+150x20",
     f'{PREFIX}_metric_validation_latency_ns_sum{{node_or_service="works"}}': "0+300000000x20",
     f'{PREFIX}_violations_total{{node_or_service="works",severity="high"}}': "0+10x20",
@@ -113,7 +117,7 @@ SERIES = {
     f'{PREFIX}_audit_committee_size{{node_or_service="works",job="charter",instance="a"}}': "5x20",
     f'{PREFIX}_audit_committee_size{{node_or_service="works",job="charter",instance="b"}}': "5x20",
 }
-EXPECTED = {
+EXPECTED_VALUES = {
     "throughput_ops_per_sec": {"works": 10, "fine": 10, "dead": 0},
     "validation_latency_seconds": {"works": 0.002, "fine": 0.002},
     "failure_rate": {"works": 0.1, "fine": 0},
@@ -121,11 +125,11 @@ EXPECTED = {
 }
 
 
-def test_recording_rules(servers: dict[str, Path], tmp_path: Path) -> None:
+def test_recording_rules(server_binaries: dict[str, Path], tmp_path: Path) -> None:
     """Each name has a value exactly where it can be known: a dead component has none but throughput 0, a silent
     one none at all half a scrape later, one without violations failure rate 0."""
-    with contextlib.closing(Ports()) as ports:
-        (tmp_path / "rules.yml").write_text(recording_rules(lay_out({}, "real", tmp_path, ports)))
+    with contextlib.closing(PortAllocator()) as ports:
+        (tmp_path / "rules.yml").write_text(render_recording_rules(build_layout({}, "real", tmp_path, ports)))
     queries = [
         {
             "expr": f"{PREFIX}_{name}",
@@ -135,10 +139,10 @@ def test_recording_rules(servers: dict[str, Path], tmp_path: Path) -> None:
                 for component, value in values.items()
             ],
         }
-        for name, values in EXPECTED.items()
+        for name, values in EXPECTED_VALUES.items()
     ]
-    series = [{"series": name, "values": values} for name, values in SERIES.items()]
+    series = [{"series": name, "values": values} for name, values in PROMETHEUS_SERIES.items()]
     test = {"interval": "15s", "input_series": series, "promql_expr_test": queries}
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}
     (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
-    checked(servers["promtool"], "test", "rules", tmp_path / "test.yml")
+    run_checker(server_binaries["promtool"], "test", "rules", tmp_path / "test.yml")

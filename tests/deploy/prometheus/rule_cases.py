@@ -6,13 +6,13 @@ Series are promtool's: scraped every 15 s, `a+bx60` is 15 minutes of growth by b
 from dataclasses import dataclass, field
 from typing import Any
 
-C = "westworld_charter_"
-ON = '{node_or_service="gateway"'
-BIRTH = {f"{C}metric_validation_latency_ns_count{ON}}}": "0+150x400"}
+CHARTER_PREFIX = "westworld_charter_"
+GATEWAY_SELECTOR = '{node_or_service="gateway"'
+INITIAL_SERIES = {f"{CHARTER_PREFIX}metric_validation_latency_ns_count{GATEWAY_SELECTOR}}}": "0+150x400"}
 
 
 @dataclass(frozen=True)
-class Case:
+class AlertCase:
     """One alert: the series that make it fire and those that do not, at `at`, with the labels it then has."""
 
     alert: str
@@ -20,133 +20,135 @@ class Case:
     silent: dict[str, str]
     at: str = "15m"
     labels: dict[str, str] = field(default_factory=lambda: {"node_or_service": "gateway"})
-    again: tuple[dict[str, str], ...] = ()
+    more_labels: tuple[dict[str, str], ...] = ()
     """Further series at which it fires."""
 
 
-def counter(name: str, values: str, labels: str = "") -> dict[str, str]:
+def make_counter_series(name: str, values: str, labels: str = "") -> dict[str, str]:
     """Return one series of Charter."""
-    return {f"{C}{name}{ON}{labels}}}": values}
+    return {f"{CHARTER_PREFIX}{name}{GATEWAY_SELECTOR}{labels}}}": values}
 
 
-def latency(name: str, below: str, between: str) -> dict[str, str]:
+def make_latency_series(name: str, below: str, between: str) -> dict[str, str]:
     """Return a histogram: observations grow by `between` in the highest finite bucket and by `below` under it."""
     low, high = below.split("@"), between.split("@")
     return {
-        f'{C}{name}_bucket{ON},le="{low[0]}"}}': f"0+{low[1]}x400",
-        f'{C}{name}_bucket{ON},le="{high[0]}"}}': f"0+{high[1]}x400",
-        f'{C}{name}_bucket{ON},le="+Inf"}}': f"0+{high[1]}x400",
+        f'{CHARTER_PREFIX}{name}_bucket{GATEWAY_SELECTOR},le="{low[0]}"}}': f"0+{low[1]}x400",
+        f'{CHARTER_PREFIX}{name}_bucket{GATEWAY_SELECTOR},le="{high[0]}"}}': f"0+{high[1]}x400",
+        f'{CHARTER_PREFIX}{name}_bucket{GATEWAY_SELECTOR},le="+Inf"}}': f"0+{high[1]}x400",
     }
 
 
-MODE = 'mapek_mode{loop="charter",mode="%s"}'
-LOOP: Any = {"loop": "charter"}
+MODE_SERIES = 'mapek_mode{loop="charter",mode="%s"}'
+LOOP_LABEL: Any = {"loop": "charter"}
 
-CHARTER = (
-    Case(
+CHARTER_ALERT_CASES = (
+    AlertCase(
         "CriticalViolationDetected",
-        fires=counter("violations_total", "0x20 1x400", ',severity="critical"'),
-        silent=counter("violations_total", "0x20 1x400", ',severity="warning"'),
+        fires=make_counter_series("violations_total", "0x20 1x400", ',severity="critical"'),
+        silent=make_counter_series("violations_total", "0x20 1x400", ',severity="warning"'),
         at="7m",
-        again=(
-            BIRTH | counter("violations_total", "_x20 1x400", ',severity="CRITICAL"'),
-            counter("violations_total", "0x20 1x400", ',severity="Critical"'),
+        more_labels=(
+            INITIAL_SERIES | make_counter_series("violations_total", "_x20 1x400", ',severity="CRITICAL"'),
+            make_counter_series("violations_total", "0x20 1x400", ',severity="Critical"'),
         ),
     ),
-    Case(
+    AlertCase(
         "CriticalViolationDetected",
-        fires=BIRTH | counter("violations_total", "_x40 1x400", ',severity="critical"'),
-        silent=counter("violations_total", "3x400", ',severity="critical"') | BIRTH,
+        fires=INITIAL_SERIES | make_counter_series("violations_total", "_x40 1x400", ',severity="critical"'),
+        silent=make_counter_series("violations_total", "3x400", ',severity="critical"') | INITIAL_SERIES,
         at="12m",
     ),
-    Case(
+    AlertCase(
         "ForbiddenMetricSpike",
-        fires=counter("forbidden_metric_attempts_total", "0+90x400", ',metric_name="a",status="blocked"')
-        | counter("forbidden_metric_attempts_total", "0+90x400", ',metric_name="b",status="blocked"'),
-        silent=counter("forbidden_metric_attempts_total", "0+140x400", ',metric_name="a",status="blocked"'),
+        fires=make_counter_series("forbidden_metric_attempts_total", "0+90x400", ',metric_name="a",status="blocked"')
+        | make_counter_series("forbidden_metric_attempts_total", "0+90x400", ',metric_name="b",status="blocked"'),
+        silent=make_counter_series("forbidden_metric_attempts_total", "0+140x400", ',metric_name="a",status="blocked"'),
     ),
-    Case(
+    AlertCase(
         "ValidationLatencySLAViolation",
-        fires=latency("metric_validation_latency_ns", "1e+06@90", "1e+07@100"),
-        silent=latency("metric_validation_latency_ns", "1e+06@100", "1e+07@100"),
+        fires=make_latency_series("metric_validation_latency_ns", "1e+06@90", "1e+07@100"),
+        silent=make_latency_series("metric_validation_latency_ns", "1e+06@100", "1e+07@100"),
     ),
-    Case(
+    AlertCase(
         "PolicyLoadFailure",
-        fires=counter("policy_last_load_timestamp", "-86400x400"),  # the test begins at unix time 0
-        silent=counter("policy_last_load_timestamp", "0x400"),
+        fires=make_counter_series("policy_last_load_timestamp", "-86400x400"),  # the test begins at unix time 0
+        silent=make_counter_series("policy_last_load_timestamp", "0x400"),
         at="65m",
     ),
-    Case(
+    AlertCase(
         "EmergencyOverrideStayingActive",
-        fires=counter("emergency_override_active_count", "1x400"),
-        silent=counter("emergency_override_active_count", "1x100 0 1x400"),
+        fires=make_counter_series("emergency_override_active_count", "1x400"),
+        silent=make_counter_series("emergency_override_active_count", "1x100 0 1x400"),
         at="35m",
     ),
-    Case(
+    AlertCase(
         "CommitteeOverloaded",
-        fires=counter("violations_under_investigation", "6x400", ',severity="info"')
-        | {f'{C}violations_under_investigation{{node_or_service="audit-log",severity="info"}}': "5x400"},
-        silent=counter("violations_under_investigation", "10x400", ',severity="info"'),
+        fires=make_counter_series("violations_under_investigation", "6x400", ',severity="info"')
+        | {f'{CHARTER_PREFIX}violations_under_investigation{{node_or_service="audit-log",severity="info"}}': "5x400"},
+        silent=make_counter_series("violations_under_investigation", "10x400", ',severity="info"'),
         labels={"node_or_service": "committee"},
     ),
-    Case(
+    AlertCase(
         "CommitteeNotificationLatencySLA",
-        fires=latency("committee_notification_latency_ms", "500@90", "1000@100"),
-        silent=latency("committee_notification_latency_ms", "500@100", "1000@100"),
+        fires=make_latency_series("committee_notification_latency_ms", "500@90", "1000@100"),
+        silent=make_latency_series("committee_notification_latency_ms", "500@100", "1000@100"),
     ),
-    Case(
+    AlertCase(
         "DataRevocationSLAViolation",
-        fires=latency("data_revocation_latency_ms", "1000@90", "5000@100"),
-        silent=latency("data_revocation_latency_ms", "1000@100", "5000@100"),
+        fires=make_latency_series("data_revocation_latency_ms", "1000@90", "5000@100"),
+        silent=make_latency_series("data_revocation_latency_ms", "1000@100", "5000@100"),
     ),
-    Case(
+    AlertCase(
         "PolicyLoadFrequencyAnomaly",
-        fires=counter("policy_load_duration_ms_count", "0+0.1x400"),
-        silent=counter("policy_load_duration_ms_count", "0+0.04x400"),
+        fires=make_counter_series("policy_load_duration_ms_count", "0+0.1x400"),
+        silent=make_counter_series("policy_load_duration_ms_count", "0+0.04x400"),
         at="90m",
     ),
-    Case(
+    AlertCase(
         "HighViolationInvestigationRate",
-        fires=counter("investigation_initiated_total", "0+80x400"),
-        silent=counter("investigation_initiated_total", "0+70x400"),
+        fires=make_counter_series("investigation_initiated_total", "0+80x400"),
+        silent=make_counter_series("investigation_initiated_total", "0+70x400"),
     ),
-    Case(
+    AlertCase(
         "UnusualDataRevocationActivity",
-        fires=counter("data_revocation_events_total", "0+20x400"),
-        silent=counter("data_revocation_events_total", "0+14x400"),
+        fires=make_counter_series("data_revocation_events_total", "0+20x400"),
+        silent=make_counter_series("data_revocation_events_total", "0+14x400"),
         at="90m",
     ),
 )
 
-MAPEK = (
-    Case(
+MAPEK_ALERT_CASES = (
+    AlertCase(
         "MapekNoCycle",
-        fires={MODE % "act": "1x60", 'mapek_cycles_total{loop="charter",outcome="healthy"}': "0+0.5x20 10x60"},
-        silent={MODE % "act": "1x60", 'mapek_cycles_total{loop="charter",outcome="healthy"}': "0+0.5x60"},
+        fires={MODE_SERIES % "act": "1x60", 'mapek_cycles_total{loop="charter",outcome="healthy"}': "0+0.5x20 10x60"},
+        silent={MODE_SERIES % "act": "1x60", 'mapek_cycles_total{loop="charter",outcome="healthy"}': "0+0.5x60"},
         at="9m",
-        labels=LOOP,
-        again=({MODE % "observe": "1x60"},),
+        labels=LOOP_LABEL,
+        more_labels=({MODE_SERIES % "observe": "1x60"},),
     ),
-    Case(
+    AlertCase(
         "MapekNoCycle",
-        fires={MODE % "act": "1x60"},
-        silent={MODE % "stopped": "1x60", MODE % "act": "0x60"},
+        fires={MODE_SERIES % "act": "1x60"},
+        silent={MODE_SERIES % "stopped": "1x60", MODE_SERIES % "act": "0x60"},
         at="9m",
-        labels=LOOP,
+        labels=LOOP_LABEL,
     ),
-    Case("MapekDown", fires={MODE % "act": "1x10"}, silent={MODE % "act": "1x60"}, at="12m", labels={}),
-    Case(
+    AlertCase(
+        "MapekDown", fires={MODE_SERIES % "act": "1x10"}, silent={MODE_SERIES % "act": "1x60"}, at="12m", labels={}
+    ),
+    AlertCase(
         "MapekRollbackFailed",
         fires={'mapek_quarantined_knobs{loop="charter"}': "0x10 1x60"},
         silent={'mapek_quarantined_knobs{loop="charter"}': "0x60"},
         at="5m",
-        labels=LOOP,
-        again=(
+        labels=LOOP_LABEL,
+        more_labels=(
             {'mapek_rollbacks_total{loop="charter",result="failed"}': "_x10 1x60"},
             {'mapek_rollbacks_total{loop="charter",result="failed"}': "1x10 2x60"},
         ),
     ),
-    Case(
+    AlertCase(
         "MapekRollbackFailed",
         fires={'mapek_rollbacks_total{loop="charter",result="failed"}': "1x75 2x60"},
         silent={
@@ -154,32 +156,32 @@ MAPEK = (
             'mapek_rollbacks_total{loop="charter",result="done"}': "0+1x120",
         },
         at="22m",
-        labels=LOOP,
+        labels=LOOP_LABEL,
     ),
-    Case(
+    AlertCase(
         "MapekObserving",
-        fires={MODE % "observe": "1x400"},
-        silent={MODE % "observe": "1x200 0 1x400"},
+        fires={MODE_SERIES % "observe": "1x400"},
+        silent={MODE_SERIES % "observe": "1x200 0 1x400"},
         at="65m",
-        labels=LOOP,
+        labels=LOOP_LABEL,
     ),
-    Case(
+    AlertCase(
         "MapekTicksLost",
         fires={'mapek_schedule_skipped_total{loop="charter"}': "3x30 4x60"},
         silent={'mapek_schedule_skipped_total{loop="charter"}': "3x60"},
         at="9m",
-        labels=LOOP,
-        again=({'mapek_schedule_missed_total{loop="charter"}': "0x30 2x60"},),
+        labels=LOOP_LABEL,
+        more_labels=({'mapek_schedule_missed_total{loop="charter"}': "0x30 2x60"},),
     ),
-    Case(
+    AlertCase(
         "MapekWorkflowTaskFailures",
         fires={'mapek_workflow_task_failures_total{task_queue="mapek"}': "_x30 1x60"},
         silent={'mapek_workflow_task_failures_total{task_queue="mapek"}': "1x60"},
         at="9m",
         labels={"task_queue": "mapek"},
-        again=({'mapek_workflow_task_failures_total{task_queue="mapek"}': "1x30 2x60"},),
+        more_labels=({'mapek_workflow_task_failures_total{task_queue="mapek"}': "1x30 2x60"},),
     ),
-    Case(
+    AlertCase(
         "MapekUntold",
         fires={'mapek_notifications_total{target="ops",result="failed"}': "1+1x60"},
         silent={
@@ -189,7 +191,7 @@ MAPEK = (
         at="10m",
         labels={"target": "ops"},
     ),
-    Case(
+    AlertCase(
         "MapekConfigRefused",
         fires={'mapek_config_reloads_total{result="refused"}': "0x30 1x60"},
         silent={

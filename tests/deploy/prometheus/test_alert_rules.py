@@ -9,21 +9,21 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from deploy.devstack.render import ROOT
-from tests.deploy.prometheus.rule_cases import CHARTER, MAPEK, Case
+from deploy.devstack.render import REPOSITORY_ROOT
+from tests.deploy.prometheus.rule_cases import CHARTER_ALERT_CASES, MAPEK_ALERT_CASES, AlertCase
 from worker.observability.metrics import Metrics
 
 pytestmark = pytest.mark.stack
-RULES = ROOT / "deploy/prometheus/rules"
-FILES = {"charter-alerts.yml": CHARTER, "mapek-alerts.yml": MAPEK}
+RULES_FOLDER = REPOSITORY_ROOT / "deploy/prometheus/rules"
+CASES_BY_FILE = {"charter-alerts.yml": CHARTER_ALERT_CASES, "mapek-alerts.yml": MAPEK_ALERT_CASES}
 
 
-def rules(name: str) -> list[dict[str, Any]]:
+def load_rules(name: str) -> list[dict[str, Any]]:
     """Return the rules of a file."""
-    return [rule for group in yaml.safe_load((RULES / name).read_text())["groups"] for rule in group["rules"]]
+    return [rule for group in yaml.safe_load((RULES_FOLDER / name).read_text())["groups"] for rule in group["rules"]]
 
 
-def one(case: Case, series: dict[str, str], fires: bool, static: dict[str, str]) -> dict[str, Any]:
+def make_promtool_test(case: AlertCase, series: dict[str, str], fires: bool, static: dict[str, str]) -> dict[str, Any]:
     """Return promtool's test of one alert; annotations are not compared."""
     expected = [{"exp_labels": static | case.labels}] if fires else []
     return {
@@ -33,55 +33,62 @@ def one(case: Case, series: dict[str, str], fires: bool, static: dict[str, str])
     }
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_every_alert_fires_and_is_silent(servers: dict[str, Path], tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize("file", CASES_BY_FILE)
+def test_every_alert_fires_and_is_silent(server_binaries: dict[str, Path], tmp_path: Path, file: str) -> None:
     """At the series of its case it fires, right beside them it does not."""
-    static = {rule["alert"]: rule["labels"] for rule in rules(file)}
+    static = {rule["alert"]: rule["labels"] for rule in load_rules(file)}
     tests = []
-    for case in FILES[file]:
-        tests += [one(case, series, True, static[case.alert]) for series in (case.fires, *case.again)]
-        tests.append(one(case, case.silent, False, static[case.alert]))
-    bare = yaml.safe_load((RULES / file).read_text())
+    for case in CASES_BY_FILE[file]:
+        tests += [make_promtool_test(case, series, True, static[case.alert]) for series in (case.fires, *case.again)]
+        tests.append(make_promtool_test(case, case.silent, False, static[case.alert]))
+    bare = yaml.safe_load((RULES_FOLDER / file).read_text())
     for rule in (rule for group in bare["groups"] for rule in group["rules"]):
         del rule["annotations"]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(bare))
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests}
     (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
-    command = [str(servers["promtool"]), "test", "rules", str(tmp_path / "test.yml")]
+    command = [str(server_binaries["promtool"]), "test", "rules", str(tmp_path / "test.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_no_alert_is_forgotten(servers: dict[str, Path], file: str) -> None:
+@pytest.mark.parametrize("file", CASES_BY_FILE)
+def test_no_alert_is_forgotten(server_binaries: dict[str, Path], file: str) -> None:
     """promtool accepts the file as it is, every alert has a case, labels and words for people."""
-    command = [str(servers["promtool"]), "check", "rules", "--lint=all", "--lint-fatal", str(RULES / file)]
+    command = [
+        str(server_binaries["promtool"]),
+        "check",
+        "rules",
+        "--lint=all",
+        "--lint-fatal",
+        str(RULES_FOLDER / file),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {rule["alert"] for rule in rules(file)} == {case.alert for case in FILES[file]}
-    for rule in rules(file):
+    assert {rule["alert"] for rule in load_rules(file)} == {case.alert for case in CASES_BY_FILE[file]}
+    for rule in load_rules(file):
         assert {"severity", "team", "component"} <= set(rule["labels"])
         assert set(rule["annotations"]) == {"summary", "description"}
 
 
 def test_the_charter_has_its_eleven() -> None:
     """3 critical, 7 warning, 1 info."""
-    found = [rule["labels"]["severity"] for rule in rules("charter-alerts.yml")]
+    found = [rule["labels"]["severity"] for rule in load_rules("charter-alerts.yml")]
     assert [found.count(severity) for severity in ("critical", "warning", "info")] == [3, 7, 1]
 
 
 def test_the_loop_exports_what_its_alerts_ask_for() -> None:
     """Every metric of a rule is one the worker has, with every label the rule selects or groups by."""
-    collectors = Metrics(CollectorRegistry()).made.values()
+    collectors = Metrics(CollectorRegistry()).by_name.values()
     exported = {
         family.name + ("_total" if family.type == "counter" else ""): set(one._labelnames)
         for one in collectors
         for family in one.collect()
     }
     asked = 0
-    for rule in rules("mapek-alerts.yml"):
+    for rule in load_rules("mapek-alerts.yml"):
         grouped = {name for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for name in group.split(", ") if name}
         for metric, selector in re.findall(r"(mapek_\w+)(?:\{([^}]*)\})?", rule["expr"]):
             asked += 1
             assert grouped | set(re.findall(r"(\w+)!?=", selector)) <= exported[metric], (rule["alert"], metric)
-    assert asked >= len(rules("mapek-alerts.yml"))
+    assert asked >= len(load_rules("mapek-alerts.yml"))

@@ -23,7 +23,7 @@ RATE_LIMITS = {
     "audit_committee_notifications_total": 10,
     "investigation_initiated_total": 5,
 }
-OVERRIDE_PATIENCE_S = 1800
+OVERRIDE_LIMIT_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Scrape:
     at: float
     values: dict[tuple[str, str, tuple[tuple[str, str], ...]], float]
 
-    def components(self) -> set[str]:
+    def list_components(self) -> set[str]:
         return {component for _, component, _ in self.values}
 
-    def total(self, name: str, component: str, **labels: str) -> float:
+    def sum_samples(self, name: str, component: str, **labels: str) -> float:
         wanted = labels.items()
         return sum(
             value
@@ -44,7 +44,7 @@ class Scrape:
             if metric == name and where == component and wanted <= dict(rest).items()
         )
 
-    def buckets(self, name: str, component: str) -> list[tuple[float, float]]:
+    def list_buckets(self, name: str, component: str) -> list[tuple[float, float]]:
         found = [
             (float(dict(rest)["le"]), value)
             for (metric, where, rest), value in self.values.items()
@@ -53,11 +53,11 @@ class Scrape:
         return sorted(found)
 
 
-def scrape(plant: Plant) -> Scrape:
-    return from_families(plant.now, PlantCollector(plant.exports).collect())
+def scrape_plant(plant: Plant) -> Scrape:
+    return parse_families(plant.now, PlantCollector(plant.read_exporters).collect())
 
 
-def from_families(at: float, families: Iterable[Metric]) -> Scrape:
+def parse_families(at: float, families: Iterable[Metric]) -> Scrape:
     values = {}
     for family in families:
         for sample in family.samples:
@@ -68,32 +68,32 @@ def from_families(at: float, families: Iterable[Metric]) -> Scrape:
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricWindow:
     """Two scrapes and what lies between them; rates are per second."""
 
     before: Scrape
     after: Scrape
 
-    def rate(self, name: str, component: str, **labels: str) -> float:
-        risen = self.after.total(name, component, **labels) - self.before.total(name, component, **labels)
+    def compute_rate(self, name: str, component: str, **labels: str) -> float:
+        risen = self.after.sum_samples(name, component, **labels) - self.before.sum_samples(name, component, **labels)
         return risen / (self.after.at - self.before.at)
 
-    def throughput(self, component: str) -> float:
-        return self.rate("metric_validation_latency_ns_count", component)
+    def compute_throughput(self, component: str) -> float:
+        return self.compute_rate("metric_validation_latency_ns_count", component)
 
-    def failure_rate(self, component: str) -> float:
-        count = self.throughput(component)
-        return self.rate("violations_total", component) / count if count else 0.0
+    def compute_failure_rate(self, component: str) -> float:
+        count = self.compute_throughput(component)
+        return self.compute_rate("violations_total", component) / count if count else 0.0
 
-    def mean_latency(self, component: str) -> float:
+    def compute_mean_latency(self, component: str) -> float:
         """Seconds; 0 without validations."""
-        count = self.throughput(component)
-        return self.rate("metric_validation_latency_ns_sum", component) / count / 1e9 if count else 0.0
+        count = self.compute_throughput(component)
+        return self.compute_rate("metric_validation_latency_ns_sum", component) / count / 1e9 if count else 0.0
 
-    def p99(self, name: str, component: str) -> float:
+    def compute_p99(self, name: str, component: str) -> float:
         """As histogram_quantile: interpolated within the bucket, the highest finite bound beyond; NaN if empty."""
-        old = dict(self.before.buckets(name, component))
-        risen = [(bound, value - old[bound]) for bound, value in self.after.buckets(name, component)]
+        old = dict(self.before.list_buckets(name, component))
+        risen = [(bound, value - old[bound]) for bound, value in self.after.list_buckets(name, component)]
         rank = 0.99 * risen[-1][1]
         if rank == 0:
             return math.nan
@@ -104,37 +104,37 @@ class Reading:
             low, below = bound, count
         raise AssertionError("no bucket holds the rank")
 
-    def violated(self) -> set[tuple[str, str]]:
+    def list_violations(self) -> set[tuple[str, str]]:
         """Every (component, metric) beyond its limit."""
         return {
             (component, name)
-            for component in self.after.components() & self.before.components()
-            for name in self._broken(component)
+            for component in self.after.list_components() & self.before.list_components()
+            for name in self._violated_metrics(component)
         }
 
-    def magnitude(self) -> float:
+    def compute_magnitude(self) -> float:
         """Mean latencies in seconds plus failure rates in tenths, over all components."""
-        both = self.after.components() & self.before.components()
-        return sum(self.mean_latency(name) + 10 * self.failure_rate(name) for name in both)
+        both = self.after.list_components() & self.before.list_components()
+        return sum(self.compute_mean_latency(name) + 10 * self.compute_failure_rate(name) for name in both)
 
-    def _broken(self, component: str) -> list[str]:
-        checks = {name: self.p99(name, component) > limit for name, limit in QUANTILE_LIMITS.items()}
-        checks |= {name: self.rate(name, component) > limit for name, limit in RATE_LIMITS.items()}
+    def _violated_metrics(self, component: str) -> list[str]:
+        checks = {name: self.compute_p99(name, component) > limit for name, limit in QUANTILE_LIMITS.items()}
+        checks |= {name: self.compute_rate(name, component) > limit for name, limit in RATE_LIMITS.items()}
         checks |= {
-            "mean_latency": self.mean_latency(component) > 1.0,
-            "failure_rate": self.failure_rate(component) > 0.10,
-            "throughput": self.throughput(component) < 100,
-            "critical": self.rate("violations_total", component, severity="critical") > 0.5,
-            "investigations": self.after.total("violations_under_investigation", component) > 10,
-            "committee_size": self.after.total("audit_committee_size", component) < 4,
-            "policy_age": self.after.at - self.after.total("policy_last_load_timestamp", component) > 86400,
+            "mean_latency": self.compute_mean_latency(component) > 1.0,
+            "failure_rate": self.compute_failure_rate(component) > 0.10,
+            "throughput": self.compute_throughput(component) < 100,
+            "critical": self.compute_rate("violations_total", component, severity="critical") > 0.5,
+            "investigations": self.after.sum_samples("violations_under_investigation", component) > 10,
+            "committee_size": self.after.sum_samples("audit_committee_size", component) < 4,
+            "policy_age": self.after.at - self.after.sum_samples("policy_last_load_timestamp", component) > 86400,
         }
         return [name for name, broken in checks.items() if broken]
 
 
-def window(plant: Plant, start: float, end: float) -> Reading:
+def read_window(plant: Plant, start: float, end: float) -> MetricWindow:
     """Run the plant to `end` and read between `start` and `end`."""
     plant.advance(start)
-    before = scrape(plant)
+    before = scrape_plant(plant)
     plant.advance(end)
-    return Reading(before, scrape(plant))
+    return MetricWindow(before, scrape_plant(plant))

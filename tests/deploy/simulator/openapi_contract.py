@@ -9,46 +9,46 @@ from jsonschema import Draft202012Validator
 
 from tests.deploy.simulator.simulator_process import ROOT
 
-CONTRACT: dict[str, Any] = yaml.safe_load(Path(ROOT, "deploy/charter/openapi.yaml").read_text(encoding="utf-8"))
-OPERATIONS = {(method, path) for path, item in CONTRACT["paths"].items() for method in item}
+OPENAPI_DOCUMENT: dict[str, Any] = yaml.safe_load(Path(ROOT, "deploy/charter/openapi.yaml").read_text(encoding="utf-8"))
+OPERATIONS = {(method, path) for path, item in OPENAPI_DOCUMENT["paths"].items() for method in item}
 
 
-def resolved(node: dict[str, Any]) -> dict[str, Any]:
+def resolve_reference(node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node and node["$ref"].startswith("#/"):
-        found: Any = CONTRACT
+        found: Any = OPENAPI_DOCUMENT
         for part in node["$ref"][2:].split("/"):
             found = found[part]
         node = found
     return node
 
 
-def check(response: httpx.Response, method: str, path: str) -> Any:
+def check_response(response: httpx.Response, method: str, path: str) -> Any:
     """Hold a reply against the contract: status, media type, required headers, body; return the body."""
-    promised = resolved(CONTRACT["paths"][path][method]["responses"][str(response.status_code)])
+    promised = resolve_reference(OPENAPI_DOCUMENT["paths"][path][method]["responses"][str(response.status_code)])
     (media_type, content), *others = promised["content"].items()
     assert not others
     assert response.headers["content-type"].partition(";")[0] == media_type
     for name, header in promised.get("headers", {}).items():
-        header = resolved(header)
+        header = resolve_reference(header)
         assert name in response.headers or not header.get("required")
         if name in response.headers:
             Draft202012Validator(header["schema"]).validate(response.headers[name])
     body = response.json() if "json" in media_type else response.text
-    schema = {"components": CONTRACT["components"], **content["schema"]}
+    schema = {"components": OPENAPI_DOCUMENT["components"], **content["schema"]}
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(body)
-    undeclared(content["schema"], body)
+    check_declared_fields(content["schema"], body)
     return body
 
 
-def undeclared(schema: dict[str, Any], body: Any) -> None:
+def check_declared_fields(schema: dict[str, Any], body: Any) -> None:
     """Fail on a field of the reply that the contract does not name (the contract itself leaves replies open)."""
-    schema = resolved(schema)
+    schema = resolve_reference(schema)
     for item in body if isinstance(body, list) else []:
-        undeclared(schema["items"], item)
+        check_declared_fields(schema["items"], item)
     for choice in schema.get("oneOf", []):
-        if isinstance(body, dict) and resolved(choice).get("type") == "object":
-            undeclared(choice, body)
+        if isinstance(body, dict) and resolve_reference(choice).get("type") == "object":
+            check_declared_fields(choice, body)
     if isinstance(body, dict) and "properties" in schema:
         assert body.keys() <= schema["properties"].keys()
         for name, value in body.items():
-            undeclared(schema["properties"][name], value)
+            check_declared_fields(schema["properties"][name], value)

@@ -13,36 +13,36 @@ import httpx
 
 TOKEN = "a-token-for-tests"
 ROOT = Path(__file__).parents[3]
-PATIENCE_S = 20.0
+START_TIMEOUT_SECONDS = 20.0
 
 
 @dataclass
-class Server:
+class SimulatorProcess:
     """A running simulator."""
 
     process: "subprocess.Popen[str]"
     url: str
 
-    def client(self, timeout: float = 10.0) -> httpx.Client:
+    def make_client(self, timeout: float = 10.0) -> httpx.Client:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
+def build_command(folder: Path, *arguments: str) -> list[str]:
     token_file = folder / "token"
     token_file.write_text(f"{TOKEN}\n")
     return [sys.executable, "-m", "deploy.simulator", "--token-file", str(token_file), *arguments]
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[Server]:
+def running_simulator(folder: Path, *arguments: str) -> Iterator[SimulatorProcess]:
     """Start on a free port and wait until it answers; killed at the end if it still runs."""
-    line = command(folder, "--port", "0", *arguments)
+    line = build_command(folder, "--port", "0", *arguments)
     process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
-        server = Server(process, process.stderr.readline().split()[-1])
-        until_ready(server)
+        server = SimulatorProcess(process, process.stderr.readline().split()[-1])
+        wait_until_ready(server)
         yield server
     finally:
         process.kill()
@@ -50,8 +50,8 @@ def started(folder: Path, *arguments: str) -> Iterator[Server]:
         process.stderr.close()
 
 
-def until_ready(server: Server) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def wait_until_ready(server: SimulatorProcess) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:
             if httpx.get(f"{server.url}/health", trust_env=False).status_code == 200:
@@ -61,11 +61,11 @@ def until_ready(server: Server) -> None:
     raise AssertionError("the simulator did not answer")
 
 
-def change_headers(key: str, generation: int) -> dict[str, str]:
+def make_change_headers(key: str, generation: int) -> dict[str, str]:
     return {"Idempotency-Key": key, "If-Match": f'"{generation}"', "X-Plan-Hash": "3fa9c1d2e4b5"}
 
 
-def throttle_body(limit: int = 300, name: str = "throttle-requests.gateway") -> dict[str, Any]:
+def make_throttle_body(limit: int = 300, name: str = "throttle-requests.gateway") -> dict[str, Any]:
     return {
         "policy": {
             "name": name,

@@ -6,104 +6,114 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.deploy.simulator.simulator_process import change_headers, throttle_body
+from tests.deploy.simulator.simulator_process import make_change_headers, make_throttle_body
 
-APPLY, SCALE, RESTART = "/api/v1/policies/apply", "/api/v1/committee/scale", "/api/v1/committee/restart"
+APPLY_PATH, SCALE_PATH, RESTART_PATH = "/api/v1/policies/apply", "/api/v1/committee/scale", "/api/v1/committee/restart"
 
 
-async def ledger(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+async def fetch_ledger(api: httpx.AsyncClient) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await api.get("/sim/ledger")).json()
     return found
 
 
-async def test_same_key_and_body_has_one_effect(api: httpx.AsyncClient) -> None:
+async def test_same_key_and_body_has_one_effect(api_client: httpx.AsyncClient) -> None:
     """A repeated change gets the stored reply, marked, although the generation moved; the ledger has one entry."""
-    first = await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
-    second = await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
+    first = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
+    second = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
     assert (second.status_code, second.json(), second.headers["etag"]) == (200, first.json(), '"2"')
-    (entry,) = await ledger(api)
+    (entry,) = await fetch_ledger(api_client)
     assert (entry["effect"], entry["kind"], entry["knob"], entry["key"]) == ("applied", "SCALE_UP", "committee", "k")
     assert (entry["generation_before"], entry["generation_after"], entry["policy_id"]) == (1, 2, None)
 
 
-async def test_the_committee_before_each_effect_is_kept(api: httpx.AsyncClient) -> None:
+async def test_the_committee_before_each_effect_is_kept(api_client: httpx.AsyncClient) -> None:
     """Each effect has its body and the committee just before it; a repeat and a refused change have none."""
     for key, replicas, generation in (("a", 6, 1), ("a", 6, 1), ("b", 7, 2), ("c", 8, 2)):
-        await api.post(SCALE, json={"replicas": replicas}, headers=change_headers(key, generation))
-    rows = (await api.get("/sim/committee")).json()
+        await api_client.post(SCALE_PATH, json={"replicas": replicas}, headers=make_change_headers(key, generation))
+    rows = (await api_client.get("/sim/committee")).json()
     assert [(row["key"], row["body"]["replicas"], row["before"]["replicas"]) for row in rows] == [
         ("a", 6, 5),
         ("b", 7, 6),
     ]
 
 
-async def test_retry_may_carry_a_later_time(api: httpx.AsyncClient) -> None:
+async def test_retry_may_carry_a_later_time(api_client: httpx.AsyncClient) -> None:
     """The time in the envelope does not make a retry another request."""
-    await api.post(APPLY, json=throttle_body(), headers=change_headers("k", 0))
-    later = {**throttle_body(), "timestamp": "2026-01-21T10:16:00Z"}
-    response = await api.post(APPLY, json=later, headers=change_headers("k", 0))
+    await api_client.post(APPLY_PATH, json=make_throttle_body(), headers=make_change_headers("k", 0))
+    later = {**make_throttle_body(), "timestamp": "2026-01-21T10:16:00Z"}
+    response = await api_client.post(APPLY_PATH, json=later, headers=make_change_headers("k", 0))
     assert response.headers["idempotency-replayed"] == "true"
 
 
-@pytest.mark.parametrize(("path", "body"), [(SCALE, {"replicas": 7}), (RESTART, {"replicas": 6}), (RESTART, {})])
-async def test_key_of_another_request_is_refused(api: httpx.AsyncClient, path: str, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"), [(SCALE_PATH, {"replicas": 7}), (RESTART_PATH, {"replicas": 6}), (RESTART_PATH, {})]
+)
+async def test_key_of_another_request_is_refused(
+    api_client: httpx.AsyncClient, path: str, body: dict[str, Any]
+) -> None:
     """A key used for another body or another route is 422, even with a stale generation, and changes nothing."""
-    await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
-    assert (await api.post(path, json=body, headers=change_headers("k", 9))).status_code == 422
-    assert len(await ledger(api)) == 1
+    await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
+    assert (await api_client.post(path, json=body, headers=make_change_headers("k", 9))).status_code == 422
+    assert len(await fetch_ledger(api_client)) == 1
 
 
-async def test_key_in_flight_is_a_conflict_to_retry(api: httpx.AsyncClient) -> None:
+async def test_key_in_flight_is_a_conflict_to_retry(api_client: httpx.AsyncClient) -> None:
     """While the first request with a key hangs a second one is 409 with Retry-After; the first then takes effect."""
-    await api.post("/sim/behaviour", json={"mode": "hang-then-execute", "count": 1, "delay": 0.4})
-    first = asyncio.create_task(api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1)))
+    await api_client.post("/sim/behaviour", json={"mode": "hang-then-execute", "count": 1, "delay": 0.4})
+    first = asyncio.create_task(api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1)))
     await asyncio.sleep(0.1)
-    second = await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
+    second = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
     assert second.status_code == 409
     assert int(second.headers["retry-after"]) >= 1
     assert (await first).status_code == 200
-    assert len(await ledger(api)) == 1
+    assert len(await fetch_ledger(api_client)) == 1
 
 
-async def test_stale_generation_tells_the_present_one_and_frees_the_key(api: httpx.AsyncClient) -> None:
+async def test_stale_generation_tells_the_present_one_and_frees_the_key(api_client: httpx.AsyncClient) -> None:
     """412 carries generation and ETag, leaves nothing behind, and the same key works with the right generation."""
-    stale = await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 4))
+    stale = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 4))
     assert (stale.status_code, stale.json()["generation"], stale.headers["etag"]) == (412, 1, '"1"')
-    assert await ledger(api) == []
-    fresh = await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
+    assert await fetch_ledger(api_client) == []
+    fresh = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
     assert fresh.status_code == 200
     assert "idempotency-replayed" not in fresh.headers
 
 
 @pytest.mark.parametrize("missing", ["Idempotency-Key", "If-Match"])
-async def test_missing_header_is_malformed(api: httpx.AsyncClient, missing: str) -> None:
+async def test_missing_header_is_malformed(api_client: httpx.AsyncClient, missing: str) -> None:
     """Without key or generation a change is 400, and the detail names the header."""
-    headers = change_headers("k", 1)
+    headers = make_change_headers("k", 1)
     del headers[missing]
-    response = await api.post(SCALE, json={"replicas": 6}, headers=headers)
+    response = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=headers)
     assert response.status_code == 400
     assert missing in response.json()["detail"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-async def test_unusable_key_is_malformed(api: httpx.AsyncClient, key: str) -> None:
+async def test_unusable_key_is_malformed(api_client: httpx.AsyncClient, key: str) -> None:
     """A key that is empty or longer than 255 characters is 400; 255 are accepted."""
-    response = await api.post(SCALE, json={"replicas": 6}, headers=change_headers(key, 1))
+    response = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers(key, 1))
     assert response.status_code == 400
-    assert (await api.post(SCALE, json={"replicas": 6}, headers=change_headers("x" * 255, 1))).status_code == 200
+    assert (
+        await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("x" * 255, 1))
+    ).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("path", "body", "generation"),
-    [(SCALE, {"replicas": 99}, 1), (RESTART, {"member": "nobody"}, 1), ("/api/v1/policies/policy_9/rollback", {}, 1)],
+    [
+        (SCALE_PATH, {"replicas": 99}, 1),
+        (RESTART_PATH, {"member": "nobody"}, 1),
+        ("/api/v1/policies/policy_9/rollback", {}, 1),
+    ],
 )
 async def test_refusal_by_meaning_is_kept(
-    api: httpx.AsyncClient, path: str, body: dict[str, Any], generation: int
+    api_client: httpx.AsyncClient, path: str, body: dict[str, Any], generation: int
 ) -> None:
     """A decided refusal is replayed like a success."""
-    replies = [await api.post(path, json=body, headers=change_headers("k", generation)) for _ in range(2)]
+    replies = [await api_client.post(path, json=body, headers=make_change_headers("k", generation)) for _ in range(2)]
     assert replies[0].status_code in (404, 422)
     assert replies[1].json() == replies[0].json()
     assert replies[1].headers["idempotency-replayed"] == "true"
@@ -111,41 +121,43 @@ async def test_refusal_by_meaning_is_kept(
 
 
 @pytest.mark.parametrize("mode", ["rate-limit", "unavailable", "error-500"])
-async def test_overload_is_not_kept(api: httpx.AsyncClient, mode: str) -> None:
+async def test_overload_is_not_kept(api_client: httpx.AsyncClient, mode: str) -> None:
     """After 429, 503 and 500 the same key is executed for the first time."""
-    await api.post("/sim/behaviour", json={"mode": mode, "count": 1})
-    assert (await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))).status_code >= 429
-    assert await ledger(api) == []
-    response = await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
+    await api_client.post("/sim/behaviour", json={"mode": mode, "count": 1})
+    assert (
+        await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
+    ).status_code >= 429
+    assert await fetch_ledger(api_client) == []
+    response = await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
     assert response.status_code == 200
     assert "idempotency-replayed" not in response.headers
 
 
-async def test_token_is_checked_before_anything_else(api: httpx.AsyncClient) -> None:
+async def test_token_is_checked_before_anything_else(api_client: httpx.AsyncClient) -> None:
     """A replay needs the token as well, and a wrong one is 401 whatever the body."""
-    await api.post(SCALE, json={"replicas": 6}, headers=change_headers("k", 1))
-    headers = {**change_headers("k", 1), "Authorization": "Bearer other"}
+    await api_client.post(SCALE_PATH, json={"replicas": 6}, headers=make_change_headers("k", 1))
+    headers = {**make_change_headers("k", 1), "Authorization": "Bearer other"}
     for content in (b'{"replicas": 6}', b"{"):
-        assert (await api.post(SCALE, content=content, headers=headers)).status_code == 401
+        assert (await api_client.post(SCALE_PATH, content=content, headers=headers)).status_code == 401
 
 
-async def test_second_rollback_says_that_it_changed_nothing(api: httpx.AsyncClient) -> None:
+async def test_second_rollback_says_that_it_changed_nothing(api_client: httpx.AsyncClient) -> None:
     """The second rollback of an application is 200 with `changed: false`, same generation, no ledger entry."""
-    await api.post(APPLY, json=throttle_body(), headers=change_headers("a", 0))
+    await api_client.post(APPLY_PATH, json=make_throttle_body(), headers=make_change_headers("a", 0))
     path = "/api/v1/policies/policy_2/rollback"
-    assert (await api.post(path, headers=change_headers("b", 1))).json()["changed"] is True
-    second = await api.post(path, json={}, headers=change_headers("c", 2))
+    assert (await api_client.post(path, headers=make_change_headers("b", 1))).json()["changed"] is True
+    second = await api_client.post(path, json={}, headers=make_change_headers("c", 2))
     assert (second.status_code, second.json()["changed"], second.json()["generation"]) == (200, False, 2)
-    assert [entry["effect"] for entry in await ledger(api)] == ["applied", "rolled_back"]
+    assert [entry["effect"] for entry in await fetch_ledger(api_client)] == ["applied", "rolled_back"]
 
 
-async def test_change_can_be_read_back(api: httpx.AsyncClient) -> None:
+async def test_change_can_be_read_back(api_client: httpx.AsyncClient) -> None:
     """After a change the knob names its key and plan, for policies and for the committee."""
-    await api.post(APPLY, json=throttle_body(), headers=change_headers("a-0-do", 0))
-    (found,) = (await api.get("/api/v1/policies", params={"name": "throttle-requests.gateway"})).json()
+    await api_client.post(APPLY_PATH, json=make_throttle_body(), headers=make_change_headers("a-0-do", 0))
+    (found,) = (await api_client.get("/api/v1/policies", params={"name": "throttle-requests.gateway"})).json()
     assert (found["last_change"]["key"], found["last_change"]["plan"]) == ("a-0-do", "3fa9c1d2e4b5")
-    await api.post(RESTART, json={"member": "gateway"}, headers=change_headers("b-0-do", 1))
-    state = (await api.get("/api/v1/committee/state")).json()
+    await api_client.post(RESTART_PATH, json={"member": "gateway"}, headers=make_change_headers("b-0-do", 1))
+    state = (await api_client.get("/api/v1/committee/state")).json()
     assert state["last_change"]["key"] == state["last_restart"]["key"] == "b-0-do"
     assert (state["last_restart"]["member"], state["generation"]) == ("gateway", 2)
 
@@ -164,16 +176,16 @@ async def test_change_can_be_read_back(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_invalid_policy_is_refused_with_a_pointer(
-    api: httpx.AsyncClient, change: dict[str, Any], pointer: str
+    api_client: httpx.AsyncClient, change: dict[str, Any], pointer: str
 ) -> None:
     """A policy that does not validate is 422, says where, and is not applied."""
-    body = throttle_body()
+    body = make_throttle_body()
     body["policy"] |= change
     generation = 1 if change.get("name") == "committee" else 0
-    response = await api.post(APPLY, json=body, headers=change_headers("k", generation))
+    response = await api_client.post(APPLY_PATH, json=body, headers=make_change_headers("k", generation))
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
-    assert await ledger(api) == []
+    assert await fetch_ledger(api_client) == []
 
 
 @pytest.mark.parametrize(
@@ -192,24 +204,24 @@ async def test_invalid_policy_is_refused_with_a_pointer(
     ],
     ids=range(10),
 )
-async def test_unreadable_body_is_malformed(api: httpx.AsyncClient, body: bytes) -> None:
+async def test_unreadable_body_is_malformed(api_client: httpx.AsyncClient, body: bytes) -> None:
     """A body that is no JSON object, too large, too deep or no envelope is 400."""
-    response = await api.post(APPLY, content=body, headers=change_headers("k", 0))
+    response = await api_client.post(APPLY_PATH, content=body, headers=make_change_headers("k", 0))
     assert response.status_code == 400
 
 
-async def test_violations_since(api: httpx.AsyncClient) -> None:
+async def test_violations_since(api_client: httpx.AsyncClient) -> None:
     """Open violations are always listed; closed ones only if they closed at or after `since`, in either form."""
-    await api.post("/sim/faults", json={"kind": "dead-node", "component": "gateway"})
+    await api_client.post("/sim/faults", json={"kind": "dead-node", "component": "gateway"})
     await asyncio.sleep(0.6)
     far = {"since": "2200-01-01T00:00:00Z"}
-    (opened,) = (await api.get("/api/v1/violations", params=far)).json()
+    (opened,) = (await api_client.get("/api/v1/violations", params=far)).json()
     assert (opened["component"], opened["metric"], opened["closed_at"]) == ("gateway", "member_health", None)
-    await api.delete("/sim/faults")
+    await api_client.delete("/sim/faults")
     await asyncio.sleep(0.6)
-    assert (await api.get("/api/v1/violations", params=far)).json() == []
-    assert (await api.get("/api/v1/violations", params={"since": "7258118400"})).json() == []
+    assert (await api_client.get("/api/v1/violations", params=far)).json() == []
+    assert (await api_client.get("/api/v1/violations", params={"since": "7258118400"})).json() == []
     for since in (opened["opened_at"], "0", "2026-01-01T00:00:00+01:00"):
-        (closed,) = (await api.get("/api/v1/violations", params={"since": since})).json()
+        (closed,) = (await api_client.get("/api/v1/violations", params={"since": since})).json()
         assert closed["id"] == opened["id"]
         assert closed["closed_at"] > closed["opened_at"]

@@ -4,14 +4,14 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.simulator.exposition import exposition
+from deploy.simulator.exposition import build_exposition
 from deploy.simulator.faults import FaultKind
 from deploy.simulator.metrics import METRICS
 from deploy.simulator.plant import Plant
-from deploy.simulator.records import Origin
-from tests.deploy.simulator.metric_reader import PREFIX, from_families, scrape
+from deploy.simulator.records import ChangeOrigin
+from tests.deploy.simulator.metric_reader import PREFIX, parse_families, scrape_plant
 
-NAMES = {
+EXPECTED_METRICS = {
     "violations_total",
     "forbidden_metric_attempts_total",
     "data_revocation_events_total",
@@ -34,53 +34,53 @@ def test_text_parses_to_exactly_the_fifteen_metrics() -> None:
     """The text has the fifteen names with their types, every sample of every component, and the collector's values."""
     plant = Plant(1000.0, 1)
     plant.advance(1010.0)
-    families = list(text_string_to_metric_families(exposition(plant.exports)().decode()))
+    families = list(text_string_to_metric_families(build_exposition(plant.read_exporters)().decode()))
     counters = {f"{family.name}_total" for family in families if family.type == "counter"}
     others = {family.name for family in families if family.type != "counter"}
-    assert counters | others == {PREFIX + name for name in NAMES}
-    assert from_families(plant.now, families).values == scrape(plant).values
+    assert counters | others == {PREFIX + name for name in EXPECTED_METRICS}
+    assert parse_families(plant.now, families).values == scrape_plant(plant).values
 
 
 def test_every_series_exists_from_the_start() -> None:
     """Fresh and troubled plants have the same series, so that no first increment is lost to a rate."""
     fresh, troubled = Plant(0.0, 1), Plant(0.0, 1)
     for kind in (FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE, FaultKind.SLOW_NODE):
-        troubled.inject(kind, "validator-1")
+        troubled.inject_fault(kind, "validator-1")
     troubled.advance(20.0)
-    assert scrape(fresh).values.keys() == scrape(troubled).values.keys()
-    assert scrape(fresh).components() == set(fresh.components)
+    assert scrape_plant(fresh).values.keys() == scrape_plant(troubled).values.keys()
+    assert scrape_plant(fresh).list_components() == set(fresh.components)
 
 
 def test_buckets_are_whole_and_cumulative() -> None:
     """Bucket counts are integers that never fall from one bound to the next, and the last one is the count."""
     plant = Plant(0.0, 2)
-    plant.inject(FaultKind.OVERLOAD, "gateway")
+    plant.inject_fault(FaultKind.OVERLOAD, "gateway")
     plant.advance(7.3)
-    shown = scrape(plant)
+    shown = scrape_plant(plant)
     for metric in METRICS:
         for component in plant.components if metric.bounds else ():
-            counts = [count for _, count in shown.buckets(metric.name, component)]
+            counts = [count for _, count in shown.list_buckets(metric.name, component)]
             assert counts == sorted(counts)
             assert all(count.is_integer() for count in counts)
-            assert counts[-1] == shown.total(f"{metric.name}_count", component)
+            assert counts[-1] == shown.sum_samples(f"{metric.name}_count", component)
             assert len(counts) == len(metric.bounds) + 1
 
 
 def test_new_member_shows_once_it_has_joined() -> None:
     """A joining member has no series, a joined one counts, a dismissed one is gone."""
     plant = Plant(0.0, 2)
-    plant.scale(6, Origin("k"))
+    plant.scale(6, ChangeOrigin("k"))
     plant.advance(2.0)
-    assert "validator-6" not in scrape(plant).components()
+    assert "validator-6" not in scrape_plant(plant).list_components()
     plant.advance(5.0)
-    assert scrape(plant).total("metric_validation_latency_ns_count", "validator-6") > 300
-    plant.scale(5, Origin("k-undo"))
-    assert "validator-6" not in scrape(plant).components()
+    assert scrape_plant(plant).sum_samples("metric_validation_latency_ns_count", "validator-6") > 300
+    plant.scale(5, ChangeOrigin("k-undo"))
+    assert "validator-6" not in scrape_plant(plant).list_components()
 
 
 def test_scrape_is_cheap() -> None:
     """A scrape of the usual plant takes a few milliseconds; the bound leaves room for a busy machine."""
-    render = exposition(Plant(0.0, 1).exports)
+    render = build_exposition(Plant(0.0, 1).read_exporters)
     times = []
     for _ in range(10):
         begun = time.perf_counter()

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.deploy.simulator.openapi_contract import CONTRACT
+from tests.deploy.simulator.openapi_contract import OPENAPI_DOCUMENT
 
-SPECS: list[tuple[str, dict[str, Any], bool]] = [
+POLICY_CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("SCALE_UP", {"replicas": 15}, True),
     ("SCALE_UP", {"replicas": 16}, False),
     ("SCALE_DOWN", {"replicas": 0}, False),
@@ -33,16 +33,16 @@ SPECS: list[tuple[str, dict[str, Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "parameters", "valid"), SPECS)
+@pytest.mark.parametrize(("kind", "parameters", "valid"), POLICY_CASES)
 async def test_simulator_and_document_agree_on_policies(
-    api: httpx.AsyncClient, kind: str, parameters: dict[str, Any], valid: bool
+    api_client: httpx.AsyncClient, kind: str, parameters: dict[str, Any], valid: bool
 ) -> None:
     """What validate accepts fits PolicySpec, and what it refuses does not, with a pointer to the place."""
     name = "committee" if kind in ("SCALE_UP", "SCALE_DOWN", "RESTART_SERVICE") else "x"
     spec = {"name": name, "kind": kind, "component": None, "parameters": parameters}
-    schema = {"components": CONTRACT["components"], "$ref": "#/components/schemas/PolicySpec"}
+    schema = {"components": OPENAPI_DOCUMENT["components"], "$ref": "#/components/schemas/PolicySpec"}
     assert Draft202012Validator(schema).is_valid(spec) is valid
-    response = await api.post("/api/v1/policies/validate", json=spec)
+    response = await api_client.post("/api/v1/policies/validate", json=spec)
     assert response.status_code == (200 if valid else 422)
     if not valid:
         pointers = [error["pointer"] for error in response.json()["errors"]]

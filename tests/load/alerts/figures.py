@@ -1,14 +1,14 @@
 """What the scenarios of `make load-alerts` share: how they tell what they found, and what they fire."""
 
 
-def say(name: str, good: bool, **figures: object) -> bool:
+def report(name: str, is_within_limit: bool, **figures: object) -> bool:
     """Print one line and return whether the bound was kept."""
     told = " ".join(f"{key}={value}" for key, value in figures.items())
-    print(f"{'ok  ' if good else 'MISS'} {name}: {told}", flush=True)
-    return good
+    print(f"{'ok  ' if is_within_limit else 'MISS'} {name}: {told}", flush=True)
+    return is_within_limit
 
 
-def group(number: int, each: int = 1) -> list[dict[str, str]]:
+def make_group_labels(number: int, alert_count: int = 1) -> list[dict[str, str]]:
     """Return the labels of one group of alerts."""
     base = {"alertname": "Load", "severity": "warning", "node_or_service": f"node-{number}"}
-    return [base | {"shard": str(shard)} for shard in range(each)]
+    return [base | {"shard": str(shard)} for shard in range(alert_count)]

@@ -3,34 +3,37 @@
 import asyncio
 import time
 
-from activities.model.alert_state import AlertBook
-from tests.load.alerts.figures import group, say
-from tests.support.alert_stack import Rig
+from activities.model.alert_state import AlertState
+from tests.load.alerts.figures import make_group_labels, report
+from tests.support.alert_stack import AlertStack
 
-GROUPS = 1000
-BURST = 20_000
-OUTAGE = 60.0
+GROUP_COUNT = 1000
+BURST_ALERTS = 20_000
+OUTAGE_SECONDS = 60.0
 """Seconds Temporal is away."""
 STORM_GROUPS = 720
 """Groups of 5 alerts fired while it is, and half a minute around that: fewer than the intake remembers one by one."""
-STORM_EVERY = 0.125
+STORM_INTERVAL_SECONDS = 0.125
 """Seconds between two groups of it."""
 
 
-async def groups(rig: Rig) -> bool:
+async def run_many_groups(alert_stack: AlertStack) -> bool:
     """1,000 groups: accepted in 3 s beyond the group_wait of 1 s, in a fifth of the signals, none lost or doubled."""
-    since, signals = time.time(), await rig.metric("mapek_alert_signals_total")
-    before = await rig.book()
-    await rig.fire([one for number in range(GROUPS) for one in group(number)])
-    await accepted(rig, news(before) + GROUPS, 60)
+    since, signals = time.time(), await alert_stack.sum_metric("mapek_alert_signals_total")
+    before = await alert_stack.query_alert_state()
+    await alert_stack.fire_alerts([one for number in range(GROUP_COUNT) for one in make_group_labels(number)])
+    await wait_until_accepted(alert_stack, count_new_states(before) + GROUP_COUNT, 60)
     took = time.time() - since - 1.0
-    book = await rig.settled(news(before) + GROUPS, 30)
-    signals = await rig.metric("mapek_alert_signals_total") - signals
-    cycles = await rig.alert_cycles(since)
-    known = len(book.known) - len(before.known)
-    return say(
+    book = await alert_stack.wait_until_processed(count_new_states(before) + GROUP_COUNT, 30)
+    signals = await alert_stack.sum_metric("mapek_alert_signals_total") - signals
+    cycles = await alert_stack.list_alert_cycles(since)
+    known = len(book.last_states) - len(before.last_states)
+    return report(
         "groups",
-        took < 3.0 and signals <= GROUPS / 5 and known == GROUPS and once(cycles, book.cycles - before.cycles),
+        took < 3.0
+        and signals <= GROUP_COUNT / 5
+        and known == GROUP_COUNT
+        and is_each_cycle_once(cycles, book.cycles - before.cycles),
         seconds=round(took, 2),
         signals=signals,
         known=known,
@@ -38,109 +41,123 @@ async def groups(rig: Rig) -> bool:
     )
 
 
-async def burst(rig: Rig) -> bool:
+async def run_burst(alert_stack: AlertStack) -> bool:
     """20,000 alerts in 200 groups at once: none lost, none refused for good."""
-    since, before = time.time(), await rig.book()
+    since, before = time.time(), await alert_stack.query_alert_state()
     for start in range(2000, 2200, 10):
-        await rig.fire([one for number in range(start, start + 10) for one in group(number, BURST // 200)])
-    book = await rig.settled(news(before) + BURST, 240)
-    took, refused = time.time() - since, await refusals(rig)
-    return say(
+        await alert_stack.fire_alerts(
+            [one for number in range(start, start + 10) for one in make_group_labels(number, BURST_ALERTS // 200)]
+        )
+    book = await alert_stack.wait_until_processed(count_new_states(before) + BURST_ALERTS, 240)
+    took, refused = time.time() - since, await count_refusals(alert_stack)
+    return report(
         "burst",
-        news(book) - news(before) >= BURST and refused == 0,
+        count_new_states(book) - count_new_states(before) >= BURST_ALERTS and refused == 0,
         seconds=round(took, 1),
-        received=news(book) - news(before),
-        known=len(book.known),
+        received=count_new_states(book) - count_new_states(before),
+        known=len(book.last_states),
         refused=refused,
-        told_to_come_again=await answers(rig, "503"),
+        told_to_come_again=await count_answers(alert_stack, "503"),
         cycles=book.cycles - before.cycles,
     )
 
 
-async def killed(rig: Rig) -> bool:
+async def run_worker_kill(alert_stack: AlertStack) -> bool:
     """The service is killed while Alertmanager tells it of 1,000 groups; it comes back, and each is known once."""
-    since, before = time.time(), await rig.book()
-    await rig.fire([one for number in range(30_000, 30_000 + GROUPS) for one in group(number)])
-    await accepted(rig, news(before) + 1, 30)
-    await rig.stack.kill("worker")
-    await rig.stack.start_part("worker")
+    since, before = time.time(), await alert_stack.query_alert_state()
+    await alert_stack.fire_alerts(
+        [one for number in range(30_000, 30_000 + GROUP_COUNT) for one in make_group_labels(number)]
+    )
+    await wait_until_accepted(alert_stack, count_new_states(before) + 1, 30)
+    await alert_stack.stack.kill("worker")
+    await alert_stack.stack.start_service("worker")
     back = time.time()
-    book = await rig.settled(news(before) + GROUPS, 120)
-    took, cycles = time.time() - back, await rig.alert_cycles(since)
-    known = len(book.known) - len(before.known)
-    return say(
+    book = await alert_stack.wait_until_processed(count_new_states(before) + GROUP_COUNT, 120)
+    took, cycles = time.time() - back, await alert_stack.list_alert_cycles(since)
+    known = len(book.last_states) - len(before.last_states)
+    return report(
         "killed",
-        known == GROUPS == news(book) - news(before) and once(cycles, book.cycles - before.cycles),
+        known == GROUP_COUNT == count_new_states(book) - count_new_states(before)
+        and is_each_cycle_once(cycles, book.cycles - before.cycles),
         seconds_until_settled=round(took, 1),
         known=known,
-        told_twice=book.repeated - before.repeated,
+        told_twice=book.duplicates - before.duplicates,
         cycles=len(cycles),
     )
 
 
-async def outage(rig: Rig) -> bool:
+async def run_temporal_outage(alert_stack: AlertStack) -> bool:
     """Temporal goes away for a minute while alerts keep coming: after it is back each is known, once."""
-    since, before = time.time(), await rig.book()
-    storm = asyncio.create_task(fire_slowly(rig))
+    since, before = time.time(), await alert_stack.query_alert_state()
+    storm = asyncio.create_task(fire_slowly(alert_stack))
     await asyncio.sleep(15)
-    await rig.stack.kill("temporal")
-    await asyncio.sleep(OUTAGE)
-    await rig.stack.start_part("temporal")
+    await alert_stack.stack.kill("temporal")
+    await asyncio.sleep(OUTAGE_SECONDS)
+    await alert_stack.stack.start_service("temporal")
     back = time.time()
     await storm
-    book = await rig.settled(news(before) + 5 * STORM_GROUPS, 180)
-    took, refused, cycles = time.time() - back, await refusals(rig), await rig.alert_cycles(since)
-    known, slow = len(book.known) - len(before.known), await slower(rig, "5.0")
-    return say(
+    book = await alert_stack.wait_until_processed(count_new_states(before) + 5 * STORM_GROUPS, 180)
+    took, refused, cycles = (
+        time.time() - back,
+        await count_refusals(alert_stack),
+        await alert_stack.list_alert_cycles(since),
+    )
+    known, slow = len(book.last_states) - len(before.last_states), await count_slower_than(alert_stack, "5.0")
+    return report(
         "Temporal away",
-        known == 5 * STORM_GROUPS and refused == 0 and slow == 0 and once(cycles, book.cycles - before.cycles),
+        known == 5 * STORM_GROUPS
+        and refused == 0
+        and slow == 0
+        and is_each_cycle_once(cycles, book.cycles - before.cycles),
         seconds_until_settled=round(took, 1),
         known=known,
         of=5 * STORM_GROUPS,
-        told_to_come_again=await answers(rig, "503"),
+        told_to_come_again=await count_answers(alert_stack, "503"),
         answers_above_5_s=slow,
         refused=refused,
         cycles=book.cycles - before.cycles,
     )
 
 
-async def fire_slowly(rig: Rig) -> None:
+async def fire_slowly(alert_stack: AlertStack) -> None:
     """Fire the groups of the storm one after the other."""
     began = time.monotonic()
     for number in range(STORM_GROUPS):
-        await asyncio.sleep(max(0.0, began + number * STORM_EVERY - time.monotonic()))
-        await rig.fire(group(10_000 + number, 5))
+        await asyncio.sleep(max(0.0, began + number * STORM_INTERVAL_SECONDS - time.monotonic()))
+        await alert_stack.fire_alerts(make_group_labels(10_000 + number, 5))
 
 
-async def accepted(rig: Rig, wanted: int, bound: float) -> None:
+async def wait_until_accepted(alert_stack: AlertStack, count: int, timeout_seconds: float) -> None:
     """Wait until so many different alerts are received."""
     began = time.monotonic()
-    while news(book := await rig.counts()) < wanted:
-        assert time.monotonic() - began < bound, f"received {book.received}, repeated {book.repeated}, not {wanted}"
+    while count_new_states(book := await alert_stack.query_alert_counts()) < count:
+        assert time.monotonic() - began < timeout_seconds, (
+            f"received {book.received}, repeated {book.duplicates}, not {count}"
+        )
         await asyncio.sleep(0.05)
 
 
-def news(book: AlertBook) -> int:
+def count_new_states(alert_state: AlertState) -> int:
     """Return how many states of alerts the intake ever learned."""
-    return book.received - book.repeated
+    return alert_state.received - alert_state.duplicates
 
 
-def once(cycles: list[str], counted: int) -> bool:
+def is_each_cycle_once(cycles: list[str], cycle_count: int) -> bool:
     """Tell whether each cycle the intake counts exists, once; a list is cut at the page size of the look-up."""
-    return len(cycles) == len(set(cycles)) and len(cycles) in (counted, 80)
+    return len(cycles) == len(set(cycles)) and len(cycles) in (cycle_count, 80)
 
 
-async def answers(rig: Rig, *statuses: str) -> float:
+async def count_answers(alert_stack: AlertStack, *statuses: str) -> float:
     """Return how many POSTs were answered with one of these."""
-    return sum([await rig.metric("mapek_webhook_seconds_count", status=status) for status in statuses])
+    return sum([await alert_stack.sum_metric("mapek_webhook_seconds_count", status=status) for status in statuses])
 
 
-async def refusals(rig: Rig) -> float:
+async def count_refusals(alert_stack: AlertStack) -> float:
     """Return how many POSTs got an answer after which Alertmanager does not come again."""
-    return await answers(rig, "400", "401", "408", "413", "429")
+    return await count_answers(alert_stack, "400", "401", "408", "413", "429")
 
 
-async def slower(rig: Rig, bound: str) -> float:
+async def count_slower_than(alert_stack: AlertStack, bucket: str) -> float:
     """Return how many answers took longer than `bound`, one of the histogram's."""
-    within = await rig.metric("mapek_webhook_seconds_bucket", le=bound)
-    return await rig.metric("mapek_webhook_seconds_count") - within
+    within = await alert_stack.sum_metric("mapek_webhook_seconds_bucket", le=bucket)
+    return await alert_stack.sum_metric("mapek_webhook_seconds_count") - within

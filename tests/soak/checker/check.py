@@ -10,34 +10,34 @@ from collections.abc import Callable, Iterator
 from tests.soak.checker import budgets, effects, histories, outcomes, security
 from tests.soak.checker.evidence import Evidence, Violation
 
-Rule = Callable[[Evidence], Iterator[Violation]]
+InvariantCheck = Callable[[Evidence], Iterator[Violation]]
 
-RULES: tuple[Rule, ...] = (
-    effects.once,
-    effects.written_before,
-    effects.in_order,
-    effects.fenced,
-    effects.above_quorum,
-    outcomes.at_rest,
-    outcomes.settled,
-    outcomes.recorded_once,
-    outcomes.as_recorded,
-    outcomes.few_reversals,
-    histories.one_at_a_time,
-    histories.deterministic,
-    histories.undone_if_tried,
-    histories.shielded,
-    histories.never_blind,
-    histories.verified_by_samples,
-    histories.alerts_covered,
-    histories.bounded,
-    budgets.within_budget,
-    budgets.calm_in_storms,
-    security.secrets_kept,
-    security.strangers_unheard,
+INVARIANT_CHECKS: tuple[InvariantCheck, ...] = (
+    effects.check_effect_once,
+    effects.check_audited_before_effect,
+    effects.check_step_order,
+    effects.check_fencing,
+    effects.check_quorum,
+    outcomes.check_accounted_at_rest,
+    outcomes.check_no_unowned_effect,
+    outcomes.check_recorded_once,
+    outcomes.check_outcome_matches_ledger,
+    outcomes.check_reversal_limit,
+    histories.check_one_remediation_per_knob,
+    histories.check_deterministic,
+    histories.check_tried_steps_undone,
+    histories.check_shielded,
+    histories.check_no_blind_decision,
+    histories.check_verdict_samples,
+    histories.check_alerts_covered,
+    histories.check_attempt_limit,
+    budgets.check_budgets,
+    budgets.check_inactive_in_storms,
+    security.check_no_secret_leaked,
+    security.check_unauthorized_refused,
 )
 
 
-def check(evidence: Evidence) -> list[Violation]:
+def find_violations(evidence: Evidence) -> list[Violation]:
     """Return every violation, in the order of the rules; none is the good answer."""
-    return [violation for rule in RULES for violation in rule(evidence)]
+    return [violation for rule in INVARIANT_CHECKS for violation in rule(evidence)]

@@ -10,12 +10,12 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-OUR_KEY = re.compile(r"([0-9a-f]{12})-(\d+)-(do|undo)")
+OWN_KEY_PATTERN = re.compile(r"([0-9a-f]{12})-(\d+)-(do|undo)")
 """Plan, step and direction of a key of ours; a key of another form is somebody else's, unless our audit has it."""
 
 
 @dataclass(frozen=True)
-class Done:
+class LedgerEffect:
     """One effect of ours in Charter's ledger: which step of which plan, and in which direction ("do", "undo")."""
 
     plan: str
@@ -24,7 +24,7 @@ class Done:
     row: Row
 
     @property
-    def reversible(self) -> bool:
+    def is_reversible(self) -> bool:
         """Whether it can be taken back: everything but a restart."""
         return self.row["kind"] != "RESTART_SERVICE"
 
@@ -54,57 +54,57 @@ class Evidence:
     plans: tuple[Row, ...] = ()
     outcomes: tuple[Row, ...] = ()
     knobs: tuple[Row, ...] = ()
-    begun: tuple[Row, ...] = ()
+    started: tuple[Row, ...] = ()
     histories: tuple[Row, ...] = ()
     committee: tuple[Row, ...] = ()
     alerts: tuple[Row, ...] = ()
-    observed: tuple[float, ...] = ()
-    blind: tuple[tuple[float, float], ...] = ()
+    observed_at: tuple[float, ...] = ()
+    blind_intervals: tuple[tuple[float, float], ...] = ()
     generations: Mapping[str, int] = field(default_factory=dict)
-    strangers: tuple[Row, ...] = ()
+    unauthorized_posts: tuple[Row, ...] = ()
     leaks: tuple[Row, ...] = ()
     budgets: tuple[tuple[str, int, float], ...] = ()
-    clock_right: bool = False
-    period: float = 30.0
+    is_clock_correct: bool = False
+    period_seconds: float = 30.0
     quiet_since: float | None = None
-    ended: float = 0.0
-    done: tuple[Done, ...] = field(init=False)
+    ended_at: float = 0.0
+    effects: tuple[LedgerEffect, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "done", tuple(done_of(self.ledger, self.audit)))
+        object.__setattr__(self, "done", tuple(parse_effects(self.ledger, self.audit)))
 
-    def of_plan(self, plan: str, direction: str) -> list[Done]:
+    def effects_of_plan(self, plan: str, direction: str) -> list[LedgerEffect]:
         """Return the effects of a plan in one direction, as they came."""
-        return [one for one in self.done if (one.plan, one.direction) == (plan, direction)]
+        return [one for one in self.effects if (one.plan, one.direction) == (plan, direction)]
 
-    def standing(self, plan: str) -> list[Done]:
+    def effects_in_force(self, plan: str) -> list[LedgerEffect]:
         """Return the effects of a plan that were not taken back."""
-        undone = {one.step for one in self.of_plan(plan, "undo")}
-        return [one for one in self.of_plan(plan, "do") if one.step not in undone]
+        undone = {one.step for one in self.effects_of_plan(plan, "undo")}
+        return [one for one in self.effects_of_plan(plan, "do") if one.step not in undone]
 
-    def replaced(self, one: Done) -> bool:
+    def is_replaced(self, effect: LedgerEffect) -> bool:
         """Tell whether a newer policy is in force, or somebody else has set the size of the committee since."""
-        if one.row["policy_id"] is None:
-            ours = {done.row["key"] for done in self.done}
-            later = (row for row in self.ledger if row["generation_before"] >= one.row["generation_after"])
-            return any(row["knob"] == one.row["knob"] and row["key"] not in ours for row in later)
-        return self.generations.get(one.row["knob"], 0) > int(one.row["generation_after"])
+        if effect.row["policy_id"] is None:
+            ours = {done.row["key"] for done in self.effects}
+            later = (row for row in self.ledger if row["generation_before"] >= effect.row["generation_after"])
+            return any(row["knob"] == effect.row["knob"] and row["key"] not in ours for row in later)
+        return self.generations.get(effect.row["knob"], 0) > int(effect.row["generation_after"])
 
-    def plan(self, plan_id: str) -> Row:
+    def find_plan(self, plan_id: str) -> Row:
         """Return a stored plan, an empty row if the store has none of this id."""
         return next((plan for plan in self.plans if plan["plan_id"] == plan_id), {})
 
-    def outcome(self, plan_id: str) -> Row | None:
+    def find_outcome(self, plan_id: str) -> Row | None:
         """Return a plan's outcome."""
         return next((outcome for outcome in self.outcomes if outcome["plan_id"] == plan_id), None)
 
-    def remediations(self) -> list[Row]:
+    def list_remediations(self) -> list[Row]:
         """Return the runs of remediations."""
         return [run for run in self.histories if run["type"] == "Remediation"]
 
-    def running(self) -> set[str]:
+    def running_plans(self) -> set[str]:
         """Return the ids of plans a remediation still holds."""
-        return {run["input"]["plan_id"] for run in self.remediations() if run["closed"] is None}
+        return {run["input"]["plan_id"] for run in self.list_remediations() if run["closed"] is None}
 
 
 @dataclass(frozen=True)
@@ -112,21 +112,21 @@ class Violation:
     """A broken invariant: which (`I1` to `I12`, `fence`, `quorum`, `churn`, `storm`), what, and rows that show it."""
 
     invariant: str
-    text: str
+    summary: str
     seed: int
     rows: tuple[Row, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.invariant}: {self.text} (seed {self.seed})"
+        return f"{self.invariant}: {self.summary} (seed {self.seed})"
 
 
-def done_of(ledger: Iterable[Row], audit: Iterable[Row]) -> Iterable[Done]:
+def parse_effects(ledger: Iterable[Row], audit: Iterable[Row]) -> Iterable[LedgerEffect]:
     """Yield our effects in the ledger; the audit tells whose an unusual key is."""
     ours = {row["key"]: row for row in audit if row["kind"] == "attempt" and row["key"]}
     for row in ledger:
         key = row["key"] or ""
-        named = OUR_KEY.fullmatch(key)
+        named = OWN_KEY_PATTERN.fullmatch(key)
         if key in ours:
-            yield Done(ours[key]["plan_id"], ours[key]["step"], ours[key]["direction"], row)
+            yield LedgerEffect(ours[key]["plan_id"], ours[key]["step"], ours[key]["direction"], row)
         elif named:
-            yield Done(named[1], int(named[2]), named[3], row)
+            yield LedgerEffect(named[1], int(named[2]), named[3], row)

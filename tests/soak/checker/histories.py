@@ -6,32 +6,32 @@ from itertools import pairwise
 
 from tests.soak.checker.evidence import Evidence, Row, Violation
 
-ATTEMPTS = 400
+MAX_ATTEMPTS = 400
 """Attempts at one step: an hour of undoing, one every 15 s, and a worker that dies at every second one."""
-SURE = frozenset({"fixed", "improved", "no_effect", "worse"})
+CONCLUSIVE_VERDICTS = frozenset({"fixed", "improved", "no_effect", "worse"})
 """Verdicts that claim to have seen something."""
-TAKEN_BACK = frozenset({"failed", "stale", "stopped", "rolled_back"})
+ROLLED_BACK_OUTCOMES = frozenset({"failed", "stale", "stopped", "rolled_back"})
 """Endings after which nothing of the plan may stand."""
-SHIELDED = frozenset({"apply", "undo", "record", "release"})
-REPORTED = frozenset({"member_health", "violations_total"})
+SHIELDED_ACTIVITIES = frozenset({"apply", "undo", "record", "release"})
+CHARTER_REPORTED_METRICS = frozenset({"member_health", "violations_total"})
 """What Charter reports itself, with no Prometheus in between."""
 
 
-def one_at_a_time(evidence: Evidence) -> Iterator[Violation]:
+def check_one_remediation_per_knob(evidence: Evidence) -> Iterator[Violation]:
     """I6: on a knob there is one remediation at a time, whatever its workflow id."""
     by_knob: dict[str, list[Row]] = defaultdict(list)
-    for run in evidence.remediations():
-        plan = evidence.plan(run["input"]["plan_id"])
+    for run in evidence.list_remediations():
+        plan = evidence.find_plan(run["input"]["plan_id"])
         if plan:
             by_knob[plan["knob"]].append(run)
     for knob, runs in by_knob.items():
         for first, second in pairwise(sorted(runs, key=lambda run: run["started"])):
             if first["closed"] is None or second["started"] < first["closed"]:
                 text = f"{knob} was held by {first['workflow_id']} and {second['workflow_id']} at once"
-                yield Violation("I6", text, evidence.seed, (summary(first), summary(second)))
+                yield Violation("I6", text, evidence.seed, (summarize_run(first), summarize_run(second)))
 
 
-def deterministic(evidence: Evidence) -> Iterator[Violation]:
+def check_deterministic(evidence: Evidence) -> Iterator[Violation]:
     """I5: every workflow replays, and no workflow task fails."""
     for run in evidence.histories:
         for event in run["events"]:
@@ -39,98 +39,102 @@ def deterministic(evidence: Evidence) -> Iterator[Violation]:
                 yield Violation("I5", f"{run['workflow_id']}: {event['event']}", evidence.seed, (event,))
 
 
-def undone_if_tried(evidence: Evidence) -> Iterator[Violation]:
+def check_tried_steps_undone(evidence: Evidence) -> Iterator[Violation]:
     """I3: a remediation that does not keep its plan asks for the undo of every step it tried, heard or not.
 
     One that was sent back need not ask again for what was undone before that.
     """
     undone: dict[str, set[int]] = defaultdict(set)
-    for run in evidence.remediations():
-        undone[run["input"]["plan_id"]] |= steps(run, "undo")
-    for run in evidence.remediations():
-        outcome = evidence.outcome(run["input"]["plan_id"])
-        if run["status"] != "completed" or outcome is None or run["outcome"] not in TAKEN_BACK:
+    for run in evidence.list_remediations():
+        undone[run["input"]["plan_id"]] |= ended_steps(run, "undo")
+    for run in evidence.list_remediations():
+        outcome = evidence.find_outcome(run["input"]["plan_id"])
+        if run["status"] != "completed" or outcome is None or run["outcome"] not in ROLLED_BACK_OUTCOMES:
             continue
-        missing = steps(run, "apply") - undone[run["input"]["plan_id"]]
+        missing = ended_steps(run, "apply") - undone[run["input"]["plan_id"]]
         if missing:
             text = f"{run['workflow_id']} ended {run['outcome']} and left steps {sorted(missing)} it had tried"
-            yield Violation("I3", text, evidence.seed, (summary(run),))
+            yield Violation("I3", text, evidence.seed, (summarize_run(run),))
 
 
-def shielded(evidence: Evidence) -> Iterator[Violation]:
+def check_shielded(evidence: Evidence) -> Iterator[Violation]:
     """I3: nobody's cancellation overtakes a change that is under way, or the record of it."""
-    for run in evidence.remediations():
+    for run in evidence.list_remediations():
         for event in run["events"]:
-            if event["event"] == "activity_cancelled" and event["name"] in SHIELDED:
+            if event["event"] == "activity_cancelled" and event["name"] in SHIELDED_ACTIVITIES:
                 yield Violation("I3", f"{run['workflow_id']}: {event['name']} was cancelled", evidence.seed, (event,))
 
 
-def steps(run: Row, name: str) -> set[int]:
+def ended_steps(run: Row, name: str) -> set[int]:
     """Return the steps for which an activity of this name ended, well or not."""
     ended = (event for event in run["events"] if event["event"] in ("activity", "activity_failed"))
     return {event["request"]["step"] for event in ended if event["name"] == name}
 
 
-def never_blind(evidence: Evidence) -> Iterator[Violation]:
+def check_no_blind_decision(evidence: Evidence) -> Iterator[Violation]:
     """I7: while nothing can be seen, nothing is decided and nothing is called healthy."""
-    for start, end in evidence.blind:
+    for start, end in evidence.blind_intervals:
         for run in evidence.histories:
             within = [event for event in run["events"] if start < event["at"] < end]
-            for event in () if by_report(run) else guesses(evidence, within):
+            for event in () if used_only_charter_report(run) else list_blind_plans(evidence, within):
                 text = f"{run['workflow_id']} decided {event['at'] - start:.0f} s into blindness"
                 yield Violation("I7", text, evidence.seed, (event,))
             healthy = run["type"] == "MapekCycle" and run.get("outcome") == "healthy"
             if healthy and start < run["started"] and (run["closed"] or end) < end:
-                yield Violation("I7", f"{run['workflow_id']} called silence healthy", evidence.seed, (summary(run),))
+                yield Violation(
+                    "I7", f"{run['workflow_id']} called silence healthy", evidence.seed, (summarize_run(run),)
+                )
 
 
-def guesses(evidence: Evidence, events: list[Row]) -> list[Row]:
+def list_blind_plans(evidence: Evidence, events: list[Row]) -> list[Row]:
     """Return the events in which something was planned for more than what Charter itself reports."""
     planned = [event for event in events if event["event"] == "activity" and event["name"] == "plan"]
     return [
-        event for event in planned if any(guessed(evidence, brief["plan_id"]) for brief in event["result"]["plans"])
+        event
+        for event in planned
+        if any(needs_prometheus(evidence, brief["plan_id"]) for brief in event["result"]["plans"])
     ]
 
 
-def by_report(run: Row) -> bool:
+def used_only_charter_report(run: Row) -> bool:
     """Tell whether a cycle saw only what Charter itself reports; its plan may be an older one, made of more."""
     analyzed = [event for event in run["events"] if (event["event"], event.get("name")) == ("activity", "analyze")]
     seen = [text for event in analyzed for text in event["result"].get("violations", ())]
-    return bool(seen) and all(text.partition(" ")[0] in REPORTED for text in seen)
+    return bool(seen) and all(text.partition(" ")[0] in CHARTER_REPORTED_METRICS for text in seen)
 
 
-def guessed(evidence: Evidence, plan: str) -> bool:
+def needs_prometheus(evidence: Evidence, plan: str) -> bool:
     """Tell whether a plan answers something that only Prometheus can show."""
-    targets = evidence.plan(plan).get("verification", {}).get("targets", ())
-    return any(metric not in REPORTED for _, metric in targets)
+    targets = evidence.find_plan(plan).get("verification", {}).get("targets", ())
+    return any(metric not in CHARTER_REPORTED_METRICS for _, metric in targets)
 
 
-def verified_by_samples(evidence: Evidence) -> Iterator[Violation]:
+def check_verdict_samples(evidence: Evidence) -> Iterator[Violation]:
     """I7: a verdict that claims to have seen something rests on as many samples as the plan asks for."""
-    for run in evidence.remediations():
-        rule = evidence.plan(run["input"]["plan_id"]).get("verification", {})
+    for run in evidence.list_remediations():
+        rule = evidence.find_plan(run["input"]["plan_id"]).get("verification", {})
         least = max(rule.get("samples", 1), rule.get("passes", 1))
         for event in run["events"]:
             if event["event"] != "activity" or event["name"] != "verify":
                 continue
             result = event["result"]
-            if result["verdict"] in SURE and result["samples"] < least:
+            if result["verdict"] in CONCLUSIVE_VERDICTS and result["samples"] < least:
                 text = f"{run['workflow_id']} called it {result['verdict']} after {result['samples']} samples"
                 yield Violation("I7", text, evidence.seed, (event,))
 
 
-def alerts_covered(evidence: Evidence) -> Iterator[Violation]:
+def check_alerts_covered(evidence: Evidence) -> Iterator[Violation]:
     """I2: within two periods of an alert that was answered, or by when it is due, a cycle began to look."""
     for alert in evidence.alerts:
         at = alert["answered_at"]
-        due = alert.get("due", at + 2 * evidence.period)
-        if due <= evidence.ended and not any(at <= seen <= due for seen in evidence.observed):
-            near = {"looked": [seen - at for seen in evidence.observed if abs(seen - at) < 60]}
+        due = alert.get("due", at + 2 * evidence.period_seconds)
+        if due <= evidence.ended_at and not any(at <= seen <= due for seen in evidence.observed_at):
+            near = {"looked": [seen - at for seen in evidence.observed_at if abs(seen - at) < 60]}
             text = f"no cycle looked in time after the alert at {at:.0f}"
             yield Violation("I2", text, evidence.seed, (alert, near))
 
 
-def bounded(evidence: Evidence) -> Iterator[Violation]:
+def check_attempt_limit(evidence: Evidence) -> Iterator[Violation]:
     """I10: no step is tried without end."""
     attempts = Counter(
         (row["plan_id"], row["step"], row["direction"])
@@ -138,10 +142,10 @@ def bounded(evidence: Evidence) -> Iterator[Violation]:
         if row["kind"] == "attempt" and row["phase"] == "before"
     )
     for (plan, step, direction), times in attempts.items():
-        if times > ATTEMPTS:
+        if times > MAX_ATTEMPTS:
             yield Violation("I10", f"step {step} of plan {plan} was sent {times} times ({direction})", evidence.seed)
 
 
-def summary(run: Row) -> Row:
+def summarize_run(run: Row) -> Row:
     """Return a run without its events."""
     return {name: value for name, value in run.items() if name != "events"}

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 Rows = tuple[dict[str, Any], ...]
 
 
-def rows_of(connection: sqlite3.Connection) -> dict[str, Rows]:
+def load_rows(connection: sqlite3.Connection) -> dict[str, Rows]:
     """Return audit, plans, outcomes, knobs and remediations begun of a store, by the names `Evidence` has for them."""
     found: dict[str, Rows] = {}
     for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
@@ -27,37 +27,39 @@ def rows_of(connection: sqlite3.Connection) -> dict[str, Rows]:
     return found
 
 
-def rows_of_file(path: str) -> dict[str, Rows]:
+def load_rows_from_file(path: str) -> dict[str, Rows]:
     """Return the rows of a store's file, which is not changed."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        return rows_of(connection)
+        return load_rows(connection)
     finally:
         connection.close()
 
 
-async def histories(client: Client, query: str, known: Container[str] = ()) -> AsyncIterator[dict[str, Any]]:
+async def load_histories(
+    client: Client, query: str, known_run_ids: Container[str] = ()
+) -> AsyncIterator[dict[str, Any]]:
     """Yield every run that matches a visibility query, as plain values; `known` are run ids that are left out."""
     async for found in client.list_workflows(query):
-        if found.run_id in known:
+        if found.run_id in known_run_ids:
             continue
         handle = client.get_workflow_handle(found.id, run_id=found.run_id)
-        history = (await readable(client, await handle.fetch_history())).to_json_dict()["events"]
+        history = (await decrypt_history(client, await handle.fetch_history())).to_json_dict()["events"]
         running = found.status is WorkflowExecutionStatus.RUNNING
         yield {
             "workflow_id": found.id,
             "run_id": found.run_id,
             "type": found.workflow_type,
-            "input": argument(history[0]["workflowExecutionStartedEventAttributes"].get("input")),
-            "started": began(found.start_time.timestamp(), history),
+            "input": parse_first_payload(history[0]["workflowExecutionStartedEventAttributes"].get("input")),
+            "started": find_started_at(found.start_time.timestamp(), history),
             "closed": None if running or found.close_time is None else found.close_time.timestamp(),
             "status": found.status.name.lower() if found.status else "",
             "outcome": str(found.search_attributes.get("MapekOutcome", [""])[0]),
-            "events": events(history),
+            "events": extract_events(history),
         }
 
 
-async def readable(client: Client, history: WorkflowHistory) -> WorkflowHistory:
+async def decrypt_history(client: Client, history: WorkflowHistory) -> WorkflowHistory:
     """Return the history with its requests and results decrypted, where the client has keys."""
     codec = client.data_converter.payload_codec
     for event in history.events if codec else ():
@@ -73,16 +75,16 @@ async def readable(client: Client, history: WorkflowHistory) -> WorkflowHistory:
     return history
 
 
-def began(start: float, history: list[dict[str, Any]]) -> float:
+def find_started_at(start_time: float, history: list[dict[str, Any]]) -> float:
     """Return when a run took its id: with its first workflow task, or when it was sent back to begin anew.
 
     The server stamps a start when it is asked for it, and may then wait for the run before to end.
     """
     first = next((event for event in history if event["eventType"] == "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"), None)
-    return max(start, datetime.fromisoformat(first["eventTime"]).timestamp()) if first else start
+    return max(start_time, datetime.fromisoformat(first["eventTime"]).timestamp()) if first else start_time
 
 
-ENDED = {
+ENDED_EVENT_KINDS = {
     "EVENT_TYPE_ACTIVITY_TASK_COMPLETED": "activity",
     "EVENT_TYPE_ACTIVITY_TASK_FAILED": "activity_failed",
     "EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT": "activity_failed",
@@ -90,7 +92,7 @@ ENDED = {
 }
 
 
-def events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def extract_events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what the rules look at: activities with request and result, and workflow tasks that failed."""
     scheduled: dict[str, dict[str, Any]] = {}
     found: list[dict[str, Any]] = []
@@ -100,16 +102,18 @@ def events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         at = datetime.fromisoformat(event["eventTime"]).timestamp()
         if kind == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED":
             scheduled[event["eventId"]] = body
-        elif kind in ENDED:
+        elif kind in ENDED_EVENT_KINDS:
             asked = scheduled[body["scheduledEventId"]]
-            what = {"name": asked["activityType"]["name"], "request": argument(asked.get("input"))}
-            found.append({"at": at, "event": ENDED[kind], **what, "result": argument(body.get("result"))})
+            what = {"name": asked["activityType"]["name"], "request": parse_first_payload(asked.get("input"))}
+            found.append(
+                {"at": at, "event": ENDED_EVENT_KINDS[kind], **what, "result": parse_first_payload(body.get("result"))}
+            )
         elif kind == "EVENT_TYPE_WORKFLOW_TASK_FAILED" and "NON_DETERMINISTIC" in body.get("cause", ""):
             found.append({"at": at, "event": "nondeterminism", "text": json.dumps(body.get("failure"))})
     return found
 
 
-def argument(payloads: dict[str, Any] | None) -> Any:
+def parse_first_payload(payloads: dict[str, Any] | None) -> Any:
     """Return the first of some JSON payloads, None if there is none."""
     if not payloads or not payloads.get("payloads") or "data" not in payloads["payloads"][0]:
         return None

@@ -6,24 +6,24 @@ from collections.abc import Iterator
 
 from tests.soak.checker.evidence import Evidence, Violation
 
-REFUSED = 400
+MIN_REFUSED_STATUS = 400
 """From here on a status says no."""
 
 
-def secrets_kept(evidence: Evidence) -> Iterator[Violation]:
+def check_no_secret_leaked(evidence: Evidence) -> Iterator[Violation]:
     """I11: no secret stands in a log, a history, a metric or a database."""
     for leak in evidence.leaks:
         yield Violation("I11", f"{leak['secret']} stands in {leak['place']}", evidence.seed, (leak,))
 
 
-def strangers_unheard(evidence: Evidence) -> Iterator[Violation]:
+def check_unauthorized_refused(evidence: Evidence) -> Iterator[Violation]:
     """I12: what came without the credential, or malformed, was refused and left no trace."""
-    if not evidence.strangers:
+    if not evidence.unauthorized_posts:
         return
     rows = (evidence.histories, evidence.audit, evidence.plans, evidence.outcomes, evidence.ledger)
     words = set(re.findall(r"[\w-]+", json.dumps(rows, default=str)))
-    for post in evidence.strangers:
-        if post["status"] is not None and post["status"] < REFUSED:
+    for post in evidence.unauthorized_posts:
+        if post["status"] is not None and post["status"] < MIN_REFUSED_STATUS:
             yield Violation("I12", f"{post['kind']}: answered {post['status']}", evidence.seed, (post,))
         if post["mark"] in words:
             yield Violation("I12", f"{post['kind']}: {post['mark']} left a trace", evidence.seed, (post,))

@@ -2,12 +2,15 @@
 
 import pytest
 
-from tests.soak.checker.loader import began
+from tests.soak.checker.loader import find_started_at
 
-STARTED, FIRST_TASK = "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED", "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"
+WORKFLOW_STARTED, WORKFLOW_TASK_SCHEDULED = (
+    "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED",
+    "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED",
+)
 
 
-def event(kind, seconds):
+def make_event(kind, seconds):
     """An event so many seconds after 1970."""
     return {"eventType": kind, "eventTime": f"1970-01-01T00:00:{seconds:06.3f}Z"}
 
@@ -15,14 +18,27 @@ def event(kind, seconds):
 @pytest.mark.parametrize(
     ("start", "history", "at"),
     [
-        pytest.param(5.0, [event(STARTED, 5.0), event(FIRST_TASK, 5.0)], 5.0, id="the id was free"),
-        pytest.param(5.0, [event(STARTED, 5.0), event(FIRST_TASK, 5.2)], 5.2, id="it waited for the run before to end"),
         pytest.param(
-            9.0, [event(STARTED, 5.0), event(FIRST_TASK, 5.2)], 9.0, id="sent back: the copied events are old"
+            5.0,
+            [make_event(WORKFLOW_STARTED, 5.0), make_event(WORKFLOW_TASK_SCHEDULED, 5.0)],
+            5.0,
+            id="the id was free",
         ),
-        pytest.param(5.0, [event(STARTED, 5.0)], 5.0, id="nothing of it yet"),
+        pytest.param(
+            5.0,
+            [make_event(WORKFLOW_STARTED, 5.0), make_event(WORKFLOW_TASK_SCHEDULED, 5.2)],
+            5.2,
+            id="it waited for the run before to end",
+        ),
+        pytest.param(
+            9.0,
+            [make_event(WORKFLOW_STARTED, 5.0), make_event(WORKFLOW_TASK_SCHEDULED, 5.2)],
+            9.0,
+            id="sent back: the copied events are old",
+        ),
+        pytest.param(5.0, [make_event(WORKFLOW_STARTED, 5.0)], 5.0, id="nothing of it yet"),
     ],
 )
 def test_a_run_begins_when_it_takes_its_id(start, history, at):
     """Not when it was asked for: two runs of one id would seem to overlap."""
-    assert began(start, history) == at
+    assert find_started_at(start, history) == at

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tests.soak.faults.failpoints import AFTER_COMMIT, AFTER_REPLY, AFTER_SEND, BEFORE_SEND, MOMENTS
 
-EDGES = {
+STEP_EDGES = {
     "monitor": ("prometheus", "charter"),
     "analyze": ("prometheus", "charter", "store"),
     "plan": ("store",),
@@ -20,37 +20,38 @@ EDGES = {
     "upkeep": ("charter", "store"),
 }
 """What each step touches. The second action of a plan is a restart: it needs no pre-image and has no inverse."""
-WAITS = ("settle", "awaiting-approval", "verify", "cooling-down", "quarantined")
+WAITING_STEPS = ("settle", "awaiting-approval", "verify", "cooling-down", "quarantined")
 """Steps in which a remediation only waits: the worker is killed in them from outside."""
-OFTEN = frozenset({"monitor", "analyze", "plan", "prepare", "verify", "upkeep"})
+FREQUENT_STEPS = frozenset({"monitor", "analyze", "plan", "prepare", "verify", "upkeep"})
 """Steps that pass every few seconds."""
 
 
-def moments(edge: str) -> tuple[str, ...]:
+def list_moments(edge: str) -> tuple[str, ...]:
     """Return the moments an edge has."""
     if edge == "temporal":
         return (BEFORE_SEND,)
     return (BEFORE_SEND, AFTER_SEND, AFTER_COMMIT if edge == "store" else AFTER_REPLY)
 
 
-def cells() -> list[str]:
+def list_points() -> list[str]:
     """Return all points, `STEP.EDGE.MOMENT`."""
     return [
         f"{step}.{edge}.{moment}"
-        for step, edges in EDGES.items()
+        for step, edges in STEP_EDGES.items()
         for edge in (*edges, "temporal")
-        for moment in moments(edge)
+        for moment in list_moments(edge)
     ]
 
 
-def table(struck: Iterable[str]) -> list[str]:
+def format_coverage(struck_points: Iterable[str]) -> list[str]:
     """Return the coverage as lines: how often each point struck; `-` where the edge has no such moment."""
-    counted = list(struck)
+    counted = list(struck_points)
     lines = [f"{'step → edge':<26}" + "".join(f"{moment:>14}" for moment in MOMENTS)]
-    for step, edges in EDGES.items():
+    for step, edges in STEP_EDGES.items():
         for edge in (*edges, "temporal"):
             row = (
-                str(counted.count(f"{step}.{edge}.{moment}")) if moment in moments(edge) else "-" for moment in MOMENTS
+                str(counted.count(f"{step}.{edge}.{moment}")) if moment in list_moments(edge) else "-"
+                for moment in MOMENTS
             )
             lines.append(f"{step + ' → ' + edge:<26}" + "".join(f"{cell:>14}" for cell in row))
     return lines

@@ -27,7 +27,7 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.clients.store.engine import Database
-from activities.clients.store.store import Store, open_store, store_over
+from activities.clients.store.store import Store, open_store, store_from_database
 from activities.model.errors import ConfigurationError, StoreUnavailable
 from worker.config.load import Config
 from worker.observability.activity_metrics import LastRun
@@ -36,33 +36,33 @@ from worker.temporal.interceptor import MapekInterceptor
 
 T = TypeVar("T")
 
-FOLDER = "MAPEK_FAILPOINTS"
-FIRED = "fired"
+FOLDER_VARIABLE = "MAPEK_FAILPOINTS"
+FIRED_FILE = "fired"
 BEFORE_SEND, AFTER_SEND, AFTER_REPLY, AFTER_COMMIT = "before_send", "after_send", "after_reply", "after_commit"
 MOMENTS = (BEFORE_SEND, AFTER_SEND, AFTER_REPLY, AFTER_COMMIT)
-KILL, STOP, LOSE, FULL = "kill", "stop", "lose", "full"
+KILL, STOP, LOSE_REPLY, DISK_FULL = "kill", "stop", "lose", "full"
 """SIGKILL; SIGSTOP; the connection is lost, or the store refuses; the disk is full (at `before_send` of a store)."""
-ELSEWHERE = "service"
+OUTSIDE_ACTIVITY = "service"
 """The step of what is done outside of activities."""
 
-MOST_PAGES = 1_073_741_823
+MAX_PAGE_COUNT = 1_073_741_823
 """SQLite's own limit where nobody sets one is higher still."""
 
-STEP: ContextVar[str] = ContextVar("step", default=ELSEWHERE)
+CURRENT_STEP: ContextVar[str] = ContextVar("step", default=OUTSIDE_ACTIVITY)
 
 
-def failpoints(environ: Mapping[str, str], config: Config) -> "Failpoints | None":
+def load_failpoints(environ: Mapping[str, str], config: Config) -> "Failpoints | None":
     """Return the failpoints this process was asked for, None if it was not.
 
     Raises:
         ConfigurationError: they were asked for on a Charter that is not the simulator.
     """
-    folder = environ.get(FOLDER, "")
+    folder = environ.get(FOLDER_VARIABLE, "")
     if not folder:
         return None
     real = [loop.name for loop in config.loops if not loop.simulator]
     if real:
-        raise ConfigurationError(f"{FOLDER}: only with the simulator, and {', '.join(real)} is a real Charter")
+        raise ConfigurationError(f"{FOLDER_VARIABLE}: only with the simulator, and {', '.join(real)} is a real Charter")
     return Failpoints(Path(folder))
 
 
@@ -71,7 +71,7 @@ class Failpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / FIRED).mkdir(parents=True, exist_ok=True)
+        (folder / FIRED_FILE).mkdir(parents=True, exist_ok=True)
 
     def arm(self, point: str, action: str = KILL) -> None:
         """Let a point strike the next time somebody passes it."""
@@ -83,31 +83,31 @@ class Failpoints:
         """Take a point back; one that has struck has struck."""
         (self.folder / point).unlink(missing_ok=True)
 
-    def armed(self) -> list[str]:
+    def list_armed(self) -> list[str]:
         """Return the points that wait."""
         return sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name[0] != ".")
 
-    def fired(self, action: str = "") -> list[str]:
+    def list_fired(self, action: str = "") -> list[str]:
         """Return the points that struck, in their order; with an action only those where this happened."""
-        found = sorted((self.folder / FIRED).iterdir(), key=lambda path: path.name.partition("@")[2])
+        found = sorted((self.folder / FIRED_FILE).iterdir(), key=lambda path: path.name.partition("@")[2])
         return [path.name.partition("@")[0] for path in found if action in ("", path.read_text())]
 
-    def strike(self, edge: str, moment: str, step: str | None = None) -> str:
+    def pass_point(self, edge: str, moment: str, step: str | None = None) -> str:
         """Pass a point. Return what shall happen, empty for nothing; a kill does not return."""
-        point = f"{step or STEP.get()}.{edge}.{moment}"
+        point = f"{step or CURRENT_STEP.get()}.{edge}.{moment}"
         armed = self.folder / point
         if not armed.exists():
             return ""
         action = ""
         with suppress(FileNotFoundError):
             action = armed.read_text()
-            armed.rename(self.folder / FIRED / f"{point}@{time.time_ns()}")
+            armed.rename(self.folder / FIRED_FILE / f"{point}@{time.time_ns()}")
         if action in (KILL, STOP):
             os.kill(os.getpid(), signal.SIGKILL if action == KILL else signal.SIGSTOP)
         return action
 
 
-class FailingTransport(httpx.AsyncBaseTransport):
+class FailpointTransport(httpx.AsyncBaseTransport):
     """The network, with a point before, within and after each request."""
 
     def __init__(self, points: Failpoints, network: httpx.AsyncBaseTransport | None = None) -> None:
@@ -116,17 +116,17 @@ class FailingTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises: httpx.ConnectError, httpx.ReadError (at a point that loses the connection)."""
-        edge = edge_of(request)
-        if self._points.strike(edge, BEFORE_SEND) == LOSE:
+        edge = classify_edge(request)
+        if self._points.pass_point(edge, BEFORE_SEND) == LOSE_REPLY:
             raise httpx.ConnectError("failpoint", request=request)
 
         async def trace(event: str, _info: dict[str, Any]) -> None:
-            if event.endswith("send_request_body.complete") and self._points.strike(edge, AFTER_SEND) == LOSE:
+            if event.endswith("send_request_body.complete") and self._points.pass_point(edge, AFTER_SEND) == LOSE_REPLY:
                 raise httpx.ReadError("failpoint", request=request)
 
         request.extensions["trace"] = trace
         response = await self._network.handle_async_request(request)
-        if self._points.strike(edge, AFTER_REPLY) == LOSE:
+        if self._points.pass_point(edge, AFTER_REPLY) == LOSE_REPLY:
             await response.aclose()
             raise httpx.ReadError("failpoint", request=request)
         return response
@@ -136,14 +136,14 @@ class FailingTransport(httpx.AsyncBaseTransport):
         await self._network.aclose()
 
 
-def edge_of(request: httpx.Request) -> str:
+def classify_edge(request: httpx.Request) -> str:
     """Return what a request goes to: `change` with an idempotency key, else `charter` or `prometheus`."""
     if "Idempotency-Key" in request.headers:
         return "change"
     return "prometheus" if request.url.path.startswith(("/api/v1/query", "/-/")) else "charter"
 
 
-class FailingDatabase:
+class FailpointDatabase:
     """The store's database, with a point before, within and after each transaction that writes."""
 
     def __init__(self, database: Database, points: Failpoints) -> None:
@@ -155,19 +155,19 @@ class FailingDatabase:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns. Raises: StoreUnavailable (also at a point that refuses)."""
-        action, step = self._points.strike("store", BEFORE_SEND), STEP.get()
-        if action == LOSE:
+        action, step = self._points.pass_point("store", BEFORE_SEND), CURRENT_STEP.get()
+        if action == LOSE_REPLY:
             raise StoreUnavailable("failpoint")
 
         def within(connection: Connection) -> T:
-            with full_disk(connection, action == FULL):
+            with limit_database_size(connection, action == DISK_FULL):
                 result = work(connection)
-            if self._points.strike("store", AFTER_SEND, step) == LOSE:
+            if self._points.pass_point("store", AFTER_SEND, step) == LOSE_REPLY:
                 raise StoreUnavailable("failpoint")
             return result
 
         result = await self._database.write(within)
-        if self._points.strike("store", AFTER_COMMIT) == LOSE:
+        if self._points.pass_point("store", AFTER_COMMIT) == LOSE_REPLY:
             raise StoreUnavailable("failpoint")
         return result
 
@@ -177,9 +177,9 @@ class FailingDatabase:
 
 
 @contextmanager
-def full_disk(connection: Connection, wanted: bool) -> Iterator[None]:
+def limit_database_size(connection: Connection, is_full: bool) -> Iterator[None]:
     """Let the database be as large as it may become, for the length of a block."""
-    if not wanted:
+    if not is_full:
         yield
         return
     pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
@@ -187,15 +187,15 @@ def full_disk(connection: Connection, wanted: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.exec_driver_sql(f"PRAGMA max_page_count={MOST_PAGES}")
+        connection.exec_driver_sql(f"PRAGMA max_page_count={MAX_PAGE_COUNT}")
 
 
-def failing_store(points: Failpoints) -> Callable[[str | Path], Awaitable[Store]]:
+def failpoint_store_opener(points: Failpoints) -> Callable[[str | Path], Awaitable[Store]]:
     """Return what opens the store with points around its writes."""
 
     async def opening(address: str | Path) -> Store:
         store = await open_store(address)
-        return store_over(cast(Database, FailingDatabase(store.database, points)))
+        return store_from_database(cast(Database, FailpointDatabase(store.database, points)))
 
     return opening
 
@@ -209,22 +209,22 @@ class StepInterceptor(MapekInterceptor):
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
         """Return the wrapper."""
-        return _Stepping(super().intercept_activity(next), self._points)
+        return _StepInbound(super().intercept_activity(next), self._points)
 
 
-class _Stepping(ActivityInboundInterceptor):
-    def __init__(self, following: ActivityInboundInterceptor, points: Failpoints) -> None:
-        super().__init__(following)
+class _StepInbound(ActivityInboundInterceptor):
+    def __init__(self, next_interceptor: ActivityInboundInterceptor, points: Failpoints) -> None:
+        super().__init__(next_interceptor)
         self._points = points
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-        STEP.set(step_of(activity.info().activity_type, input.args[0]))
+        CURRENT_STEP.set(identify_step(activity.info().activity_type, input.args[0]))
         result = await super().execute_activity(input)
-        self._points.strike("temporal", BEFORE_SEND)
+        self._points.pass_point("temporal", BEFORE_SEND)
         return result
 
 
-def step_of(name: str, request: Any) -> str:
+def identify_step(name: str, request: Any) -> str:
     """Return the step an activity is."""
     if name in ("apply", "undo"):
         return f"{name}-{request.step + 1}"

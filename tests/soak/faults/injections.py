@@ -16,22 +16,22 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.service import RPCError
 
-from tests.soak.faults.failpoints import FULL, LOSE
-from tests.soak.faults.proxy import Fault, Rule
-from tests.soak.harness.deadlines import ANSWER
-from tests.soak.harness.fleet import PERIOD, Fleet
-from tests.soak.harness.in_flight import Running
+from tests.soak.faults.failpoints import DISK_FULL, LOSE_REPLY
+from tests.soak.faults.proxy import Fault, FaultRule
+from tests.soak.harness.deadlines import RPC_TIMEOUT
+from tests.soak.harness.fleet import PERIOD_SECONDS, Fleet
+from tests.soak.harness.in_flight import RunningRemediation
 from tests.soak.harness.sites import Site
 
-CHANGE = re.compile(rb"\r\nidempotency-key: [^\r]*-do\r", re.IGNORECASE)
-UNDO = re.compile(rb"\r\nidempotency-key: [^\r]*-undo\r", re.IGNORECASE)
-TIMEOUT = 3.0
+CHANGE_HEAD = re.compile(rb"\r\nidempotency-key: [^\r]*-do\r", re.IGNORECASE)
+UNDO_HEAD = re.compile(rb"\r\nidempotency-key: [^\r]*-undo\r", re.IGNORECASE)
+CHARTER_TIMEOUT_SECONDS = 3.0
 """Seconds the worker waits for a change at Charter."""
-LOCKED = 7.0
+STORE_LOCK_SECONDS = 7.0
 """Seconds the store is locked: longer than a writer waits."""
-SIGHT = 4.0 + PERIOD
+BLIND_GRACE_SECONDS = 4.0 + PERIOD_SECONDS
 """Seconds of blindness after which nobody can still decide upon what was seen before."""
-WEATHER = (
+RANDOM_FAULT_SECONDS = (
     (Fault.DELAY, 0.7),
     (Fault.DROP, 4.0),
     (Fault.REFUSE, 0.0),
@@ -47,74 +47,74 @@ WEATHER = (
 """What happens to single requests on the way to Charter and Prometheus, each as often as the next."""
 
 
-def weather(dice: Random, share: float) -> Callable[[bytes], Rule | None]:
+def make_random_fault_rule(random: Random, share: float) -> Callable[[bytes], FaultRule | None]:
     """Return what spoils this share of the requests."""
 
-    def spoils(head: bytes) -> Rule | None:
+    def spoils(head: bytes) -> FaultRule | None:
         del head
-        if dice.random() >= share:
+        if random.random() >= share:
             return None
-        fault, seconds = dice.choice(WEATHER)
-        return Rule(fault, seconds=seconds)
+        fault, seconds = random.choice(RANDOM_FAULT_SECONDS)
+        return FaultRule(fault, seconds=seconds)
 
     return spoils
 
 
 @dataclass
-class Hands:
+class FaultInjector:
     """What one soak does to its fleet. `counts` are the faults that were injected, by kind, `open` the points of the
     coverage table in which nobody was killed yet, `operators` what people did to remediations in which phase."""
 
     fleet: Fleet
-    dice: Random
+    random: Random
     counts: Counter[str]
-    blind: dict[str, list[tuple[float, float]]]
-    open: Sequence[str] = ()
-    operators: Counter[str] = field(default_factory=Counter)
+    blind_intervals: dict[str, list[tuple[float, float]]]
+    open_points: Sequence[str] = ()
+    operator_counts: Counter[str] = field(default_factory=Counter)
 
-    def site(self) -> Site:
+    def pick_site(self) -> Site:
         """Return any site."""
-        return self.dice.choice(self.fleet.sites)
+        return self.random.choice(self.fleet.sites)
 
-    async def one(self) -> str:
+    async def inject_random_fault(self) -> str:
         """Inject one fault of a kind the dice choose, and return the kind."""
-        kinds = [kind for kind, (_, weight) in KINDS.items() for _ in range(weight)]
-        if any(point.startswith("release") for point in self.open):
+        kinds = [kind for kind, (_, weight) in FAULT_KINDS.items() for _ in range(weight)]
+        if any(point.startswith("release") for point in self.open_points):
             # A release needs a quarantine, and that a rollback which somebody stands in the way of.
-            kinds += [INTERFERENCE] * len(kinds)
-        kind = self.dice.choice(kinds)
+            kinds += [EXTERNAL_CHANGE_FAULT] * len(kinds)
+        kind = self.random.choice(kinds)
         with suppress(RPCError, sqlite3.OperationalError, httpx.HTTPError):
-            if await KINDS[kind][0](self):
+            if await FAULT_KINDS[kind][0](self):
                 self.counts[kind] += 1
         return kind
 
-    async def victim(self) -> Running | None:
+    async def pick_remediation(self) -> RunningRemediation | None:
         """Return any remediation in flight."""
-        held = await self.fleet.census.running()
-        return self.dice.choice(held) if held else None
+        held = await self.fleet.remediation_list.list_running()
+        return self.random.choice(held) if held else None
 
-    async def cancel(self) -> bool:
+    async def cancel_remediation(self) -> bool:
         """Cancel a remediation, in whatever step it is."""
-        one = await self.victim()
+        one = await self.pick_remediation()
         if one:
-            await one.handle(self.fleet.client).cancel()
-            self.operators[f"cancelled: {one.phase}"] += 1
+            await one.get_handle(self.fleet.client).cancel()
+            self.operator_counts[f"cancelled: {one.phase}"] += 1
         return one is not None
 
-    async def terminate(self) -> bool:
+    async def terminate_remediation(self) -> bool:
         """Terminate a remediation, in whatever step it is."""
-        one = await self.victim()
+        one = await self.pick_remediation()
         if one:
-            await one.handle(self.fleet.client).terminate("the soak wants it")
-            self.operators[f"terminated: {one.phase}"] += 1
+            await one.get_handle(self.fleet.client).terminate("the soak wants it")
+            self.operator_counts[f"terminated: {one.phase}"] += 1
         return one is not None
 
-    async def reset(self) -> bool:
+    async def reset_remediation(self) -> bool:
         """Reset a remediation to a workflow task the dice choose."""
-        one = await self.victim()
+        one = await self.pick_remediation()
         if one is None:
             return False
-        history = await one.handle(self.fleet.client).fetch_history()
+        history = await one.get_handle(self.fleet.client).fetch_history()
         done = [e.event_id for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
         if not done:
             return False
@@ -123,55 +123,55 @@ class Hands:
                 namespace=self.fleet.client.namespace,
                 workflow_execution=WorkflowExecution(workflow_id=one.workflow_id, run_id=one.run_id),
                 reason="the soak wants it",
-                workflow_task_finish_event_id=self.dice.choice(done),
+                workflow_task_finish_event_id=self.random.choice(done),
                 request_id=f"soak-{time.time_ns()}",
             ),
-            timeout=ANSWER,
+            timeout=RPC_TIMEOUT,
         )
-        self.operators[f"reset: {one.phase}"] += 1
+        self.operator_counts[f"reset: {one.phase}"] += 1
         return True
 
     async def lock_store(self) -> bool:
         """Hold the store's lock for longer than a writer waits."""
         with closing(sqlite3.connect(self.fleet.store_file, isolation_level=None, timeout=0.5)) as lock:
             lock.execute("BEGIN IMMEDIATE")
-            await asyncio.sleep(LOCKED)
+            await asyncio.sleep(STORE_LOCK_SECONDS)
         return True
 
-    async def struck(self, step: str, edge: str, moment: str, action: str) -> bool:
+    async def arm_and_wait(self, step: str, edge: str, moment: str, action: str) -> bool:
         """Arm a point for some seconds, and tell whether somebody came by."""
         point = f"{step}.{edge}.{moment}"
-        if point in self.fleet.points.armed():
+        if point in self.fleet.failpoints.list_armed():
             return False
-        before = self.fleet.points.fired(action).count(point)
-        self.fleet.points.arm(point, action)
+        before = self.fleet.failpoints.list_fired(action).count(point)
+        self.fleet.failpoints.arm(point, action)
         for _ in range(40):
             await asyncio.sleep(0.25)
-            if self.fleet.points.fired(action).count(point) > before:
+            if self.fleet.failpoints.list_fired(action).count(point) > before:
                 return True
-        self.fleet.points.disarm(point)
+        self.fleet.failpoints.disarm(point)
         return False
 
     async def fill_disk(self) -> bool:
         """Let the disk be full for one write of a step the dice choose."""
-        return await self.struck(
-            self.dice.choice(("analyze", "plan", "apply-1", "record")), "store", "before_send", FULL
+        return await self.arm_and_wait(
+            self.random.choice(("analyze", "plan", "apply-1", "record")), "store", "before_send", DISK_FULL
         )
 
     async def lose_commit(self) -> bool:
         """Let a step hear that its write failed, although the rows stand."""
-        step = self.dice.choice(("plan", "apply-1", "undo-1", "record"))
-        return await self.struck(step, "store", "after_commit", LOSE)
+        step = self.random.choice(("plan", "apply-1", "undo-1", "record"))
+        return await self.arm_and_wait(step, "store", "after_commit", LOSE_REPLY)
 
     async def lose_reply(self) -> bool:
         """Let a step lose the reply to its change."""
-        step = self.dice.choice(("apply-1", "undo-1"))
-        return await self.struck(step, "change", self.dice.choice(("after_send", "after_reply")), LOSE)
+        step = self.random.choice(("apply-1", "undo-1"))
+        return await self.arm_and_wait(step, "change", self.random.choice(("after_send", "after_reply")), LOSE_REPLY)
 
-    async def forget(self) -> bool:
+    async def drop_charter_keys(self) -> bool:
         """Let a Charter forget all keys, while replies to changes are being lost."""
-        site = self.site()
-        site.to_charter.rules.append(Rule(Fault.REPLY_LOST, CHANGE, count=1))
+        site = self.pick_site()
+        site.charter_proxy.rules.append(FaultRule(Fault.REPLY_LOST, CHANGE_HEAD, count=1))
         for _ in range(10):
             (await site.charter.delete("/sim/keys")).raise_for_status()
             await asyncio.sleep(0.5)
@@ -179,24 +179,28 @@ class Hands:
 
     async def execute_late(self) -> bool:
         """Let a Charter carry its next change out after the worker gave up."""
-        late = Rule(self.dice.choice((Fault.LATE, Fault.DROP)), CHANGE, count=1, seconds=TIMEOUT + 2.0)
-        self.site().to_charter.rules.append(late)
+        late = FaultRule(
+            self.random.choice((Fault.LATE, Fault.DROP)), CHANGE_HEAD, count=1, seconds=CHARTER_TIMEOUT_SECONDS + 2.0
+        )
+        self.pick_site().charter_proxy.rules.append(late)
         return True
 
-    async def hang(self) -> bool:
+    async def hang_charter(self) -> bool:
         """Let a Charter hang with the key in flight, then execute."""
-        await self.site().behave("hang-then-execute", delay=TIMEOUT + 1.5, count=1)
+        await self.pick_site().set_misbehaviour("hang-then-execute", delay=CHARTER_TIMEOUT_SECONDS + 1.5, count=1)
         return True
 
-    async def refuse_undo(self) -> bool:
+    async def refuse_rollbacks(self) -> bool:
         """Let rollbacks fail some times, or until it is quiet."""
-        fault = self.dice.choice((Fault.UNAVAILABLE, Fault.REPLY_LOST, Fault.RESET, Fault.GARBAGE))
-        self.site().to_charter.rules.append(Rule(fault, UNDO, count=self.dice.choice((1, 2, 4, None))))
+        fault = self.random.choice((Fault.UNAVAILABLE, Fault.REPLY_LOST, Fault.RESET, Fault.GARBAGE))
+        self.pick_site().charter_proxy.rules.append(
+            FaultRule(fault, UNDO_HEAD, count=self.random.choice((1, 2, 4, None)))
+        )
         return True
 
-    async def interfere(self) -> bool:
+    async def change_knob_externally(self) -> bool:
         """Let somebody else change a knob under a remediation, so that its rollback may be refused."""
-        one = await self.victim()
+        one = await self.pick_remediation()
         if one is None or one.phase != "verifying" or "committee" not in one.workflow_id:
             return False
         site = next(site for site in self.fleet.sites if one.workflow_id.startswith(f"mapek-fix:{site.name}:"))
@@ -208,50 +212,50 @@ class Hands:
             json={"replicas": state["replicas"]},
             headers={**headers, "Authorization": f"Bearer {token}"},
         )
-        await one.handle(self.fleet.client).cancel()
+        await one.get_handle(self.fleet.client).cancel()
         return reply.is_success
 
     async def blind_prometheus(self) -> bool:
         """Take a Prometheus away; nothing may be decided by what only it can show."""
-        site, began = self.site(), time.time()
-        rule = Rule(self.dice.choice((Fault.REFUSE, Fault.GARBAGE, Fault.UNAVAILABLE, Fault.TRUNCATE)))
-        site.to_prometheus.rules.insert(0, rule)
-        await asyncio.sleep(SIGHT + 4.0)
-        site.to_prometheus.rules.remove(rule)
-        self.blind.setdefault(site.name, []).append((began + SIGHT, time.time()))
+        site, began = self.pick_site(), time.time()
+        rule = FaultRule(self.random.choice((Fault.REFUSE, Fault.GARBAGE, Fault.UNAVAILABLE, Fault.TRUNCATE)))
+        site.prometheus_proxy.rules.insert(0, rule)
+        await asyncio.sleep(BLIND_GRACE_SECONDS + 4.0)
+        site.prometheus_proxy.rules.remove(rule)
+        self.blind_intervals.setdefault(site.name, []).append((began + BLIND_GRACE_SECONDS, time.time()))
         return True
 
-    async def mislead(self) -> bool:
+    async def corrupt_exporter(self) -> bool:
         """Let an exporter fall silent (stale), or go on telling what was (lying)."""
-        await self.site().strike(self.dice.choice(("exporter-silent", "exporter-lying")), "audit-log")
+        await self.pick_site().inject_fault(self.random.choice(("exporter-silent", "exporter-lying")), "audit-log")
         return True
 
     async def slow_temporal(self) -> bool:
         """Slow, stall or break the connections to Temporal for some seconds, in which nobody can look."""
-        began, fault = time.time(), self.dice.choice((Fault.DELAY, Fault.DROP, Fault.RESET))
-        self.fleet.to_temporal.spoil(fault, 0.2)
-        await asyncio.sleep(self.dice.uniform(1.0, 4.0))
-        self.fleet.to_temporal.heal()
-        self.fleet.away.append((began, time.time()))
+        began, fault = time.time(), self.random.choice((Fault.DELAY, Fault.DROP, Fault.RESET))
+        self.fleet.temporal_proxy.set_fault(fault, 0.2)
+        await asyncio.sleep(self.random.uniform(1.0, 4.0))
+        self.fleet.temporal_proxy.clear_fault()
+        self.fleet.outages.append((began, time.time()))
         return True
 
 
-INTERFERENCE = "changed by somebody else"
-KINDS: Mapping[str, tuple[Callable[[Hands], Awaitable[bool]], int]] = {
-    "cancelled": (Hands.cancel, 3),
-    "terminated": (Hands.terminate, 1),
-    "reset": (Hands.reset, 1),
-    "store locked": (Hands.lock_store, 1),
-    "disk full": (Hands.fill_disk, 2),
-    "commit unheard": (Hands.lose_commit, 2),
-    "reply lost at a failpoint": (Hands.lose_reply, 2),
-    "keys forgotten": (Hands.forget, 2),
-    "executed late": (Hands.execute_late, 2),
-    "hung, then executed": (Hands.hang, 1),
-    "rollback refused": (Hands.refuse_undo, 2),
-    INTERFERENCE: (Hands.interfere, 2),
-    "prometheus away": (Hands.blind_prometheus, 1),
-    "exporter stale or lying": (Hands.mislead, 1),
-    "temporal slow, stalled or cut": (Hands.slow_temporal, 2),
+EXTERNAL_CHANGE_FAULT = "changed by somebody else"
+FAULT_KINDS: Mapping[str, tuple[Callable[[FaultInjector], Awaitable[bool]], int]] = {
+    "cancelled": (FaultInjector.cancel_remediation, 3),
+    "terminated": (FaultInjector.terminate_remediation, 1),
+    "reset": (FaultInjector.reset_remediation, 1),
+    "store locked": (FaultInjector.lock_store, 1),
+    "disk full": (FaultInjector.fill_disk, 2),
+    "commit unheard": (FaultInjector.lose_commit, 2),
+    "reply lost at a failpoint": (FaultInjector.lose_reply, 2),
+    "keys forgotten": (FaultInjector.drop_charter_keys, 2),
+    "executed late": (FaultInjector.execute_late, 2),
+    "hung, then executed": (FaultInjector.hang_charter, 1),
+    "rollback refused": (FaultInjector.refuse_rollbacks, 2),
+    EXTERNAL_CHANGE_FAULT: (FaultInjector.change_knob_externally, 2),
+    "prometheus away": (FaultInjector.blind_prometheus, 1),
+    "exporter stale or lying": (FaultInjector.corrupt_exporter, 1),
+    "temporal slow, stalled or cut": (FaultInjector.slow_temporal, 2),
 }
 """Each kind with how it is done and how often the dice choose it."""

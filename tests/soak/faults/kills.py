@@ -8,42 +8,42 @@ from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
 
-from tests.soak.faults.coverage import OFTEN, WAITS, cells
+from tests.soak.faults.coverage import FREQUENT_STEPS, WAITING_STEPS, list_points
 from tests.soak.faults.failpoints import KILL
-from tests.soak.harness.fleet import Fleet, until_serving, wrong_clock
-from tests.soak.harness.in_flight import in_flight, steps
+from tests.soak.harness.fleet import Fleet, skewed_clock_environment, wait_until_serving
+from tests.soak.harness.in_flight import distinct_steps, list_in_flight
 
-MUCH = 4
+MIN_IN_FLIGHT = 4
 """Remediations in flight, in as many different steps, that a kill wants to meet."""
-LIVES = 6.0
+WORKER_LIFE_SECONDS = 6.0
 """Seconds a worker lives at least, so that remediations get anywhere between two kills."""
-GATHERS = 40.0
+GATHER_TIMEOUT_SECONDS = 40.0
 """Seconds that is waited for them."""
-PASSES = 12.0
+POINT_TIMEOUT_SECONDS = 12.0
 """Seconds an armed point is waited for before the others have their turn."""
-FROZEN = 8.0
+FREEZE_SECONDS = 8.0
 """Seconds a frozen worker stands still: longer than its heartbeat time-out of 5."""
-SECOND = ("undo-1", "verify-undo", "record")
+SECOND_CRASH_STEPS = ("undo-1", "verify-undo", "record")
 """Steps in which a second crash comes, when the first one was in a compensation."""
 
 
 @dataclass(frozen=True)
-class Kill:
+class KillRecord:
     """One kill: of what, where, and what was in flight."""
 
-    what: str
-    where: str
+    target: str
+    point: str
     in_flight: int
     steps: tuple[str, ...]
 
     @property
-    def counts(self) -> bool:
+    def is_busy_enough(self) -> bool:
         """Whether enough was in flight, in enough different steps."""
-        return self.in_flight >= MUCH and len(self.steps) >= MUCH
+        return self.in_flight >= MIN_IN_FLIGHT and len(self.steps) >= MIN_IN_FLIGHT
 
 
 @dataclass
-class Kills:
+class KillScheduler:
     """The killing of one soak. `open` are the points nobody was killed in yet; `waits` the same for steps that wait.
 
     `what` is killed, each as often as it is named, in the order of the dice; once all had their turn, anew. A kill is
@@ -51,167 +51,171 @@ class Kills:
     """
 
     fleet: Fleet
-    dice: Random
+    random: Random
     counts: Counter[str]
-    say: Callable[[str], None]
-    what: Sequence[str]
-    much: int = MUCH
-    gathers: float = GATHERS
-    done: list[Kill] = field(default_factory=list)
-    open: list[str] = field(default_factory=cells)
-    waits: Counter[str] = field(default_factory=Counter)
-    turns: list[str] = field(default_factory=list)
+    report_line: Callable[[str], None]
+    targets: Sequence[str]
+    min_in_flight: int = MIN_IN_FLIGHT
+    gather_timeout_seconds: float = GATHER_TIMEOUT_SECONDS
+    records: list[KillRecord] = field(default_factory=list)
+    open_points: list[str] = field(default_factory=list_points)
+    wait_counts: Counter[str] = field(default_factory=Counter)
+    next_targets: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.dice.shuffle(self.open)
+        self.random.shuffle(self.open_points)
 
-    async def one(self) -> None:
+    async def kill_next(self) -> None:
         """Kill what has its turn."""
-        self.turns = self.turns or self.dice.sample(self.what, len(self.what))
-        await getattr(self, self.turns.pop())()
+        self.next_targets = self.next_targets or self.random.sample(self.targets, len(self.targets))
+        await getattr(self, self.next_targets.pop())()
 
-    async def worker(self) -> None:
+    async def kill_worker(self) -> None:
         """Kill the worker at a point that is still open, or in a wait, and start another one."""
-        rare = [point for point in self.open if point.partition(".")[0] not in OFTEN]
+        rare = [point for point in self.open_points if point.partition(".")[0] not in FREQUENT_STEPS]
         # A point that is seldom passed is waited for all the time.
-        point = await self.armed(rare, self.until_much())
+        point = await self.wait_for_strike(rare, self.wait_until_busy())
         if not point:
-            point = await self.at_a_point(rare)
+            point = await self.kill_at_point(rare)
         if not point:
-            point = await self.in_a_wait()
-        await self.noted("worker", point)
-        await self.revived()
+            point = await self.kill_in_wait()
+        await self.record_kill("worker", point)
+        await self.ensure_worker()
         if point.startswith(("undo", "verify-undo")):
-            await self.second_crash()
+            await self.kill_during_rollback()
 
-    async def at_a_point(self, rare: list[str]) -> str:
+    async def kill_at_point(self, rare_points: list[str]) -> str:
         """Arm open points and return the one that struck; empty if nobody came by."""
-        often = [point for point in self.open if point.partition(".")[0] in OFTEN]
-        if point := await self.armed(rare, asyncio.sleep(PASSES / 2)):
+        often = [point for point in self.open_points if point.partition(".")[0] in FREQUENT_STEPS]
+        if point := await self.wait_for_strike(rare_points, asyncio.sleep(POINT_TIMEOUT_SECONDS / 2)):
             return point
-        return await self.armed([*rare, *(often or self.again())], asyncio.sleep(PASSES))
+        return await self.wait_for_strike(
+            [*rare_points, *(often or self.pick_repeat_points())], asyncio.sleep(POINT_TIMEOUT_SECONDS)
+        )
 
-    def again(self) -> list[str]:
+    def pick_repeat_points(self) -> list[str]:
         """Return some points for another time, once every one had its turn."""
-        return self.dice.sample([point for point in cells() if point not in self.open], 10)
+        return self.random.sample([point for point in list_points() if point not in self.open_points], 10)
 
-    async def revived(self) -> None:
+    async def ensure_worker(self) -> None:
         """Let a worker begin if none runs."""
-        if "first" not in self.fleet.alive:
+        if "first" not in self.fleet.live_workers:
             await self.fleet.start_worker()
 
-    async def armed(self, points: list[str], work: Awaitable[None]) -> str:
+    async def wait_for_strike(self, points: list[str], work: Awaitable[None]) -> str:
         """Arm points until the work is done or one of them strikes. Return which; empty if none did."""
-        await self.revived()
-        child, before = self.fleet.workers["first"].child, len(self.fleet.points.fired(KILL))
+        await self.ensure_worker()
+        child, before = self.fleet.workers["first"].child, len(self.fleet.failpoints.list_fired(KILL))
         for point in points:
-            self.fleet.points.arm(point)
+            self.fleet.failpoints.arm(point)
         working = asyncio.ensure_future(work)
         dying = asyncio.create_task(child.wait())
         await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
         for point in points:
-            self.fleet.points.disarm(point)
+            self.fleet.failpoints.disarm(point)
         for task in (working, dying):
             task.cancel()
         await asyncio.gather(working, dying, return_exceptions=True)
-        struck = [point for point in self.fleet.points.fired(KILL)[before:] if point in points]
-        self.open[:] = [point for point in self.open if point not in struck]
+        struck = [point for point in self.fleet.failpoints.list_fired(KILL)[before:] if point in points]
+        self.open_points[:] = [point for point in self.open_points if point not in struck]
         if struck:
             await child.wait()
-            self.fleet.down()
+            self.fleet.mark_down()
             return struck[0]
         # Nobody killed it: it refuses to begin while what it needs does not answer.
-        await self.revived()
+        await self.ensure_worker()
         if working.done() and not working.cancelled():
             working.result()
         return ""
 
-    async def in_a_wait(self) -> str:
+    async def kill_in_wait(self) -> str:
         """Kill the worker in the wait that had its turn least often of those that are there."""
-        held = await in_flight(self.fleet.client)
-        there = [one.step for one in held if one.step in WAITS] or ["idle"]
-        step = min(there, key=lambda name: self.waits[name])
+        held = await list_in_flight(self.fleet.client)
+        there = [one.step for one in held if one.step in WAITING_STEPS] or ["idle"]
+        step = min(there, key=lambda name: self.wait_counts[name])
         await self.fleet.kill_worker()
-        self.waits[step] += 1
+        self.wait_counts[step] += 1
         return step
 
-    async def second_crash(self) -> None:
+    async def kill_during_rollback(self) -> None:
         """Kill the next worker as well, as soon as it goes on with the compensation."""
-        points = [point for point in cells() if point.partition(".")[0] in SECOND]
-        point = await self.armed(self.dice.sample(points, 8), asyncio.sleep(PASSES))
+        points = [point for point in list_points() if point.partition(".")[0] in SECOND_CRASH_STEPS]
+        point = await self.wait_for_strike(self.random.sample(points, 8), asyncio.sleep(POINT_TIMEOUT_SECONDS))
         if point:
-            await self.noted("worker, second crash", point)
-            await self.revived()
+            await self.record_kill("worker, second crash", point)
+            await self.ensure_worker()
 
-    async def server(self) -> None:
+    async def kill_server(self) -> None:
         """Kill the Temporal server and start it again upon its file."""
-        await self.until_much()
-        await self.noted("server", "")
+        await self.wait_until_busy()
+        await self.record_kill("server", "")
         await self.fleet.kill_server()
         await self.fleet.start_server()
 
-    async def both(self) -> None:
+    async def kill_server_and_worker(self) -> None:
         """Kill the server and, while it is away, the worker; start both again."""
-        await self.until_much()
-        await self.noted("server", "with the worker")
-        await self.noted("worker", "without a server")
+        await self.wait_until_busy()
+        await self.record_kill("server", "with the worker")
+        await self.record_kill("worker", "without a server")
         await self.fleet.kill_server()
         await self.fleet.kill_worker()
         await self.fleet.start_server()
         await self.fleet.start_worker()
 
-    async def freeze(self) -> None:
+    async def freeze_worker(self) -> None:
         """Freeze the worker beyond its heartbeat time-out, let another take over, and let it go on as a zombie."""
-        await self.until_much()
+        await self.wait_until_busy()
         self.fleet.freeze()
         self.counts["worker frozen"] += 1
         await self.fleet.start_worker("second")
-        await asyncio.sleep(FROZEN)
-        self.fleet.thaw()
+        await asyncio.sleep(FREEZE_SECONDS)
+        self.fleet.unfreeze()
         # For a while both serve the same queues.
-        await asyncio.sleep(FROZEN / 2)
+        await asyncio.sleep(FREEZE_SECONDS / 2)
         self.counts["two workers on one queue"] += 1
         await self.fleet.kill_worker("second")
-        await self.noted("worker", "of two")
+        await self.record_kill("worker", "of two")
 
-    async def clock(self) -> None:
+    async def step_clock(self) -> None:
         """Step the worker's clock by an hour while much is in flight, and back after a while."""
-        environment, file = await wrong_clock(self.fleet)
-        await self.until_much()
-        await self.noted("worker", "for one whose clock will step")
+        environment, file = await skewed_clock_environment(self.fleet)
+        await self.wait_until_busy()
+        await self.record_kill("worker", "for one whose clock will step")
         await self.fleet.kill_worker()
         await self.fleet.start_worker("first", **environment)
-        await self.until_much()
-        hour = self.dice.choice(("+3600", "-3600"))
+        await self.wait_until_busy()
+        hour = self.random.choice(("+3600", "-3600"))
         file.write_text(hour)
         self.counts[f"clock stepped {hour[0]}1 h"] += 1
-        await asyncio.sleep(FROZEN)
+        await asyncio.sleep(FREEZE_SECONDS)
         file.write_text("+0")
         # Every look at such a clock is dear: the next worker has one of its own.
-        await self.noted("worker", "whose clock stepped")
+        await self.record_kill("worker", "whose clock stepped")
         await self.fleet.kill_worker()
         await self.fleet.start_worker()
 
-    async def until_much(self) -> None:
+    async def wait_until_busy(self) -> None:
         """Wait until the worker serves, the next is loaded and much is in flight, at most so long."""
-        await self.revived()
-        await until_serving(self.fleet)
-        await asyncio.sleep(LIVES)
-        await self.fleet.prepare_worker()
-        until = time.monotonic() + self.gathers
+        await self.ensure_worker()
+        await wait_until_serving(self.fleet)
+        await asyncio.sleep(WORKER_LIFE_SECONDS)
+        await self.fleet.preload_worker()
+        until = time.monotonic() + self.gather_timeout_seconds
         while time.monotonic() < until:
-            held = await in_flight(self.fleet.client)
-            if len(held) >= self.much and len(steps(held)) >= self.much:
+            held = await list_in_flight(self.fleet.client)
+            if len(held) >= self.min_in_flight and len(distinct_steps(held)) >= self.min_in_flight:
                 return
             await asyncio.sleep(0.3)
 
-    async def noted(self, what: str, where: str) -> None:
+    async def record_kill(self, target: str, point: str) -> None:
         """Write down what is killed and what is in flight: nothing moves while no worker lives."""
-        held = await in_flight(self.fleet.client)
-        self.done.append(Kill(what, where, len(held), tuple(sorted(steps(held)))))
-        self.counts[f"{what.partition(',')[0]} killed"] += 1
-        self.say(f"kill {len(self.done)}: {what} {where}, {len(held)} in flight: {', '.join(sorted(steps(held)))}")
+        held = await list_in_flight(self.fleet.client)
+        self.records.append(KillRecord(target, point, len(held), tuple(sorted(distinct_steps(held)))))
+        self.counts[f"{target.partition(',')[0]} killed"] += 1
+        self.report_line(
+            f"kill {len(self.records)}: {target} {point}, {len(held)} in flight: {', '.join(sorted(distinct_steps(held)))}"
+        )
 
-    def report(self) -> list[dict[str, Any]]:
+    def list_records(self) -> list[dict[str, Any]]:
         """Return all kills as plain values."""
-        return [asdict(kill) for kill in self.done]
+        return [asdict(kill) for kill in self.records]

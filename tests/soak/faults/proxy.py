@@ -19,16 +19,20 @@ from typing import TypeAlias
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
 
-CHUNK = 65_536
-OVERSIZE = 32 << 20
+CHUNK_BYTES = 65_536
+OVERSIZE_BYTES = 32 << 20
 """Bytes of a body that is too large for anybody."""
-GARBAGE = (
+GARBAGE_REPLY = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n\x00\xff\xfe{{{{not json at all"
 )
-HUGE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % OVERSIZE
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-RST = struct.pack("ii", 1, 0)
+OVERSIZE_REPLY_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % OVERSIZE_BYTES
+)
+UNAVAILABLE_REPLY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+)
+CONTENT_LENGTH_PATTERN = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+LINGER_RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with time 0: closing sends a reset."""
 
 
@@ -59,51 +63,51 @@ class Fault(StrEnum):
     """The server is asked only after `seconds`, when the caller has long given up."""
 
 
-UNHEARD = frozenset({Fault.DROP, Fault.REFUSE, Fault.RESET, Fault.UNAVAILABLE})
+UNDELIVERED_FAULTS = frozenset({Fault.DROP, Fault.REFUSE, Fault.RESET, Fault.UNAVAILABLE})
 """Faults after which the server has not heard of the request."""
 
 
-SLOW = frozenset({Fault.DELAY, Fault.LATE})
+DELAYING_FAULTS = frozenset({Fault.DELAY, Fault.LATE})
 """Faults before which the request waits."""
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """Spoils the requests whose head matches, `count` of them (None: all)."""
 
     fault: Fault
-    head: re.Pattern[bytes] = re.compile(rb"")
+    head_pattern: re.Pattern[bytes] = re.compile(rb"")
     count: int | None = None
     seconds: float = 3.0
 
-    def takes(self, head: bytes) -> bool:
+    def take_match(self, head: bytes) -> bool:
         """Tell whether the rule spoils this request, and count it."""
-        if self.count == 0 or not self.head.search(head):
+        if self.count == 0 or not self.head_pattern.search(head):
             return False
         if self.count is not None:
             self.count -= 1
         return True
 
 
-class Listener:
+class FaultProxy:
     """What both proxies are: a server on loopback before a target, and what it spoiled so far."""
 
-    def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
+    def __init__(self, target: str, report: Callable[[Fault], None] = lambda _: None) -> None:
         host, _, port = target.rpartition(":")
         self.target = (host, int(port))
-        self.spoiled: Counter[Fault] = Counter()
-        self.say = say
+        self.fault_counts: Counter[Fault] = Counter()
+        self.report = report
         self.tasks: set[asyncio.Task[None]] = set()
 
-    def note(self, fault: Fault) -> None:
+    def count_fault(self, fault: Fault) -> None:
         """Count a fault that struck."""
-        self.spoiled[fault] += 1
-        self.say(fault)
+        self.fault_counts[fault] += 1
+        self.report(fault)
 
     @asynccontextmanager
     async def listening(self, port: int = 0) -> AsyncIterator[str]:
         """Listen for the length of a block, and give host and port."""
-        server = await asyncio.start_server(self.accept, "127.0.0.1", port)
+        server = await asyncio.start_server(self.handle_connection, "127.0.0.1", port)
         try:
             yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         finally:
@@ -112,7 +116,7 @@ class Listener:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
-    async def accept(self, reader: Reader, writer: Writer) -> None:
+    async def handle_connection(self, reader: Reader, writer: Writer) -> None:
         """Serve one connection; whatever breaks on it, nobody here is to be told."""
         task = asyncio.current_task()
         assert task is not None
@@ -120,7 +124,7 @@ class Listener:
         try:
             await self.serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            reset(writer)
+            reset_connection(writer)
         finally:
             self.tasks.discard(task)
             writer.close()
@@ -130,41 +134,41 @@ class Listener:
         raise NotImplementedError
 
 
-class HttpProxy(Listener):
+class HttpProxy(FaultProxy):
     """Spoils single requests by its `rules`, of which the first that takes one decides, else by its `weather`.
 
     `answered` hears of each request that was answered, before its reply is spoiled.
     """
 
-    def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
-        super().__init__(target, say)
-        self.rules: list[Rule] = []
-        self.weather: Callable[[bytes], Rule | None] = lambda _: None
-        self.answered: Callable[[bytes, bytes], None] = lambda _request, _reply: None
+    def __init__(self, target: str, report: Callable[[Fault], None] = lambda _: None) -> None:
+        super().__init__(target, report)
+        self.rules: list[FaultRule] = []
+        self.random_rule: Callable[[bytes], FaultRule | None] = lambda _: None
+        self.on_reply: Callable[[bytes, bytes], None] = lambda _request, _reply: None
         self.requests = 0
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
         """Pass one request on and its reply back, or spoil them."""
         head = await reader.readuntil(b"\r\n\r\n")
         self.requests += 1
-        rule = next((rule for rule in self.rules if rule.takes(head)), None) or self.weather(head)
+        rule = next((rule for rule in self.rules if rule.take_match(head)), None) or self.random_rule(head)
         if rule:
-            self.note(rule.fault)
+            self.count_fault(rule.fault)
         if rule and rule.fault is Fault.REFUSE:
-            reset(writer)
+            reset_connection(writer)
             return
-        length = LENGTH.search(head)
+        length = CONTENT_LENGTH_PATTERN.search(head)
         body = await reader.readexactly(int(length[1]) if length else 0)
-        if rule and rule.fault in UNHEARD:
-            await unheard(rule, writer)
+        if rule and rule.fault in UNDELIVERED_FAULTS:
+            await fail_undelivered(rule, writer)
             return
-        if rule and rule.fault in SLOW:
+        if rule and rule.fault in DELAYING_FAULTS:
             await asyncio.sleep(rule.seconds)
-        reply = await self.asked(head, body)
-        self.answered(head + body, reply)
-        await (spoil(rule, reply, writer) if rule else passed_on(reply, writer))
+        reply = await self.forward_request(head, body)
+        self.on_reply(head + body, reply)
+        await (send_spoiled_reply(rule, reply, writer) if rule else send_reply(reply, writer))
 
-    async def asked(self, head: bytes, body: bytes) -> bytes:
+    async def forward_request(self, head: bytes, body: bytes) -> bytes:
         """Return the target's reply to a request, which it is asked to send at once and close."""
         first, rest = head.split(b"\r\n", 1)
         kept = [line for line in rest.split(b"\r\n") if not line.lower().startswith(b"connection:")]
@@ -177,37 +181,37 @@ class HttpProxy(Listener):
             out.close()
 
 
-class TcpProxy(Listener):
+class TcpProxy(FaultProxy):
     """Spoils all connections while `fault` is set: DELAY and DRIP slow them, DROP stalls them, RESET breaks them."""
 
-    def __init__(self, target: str, say: Callable[[Fault], None] = lambda _: None) -> None:
-        super().__init__(target, say)
+    def __init__(self, target: str, report: Callable[[Fault], None] = lambda _: None) -> None:
+        super().__init__(target, report)
         self.fault: Fault | None = None
-        self.seconds = 1.0
-        self.clear = asyncio.Event()
-        self.clear.set()
+        self.delay_seconds = 1.0
+        self.passing = asyncio.Event()
+        self.passing.set()
 
-    def spoil(self, fault: Fault, seconds: float = 1.0) -> None:
+    def set_fault(self, fault: Fault, seconds: float = 1.0) -> None:
         """Begin to spoil; what is open is spoiled too. `seconds` is the delay of each piece."""
-        self.fault, self.seconds = fault, seconds
-        self.note(fault)
-        self.clear.clear()
+        self.fault, self.delay_seconds = fault, seconds
+        self.count_fault(fault)
+        self.passing.clear()
         if fault in (Fault.RESET, Fault.REFUSE):
             for task in list(self.tasks):
                 task.cancel()
 
-    def heal(self) -> None:
+    def clear_fault(self) -> None:
         """Let everything pass again."""
         self.fault = None
-        self.clear.set()
+        self.passing.set()
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
         """Pass bytes in both directions until one side ends."""
         if self.fault in (Fault.RESET, Fault.REFUSE):
-            reset(writer)
+            reset_connection(writer)
             return
         upstream, out = await asyncio.open_connection(*self.target)
-        ways = [asyncio.create_task(self.pump(*way)) for way in ((reader, out), (upstream, writer))]
+        ways = [asyncio.create_task(self.copy_stream(*way)) for way in ((reader, out), (upstream, writer))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -216,57 +220,57 @@ class TcpProxy(Listener):
             await asyncio.gather(*ways, return_exceptions=True)
             out.close()
 
-    async def pump(self, source: Reader, to: Writer) -> None:
+    async def copy_stream(self, source: Reader, target: Writer) -> None:
         """Pass bytes in one direction."""
-        while piece := await source.read(CHUNK):
+        while piece := await source.read(CHUNK_BYTES):
             if self.fault is Fault.DROP:
-                await self.clear.wait()
+                await self.passing.wait()
             elif self.fault in (Fault.DELAY, Fault.DRIP):
-                await asyncio.sleep(self.seconds)
-            to.write(piece)
-            await to.drain()
+                await asyncio.sleep(self.delay_seconds)
+            target.write(piece)
+            await target.drain()
 
 
-def reset(writer: Writer) -> None:
+def reset_connection(writer: Writer) -> None:
     """Close a connection with a reset."""
     connection = writer.get_extra_info("socket")
     with contextlib.suppress(OSError):
         if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
     writer.transport.abort()
 
 
-async def unheard(rule: Rule, writer: Writer) -> None:
+async def fail_undelivered(rule: FaultRule, writer: Writer) -> None:
     """Answer a request that the server shall not hear of."""
     if rule.fault is Fault.UNAVAILABLE:
-        writer.write(UNAVAILABLE)
+        writer.write(UNAVAILABLE_REPLY)
         await writer.drain()
         return
     if rule.fault is Fault.DROP:
         await asyncio.sleep(rule.seconds)
-    reset(writer)
+    reset_connection(writer)
 
 
-async def passed_on(reply: bytes, writer: Writer) -> None:
+async def send_reply(reply: bytes, writer: Writer) -> None:
     """Send a reply as it is."""
     writer.write(reply)
     await writer.drain()
 
 
-async def spoil(rule: Rule, reply: bytes, writer: Writer) -> None:
+async def send_spoiled_reply(rule: FaultRule, reply: bytes, writer: Writer) -> None:
     """Send what is left of a reply."""
     match rule.fault:
         case Fault.REPLY_LOST:
-            reset(writer)
+            reset_connection(writer)
             return
         case Fault.TRUNCATE:
             reply = reply[: len(reply) - max(1, len(reply.partition(b"\r\n\r\n")[2]) // 2)]
         case Fault.GARBAGE:
-            reply = GARBAGE
+            reply = GARBAGE_REPLY
         case Fault.OVERSIZE:
-            writer.write(HUGE)
-            for _ in range(OVERSIZE // CHUNK):
-                writer.write(b" " * CHUNK)
+            writer.write(OVERSIZE_REPLY_HEAD)
+            for _ in range(OVERSIZE_BYTES // CHUNK_BYTES):
+                writer.write(b" " * CHUNK_BYTES)
                 await writer.drain()
             return
         case Fault.DRIP:
@@ -275,4 +279,4 @@ async def spoil(rule: Rule, reply: bytes, writer: Writer) -> None:
                 await writer.drain()
                 await asyncio.sleep(rule.seconds / len(reply))
             return
-    await passed_on(reply, writer)
+    await send_reply(reply, writer)

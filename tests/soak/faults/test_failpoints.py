@@ -15,43 +15,43 @@ from activities.clients.store.store import Store
 from activities.model.audit import AuditEntry
 from activities.model.errors import ConfigurationError, StoreUnavailable
 from activities.settings import LoopSettings
-from tests.soak.faults.coverage import cells
+from tests.soak.faults.coverage import list_points
 from tests.soak.faults.failpoints import (
     AFTER_COMMIT,
     AFTER_REPLY,
     AFTER_SEND,
     BEFORE_SEND,
-    FOLDER,
-    FULL,
+    CURRENT_STEP,
+    DISK_FULL,
+    FOLDER_VARIABLE,
     KILL,
-    LOSE,
-    STEP,
-    FailingTransport,
+    LOSE_REPLY,
     Failpoints,
-    failing_store,
-    failpoints,
+    FailpointTransport,
+    failpoint_store_opener,
+    load_failpoints,
 )
-from tests.soak.faults.test_proxy import Server, served
+from tests.soak.faults.test_proxy import RecordingServer, running_server
 from worker.config.load import Config
 
 ROOT = Path(__file__).parents[3]
-LARGE = "x" * 300
-ROW = AuditEntry(at=1.0, kind="attempt", loop="charter", plan_id="0" * 12, knob="committee", text=LARGE)
-MANY = 60
+LARGE_TEXT = "x" * 300
+AUDIT_ROW = AuditEntry(at=1.0, kind="attempt", loop="charter", plan_id="0" * 12, knob="committee", summary=LARGE_TEXT)
+WRITE_COUNT = 60
 """Rows that need more pages than a new file has."""
 
 
 @pytest.fixture
 def points(tmp_path: Path) -> Failpoints:
     """Failpoints of a folder, in the step `apply-1`."""
-    STEP.set("apply-1")
+    CURRENT_STEP.set("apply-1")
     return Failpoints(tmp_path / "points")
 
 
 @pytest_asyncio.fixture
 async def store(points: Failpoints, tmp_path: Path) -> AsyncIterator[Store]:
     """A store on a file, with points around its writes."""
-    opened = await failing_store(points)(tmp_path / "store.db")
+    opened = await failpoint_store_opener(points)(tmp_path / "store.db")
     yield opened
     await opened.close()
 
@@ -60,10 +60,10 @@ def test_not_there_unless_asked_for(tmp_path: Path) -> None:
     """Without the variable there are none; with it, a Charter that is not the simulator is refused."""
     simulated = Config(loops=(LoopSettings(simulator=True),))
     real = Config(loops=(LoopSettings(simulator=True), LoopSettings(name="other", simulator=False)))
-    assert failpoints({}, real) is None
-    assert failpoints({FOLDER: str(tmp_path)}, simulated) is not None
+    assert load_failpoints({}, real) is None
+    assert load_failpoints({FOLDER_VARIABLE: str(tmp_path)}, simulated) is not None
     with pytest.raises(ConfigurationError, match="other is a real Charter"):
-        failpoints({FOLDER: str(tmp_path)}, real)
+        load_failpoints({FOLDER_VARIABLE: str(tmp_path)}, real)
 
 
 def test_the_product_knows_nothing_of_them() -> None:
@@ -71,54 +71,54 @@ def test_the_product_knows_nothing_of_them() -> None:
     for top in ("workflows", "activities", "worker", "deploy"):
         for path in (ROOT / top).rglob("*.py"):
             text = path.read_text()
-            assert FOLDER not in text, path
+            assert FOLDER_VARIABLE not in text, path
             assert "from tests" not in text, path
 
 
 @pytest.mark.parametrize(("moment", "heard"), [(BEFORE_SEND, False), (AFTER_SEND, True), (AFTER_REPLY, True)])
 async def test_a_request_is_lost_at_its_moment(points: Failpoints, moment: str, heard: bool) -> None:
     """The server has heard of the request or not, the caller gets no reply, and the next request passes."""
-    async with served() as server, httpx.AsyncClient(transport=FailingTransport(points)) as client:
-        points.arm(f"apply-1.change.{moment}", LOSE)
+    async with running_server() as server, httpx.AsyncClient(transport=FailpointTransport(points)) as client:
+        points.arm(f"apply-1.change.{moment}", LOSE_REPLY)
         with pytest.raises(httpx.TransportError):
-            await change(client, server)
+            await send_change(client, server)
         if heard:
-            await asyncio.wait_for(server.told.wait(), 5.0)
-        assert bool(server.heard) == heard
-        assert (await change(client, server)).status_code == httpx.codes.OK
-        assert points.fired() == [f"apply-1.change.{moment}"]
-        assert points.armed() == []
+            await asyncio.wait_for(server.request_received.wait(), 5.0)
+        assert bool(server.requests) == heard
+        assert (await send_change(client, server)).status_code == httpx.codes.OK
+        assert points.list_fired() == [f"apply-1.change.{moment}"]
+        assert points.list_armed() == []
 
 
-async def change(client: httpx.AsyncClient, server: Server) -> httpx.Response:
+async def send_change(client: httpx.AsyncClient, server: RecordingServer) -> httpx.Response:
     """Send a change."""
-    return await client.post(f"http://{server.at}/do", content=b"please", headers={"Idempotency-Key": "a-0-do"})
+    return await client.post(f"http://{server.address}/do", content=b"please", headers={"Idempotency-Key": "a-0-do"})
 
 
 @pytest.mark.parametrize(("moment", "stands"), [(BEFORE_SEND, 0), (AFTER_SEND, 0), (AFTER_COMMIT, 1)])
 async def test_a_write_is_lost_at_its_moment(points: Failpoints, store: Store, moment: str, stands: int) -> None:
     """The row stands only if the commit came first, the caller hears of a failure, and the next write stands."""
-    points.arm(f"apply-1.store.{moment}", LOSE)
+    points.arm(f"apply-1.store.{moment}", LOSE_REPLY)
     with pytest.raises(StoreUnavailable):
-        await store.audit.append(ROW)
-    assert len(await store.audit.of_plan(ROW.plan_id)) == stands
-    await store.audit.append(ROW)
-    assert len(await store.audit.of_plan(ROW.plan_id)) == stands + 1
+        await store.audit.append(AUDIT_ROW)
+    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == stands
+    await store.audit.append(AUDIT_ROW)
+    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == stands + 1
 
 
 async def test_a_full_disk_is_full_for_one_write(points: Failpoints, store: Store) -> None:
     """A write that needs room fails as a whole, and once there is room again everything goes on."""
     written = refused = 0
-    for _ in range(MANY):
-        points.arm(f"apply-1.store.{BEFORE_SEND}", FULL)
+    for _ in range(WRITE_COUNT):
+        points.arm(f"apply-1.store.{BEFORE_SEND}", DISK_FULL)
         try:
-            await store.audit.append(ROW)
+            await store.audit.append(AUDIT_ROW)
             written += 1
         except StoreUnavailable as error:
             refused += "full" in str(error)
-    await store.audit.append(ROW)
+    await store.audit.append(AUDIT_ROW)
     assert refused > 0
-    assert len(await store.audit.of_plan(ROW.plan_id)) == written + 1
+    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == written + 1
     assert await store.audit.verify_chain() is None
 
 
@@ -133,9 +133,9 @@ def test_a_kill_is_a_kill(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == ""
-    assert points.fired() == ["apply-1.change.before_send"]
+    assert points.list_fired() == ["apply-1.change.before_send"]
 
 
 def test_every_cell_is_named_once() -> None:
     """The coverage table has no cell twice."""
-    assert len(cells()) == len(set(cells()))
+    assert len(list_points()) == len(set(list_points()))

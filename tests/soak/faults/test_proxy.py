@@ -10,59 +10,59 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.soak.faults.proxy import OVERSIZE, UNHEARD, Fault, HttpProxy, Rule, TcpProxy
+from tests.soak.faults.proxy import OVERSIZE_BYTES, UNDELIVERED_FAULTS, Fault, FaultRule, HttpProxy, TcpProxy
 
 BODY = json.dumps({"done": True, "what": "x" * 200}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 
 
-WITHOUT_REPLY = (Fault.REPLY_LOST, Fault.TRUNCATE, Fault.GARBAGE, Fault.UNAVAILABLE, Fault.RESET)
+NO_REPLY_FAULTS = (Fault.REPLY_LOST, Fault.TRUNCATE, Fault.GARBAGE, Fault.UNAVAILABLE, Fault.RESET)
 
 
 @dataclass
-class Server:
+class RecordingServer:
     """A server that notes what it hears; `at` is host:port."""
 
-    at: str = ""
-    heard: list[bytes] = field(default_factory=list)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
+    address: str = ""
+    requests: list[bytes] = field(default_factory=list)
+    request_received: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(httpx.Headers([line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2]])["content-length"])
-        self.heard.append(await reader.readexactly(length))
-        self.told.set()
+        self.requests.append(await reader.readexactly(length))
+        self.request_received.set()
         writer.write(REPLY)
         await writer.drain()
         writer.close()
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Server]:
+async def running_server() -> AsyncIterator[RecordingServer]:
     """Give a running server."""
-    server = Server()
+    server = RecordingServer()
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listener:
-        server.at = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        server.address = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         yield server
 
 
 @asynccontextmanager
-async def spoiled(
-    fault: Fault, seconds: float = 0.2, head: bytes = b""
-) -> AsyncIterator[tuple[Server, HttpProxy, str]]:
+async def faulty_proxy(
+    fault: Fault, seconds: float = 0.2, head_pattern: bytes = b""
+) -> AsyncIterator[tuple[RecordingServer, HttpProxy, str]]:
     """Give a server behind a proxy that spoils one request, and the proxy's URL."""
-    async with served() as server:
-        proxy = HttpProxy(server.at)
+    async with running_server() as server:
+        proxy = HttpProxy(server.address)
         async with proxy.listening() as at:
-            proxy.rules.append(Rule(fault, count=1, seconds=seconds))
+            proxy.rules.append(FaultRule(fault, count=1, seconds=seconds))
             yield server, proxy, f"http://{at}/do"
 
 
-async def post(url: str, within: float = 5.0) -> httpx.Response:
+async def post(url: str, timeout_seconds: float = 5.0) -> httpx.Response:
     """Send one request."""
-    async with httpx.AsyncClient(trust_env=False, timeout=within) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout_seconds) as client:
         return await client.post(url, content=b"please")
 
 
@@ -78,18 +78,18 @@ async def post(url: str, within: float = 5.0) -> httpx.Response:
 )
 async def test_no_reply_comes(fault: Fault, heard: bool) -> None:
     """The caller sees a broken connection, and the server has heard of it or not; the next request passes."""
-    async with spoiled(fault) as (server, proxy, url):
+    async with faulty_proxy(fault) as (server, proxy, url):
         with pytest.raises(httpx.TransportError):
             await post(url)
-        assert server.heard == ([b"please"] if heard else [])
+        assert server.requests == ([b"please"] if heard else [])
         assert (await post(url)).content == BODY
-        assert proxy.spoiled == {fault: 1}
+        assert proxy.fault_counts == {fault: 1}
 
 
 @pytest.mark.parametrize("fault", [Fault.DELAY, Fault.DRIP])
 async def test_the_reply_comes_slowly(fault: Fault) -> None:
     """The whole reply comes, and later than it would."""
-    async with spoiled(fault, 0.3) as (_, _, url):
+    async with faulty_proxy(fault, 0.3) as (_, _, url):
         began = asyncio.get_running_loop().time()
         assert (await post(url)).content == BODY
         assert asyncio.get_running_loop().time() - began >= 0.3
@@ -97,50 +97,50 @@ async def test_the_reply_comes_slowly(fault: Fault) -> None:
 
 async def test_executed_after_the_caller_gave_up() -> None:
     """A request held back is carried out although nobody waits for it any more."""
-    async with spoiled(Fault.LATE, 0.4) as (server, _, url):
+    async with faulty_proxy(Fault.LATE, 0.4) as (server, _, url):
         with pytest.raises(httpx.ReadTimeout):
-            await post(url, within=0.1)
-        assert server.heard == []
-        await asyncio.wait_for(server.told.wait(), 5.0)
+            await post(url, timeout_seconds=0.1)
+        assert server.requests == []
+        await asyncio.wait_for(server.request_received.wait(), 5.0)
 
 
 async def test_replies_that_cannot_be_used() -> None:
     """Garbage is 200 and no JSON, oversize 200 with a body of 32 MB; 503 says when to come back."""
-    async with spoiled(Fault.GARBAGE) as (server, proxy, url):
+    async with faulty_proxy(Fault.GARBAGE) as (server, proxy, url):
         with pytest.raises(ValueError, match=r"."):
             (await post(url)).json()
-        proxy.rules = [Rule(Fault.OVERSIZE, count=1), Rule(Fault.UNAVAILABLE, count=1)]
-        assert len((await post(url, 20.0)).content) == OVERSIZE
-        heard = len(server.heard)
+        proxy.rules = [FaultRule(Fault.OVERSIZE, count=1), FaultRule(Fault.UNAVAILABLE, count=1)]
+        assert len((await post(url, 20.0)).content) == OVERSIZE_BYTES
+        heard = len(server.requests)
         refused = await post(url)
-        assert (refused.status_code, refused.headers["Retry-After"], len(server.heard)) == (503, "1", heard)
+        assert (refused.status_code, refused.headers["Retry-After"], len(server.requests)) == (503, "1", heard)
 
 
-@pytest.mark.parametrize("fault", [None, Fault.DELAY, *WITHOUT_REPLY])
+@pytest.mark.parametrize("fault", [None, Fault.DELAY, *NO_REPLY_FAULTS])
 async def test_an_answer_is_heard_of_before_its_reply_is_spoiled(fault: Fault | None) -> None:
     """Whoever waits for answers hears of every exchange that reached the server, with request and whole reply."""
     answered: list[tuple[bytes, bytes]] = []
-    async with served() as server:
-        proxy = HttpProxy(server.at)
-        proxy.answered = lambda request, reply: answered.append((request, reply))
+    async with running_server() as server:
+        proxy = HttpProxy(server.address)
+        proxy.on_reply = lambda request, reply: answered.append((request, reply))
         async with proxy.listening() as at:
-            proxy.rules += [Rule(fault, count=1, seconds=0.1)] if fault else []
+            proxy.rules += [FaultRule(fault, count=1, seconds=0.1)] if fault else []
             with suppress(httpx.HTTPError):
-                await post(f"http://{at}/do", within=1.0)
+                await post(f"http://{at}/do", timeout_seconds=1.0)
     assert [(request.endswith(b"please"), reply.endswith(BODY)) for request, reply in answered] == [(True, True)] * (
-        fault not in UNHEARD
+        fault not in UNDELIVERED_FAULTS
     )
 
 
 async def test_rules_choose_by_the_head() -> None:
     """A rule spoils only the requests whose head matches, and the weather what no rule takes."""
-    async with served() as server:
-        proxy = HttpProxy(server.at)
+    async with running_server() as server:
+        proxy = HttpProxy(server.address)
         async with proxy.listening() as at:
-            proxy.rules.append(Rule(Fault.UNAVAILABLE, re.compile(rb"POST /undo")))
+            proxy.rules.append(FaultRule(Fault.UNAVAILABLE, re.compile(rb"POST /undo")))
             assert (await post(f"http://{at}/do")).status_code == 200
             assert (await post(f"http://{at}/undo")).status_code == 503
-            proxy.weather = lambda head: Rule(Fault.UNAVAILABLE) if b"/do" in head else None
+            proxy.random_rule = lambda head: FaultRule(Fault.UNAVAILABLE) if b"/do" in head else None
             assert (await post(f"http://{at}/do")).status_code == 503
 
 
@@ -159,14 +159,14 @@ async def test_open_connections_are_spoiled_too() -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"one")
         assert await reader.readexactly(3) == b"one"
-        proxy.spoil(Fault.DROP)
+        proxy.set_fault(Fault.DROP)
         writer.write(b"two")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.readexactly(3), 0.2)
-        proxy.heal()
+        proxy.clear_fault()
         writer.write(b"go")
         assert await asyncio.wait_for(reader.readexactly(5), 5.0) == b"twogo"
-        proxy.spoil(Fault.RESET)
+        proxy.set_fault(Fault.RESET)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await asyncio.wait_for(reader.readexactly(1), 5.0)
         writer.close()

@@ -2,28 +2,35 @@
 
 import pytest
 
-from tests.soak.faults.unauthorized_posts import CUT, SHAPELESS, WITHOUT, WRONG, leaks, request_of
-from worker.webhook.payload import Malformed, read_payload
+from tests.soak.faults.unauthorized_posts import (
+    INVALID_BODY,
+    NO_TOKEN,
+    TRUNCATED,
+    WRONG_TOKEN,
+    build_request,
+    find_leaks,
+)
+from worker.webhook.payload import InvalidPayload, parse_payload
 
 TOKEN = "right-token"
 
 
-@pytest.mark.parametrize("kind", [WITHOUT, WRONG])
+@pytest.mark.parametrize("kind", [NO_TOKEN, WRONG_TOKEN])
 def test_only_the_token_is_wrong(kind):
     """The same post with the right token would be heard, and its mark is the component it is about."""
-    headers, content = request_of(kind, "c1", "stranger-1", TOKEN)
+    headers, content = build_request(kind, "c1", "stranger-1", TOKEN)
     assert TOKEN not in headers.get("Authorization", "")
-    (alert,) = read_payload(content).alerts
+    (alert,) = parse_payload(content).alerts
     assert (alert.firing, alert.component) == (True, "stranger-1")
 
 
-@pytest.mark.parametrize("kind", [CUT, SHAPELESS])
+@pytest.mark.parametrize("kind", [TRUNCATED, INVALID_BODY])
 def test_only_the_body_is_wrong(kind):
     """It is let in, and cannot be read."""
-    headers, content = request_of(kind, "c1", "stranger-1", TOKEN)
+    headers, content = build_request(kind, "c1", "stranger-1", TOKEN)
     assert headers["Authorization"] == f"Bearer {TOKEN}"
-    with pytest.raises(Malformed):
-        read_payload(content)
+    with pytest.raises(InvalidPayload):
+        parse_payload(content)
 
 
 async def test_a_secret_is_found_wherever_it_stands(tmp_path):
@@ -32,7 +39,7 @@ async def test_a_secret_is_found_wherever_it_stands(tmp_path):
     files = [tmp_path / name for name in ("worker.log", "quiet.log", "empty.log")]
     for file, content in zip(files, (b"\0told right-token aloud\0", b"nothing\n", b""), strict=True):
         file.write_bytes(content)
-    found = await leaks(tmp_path, files, {"the metrics": f"x {TOKEN}", "a history": "none"})
+    found = await find_leaks(tmp_path, files, {"the metrics": f"x {TOKEN}", "a history": "none"})
     assert [row["place"] for row in found] == ["the metrics", "worker.log"]
 
 
@@ -40,4 +47,4 @@ async def test_what_cannot_be_searched_is_no_good_news(tmp_path):
     """A file that is not there is an error, not a file without the secret."""
     (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
     with pytest.raises(RuntimeError, match="grep ended with 2"):
-        await leaks(tmp_path, [tmp_path / "gone.log"], {})
+        await find_leaks(tmp_path, [tmp_path / "gone.log"], {})

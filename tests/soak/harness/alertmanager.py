@@ -10,13 +10,13 @@ import httpx
 from tests.soak.faults.proxy import HttpProxy
 from tests.soak.harness.sites import Site
 
-ABOUT = "-trouble"
+ALERT_NAME_SUFFIX = "-trouble"
 """What the names of our alerts end with, after the Charter they are about."""
-OK = b"HTTP/1.1 200"
+HTTP_200_PREFIX = b"HTTP/1.1 200"
 
 
 @dataclass
-class Alerting:
+class SoakAlertmanager:
     """An Alertmanager by its API, the proxy before the webhook, and when which Charter's alerts were first taken.
 
     `taken` holds unix seconds by an alert's Charter, component and beginning. One that is sent again, its first answer
@@ -24,34 +24,34 @@ class Alerting:
     """
 
     alertmanager: httpx.AsyncClient
-    to_webhook: HttpProxy
-    taken: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    webhook_proxy: HttpProxy
+    accepted_at: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.to_webhook.answered = self.heard
+        self.webhook_proxy.on_reply = self.record_accepted_alerts
 
-    async def tell(self, site: Site, component: str, *, firing: bool) -> None:
+    async def set_alert(self, site: Site, component: str, *, firing: bool) -> None:
         """Let an alert about a component begin, or end. Raises: httpx.HTTPError."""
         now = datetime.now(UTC).isoformat()
-        labels = {"alertname": site.name + ABOUT, "severity": "critical", "node_or_service": component}
+        labels = {"alertname": site.name + ALERT_NAME_SUFFIX, "severity": "critical", "node_or_service": component}
         alert = {"labels": labels, "startsAt": now} if firing else {"labels": labels, "endsAt": now}
         (await self.alertmanager.post("/api/v2/alerts", json=[alert])).raise_for_status()
 
-    def heard(self, request: bytes, reply: bytes) -> None:
+    def record_accepted_alerts(self, request: bytes, reply: bytes) -> None:
         """Note the firing alerts of a post that the webhook answered with 200."""
-        if not reply.startswith(OK):
+        if not reply.startswith(HTTP_200_PREFIX):
             return
         for alert in json.loads(request.partition(b"\r\n\r\n")[2])["alerts"]:
             if alert["status"] == "firing":
                 labels = alert["labels"]
-                site = labels["alertname"].removesuffix(ABOUT)
-                self.taken.setdefault((site, labels["node_or_service"], alert["startsAt"]), time.time())
+                site = labels["alertname"].removesuffix(ALERT_NAME_SUFFIX)
+                self.accepted_at.setdefault((site, labels["node_or_service"], alert["startsAt"]), time.time())
 
-    def taken_for(self, site: str) -> list[float]:
+    def accepted_times(self, site: str) -> list[float]:
         """Return when alerts about a Charter were first taken."""
-        return [at for (name, _, _), at in self.taken.items() if name == site]
+        return [at for (name, _, _), at in self.accepted_at.items() if name == site]
 
 
-def route(site: str, loop: str) -> dict[str, str]:
+def build_route(site: str, loop: str) -> dict[str, str]:
     """Return the route of a Charter's alerts to a loop."""
-    return {"alert": site + ABOUT, "match": "exact", "to": loop}
+    return {"alert": site + ALERT_NAME_SUFFIX, "match": "exact", "to": loop}

@@ -28,82 +28,82 @@ from temporalio.service import RPCError
 
 T = TypeVar("T")
 
-ANSWER = timedelta(seconds=4)
+RPC_TIMEOUT = timedelta(seconds=4)
 """In which the server answers one call. One that is killed in the middle of it never does."""
-AWAY = 45.0
+SERVER_OUTAGE_LIMIT_SECONDS = 45.0
 """Seconds in which a server that was killed on purpose is back, on a busy machine too."""
 
 
-class Stalled(AssertionError):
+class SoakStalled(AssertionError):
     """Something did not come to its end; the text says what, and what everybody waits for."""
 
 
-class Asking(Protocol):
+class RpcCall(Protocol):
     """What every call has."""
 
     rpc_timeout: timedelta | None
 
 
-class Bounded(Interceptor):
+class RpcTimeoutInterceptor(Interceptor):
     """Gives every call a time-out."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
         """Return the wrapper."""
-        return _Bounded(next)
+        return _RpcTimeoutOutbound(next)
 
 
-def bounded(call: Asking) -> None:
+def set_rpc_timeout(call: RpcCall) -> None:
     """Set the time-out of a call that has none."""
-    call.rpc_timeout = call.rpc_timeout or ANSWER
+    call.rpc_timeout = call.rpc_timeout or RPC_TIMEOUT
 
 
-class _Bounded(OutboundInterceptor):
+class _RpcTimeoutOutbound(OutboundInterceptor):
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         return await super().start_workflow(input)
 
     async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         return await super().describe_workflow(input)
 
     async def cancel_workflow(self, input: CancelWorkflowInput) -> None:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         await super().cancel_workflow(input)
 
     async def terminate_workflow(self, input: TerminateWorkflowInput) -> None:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         await super().terminate_workflow(input)
 
     async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         await super().signal_workflow(input)
 
     def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         return super().list_workflows(input)
 
     def fetch_workflow_history_events(
         self,
         input: FetchWorkflowHistoryEventsInput,  # noqa: A002 - the SDK's name
     ) -> WorkflowHistoryEventAsyncIterator:
-        bounded(input)
+        set_rpc_timeout(input)
         return super().fetch_workflow_history_events(input)
 
     async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002 - the SDK's name
-        bounded(input)
+        set_rpc_timeout(input)
         return await super().start_workflow_update(input)
 
 
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+async def retry_while_unavailable(call: Callable[[], Awaitable[T]]) -> T:
     """Return the first answer, however often has to be asked while the server is away.
 
     Raises:
         RPCError: it did not come back.
     """
-    until = time.monotonic() + AWAY
+    until = time.monotonic() + SERVER_OUTAGE_LIMIT_SECONDS
     while True:
         try:
-            return await ask()
+            return await call()
         except RPCError:
             if time.monotonic() > until:
                 raise
@@ -111,37 +111,39 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def within(what: str, seconds: float) -> AsyncIterator[None]:
+async def time_limit(description: str, seconds: float) -> AsyncIterator[None]:
     """Bound a block. Raises: Stalled (it took longer; where every task of the soak stands is told before)."""
-    telling = asyncio.get_running_loop().call_later(seconds, tell_places, f"{what} took longer than {seconds:.0f} s")
+    telling = asyncio.get_running_loop().call_later(
+        seconds, report_task_stacks, f"{description} took longer than {seconds:.0f} s"
+    )
     try:
         # A moment more: once the block is cancelled, nothing stands where it stood.
         async with asyncio.timeout(seconds + 0.1):
             yield
     except TimeoutError:
-        raise Stalled(f"{what} did not end within {seconds:.0f} s") from None
+        raise SoakStalled(f"{description} did not end within {seconds:.0f} s") from None
     finally:
         telling.cancel()
 
 
-def tell_places(what: str) -> None:
+def report_task_stacks(description: str) -> None:
     """Print where every task of the soak stands."""
-    places = sorted({place for place in map(place_of, asyncio.all_tasks()) if "/tests/" in place})
-    print("\n  ".join([f"{what}; everybody waits:", *places]), flush=True)
+    places = sorted({place for place in map(format_task_stack, asyncio.all_tasks()) if "/tests/" in place})
+    print("\n  ".join([f"{description}; everybody waits:", *places]), flush=True)
 
 
-def place_of(task: asyncio.Task[Any]) -> str:
+def format_task_stack(task: asyncio.Task[Any]) -> str:
     """Return where a task stands, from the outside in: `file:line name`, joined by arrows."""
     frames = []
     awaited: Any = task.get_coro()
     while awaited is not None:
-        frame = first_of(awaited, "cr_frame", "gi_frame", "ag_frame")
+        frame = first_attribute(awaited, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             frames.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
-        awaited = first_of(awaited, "cr_await", "gi_yieldfrom", "ag_await")
+        awaited = first_attribute(awaited, "cr_await", "gi_yieldfrom", "ag_await")
     return " → ".join(frames)
 
 
-def first_of(thing: Any, *attributes: str) -> Any:
+def first_attribute(value: Any, *attributes: str) -> Any:
     """Return the first of these attributes that is there and set, None if none is."""
-    return next((found for name in attributes if (found := getattr(thing, name, None)) is not None), None)
+    return next((found for name in attributes if (found := getattr(value, name, None)) is not None), None)

@@ -9,99 +9,102 @@ import httpx
 
 from deploy.devstack.ports import LOOPBACK
 from tests.soak.checker.evidence import Evidence, Row
-from tests.soak.checker.loader import histories, rows_of_file
-from tests.soak.checker.outcomes import GRACE
-from tests.soak.faults.unauthorized_posts import leaks, secrets_of
-from tests.soak.harness.fleet import PERIOD, Fleet
+from tests.soak.checker.loader import load_histories, load_rows_from_file
+from tests.soak.checker.outcomes import GRACE_SECONDS
+from tests.soak.faults.unauthorized_posts import find_leaks, load_secrets
+from tests.soak.harness.fleet import PERIOD_SECONDS, Fleet
 from tests.soak.harness.sites import Site
 
-RESUMED = 15.0
+RESUME_GRACE_SECONDS = 15.0
 """Seconds after a restart within which everything goes on."""
 
 
 @dataclass
-class Gathering:
+class EvidenceCollector:
     """What was seen so far: histories of runs that ended are fetched once."""
 
     fleet: Fleet
     seed: int
-    runs: dict[str, Row] = field(default_factory=dict)
-    blind: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    strangers: list[Row] = field(default_factory=list)
+    histories: dict[str, Row] = field(default_factory=dict)
+    blind_intervals: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    unauthorized_posts: list[Row] = field(default_factory=list)
 
-    async def look(self) -> None:
+    async def fetch_histories(self) -> None:
         """Fetch the histories of what ran since the last look."""
-        ended = {run_id for run_id, run in self.runs.items() if run["closed"] is not None}
+        ended = {run_id for run_id, run in self.histories.items() if run["closed"] is not None}
         query = 'WorkflowType IN ("MapekCycle", "Remediation", "MapekUpkeep")'
-        async for run in histories(self.fleet.client, query, ended):
-            self.runs[run["run_id"]] = run
+        async for run in load_histories(self.fleet.client, query, ended):
+            self.histories[run["run_id"]] = run
 
-    async def evidence(self, site: Site, quiet_since: float, ended: float) -> Evidence:
+    async def build_evidence(self, site: Site, quiet_since: float, ended_at: float) -> Evidence:
         """Return what is known of one Charter and the loops upon it."""
-        rows = rows_of_file(self.fleet.store_file)
-        runs = [run for run in self.runs.values() if run["input"]["loop"] in site.loops]
+        rows = load_rows_from_file(self.fleet.store_file)
+        runs = [run for run in self.histories.values() if run["input"]["loop"] in site.loops]
         state = (await site.charter.get("/sim/state")).json()
         return Evidence(
             seed=self.seed,
-            ledger=tuple(await site.ledger()),
+            ledger=tuple(await site.fetch_ledger()),
             audit=tuple(row for row in rows["audit"] if row["loop"] in site.loops),
             plans=tuple(row for row in rows["plans"] if row["loop"] in site.loops),
             outcomes=tuple(row for row in rows["outcomes"] if row["loop"] in site.loops),
             knobs=tuple(row for row in rows["knobs"] if row["charter"] == site.name),
             histories=tuple(sorted(runs, key=lambda run: run["started"])),
-            committee=tuple(await site.committee()),
-            alerts=tuple(self.alerts(site)),
-            observed=tuple(run["started"] for run in runs if looked(run)),
-            blind=tuple(self.blind.get(site.name, ())),
-            generations=generations(state),
-            strangers=tuple(post for post in self.strangers if post["site"] == site.name),
-            period=PERIOD,
+            committee=tuple(await site.fetch_committee_history()),
+            alerts=tuple(self.list_alerts(site)),
+            observed_at=tuple(run["started"] for run in runs if has_observed(run)),
+            blind_intervals=tuple(self.blind_intervals.get(site.name, ())),
+            generations=parse_generations(state),
+            unauthorized_posts=tuple(post for post in self.unauthorized_posts if post["site"] == site.name),
+            period_seconds=PERIOD_SECONDS,
             quiet_since=quiet_since,
-            ended=ended,
+            ended_at=ended_at,
         )
 
-    async def told(self) -> Evidence:
+    async def find_leaks(self) -> Evidence:
         """Return where a secret of the stack stands: in a log, a database, a history or the metrics."""
         state = self.fleet.stack.state
         files = [*state.logs.iterdir(), *state.path.glob("*.db*")]
-        texts = {"a history": json.dumps(list(self.runs.values()), default=str), "the metrics": await self.metrics()}
-        found = await leaks(state.path, files, texts)
+        texts = {
+            "a history": json.dumps(list(self.histories.values()), default=str),
+            "the metrics": await self.fetch_metrics(),
+        }
+        found = await find_leaks(state.path, files, texts)
         return Evidence(seed=self.seed, ledger=(), leaks=tuple(found))
 
-    async def metrics(self) -> str:
+    async def fetch_metrics(self) -> str:
         """Return what the worker shows Prometheus. Raises: httpx.HTTPError."""
-        token = secrets_of(self.fleet.stack.state.path)["webhook.token"]
+        token = load_secrets(self.fleet.stack.state.path)["webhook.token"]
         url = f"http://{LOOPBACK}:{self.fleet.workers['first'].port}/metrics"
         async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
             answer = await http.get(url, headers={"Authorization": f"Bearer {token}"})
         return answer.raise_for_status().text
 
-    def alerts(self, site: Site) -> Iterator[Row]:
+    def list_alerts(self, site: Site) -> Iterator[Row]:
         """Yield the alerts the webhook took, each with when a cycle has to have looked at the latest."""
-        for at in self.fleet.alerting.taken_for(site.name):
-            yield {"answered_at": at, "due": due(at, self.fleet.away)}
+        for at in self.fleet.alertmanager.accepted_times(site.name):
+            yield {"answered_at": at, "due": compute_due(at, self.fleet.outages)}
 
 
-def looked(run: Row) -> bool:
+def has_observed(run: Row) -> bool:
     """Tell whether a run is a cycle that saw something."""
     return run["type"] == "MapekCycle" and any(
         event["event"] == "activity" and event["name"] == "monitor" for event in run["events"]
     )
 
 
-def due(at: float, away: Iterable[tuple[float, float]]) -> float:
+def compute_due(alerted_at: float, outages: Iterable[tuple[float, float]]) -> float:
     """Return two periods after an instant; while nobody could look, and until everything has resumed, time stands.
 
     Then the grace: a period is short here, and what the machine needs when everything strikes at once is not.
     """
-    last = at + 2 * PERIOD + GRACE
-    for start, end in sorted(away):
-        if start < last and end + RESUMED > at:
-            last = max(last, end + RESUMED + 2 * PERIOD + GRACE)
+    last = alerted_at + 2 * PERIOD_SECONDS + GRACE_SECONDS
+    for start, end in sorted(outages):
+        if start < last and end + RESUME_GRACE_SECONDS > alerted_at:
+            last = max(last, end + RESUME_GRACE_SECONDS + 2 * PERIOD_SECONDS + GRACE_SECONDS)
     return last
 
 
-def generations(state: dict[str, Any]) -> dict[str, int]:
+def parse_generations(state: dict[str, Any]) -> dict[str, int]:
     """Return the generation of every knob, by the ground truth."""
     policies = {policy["name"]: int(policy["generation"]) for policy in state["policies"]}
     return {"committee": int(state["committee"]["generation"]), **policies}

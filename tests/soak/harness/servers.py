@@ -16,22 +16,22 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from activities.clients.store.store import open_store
-from deploy.devstack.ports import LOOPBACK, Ports
+from deploy.devstack.ports import LOOPBACK, PortAllocator
 from deploy.devstack.stack import RunningStack, StackOptions, running_stack
 from tests.soak.faults.failpoints import Failpoints
 from tests.soak.faults.proxy import Fault, HttpProxy, TcpProxy
-from tests.soak.harness.alertmanager import Alerting, route
-from tests.soak.harness.deadlines import Bounded
-from tests.soak.harness.fleet import PERIOD, Fleet
-from tests.soak.harness.in_flight import Census
-from tests.soak.harness.sites import Places, Site, entries, site_of, start_site
+from tests.soak.harness.alertmanager import SoakAlertmanager, build_route
+from tests.soak.harness.deadlines import RpcTimeoutInterceptor
+from tests.soak.harness.fleet import PERIOD_SECONDS, Fleet
+from tests.soak.harness.in_flight import RemediationList
+from tests.soak.harness.sites import Site, SiteAddresses, build_loop_entries, build_site, start_site
 
-DEBOUNCE = PERIOD / 6
+DEBOUNCE_SECONDS = PERIOD_SECONDS / 6
 """Seconds between two cycles that alerts start: of a period, as much as the product's five of thirty."""
-DOORS = 6
+WEBHOOK_PORT_COUNT = 6
 """Ports that workers take in turn for their webhook: never two that live at the same time the same one."""
-SETTINGS: Mapping[str, Any] = {
-    "orchestrator": {"loop_interval": int(PERIOD)},
+LOOP_SETTINGS: Mapping[str, Any] = {
+    "orchestrator": {"loop_interval": int(PERIOD_SECONDS)},
     "plan": {
         "settle_seconds": 4,
         "cooldown": {"kept": 15, "no_effect": 6, "rolled_back": 15},
@@ -56,80 +56,82 @@ SETTINGS: Mapping[str, Any] = {
 
 
 @asynccontextmanager
-async def fleet(
-    state: Path, sites: Sequence[tuple[str, Sequence[str]]], seed: int, say: Callable[[str, Fault], None]
+async def running_fleet(
+    state: Path, sites: Sequence[tuple[str, Sequence[str]]], seed: int, report: Callable[[str, Fault], None]
 ) -> AsyncIterator[Fleet]:
     """Give everything but a worker, for the length of a block; nothing of it is left afterwards.
 
     `sites` are the Charters by name, each with the names of its loops. `say` hears of every fault of a proxy.
     """
     async with AsyncExitStack() as cleanup:
-        ports = Ports()
+        ports = PortAllocator()
         cleanup.callback(ports.close)
-        built = [await site_of(cleanup, ports, name, loops, say) for name, loops in sites]
-        stack = await cleanup.enter_async_context(running_stack(options(state, built)))
+        built = [await build_site(cleanup, ports, name, loops, report) for name, loops in sites]
+        stack = await cleanup.enter_async_context(running_stack(build_stack_options(state, built)))
         await asyncio.gather(*(start_site(cleanup, stack, site, places, seed) for site, places in built))
-        to_temporal = TcpProxy(stack.addresses.temporal, lambda fault: say("temporal", fault))
+        to_temporal = TcpProxy(stack.addresses.temporal, lambda fault: report("temporal", fault))
         temporal = await cleanup.enter_async_context(to_temporal.listening())
-        store = await open_store(stack.layout.setting("knowledge.sqlite_path"))
+        store = await open_store(stack.layout.get_setting("knowledge.sqlite_path"))
         cleanup.push_async_callback(store.close)
-        client = await connected(stack)
+        client = await connect_client(stack)
         running = Fleet(
             stack=stack,
             client=client,
-            census=Census(client),
-            alerting=await alerting(cleanup, stack, say),
-            doors=tuple(ports.take(8005) for _ in range(DOORS)),
+            remediation_list=RemediationList(client),
+            alertmanager=await start_alertmanager(cleanup, stack, report),
+            webhook_ports=tuple(ports.allocate(8005) for _ in range(WEBHOOK_PORT_COUNT)),
             store=store,
             sites=tuple(site for site, _ in built),
-            points=Failpoints(stack.state.path / "failpoints"),
-            to_temporal=to_temporal,
-            temporal=temporal,
+            failpoints=Failpoints(stack.state.path / "failpoints"),
+            temporal_proxy=to_temporal,
+            temporal_address=temporal,
         )
-        cleanup.push_async_callback(end_workers, running)
+        cleanup.push_async_callback(kill_remaining_workers, running)
         yield running
 
 
-def options(state: Path, built: Sequence[tuple[Site, Places]]) -> StackOptions:
+def build_stack_options(state: Path, sites: Sequence[tuple[Site, SiteAddresses]]) -> StackOptions:
     """Return what all sites share: Temporal, Alertmanager, and the configuration with every loop."""
     return StackOptions(
-        state=state,
+        state_dir=state,
         profile="demo",
         settings={
-            **SETTINGS,
-            "loops": [entry for site, places in built for entry in entries(site, places)],
+            **LOOP_SETTINGS,
+            "loops": [entry for site, places in sites for entry in build_loop_entries(site, places)],
             "alertmanager": {
-                "debounce_seconds": DEBOUNCE,
-                "routes": [route(site.name, site.loops[0]) for site, _ in built],
+                "debounce_seconds": DEBOUNCE_SECONDS,
+                "routes": [build_route(site.name, site.loops[0]) for site, _ in sites],
             },
         },
-        parts=frozenset({"temporal", "alertmanager", "bootstrap"}),
-        say=lambda _: None,
+        services=frozenset({"temporal", "alertmanager", "bootstrap"}),
+        report=lambda _: None,
     )
 
 
-async def connected(stack: RunningStack) -> Client:
+async def connect_client(stack: RunningStack) -> Client:
     """Return a client at the server itself, of which every call is bounded."""
     return await Client.connect(
         stack.addresses.temporal,
         data_converter=pydantic_data_converter,
-        interceptors=[Bounded()],
+        interceptors=[RpcTimeoutInterceptor()],
         # A server that is killed on purpose is not worth a line for each call.
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
 
 
-async def alerting(cleanup: AsyncExitStack, stack: RunningStack, say: Callable[[str, Fault], None]) -> Alerting:
+async def start_alertmanager(
+    cleanup: AsyncExitStack, stack: RunningStack, report: Callable[[str, Fault], None]
+) -> SoakAlertmanager:
     """Return the Alertmanager, which posts to where the stack thinks the worker is: there is the proxy."""
-    to_webhook = HttpProxy(f"{LOOPBACK}:0", lambda fault: say("webhook", fault))
+    to_webhook = HttpProxy(f"{LOOPBACK}:0", lambda fault: report("webhook", fault))
     await cleanup.enter_async_context(to_webhook.listening(urlsplit(stack.addresses.mapek).port or 0))
     http = httpx.AsyncClient(base_url=stack.addresses.alertmanager, trust_env=False, timeout=10)
-    return Alerting(await cleanup.enter_async_context(http), to_webhook)
+    return SoakAlertmanager(await cleanup.enter_async_context(http), to_webhook)
 
 
-async def end_workers(running: Fleet) -> None:
+async def kill_remaining_workers(fleet: Fleet) -> None:
     """Kill whatever worker is left, frozen ones included."""
-    for name in running.alive:
-        await running.kill_worker(name)
-    if running.standby:
-        await running.standby.child.kill()
+    for name in fleet.live_workers:
+        await fleet.kill_worker(name)
+    if fleet.standby:
+        await fleet.standby.child.kill()

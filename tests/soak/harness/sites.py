@@ -11,15 +11,15 @@ import httpx
 import yaml
 
 from deploy.devstack import binaries, process
-from deploy.devstack.ports import LOOPBACK, Ports
-from deploy.devstack.process import Child
-from deploy.devstack.render import ROOT, prometheus_config
+from deploy.devstack.ports import LOOPBACK, PortAllocator
+from deploy.devstack.process import ChildProcess
+from deploy.devstack.render import REPOSITORY_ROOT, render_prometheus_config
 from deploy.devstack.stack import RunningStack
 from deploy.devstack.state import write_private
 from tests.soak.faults.proxy import Fault, HttpProxy
 from tests.support.waiting import wait_until
 
-READY = 60.0
+READY_TIMEOUT_SECONDS = 60.0
 """Seconds a server may take to start on a busy machine."""
 
 
@@ -30,42 +30,42 @@ class Site:
     name: str
     loops: tuple[str, ...]
     charter: httpx.AsyncClient
-    to_charter: HttpProxy
-    to_prometheus: HttpProxy
-    children: dict[str, Child] = field(default_factory=dict)
+    charter_proxy: HttpProxy
+    prometheus_proxy: HttpProxy
+    children: dict[str, ChildProcess] = field(default_factory=dict)
 
-    async def strike(self, kind: str, component: str) -> None:
+    async def inject_fault(self, kind: str, component: str) -> None:
         """Switch a fault of the plant on."""
         (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
 
-    async def heal(self) -> None:
+    async def clear_faults(self) -> None:
         """Switch all faults of the plant and all misbehaviour of the API off."""
         (await self.charter.delete("/sim/faults")).raise_for_status()
-        await self.behave("normal")
+        await self.set_misbehaviour("normal")
 
-    async def behave(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
+    async def set_misbehaviour(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
         """Make the API misbehave; `bounds` are count, seconds and delay."""
         (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
 
-    async def ledger(self) -> list[dict[str, Any]]:
+    async def fetch_ledger(self) -> list[dict[str, Any]]:
         """Return what clients really changed, the oldest first."""
         rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
         return rows
 
-    async def committee(self) -> list[dict[str, Any]]:
+    async def fetch_committee_history(self) -> list[dict[str, Any]]:
         """Return the committee as it was just before each of these effects."""
         rows: list[dict[str, Any]] = (await self.charter.get("/sim/committee")).json()
         return rows
 
-    def undisturbed(self) -> None:
+    def clear_proxy_faults(self) -> None:
         """Take all rules and the weather of both proxies away."""
-        for proxy in (self.to_charter, self.to_prometheus):
+        for proxy in (self.charter_proxy, self.prometheus_proxy):
             proxy.rules.clear()
-            proxy.weather = lambda _: None
+            proxy.random_rule = lambda _: None
 
 
 @dataclass(frozen=True)
-class Places:
+class SiteAddresses:
     """Where the parts of a site are: URLs of the servers themselves and of the proxies before them."""
 
     charter: str
@@ -74,14 +74,14 @@ class Places:
     proxied_prometheus: str
 
 
-async def site_of(
-    cleanup: AsyncExitStack, ports: Ports, name: str, loops: Sequence[str], say: Callable[[str, Fault], None]
-) -> tuple[Site, Places]:
+async def build_site(
+    cleanup: AsyncExitStack, ports: PortAllocator, name: str, loops: Sequence[str], report: Callable[[str, Fault], None]
+) -> tuple[Site, SiteAddresses]:
     """Return a site that is not started yet, with its proxies."""
-    charter, prometheus = (f"{LOOPBACK}:{ports.take(usual)}" for usual in (8003, 9095))
-    to_charter = HttpProxy(charter, lambda fault: say("charter", fault))
-    to_prometheus = HttpProxy(prometheus, lambda fault: say("prometheus", fault))
-    places = Places(
+    charter, prometheus = (f"{LOOPBACK}:{ports.allocate(usual)}" for usual in (8003, 9095))
+    to_charter = HttpProxy(charter, lambda fault: report("charter", fault))
+    to_prometheus = HttpProxy(prometheus, lambda fault: report("prometheus", fault))
+    places = SiteAddresses(
         f"http://{charter}",
         f"http://{prometheus}",
         "http://" + await cleanup.enter_async_context(to_charter.listening()),
@@ -91,47 +91,52 @@ async def site_of(
     return Site(name, tuple(loops), client, to_charter, to_prometheus), places
 
 
-def entries(site: Site, places: Places) -> list[dict[str, Any]]:
+def build_loop_entries(site: Site, addresses: SiteAddresses) -> list[dict[str, Any]]:
     """Return the site's loops as the configuration has them."""
     return [
         {
             "name": loop,
             "charter": site.name,
-            "monitor": {"prometheus_url": places.proxied_prometheus},
-            "execute": {"charter_url": places.proxied_charter},
+            "monitor": {"prometheus_url": addresses.proxied_prometheus},
+            "execute": {"charter_url": addresses.proxied_charter},
         }
         for loop in site.loops
     ]
 
 
-async def start_site(cleanup: AsyncExitStack, stack: RunningStack, site: Site, places: Places, seed: int) -> None:
+async def start_site(
+    cleanup: AsyncExitStack, stack: RunningStack, site: Site, addresses: SiteAddresses, seed: int
+) -> None:
     """Start the Charter and the Prometheus of a site, and wait until both answer."""
-    folder, token = stack.state.path / f"prometheus-{site.name}", stack.layout.setting("execute.charter_api_key_file")
+    folder, token = (
+        stack.state.path / f"prometheus-{site.name}",
+        stack.layout.get_setting("execute.charter_api_key_file"),
+    )
     folder.mkdir(mode=0o700)
-    at = replace(stack.layout, addresses=replace(stack.addresses, charter=places.charter))
-    config = yaml.safe_load(prometheus_config(at, stack.state))
+    at = replace(stack.layout, addresses=replace(stack.addresses, charter=addresses.charter))
+    config = yaml.safe_load(render_prometheus_config(at, stack.state))
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == "charter"]
     write_private(folder / "prometheus.yml", yaml.safe_dump(config))
-    server = (await binaries.ensure(["prometheus"], say=lambda _: None))["prometheus"]
+    server = (await binaries.ensure_binaries(["prometheus"], report=lambda _: None))["prometheus"]
     commands = {
         "charter": (
-            *(sys.executable, "-m", "deploy.simulator", "--port", str(urlsplit(places.charter).port)),
+            *(sys.executable, "-m", "deploy.simulator", "--port", str(urlsplit(addresses.charter).port)),
             *("--token-file", str(token), "--sim-doors", "--seed", str(seed)),
         ),
         "prometheus": (
             *(str(server), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
-            f"--web.listen-address={urlsplit(places.prometheus).netloc}",
+            f"--web.listen-address={urlsplit(addresses.prometheus).netloc}",
         ),
     }
     for part, argv in commands.items():
         log = stack.state.logs / f"{part}-{site.name}.log"
-        site.children[part] = await process.start(part, argv, log, cwd=ROOT)
+        site.children[part] = await process.start(part, argv, log, cwd=REPOSITORY_ROOT)
         cleanup.push_async_callback(site.children[part].kill)
-    for url in (f"{places.charter}/health", f"{places.prometheus}/-/ready"):
-        await wait_until(f"{url} answers", lambda url=url: answers(url), READY)
+    for url in (f"{addresses.charter}/health", f"{addresses.prometheus}/-/ready"):
+        await wait_until(f"{url} answers", lambda url=url: is_ready(url), READY_TIMEOUT_SECONDS)
 
 
-async def answers(url: str) -> bool:
+async def is_ready(url: str) -> bool:
     """Tell whether 200 comes from there."""
     async with httpx.AsyncClient(trust_env=False, timeout=2.0) as http:
         try:

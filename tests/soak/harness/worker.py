@@ -11,33 +11,39 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from tests.soak.faults.failpoints import FailingTransport, Failpoints, StepInterceptor, failing_store, failpoints
+from tests.soak.faults.failpoints import (
+    Failpoints,
+    FailpointTransport,
+    StepInterceptor,
+    failpoint_store_opener,
+    load_failpoints,
+)
 from worker.assemble import Assembly, assemble
-from worker.config.load import Config, load
-from worker.main import Assembling, run
+from worker.config.load import Config, load_config
+from worker.main import Assembler, run_worker
 from worker.observability import logging
 
-STANDBY = "MAPEK_STANDBY"
+STANDBY_VARIABLE = "MAPEK_STANDBY"
 """A file: until it is there a worker that has loaded everything waits, so that it can follow a killed one at once."""
 
 
 def main() -> int:
     """Run the worker as `mapek worker` does."""
-    config = load()
-    points = failpoints(os.environ, config)
-    while (awaited := os.environ.get(STANDBY)) and not Path(awaited).exists():
+    config = load_config()
+    points = load_failpoints(os.environ, config)
+    while (awaited := os.environ.get(STANDBY_VARIABLE)) and not Path(awaited).exists():
         time.sleep(0.05)
-    logging.configure(config)
-    return asyncio.run(run(config) if points is None else run(config, failing(points)))
+    logging.configure_logging(config)
+    return asyncio.run(run_worker(config) if points is None else run_worker(config, add_failpoints(points)))
 
 
-def failing(points: Failpoints) -> Assembling:
+def add_failpoints(points: Failpoints) -> Assembler:
     """Return the product's assembly with failpoints in its two seams and around its activities."""
 
     @asynccontextmanager
     async def assembling(config: Config, client: Client) -> AsyncIterator[Assembly]:
-        transport = FailingTransport(points)
-        async with assemble(config, client, transport=transport, opening=failing_store(points)) as assembly:
+        transport = FailpointTransport(points)
+        async with assemble(config, client, transport=transport, opening=failpoint_store_opener(points)) as assembly:
             plain = assembly.interceptor
             yield replace(assembly, interceptor=StepInterceptor(plain.metrics, plain.last_run, points))
 

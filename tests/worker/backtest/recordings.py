@@ -4,7 +4,7 @@ import gzip
 import json
 
 
-def made(folder, lines, *, step=60, metrics=None, topology=(), name="made"):
+def write_recording(folder, lines, *, step=60, metrics=None, topology=(), name="made"):
     """Write a recording: `lines` maps (component, metric) to values, None where there is no sample."""
     start = 1_700_000_040
     count = max((len(values) for values in lines.values()), default=0)
@@ -25,16 +25,16 @@ def made(folder, lines, *, step=60, metrics=None, topology=(), name="made"):
         for (component, metric), values in sorted(lines.items())
         if i < len(values) and values[i] is not None
     ]
-    written(folder, rows)
+    write_samples(folder, rows)
     return folder
 
 
-def written(folder, rows):
+def write_samples(folder, rows):
     """Write these rows as the samples."""
     with gzip.open(folder / "samples.csv.gz", "wt", encoding="utf-8") as file:
         file.write("\n".join(["timestamp,component,metric,value", *rows]) + "\n")
 
 
-def steady(count, level=1.0):
+def make_steady_values(count, level=1.0):
     """Return values that swing a little around a level."""
     return [level + 0.01 * (i % 5) for i in range(count)]

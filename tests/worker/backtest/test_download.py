@@ -9,30 +9,30 @@ from activities.model.errors import ConfigurationError, Unreachable
 from activities.model.timeseries import SampleSeries
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
-from tests.activities.monitor.conftest import History, prometheus  # noqa: F401 - a fixture
-from tests.support.prometheus_history import END
-from tests.worker.backtest.recordings import made
-from worker.backtest.download import WINDOW, Wanted, download
-from worker.backtest.recording import Recording, recordings_in
+from tests.activities.monitor.conftest import PrometheusHistory, prometheus  # noqa: F401 - a fixture
+from tests.support.prometheus_history import END_TIME
+from tests.worker.backtest.recordings import write_recording
+from worker.backtest.download import WINDOW_INSTANTS, RecordingRequest, download
+from worker.backtest.recording import Recording, find_recordings
 from worker.cli.main import run
 
-LOOP = LoopSettings(plan=PlanSettings(max_replicas=4))
+LOOP_SETTINGS = LoopSettings(plan=PlanSettings(max_replicas=4))
 """So small that one query asks for all of it."""
-BEGIN = 1_700_000_100.0
-SPAN = WINDOW * 15.0
+START_TIME = 1_700_000_100.0
+SPAN_SECONDS = WINDOW_INSTANTS * 15.0
 
 
-class Told:
+class FakePrometheus:
     """A Prometheus that answers so many times, and notes what it was asked for."""
 
-    def __init__(self, answers=10**6):
-        self.left, self.asked = answers, []
+    def __init__(self, answer_count=10**6):
+        self.answers_left, self.queries = answer_count, []
 
     async def query_range(self, _, first, last, step):
-        if not self.left:
+        if not self.answers_left:
             raise Unreachable("Prometheus: connection refused")
-        self.left -= 1
-        self.asked.append((first, last))
+        self.answers_left -= 1
+        self.queries.append((first, last))
         points = tuple((first + i * step, 0.01 + i % 3) for i in range(round((last - first) / step) + 1))
         return tuple(
             SampleSeries(labels={"node_or_service": name, "rule": "failure_rate"}, points=points)
@@ -40,59 +40,64 @@ class Told:
         )
 
 
-async def downloaded(folder, told, span=10 * SPAN):
+async def download_recording(folder, source, span=10 * SPAN_SECONDS):
     """Make a recording and return how far each step came."""
-    return [at async for at in download(Wanted(LOOP, BEGIN, BEGIN + span), told.query_range, folder)]
+    return [
+        at
+        async for at in download(
+            RecordingRequest(LOOP_SETTINGS, START_TIME, START_TIME + span), source.query_range, folder
+        )
+    ]
 
 
 async def test_windows_cover_the_span_once(tmp_path):
     """Every instant is asked for once, in order, and a window holds no more than a cycle reads."""
-    told = Told()
-    await downloaded(tmp_path, told)
-    asked = [first + 15.0 * i for first, last in told.asked for i in range(round((last - first) / 15) + 1)]
-    assert asked == [BEGIN + 15.0 * i for i in range(10 * WINDOW)]
-    assert max(last - first for first, last in told.asked) < SPAN
+    told = FakePrometheus()
+    await download_recording(tmp_path, told)
+    asked = [first + 15.0 * i for first, last in told.queries for i in range(round((last - first) / 15) + 1)]
+    assert asked == [START_TIME + 15.0 * i for i in range(10 * WINDOW_INSTANTS)]
+    assert max(last - first for first, last in told.queries) < SPAN_SECONDS
     rows = list(Recording(tmp_path).instants())
     assert [instant.at for instant in rows] == asked
-    assert [row.component for row in rows[0].rows] == ["gateway", "shop"]
+    assert [row.component for row in rows[0].samples] == ["gateway", "shop"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recording.json", "samples.csv.gz"]
 
 
 async def test_a_download_goes_on_where_it_broke_off(tmp_path):
     """What was written is not asked for again, and the recording is the same as in one go."""
-    broken = Told(answers=4)
+    broken = FakePrometheus(answer_count=4)
     with pytest.raises(Unreachable):
-        await downloaded(tmp_path / "a", broken)
+        await download_recording(tmp_path / "a", broken)
     assert not (tmp_path / "a" / "recording.json").exists()
-    again, whole = Told(), Told()
-    await downloaded(tmp_path / "a", again)
-    await downloaded(tmp_path / "b", whole)
-    assert [*broken.asked, *again.asked] == whole.asked
+    again, whole = FakePrometheus(), FakePrometheus()
+    await download_recording(tmp_path / "a", again)
+    await download_recording(tmp_path / "b", whole)
+    assert [*broken.queries, *again.queries] == whole.queries
     assert (tmp_path / "a" / "samples.csv.gz").read_bytes() == (tmp_path / "b" / "samples.csv.gz").read_bytes()
 
 
 async def test_a_foreign_recording_is_never_overwritten(tmp_path):
     """A folder with another recording is refused before anything is asked."""
-    told = Told()
+    told = FakePrometheus()
     with pytest.raises(ConfigurationError, match="choose another folder"):
-        await downloaded(made(tmp_path / "x", {("shop", "p99"): [1.0]}), told)
+        await download_recording(write_recording(tmp_path / "x", {("shop", "p99"): [1.0]}), told)
     with pytest.raises(ConfigurationError, match="is not before"):
-        await downloaded(tmp_path / "y", told, span=0.0)
-    assert told.asked == []
+        await download_recording(tmp_path / "y", told, span=0.0)
+    assert told.queries == []
 
 
 def test_last_week_of_a_real_prometheus(prometheus, tmp_path, capsys):  # noqa: F811 - the fixture
     """From a live Prometheus to a report: the failing components are found, NaN and gaps are no obstacle."""
-    assert isinstance(prometheus, History)
+    assert isinstance(prometheus, PrometheusHistory)
     url, folder = str(prometheus._client.base_url), tmp_path / "rec"
-    span = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in (END - 450, END)]
+    span = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in (END_TIME - 450, END_TIME)]
     arguments = ["backtest", str(folder), "--prometheus", url, "--from", span[0], "--to", span[1]]
     assert run([*arguments, "--out", str(tmp_path / "d.jsonl")]) == 0
     said = capsys.readouterr()
     assert "would have acted" in said.out
     assert "report.html" in said.err
     assert "<svg" in (folder / "report.html").read_text()
-    assert recordings_in(folder) == (folder,)
+    assert find_recordings(folder) == (folder,)
     last = json.loads((tmp_path / "d.jsonl").read_text().splitlines()[-1])
     violated = {(one["component"], one["metric"]) for one in last["violations"]}
     assert {("failing", "failure_rate"), ("slow", "validation_latency_seconds")} <= violated

@@ -2,13 +2,13 @@
 
 import json
 
-from tests.worker.backtest.recordings import made, steady
+from tests.worker.backtest.recordings import make_steady_values, write_recording
 from worker.cli.main import run
 
 
 def test_decisions_and_report_are_written(tmp_path, capsys):
     """One JSON line a cycle, a page, and the figures as JSON; exit 0."""
-    folder = made(tmp_path / "one", {("shop", "p99"): [*steady(60), *[3.0] * 4]})
+    folder = write_recording(tmp_path / "one", {("shop", "p99"): [*make_steady_values(60), *[3.0] * 4]})
     out, report = tmp_path / "out.jsonl", tmp_path / "report.html"
     assert run(["backtest", str(folder), "--out", str(out), "--report", str(report), "--json"]) == 0
     (figures,) = json.loads(capsys.readouterr().out)
@@ -20,7 +20,7 @@ def test_decisions_and_report_are_written(tmp_path, capsys):
 def test_a_folder_of_recordings_gives_a_folder_of_decisions(tmp_path, capsys):
     """Each recording gets its own file, named after it."""
     for name in ("a", "b"):
-        made(tmp_path / "all" / name, {("shop", "p99"): steady(20)}, name=name)
+        write_recording(tmp_path / "all" / name, {("shop", "p99"): make_steady_values(20)}, name=name)
     assert run(["backtest", str(tmp_path / "all"), "--out", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jsonl", "b.jsonl"]
     assert "would have acted 0 times" in capsys.readouterr().out

@@ -13,18 +13,18 @@ from typer.testing import CliRunner
 
 from activities.model.errors import (
     ConfigurationError,
-    Forbidden,
+    KillSwitchActive,
     MapekError,
     NotFound,
     StoreUnavailable,
     Unauthorized,
     Unreachable,
 )
-from worker.cli.main import app, exit_code, hoisted, run
+from worker.cli.main import app, exit_code, hoist_global_options, run
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No stack, no configuration and no server of this machine."""
     for name in list(os.environ):
         if name.startswith(("MAPEK", "MAPE_K", "TEMPORAL", "CHARTER", "PROMETHEUS", "ALERTMANAGER", "LOG_LEVEL")):
@@ -35,7 +35,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 
 
-def mapek(*args: str) -> subprocess.CompletedProcess[str]:
+def run_mapek(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "worker.cli.main", *args],
         capture_output=True,
@@ -45,12 +45,12 @@ def mapek(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def beyond_start_up(*args: str) -> tuple[subprocess.CompletedProcess[str], float]:
+def time_beyond_start_up(*args: str) -> tuple[subprocess.CompletedProcess[str], float]:
     """Run the command and return the seconds it took beyond what starting a process takes on this machine just now."""
     began = time.monotonic()
-    mapek("--help")
+    run_mapek("--help")
     started = time.monotonic()
-    return mapek(*args), (time.monotonic() - started) - (started - began)
+    return run_mapek(*args), (time.monotonic() - started) - (started - began)
 
 
 @pytest.mark.parametrize("verb", [["status"], ["cycles"], ["run", "charter"], ["bootstrap"], ["doctor"], ["worker"]])
@@ -69,7 +69,7 @@ def test_a_server_that_never_answers_is_given_up_within_five_seconds(monkeypatch
     """A socket that takes the connection and stays silent is unreachable too, and the code survives the exit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        ended, seconds = beyond_start_up("status", "--json", "--temporal-address", address)
+        ended, seconds = time_beyond_start_up("status", "--json", "--temporal-address", address)
         assert seconds < 5.0
     assert (ended.returncode, ended.stdout) == (3, "")
     assert f"cannot reach Temporal at {address}" in ended.stderr
@@ -82,7 +82,7 @@ def test_everything_silent_is_told_within_five_seconds(monkeypatch: pytest.Monke
         for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
             monkeypatch.setenv(name, url)
         monkeypatch.setenv("TEMPORAL_ADDRESS", url.removeprefix("http://"))
-        ended, seconds = beyond_start_up("doctor", "--json")
+        ended, seconds = time_beyond_start_up("doctor", "--json")
         assert seconds < 5.0
     parts = {finding["part"]: finding["state"] for finding in json.loads(ended.stdout)}
     assert ended.returncode == 3
@@ -122,7 +122,7 @@ def test_a_broken_configuration_is_2_with_every_mistake(tmp_path: Path, capsys: 
     for args in (["config", "check", str(path)], ["--config", str(path), "status"], ["status", f"--config={path}"]):
         assert run(args) == 2
         assert [line.split(": ")[0] for line in capsys.readouterr().err.splitlines()] == [f"{path}:2", f"{path}:3"]
-    assert mapek("config", "check", str(path)).returncode == 2
+    assert run_mapek("config", "check", str(path)).returncode == 2
 
 
 def test_a_good_configuration_is_0_with_its_notes(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_missing_store_is_not_created_by_reading(tmp_path: Path, capsys: pytes
         (Unreachable("x"), 3),
         (StoreUnavailable("x"), 3),
         (NotFound("x"), 1),
-        (Forbidden("x"), 1),
+        (KillSwitchActive("x"), 1),
         (MapekError("x"), 1),
     ],
 )
@@ -172,7 +172,7 @@ def test_errors_and_their_codes(error: MapekError, code: int) -> None:
 )
 def test_global_options_may_stand_behind_the_verb(args: list[str], front: list[str]) -> None:
     """They are moved to the front; after `--` nothing is touched."""
-    assert hoisted(args) == front
+    assert hoist_global_options(args) == front
 
 
 def test_interrupting_is_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,17 +13,17 @@ from activities.model.candidate import Candidate
 from activities.model.decision import Block, Decision
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.effect import Direction, Effect
-from activities.model.outcome import Ending, Outcome, OutcomeType
-from activities.model.plan import CoolDowns, Plan, Risk, Verification, plan_hash
+from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
+from activities.model.plan import CoolDowns, Plan, Risk, Verification, compute_plan_hash
 from activities.model.violation import Violation
 from worker.cli.main import run
 
 CYCLE = "mapek-cycle:charter-2026-01-31T12:00:30Z"
 ACTION = Action(type=ActionType.SCALE_UP, parameters={"replicas": 4}, cost=0.2)
-HASH = plan_hash("incident0000", 0, 7, (ACTION,))
+PLAN_HASH = compute_plan_hash("incident0000", 0, 7, (ACTION,))
 PLAN = Plan(
-    plan_id=HASH[:12],
-    hash=HASH,
+    plan_id=PLAN_HASH[:12],
+    hash=PLAN_HASH,
     loop="charter",
     charter="charter",
     cycle_id=CYCLE,
@@ -49,7 +49,7 @@ PLAN = Plan(
     snapshot="0" * 64,
     headline="SCALE_UP committee against overload",
 )
-REJECTED = Candidate(
+REJECTED_CANDIDATE = Candidate(
     cause=Cause.OVERLOAD,
     component="gateway",
     rung=1,
@@ -60,7 +60,7 @@ REJECTED = Candidate(
     rejected_by="score",
     reason="-0.05 is not above 0",
 )
-CHOSEN = Candidate(
+CHOSEN_CANDIDATE = Candidate(
     cause=Cause.OVERLOAD, component="committee", rung=0, actions=(ACTION,), cost=0.2, benefit=0.7, score=0.5
 )
 DECISION = Decision(
@@ -70,16 +70,16 @@ DECISION = Decision(
         headline="overload",
         at=99.0,
         confidence=0.81,
-        root_causes=(RootCause(cause=Cause.OVERLOAD, component="committee", confidence=0.9, why="queue grows"),),
+        root_causes=(RootCause(cause=Cause.OVERLOAD, component="committee", confidence=0.9, reason="queue grows"),),
         violations=(Violation(component="gateway", metric="failure_rate", value=0.31, limit=0.1),),
     ),
     plans=(PLAN,),
-    candidates=(CHOSEN, REJECTED),
+    candidates=(CHOSEN_CANDIDATE, REJECTED_CANDIDATE),
     blocks=(Block(rule="cooldown", knob="admission", reason="rests 12 s more"),),
 )
 
 
-async def fill(path: Path) -> None:
+async def fill_store(path: Path) -> None:
     store = await open_store(path)
     await store.plans.put(PLAN, 100.0)
     await store.plans.put_decision(CYCLE, "charter", 100.0, DECISION, PLAN.snapshot)
@@ -101,29 +101,29 @@ async def fill(path: Path) -> None:
         actions=(ActionType.SCALE_UP,),
         cause=Cause.OVERLOAD,
         component="committee",
-        ending="rolled_back",
-        type=OutcomeType.DEGRADATION,
+        outcome="rolled_back",
+        type=EffectClass.DEGRADATION,
         value=0.0,
         before=1,
         after=3,
         at=140.0,
         headline="made it worse",
     )
-    await store.finish(Ending(outcome=outcome))
+    await store.close_remediation(OutcomeTransaction(outcome=outcome))
     await store.close()
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MAPEK_STATE", str(tmp_path))
     monkeypatch.delenv("MAPEK_CONFIG", raising=False)
     # No server may be needed for what the store knows.
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    asyncio.run(fill(tmp_path / "knowledge.db"))
+    asyncio.run(fill_store(tmp_path / "knowledge.db"))
     return tmp_path
 
 
-def test_a_plan_is_explained_from_what_was_written_down(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_is_explained_from_what_was_written_down(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Found, chosen, rejected with rule and numbers, applied, undone, verdict: all of it, without Temporal."""
     assert run(["explain", PLAN.plan_id]) == 0
     said = capsys.readouterr().out
@@ -141,7 +141,7 @@ def test_a_plan_is_explained_from_what_was_written_down(state: Path, capsys: pyt
     assert "\x1b" not in said
 
 
-def test_a_cycle_explains_its_plans(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cycle_explains_its_plans(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The cycle's id gives the decision and each plan's fate, as JSON too."""
     assert run(["explain", CYCLE, "--json"]) == 0
     body = json.loads(capsys.readouterr().out)
@@ -152,7 +152,7 @@ def test_a_cycle_explains_its_plans(state: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("identifier", [PLAN.plan_id, CYCLE])
 def test_the_audit_lists_attempts_people_and_ending(
-    state: Path, capsys: pytest.CaptureFixture[str], identifier: str
+    state_folder: Path, capsys: pytest.CaptureFixture[str], identifier: str
 ) -> None:
     """By plan or by cycle: every row in the order it was written."""
     assert run(["audit", identifier, "--json"]) == 0
@@ -165,20 +165,20 @@ def test_the_audit_lists_attempts_people_and_ending(
 
 
 @pytest.mark.parametrize("args", [["explain", "ffffffffffff"], ["audit", "ffffffffffff"], ["audit", CYCLE + "x"]])
-def test_what_is_not_known_is_1(state: Path, args: list[str]) -> None:
+def test_what_is_not_known_is_1(state_folder: Path, args: list[str]) -> None:
     """A plan or cycle nobody stored: the answer is no."""
     assert run(args) == 1
 
 
-def test_pausing_needs_no_temporal(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pausing_needs_no_temporal(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The mode is in the store, with who and why, and in the audit."""
     assert run(["pause", "charter", "--why", "maintenance", "--who", "ann"]) == 0
 
     async def mode() -> tuple[str, str, str]:
-        store = await open_store(state / "knowledge.db")
-        found = await store.guards.mode("charter")
+        store = await open_store(state_folder / "knowledge.db")
+        found = await store.guards.load_mode("charter")
         await store.close()
         assert found is not None
-        return found.name.value, found.who, found.why
+        return found.name.value, found.actor, found.reason
 
     assert asyncio.run(mode()) == ("observe", "ann", "maintenance")

@@ -20,54 +20,54 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.clients.store.store import open_store
 from activities.model.audit import AuditEntry
 from activities.model.cycle import CycleRequest, CycleResult
-from activities.model.remediation import Approval, RemediationRequest, Resume
+from activities.model.remediation import Approval, RemediationRequest, ResumeRequest
 from activities.model.storm import Storm
 from tests.worker.cli.test_explain import PLAN
-from tests.worker.conftest import Mapek
+from tests.worker.conftest import RunMapek
 from worker.temporal import bootstrap
 from worker.temporal.schedules import LoopSchedule
 from workflows import names
 from workflows.loop import MapekLoop
-from workflows.search_attributes import attributes, updates
+from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
 
 NAMESPACE = "cli"
 
 
 @activity.defn
-async def monitor() -> str:
+async def fake_monitor() -> str:
     return "healthy"
 
 
 @workflow.defn(name="MapekCycle")
-class Cycle:
+class FakeCycle:
     @workflow.run
     async def run(self, request: CycleRequest) -> CycleResult:
         limit = timedelta(seconds=5)
-        await workflow.execute_activity(monitor, start_to_close_timeout=limit, summary="p99 812 ms > 500 ms")
-        workflow.upsert_search_attributes(updates({names.OUTCOME: "healthy"}))
+        await workflow.execute_activity(fake_monitor, start_to_close_timeout=limit, summary="p99 812 ms > 500 ms")
+        workflow.upsert_search_attributes(build_search_attribute_updates({names.OUTCOME: "healthy"}))
         return CycleResult(headline=f"all well, {request.reason}", outcome="healthy")
 
 
 @workflow.defn(name="Remediation")
-class Remedy:
+class FakeRemediation:
     @workflow.init
     def __init__(self, request: RemediationRequest) -> None:
         self.request = request
-        self.ended = ""
+        self.outcome = ""
 
     @workflow.run
     async def run(self, request: RemediationRequest) -> str:
-        await workflow.wait_condition(lambda: bool(self.ended))
-        return self.ended or request.plan_id
+        await workflow.wait_condition(lambda: bool(self.outcome))
+        return self.outcome or request.plan_id
 
     @workflow.update
     async def decide(self, approval: Approval) -> str:
-        self.ended = f"{approval.approve} by {approval.who}: {approval.why}"
-        return self.ended
+        self.outcome = f"{approval.approve} by {approval.actor}: {approval.reason}"
+        return self.outcome
 
     @workflow.signal
-    async def resume(self, by: Resume) -> None:
-        self.ended = f"released by {by.who}"
+    async def resume(self, by: ResumeRequest) -> None:
+        self.outcome = f"released by {by.actor}"
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -78,27 +78,27 @@ async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
     await bootstrap.bootstrap(connected, [LoopSchedule("charter", 30)])
     async with Worker(
         connected,
-        task_queue=names.QUEUE,
-        workflows=[Cycle, Remedy, MapekLoop],
-        activities=[monitor],
+        task_queue=names.TASK_QUEUE,
+        workflows=[FakeCycle, FakeRemediation, MapekLoop],
+        activities=[fake_monitor],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield connected
 
 
-async def remedy(client: Client, phase: str) -> None:
+async def start_remediation(client: Client, phase: str) -> None:
     await client.start_workflow(
         "Remediation",
         RemediationRequest(loop="charter", plan_id=PLAN.plan_id),
         id=names.remediation_id("charter", "committee"),
-        task_queue=names.QUEUE,
-        search_attributes=attributes(
+        task_queue=names.TASK_QUEUE,
+        search_attributes=build_search_attributes(
             {names.LOOP: "charter", names.PLAN: PLAN.plan_id, names.PHASE: phase, names.KNOB: "committee"}
         ),
     )
 
 
-async def visible(client: Client, query: str) -> None:
+async def wait_until_visible(client: Client, query: str) -> None:
     async with asyncio.timeout(15):
         while True:
             if (await client.count_workflows(query)).count:
@@ -106,29 +106,29 @@ async def visible(client: Client, query: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def stored(folder: Path, *, quarantined: bool = False) -> None:
+async def fill_store(folder: Path, *, is_quarantined: bool = False) -> None:
     store = await open_store(folder / "knowledge.db")
     await store.plans.put(PLAN, 100.0)
-    if quarantined:
+    if is_quarantined:
         await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 100.0)
     await store.close()
 
 
-async def test_run_waits_and_follows(client: Client, mapek: Mapek) -> None:
+async def test_run_waits_and_follows(client: Client, run_mapek: RunMapek) -> None:
     """The update gives the cycle's id, --wait its result, --json all of it; the same key is the same cycle."""
     cycle = "mapek-cycle:charter:manual-k1"
-    assert await mapek("run", "charter", "--key", "k1") == (0, f"{cycle}\n")
-    code, said = await mapek("run", "charter", "--key", "k1", "--wait", "--reason", "test")
+    assert await run_mapek("run", "charter", "--key", "k1") == (0, f"{cycle}\n")
+    code, said = await run_mapek("run", "charter", "--key", "k1", "--wait", "--reason", "test")
     assert (code, said.splitlines()[0]) == (0, cycle)
-    code, said = await mapek("run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
+    code, said = await run_mapek("run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
     body = json.loads(said)
     assert (code, body["result"]["headline"]) == (0, "all well, test")
     assert body["link"].endswith("/namespaces/cli/workflows/mapek-cycle%3Acharter%3Amanual-k2")
 
 
-async def test_a_signal_only_hands_over(client: Client, mapek: Mapek) -> None:
+async def test_a_signal_only_hands_over(client: Client, run_mapek: RunMapek) -> None:
     """--signal prints no id and the cycle runs."""
-    assert await mapek("run", "charter", "--signal", "--key", "k3") == (0, "")
+    assert await run_mapek("run", "charter", "--signal", "--key", "k3") == (0, "")
     async with asyncio.timeout(15):
         while True:
             try:
@@ -138,44 +138,46 @@ async def test_a_signal_only_hands_over(client: Client, mapek: Mapek) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_cycles_and_explain_of_a_healthy_one(client: Client, mapek: Mapek) -> None:
+async def test_cycles_and_explain_of_a_healthy_one(client: Client, run_mapek: RunMapek) -> None:
     """Cycles are listed by outcome, and a healthy one, of which the store knows nothing, is explained by itself."""
     cycle = "mapek-cycle:charter:manual-k4"
-    await mapek("run", "charter", "--key", "k4", "--wait")
-    await visible(client, f'WorkflowId="{cycle}" AND MapekOutcome="healthy"')
-    code, said = await mapek("cycles", "--outcome", "healthy", "--json")
+    await run_mapek("run", "charter", "--key", "k4", "--wait")
+    await wait_until_visible(client, f'WorkflowId="{cycle}" AND MapekOutcome="healthy"')
+    code, said = await run_mapek("cycles", "--outcome", "healthy", "--json")
     assert code == 0
     assert cycle in [one["id"] for one in json.loads(said)]
-    assert (await mapek("cycles", "--outcome", "planned"))[1].splitlines()[1:] == []
-    code, said = await mapek("explain", cycle)
+    assert (await run_mapek("cycles", "--outcome", "planned"))[1].splitlines()[1:] == []
+    code, said = await run_mapek("explain", cycle)
     assert (code, "healthy: all well" in said) == (0, True)
-    assert (await mapek("explain", "mapek-cycle:charter:manual-never"))[0] == 1
+    assert (await run_mapek("explain", "mapek-cycle:charter:manual-never"))[0] == 1
 
 
 @pytest.mark.parametrize("in_store", [True, False])
 @pytest.mark.parametrize(("verb", "approved"), [("approve", "True"), ("reject", "False")])
 async def test_a_decision_reaches_the_waiting_plan(
-    client: Client, mapek: Mapek, tmp_path: Path, verb: str, approved: str, in_store: bool
+    client: Client, run_mapek: RunMapek, tmp_path: Path, verb: str, approved: str, in_store: bool
 ) -> None:
     """It is found through the store, or by its search attribute where there is no store."""
     if in_store:
-        await stored(tmp_path)
-    await remedy(client, "awaiting-approval")
-    await visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
-    code, said = await mapek(verb, PLAN.plan_id, "--who", "ann", "--why", "because")
+        await fill_store(tmp_path)
+    await start_remediation(client, "awaiting-approval")
+    await wait_until_visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
+    code, said = await run_mapek(verb, PLAN.plan_id, "--who", "ann", "--why", "because")
     assert (code, said) == (0, f"{approved} by ann: because\n")
     await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
-    assert (await mapek(verb, PLAN.plan_id, "--who", "ann"))[0] == 1
+    assert (await run_mapek(verb, PLAN.plan_id, "--who", "ann"))[0] == 1
 
 
-async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, mapek: Mapek, tmp_path: Path) -> None:
+async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, run_mapek: RunMapek, tmp_path: Path) -> None:
     """A storm, and which knobs are frozen or left to another writer; not what is over or was released."""
     store, now = await open_store(tmp_path / "knowledge.db"), time.time()
-    await store.guards.set_storm("charter", "charter", Storm(loop="charter", since=now, why="5 of 8 in trouble"), now)
+    await store.guards.set_storm(
+        "charter", "charter", Storm(loop="charter", since=now, reason="5 of 8 in trouble"), now
+    )
     for knob, kind, ago in (("committee", "frozen", 60), ("admission", "foreign-writer", 60), ("old", "frozen", 4000)):
-        row = AuditEntry(at=now - ago, kind=kind, loop="charter", knob=knob, text="for some time")
+        row = AuditEntry(at=now - ago, kind=kind, loop="charter", knob=knob, summary="for some time")
         await store.audit.append(row)
-    said = (await mapek("status"))[1]
+    said = (await run_mapek("status"))[1]
     assert "storm      since " in said
     assert "5 of 8 in trouble" in said
     assert "frozen     committee at " in said
@@ -185,36 +187,38 @@ async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, mapek:
     await store.guards.quarantine("charter", "committee", "charter", "why", now)
     await store.guards.release("charter", "committee", "ann", "looked at it", now)
     await store.close()
-    (loop,) = json.loads((await mapek("status", "--json"))[1])
+    (loop,) = json.loads((await run_mapek("status", "--json"))[1])
     assert [one["knob"] for one in loop["held"]] == ["admission"]
     assert loop["storm"]["why"] == "5 of 8 in trouble"
 
 
-async def test_status_tells_mode_schedule_cycle_and_remediations(client: Client, mapek: Mapek, tmp_path: Path) -> None:
+async def test_status_tells_mode_schedule_cycle_and_remediations(
+    client: Client, run_mapek: RunMapek, tmp_path: Path
+) -> None:
     """Everything a person asks first, as JSON and as lines."""
-    await stored(tmp_path, quarantined=True)
-    await remedy(client, "quarantined")
-    await visible(client, 'MapekPhase="quarantined" AND ExecutionStatus="Running"')
-    code, said = await mapek("status", "--json")
+    await fill_store(tmp_path, is_quarantined=True)
+    await start_remediation(client, "quarantined")
+    await wait_until_visible(client, 'MapekPhase="quarantined" AND ExecutionStatus="Running"')
+    code, said = await run_mapek("status", "--json")
     (loop,) = json.loads(said)
     assert (code, loop["mode"]["name"], loop["schedule"]["paused"]) == (0, "observe", False)
     assert (loop["remediations"][0]["plan"], loop["knobs"][0]["quarantined"]) == (PLAN.plan_id, True)
-    assert "quarantine committee: rollback failed" in (await mapek("status"))[1]
-    assert await mapek("resume", "charter", "--knob", "committee", "--who", "ann") == (
+    assert "quarantine committee: rollback failed" in (await run_mapek("status"))[1]
+    assert await run_mapek("resume", "charter", "--knob", "committee", "--who", "ann") == (
         0,
         "knob committee is released\n",
     )
     ended: Any = await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
     assert ended == "released by ann"
-    assert (await mapek("resume", "charter", "--knob", "committee"))[0] == 1
+    assert (await run_mapek("resume", "charter", "--knob", "committee"))[0] == 1
 
 
-async def test_stop_cancels_and_resume_goes_on(client: Client, mapek: Mapek) -> None:
+async def test_stop_cancels_and_resume_goes_on(client: Client, run_mapek: RunMapek) -> None:
     """Stop pauses the schedule with its reason and ends remediations; resume goes back to the mode before."""
-    assert (await mapek("resume", "charter", "--mode", "act"))[0] == 0
-    await remedy(client, "applying")
-    await visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
-    assert (await mapek("stop", "charter", "--why", "storm", "--who", "ann"))[0] == 0
+    assert (await run_mapek("resume", "charter", "--mode", "act"))[0] == 0
+    await start_remediation(client, "applying")
+    await wait_until_visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
+    assert (await run_mapek("stop", "charter", "--why", "storm", "--who", "ann"))[0] == 0
     schedule = client.get_schedule_handle(names.schedule_id("charter"))
     state = (await schedule.describe()).schedule.state
     assert (state.paused, state.note) == (True, "stopped by ann: storm")
@@ -222,16 +226,18 @@ async def test_stop_cancels_and_resume_goes_on(client: Client, mapek: Mapek) -> 
     assert described.status is not None
     assert described.status.name == "CANCELED"
     # A pause on top of a stop keeps the mode to come back to.
-    assert (await mapek("pause", "charter", "--why", "still"))[0] == 0
-    assert (await mapek("resume", "charter"))[1] == "charter is in mode act\n"
+    assert (await run_mapek("pause", "charter", "--why", "still"))[0] == 0
+    assert (await run_mapek("resume", "charter"))[1] == "charter is in mode act\n"
     assert not (await schedule.describe()).schedule.state.paused
 
 
-async def test_doctor_names_what_is_missing(client: Client, mapek: Mapek, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_doctor_names_what_is_missing(
+    client: Client, run_mapek: RunMapek, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is there is ok, what is missing is named with the command that mends it, what is away makes it 3."""
     for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    code, said = await mapek("doctor", "--json")
+    code, said = await run_mapek("doctor", "--json")
     found = {one["part"]: one for one in json.loads(said)}
     assert code == 3
     assert found["search attributes"]["state"] == found["schedule mapek:charter"]["state"] == "ok"

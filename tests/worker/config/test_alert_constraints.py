@@ -8,8 +8,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from activities.model.errors import ConfigurationError
-from tests.worker.config.test_load import loaded, refusal
-from worker.assemble import webhook
+from tests.worker.config.test_load import load_refused, load_written_config
+from worker.assemble import build_webhook_routes
 from worker.config.load import Config
 from worker.config.schema import AlertmanagerSettings, AlertRoute, ApiSettings
 from worker.observability.metrics import Metrics
@@ -38,7 +38,7 @@ from worker.observability.metrics import Metrics
 )
 def test_mistakes(tmp_path: Path, text: str, problem: str) -> None:
     """Each is one line with what would be right."""
-    assert any(problem in line for line in refusal(tmp_path, text))
+    assert any(problem in line for line in load_refused(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -54,21 +54,23 @@ def test_mistakes(tmp_path: Path, text: str, problem: str) -> None:
 )
 def test_each_key_is_taken(tmp_path: Path, section: str, values: dict[str, Any]) -> None:
     """What is set arrives."""
-    found = getattr(loaded(tmp_path, {section: values}), section).model_dump(mode="json", exclude_defaults=True)
+    found = getattr(load_written_config(tmp_path, {section: values}), section).model_dump(
+        mode="json", exclude_defaults=True
+    )
     assert yaml.safe_load(yaml.safe_dump(found)) == values
 
 
-def door(settings: Config) -> list[Any]:
+def build_routes(settings: Config) -> list[Any]:
     """Return the routes of the door; nothing is sent, so it needs no Temporal."""
-    return webhook(settings, None, Metrics(CollectorRegistry()))
+    return build_webhook_routes(settings, None, Metrics(CollectorRegistry()))
 
 
 def test_without_a_credential_there_is_no_start(tmp_path: Path) -> None:
     """Anybody could post alerts: refused, unless it is meant on loopback, or callers show certificates."""
     with pytest.raises(ConfigurationError, match="anybody could post alerts"):
-        door(Config())
+        build_routes(Config())
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        door(Config(api=ApiSettings(webhook_token_file=tmp_path / "gone")))
+        build_routes(Config(api=ApiSettings(webhook_token_file=tmp_path / "gone")))
     token = tmp_path / "token"
     token.write_text("geheim\n")
     for api in (
@@ -76,13 +78,13 @@ def test_without_a_credential_there_is_no_start(tmp_path: Path) -> None:
         ApiSettings(allow_anonymous_alerts=True),
         ApiSettings(tls_cert_file=token, tls_client_ca_file=token),
     ):
-        (route,) = door(Config(api=api))
+        (route,) = build_routes(Config(api=api))
         assert (route.path, route.methods) == ("/webhooks/alerts", {"POST"})
 
 
 def test_switched_off() -> None:
     """Without Alertmanager there is no door, and no credential is asked for."""
-    assert door(Config(alertmanager=AlertmanagerSettings(enabled=False))) == []
+    assert build_routes(Config(alertmanager=AlertmanagerSettings(enabled=False))) == []
 
 
 def test_a_route_ignores_unless_told_where_to() -> None:

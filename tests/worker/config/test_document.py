@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.model.errors import ConfigurationError
-from worker.config.document import MAX_BYTES, parse_document, read_document, scalar
+from worker.config.document import MAX_BYTES, parse_document, parse_scalar, read_document
 
 
-def refused(text: str) -> str:
+def parse_refused(text: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
         parse_document(text, "f.yaml")
     return str(caught.value)
@@ -22,7 +22,7 @@ def test_every_value_knows_its_line() -> None:
     document = parse_document("a:\n  b: 1\n  c:\n  - x\n  - d: 2\n", "f.yaml")
     assert document.data == {"a": {"b": 1, "c": ["x", {"d": 2}]}}
     assert document.origins[("a", "c", 1, "d")] == "f.yaml:5"
-    assert document.origin(("a", "b", "unknown")) == "f.yaml:2"
+    assert document.find_origin(("a", "b", "unknown")) == "f.yaml:2"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_every_value_knows_its_line() -> None:
 )
 def test_no_yaml_is_refused_with_its_line(text: str, problem: str) -> None:
     """What the parser cannot read is told as one line."""
-    message = refused(text)
+    message = parse_refused(text)
     assert problem in message
     assert "\n" not in message
 
@@ -47,10 +47,10 @@ def test_bombs_are_refused_at_once() -> None:
     """Many aliases, aliases of aliases, an alias of itself and deep nesting end in an error, quickly."""
     levels = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
     started = time.monotonic()
-    assert "unfold" in refused(levels)
-    assert "more than 100 aliases" in refused("a: &a 1\nb: [" + ", ".join(["*a"] * 101) + "]")
-    assert "unfold" in refused("a: &a {b: *a}")
-    assert "nested deeper than 20" in refused("a: " + "[" * 50_000)
+    assert "unfold" in parse_refused(levels)
+    assert "more than 100 aliases" in parse_refused("a: &a 1\nb: [" + ", ".join(["*a"] * 101) + "]")
+    assert "unfold" in parse_refused("a: &a {b: *a}")
+    assert "nested deeper than 20" in parse_refused("a: " + "[" * 50_000)
     assert time.monotonic() - started < 5.0
 
 
@@ -83,7 +83,7 @@ def test_nothing_is_executed_or_guessed() -> None:
 )
 def test_scalars(text: str, value: object) -> None:
     """A variable's text is read as it would be in a file, and left as text where that is not possible."""
-    assert scalar(text) == value
+    assert parse_scalar(text) == value
 
 
 @given(st.text(max_size=200))

@@ -9,10 +9,10 @@ import yaml
 
 from activities.model.action import ActionType
 from activities.model.errors import ConfigurationError, NotFound
-from worker.config.legacy import REPLACED, seconds
-from worker.config.load import Config, load
+from worker.config.legacy import REPLACED_KEYS, parse_duration
+from worker.config.load import Config, load_config
 
-ORIGINAL: dict[str, Any] = {
+ORIGINAL_CONFIG: dict[str, Any] = {
     "orchestrator": {"mode": "staging", "loop_interval": 30, "enable_logging": True, "log_level": "DEBUG"},
     "monitor": {
         "prometheus_url": "http://prometheus:9090",
@@ -88,7 +88,7 @@ ORIGINAL: dict[str, Any] = {
 }
 """Every key of the original's file in its own spelling, without its credential and its open door."""
 
-CHANGES: list[tuple[str, Any]] = [
+CHANGED_VALUES: list[tuple[str, Any]] = [
     ("orchestrator.mode", "production"),
     ("orchestrator.loop_interval", 10),
     ("orchestrator.enable_logging", False),
@@ -164,25 +164,25 @@ CHANGES: list[tuple[str, Any]] = [
 ]
 
 
-def written(folder: Path, content: Any) -> Path:
+def write_config(folder: Path, content: Any) -> Path:
     path = folder / "mapek.yaml"
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
     return path
 
 
-def loaded(folder: Path, content: Any, environ: dict[str, str] | None = None) -> Config:
-    return load(written(folder, content), state=folder / "state", environ=environ or {})
+def load_written_config(folder: Path, content: Any, environ: dict[str, str] | None = None) -> Config:
+    return load_config(write_config(folder, content), state=folder / "state", environ=environ or {})
 
 
-def refusal(folder: Path, content: Any, environ: dict[str, str] | None = None) -> list[str]:
+def load_refused(folder: Path, content: Any, environ: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
-        loaded(folder, content, environ)
+        load_written_config(folder, content, environ)
     return str(caught.value).removeprefix(str(folder) + "/").replace(f"\n{folder}/", "\n").splitlines()
 
 
 def test_defaults_are_safe(tmp_path: Path) -> None:
     """Without a file: loopback, INFO, no CORS, no key, SQLite in the state folder, no simulator."""
-    config = load(state=tmp_path, environ={})
+    config = load_config(state=tmp_path, environ={})
     (loop,) = config.loops
     assert (config.api.host, config.api.cors_enabled, config.logging.level) == ("127.0.0.1", False, "INFO")
     assert (loop.execute.charter_api_key, loop.simulator) == (None, False)
@@ -191,28 +191,28 @@ def test_defaults_are_safe(tmp_path: Path) -> None:
 
 def test_the_originals_file_is_understood(tmp_path: Path) -> None:
     """Every key and spelling of the original is accepted; those without meaning are listed with what replaces them."""
-    config = loaded(tmp_path, ORIGINAL)
+    config = load_written_config(tmp_path, ORIGINAL_CONFIG)
     loop = config.loops[0]
     assert loop.analyze.algorithms.temporal.window == 60
     assert [query.query for query in loop.monitor.queries][1] == "westworld_charter_failure_rate > 0.10"
     assert loop.plan.cost_model[ActionType.BYPASS_VALIDATION] == 0.2
     noted = {note.split(": ")[1] for note in config.notes}
-    assert noted == {".".join(map(str, place)) for place in REPLACED}
+    assert noted == {".".join(map(str, place)) for place in REPLACED_KEYS}
 
 
 def test_no_key_is_forgotten() -> None:
     """Each key of the original is either changed in the table of changes or replaced."""
-    keys = {f"{section}.{key}" for section, values in ORIGINAL.items() for key in values}
-    replaced = {".".join(map(str, place)) for place in REPLACED}
-    assert keys - {key for key, _ in CHANGES} - replaced == {"knowledge.database"}
+    keys = {f"{section}.{key}" for section, values in ORIGINAL_CONFIG.items() for key in values}
+    replaced = {".".join(map(str, place)) for place in REPLACED_KEYS}
+    assert keys - {key for key, _ in CHANGED_VALUES} - replaced == {"knowledge.database"}
 
 
-@pytest.mark.parametrize(("key", "value"), CHANGES, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("key", "value"), CHANGED_VALUES, ids=lambda x: str(x)[:40])
 def test_each_key_changes_the_configuration(tmp_path: Path, key: str, value: Any) -> None:
     """Setting a key changes the composed settings."""
     section, _, name = key.partition(".")
-    changed = loaded(tmp_path, {section: {name: value}})
-    plain = load(state=tmp_path / "state", environ={})
+    changed = load_written_config(tmp_path, {section: {name: value}})
+    plain = load_config(state=tmp_path / "state", environ={})
     ignored = {"file", "notes", "mapek_url"}
     assert changed.model_dump(exclude=ignored) != plain.model_dump(exclude=ignored)
     assert changed.notes == ()
@@ -220,9 +220,9 @@ def test_each_key_changes_the_configuration(tmp_path: Path, key: str, value: Any
 
 def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
     """`memory` is taken with the simulator, and refused with a real Charter and in production."""
-    config = loaded(tmp_path, {"knowledge": {"database": "memory"}, "staging": {"use_mock_charter": True}})
+    config = load_written_config(tmp_path, {"knowledge": {"database": "memory"}, "staging": {"use_mock_charter": True}})
     assert config.store_address == "memory"
-    (problem,) = refusal(tmp_path, {"knowledge": {"database": "memory"}})
+    (problem,) = load_refused(tmp_path, {"knowledge": {"database": "memory"}})
     assert problem.startswith("mapek.yaml:2: knowledge.database: memory forgets")
 
 
@@ -273,7 +273,7 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
 )
 def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, problems: list[str]) -> None:
     """Each mistake is one line with file, line, key, what is wrong and what would be right."""
-    found = refusal(tmp_path, text)
+    found = load_refused(tmp_path, text)
     for problem in problems:
         assert any(problem in line for line in found), found
 
@@ -281,7 +281,7 @@ def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, prob
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     """One run names every mistake, sorted by line."""
     text = "plan:\n  zzz: 1\n  min_confidence: 7\nmonitor:\n  zzz: 1\nloops:\n- name: X\n  plan: {zzz: 2}\n"
-    lines = [int(line.split(":")[1]) for line in refusal(tmp_path, text)]
+    lines = [int(line.split(":")[1]) for line in load_refused(tmp_path, text)]
     assert lines == [2, 3, 5, 7, 8]
 
 
@@ -292,14 +292,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, section: str, key: str, loop: bool) -> None:
     """The message names the variable to use and not the value."""
     sections = {section: {key: "geheim-4711"}}
-    (problem,) = refusal(tmp_path, {"loops": [sections]} if loop else sections)
+    (problem,) = load_refused(tmp_path, {"loops": [sections]} if loop else sections)
     assert "does not belong in this file" in problem
     assert "geheim" not in problem
 
 
 def test_a_credential_in_an_address_is_refused_and_never_shown(tmp_path: Path) -> None:
     """A URL with user and password is no place for a secret."""
-    (problem,) = refusal(tmp_path, {"monitor": {"prometheus_url": "http://me:geheim@p:9090"}})
+    (problem,) = load_refused(tmp_path, {"monitor": {"prometheus_url": "http://me:geheim@p:9090"}})
     assert "monitor.prometheus_url: holds a credential" in problem
     assert "geheim" not in problem
 
@@ -307,8 +307,8 @@ def test_a_credential_in_an_address_is_refused_and_never_shown(tmp_path: Path) -
 def test_secrets_never_appear_in_any_rendering(tmp_path: Path) -> None:
     """repr, str and JSON of a configuration with credentials hold none of them."""
     environ = {"CHARTER_API_KEY": "geheim-1", "MAPEK_POSTGRES_URL": "postgresql://u:geheim-2@db/mapek"}
-    config = loaded(tmp_path, {"knowledge": {"database": "postgres"}}, environ)
-    texts = (repr(config), str(config), config.model_dump_json(), json.dumps(config.loops[0].deciding()))
+    config = load_written_config(tmp_path, {"knowledge": {"database": "postgres"}}, environ)
+    texts = (repr(config), str(config), config.model_dump_json(), json.dumps(config.loops[0].decision_settings()))
     assert not any("geheim" in text for text in texts)
     key = config.loops[0].execute.charter_api_key
     assert key is not None
@@ -319,7 +319,7 @@ def test_secrets_never_appear_in_any_rendering(tmp_path: Path) -> None:
 def test_a_loops_own_key_file_is_not_overruled_by_the_environment(tmp_path: Path) -> None:
     """CHARTER_API_KEY goes to the Charter of the whole file, not to one that has its own credential."""
     other = {"name": "b", "charter": "b", "execute": {"charter_url": "http://b:1", "charter_api_key_file": "/k"}}
-    first, second = loaded(tmp_path, {"loops": [{}, other]}, {"CHARTER_API_KEY": "geheim"}).loops
+    first, second = load_written_config(tmp_path, {"loops": [{}, other]}, {"CHARTER_API_KEY": "geheim"}).loops
     assert first.execute.charter_api_key is not None
     assert second.execute.charter_api_key is None
 
@@ -330,8 +330,8 @@ def test_a_loop_overrides_only_what_it_names(tmp_path: Path) -> None:
         "plan": {"min_confidence": 0.7, "cooldown": {"kept": "10m", "rolled_back": 5}},
         "loops": [{"name": "a"}, {"name": "b", "plan": {"cooldown": {"kept": 1}}, "topology": {"edges": [["x", "y"]]}}],
     }
-    first, second = loaded(tmp_path, content).loops
-    assert (first.plan.cooldown.kept, second.plan.cooldown.kept) == (600, 1)
+    first, second = load_written_config(tmp_path, content).loops
+    assert (first.plan.cooldown.after_success, second.plan.cooldown.after_success) == (600, 1)
     assert (second.plan.min_confidence, second.plan.cooldown.rolled_back) == (0.7, 5)
     assert second.topology.callees("x") == ("y",)
 
@@ -366,7 +366,7 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, environ: dict[str,
         "orchestrator": {"loop_interval": 30, "log_level": "ERROR"},
         "plan": {"min_confidence": 0.6},
     }
-    found: Any = loaded(tmp_path, content, environ).model_dump(mode="json")
+    found: Any = load_written_config(tmp_path, content, environ).model_dump(mode="json")
     for part in path:
         found = found[part]
     assert found == value
@@ -374,13 +374,13 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, environ: dict[str,
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
     """A mistake in the environment is told with the variable instead of file and line."""
-    problems = refusal(tmp_path, "{}", {"MAPE_K_INTERVAL": "soon", "MAPEK__PLAN__ZZZ": "1", "MAPEK__X": "1"})
+    problems = load_refused(tmp_path, "{}", {"MAPE_K_INTERVAL": "soon", "MAPEK__PLAN__ZZZ": "1", "MAPEK__X": "1"})
     assert 'environment MAPE_K_INTERVAL: orchestrator.loop_interval: is "soon"; must be a whole number' in problems
     assert any(line.startswith("environment MAPEK__PLAN__ZZZ: plan.zzz: unknown key") for line in problems)
     assert any(line.startswith("environment MAPEK__X: not of the form") for line in problems)
 
 
-def stack(folder: Path) -> dict[str, Any]:
+def make_stack_settings(folder: Path) -> dict[str, Any]:
     content = {
         "temporal": {"address": "s:1", "namespace": "s", "ui": "http://s:8"},
         "prometheus": "http://s:2",
@@ -397,8 +397,8 @@ def stack(folder: Path) -> dict[str, Any]:
 
 def test_the_running_stack_fills_what_nobody_said(tmp_path: Path) -> None:
     """Addresses and token files come from run.json; nothing else does."""
-    stack(tmp_path)
-    config = load(state=tmp_path, environ={})
+    make_stack_settings(tmp_path)
+    config = load_config(state=tmp_path, environ={})
     loop = config.loops[0]
     assert (config.temporal.address, config.temporal.namespace, config.temporal.ui_url) == ("s:1", "s", "http://s:8")
     assert (loop.monitor.prometheus_url, loop.execute.charter_url) == ("http://s:2", "http://s:4")
@@ -410,16 +410,16 @@ def test_the_running_stack_fills_what_nobody_said(tmp_path: Path) -> None:
 
 def test_flag_before_environment_before_file_before_stack_before_default(tmp_path: Path) -> None:
     """Taking one layer away after the other shows the next."""
-    stack(tmp_path)
-    path = written(tmp_path, {"temporal": {"address": "f:1"}})
+    make_stack_settings(tmp_path)
+    path = write_config(tmp_path, {"temporal": {"address": "f:1"}})
     flags = {("temporal", "address"): "flag:1"}
     environ = {"TEMPORAL_ADDRESS": "e:1"}
     seen = [
-        load(path, state=tmp_path, environ=environ, flags=flags),
-        load(path, state=tmp_path, environ=environ),
-        load(path, state=tmp_path, environ={}),
-        load(state=tmp_path, environ={"MAPEK_CONFIG": str(written(tmp_path / "..", "{}"))}),
-        load(state=tmp_path / "nothing", environ={}),
+        load_config(path, state=tmp_path, environ=environ, flags=flags),
+        load_config(path, state=tmp_path, environ=environ),
+        load_config(path, state=tmp_path, environ={}),
+        load_config(state=tmp_path, environ={"MAPEK_CONFIG": str(write_config(tmp_path / "..", "{}"))}),
+        load_config(state=tmp_path / "nothing", environ={}),
     ]
     assert [config.temporal.address for config in seen] == ["flag:1", "e:1", "f:1", "s:1", "127.0.0.1:7233"]
 
@@ -427,31 +427,31 @@ def test_flag_before_environment_before_file_before_stack_before_default(tmp_pat
 @pytest.mark.parametrize("environ", [{"CHARTER_URL": "http://other:1"}, {}])
 def test_the_stacks_token_goes_only_to_the_stacks_charter(tmp_path: Path, environ: dict[str, str]) -> None:
     """With another address of Charter the token of run.json is not used."""
-    stack(tmp_path)
-    execute = load(state=tmp_path, environ=environ).loops[0].execute
+    make_stack_settings(tmp_path)
+    execute = load_config(state=tmp_path, environ=environ).loops[0].execute
     assert (execute.charter_api_key_file is None) == bool(environ)
 
 
 def test_a_running_stacks_own_file_is_the_default(tmp_path: Path) -> None:
     """Beside run.json the file the stack was started with is read, without run.json it is not."""
-    written(tmp_path, {"orchestrator": {"loop_interval": 5}})
-    assert load(state=tmp_path, environ={}).orchestrator.loop_interval == 30
-    stack(tmp_path)
-    assert load(state=tmp_path, environ={}).orchestrator.loop_interval == 5
-    assert load(environ={"MAPEK_STATE": str(tmp_path)}).orchestrator.loop_interval == 5
+    write_config(tmp_path, {"orchestrator": {"loop_interval": 5}})
+    assert load_config(state=tmp_path, environ={}).orchestrator.loop_interval == 30
+    make_stack_settings(tmp_path)
+    assert load_config(state=tmp_path, environ={}).orchestrator.loop_interval == 5
+    assert load_config(environ={"MAPEK_STATE": str(tmp_path)}).orchestrator.loop_interval == 5
 
 
 def test_an_unreadable_run_file_is_refused(tmp_path: Path) -> None:
     """A damaged run.json is not taken for a stack that is not there."""
     (tmp_path / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"run\.json: cannot be read"):
-        load(state=tmp_path, environ={})
+        load_config(state=tmp_path, environ={})
 
 
 def test_an_unknown_loop_is_named_with_those_there_are(tmp_path: Path) -> None:
     """Asking for a loop that is not configured says which are."""
     with pytest.raises(NotFound, match="no loop is called x; configured: charter"):
-        load(state=tmp_path, environ={}).loop("x")
+        load_config(state=tmp_path, environ={}).loop("x")
 
 
 @pytest.mark.parametrize(
@@ -469,4 +469,4 @@ def test_an_unknown_loop_is_named_with_those_there_are(tmp_path: Path) -> None:
 )
 def test_durations(text: str, value: float | None) -> None:
     """Durations are read in seconds; what is none is left alone."""
-    assert seconds(text) == value
+    assert parse_duration(text) == value

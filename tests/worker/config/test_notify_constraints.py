@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from activities.notify.settings import NotifySettings, TargetSettings
-from worker.config.constraints_notify import notify_findings
+from worker.config.constraints_notify import validate_notify
 
 
-def target(**changes: Any) -> TargetSettings:
+def make_target(**changes: Any) -> TargetSettings:
     """Return a webhook."""
     usual = {"name": "ops", "kind": "webhook", "address": "https://ops.example/in"}
     return TargetSettings.model_validate(usual | changes)
@@ -42,7 +42,7 @@ def target(**changes: Any) -> TargetSettings:
 )
 def test_what_cannot_be_meant(change, key, text):
     """The first thing wrong is named with its key and what would be right, and never repeats a secret."""
-    (place, said), *_ = notify_findings(NotifySettings(targets=(target(**change),)), ["charter"], {})
+    (place, said), *_ = validate_notify(NotifySettings(targets=(make_target(**change),)), ["charter"], {})
     assert (place, text in said, "secret" in said) == (("notify", "targets", 0, key), True, False)
 
 
@@ -60,10 +60,10 @@ def test_what_cannot_be_meant(change, key, text):
 )
 def test_what_can_be_meant(change, environ):
     """Credentials by environment count as given."""
-    assert list(notify_findings(NotifySettings(targets=(target(**change),)), ["charter"], environ)) == []
+    assert list(validate_notify(NotifySettings(targets=(make_target(**change),)), ["charter"], environ)) == []
 
 
 def test_a_name_is_given_once():
     """Two targets of one name would share their deliveries."""
-    found = list(notify_findings(NotifySettings(targets=(target(), target())), ["charter"], {}))
+    found = list(validate_notify(NotifySettings(targets=(make_target(), make_target())), ["charter"], {}))
     assert found == [(("notify", "targets", 1, "name"), "ops is the name of another target too; give each its own")]

@@ -10,10 +10,10 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from activities.clients.store.store import Store, open_store
-from activities.dependencies import LoopParts
+from activities.dependencies import LoopDependencies
 from worker.config import reload
-from worker.config.load import load
-from worker.config.reload import Reloading, differences, in_words, needing_restart
+from worker.config.load import load_config
+from worker.config.reload import ConfigReloader, describe_changes, diff_configs, find_restart_keys
 from worker.observability.metrics import Metrics
 
 
@@ -25,40 +25,40 @@ async def store() -> AsyncIterator[Store]:
     await opened.close()
 
 
-def written(folder: Path, settings: dict[str, Any]) -> Path:
+def write_config(folder: Path, settings: dict[str, Any]) -> Path:
     """Write a configuration, over the one before."""
     file = folder / "mapek.yaml"
     file.write_text(yaml.safe_dump(settings))
     return file
 
 
-def reader(folder: Path) -> Any:
+def make_config_reader(folder: Path) -> Any:
     """Return what reads it."""
-    return lambda: load(folder / "mapek.yaml", state=folder / "state", environ={"MAPEK_POSTGRES_URL": ""})
+    return lambda: load_config(folder / "mapek.yaml", state=folder / "state", environ={"MAPEK_POSTGRES_URL": ""})
 
 
-def reloader(folder: Path, store: Store) -> Reloading:
+def make_reloader(folder: Path, store: Store) -> ConfigReloader:
     """Return a worker's configuration as it began."""
-    config = reader(folder)()
+    config = make_config_reader(folder)()
 
-    def made(settings: Any) -> LoopParts:
-        return LoopParts(settings, cast(Any, None), cast(Any, None))
+    def made(settings: Any) -> LoopDependencies:
+        return LoopDependencies(settings, cast(Any, None), cast(Any, None))
 
     loops = {loop.name: made(loop) for loop in config.loops}
-    return Reloading(config, loops, made, store.audit, Metrics(CollectorRegistry()), lambda: 100.0, "w")
+    return ConfigReloader(config, loops, made, store.audit, Metrics(CollectorRegistry()), lambda: 100.0, "w")
 
 
 async def test_a_change_takes_effect_and_is_audited(store: Store, tmp_path: Path) -> None:
     """The parts the activities use have the new settings, and the audit says what changed from what to what."""
-    written(tmp_path, {"plan": {"max_replicas": 15}})
-    there = reloader(tmp_path, store)
-    written(tmp_path, {"plan": {"max_replicas": 12}, "notify": {"targets": []}})
-    await there.take(reader(tmp_path))
+    write_config(tmp_path, {"plan": {"max_replicas": 15}})
+    there = make_reloader(tmp_path, store)
+    write_config(tmp_path, {"plan": {"max_replicas": 12}, "notify": {"targets": []}})
+    await there.apply(make_config_reader(tmp_path))
     assert there.loops["charter"].settings.plan.max_replicas == 12
-    (row,) = await store.audit.of_loop("charter")
-    assert (row.kind, row.worker, row.text) == ("config", "w", "plan.max_replicas 15 → 12")
-    await there.take(reader(tmp_path))
-    assert len(await store.audit.of_loop("charter")) == 1
+    (row,) = await store.audit.load_for_loop("charter")
+    assert (row.kind, row.worker_identity, row.summary) == ("config", "w", "plan.max_replicas 15 → 12")
+    await there.apply(make_config_reader(tmp_path))
+    assert len(await store.audit.load_for_loop("charter")) == 1
 
 
 @pytest.mark.parametrize(
@@ -78,26 +78,26 @@ async def test_the_last_good_one_stays(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: dict[str, Any], why: str
 ) -> None:
     """A mistake, or a change a running worker cannot take over, keeps all of it out; the log says why."""
-    written(tmp_path, {"plan": {"max_replicas": 15}})
-    there = reloader(tmp_path, store)
-    written(tmp_path, change)
-    await there.take(reader(tmp_path))
+    write_config(tmp_path, {"plan": {"max_replicas": 15}})
+    there = make_reloader(tmp_path, store)
+    write_config(tmp_path, change)
+    await there.apply(make_config_reader(tmp_path))
     assert there.loops["charter"].settings.plan.max_replicas == there.config.loops[0].plan.max_replicas == 15
     assert why in caplog.text
-    assert await store.audit.of_loop("charter") == ()
+    assert await store.audit.load_for_loop("charter") == ()
     assert there.metrics.registry.get_sample_value("mapek_config_reloads_total", {"result": "refused"}) == 1.0
 
 
 async def test_the_file_is_watched(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new content is noticed, also after a moment without the file; the same content again is not."""
     monkeypatch.setattr(reload, "LOOK", 0.02)
-    file = written(tmp_path, {"plan": {"max_replicas": 15}})
-    there = reloader(tmp_path, store)
-    watching = asyncio.create_task(there.watch(reader(tmp_path)))
+    file = write_config(tmp_path, {"plan": {"max_replicas": 15}})
+    there = make_reloader(tmp_path, store)
+    watching = asyncio.create_task(there.watch(make_config_reader(tmp_path)))
     await asyncio.sleep(0)
     file.unlink()
     await asyncio.sleep(0.1)
-    written(tmp_path, {"plan": {"max_replicas": 12}})
+    write_config(tmp_path, {"plan": {"max_replicas": 12}})
     async with asyncio.timeout(5.0):
         while there.loops["charter"].settings.plan.max_replicas != 12:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.02)
@@ -108,11 +108,11 @@ async def test_the_file_is_watched(store: Store, tmp_path: Path, monkeypatch: py
 def test_each_loop_is_told_its_own_and_what_all_share(tmp_path: Path) -> None:
     """A change of one loop stands in its audit alone; one of the receivers in that of every loop; no secret in any."""
     loops = [{"name": "a"}, {"name": "b", "plan": {"max_replicas": 9}}]
-    written(tmp_path, {"loops": loops})
-    old = reader(tmp_path)()
+    write_config(tmp_path, {"loops": loops})
+    old = make_config_reader(tmp_path)()
     loops[1]["plan"] = {"max_replicas": 7}
-    written(tmp_path, {"loops": loops, "links": {"runbook": "https://r"}})
-    changes = differences(old, reader(tmp_path)())
-    assert needing_restart(changes) == ()
-    assert in_words(changes, "a") == 'links.runbook "" → "https://r"'
-    assert in_words(changes, "b") == 'plan.max_replicas 9 → 7; links.runbook "" → "https://r"'
+    write_config(tmp_path, {"loops": loops, "links": {"runbook": "https://r"}})
+    changes = diff_configs(old, make_config_reader(tmp_path)())
+    assert find_restart_keys(changes) == ()
+    assert describe_changes(changes, "a") == 'links.runbook "" → "https://r"'
+    assert describe_changes(changes, "b") == 'plan.max_replicas 9 → 7; links.runbook "" → "https://r"'

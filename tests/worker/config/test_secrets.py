@@ -7,20 +7,20 @@ from pydantic import SecretStr
 
 from activities.execute.settings import ExecuteSettings
 from activities.model.errors import ConfigurationError
-from worker.config.secrets import charter_token, read_secret, token_of
+from worker.config.secrets import charter_token_reader, read_secret, token_reader
 
 
 def test_a_rotated_file_is_picked_up(tmp_path: Path) -> None:
     """The file is read at each use; the environment's key goes before it; without either there is none."""
     path = tmp_path / "token"
     path.write_text("one\n", encoding="utf-8")
-    token = token_of(path)
+    token = token_reader(path)
     assert token() == "one"
     path.write_text("two", encoding="utf-8")
     assert token() == "two"
-    assert charter_token(ExecuteSettings(charter_api_key_file=path))() == "two"
-    assert charter_token(ExecuteSettings(charter_api_key=SecretStr("env"), charter_api_key_file=path))() == "env"
-    assert charter_token(ExecuteSettings())() == ""
+    assert charter_token_reader(ExecuteSettings(charter_api_key_file=path))() == "two"
+    assert charter_token_reader(ExecuteSettings(charter_api_key=SecretStr("env"), charter_api_key_file=path))() == "env"
+    assert charter_token_reader(ExecuteSettings())() == ""
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"\xff\xfe", b"x" * 5000])

@@ -15,24 +15,24 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from deploy.devstack.render import ROOT
-from tests.support.webhook_service import BEARER, World
+from deploy.devstack.render import REPOSITORY_ROOT
+from tests.support.webhook_service import AUTHORIZATION_HEADER, WebhookService
 from worker.http.service import serve
 
-EXAMPLES = int(os.environ.get("MAPEK_EXAMPLES", "20"))
+EXAMPLE_COUNT = int(os.environ.get("MAPEK_EXAMPLES", "20"))
 """Generated requests for each path."""
-DOCUMENT = schemathesis.openapi.from_path(ROOT / "worker/http/openapi.yaml")
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+OPENAPI_SCHEMA = schemathesis.openapi.from_path(REPOSITORY_ROOT / "worker/http/openapi.yaml")
+RESPONSE_CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def service_url() -> Iterator[str]:
     """The service in a thread of its own: the generated requests are sent synchronously."""
     ready, done = threading.Event(), threading.Event()
     found: list[int] = []
 
     async def run() -> None:
-        async with serve(World().app, "127.0.0.1", 0) as port:
+        async with serve(WebhookService().app, "127.0.0.1", 0) as port:
             found.append(port)
             ready.set()
             await asyncio.to_thread(done.wait)
@@ -45,16 +45,16 @@ def address() -> Iterator[str]:
     thread.join(10)
 
 
-@DOCUMENT.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_what_the_document_says(case: schemathesis.Case, address: str) -> None:
+@OPENAPI_SCHEMA.parametrize()
+@settings(max_examples=EXAMPLE_COUNT, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_the_document_says(case: schemathesis.Case, service_url: str) -> None:
     """Valid or not, every request with a token is answered as documented, and by no 5xx but 503."""
-    case.call_and_validate(base_url=address, headers=BEARER, checks=CHECKS)
+    case.call_and_validate(base_url=service_url, headers=AUTHORIZATION_HEADER, checks=RESPONSE_CHECKS)
 
 
-@DOCUMENT.include(path="/webhooks/alerts").parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_strangers(case: schemathesis.Case, address: str) -> None:
+@OPENAPI_SCHEMA.include(path="/webhooks/alerts").parametrize()
+@settings(max_examples=EXAMPLE_COUNT, deadline=None, suppress_health_check=list(HealthCheck))
+def test_strangers(case: schemathesis.Case, service_url: str) -> None:
     """Whatever is in it, without a token it is refused; so is any other method."""
-    reply = case.call(base_url=address, headers={"Authorization": "Bearer wrong"})
+    reply = case.call(base_url=service_url, headers={"Authorization": "Bearer wrong"})
     assert reply.status_code == (401 if reply.request.method == "POST" else 405)

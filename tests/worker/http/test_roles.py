@@ -7,14 +7,14 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from worker.assemble import service_state, webhook
+from worker.assemble import build_service_state, build_webhook_routes
 from worker.config.load import Config
 from worker.config.schema import ApiSettings
 from worker.http.probes import Probes
-from worker.http.service import app
+from worker.http.service import build_app
 from worker.observability.metrics import Metrics
 
-CLIENT: Any = None
+NO_CLIENT: Any = None
 """Temporal is asked only once a body is understood."""
 
 
@@ -27,7 +27,9 @@ def caller(tmp_path: Path) -> httpx.AsyncClient:
         (tmp_path / name).write_text(name)
     config = Config(api=ApiSettings(host="0.0.0.0", **files))
     metrics = Metrics(CollectorRegistry())
-    service = app(service_state(config, metrics, Probes({}), webhook(config, CLIENT, metrics)))
+    service = build_app(
+        build_service_state(config, metrics, Probes({}), build_webhook_routes(config, NO_CLIENT, metrics))
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(service), base_url="http://mapek")
 
 

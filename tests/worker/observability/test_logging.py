@@ -13,11 +13,11 @@ import pytest
 from activities.model.errors import ConfigurationError
 from worker.config.load import Config
 from worker.config.schema import LoggingSettings, OrchestratorSettings, StagingSettings
-from worker.observability.logging import QUIET, JsonFormatter, TextFormatter, configure, context
+from worker.observability.logging import NOISY_LOGGERS, JsonFormatter, TextFormatter, configure_logging, log_context
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     yield
@@ -29,7 +29,7 @@ def _restored() -> Iterator[None]:
     root.setLevel(level)
 
 
-def record(message: str = "hello", **extra: Any) -> logging.LogRecord:
+def make_record(message: str = "hello", **extra: Any) -> logging.LogRecord:
     made = logging.LogRecord("mapek.test", logging.INFO, __file__, 1, message, (), None)
     vars(made).update(extra)
     return made
@@ -48,7 +48,7 @@ def record(message: str = "hello", **extra: Any) -> logging.LogRecord:
 )
 def test_the_loop_is_known_by_the_workflow(workflow_id: str, loop: str | None, cycle: bool) -> None:
     """Loop and cycle are read from the workflow's id, run and attempt from what the SDK adds."""
-    found = context(record(temporal_workflow={"workflow_id": workflow_id, "run_id": "r", "attempt": 1}))
+    found = log_context(make_record(temporal_workflow={"workflow_id": workflow_id, "run_id": "r", "attempt": 1}))
     assert (found.get("loop"), found["run"], found["attempt"]) == (loop, "r", 1)
     assert found.get("cycle") == (workflow_id if cycle else None)
 
@@ -56,7 +56,7 @@ def test_the_loop_is_known_by_the_workflow(workflow_id: str, loop: str | None, c
 def test_activities_and_callers_add_their_own() -> None:
     """An activity's record names it; what the caller gives goes before what is derived."""
     temporal = {"workflow_id": "mapek-fix:c:k", "workflow_run_id": "r", "activity_type": "apply", "attempt": 2}
-    found = context(record(temporal_activity=temporal, loop="other", plan="abc"))
+    found = log_context(make_record(temporal_activity=temporal, loop="other", plan="abc"))
     assert found == {
         "loop": "other",
         "plan": "abc",
@@ -69,7 +69,7 @@ def test_activities_and_callers_add_their_own() -> None:
 
 def test_json_lines_hold_no_credential() -> None:
     """Message, fields and traceback are redacted, and it is one JSON object a line."""
-    made = record("Bearer geheim-4711 \n next", plan="token=geheim-4711")
+    made = make_record("Bearer geheim-4711 \n next", plan="token=geheim-4711")
     try:
         raise ValueError("password=geheim-4711")
     except ValueError:
@@ -83,20 +83,20 @@ def test_json_lines_hold_no_credential() -> None:
 
 def test_text_lines_cannot_be_forged() -> None:
     """A line end or an escape sequence in a message starts no line and moves no cursor."""
-    line = TextFormatter().format(record("a\n2026 INFO forged \x1b[2J Bearer geheim-4711", loop="charter"))
+    line = TextFormatter().format(make_record("a\n2026 INFO forged \x1b[2J Bearer geheim-4711", loop="charter"))
     assert "\n" not in line
     assert "\x1b" not in line
     assert "geheim" not in line
     assert line.endswith("[loop=charter]")
 
 
-def config(tmp_path: Path, **logging_settings: Any) -> Config:
+def make_config(tmp_path: Path, **logging_settings: Any) -> Config:
     return Config(logging=LoggingSettings(file=tmp_path / "logs" / "mapek.log", **logging_settings))
 
 
 def test_the_file_rotates_and_is_private(tmp_path: Path) -> None:
     """At max_bytes the file is rotated, backup_count are kept, nobody else can read them."""
-    configure(config(tmp_path, max_bytes=400, backup_count=2, format="text"))
+    configure_logging(make_config(tmp_path, max_bytes=400, backup_count=2, format="text"))
     for number in range(30):
         logging.getLogger("mapek.test").info("line %d", number)
     files = sorted(path.name for path in (tmp_path / "logs").iterdir())
@@ -109,7 +109,9 @@ def test_logging_can_be_switched_off_to_standard_error_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """enable_logging False writes no file; standard error still gets the line, standard output nothing."""
-    configure(config(tmp_path).model_copy(update={"orchestrator": OrchestratorSettings(enable_logging=False)}))
+    configure_logging(
+        make_config(tmp_path).model_copy(update={"orchestrator": OrchestratorSettings(enable_logging=False)})
+    )
     logging.getLogger("mapek.test").info("still here")
     captured = capsys.readouterr()
     assert "still here" in captured.err
@@ -128,14 +130,14 @@ def test_logging_can_be_switched_off_to_standard_error_alone(
 )
 def test_levels(settings: dict[str, Any], own: str, foreign: str) -> None:
     """The project's loggers and all others have their own level; verbose sets both."""
-    configure(Config(**settings))
+    configure_logging(Config(**settings))
     assert logging.getLogger("mapek.x").getEffectiveLevel() == logging.getLevelName(own)
     assert logging.getLogger("foreign").getEffectiveLevel() == logging.getLevelName(foreign)
-    assert all(logging.getLogger(name).getEffectiveLevel() >= logging.WARNING for name in QUIET)
+    assert all(logging.getLogger(name).getEffectiveLevel() >= logging.WARNING for name in NOISY_LOGGERS)
 
 
 def test_a_file_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
     """The message names the key and the path."""
     (tmp_path / "logs").write_text("in the way", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"logging\.file .*mapek\.log: cannot be written"):
-        configure(config(tmp_path))
+        configure_logging(make_config(tmp_path))

@@ -16,16 +16,16 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.clients.charter import CharterClient
-from activities.clients.http import Http
+from activities.clients.http import HttpClient
 from activities.clients.prometheus import PrometheusClient
 from activities.clients.store.store import Store, open_store
-from activities.dependencies import LoopParts, Parts
-from activities.model.mode import Mode, ModeName
+from activities.dependencies import Dependencies, LoopDependencies
+from activities.model.mode import LoopMode, Mode
 from activities.settings import LoopSettings
 from tests.support.waiting import wait_until
-from worker.main import kept_going
+from worker.main import restart_on_failure
 from worker.observability.metrics import Metrics
-from worker.observability.pollers import MEASUREMENTS, look, note
+from worker.observability.pollers import METRIC_BUFFER_SIZE, record_sdk_metrics, update_loop_metrics
 
 
 @pytest.fixture
@@ -35,29 +35,29 @@ async def store() -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def shown(store: Store, name: str, **labels: str) -> float | None:
+async def read_metric(store: Store, name: str, **labels: str) -> float | None:
     """Return a metric after one look at the store."""
-    http, metrics = Http(), Metrics(CollectorRegistry())
-    loop = LoopParts(LoopSettings(), PrometheusClient(http, "http://p"), CharterClient(http, "http://c", str))
-    await look(loop, Parts({"charter": loop}, store, lambda: 1000.0, "w"), metrics)
+    http, metrics = HttpClient(), Metrics(CollectorRegistry())
+    loop = LoopDependencies(LoopSettings(), PrometheusClient(http, "http://p"), CharterClient(http, "http://c", str))
+    await update_loop_metrics(loop, Dependencies({"charter": loop}, store, lambda: 1000.0, "w"), metrics)
     await http.close()
     return metrics.registry.get_sample_value(name, labels)
 
 
 async def test_modes(store: Store) -> None:
     """The mode in force is 1, the others 0; the first mode counts while nobody set one."""
-    assert await shown(store, "mapek_mode", loop="charter", mode="observe") == 1
-    await store.guards.set_mode(Mode(loop="charter", name=ModeName.STOPPED, who="me", why="x", at=900.0))
-    assert await shown(store, "mapek_mode", loop="charter", mode="observe") == 0
-    assert await shown(store, "mapek_mode", loop="charter", mode="stopped") == 1
+    assert await read_metric(store, "mapek_mode", loop="charter", mode="observe") == 1
+    await store.guards.set_mode(Mode(loop="charter", name=LoopMode.STOPPED, actor="me", reason="x", at=900.0))
+    assert await read_metric(store, "mapek_mode", loop="charter", mode="observe") == 0
+    assert await read_metric(store, "mapek_mode", loop="charter", mode="stopped") == 1
 
 
 async def test_quarantined_knobs(store: Store) -> None:
     """They are counted until they are released."""
     await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 1.0)
-    assert await shown(store, "mapek_quarantined_knobs", loop="charter") == 1
+    assert await read_metric(store, "mapek_quarantined_knobs", loop="charter") == 1
     await store.guards.release("charter", "committee", "me", "mended", 2.0)
-    assert await shown(store, "mapek_quarantined_knobs", loop="charter") == 0
+    assert await read_metric(store, "mapek_quarantined_knobs", loop="charter") == 0
 
 
 async def test_time_to_detect_and_to_repair(store: Store) -> None:
@@ -65,26 +65,26 @@ async def test_time_to_detect_and_to_repair(store: Store) -> None:
     await store.guards.open_incident("charter", "committee", 100.0, 130.0)
     await store.guards.open_incident("charter", "retry.gateway", 200.0, 210.0)
     await store.guards.close_quiet("charter", 160.0)
-    assert await shown(store, "mapek_incidents_closed_total", charter="charter") == 1
-    assert await shown(store, "mapek_incident_detection_seconds_total", charter="charter") == 30
-    assert await shown(store, "mapek_incident_repair_seconds_total", charter="charter") == 60
+    assert await read_metric(store, "mapek_incidents_closed_total", charter="charter") == 1
+    assert await read_metric(store, "mapek_incident_detection_seconds_total", charter="charter") == 30
+    assert await read_metric(store, "mapek_incident_repair_seconds_total", charter="charter") == 60
 
 
 @workflow.defn
-class Broken:
+class BrokenWorkflow:
     @workflow.run
     async def run(self) -> None:
         raise RuntimeError("a mistake in workflow code")
 
 
 @dataclass
-class Metric:
+class FakeSdkMetric:
     name: str
 
 
 @dataclass
-class Update:
-    metric: Metric
+class FakeMetricUpdate:
+    metric: FakeSdkMetric
     value: int = 1
     attributes: dict[str, Any] = field(default_factory=lambda: {"task_queue": "mapek"})
 
@@ -95,13 +95,13 @@ def test_what_is_taken_over() -> None:
     failed, waited = "temporal_workflow_task_execution_failed", "temporal_activity_schedule_to_start_latency"
     queue = {"task_queue": "mapek"}
     slots = {**queue, "worker_type": "ActivityWorker"}
-    note(
+    record_sdk_metrics(
         [
-            Update(Metric("temporal_request")),
-            Update(Metric(failed), 2),
-            Update(Metric(waited), 1500),
-            Update(Metric("temporal_worker_task_slots_available"), 7, slots),
-            Update(Metric("temporal_long_request_failure"), 3, {"operation": "PollActivityTaskQueue"}),
+            FakeMetricUpdate(FakeSdkMetric("temporal_request")),
+            FakeMetricUpdate(FakeSdkMetric(failed), 2),
+            FakeMetricUpdate(FakeSdkMetric(waited), 1500),
+            FakeMetricUpdate(FakeSdkMetric("temporal_worker_task_slots_available"), 7, slots),
+            FakeMetricUpdate(FakeSdkMetric("temporal_long_request_failure"), 3, {"operation": "PollActivityTaskQueue"}),
         ],
         metrics,
     )
@@ -115,7 +115,7 @@ def test_what_is_taken_over() -> None:
 def test_what_is_shown_at_nought() -> None:
     """A failed rollback, a failed task and an alert are at 0 before the first, so that the first is an increase."""
     metrics = Metrics(CollectorRegistry())
-    metrics.begin(["charter"], ["mapek"])
+    metrics.initialize_series(["charter"], ["mapek"])
     shown = metrics.registry.get_sample_value
     assert shown("mapek_rollbacks_total", {"loop": "charter", "result": "failed"}) == 0
     assert shown("mapek_workflow_task_failures_total", {"task_queue": "mapek"}) == 0
@@ -124,7 +124,7 @@ def test_what_is_shown_at_nought() -> None:
 
 async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment) -> None:
     """The SDK's own name for it is still the one that is looked for."""
-    measured, metrics = MetricBuffer(MEASUREMENTS), Metrics(CollectorRegistry())
+    measured, metrics = MetricBuffer(METRIC_BUFFER_SIZE), Metrics(CollectorRegistry())
     client = await Client.connect(
         temporal.client.service_client.config.target_host,
         data_converter=pydantic_data_converter,
@@ -132,12 +132,14 @@ async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment)
     )
 
     async def counted() -> float | None:
-        note(measured.retrieve_updates(), metrics)
+        record_sdk_metrics(measured.retrieve_updates(), metrics)
         return metrics.registry.get_sample_value("mapek_workflow_task_failures_total", {"task_queue": "broken"})
 
-    async with Worker(client, task_queue="broken", workflows=[Broken], workflow_runner=UnsandboxedWorkflowRunner()):
+    async with Worker(
+        client, task_queue="broken", workflows=[BrokenWorkflow], workflow_runner=UnsandboxedWorkflowRunner()
+    ):
         handle = await client.start_workflow(
-            Broken.run, id="broken", task_queue="broken", execution_timeout=timedelta(seconds=30)
+            BrokenWorkflow.run, id="broken", task_queue="broken", execution_timeout=timedelta(seconds=30)
         )
         assert await wait_until("a failed workflow task is counted", counted, 15)
         await handle.terminate()
@@ -153,5 +155,5 @@ async def test_what_breaks_in_the_background_begins_again(caplog: pytest.LogCapt
         if len(begun) < 3:
             raise ValueError("a row of tomorrow")
 
-    await kept_going(work, pause=0.0)
+    await restart_on_failure(work, delay_seconds=0.0)
     assert (len(begun), caplog.text.count("begins again")) == (3, 2)

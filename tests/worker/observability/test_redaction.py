@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.observability.redaction import redacted
+from worker.observability.redaction import redact
 
 SECRET = "s3cr3tvalue42"
 
@@ -26,17 +26,17 @@ SECRET = "s3cr3tvalue42"
 )
 def test_credentials_are_hidden(text: str) -> None:
     """Whatever form a credential comes in, its value is gone and the rest stays readable."""
-    assert SECRET not in redacted(text)
-    assert "[hidden]" in redacted(text)
+    assert SECRET not in redact(text)
+    assert "[hidden]" in redact(text)
 
 
 @pytest.mark.parametrize("text", ["p99 812 ms > 500 ms on validator-2", "http://host:9090/a@b", "the token file is /x"])
 def test_other_text_stays(text: str) -> None:
     """What holds no credential is left as it is."""
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 @given(st.text(alphabet="abc:=/@ \"'&bearer token", max_size=60))
 def test_hiding_twice_changes_nothing(text: str) -> None:
     """Redacted text has nothing left to hide."""
-    assert redacted(redacted(text)) == redacted(text)
+    assert redact(redact(text)) == redact(text)

@@ -11,12 +11,12 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities.model.errors import Unreachable
-from tests.worker.conftest import Mapek
-from tests.worker.http.test_tls import certificate
+from tests.worker.conftest import RunMapek
+from tests.worker.http.test_tls import make_certificate
 from worker.config.schema import TemporalSettings
 from worker.temporal.client import connect
 
-BLOCK = 1 << 16
+BLOCK_BYTES = 1 << 16
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def client(temporal: WorkflowEnvironment) -> Client:
 
 
 @asynccontextmanager
-async def behind_tls(target: str, context: ssl.SSLContext) -> AsyncIterator[int]:
+async def tls_proxy(target: str, context: ssl.SSLContext) -> AsyncIterator[int]:
     """Give a port of loopback that speaks TLS and hands everything on to the server in the clear."""
     host, port = target.split(":")
 
     async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(BLOCK):
+        while data := await reader.read(BLOCK_BYTES):
             writer.write(data)
             await writer.drain()
         writer.close()
@@ -45,16 +45,20 @@ async def behind_tls(target: str, context: ssl.SSLContext) -> AsyncIterator[int]
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_certificates(client: Client, mapek: Mapek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_certificates(
+    client: Client, run_mapek: RunMapek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the variables of the field's own SDK the command gets in; without, or as a stranger, it exits 3."""
-    (server, server_key), known, stranger = (certificate(tmp_path, name) for name in ("server", "known", "stranger"))
+    (server, server_key), known, stranger = (
+        make_certificate(tmp_path, name) for name in ("server", "known", "stranger")
+    )
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(known[0]))
     context.load_cert_chain(server, server_key)
     context.verify_mode = ssl.CERT_REQUIRED
     context.set_alpn_protocols(["h2"])
-    async with behind_tls(client.service_client.config.target_host, context) as port:
+    async with tls_proxy(client.service_client.config.target_host, context) as port:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
-        assert (await mapek("cycles"))[0] == 3
+        assert (await run_mapek("cycles"))[0] == 3
         monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(stranger[0]))
         with pytest.raises(Unreachable, match="check TEMPORAL_TLS_"):
             await connect(TemporalSettings(address=f"127.0.0.1:{port}"))
@@ -62,4 +66,4 @@ async def test_certificates(client: Client, mapek: Mapek, tmp_path: Path, monkey
         for (shown, key), code in ((known, 0), (stranger, 3)):
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(shown))
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", str(key))
-            assert (await mapek("cycles"))[0] == code, shown
+            assert (await run_mapek("cycles"))[0] == code, shown

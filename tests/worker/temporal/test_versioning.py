@@ -12,50 +12,50 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.model.cycle import AnalyzeRequest, CycleRequest, DiagnosisBrief, MonitorRequest
+from activities.model.cycle import AnalyzeRequest, CycleRequest, DiagnosisSummary, MonitorRequest
 from activities.model.intake import LoopState
 from activities.model.observation import Observation
-from worker.cli.doctor import version_of
+from worker.cli.doctor import check_version
 from worker.config.schema import TemporalSettings
 from worker.main import PASSED_THROUGH
-from worker.temporal.versioning import current_build, deployment_of, runner_of
+from worker.temporal.versioning import build_deployment_config, build_workflow_runner, find_current_build
 from workflows import names
 from workflows.cycle import MapekCycle
 from workflows.loop import MapekLoop
-from workflows.remediation import Remediation
+from workflows.remediation import MapekRemediation
 
-BOUND = 20.0
+WAIT_TIMEOUT_SECONDS = 20.0
 
 
-class Build:
+class BuildWorker:
     """A worker of one build: its Monitor waits until it is let go, its Analyze tells who it was."""
 
     def __init__(self, client: Client, deployment: str, build: str) -> None:
         self.settings = TemporalSettings(deployment_name=deployment, build_id=build)
-        self.looking = asyncio.Event()
-        self.go_on = asyncio.Event()
+        self.monitor_started = asyncio.Event()
+        self.release = asyncio.Event()
 
         @activity.defn(name="monitor")
         async def monitor(_: MonitorRequest) -> Observation:
-            self.looking.set()
-            await self.go_on.wait()
+            self.monitor_started.set()
+            await self.release.wait()
             return Observation(at=1.0, headline="trouble", violation_count=1)
 
         @activity.defn(name="analyze")
-        async def analyze(_: AnalyzeRequest) -> DiagnosisBrief:
-            return DiagnosisBrief(headline=f"seen by {build}", at=1.0, outcome="blocked")
+        async def analyze(_: AnalyzeRequest) -> DiagnosisSummary:
+            return DiagnosisSummary(headline=f"seen by {build}", at=1.0, outcome="blocked")
 
         self.worker = Worker(
             client,
-            task_queue=f"{names.QUEUE}-{deployment}",
-            workflows=[MapekCycle, Remediation, MapekLoop],
+            task_queue=f"{names.TASK_QUEUE}-{deployment}",
+            workflows=[MapekCycle, MapekRemediation, MapekLoop],
             activities=[monitor, analyze],
-            workflow_runner=runner_of(self.settings, PASSED_THROUGH),
-            deployment_config=deployment_of(self.settings),
+            workflow_runner=build_workflow_runner(self.settings, PASSED_THROUGH),
+            deployment_config=build_deployment_config(self.settings),
         )
 
 
-async def make_current(client: Client, build: Build) -> None:
+async def make_current(client: Client, build: BuildWorker) -> None:
     """Make a build current once Temporal knows it."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,
@@ -64,7 +64,7 @@ async def make_current(client: Client, build: Build) -> None:
         version=f"{build.settings.deployment_name}.{build.settings.build_id}",
         identity="a test",
     )
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         while True:
             try:
                 await client.workflow_service.set_worker_deployment_current_version(request)
@@ -77,36 +77,36 @@ async def make_current(client: Client, build: Build) -> None:
 async def test_a_cycle_ends_on_the_code_it_began_with(temporal: WorkflowEnvironment) -> None:
     """A cycle that began before another build became current is finished by the old one; the next one by the new."""
     client, deployment = temporal.client, f"d-{uuid.uuid4().hex[:8]}"
-    queue = f"{names.QUEUE}-{deployment}"
+    queue = f"{names.TASK_QUEUE}-{deployment}"
     async with AsyncExitStack() as stack:
-        old, new = Build(client, deployment, "b1"), Build(client, deployment, "b2")
+        old, new = BuildWorker(client, deployment, "b1"), BuildWorker(client, deployment, "b2")
         await stack.enter_async_context(old.worker)
-        found = await version_of(client, old.settings)
+        found = await check_version(client, old.settings)
         assert (found.state, "nothing is current" in found.detail) == ("missing", True)
-        assert "set-current-version" in found.mend
+        assert "set-current-version" in found.fix
         await make_current(client, old)
-        assert (await version_of(client, old.settings)).state == "ok"
-        begun = await start(client, queue)
+        assert (await check_version(client, old.settings)).state == "ok"
+        begun = await start_cycle(client, queue)
         intake = await client.start_workflow(
             "MapekLoop", LoopState(loop="charter"), id=f"loop-{uuid.uuid4()}", task_queue=queue
         )
-        await asyncio.wait_for(old.looking.wait(), BOUND)
+        await asyncio.wait_for(old.monitor_started.wait(), WAIT_TIMEOUT_SECONDS)
 
         await stack.enter_async_context(new.worker)
         await make_current(client, new)
-        assert await current_build(client, deployment) == "b2"
-        after = await start(client, queue)
+        assert await find_current_build(client, deployment) == "b2"
+        after = await start_cycle(client, queue)
         for build in (old, new):
-            build.go_on.set()
-        assert (await asyncio.wait_for(begun.result(), BOUND))["headline"] == "seen by b1"
-        assert (await asyncio.wait_for(after.result(), BOUND))["headline"] == "seen by b2"
+            build.release.set()
+        assert (await asyncio.wait_for(begun.result(), WAIT_TIMEOUT_SECONDS))["headline"] == "seen by b1"
+        assert (await asyncio.wait_for(after.result(), WAIT_TIMEOUT_SECONDS))["headline"] == "seen by b2"
         await intake.query("status")
         await intake.signal("run_cycle")
-        await until_on(intake, "b2")
+        await wait_until_on_build(intake, "b2")
         await intake.terminate()
 
 
-async def start(client: Client, queue: str):
+async def start_cycle(client: Client, queue: str):
     """Start a cycle."""
     request, limit = CycleRequest(loop="charter"), timedelta(seconds=60)
     return await client.start_workflow(
@@ -114,9 +114,9 @@ async def start(client: Client, queue: str):
     )
 
 
-async def until_on(handle, build: str) -> None:
+async def wait_until_on_build(handle, build: str) -> None:
     """Wait until a workflow is on a build."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         while True:
             info = (await handle.describe()).raw_description.workflow_execution_info.versioning_info
             if info.deployment_version.build_id == build:
@@ -126,4 +126,4 @@ async def until_on(handle, build: str) -> None:
 
 def test_without_a_name_nothing_is_versioned() -> None:
     """Off is the default: a worker that nobody makes current would silently do nothing."""
-    assert deployment_of(TemporalSettings()) is None
+    assert build_deployment_config(TemporalSettings()) is None

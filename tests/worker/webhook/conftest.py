@@ -6,21 +6,23 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.alert_stack import Rig, running_rig
+from tests.support.alert_stack import AlertStack, running_alert_stack
 
 
 @pytest_asyncio.fixture(scope="session")
-async def shared_rig(servers: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+async def shared_alert_stack(
+    server_binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AlertStack]:
     """The embedded stack; its own schedule hardly ever ticks, so a cycle means that an alert started it."""
-    del servers
+    del server_binaries
     state = tmp_path_factory.mktemp("alerts") / "state"
-    async with running_rig(state, orchestrator={"loop_interval": 600}) as rig:
-        await rig.look("healthy")
+    async with running_alert_stack(state, orchestrator={"loop_interval": 600}) as rig:
+        await rig.run_cycle_until("healthy")
         yield rig
 
 
 @pytest_asyncio.fixture
-async def rig(shared_rig: Rig) -> AsyncIterator[Rig]:
+async def alert_stack(shared_alert_stack: AlertStack) -> AsyncIterator[AlertStack]:
     """The stack, healthy and with nothing running, and left so."""
-    yield shared_rig
-    await shared_rig.rest()
+    yield shared_alert_stack
+    await shared_alert_stack.restore_healthy()

@@ -14,40 +14,40 @@ from temporalio.client import Client
 
 from worker.cli.main import run
 from worker.webhook import intake
-from worker.webhook.handler import Webhook
+from worker.webhook.handler import AlertWebhook
 
-POINTS = ("before the hand-over", "after the hand-over", "before the reply")
+CRASH_POINTS = ("before the hand-over", "after the hand-over", "before the reply")
 """Read and not sent yet; accepted by Temporal, which the service does not know yet; known, and not answered yet."""
 
 
-def die() -> None:
+def kill_process() -> None:
     """End as a machine does that loses its power."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(point: str) -> None:
+def arm_crash(point: str) -> None:
     """Make this process die at the point, at the first alert that comes to it."""
-    send, post = intake.accepted, Webhook.post
+    send, post = intake.send_until_accepted, AlertWebhook.handle_post
 
     async def dying_send(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> str:
         if point == "before the hand-over":
-            die()
+            kill_process()
         run = await send(client, request)
         if point == "after the hand-over":
-            die()
+            kill_process()
         return run
 
-    async def dying_post(self: Webhook, request: Request) -> Response:
+    async def dying_post(self: AlertWebhook, request: Request) -> Response:
         answer = await post(self, request)
         if point == "before the reply":
-            die()
+            kill_process()
         return answer
 
-    intake.accepted = dying_send
-    Webhook.post = dying_post
+    intake.send_until_accepted = dying_send
+    AlertWebhook.handle_post = dying_post
 
 
 if __name__ == "__main__":
-    assert sys.argv[1] in POINTS
-    arm(sys.argv[1])
+    assert sys.argv[1] in CRASH_POINTS
+    arm_crash(sys.argv[1])
     sys.exit(run(["worker"]))

@@ -12,73 +12,73 @@ from typing import Any
 
 import httpx
 
-from tests.support.alert_payloads import alert, payload
-from tests.support.webhook_service import BEARER, PATH, World
+from tests.support.alert_payloads import make_alert, make_payload
+from tests.support.webhook_service import AUTHORIZATION_HEADER, WEBHOOK_PATH, WebhookService
 from worker.http.service import serve
 
-ALLOWED = {200, 400, 401, 404, 405, 408, 413, 503}
-HANG_SECONDS = 10.0
-GROWTH_KIB = 50 * 1024
+ALLOWED_STATUSES = {200, 400, 401, 404, 405, 408, 413, 503}
+MAX_HANG_SECONDS = 10.0
+MAX_GROWTH_KIB = 50 * 1024
 """What the process may grow by after the first tenth of the run."""
-ODD: tuple[Any, ...] = (
+INVALID_VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 10**30, 1e308, "", "4", " ", "\x00", "é" * 50, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"),
     *("2026-01-31T12:00:00", "../../etc/passwd", "{{ .Labels }}", '"} or up{a="', "x" * 5000, [], {}, [[]], {"": ""}),
 )
 
 
-def mangled(value: Any, chance: random.Random) -> Any:
+def mangle_value(value: Any, random_source: random.Random) -> Any:
     """Return a JSON value with one random part of it replaced, dropped, doubled or renamed."""
-    if isinstance(value, dict) and value and chance.random() < 0.85:
-        key = chance.choice(list(value))
+    if isinstance(value, dict) and value and random_source.random() < 0.85:
+        key = random_source.choice(list(value))
         rest = {name: inner for name, inner in value.items() if name != key}
-        match chance.randrange(8):
+        match random_source.randrange(8):
             case 0:
                 return rest
             case 1:
                 return {**rest, key.swapcase(): value[key]}
             case _:
-                return {**value, key: mangled(value[key], chance)}
-    if isinstance(value, list) and value and chance.random() < 0.85:
-        index = chance.randrange(len(value))
-        match chance.randrange(6):
+                return {**value, key: mangle_value(value[key], random_source)}
+    if isinstance(value, list) and value and random_source.random() < 0.85:
+        index = random_source.randrange(len(value))
+        match random_source.randrange(6):
             case 0:
                 return value[:index] + value[index + 1 :]
             case 1:
-                return value * chance.randrange(2, 30)
+                return value * random_source.randrange(2, 30)
             case _:
-                return [*value[:index], mangled(value[index], chance), *value[index + 1 :]]
-    return chance.choice(ODD)
+                return [*value[:index], mangle_value(value[index], random_source), *value[index + 1 :]]
+    return random_source.choice(INVALID_VALUES)
 
 
-def bytes_of(chance: random.Random) -> bytes:
+def make_body(random_source: random.Random) -> bytes:
     """Return a body: a good one, one with mistakes, or one that is hardly JSON."""
-    value: Any = payload(*(alert(chance.randrange(500)) for _ in range(chance.randrange(4))))
-    for _ in range(chance.choice((0, 1, 1, 2, 5))):
-        value = mangled(value, chance)
+    value: Any = make_payload(*(make_alert(random_source.randrange(500)) for _ in range(random_source.randrange(4))))
+    for _ in range(random_source.choice((0, 1, 1, 2, 5))):
+        value = mangle_value(value, random_source)
     raw = json.dumps(value).encode()
-    match chance.randrange(10):
+    match random_source.randrange(10):
         case 0:
-            return raw[: chance.randrange(len(raw) + 1)]
+            return raw[: random_source.randrange(len(raw) + 1)]
         case 1:
-            at = chance.randrange(len(raw) + 1)
-            return raw[:at] + chance.randbytes(chance.randrange(1, 9)) + raw[at:]
+            at = random_source.randrange(len(raw) + 1)
+            return raw[:at] + random_source.randbytes(random_source.randrange(1, 9)) + raw[at:]
         case 2:
-            return chance.choice((b"[", b'{"a":', b'{"alerts":[')) * chance.randrange(1, 20_000)
+            return random_source.choice((b"[", b'{"a":', b'{"alerts":[')) * random_source.randrange(1, 20_000)
         case _:
             return raw
 
 
-async def wire(port: int, chance: random.Random) -> None:
+async def send_malformed_http(port: int, random_source: random.Random) -> None:
     """Send bytes that are hardly HTTP, and hang up at some point."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = b"POST /webhooks/alerts HTTP/1.1\r\nHost: m\r\nAuthorization: Bearer new\r\nContent-Length: %d\r\n\r\n"
-    raw = bytearray(head % chance.choice((0, 5, 10**9, 2**70)) + bytes_of(chance)[:2000])
-    for _ in range(chance.randrange(8)):
-        raw[chance.randrange(len(raw))] = chance.randrange(256)
+    raw = bytearray(head % random_source.choice((0, 5, 10**9, 2**70)) + make_body(random_source)[:2000])
+    for _ in range(random_source.randrange(8)):
+        raw[random_source.randrange(len(raw))] = random_source.randrange(256)
     try:
-        writer.write(bytes(raw[: chance.randrange(1, len(raw) + 1)]))
+        writer.write(bytes(raw[: random_source.randrange(1, len(raw) + 1)]))
         await writer.drain()
-        if chance.random() < 0.5:
+        if random_source.random() < 0.5:
             await asyncio.wait_for(reader.read(200), 0.05)
     except (ConnectionError, TimeoutError):
         pass
@@ -93,7 +93,7 @@ async def fuzz(seed: int, examples: int | None = None, seconds: float = 600.0) -
         AssertionError: an answer that must not be, or a service that grows.
         TimeoutError: no answer.
     """
-    chance, world, answers = random.Random(seed), World(), Counter[int]()
+    chance, world, answers = random.Random(seed), WebhookService(), Counter[int]()
     began, number, settled = time.monotonic(), 0, 0
     async with (
         serve(world.app, "127.0.0.1", 0) as port,
@@ -102,20 +102,22 @@ async def fuzz(seed: int, examples: int | None = None, seconds: float = 600.0) -
         while number != examples and time.monotonic() - began < seconds:
             number += 1
             headers = (
-                BEARER if chance.random() < 0.95 else {"authorization": chance.choice(("", "Basic ==", "Bearer x"))}
+                AUTHORIZATION_HEADER
+                if chance.random() < 0.95
+                else {"authorization": chance.choice(("", "Basic ==", "Bearer x"))}
             )
-            body = bytes_of(chance)
-            async with asyncio.timeout(HANG_SECONDS):
-                reply = await client.post(PATH, content=body, headers=headers)
-            assert reply.status_code in ALLOWED, (seed, number, reply.status_code, body[:500])
+            body = make_body(chance)
+            async with asyncio.timeout(MAX_HANG_SECONDS):
+                reply = await client.post(WEBHOOK_PATH, content=body, headers=headers)
+            assert reply.status_code in ALLOWED_STATUSES, (seed, number, reply.status_code, body[:500])
             answers[reply.status_code] += 1
             if number % 10 == 0:
-                await wire(port, chance)
-            world.forget()
+                await send_malformed_http(port, chance)
+            world.clear_received()
             if not settled and time.monotonic() - began > seconds / 10:
                 settled = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - settled if settled else 0
-    assert grown < GROWTH_KIB, f"grew by {grown} KiB"
+    assert grown < MAX_GROWTH_KIB, f"grew by {grown} KiB"
     return answers
 
 
@@ -125,6 +127,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.seconds:g} s", flush=True)
-    found = asyncio.run(fuzz(options.seed, seconds=options.seconds))
-    print(f"{sum(found.values())} bodies answered: {dict(sorted(found.items()))}")
+    status_counts = asyncio.run(fuzz(options.seed, seconds=options.seconds))
+    print(f"{sum(status_counts.values())} bodies answered: {dict(sorted(status_counts.items()))}")
     sys.exit(0)

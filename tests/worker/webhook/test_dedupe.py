@@ -2,34 +2,36 @@
 
 from activities.model.alert import Alert
 from worker.webhook import dedupe as module
-from worker.webhook.dedupe import Seen
+from worker.webhook.dedupe import RecentAlerts
 
 
-def a(fingerprint: str, at: float = 1.0, firing: bool = True) -> Alert:
+def make_alert(fingerprint: str, at: float = 1.0, firing: bool = True) -> Alert:
     return Alert(fingerprint=fingerprint, firing=firing, starts_at=at, name="A")
 
 
 def test_a_repeat_is_no_news() -> None:
     """The same state, and any that came before it, is no news; resolved, and firing anew, is."""
-    seen = Seen()
-    seen.note([a("x", 1.0)])
-    assert seen.news([a("x", 1.0)]) == ()
-    assert len(seen.news([a("x", 1.0, firing=False)])) == 1
-    seen.note([a("x", 1.0, firing=False)])
-    assert seen.news([a("x", 1.0), a("x", 0.5)]) == ()
-    assert len(seen.news([a("x", 2.0), a("y")])) == 2
+    seen = RecentAlerts()
+    seen.remember([make_alert("x", 1.0)])
+    assert seen.new_alerts([make_alert("x", 1.0)]) == ()
+    assert len(seen.new_alerts([make_alert("x", 1.0, firing=False)])) == 1
+    seen.remember([make_alert("x", 1.0, firing=False)])
+    assert seen.new_alerts([make_alert("x", 1.0), make_alert("x", 0.5)]) == ()
+    assert len(seen.new_alerts([make_alert("x", 2.0), make_alert("y")])) == 2
 
 
 def test_the_newest_state_stays() -> None:
     """An old state noted late does not take the place of a newer one."""
-    seen = Seen()
-    seen.note([a("x", 2.0), a("x", 1.0)])
-    assert seen.news([a("x", 2.0)]) == ()
+    seen = RecentAlerts()
+    seen.remember([make_alert("x", 2.0), make_alert("x", 1.0)])
+    assert seen.new_alerts([make_alert("x", 2.0)]) == ()
 
 
 def test_bounded(monkeypatch) -> None:
     """The longest unchanged is forgotten first."""
     monkeypatch.setattr(module, "ROOM", 2)
-    seen = Seen()
-    seen.note([a("x"), a("y"), a("x", 2.0), a("z")])
-    assert [one.fingerprint for one in seen.news([a("x", 2.0), a("y"), a("z")])] == ["y"]
+    seen = RecentAlerts()
+    seen.remember([make_alert("x"), make_alert("y"), make_alert("x", 2.0), make_alert("z")])
+    assert [one.fingerprint for one in seen.new_alerts([make_alert("x", 2.0), make_alert("y"), make_alert("z")])] == [
+        "y"
+    ]

@@ -13,129 +13,135 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.devstack.process import Child, start
-from deploy.devstack.render import ROOT
-from tests.support.alert_payloads import alert
-from tests.support.alert_stack import Rig
+from deploy.devstack.process import ChildProcess, start
+from deploy.devstack.render import REPOSITORY_ROOT
+from tests.support.alert_payloads import make_alert
+from tests.support.alert_stack import AlertStack
 from tests.support.waiting import wait_until
 from tests.worker.webhook.alertmanager_pair import partitioned_pair
-from tests.worker.webhook.crashing_worker import POINTS
+from tests.worker.webhook.crashing_worker import CRASH_POINTS
 
 pytestmark = pytest.mark.stack
 
 
-def labels(name: str, component: str = "validator-1") -> dict[str, str]:
+def make_labels(name: str, component: str = "validator-1") -> dict[str, str]:
     """Return the labels of an alert."""
     return {"alertname": name, "severity": "critical", "node_or_service": component}
 
 
-async def applied(rig: Rig, since: float) -> list[dict[str, Any]]:
+async def list_applied(alert_stack: AlertStack, since: float) -> list[dict[str, Any]]:
     """Return what was applied at Charter since then."""
-    return [row for row in await rig.world.ledger(since) if row["effect"] == "applied"]
+    return [row for row in await alert_stack.harness.fetch_ledger(since) if row["effect"] == "applied"]
 
 
-async def test_one_remediation_an_incident(rig: Rig, servers: dict[str, Path], tmp_path: Path) -> None:
+async def test_one_remediation_an_incident(
+    alert_stack: AlertStack, server_binaries: dict[str, Path], tmp_path: Path
+) -> None:
     """While a person silences a component its alerts are only looked at. After that two Alertmanagers that cannot see
     each other both tell of a trouble whose evidence is in Prometheus: that is one remediation, applied within seconds.
     What still fires after the fix, because it looks back, starts no second one, be it the same alert or another of the
     same cause; a real relapse does. How long it took to detect and to repair is exported."""
-    async with partitioned_pair(rig, servers["alertmanager"], tmp_path) as pair:
-        assert await pair.peers() == [1, 1]
-        await silenced_trouble(rig)
-        since, before = await pair.fire(labels("Partitioned")), await rig.book()
-        first = (await wait_until("an apply at Charter", lambda: applied(rig, since), 15))[0]
+    async with partitioned_pair(alert_stack, server_binaries["alertmanager"], tmp_path) as pair:
+        assert await pair.count_peers() == [1, 1]
+        await play_silenced_incident(alert_stack)
+        since, before = await pair.fire(make_labels("Partitioned")), await alert_stack.query_alert_state()
+        first = (await wait_until("an apply at Charter", lambda: list_applied(alert_stack, since), 15))[0]
         assert first["at"] - since < 6  # the bound of 2 s is measured by `make load-alerts`, on a machine at rest
 
         async def both() -> bool:
-            return min(await pair.told()) >= 1
+            return min(await pair.count_notifications()) >= 1
 
         await wait_until("both have delivered their notice", both, 15)
-        book = await rig.settled(before.received - before.repeated + 1, 20)
-        assert len(book.known) == len(before.known) + 1
-        remedy = await rig.world.remedy(since)
+        book = await alert_stack.wait_until_processed(before.received - before.duplicates + 1, 20)
+        assert len(book.last_states) == len(before.last_states) + 1
+        remedy = await alert_stack.harness.wait_for_remediation(since)
 
     for number, name in enumerate(("Partitioned", "LooksBackFurther")):
         told = time.time()
-        await rig.post(alert(0, labels=labels(name), fingerprint=f"{number:016x}"))
-        assert (await rig.cycle_of_alert(told)).plans == ()
-    await remedy.ended()
-    assert len(await rig.world.remediations(since)) == len(await applied(rig, since)) == 1
+        await alert_stack.post_alerts(make_alert(0, labels=make_labels(name), fingerprint=f"{number:016x}"))
+        assert (await alert_stack.wait_for_alert_cycle(told)).plans == ()
+    await remedy.wait_for_result()
+    assert len(await alert_stack.harness.list_remediations(since)) == len(await list_applied(alert_stack, since)) == 1
 
-    await rig.world.heal()
-    await rig.look("healthy")
-    await rig.world.store.guards.close_quiet("charter", time.time())
-    await rig.world.strike_in_full("few-validators", "validator-1")
+    await alert_stack.harness.clear_faults()
+    await alert_stack.run_cycle_until("healthy")
+    await alert_stack.harness.store.guards.close_quiet("charter", time.time())
+    await alert_stack.harness.inject_fault_fully("few-validators", "validator-1")
     relapse = time.time()
-    await rig.post(alert(0, labels=labels("Partitioned"), startsAt=stamp(relapse)))
-    assert (await rig.world.remedy(relapse)).plan.knob == remedy.plan.knob
-    await wait_until("a second apply", lambda: applied(rig, relapse), 15)
+    await alert_stack.post_alerts(make_alert(0, labels=make_labels("Partitioned"), startsAt=format_time(relapse)))
+    assert (await alert_stack.harness.wait_for_remediation(relapse)).plan.knob == remedy.plan.knob
+    await wait_until("a second apply", lambda: list_applied(alert_stack, relapse), 15)
 
     async def exported() -> bool:
-        detection, repair = [await rig.metric(f"mapek_incident_{of}_seconds_total") for of in ("detection", "repair")]
-        return await rig.metric("mapek_incidents_closed_total") >= 1 and repair > detection > 0
+        detection, repair = [
+            await alert_stack.sum_metric(f"mapek_incident_{of}_seconds_total") for of in ("detection", "repair")
+        ]
+        return await alert_stack.sum_metric("mapek_incidents_closed_total") >= 1 and repair > detection > 0
 
     await wait_until("the first incident is told in MTTD and MTTR", exported, 20)
 
 
-async def silenced_trouble(rig: Rig) -> None:
+async def play_silenced_incident(alert_stack: AlertStack) -> None:
     """Let a trouble grow on a component that a person has silenced, see that it is only looked at, and end the
     silence."""
-    silence = await rig.silence("validator-.*")
-    await rig.world.strike_in_full("few-validators", "validator-1")
+    silence = await alert_stack.create_silence("validator-.*")
+    await alert_stack.harness.inject_fault_fully("few-validators", "validator-1")
     posted = time.time()
-    await rig.post(alert(0, labels=labels("Silenced"), fingerprint="5" * 16))
-    seen = await rig.cycle_of_alert(posted)
-    assert (seen.outcome, await rig.world.ledger(posted)) == ("observed", [])
+    await alert_stack.post_alerts(make_alert(0, labels=make_labels("Silenced"), fingerprint="5" * 16))
+    seen = await alert_stack.wait_for_alert_cycle(posted)
+    assert (seen.outcome, await alert_stack.harness.fetch_ledger(posted)) == ("observed", [])
     assert any("silenced" in reason for reason in seen.rejected)
-    await rig.unsilence(silence)
+    await alert_stack.end_silence(silence)
 
 
-async def test_killed_at_every_point(rig: Rig) -> None:
+async def test_killed_at_every_point(alert_stack: AlertStack) -> None:
     """The service dies by SIGKILL before the hand-over of an alert; the next one, told again, after it; the one after
     that before its reply. The alert is known once, and one cycle looks because of it."""
-    since, before = time.time(), await rig.book()
-    await rig.stack.kill("worker")
+    since, before = time.time(), await alert_stack.query_alert_state()
+    await alert_stack.stack.kill("worker")
     try:
-        for point in POINTS:
-            async with dying(rig, point) as child:
-                if point == POINTS[0]:
-                    await rig.fire([labels("Killed", "gateway")])
+        for point in CRASH_POINTS:
+            async with crashing_worker(alert_stack, point) as child:
+                if point == CRASH_POINTS[0]:
+                    await alert_stack.fire_alerts([make_labels("Killed", "gateway")])
                 assert await asyncio.wait_for(child.wait(), 30) == -signal.SIGKILL
     finally:
-        await rig.stack.start_part("worker")
+        await alert_stack.stack.start_service("worker")
 
     async def told_again() -> bool:
-        return await rig.metric("mapek_alerts_received_total", status="firing") >= 1
+        return await alert_stack.sum_metric("mapek_alerts_received_total", status="firing") >= 1
 
     await wait_until("Alertmanager comes again", told_again, 30)
-    book = await rig.settled(before.received - before.repeated + 1, 30)
-    await rig.cycle_of_alert(since)
+    book = await alert_stack.wait_until_processed(before.received - before.duplicates + 1, 30)
+    await alert_stack.wait_for_alert_cycle(since)
     # Accepted by Temporal three times: twice before a kill, once at last.
-    assert (len(book.known) - len(before.known), book.repeated - before.repeated) == (1, 2)
-    assert book.cycles - before.cycles == len(await rig.alert_cycles(since)) == 1
+    assert (len(book.last_states) - len(before.last_states), book.duplicates - before.duplicates) == (1, 2)
+    assert book.cycles - before.cycles == len(await alert_stack.list_alert_cycles(since)) == 1
 
 
 @asynccontextmanager
-async def dying(rig: Rig, point: str) -> AsyncIterator[Child]:
+async def crashing_worker(alert_stack: AlertStack, point: str) -> AsyncIterator[ChildProcess]:
     """Give a worker in place of the stack's that is ready, and dies at the point."""
-    own = {"MAPEK_CONFIG": str(rig.stack.state.config_file), "MAPEK_STATE": str(rig.stack.state.path)}
+    own = {"MAPEK_CONFIG": str(alert_stack.stack.state.config_file), "MAPEK_STATE": str(alert_stack.stack.state.path)}
     command = (sys.executable, "-m", "tests.worker.webhook.crashing_worker", point)
-    child = await start("dying", command, rig.stack.log("dying"), {**os.environ, **own}, ROOT)
+    child = await start("dying", command, alert_stack.stack.log_path("dying"), {**os.environ, **own}, REPOSITORY_ROOT)
     try:
-        await wait_until("the worker that is to die is ready", lambda: ready(rig, child), 30)
+        await wait_until("the worker that is to die is ready", lambda: is_ready_or_dead(alert_stack, child), 30)
         yield child
     finally:
         await child.kill()
 
 
-async def ready(rig: Rig, child: Child) -> bool:
+async def is_ready_or_dead(alert_stack: AlertStack, child: ChildProcess) -> bool:
     """Tell whether the worker is ready, or already dead: Alertmanager may have come before us."""
     try:
-        return (await rig.http.get(f"{rig.stack.addresses.mapek}/ready")).is_success or not child.running
+        return (
+            await alert_stack.http.get(f"{alert_stack.stack.addresses.mapek}/ready")
+        ).is_success or not child.is_running
     except httpx.HTTPError:
-        return not child.running
+        return not child.is_running
 
 
-def stamp(at: float) -> str:
+def format_time(at: float) -> str:
     """Return a time as Alertmanager writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -14,12 +14,12 @@ from activities.model.errors import Unreachable
 from activities.model.intake import LoopState
 from worker.observability.metrics import Metrics
 from worker.webhook import intake
-from worker.webhook.intake import to_intake
+from worker.webhook.intake import intake_sender
 
-BATCH = AlertBatch(alerts=(Alert(fingerprint="f", firing=True, starts_at=1.0, name="A"),))
+ALERT_BATCH = AlertBatch(alerts=(Alert(fingerprint="f", firing=True, starts_at=1.0, name="A"),))
 
 
-class Server:
+class FakeTemporalServer:
     """Answers attempts with these statuses, one after the other, the last one for ever; None takes the batch."""
 
     def __init__(self, *answers: RPCStatusCode | None) -> None:
@@ -27,13 +27,13 @@ class Server:
         self.requests: list[str] = []
         self.run_id = "first run"
         self.metrics = Metrics(CollectorRegistry())
-        service = SimpleNamespace(signal_with_start_workflow_execution=self.answer)
+        service = SimpleNamespace(signal_with_start_workflow_execution=self.handle_call)
         client: Any = SimpleNamespace(
             namespace="default", identity="w", data_converter=pydantic_data_converter, workflow_service=service
         )
-        self.send = to_intake(client, LoopState(loop="first"), self.metrics)
+        self.send = intake_sender(client, LoopState(loop="first"), self.metrics)
 
-    async def answer(self, request: Any, **_: Any) -> Any:
+    async def handle_call(self, request: Any, **_: Any) -> Any:
         self.requests.append(request.request_id)
         status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if status is not None:
@@ -41,48 +41,48 @@ class Server:
         return SimpleNamespace(run_id=self.run_id)
 
     @property
-    def signals(self) -> float | None:
+    def send_count(self) -> float | None:
         return self.metrics.registry.get_sample_value("mapek_alert_signals_total", {"loop": "first"})
 
 
 async def test_a_closing_intake_is_asked_again_at_once() -> None:
     """While it is being continued as new the same request is repeated, within a tenth of a second, and counted once."""
-    server = Server(RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE, None)
-    await server.send(BATCH)
-    assert (len(server.requests), len(set(server.requests)), server.signals) == (3, 1, 1)
-    await server.send(BATCH)
+    server = FakeTemporalServer(RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE, None)
+    await server.send(ALERT_BATCH)
+    assert (len(server.requests), len(set(server.requests)), server.send_count) == (3, 1, 1)
+    await server.send(ALERT_BATCH)
     assert len(set(server.requests)) == 2
 
 
 async def test_a_full_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that has had its signals gets a moment without any, to continue as new in; the next run gets them."""
     monkeypatch.setattr(intake, "ASKED_PER_RUN", 3)
-    server, clock = Server(None), asyncio.get_running_loop().time
+    server, clock = FakeTemporalServer(None), asyncio.get_running_loop().time
     began = clock()
     for _ in range(3):
-        await server.send(BATCH)
-    assert clock() - began < intake.ALONE_SECONDS
+        await server.send(ALERT_BATCH)
+    assert clock() - began < intake.ROLLOVER_PAUSE_SECONDS
     server.run_id, began = "second run", clock()
-    await server.send(BATCH)
-    assert clock() - began > 0.8 * intake.ALONE_SECONDS
+    await server.send(ALERT_BATCH)
+    assert clock() - began > 0.8 * intake.ROLLOVER_PAUSE_SECONDS
     began = clock()
-    await server.send(BATCH)
-    assert clock() - began < intake.ALONE_SECONDS / 2
+    await server.send(ALERT_BATCH)
+    assert clock() - began < intake.ROLLOVER_PAUSE_SECONDS / 2
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED])
 async def test_another_refusal_is_told(status: RPCStatusCode) -> None:
     """What another attempt would not mend is told after the first one: the sender comes again."""
-    server = Server(status)
+    server = FakeTemporalServer(status)
     with pytest.raises(Unreachable, match=f"did not take 1 alerts: {status.name}"):
-        await server.send(BATCH)
-    assert (len(server.requests), server.signals) == (1, None)
+        await server.send(ALERT_BATCH)
+    assert (len(server.requests), server.send_count) == (1, None)
 
 
 async def test_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that stays away costs a bounded time."""
     monkeypatch.setattr(intake, "SEND_SECONDS", 0.2)
-    server = Server(RPCStatusCode.UNAVAILABLE)
+    server = FakeTemporalServer(RPCStatusCode.UNAVAILABLE)
     with pytest.raises(Unreachable, match=r"in 0\.2 s"):
-        await server.send(BATCH)
+        await server.send(ALERT_BATCH)
     assert len(server.requests) > 1

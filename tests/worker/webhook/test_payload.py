@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.model.alert import Alert
-from activities.sanitize import terminal
-from tests.support.alert_payloads import STARTED_AT, alert, body, payload
-from worker.webhook.payload import MAX_ALERTS, Malformed, read_payload
+from activities.sanitize import sanitize_terminal
+from tests.support.alert_payloads import STARTED_AT, make_alert, make_body, make_payload
+from worker.webhook.payload import MAX_ALERTS, InvalidPayload, parse_payload
 
 
 def test_an_alert_keeps_what_tells_it_apart() -> None:
     """Fingerprint, status, start, name, severity and component; links and annotations stay behind."""
-    assert read_payload(body(alert(7))).alerts == (
+    assert parse_payload(make_body(make_alert(7))).alerts == (
         Alert(
             fingerprint="0000000000000007",
             firing=True,
@@ -30,7 +30,7 @@ def test_an_alert_keeps_what_tells_it_apart() -> None:
 
 def test_firing_and_resolved_are_told_apart() -> None:
     """The status of each alert counts, not the group's."""
-    found = read_payload(body(alert(1, status="resolved"), alert(2), status="firing")).alerts
+    found = parse_payload(make_body(make_alert(1, status="resolved"), make_alert(2), status="firing")).alerts
     assert [one.firing for one in found] == [False, True]
 
 
@@ -38,48 +38,48 @@ def test_firing_and_resolved_are_told_apart() -> None:
 def test_severities(given_: str | None, read: str) -> None:
     """In lower case; unknown ones stay what they are, a missing one is empty."""
     labels = {"alertname": "A"} | ({"severity": given_} if given_ else {})
-    assert read_payload(body(alert(labels=labels))).alerts[0].severity == read
+    assert parse_payload(make_body(make_alert(labels=labels))).alerts[0].severity == read
 
 
 def test_truncated_and_too_many() -> None:
     """What the sender left out and what is beyond the limit is counted, and the rest is read."""
-    found = read_payload(body(*(alert(n) for n in range(MAX_ALERTS + 3)), truncatedAlerts=5))
-    assert (len(found.alerts), found.left_out) == (MAX_ALERTS, 8)
+    found = parse_payload(make_body(*(make_alert(n) for n in range(MAX_ALERTS + 3)), truncatedAlerts=5))
+    assert (len(found.alerts), found.omitted) == (MAX_ALERTS, 8)
 
 
 @pytest.mark.parametrize(
     ("content", "pointer"),
     [
-        (payload(version="3"), "/version"),
-        (payload(version=None), "/version"),
-        (payload(alerts=None), "/alerts"),
-        (payload(alerts={}), "/alerts"),
-        (payload(truncatedAlerts=-1), "/truncatedAlerts"),
-        (payload(alert(fingerprint=None)), "/alerts/0/fingerprint"),
-        (payload(alert(), alert(fingerprint="a b")), "/alerts/1/fingerprint"),
-        (payload(alert(status="pending")), "/alerts/0/status"),
-        (payload(alert(startsAt="2026-01-31 12:00")), "/alerts/0/startsAt"),
-        (payload(alert(startsAt=5)), "/alerts/0/startsAt"),
-        (payload(alert(labels={"a/b~": 1})), "/alerts/0/labels/a~1b~0"),
-        (payload(alert(labels={"a": "x" * 4097})), "/alerts/0/labels/a"),
-        (payload(alert(labels={str(n): "" for n in range(65)})), "/alerts/0/labels"),
-        (payload(alert(annotations={"a": "x" * 16385})), "/alerts/0/annotations/a"),
+        (make_payload(version="3"), "/version"),
+        (make_payload(version=None), "/version"),
+        (make_payload(alerts=None), "/alerts"),
+        (make_payload(alerts={}), "/alerts"),
+        (make_payload(truncatedAlerts=-1), "/truncatedAlerts"),
+        (make_payload(make_alert(fingerprint=None)), "/alerts/0/fingerprint"),
+        (make_payload(make_alert(), make_alert(fingerprint="a b")), "/alerts/1/fingerprint"),
+        (make_payload(make_alert(status="pending")), "/alerts/0/status"),
+        (make_payload(make_alert(startsAt="2026-01-31 12:00")), "/alerts/0/startsAt"),
+        (make_payload(make_alert(startsAt=5)), "/alerts/0/startsAt"),
+        (make_payload(make_alert(labels={"a/b~": 1})), "/alerts/0/labels/a~1b~0"),
+        (make_payload(make_alert(labels={"a": "x" * 4097})), "/alerts/0/labels/a"),
+        (make_payload(make_alert(labels={str(n): "" for n in range(65)})), "/alerts/0/labels"),
+        (make_payload(make_alert(annotations={"a": "x" * 16385})), "/alerts/0/annotations/a"),
         ([], ""),
         ("4", ""),
     ],
 )
 def test_what_is_wrong_is_pointed_at(content: Any, pointer: str) -> None:
     """A missing, wrong or oversize field is refused, and named by a JSON pointer."""
-    with pytest.raises(Malformed) as refused:
-        read_payload(json.dumps(content).encode())
+    with pytest.raises(InvalidPayload) as refused:
+        parse_payload(json.dumps(content).encode())
     assert refused.value.pointer == pointer
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"version":"\\ud800"}', b"[" * 100_000, b'{"a":' * 5000])
 def test_no_json(raw: bytes) -> None:
     """What is no JSON, or nested without end, is refused at once."""
-    with pytest.raises(Malformed):
-        read_payload(raw)
+    with pytest.raises(InvalidPayload):
+        parse_payload(raw)
 
 
 @given(
@@ -94,31 +94,32 @@ def test_an_alert_is_small_and_printable(
 ) -> None:
     """Whatever its labels hold, an alert is at most 400 bytes of JSON, in one line that a terminal only prints."""
     labels = {"alertname": name, "severity": severity, "node_or_service": component}
-    raw = json.dumps(payload(alert(labels=labels, fingerprint=fingerprint, startsAt=started))).encode()
-    (found,) = read_payload(raw).alerts
+    raw = json.dumps(make_payload(make_alert(labels=labels, fingerprint=fingerprint, startsAt=started))).encode()
+    (found,) = parse_payload(raw).alerts
     assert len(found.model_dump_json().encode()) <= 400
-    assert terminal(found.text) == found.text
+    assert sanitize_terminal(found.summary) == found.summary
 
 
-_json = st.recursive(
+_json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
-_field = st.sampled_from([*alert(), "extra"])
+_alert_fields = st.sampled_from([*make_alert(), "extra"])
 
 
 @given(
-    st.dictionaries(_field, _json, max_size=4), st.dictionaries(st.sampled_from([*payload(), "x"]), _json, max_size=2)
+    st.dictionaries(_alert_fields, _json_values, max_size=4),
+    st.dictionaries(st.sampled_from([*make_payload(), "x"]), _json_values, max_size=2),
 )
 def test_any_value_is_read_or_refused(inner: dict[str, Any], outer: dict[str, Any]) -> None:
     """No value in any field makes anything but a payload or a refusal."""
-    with contextlib.suppress(Malformed):
-        read_payload(json.dumps(payload(alert() | inner) | outer).encode())
+    with contextlib.suppress(InvalidPayload):
+        parse_payload(json.dumps(make_payload(make_alert() | inner) | outer).encode())
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     """No body makes anything but a payload or a refusal."""
-    with pytest.raises(Malformed):
-        read_payload(raw)
+    with pytest.raises(InvalidPayload):
+        parse_payload(raw)

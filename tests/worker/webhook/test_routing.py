@@ -6,10 +6,10 @@ import pytest
 
 from activities.model.alert import Alert
 from worker.config.schema import AlertRoute
-from worker.webhook.routing import routed
+from worker.webhook.routing import route_alert
 
 
-def a(name: str, severity: str = "warning") -> Alert:
+def make_alert(name: str, severity: str = "warning") -> Alert:
     return Alert(fingerprint="f", firing=True, starts_at=1.0, name=name, severity=severity)
 
 
@@ -31,10 +31,10 @@ def a(name: str, severity: str = "warning") -> Alert:
 )
 def test_one_route(route: dict[str, Any], name: str, severity: str, to: str) -> None:
     """A pattern matches the whole name, exact, glob or regex; severities narrow it; else the default loop."""
-    assert routed(a(name, severity), (AlertRoute.model_validate(route),), "first") == to
+    assert route_alert(make_alert(name, severity), (AlertRoute.model_validate(route),), "first") == to
 
 
 def test_the_first_route_that_fits_decides() -> None:
     """Later routes are not asked."""
     routes = (AlertRoute(alert="Po*", to="second"), AlertRoute(alert="*"))
-    assert [routed(a(name), routes, "first") for name in ("Policy", "Other")] == ["second", "ignore"]
+    assert [route_alert(make_alert(name), routes, "first") for name in ("Policy", "Other")] == ["second", "ignore"]

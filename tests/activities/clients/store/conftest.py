@@ -11,7 +11,7 @@ from deploy.devstack.postgres import Postgres
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def database_path(tmp_path: Path) -> Path:
     return tmp_path / "knowledge.db"
 
 
@@ -19,11 +19,11 @@ def path(tmp_path: Path) -> Path:
 async def empty_database(postgres: Postgres) -> str:
     """The address of a database on PostgreSQL with nothing in it."""
     await postgres.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    return postgres.url()
+    return postgres.build_url()
 
 
 @pytest.fixture(params=["file", "postgres"])
-def address(request: pytest.FixtureRequest) -> str:
+def store_address(request: pytest.FixtureRequest) -> str:
     """Where a store outlives its process: nothing is there yet."""
     return str(request.getfixturevalue("path" if request.param == "file" else "empty_database"))
 

@@ -9,50 +9,50 @@ from hypothesis import strategies as st
 from activities.clients.store.store import Store, open_store
 from activities.model.audit import AuditEntry
 from activities.model.errors import StoreUnavailable
-from tests.support.model_builders import attempt
+from tests.support.model_builders import make_attempt_row
 
-UNLOCK = {
+UNLOCK_STATEMENTS = {
     "sqlite": ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete"),
     "postgresql": ("DROP TRIGGER audit_no_change ON audit",),
 }
 
 
-async def run(store: Store, *statements: str) -> None:
+async def execute_statements(store: Store, *statements: str) -> None:
     for statement in statements:
         await store.database.write(lambda c, s=statement: c.exec_driver_sql(s))
 
 
-async def filled(store: Store, count: int = 5) -> None:
+async def append_rows(store: Store, count: int = 5) -> None:
     for i in range(count):
-        await store.audit.append(attempt(attempt=i + 1, plan_id="ab"[i % 2] * 12))
+        await store.audit.append(make_attempt_row(attempt=i + 1, plan_id="ab"[i % 2] * 12))
 
 
 async def test_rows_come_back_in_order(store: Store):
     """By plan all rows, by loop the last ones, both in the order they were written."""
-    await filled(store)
-    assert [e.attempt for e in await store.audit.of_plan("a" * 12)] == [1, 3, 5]
-    assert [e.attempt for e in await store.audit.of_loop("charter", 2)] == [4, 5]
-    assert await store.audit.of_loop("other") == ()
+    await append_rows(store)
+    assert [e.attempt for e in await store.audit.load_for_plan("a" * 12)] == [1, 3, 5]
+    assert [e.attempt for e in await store.audit.load_for_loop("charter", 2)] == [4, 5]
+    assert await store.audit.load_for_loop("other") == ()
 
 
 async def test_what_holds_a_knob_is_told_once_a_time(store: Store):
     """A row of the same kind about the same knob is not repeated while the last one is new; others are not hidden."""
 
     def row(at: float, knob: str = "committee", kind: str = "frozen") -> AuditEntry:
-        return AuditEntry(at=at, kind=kind, loop="charter", knob=knob, text=f"at {at:.0f}")
+        return AuditEntry(at=at, kind=kind, loop="charter", knob=knob, summary=f"at {at:.0f}")
 
     for at in (1000.0, 1010.0, 5000.0):
-        await store.audit.append_new(row(at), since=at - 3600.0)
-    await store.audit.append_new(row(5001.0, knob="admission"), since=0.0)
-    await store.audit.append_new(row(5002.0, kind="foreign-writer"), since=0.0)
-    assert [e.at for e in await store.audit.of_loop("charter")] == [1000.0, 5000.0, 5001.0, 5002.0]
-    newest = await store.audit.newest("charter", ("frozen", "foreign-writer"))
+        await store.audit.append_unless_recent(row(at), since=at - 3600.0)
+    await store.audit.append_unless_recent(row(5001.0, knob="admission"), since=0.0)
+    await store.audit.append_unless_recent(row(5002.0, kind="foreign-writer"), since=0.0)
+    assert [e.at for e in await store.audit.load_for_loop("charter")] == [1000.0, 5000.0, 5001.0, 5002.0]
+    newest = await store.audit.load_newest("charter", ("frozen", "foreign-writer"))
     assert {(e.kind, e.knob): e.at for e in newest} == {
         ("frozen", "committee"): 5000.0,
         ("frozen", "admission"): 5001.0,
         ("foreign-writer", "committee"): 5002.0,
     }
-    assert await store.audit.newest("other", ("frozen",)) == ()
+    assert await store.audit.load_newest("other", ("frozen",)) == ()
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ async def test_what_holds_a_knob_is_told_once_a_time(store: Store):
 )
 async def test_it_can_only_grow(store: Store, statement: str):
     """The database itself refuses to change or delete a row."""
-    await filled(store)
+    await append_rows(store)
     with pytest.raises(StoreUnavailable, match="append-only"):
-        await run(store, statement)
-    assert len(await store.audit.of_loop("charter")) == 5
+        await execute_statements(store, statement)
+    assert len(await store.audit.load_for_loop("charter")) == 5
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ async def test_it_can_only_grow(store: Store, statement: str):
 )
 async def test_a_change_shows(store: Store, statement: str, broken: int):
     """Whoever gets round the database's refusal still breaks the chain, at the row that is wrong."""
-    await filled(store)
+    await append_rows(store)
     assert await store.audit.verify_chain() is None
-    await run(store, *UNLOCK[await store.database.read(lambda c: c.dialect.name)], statement)
+    await execute_statements(store, *UNLOCK_STATEMENTS[await store.database.read(lambda c: c.dialect.name)], statement)
     assert await store.audit.verify_chain() == broken
 
 
@@ -99,7 +99,7 @@ def test_any_entry_survives(entry: AuditEntry):
     async def there_and_back() -> tuple[tuple[AuditEntry, ...], int | None]:
         store = await open_store("memory")
         await store.audit.append(entry)
-        result = await store.audit.of_loop("charter"), await store.audit.verify_chain()
+        result = await store.audit.load_for_loop("charter"), await store.audit.verify_chain()
         await store.close()
         return result
 

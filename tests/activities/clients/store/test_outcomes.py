@@ -11,100 +11,108 @@ from activities.clients.store.store import Store, open_store
 from activities.model.action import ActionType
 from activities.model.diagnosis import Cause
 from activities.model.experience import Experience
-from activities.model.outcome import Ending, Outcome, OutcomeType
-from tests.support.model_builders import ending, outcome, rung
+from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
+from tests.support.model_builders import make_outcome, make_outcome_transaction, make_rung
 
-QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+SUPPRESSED_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-async def finish(store: Store, *endings: Outcome, keep: int = 1000) -> None:
-    for one in endings:
-        await store.finish(Ending(outcome=one, keep=keep))
+async def close_remediations(store: Store, *transactions: Outcome, keep: int = 1000) -> None:
+    for one in transactions:
+        await store.close_remediation(OutcomeTransaction(outcome=one, history_limit=keep))
 
 
 async def test_an_ending_changes_everything_at_once(store: Store):
     """Outcome, cool-down, quarantine, rung, incident and audit are written together."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), 1010.0)
-    change = ending(cooldown_until=2000.0, cooldown_why="fixed", quarantine_why="undo failed", close_incident=True)
-    assert await store.finish(change) == change.outcome
-    state = await store.guards.state("charter", 0.0)
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(), 1010.0)
+    change = make_outcome_transaction(
+        cooldown_until=2000.0, cooldown_reason="fixed", quarantine_reason="undo failed", close_incident=True
+    )
+    assert await store.close_remediation(change) == change.outcome
+    state = await store.guards.load_state("charter", 0.0)
     guard = state.knob("committee")
-    assert (guard.cooldown_until, guard.cooldown_why) == (2000.0, "fixed")
-    assert (guard.quarantined, guard.quarantine_why) == (True, "undo failed")
+    assert (guard.cooldown_until, guard.cooldown_reason) == (2000.0, "fixed")
+    assert (guard.quarantined, guard.quarantine_reason) == (True, "undo failed")
     assert state.incidents == ()
-    (row,) = await store.audit.of_plan("a" * 12)
+    (row,) = await store.audit.load_for_plan("a" * 12)
     assert (row.kind, row.at, row.knob) == ("ending", 1100.0, "committee")
-    assert row.text == "fixed: 3 of 3 resolved; quarantined: undo failed"
+    assert row.summary == "fixed: 3 of 3 resolved; quarantined: undo failed"
 
 
 async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
     """Without closing, the incident stays open and its rung tells how it ended."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), rung(), 1010.0)
-    await store.finish(Ending(outcome=outcome(ending="no_effect", value=0.0, type=OutcomeType.INEFFECTIVE)))
-    incident = (await store.guards.state("charter", 0.0)).incident("committee")
+    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(), 1010.0)
+    await store.close_remediation(
+        OutcomeTransaction(outcome=make_outcome(outcome="no_effect", value=0.0, type=EffectClass.INEFFECTIVE))
+    )
+    incident = (await store.guards.load_state("charter", 0.0)).incident("committee")
     assert incident is not None
-    assert [r.ending for r in incident.rungs] == ["no_effect"]
+    assert [r.outcome for r in incident.rungs] == ["no_effect"]
 
 
 async def test_a_repeat_changes_nothing(store: Store):
     """The first ending stands, whatever a later one says."""
-    first = await store.finish(ending(cooldown_until=2000.0))
-    again = Ending(outcome=outcome(ending="worse", value=0.0), cooldown_until=9000.0)
-    assert await store.finish(again) == first
-    guard = (await store.guards.state("charter", 0.0)).knob("committee")
+    first = await store.close_remediation(make_outcome_transaction(cooldown_until=2000.0))
+    again = OutcomeTransaction(outcome=make_outcome(outcome="worse", value=0.0), cooldown_until=9000.0)
+    assert await store.close_remediation(again) == first
+    guard = (await store.guards.load_state("charter", 0.0)).knob("committee")
     assert (guard.cooldown_until, guard.quarantined) == (2000.0, False)
-    assert len(await store.audit.of_plan("a" * 12)) == 1
-    (record,) = (await store.outcomes.experience("charter")).records
-    assert (record.n, record.total) == (1, 1.0)
+    assert len(await store.audit.load_for_plan("a" * 12)) == 1
+    (record,) = (await store.outcomes.load_experience("charter")).action_stats
+    assert (record.count, record.total) == (1, 1.0)
 
 
 async def test_what_turned_up_after_the_end_is_quarantined(store: Store):
     """A late change that cannot be undone locks its knob, on record and once; the first ending stands all the same."""
-    first = await store.finish(ending())
-    late = Ending(outcome=outcome(ending="stopped", value=None), quarantine_why="a newer change stands")
-    assert await store.finish(late) == await store.finish(late) == first
-    assert (await store.guards.state("charter", 0.0)).knob("committee").quarantined
-    assert [row.kind for row in await store.audit.of_plan("a" * 12)] == ["ending", "quarantine"]
+    first = await store.close_remediation(make_outcome_transaction())
+    late = OutcomeTransaction(
+        outcome=make_outcome(outcome="stopped", value=None), quarantine_reason="a newer change stands"
+    )
+    assert await store.close_remediation(late) == await store.close_remediation(late) == first
+    assert (await store.guards.load_state("charter", 0.0)).knob("committee").quarantined
+    assert [row.kind for row in await store.audit.load_for_plan("a" * 12)] == ["ending", "quarantine"]
 
 
 async def test_a_repeated_record_does_not_take_a_release_back(store: Store):
     """The same ending again, after a person released the knob, leaves it released."""
-    await store.finish(ending(quarantine_why="undo failed"))
+    await store.close_remediation(make_outcome_transaction(quarantine_reason="undo failed"))
     await store.guards.release("charter", "committee", "ada", "repaired", 1200.0)
-    await store.finish(ending(quarantine_why="undo failed"))
-    assert not (await store.guards.state("charter", 0.0)).knob("committee").quarantined
+    await store.close_remediation(make_outcome_transaction(quarantine_reason="undo failed"))
+    assert not (await store.guards.load_state("charter", 0.0)).knob("committee").quarantined
 
 
 async def test_a_longer_cool_down_is_not_cut_short(store: Store):
     """An ending without a cool-down leaves the one that stands."""
-    await store.finish(ending("a" * 12, cooldown_until=2000.0, cooldown_why="rolled back"))
-    await store.finish(ending("b" * 12, cooldown_until=0.0))
-    assert (await store.guards.state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
+    await store.close_remediation(
+        make_outcome_transaction("a" * 12, cooldown_until=2000.0, cooldown_reason="rolled back")
+    )
+    await store.close_remediation(make_outcome_transaction("b" * 12, cooldown_until=0.0))
+    assert (await store.guards.load_state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
 
 
 async def test_an_ending_does_not_release_a_quarantine(store: Store):
     """Only a person releases: an ending without a quarantine leaves it."""
-    await store.finish(ending("a" * 12, quarantine_why="undo failed"))
-    await store.finish(ending("b" * 12))
-    assert (await store.guards.state("charter", 0.0)).knob("committee").quarantine_why == "undo failed"
+    await store.close_remediation(make_outcome_transaction("a" * 12, quarantine_reason="undo failed"))
+    await store.close_remediation(make_outcome_transaction("b" * 12))
+    assert (await store.guards.load_state("charter", 0.0)).knob("committee").quarantine_reason == "undo failed"
 
 
 async def test_exactly_once_when_twenty_finish_together(store: Store):
     """Twenty at once write one outcome, and all are told the same."""
-    endings = [Ending(outcome=outcome(headline=str(i)), cooldown_until=2000.0 + i) for i in range(20)]
-    stood = await asyncio.gather(*(store.finish(one) for one in endings))
+    endings = [OutcomeTransaction(outcome=make_outcome(headline=str(i)), cooldown_until=2000.0 + i) for i in range(20)]
+    stood = await asyncio.gather(*(store.close_remediation(one) for one in endings))
     assert len(set(stood)) == 1
-    assert len(await store.audit.of_plan("a" * 12)) == 1
-    assert (await store.outcomes.experience("charter")).of(ActionType.SCALE_UP, Cause.OVERLOAD).n == 1
+    assert len(await store.audit.load_for_plan("a" * 12)) == 1
+    assert (await store.outcomes.load_experience("charter")).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).count == 1
 
 
-async def test_exactly_once_across_two_stores(path: Path):
+async def test_exactly_once_across_two_stores(database_path: Path):
     """Two processes on one file write one outcome for each plan."""
-    one, two = await asyncio.gather(open_store(path), open_store(path))
-    calls = [store.finish(ending(f"{i:012x}")) for i in range(10) for store in (one, two)]
+    one, two = await asyncio.gather(open_store(database_path), open_store(database_path))
+    calls = [store.close_remediation(make_outcome_transaction(f"{i:012x}")) for i in range(10) for store in (one, two)]
     await asyncio.gather(*calls)
-    assert len(await two.outcomes.recent("charter", 100)) == 10
-    assert len(await one.audit.of_loop("charter")) == 10
+    assert len(await two.outcomes.load_recent("charter", 100)) == 10
+    assert len(await one.audit.load_for_loop("charter")) == 10
     assert await one.audit.verify_chain() is None
     await asyncio.gather(one.close(), two.close())
 
@@ -112,17 +120,17 @@ async def test_exactly_once_across_two_stores(path: Path):
 async def test_an_outcome_counts_for_each_of_its_actions(store: Store):
     """Each type among the actions counts once; what has no value does not count."""
     both = (ActionType.SCALE_UP, ActionType.RESTART_SERVICE, ActionType.RESTART_SERVICE)
-    await finish(
+    await close_remediations(
         store,
-        outcome("1", actions=both, value=0.5),
-        outcome("2", actions=(ActionType.SCALE_UP,), value=1.0),
-        outcome("3", actions=(ActionType.SCALE_UP,), value=None),
-        outcome("4", actions=(ActionType.SCALE_UP,), value=0.0, cause=Cause.CASCADE),
-        outcome("5", actions=(), value=1.0),
-        outcome("6", loop="other"),
+        make_outcome("1", actions=both, value=0.5),
+        make_outcome("2", actions=(ActionType.SCALE_UP,), value=1.0),
+        make_outcome("3", actions=(ActionType.SCALE_UP,), value=None),
+        make_outcome("4", actions=(ActionType.SCALE_UP,), value=0.0, cause=Cause.CASCADE),
+        make_outcome("5", actions=(), value=1.0),
+        make_outcome("6", loop="other"),
     )
-    experience = await store.outcomes.experience("charter")
-    counted = {(r.action, r.cause): (r.n, r.total) for r in experience.records}
+    experience = await store.outcomes.load_experience("charter")
+    counted = {(r.action, r.cause): (r.count, r.total) for r in experience.action_stats}
     assert counted == {
         (ActionType.SCALE_UP, Cause.OVERLOAD): (2, 1.5),
         (ActionType.RESTART_SERVICE, Cause.OVERLOAD): (1, 0.5),
@@ -132,20 +140,22 @@ async def test_an_outcome_counts_for_each_of_its_actions(store: Store):
 
 async def test_nothing_was_experienced(store: Store):
     """A loop without outcomes has no experience."""
-    assert await store.outcomes.experience("charter") == Experience()
-    assert await store.outcomes.recent("charter") == ()
-    assert await store.outcomes.of_plan("a" * 12) is None
+    assert await store.outcomes.load_experience("charter") == Experience()
+    assert await store.outcomes.load_recent("charter") == ()
+    assert await store.outcomes.load_for_plan("a" * 12) is None
 
 
 async def test_the_newest_are_remembered(store: Store):
     """Beyond the limit the oldest teaches no more, but is still the end of its plan; other loops are not touched."""
-    await finish(store, outcome("other", loop="other", at=0.0))
-    await finish(store, *(outcome(f"p{i}", at=float(i)) for i in (3, 1, 2, 5, 4)), keep=3)
-    assert [o.plan_id for o in await store.outcomes.recent("charter")] == ["p5", "p4", "p3"]
-    assert [o.plan_id for o in await store.outcomes.recent("charter", 1)] == ["p5"]
-    assert (await store.outcomes.experience("charter")).records[0].n == 3
-    assert await store.finish(Ending(outcome=outcome("p1", at=99.0))) == outcome("p1", at=1.0)
-    assert len(await store.outcomes.recent("other")) == 1
+    await close_remediations(store, make_outcome("other", loop="other", at=0.0))
+    await close_remediations(store, *(make_outcome(f"p{i}", at=float(i)) for i in (3, 1, 2, 5, 4)), keep=3)
+    assert [o.plan_id for o in await store.outcomes.load_recent("charter")] == ["p5", "p4", "p3"]
+    assert [o.plan_id for o in await store.outcomes.load_recent("charter", 1)] == ["p5"]
+    assert (await store.outcomes.load_experience("charter")).action_stats[0].count == 3
+    assert await store.close_remediation(OutcomeTransaction(outcome=make_outcome("p1", at=99.0))) == make_outcome(
+        "p1", at=1.0
+    )
+    assert len(await store.outcomes.load_recent("other")) == 1
 
 
 @given(
@@ -158,15 +168,15 @@ async def test_the_newest_are_remembered(store: Store):
         max_size=8,
     )
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=30, deadline=None, suppress_health_check=SUPPRESSED_CHECKS)
 def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType], Cause, float | None]]):
     """Whatever was tried, the sums are those of a plain count."""
 
     async def summed() -> Experience:
         store = await open_store("memory")
         for i, (actions, cause, value) in enumerate(tried):
-            await finish(store, outcome(str(i), actions=tuple(actions), cause=cause, value=value))
-        experience = await store.outcomes.experience("charter")
+            await close_remediations(store, make_outcome(str(i), actions=tuple(actions), cause=cause, value=value))
+        experience = await store.outcomes.load_experience("charter")
         await store.close()
         return experience
 
@@ -174,8 +184,8 @@ def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType
     for action in ActionType:
         for cause in Cause:
             values = [v for actions, c, v in tried if c is cause and v is not None and action in actions]
-            assert experience.of(action, cause).n == len(values)
-            assert experience.of(action, cause).total == pytest.approx(sum(values))
+            assert experience.for_action(action, cause).count == len(values)
+            assert experience.for_action(action, cause).total == pytest.approx(sum(values))
 
 
 @pytest.mark.parametrize("any_address", ["file"], indirect=True)

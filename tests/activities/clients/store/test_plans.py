@@ -13,42 +13,44 @@ from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
 from activities.model.effect import Direction, Effect
 from activities.model.errors import NotFound, Rejected, Superseded
-from activities.model.outcome import Ending
+from activities.model.outcome import OutcomeTransaction
 from activities.model.plan import Plan
-from tests.support.model_builders import attempt, ending, outcome, plan
+from tests.support.model_builders import make_attempt_row, make_outcome, make_outcome_transaction, make_plan
 
-A, B, C = "a" * 12, "b" * 12, "c" * 12
+PLAN_A, PLAN_B, PLAN_C = "a" * 12, "b" * 12, "c" * 12
 
 
-def decision(headline: str = "nothing to do") -> Decision:
+def make_decision(headline: str = "nothing to do") -> Decision:
     return Decision(outcome="unknown", headline=headline, diagnosis=Diagnosis(headline="unknown", at=1000.0))
 
 
-def effect(plan_id: str = A, step: int = 0, direction: Direction = Direction.DO, at: float = 1050.0) -> Effect:
+def make_effect(
+    plan_id: str = PLAN_A, step: int = 0, direction: Direction = Direction.DO, at: float = 1050.0
+) -> Effect:
     return Effect(plan_id=plan_id, step=step, direction=direction, at=at, generation=4, previous={"replicas": 5})
 
 
 async def test_a_plan_is_kept_as_it_was_first_stored(store: Store):
     """The same plan put again, later, is the one stored first: its times are part of what is sent to Charter."""
-    assert await store.plans.put(plan(), 1010.0) == plan()
-    assert await store.plans.put(plan(created_at=1099.0, cycle_id="later"), 1099.0) == plan()
-    assert await store.plans.get(A) == plan()
-    assert await store.plans.cycle_of_plan(A) == plan().cycle_id
+    assert await store.plans.put(make_plan(), 1010.0) == make_plan()
+    assert await store.plans.put(make_plan(created_at=1099.0, cycle_id="later"), 1099.0) == make_plan()
+    assert await store.plans.get(PLAN_A) == make_plan()
+    assert await store.plans.load_cycle_id(PLAN_A) == make_plan().cycle_id
 
 
 async def test_one_id_is_one_hash(store: Store):
     """Another hash under the same id is refused."""
-    await store.plans.put(plan(), 1010.0)
+    await store.plans.put(make_plan(), 1010.0)
     with pytest.raises(Rejected):
-        await store.plans.put(plan(hash="f" * 64), 1011.0)
+        await store.plans.put(make_plan(hash="f" * 64), 1011.0)
 
 
 async def test_no_such_plan(store: Store):
     """An unknown plan is an error, not nothing."""
     with pytest.raises(NotFound):
-        await store.plans.get(A)
+        await store.plans.get(PLAN_A)
     with pytest.raises(NotFound):
-        await store.plans.cycle_of_plan(A)
+        await store.plans.load_cycle_id(PLAN_A)
 
 
 @given(
@@ -60,12 +62,12 @@ async def test_no_such_plan(store: Store):
 def test_any_plan_survives(parameters: dict[str, object], onset: float, headline: str):
     """Whatever a plan says is read back as it was."""
     action = Action(type=ActionType.APPLY_POLICY, policy="p", parameters=parameters)
-    put = plan(actions=(action,), onset=onset, headline=headline)
+    put = make_plan(actions=(action,), onset=onset, headline=headline)
 
     async def there_and_back() -> Plan:
         store = await open_store("memory")
         await store.plans.put(put, 0.0)
-        got = await store.plans.get(A)
+        got = await store.plans.get(PLAN_A)
         await store.close()
         return got
 
@@ -74,45 +76,45 @@ def test_any_plan_survives(parameters: dict[str, object], onset: float, headline
 
 async def test_a_decision(store: Store):
     """A cycle's decision is found; one decided again replaces it."""
-    assert await store.plans.decision_of("cycle") is None
-    await store.plans.put_decision("cycle", "charter", 1000.0, decision(), "0" * 64)
-    await store.plans.put_decision("cycle", "charter", 1001.0, decision("again"), "1" * 64)
-    assert await store.plans.decision_of("cycle") == decision("again")
+    assert await store.plans.load_decision("cycle") is None
+    await store.plans.put_decision("cycle", "charter", 1000.0, make_decision(), "0" * 64)
+    await store.plans.put_decision("cycle", "charter", 1001.0, make_decision("again"), "1" * 64)
+    assert await store.plans.load_decision("cycle") == make_decision("again")
 
 
 async def test_an_effect_is_kept_once(store: Store):
     """The first of a plan, step and direction stands; undoing is another effect."""
-    assert await store.plans.put_effect(effect()) == effect()
-    assert await store.plans.put_effect(effect(at=9999.0)) == effect()
-    await store.plans.put_effect(effect(step=1, at=1051.0))
-    await store.plans.put_effect(effect(direction=Direction.UNDO, at=1060.0))
-    await store.plans.put_effect(effect(plan_id=B))
-    got = await store.plans.effects(A)
+    assert await store.plans.put_effect(make_effect()) == make_effect()
+    assert await store.plans.put_effect(make_effect(at=9999.0)) == make_effect()
+    await store.plans.put_effect(make_effect(step=1, at=1051.0))
+    await store.plans.put_effect(make_effect(direction=Direction.UNDO, at=1060.0))
+    await store.plans.put_effect(make_effect(plan_id=PLAN_B))
+    got = await store.plans.load_effects(PLAN_A)
     assert [(e.step, e.direction) for e in got] == [(0, "do"), (1, "do"), (0, "undo")]
-    assert await store.plans.effects(C) == ()
+    assert await store.plans.load_effects(PLAN_C) == ()
 
 
 async def test_what_is_done_after_the_end_is_late(store: Store):
     """An attempt that was given up may wake when its plan has ended: no outcome answers for what it did."""
-    await store.plans.put(plan(A), 1010.0)
-    await store.audit.append(attempt(A))
-    await store.finish(ending(A))
-    assert (await store.plans.put_effect(effect())).late
-    assert not (await store.plans.put_effect(effect(direction=Direction.UNDO, at=1060.0))).late
-    assert not (await store.plans.put_effect(effect(plan_id=B))).late
+    await store.plans.put(make_plan(PLAN_A), 1010.0)
+    await store.audit.append(make_attempt_row(PLAN_A))
+    await store.close_remediation(make_outcome_transaction(PLAN_A))
+    assert (await store.plans.put_effect(make_effect())).late
+    assert not (await store.plans.put_effect(make_effect(direction=Direction.UNDO, at=1060.0))).late
+    assert not (await store.plans.put_effect(make_effect(plan_id=PLAN_B))).late
 
 
 async def test_what_is_done_while_it_ends_is_late(store: Store):
     """An attempt may wake between the look for its step and the end: the outcome does not answer for that either."""
-    await store.plans.put(plan(A), 1010.0)
-    await store.audit.append(attempt(A))
+    await store.plans.put(make_plan(PLAN_A), 1010.0)
+    await store.audit.append(make_attempt_row(PLAN_A))
     for step in (0, 1, 2):
-        await store.plans.put_effect(effect(step=step))
-    await store.plans.put_effect(effect(step=1, direction=Direction.UNDO, at=1060.0))
-    await store.finish(ending(A, absent=(0, 1)))
-    got = await store.plans.effects(A)
+        await store.plans.put_effect(make_effect(step=step))
+    await store.plans.put_effect(make_effect(step=1, direction=Direction.UNDO, at=1060.0))
+    await store.close_remediation(make_outcome_transaction(PLAN_A, absent=(0, 1)))
+    got = await store.plans.load_effects(PLAN_A)
     assert [(e.step, e.direction, e.late) for e in got if e.late] == [(0, "do", True)]
-    assert [p.plan_id for p in await store.plans.open_plans("charter", {(A, 0)})] == [A]
+    assert [p.plan_id for p in await store.plans.load_unresolved("charter", {(PLAN_A, 0)})] == [PLAN_A]
 
 
 @pytest.mark.parametrize(
@@ -120,42 +122,44 @@ async def test_what_is_done_while_it_ends_is_late(store: Store):
 )
 async def test_an_ending_of_an_earlier_life_comes_too_late(store: Store, asked: float, ended: float, stands: bool):
     """Whoever was frozen on the way to an ending, while its plan went on, does not end it."""
-    await store.plans.put(plan(A), 1010.0)
-    await store.plans.put_effect(effect().model_copy(update={"asked": asked}))
-    end = Ending(outcome=outcome(A, ended=ended))
+    await store.plans.put(make_plan(PLAN_A), 1010.0)
+    await store.plans.put_effect(make_effect().model_copy(update={"requested_at": asked}))
+    end = OutcomeTransaction(outcome=make_outcome(PLAN_A, ended=ended))
     with nullcontext() if stands else pytest.raises(Superseded):
-        await store.finish(end)
-    assert (await store.outcomes.of_plan(A) is not None) == stands
+        await store.close_remediation(end)
+    assert (await store.outcomes.load_for_plan(PLAN_A) is not None) == stands
 
 
 async def test_a_step_that_is_asked_for_anew_goes_on(store: Store):
     """After a reset the step stands already; an ending that its first run is still on the way to is out of date."""
-    await store.plans.put(plan(A), 1010.0)
-    done = await store.plans.put_effect(effect().model_copy(update={"asked": 50.0}))
-    await store.plans.claim(done, 70.0)
+    await store.plans.put(make_plan(PLAN_A), 1010.0)
+    done = await store.plans.put_effect(make_effect().model_copy(update={"requested_at": 50.0}))
+    await store.plans.refresh_request_time(done, 70.0)
     with pytest.raises(Superseded):
-        await store.finish(Ending(outcome=outcome(A, ended=60.0)))
-    assert (await store.finish(Ending(outcome=outcome(A, ended=80.0)))).ended == 80.0
+        await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, ended=60.0)))
+    assert (
+        await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, ended=80.0)))
+    ).ended_at == 80.0
 
 
 async def test_what_was_left_open(store: Store):
     """A plan that may have touched Charter and has no outcome is open; one never tried, or ended, is not."""
-    for plan_id in (A, B, C, "d" * 12):
-        await store.plans.put(plan(plan_id), 1010.0)
-    await store.plans.put(plan("e" * 12, charter="other"), 1010.0)
-    await store.audit.append(attempt(A))
-    await store.plans.put_effect(effect(B))
-    await store.audit.append(attempt(C))
-    await store.finish(ending(C))
-    await store.audit.append(attempt("d" * 12, kind="approval"))
-    await store.audit.append(attempt("e" * 12))
-    assert {p.plan_id for p in await store.plans.open_plans("charter")} == {A, B}
+    for plan_id in (PLAN_A, PLAN_B, PLAN_C, "d" * 12):
+        await store.plans.put(make_plan(plan_id), 1010.0)
+    await store.plans.put(make_plan("e" * 12, charter="other"), 1010.0)
+    await store.audit.append(make_attempt_row(PLAN_A))
+    await store.plans.put_effect(make_effect(PLAN_B))
+    await store.audit.append(make_attempt_row(PLAN_C))
+    await store.close_remediation(make_outcome_transaction(PLAN_C))
+    await store.audit.append(make_attempt_row("d" * 12, kind="approval"))
+    await store.audit.append(make_attempt_row("e" * 12))
+    assert {p.plan_id for p in await store.plans.load_unresolved("charter")} == {PLAN_A, PLAN_B}
 
 
 async def test_what_is_unsettled(store: Store):
     """Every plan of the loop without an outcome is unsettled, tried or not, the newest first."""
-    for i, plan_id in enumerate((A, B, C)):
-        await store.plans.put(plan(plan_id), 1000.0 + i)
-    await store.plans.put(plan("d" * 12, loop="other"), 1010.0)
-    await store.finish(ending(B))
-    assert [p.plan_id for p in await store.plans.unsettled("charter")] == [C, A]
+    for i, plan_id in enumerate((PLAN_A, PLAN_B, PLAN_C)):
+        await store.plans.put(make_plan(plan_id), 1000.0 + i)
+    await store.plans.put(make_plan("d" * 12, loop="other"), 1010.0)
+    await store.close_remediation(make_outcome_transaction(PLAN_B))
+    assert [p.plan_id for p in await store.plans.load_unsettled("charter")] == [PLAN_C, PLAN_A]

@@ -15,26 +15,26 @@ from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
 from activities.model.grid_series import Series
-from activities.model.mode import Mode, ModeName
-from activities.model.snapshot import Snapshot, canonical, digest
-from activities.model.types import Noun
+from activities.model.mode import LoopMode, Mode
+from activities.model.snapshot import Snapshot, canonical_json, compute_digest
+from activities.model.types import FrozenModel
 
 
-class Blob(Noun):
+class TextModel(FrozenModel):
     text: str
 
 
-def snapshot(at: float = 1000.0) -> Snapshot:
-    mode = Mode(loop="charter", name=ModeName.ACT)
+def make_snapshot(at: float = 1000.0) -> Snapshot:
+    mode = Mode(loop="charter", name=LoopMode.ACT)
     return Snapshot(at=at, loop="charter", charter="charter", cycle_id="c", analysis="0" * 64, mode=mode)
 
 
 async def test_what_is_put_is_got(store: Store):
     """The digest is that of the model, and the same value has one row."""
-    name = await store.snapshots.put(snapshot(), "snapshot", 1000.0)
-    assert name == digest(snapshot())
-    assert await store.snapshots.put(snapshot(), "snapshot", 1001.0) == name
-    assert await store.snapshots.get(name, Snapshot) == snapshot()
+    name = await store.snapshots.put(make_snapshot(), "snapshot", 1000.0)
+    assert name == compute_digest(make_snapshot())
+    assert await store.snapshots.put(make_snapshot(), "snapshot", 1001.0) == name
+    assert await store.snapshots.get(name, Snapshot) == make_snapshot()
 
 
 @given(st.lists(st.none() | st.floats(), max_size=20), st.text(), st.text(st.characters(exclude_categories=["Cs"])))
@@ -49,30 +49,30 @@ def test_any_series_survives(values: list[float | None], component: str, metric:
         await store.close()
         return got
 
-    assert canonical(asyncio.run(there_and_back())) == canonical(series)
+    assert canonical_json(asyncio.run(there_and_back())) == canonical_json(series)
 
 
 async def test_one_too_large_is_rejected(store: Store):
     """A snapshot of more than 1 MiB compressed is refused and not stored."""
-    large = Blob(text=random.Random(1).randbytes(MAX_BYTES).hex() * 2)
+    large = TextModel(text=random.Random(1).randbytes(MAX_BYTES).hex() * 2)
     with pytest.raises(Rejected, match="at most"):
         await store.snapshots.put(large, "blob", 0.0)
     with pytest.raises(NotFound):
-        await store.snapshots.get(digest(large), Blob)
+        await store.snapshots.get(compute_digest(large), TextModel)
 
 
 async def test_what_compresses_well_is_kept(store: Store):
     """The limit is on what is stored, not on what it unfolds to."""
-    large = Blob(text="x" * (4 * MAX_BYTES))
-    assert await store.snapshots.get(await store.snapshots.put(large, "blob", 0.0), Blob) == large
+    large = TextModel(text="x" * (4 * MAX_BYTES))
+    assert await store.snapshots.get(await store.snapshots.put(large, "blob", 0.0), TextModel) == large
 
 
 async def test_age_and_pin(store: Store):
     """What is old goes, unless a plan came of it or it was put again."""
-    old, pinned, renewed = [await store.snapshots.put(snapshot(float(i)), "snapshot", 0.0) for i in range(3)]
+    old, pinned, renewed = [await store.snapshots.put(make_snapshot(float(i)), "snapshot", 0.0) for i in range(3)]
     await store.snapshots.pin(pinned)
-    await store.snapshots.put(snapshot(1.0), "snapshot", 0.0)
-    await store.snapshots.put(snapshot(2.0), "snapshot", 90.0)
+    await store.snapshots.put(make_snapshot(1.0), "snapshot", 0.0)
+    await store.snapshots.put(make_snapshot(2.0), "snapshot", 90.0)
     assert await store.snapshots.expire(100.0, 100.0) == 0
     assert await store.snapshots.expire(100.0, 50.0) == 1
     with pytest.raises(NotFound):
@@ -83,14 +83,14 @@ async def test_age_and_pin(store: Store):
 
 async def test_a_decision_goes_with_its_snapshot(store: Store):
     """What was decided and led to no plan is kept no longer than what it was decided upon."""
-    old, pinned = [await store.snapshots.put(snapshot(float(i)), "snapshot", 0.0) for i in range(2)]
+    old, pinned = [await store.snapshots.put(make_snapshot(float(i)), "snapshot", 0.0) for i in range(2)]
     await store.snapshots.pin(pinned)
     decided = Decision(outcome="unknown", headline="unknown", diagnosis=Diagnosis(headline="unknown", at=0.0))
     for cycle, name in (("idle", old), ("planned", pinned)):
         await store.plans.put_decision(cycle, "charter", 0.0, decided, name)
     await store.snapshots.expire(100.0, 50.0)
-    assert await store.plans.decision_of("idle") is None
-    assert await store.plans.decision_of("planned") is not None
+    assert await store.plans.load_decision("idle") is None
+    assert await store.plans.load_decision("planned") is not None
 
 
 async def test_pinning_what_is_gone(store: Store):
@@ -102,7 +102,7 @@ async def test_pinning_what_is_gone(store: Store):
 @pytest.mark.parametrize("broken", [b"rubbish", bytes.fromhex("789c4bcd01000108006a")])
 async def test_a_changed_content_is_not_believed(store: Store, broken: bytes):
     """A row whose content is not what its digest says is unavailable, not another snapshot."""
-    name = await store.snapshots.put(snapshot(), "snapshot", 0.0)
+    name = await store.snapshots.put(make_snapshot(), "snapshot", 0.0)
     await store.database.write(lambda c: c.execute(update(snapshots).values(body=broken)))
     with pytest.raises(StoreUnavailable):
         await store.snapshots.get(name, Snapshot)

@@ -7,16 +7,22 @@ from pydantic import ValidationError
 
 from activities.model.action import Action, ActionType
 from activities.model.charter import Change, Policy
-from activities.model.guards import GuardState, KnobGuard
-from activities.model.history import PastRemediation
-from activities.model.mode import Mode, ModeName
+from activities.model.guard_state import GuardState, KnobGuard
+from activities.model.history import RemediationRecord
+from activities.model.mode import LoopMode, Mode
 from activities.model.storm import Storm
 from activities.model.timeseries import Sample
 from activities.model.topology import Topology
-from activities.plan.guards.base import Conditions
-from activities.plan.guards.core import quorum
-from activities.plan.guards.oscillation import foreign, frozen
-from activities.plan.guards.rates import budget, careful, concurrency, lowest, reverse
+from activities.plan.guards.base import GuardInput
+from activities.plan.guards.core import quorum_guard
+from activities.plan.guards.oscillation import foreign_writer_guard, freeze_guard
+from activities.plan.guards.rates import (
+    budget_guard,
+    concurrency_guard,
+    error_budget_requires_approval,
+    lowest_value,
+    reversal_guard,
+)
 from activities.plan.guards.settings import (
     ErrorBudgetSettings,
     FreezeDates,
@@ -25,166 +31,217 @@ from activities.plan.guards.settings import (
     StormSettings,
     Window,
 )
-from activities.plan.guards.storm import Scene, following, storm, weigh
-from activities.plan.guards.windows import freeze_date, open_until, window
+from activities.plan.guards.storm import TroubleScope, measure_storm, next_storm, storm_guard
+from activities.plan.guards.windows import freeze_date_guard, window_end, window_guard
 from activities.plan.settings import PlanSettings
 
-AT = 1_000_000.0
-UP = (Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}),)
-DOWN = (Action(type=ActionType.SCALE_DOWN, parameters={"replicas": 4}),)
-TUNE = (Action(type=ActionType.UPDATE_CONFIGURATION, component="gateway"),)
-POLICY = (Action(type=ActionType.APPLY_POLICY, policy="admission"),)
-BACK = (Action(type=ActionType.UPDATE_CONFIGURATION, component="gateway", rollback_of="policy_1"),)
-LATENCY = ("validation_latency", "committee")
+NOW = 1_000_000.0
+SCALE_UP_ACTIONS = (Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}),)
+SCALE_DOWN_ACTIONS = (Action(type=ActionType.SCALE_DOWN, parameters={"replicas": 4}),)
+CONFIGURE_ACTIONS = (Action(type=ActionType.UPDATE_CONFIGURATION, component="gateway"),)
+POLICY_ACTIONS = (Action(type=ActionType.APPLY_POLICY, policy="admission"),)
+REVERT_ACTIONS = (Action(type=ActionType.UPDATE_CONFIGURATION, component="gateway", rollback_of="policy_1"),)
+LATENCY_PAIR = ("validation_latency", "committee")
 
 
-def past(ago: float, ending: str = "fixed", **changes: object) -> PastRemediation:
+def make_remediation_record(seconds_ago: float, outcome: str = "fixed", **changes: object) -> RemediationRecord:
     """Return a remediation of the committee that began so many seconds ago and took one minute; "" still runs."""
     usual = {
-        "plan_id": f"p{ago:.0f}",
+        "plan_id": f"p{seconds_ago:.0f}",
         "loop": "charter",
         "knob": "committee",
-        "cause": LATENCY[0],
-        "component": LATENCY[1],
+        "cause": LATENCY_PAIR[0],
+        "component": LATENCY_PAIR[1],
         "sense": 1,
         "touched": ("committee",),
-        "began": AT - ago,
-        "ended": AT - ago + 60.0 if ending else None,
-        "ending": ending,
-        "undone": ending in ("rolled_back", "worse"),
+        "began": NOW - seconds_ago,
+        "ended": NOW - seconds_ago + 60.0 if outcome else None,
+        "ending": outcome,
+        "undone": outcome in ("rolled_back", "worse"),
     }
-    return PastRemediation.model_validate(usual | changes)
+    return RemediationRecord.model_validate(usual | changes)
 
 
-def seen(*remembered: PastRemediation, knobs: tuple[KnobGuard, ...] = (), **changes: object) -> Conditions:
+def make_guard_input(
+    *remediations: RemediationRecord, knobs: tuple[KnobGuard, ...] = (), **changes: object
+) -> GuardInput:
     """Return what the rules look at, with these remediations in the past."""
     usual = {
-        "at": AT,
-        "mode": Mode(loop="charter", name=ModeName.ACT),
-        "guards": GuardState(past=remembered, knobs=knobs),
+        "at": NOW,
+        "mode": Mode(loop="charter", name=LoopMode.ACT),
+        "guards": GuardState(recent_remediations=remediations, knobs=knobs),
         "committee": None,
         "settings": PlanSettings(),
         "loop": "charter",
         "components": 8,
-        "trouble": LATENCY,
+        "trouble": LATENCY_PAIR,
     }
-    return Conditions(**(usual | changes))
+    return GuardInput(**(usual | changes))
 
 
-def reason(block: object) -> str:
+def block_reason(block: object) -> str:
     """Return why it is blocked, empty if it is not."""
     return getattr(block, "reason", "")
 
 
-OTHER = {"knob": "throttle-requests.gateway", "touched": ("gateway",)}
+OTHER_KNOB = {"knob": "throttle-requests.gateway", "touched": ("gateway",)}
 
 
 @pytest.mark.parametrize(
     ("remembered", "refused"),
     [
         ((), ""),
-        ((past(10), past(20)), ""),
-        ((past(10), past(20), past(3599)), "3 remediations of committee in the last hour, at most 3; one more in 1 s"),
-        ((past(10), past(20), past(3600)), ""),
-        (tuple(past(4000 + 60 * n) for n in range(9)), ""),
-        (tuple(past(4000 + 60 * n) for n in range(10)), "10 remediations of committee in the last day, at most 10"),
-        ((*(past(4000 + 60 * n) for n in range(9)), past(86400)), ""),
-        (tuple(past(10 + n, **OTHER) for n in range(9)), ""),
-        (tuple(past(10 + n, **OTHER) for n in range(10)), "10 remediations of loop charter in the last hour"),
-        (tuple(past(10 + n, loop="other", **OTHER) for n in range(10)), ""),
-        ((past(10), past(20), past(30, loop="other")), "3 remediations of committee"),
-        ((past(10), past(20), past(-5)), "3 remediations of committee"),
+        ((make_remediation_record(10), make_remediation_record(20)), ""),
+        (
+            (make_remediation_record(10), make_remediation_record(20), make_remediation_record(3599)),
+            "3 remediations of committee in the last hour, at most 3; one more in 1 s",
+        ),
+        ((make_remediation_record(10), make_remediation_record(20), make_remediation_record(3600)), ""),
+        (tuple(make_remediation_record(4000 + 60 * n) for n in range(9)), ""),
+        (
+            tuple(make_remediation_record(4000 + 60 * n) for n in range(10)),
+            "10 remediations of committee in the last day, at most 10",
+        ),
+        ((*(make_remediation_record(4000 + 60 * n) for n in range(9)), make_remediation_record(86400)), ""),
+        (tuple(make_remediation_record(10 + n, **OTHER_KNOB) for n in range(9)), ""),
+        (
+            tuple(make_remediation_record(10 + n, **OTHER_KNOB) for n in range(10)),
+            "10 remediations of loop charter in the last hour",
+        ),
+        (tuple(make_remediation_record(10 + n, loop="other", **OTHER_KNOB) for n in range(10)), ""),
+        (
+            (make_remediation_record(10), make_remediation_record(20), make_remediation_record(30, loop="other")),
+            "3 remediations of committee",
+        ),
+        (
+            (make_remediation_record(10), make_remediation_record(20), make_remediation_record(-5)),
+            "3 remediations of committee",
+        ),
     ],
 )
 def test_budget(remembered, refused):
     """Three an hour and ten a day of a knob, ten an hour of a loop; a worker whose clock is off counts too."""
-    block = budget(UP, seen(*remembered))
+    block = budget_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
 def test_a_plans_own_beginning_does_not_count():
     """Between its steps a plan is not held against itself."""
-    assert budget(UP, seen(past(10), past(20), past(30), plan_id="p30")) is None
+    assert (
+        budget_guard(
+            SCALE_UP_ACTIONS,
+            make_guard_input(
+                make_remediation_record(10), make_remediation_record(20), make_remediation_record(30), plan_id="p30"
+            ),
+        )
+        is None
+    )
 
 
 def test_a_budget_of_nothing_allows_nothing():
     """Zero is a budget too, and its reason is said without a time."""
     none = PlanSettings(rates=RateSettings(knob_per_hour=0))
-    assert reason(budget(UP, seen(settings=none))) == "0 remediations of committee in the last hour, at most 0"
+    assert (
+        block_reason(budget_guard(SCALE_UP_ACTIONS, make_guard_input(settings=none)))
+        == "0 remediations of committee in the last hour, at most 0"
+    )
 
 
-RUNNING = past(100, "", **OTHER)
+RUNNING_REMEDIATION = make_remediation_record(100, "", **OTHER_KNOB)
 
 
 @pytest.mark.parametrize(
     ("remembered", "actions", "components", "refused"),
     [
-        ((), UP, 8, ""),
-        ((), POLICY, 8, ""),
-        ((past(100, **OTHER),), UP, 8, ""),
-        ((RUNNING,), UP, 8, "2 of 8 components at once, at most 1: throttle-requests.gateway runs"),
-        ((RUNNING,), UP, 19, "2 of 19"),
-        ((RUNNING,), UP, 20, ""),
-        ((RUNNING,), TUNE, 8, ""),
-        ((RUNNING,), POLICY, 20, "20 of 20 components at once, at most 2"),
-        ((past(3599, "", **OTHER),), UP, 8, "2 of 8"),
-        ((past(3600, "", **OTHER),), UP, 8, ""),
-        ((RUNNING,), UP, 0, "2 of 1"),
+        ((), SCALE_UP_ACTIONS, 8, ""),
+        ((), POLICY_ACTIONS, 8, ""),
+        ((make_remediation_record(100, **OTHER_KNOB),), SCALE_UP_ACTIONS, 8, ""),
+        (
+            (RUNNING_REMEDIATION,),
+            SCALE_UP_ACTIONS,
+            8,
+            "2 of 8 components at once, at most 1: throttle-requests.gateway runs",
+        ),
+        ((RUNNING_REMEDIATION,), SCALE_UP_ACTIONS, 19, "2 of 19"),
+        ((RUNNING_REMEDIATION,), SCALE_UP_ACTIONS, 20, ""),
+        ((RUNNING_REMEDIATION,), CONFIGURE_ACTIONS, 8, ""),
+        ((RUNNING_REMEDIATION,), POLICY_ACTIONS, 20, "20 of 20 components at once, at most 2"),
+        ((make_remediation_record(3599, "", **OTHER_KNOB),), SCALE_UP_ACTIONS, 8, "2 of 8"),
+        ((make_remediation_record(3600, "", **OTHER_KNOB),), SCALE_UP_ACTIONS, 8, ""),
+        ((RUNNING_REMEDIATION,), SCALE_UP_ACTIONS, 0, "2 of 1"),
     ],
 )
 def test_concurrency(remembered, actions, components, refused):
     """A tenth of the components at once but always one place; what never ended is forgotten after an hour."""
-    block = concurrency(actions, seen(*remembered, components=components))
+    block = concurrency_guard(actions, make_guard_input(*remembered, components=components))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
-TUNED = {"knob": "update-configuration.gateway", "touched": ("gateway",)}
+TUNED_KNOB = {"knob": "update-configuration.gateway", "touched": ("gateway",)}
 
 
 @pytest.mark.parametrize(
     ("remembered", "actions", "refused"),
     [
-        ((), DOWN, ""),
-        ((past(899),), DOWN, "turned 899 s ago, turning it back waits 900 s: another 1 s"),
-        ((past(900),), DOWN, ""),
-        ((past(299, sense=-1),), DOWN, "a step away from safety waits 300 s: another 1 s"),
-        ((past(300, sense=-1),), DOWN, ""),
-        ((past(10, sense=-1),), UP, ""),
-        ((past(899, **TUNED),), BACK, "turning it back waits 900 s"),
-        ((past(899, **TUNED),), TUNE, ""),
-        ((past(950, "worse", **TUNED),), TUNE, "turned 890 s ago, turning it back"),
-        ((past(960, "worse", **TUNED),), TUNE, ""),
-        ((past(10, "failed", applied=False),), DOWN, ""),
-        ((past(10, sense=0),), DOWN, ""),
+        ((), SCALE_DOWN_ACTIONS, ""),
+        (
+            (make_remediation_record(899),),
+            SCALE_DOWN_ACTIONS,
+            "turned 899 s ago, turning it back waits 900 s: another 1 s",
+        ),
+        ((make_remediation_record(900),), SCALE_DOWN_ACTIONS, ""),
+        (
+            (make_remediation_record(299, sense=-1),),
+            SCALE_DOWN_ACTIONS,
+            "a step away from safety waits 300 s: another 1 s",
+        ),
+        ((make_remediation_record(300, sense=-1),), SCALE_DOWN_ACTIONS, ""),
+        ((make_remediation_record(10, sense=-1),), SCALE_UP_ACTIONS, ""),
+        ((make_remediation_record(899, **TUNED_KNOB),), REVERT_ACTIONS, "turning it back waits 900 s"),
+        ((make_remediation_record(899, **TUNED_KNOB),), CONFIGURE_ACTIONS, ""),
+        (
+            (make_remediation_record(950, "worse", **TUNED_KNOB),),
+            CONFIGURE_ACTIONS,
+            "turned 890 s ago, turning it back",
+        ),
+        ((make_remediation_record(960, "worse", **TUNED_KNOB),), CONFIGURE_ACTIONS, ""),
+        ((make_remediation_record(10, "failed", applied=False),), SCALE_DOWN_ACTIONS, ""),
+        ((make_remediation_record(10, sense=0),), SCALE_DOWN_ACTIONS, ""),
     ],
 )
 def test_reverse(remembered, actions, refused):
     """Back, and away from safety, has to wait; towards safety, or after nothing that was turned, it does not."""
-    block = reverse(actions, seen(*remembered))
+    block = reversal_guard(actions, make_guard_input(*remembered))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
 @pytest.mark.parametrize(
     ("remembered", "refused"),
     [
         ((), ""),
-        ((past(1800, "rolled_back"), past(900, "fixed")), ""),
-        ((past(1500, "rolled_back"), past(900, "rolled_back")), "3 reversals in 1800 s, at most 2"),
-        ((past(2701, "rolled_back"), past(900, "rolled_back")), ""),
-        ((past(2659, "rolled_back"), past(900, "rolled_back")), "3 reversals"),
-        ((past(5040, "rolled_back"), past(4440, "rolled_back")), ""),
-        ((past(4259, "rolled_back"), past(3659, "rolled_back")), "frozen for another 1 s: 3 reversals"),
-        ((past(4260, "rolled_back"), past(3660, "rolled_back")), ""),
+        ((make_remediation_record(1800, "rolled_back"), make_remediation_record(900, "fixed")), ""),
+        (
+            (make_remediation_record(1500, "rolled_back"), make_remediation_record(900, "rolled_back")),
+            "3 reversals in 1800 s, at most 2",
+        ),
+        ((make_remediation_record(2701, "rolled_back"), make_remediation_record(900, "rolled_back")), ""),
+        ((make_remediation_record(2659, "rolled_back"), make_remediation_record(900, "rolled_back")), "3 reversals"),
+        ((make_remediation_record(5040, "rolled_back"), make_remediation_record(4440, "rolled_back")), ""),
+        (
+            (make_remediation_record(4259, "rolled_back"), make_remediation_record(3659, "rolled_back")),
+            "frozen for another 1 s: 3 reversals",
+        ),
+        ((make_remediation_record(4260, "rolled_back"), make_remediation_record(3660, "rolled_back")), ""),
     ],
 )
 def test_frozen_by_reversals(remembered, refused):
     """A third turn the other way within half an hour freezes the knob for an hour from then on."""
-    block = frozen(UP, seen(*remembered, trouble=("other", "gateway")))
+    block = freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered, trouble=("other", "gateway")))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
 @pytest.mark.parametrize(
@@ -201,43 +258,59 @@ def test_frozen_by_reversals(remembered, refused):
 )
 def test_frozen_by_failures(endings, refused):
     """Three that failed or were taken back in a row freeze; one that helped ends the row, no effect is neither."""
-    remembered = [past(20000 - 4000 * n, ending, sense=0) for n, ending in enumerate(endings)]
+    remembered = [make_remediation_record(20000 - 4000 * n, ending, sense=0) for n, ending in enumerate(endings)]
     settings = PlanSettings(oscillation=OscillationSettings(freeze_seconds=20000))
-    block = frozen(UP, seen(*remembered, settings=settings))
+    block = freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered, settings=settings))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
 @pytest.mark.parametrize(
     ("remembered", "refused"),
     [
-        ((past(2000), past(1000)), ""),
-        ((past(3000), past(2000), past(1000)), "validation_latency on committee came back after 3 remedies in 14400 s"),
-        ((past(3000), past(2000), past(1000, "improved")), "came back"),
-        ((past(3000), past(2000), past(1000, component="gateway")), ""),
-        ((past(16000), past(2000), past(1000)), ""),
-        ((past(15399), past(2000), past(1000)), "came back"),
-        ((past(15400), past(2000), past(1000)), ""),
-        ((past(9000), past(8000), past(3659)), "frozen for another 1 s"),
-        ((past(9000), past(8000), past(3660)), ""),
+        ((make_remediation_record(2000), make_remediation_record(1000)), ""),
+        (
+            (make_remediation_record(3000), make_remediation_record(2000), make_remediation_record(1000)),
+            "validation_latency on committee came back after 3 remedies in 14400 s",
+        ),
+        (
+            (make_remediation_record(3000), make_remediation_record(2000), make_remediation_record(1000, "improved")),
+            "came back",
+        ),
+        (
+            (
+                make_remediation_record(3000),
+                make_remediation_record(2000),
+                make_remediation_record(1000, component="gateway"),
+            ),
+            "",
+        ),
+        ((make_remediation_record(16000), make_remediation_record(2000), make_remediation_record(1000)), ""),
+        ((make_remediation_record(15399), make_remediation_record(2000), make_remediation_record(1000)), "came back"),
+        ((make_remediation_record(15400), make_remediation_record(2000), make_remediation_record(1000)), ""),
+        (
+            (make_remediation_record(9000), make_remediation_record(8000), make_remediation_record(3659)),
+            "frozen for another 1 s",
+        ),
+        ((make_remediation_record(9000), make_remediation_record(8000), make_remediation_record(3660)), ""),
     ],
 )
 def test_frozen_by_relapses(remembered, refused):
     """Three cures of the same trouble that did not last are none: the fourth waits an hour."""
-    block = frozen(UP, seen(*remembered))
+    block = freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
 def test_a_person_may_release_a_frozen_knob():
     """What was done before the release freezes no more, what comes after counts again."""
-    remembered = (past(3000), past(2000), past(1000))
-    for released, held in ((AT - 3001, True), (AT - 2500, False), (AT, False)):
+    remembered = (make_remediation_record(3000), make_remediation_record(2000), make_remediation_record(1000))
+    for released, held in ((NOW - 3001, True), (NOW - 2500, False), (NOW, False)):
         knobs = (KnobGuard(knob="committee", released_at=released),)
-        assert (frozen(UP, seen(*remembered, knobs=knobs)) is not None) == held
+        assert (freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered, knobs=knobs)) is not None) == held
 
 
-def committee_at(committee, generation, key=None, restart=None):
+def make_committee_at(committee, generation, key=None, restart=None):
     """Return the committee at a generation, last changed under `key`, or restarted under `restart`."""
     change = Change(key=key, generation=generation if restart is None else generation - 1)
     again = None if restart is None else Change(key=restart, generation=generation)
@@ -248,174 +321,230 @@ def committee_at(committee, generation, key=None, restart=None):
     ("remembered", "generation", "key", "refused"),
     [
         ((), 9, None, ""),
-        ((past(1000, generation=8),), 8, None, ""),
-        ((past(1000, generation=8),), 9, None, "generation 8 → 9 by somebody else since plan p1000"),
-        ((past(1000, generation=8),), 9, "deploy-17", "by deploy-17"),
-        ((past(1000, generation=8),), 9, "p1000-1-do", ""),
-        ((past(1000),), 9, None, ""),
-        ((past(1000, "", generation=8),), 9, None, ""),
-        ((past(3659, generation=8),), 9, None, "left alone for another 1 s"),
-        ((past(3660, generation=8),), 9, None, ""),
+        ((make_remediation_record(1000, generation=8),), 8, None, ""),
+        ((make_remediation_record(1000, generation=8),), 9, None, "generation 8 → 9 by somebody else since plan p1000"),
+        ((make_remediation_record(1000, generation=8),), 9, "deploy-17", "by deploy-17"),
+        ((make_remediation_record(1000, generation=8),), 9, "p1000-1-do", ""),
+        ((make_remediation_record(1000),), 9, None, ""),
+        ((make_remediation_record(1000, "", generation=8),), 9, None, ""),
+        ((make_remediation_record(3659, generation=8),), 9, None, "left alone for another 1 s"),
+        ((make_remediation_record(3660, generation=8),), 9, None, ""),
     ],
 )
-def test_foreign_writer(remembered, generation, key, refused, committee):
+def test_foreign_writer(remembered, generation, key, refused, make_committee):
     """A knob that moved without us since we turned it is left alone; our own late changes are not foreign."""
-    block = foreign(UP, seen(*remembered, committee=committee_at(committee, generation, key)))
+    block = foreign_writer_guard(
+        SCALE_UP_ACTIONS, make_guard_input(*remembered, committee=make_committee_at(make_committee, generation, key))
+    )
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
-def test_foreign_writer_of_a_policy_and_by_restart(committee):
+def test_foreign_writer_of_a_policy_and_by_restart(make_committee):
     """Policies are told apart by name, a restart of ours is not foreign, without Charter nothing is told."""
-    mine = past(1000, knob="admission", generation=2)
+    mine = make_remediation_record(1000, knob="admission", generation=2)
     policies = (
         Policy(id="1", name="admission", generation=3, last_change=Change(generation=3)),
         Policy(id="2", name="other", generation=9, last_change=Change(generation=9)),
     )
-    found = seen(mine, committee=committee(), policies=policies)
-    assert "generation 2 → 3 by somebody else" in reason(foreign(POLICY, found))
-    restarted = seen(past(1000, generation=8), committee=committee_at(committee, 9, "x", "p1000-1-do"))
-    assert foreign(UP, restarted) is None
-    assert foreign(UP, seen(past(1000, generation=8))) is None
+    found = make_guard_input(mine, committee=make_committee(), policies=policies)
+    assert "generation 2 → 3 by somebody else" in block_reason(foreign_writer_guard(POLICY_ACTIONS, found))
+    restarted = make_guard_input(
+        make_remediation_record(1000, generation=8), committee=make_committee_at(make_committee, 9, "x", "p1000-1-do")
+    )
+    assert foreign_writer_guard(SCALE_UP_ACTIONS, restarted) is None
+    assert foreign_writer_guard(SCALE_UP_ACTIONS, make_guard_input(make_remediation_record(1000, generation=8))) is None
 
 
 def test_quorum_without_a_committee_refuses():
     """Who does not know the committee does not know its majority."""
-    assert reason(quorum(UP, seen())) == "the committee is not known, so its majority is not either"
+    assert (
+        block_reason(quorum_guard(SCALE_UP_ACTIONS, make_guard_input()))
+        == "the committee is not known, so its majority is not either"
+    )
 
 
 MEMBERS = frozenset(f"validator-{n}" for n in range(1, 6))
 SERVICES = frozenset({"gateway", "policy-engine", "audit-log"})
-CALLS = Topology(edges=(("gateway", "policy-engine"), ("policy-engine", "audit-log"), ("policy-engine", "committee")))
+CALL_TOPOLOGY = Topology(
+    edges=(("gateway", "policy-engine"), ("policy-engine", "audit-log"), ("policy-engine", "committee"))
+)
 
 
-def scene(troubled=(), blind=(), leading=("committee",), components=SERVICES | MEMBERS, topology=CALLS):
+def make_trouble_scope(
+    troubled=(), blind=(), explained=("committee",), components=SERVICES | MEMBERS, topology=CALL_TOPOLOGY
+):
     """Return the services and five members, with this trouble."""
-    return Scene(
+    return TroubleScope(
         components=frozenset(components),
         members=MEMBERS,
-        troubled=frozenset(troubled),
+        violated=frozenset(troubled),
         blind=frozenset(blind),
-        leading=frozenset(leading),
+        explained=frozenset(explained),
         topology=topology,
     )
 
 
-SIX = frozenset({"a", "b", "c", "d", "e", "f"})
-TEN = SIX | {"g", "h", "i", "j"}
-ALONE = {"topology": Topology(), "leading": ("a",)}
+SIX_COMPONENTS = frozenset({"a", "b", "c", "d", "e", "f"})
+TEN_COMPONENTS = SIX_COMPONENTS | {"g", "h", "i", "j"}
+SINGLE_COMPONENT = {"topology": Topology(), "leading": ("a",)}
 
 
 @pytest.mark.parametrize(
     ("found", "entered"),
     [
-        (scene(), False),
-        (scene(MEMBERS), False),
-        (scene({*MEMBERS, "policy-engine"}), False),
-        (scene(SERVICES, leading=("gateway",)), False),
-        (scene({*MEMBERS, "policy-engine", "gateway"}), True),
-        (scene({*MEMBERS, "gateway"}, leading=("gateway",)), True),
-        (scene({"validator-1", "validator-2", "gateway"}, leading=("gateway",)), False),
-        (scene({"validator-1"}, blind={*MEMBERS, *SERVICES} - {"validator-1"}), True),
-        (scene(blind={"prometheus", "charter"}), False),
-        (scene({"a", "b", "c"}, components=SIX, **ALONE), False),
-        (scene({"a", "b", "c", "d"}, components=SIX, **ALONE), True),
-        (scene({"a", "b", "c", "d"}, components=TEN, **ALONE), True),
-        (scene({"a", "b", "c"}, components=TEN, **ALONE), False),
-        (scene({"a", "b", "c", "d"}, components={*TEN, "k", "l", "m", "n", "o"}, **ALONE), False),
-        (scene({"a"}, components={"a"}, **ALONE), False),
-        (scene(SIX, components=TEN, topology=Topology(edges=tuple(("a", x) for x in SIX)), leading=("a",)), False),
+        (make_trouble_scope(), False),
+        (make_trouble_scope(MEMBERS), False),
+        (make_trouble_scope({*MEMBERS, "policy-engine"}), False),
+        (make_trouble_scope(SERVICES, explained=("gateway",)), False),
+        (make_trouble_scope({*MEMBERS, "policy-engine", "gateway"}), True),
+        (make_trouble_scope({*MEMBERS, "gateway"}, explained=("gateway",)), True),
+        (make_trouble_scope({"validator-1", "validator-2", "gateway"}, explained=("gateway",)), False),
+        (make_trouble_scope({"validator-1"}, blind={*MEMBERS, *SERVICES} - {"validator-1"}), True),
+        (make_trouble_scope(blind={"prometheus", "charter"}), False),
+        (make_trouble_scope({"a", "b", "c"}, components=SIX_COMPONENTS, **SINGLE_COMPONENT), False),
+        (make_trouble_scope({"a", "b", "c", "d"}, components=SIX_COMPONENTS, **SINGLE_COMPONENT), True),
+        (make_trouble_scope({"a", "b", "c", "d"}, components=TEN_COMPONENTS, **SINGLE_COMPONENT), True),
+        (make_trouble_scope({"a", "b", "c"}, components=TEN_COMPONENTS, **SINGLE_COMPONENT), False),
         (
-            scene({*SIX, "g"}, components=TEN, topology=Topology(edges=tuple(("a", x) for x in TEN)), leading=("a",)),
+            make_trouble_scope(
+                {"a", "b", "c", "d"}, components={*TEN_COMPONENTS, "k", "l", "m", "n", "o"}, **SINGLE_COMPONENT
+            ),
+            False,
+        ),
+        (make_trouble_scope({"a"}, components={"a"}, **SINGLE_COMPONENT), False),
+        (
+            make_trouble_scope(
+                SIX_COMPONENTS,
+                components=TEN_COMPONENTS,
+                topology=Topology(edges=tuple(("a", x) for x in SIX_COMPONENTS)),
+                explained=("a",),
+            ),
+            False,
+        ),
+        (
+            make_trouble_scope(
+                {*SIX_COMPONENTS, "g"},
+                components=TEN_COMPONENTS,
+                topology=Topology(edges=tuple(("a", x) for x in TEN_COMPONENTS)),
+                explained=("a",),
+            ),
             True,
         ),
-        (scene({"a", "b", "c"}, components=TEN, topology=Topology(), leading=()), True),
-        (scene(components=()), False),
+        (make_trouble_scope({"a", "b", "c"}, components=TEN_COMPONENTS, topology=Topology(), explained=()), True),
+        (make_trouble_scope(components=()), False),
     ],
 )
 def test_storm_is_entered(found, entered):
     """By more than 20 % and three that the leading cause does not explain, or more than 60 % in trouble or blind."""
-    assert (following(None, weigh(found), "charter", AT, StormSettings()) is not None) == entered
+    assert (next_storm(None, measure_storm(found), "charter", NOW, StormSettings()) is not None) == entered
 
 
 def test_storm_is_left_with_hysteresis():
     """Below half of both limits for five minutes, seen all along; anything above starts the wait anew."""
-    much, less, little = (weigh(scene(t, components=TEN, **ALONE)) for t in (SIX, {"a", "b", "c"}, {"a"}))
+    much, less, little = (
+        measure_storm(make_trouble_scope(t, components=TEN_COMPONENTS, **SINGLE_COMPONENT))
+        for t in (SIX_COMPONENTS, {"a", "b", "c"}, {"a"})
+    )
     settings = StormSettings()
-    entered = following(None, much, "charter", AT, settings)
+    entered = next_storm(None, much, "charter", NOW, settings)
     assert entered is not None
-    assert entered.why.startswith("5 components (50%) in trouble that the leading cause does not explain, 60%")
-    assert following(entered, less, "charter", AT + 600, settings) == entered
-    calm = following(entered, little, "charter", AT + 600, settings)
+    assert entered.reason.startswith("5 components (50%) in trouble that the leading cause does not explain, 60%")
+    assert next_storm(entered, less, "charter", NOW + 600, settings) == entered
+    calm = next_storm(entered, little, "charter", NOW + 600, settings)
     assert calm is not None
-    assert calm.calm_since == AT + 600
-    assert following(calm, little, "charter", AT + 899, settings) == calm
-    assert following(calm, little, "charter", AT + 900, settings) is None
-    again = following(calm, less, "charter", AT + 800, settings)
+    assert calm.calm_since == NOW + 600
+    assert next_storm(calm, little, "charter", NOW + 899, settings) == calm
+    assert next_storm(calm, little, "charter", NOW + 900, settings) is None
+    again = next_storm(calm, less, "charter", NOW + 800, settings)
     assert again is not None
     assert again.calm_since is None
 
 
 def test_storm_refuses_with_its_numbers():
     """Without a storm nothing is refused."""
-    assert storm(UP, seen()) is None
-    block = storm(UP, seen(storm=Storm(loop="charter", since=AT - 90, why="75% in trouble or blind")))
-    assert reason(block) == "storm for 90 s, only observed: 75% in trouble or blind"
+    assert storm_guard(SCALE_UP_ACTIONS, make_guard_input()) is None
+    block = storm_guard(
+        SCALE_UP_ACTIONS,
+        make_guard_input(storm=Storm(loop="charter", since=NOW - 90, reason="75% in trouble or blind")),
+    )
+    assert block_reason(block) == "storm for 90 s, only observed: 75% in trouble or blind"
 
 
-def clock(text: str) -> float:
+def parse_utc(text: str) -> float:
     """Return UTC text as unix seconds."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-NIGHT = Window(name="nightly", cron="0 22 * * *", duration_seconds=7200, timezone="Europe/Berlin")
-CHANGES = Window(name="changes", cron="0 9 * * MON", duration_seconds=3600, actions=(ActionType.SCALE_UP,), opens=True)
+NIGHT_WINDOW = Window(name="nightly", cron="0 22 * * *", duration_seconds=7200, timezone="Europe/Berlin")
+CHANGE_WINDOW = Window(
+    name="changes", cron="0 9 * * MON", duration_seconds=3600, actions=(ActionType.SCALE_UP,), mode=True
+)
 
 
 @pytest.mark.parametrize(
     ("windows", "at", "actions", "refused"),
     [
-        ((), "2026-01-15T21:00:00", UP, ""),
-        ((NIGHT,), "2026-01-15T20:59:59", UP, ""),
-        ((NIGHT,), "2026-01-15T21:00:00", UP, "closed by window nightly until 2026-01-16 00:00 Europe/Berlin"),
-        ((NIGHT,), "2026-01-15T22:59:59", UP, "nightly"),
-        ((NIGHT,), "2026-01-15T23:00:00", UP, ""),
-        ((NIGHT,), "2026-07-15T20:00:00", UP, "nightly"),
-        ((NIGHT.model_copy(update={"actions": (ActionType.SCALE_UP,)}),), "2026-01-15T21:00:00", TUNE, ""),
-        ((CHANGES,), "2026-01-12T09:30:00", UP, ""),
-        ((CHANGES,), "2026-01-12T10:00:00", UP, "only done in windows that are closed now: changes"),
-        ((CHANGES,), "2026-01-12T10:00:00", TUNE, ""),
+        ((), "2026-01-15T21:00:00", SCALE_UP_ACTIONS, ""),
+        ((NIGHT_WINDOW,), "2026-01-15T20:59:59", SCALE_UP_ACTIONS, ""),
         (
-            (CHANGES, NIGHT.model_copy(update={"timezone": "UTC", "cron": "0 9 * * *"})),
+            (NIGHT_WINDOW,),
+            "2026-01-15T21:00:00",
+            SCALE_UP_ACTIONS,
+            "closed by window nightly until 2026-01-16 00:00 Europe/Berlin",
+        ),
+        ((NIGHT_WINDOW,), "2026-01-15T22:59:59", SCALE_UP_ACTIONS, "nightly"),
+        ((NIGHT_WINDOW,), "2026-01-15T23:00:00", SCALE_UP_ACTIONS, ""),
+        ((NIGHT_WINDOW,), "2026-07-15T20:00:00", SCALE_UP_ACTIONS, "nightly"),
+        (
+            (NIGHT_WINDOW.model_copy(update={"actions": (ActionType.SCALE_UP,)}),),
+            "2026-01-15T21:00:00",
+            CONFIGURE_ACTIONS,
+            "",
+        ),
+        ((CHANGE_WINDOW,), "2026-01-12T09:30:00", SCALE_UP_ACTIONS, ""),
+        (
+            (CHANGE_WINDOW,),
+            "2026-01-12T10:00:00",
+            SCALE_UP_ACTIONS,
+            "only done in windows that are closed now: changes",
+        ),
+        ((CHANGE_WINDOW,), "2026-01-12T10:00:00", CONFIGURE_ACTIONS, ""),
+        (
+            (CHANGE_WINDOW, NIGHT_WINDOW.model_copy(update={"timezone": "UTC", "cron": "0 9 * * *"})),
             "2026-01-12T09:30:00",
-            UP,
+            SCALE_UP_ACTIONS,
             "closed",
         ),
     ],
 )
 def test_windows(windows, at, actions, refused):
     """A window covers its duration, its end excluded, in its zone; closing beats opening; each is about its actions."""
-    block = window(actions, seen(at=clock(at), settings=PlanSettings(windows=windows)))
+    block = window_guard(actions, make_guard_input(at=parse_utc(at), settings=PlanSettings(windows=windows)))
     assert (block is None) == (not refused)
-    assert refused in reason(block)
+    assert refused in block_reason(block)
 
 
 def test_a_window_that_never_comes_is_never_on():
     """The 30th of February is no day, and a second between two starts belongs to the one before."""
     never = Window(name="never", cron="0 0 29 2 *", duration_seconds=60)
-    assert open_until(never, clock("2026-01-15T21:00:00")) is None
+    assert window_end(never, parse_utc("2026-01-15T21:00:00")) is None
     often = Window(name="often", cron="*/5 * * * *", duration_seconds=600)
-    assert open_until(often, clock("2026-01-15T21:02:00")) is not None
+    assert window_end(often, parse_utc("2026-01-15T21:02:00")) is not None
 
 
 @pytest.mark.parametrize(
     ("at", "actions", "refused"),
     [
-        ("2026-12-23T22:59:59", UP, ""),
-        ("2026-12-23T23:00:00", UP, "SCALE_UP is frozen from 2026-12-24 to 2026-12-26 (Europe/Berlin): holidays"),
-        ("2026-12-26T22:59:59", UP, "holidays"),
-        ("2026-12-26T23:00:00", UP, ""),
-        ("2026-12-25T12:00:00", TUNE, ""),
+        ("2026-12-23T22:59:59", SCALE_UP_ACTIONS, ""),
+        (
+            "2026-12-23T23:00:00",
+            SCALE_UP_ACTIONS,
+            "SCALE_UP is frozen from 2026-12-24 to 2026-12-26 (Europe/Berlin): holidays",
+        ),
+        ("2026-12-26T22:59:59", SCALE_UP_ACTIONS, "holidays"),
+        ("2026-12-26T23:00:00", SCALE_UP_ACTIONS, ""),
+        ("2026-12-25T12:00:00", CONFIGURE_ACTIONS, ""),
     ],
 )
 def test_freeze_dates(at, actions, refused):
@@ -427,10 +556,12 @@ def test_freeze_dates(at, actions, refused):
         timezone="Europe/Berlin",
         actions=(ActionType.SCALE_UP,),
     )
-    block = freeze_date(actions, seen(at=clock(at), settings=PlanSettings(freeze_dates=(holidays,))))
+    block = freeze_date_guard(
+        actions, make_guard_input(at=parse_utc(at), settings=PlanSettings(freeze_dates=(holidays,)))
+    )
     assert (block is None) == (not refused)
-    assert refused in reason(block)
-    assert freeze_date(actions, seen(at=clock(at))) is None
+    assert refused in block_reason(block)
+    assert freeze_date_guard(actions, make_guard_input(at=parse_utc(at))) is None
 
 
 @pytest.mark.parametrize(
@@ -452,18 +583,18 @@ def test_settings_that_cannot_be_meant(kind, values, said):
 @pytest.mark.parametrize(
     ("actions", "left", "asked"),
     [
-        (TUNE, None, False),
-        (TUNE, 0.10, False),
-        (TUNE, 0.0999, True),
-        (TUNE, 0.0, True),
-        (UP, 0.0, False),
-        (POLICY, 0.0, False),
-        (DOWN, 0.05, True),
+        (CONFIGURE_ACTIONS, None, False),
+        (CONFIGURE_ACTIONS, 0.10, False),
+        (CONFIGURE_ACTIONS, 0.0999, True),
+        (CONFIGURE_ACTIONS, 0.0, True),
+        (SCALE_UP_ACTIONS, 0.0, False),
+        (POLICY_ACTIONS, 0.0, False),
+        (SCALE_DOWN_ACTIONS, 0.05, True),
     ],
 )
 def test_little_error_budget_asks_a_person(actions, left, asked):
     """With less than a tenth left only steps towards safety need nobody; where it is not asked nothing changes."""
-    assert careful(actions, left, ErrorBudgetSettings()) == asked
+    assert error_budget_requires_approval(actions, left, ErrorBudgetSettings()) == asked
 
 
 @pytest.mark.parametrize(
@@ -472,4 +603,4 @@ def test_little_error_budget_asks_a_person(actions, left, asked):
 )
 def test_an_error_budget_nobody_knows_is_spent(values, left):
     """Of several series the lowest counts; none, or one that is no number, is none left."""
-    assert lowest(Sample(labels={}, value=value, at=AT) for value in values) == left
+    assert lowest_value(Sample(labels={}, value=value, at=NOW) for value in values) == left

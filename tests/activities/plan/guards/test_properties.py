@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.model.action import ActionType
-from activities.model.history import PastRemediation
+from activities.model.history import RemediationRecord
 from activities.model.storm import Storm
 from activities.plan.choose import choose
 from activities.plan.guards.settings import OscillationSettings, RateSettings, StormSettings, Window
-from tests.activities.plan.test_choose import situation, troubles
+from tests.activities.plan.test_choose import draw_situations, make_situation_context
 
 KNOBS = (
     "committee",
@@ -19,38 +19,38 @@ KNOBS = (
     "rebalance-load.gateway",
     "rebalance-load.policy-engine",
 )
-ENDINGS = ("", "fixed", "rolled_back", "failed", "worse", "no_effect")
+OUTCOMES = ("", "fixed", "rolled_back", "failed", "worse", "no_effect")
 
 
 @st.composite
-def remembered(draw):
+def draw_remediations(draw):
     """Draw remediations of the last day."""
     drawn = draw(
         st.lists(
-            st.tuples(st.sampled_from(KNOBS), st.sampled_from(ENDINGS), st.floats(0, 90_000), st.integers(-1, 1)),
+            st.tuples(st.sampled_from(KNOBS), st.sampled_from(OUTCOMES), st.floats(0, 90_000), st.integers(-1, 1)),
             max_size=12,
         )
     )
     return tuple(
-        PastRemediation(
+        RemediationRecord(
             plan_id=f"past{n}",
             loop="charter",
             knob=knob,
             cause="validation_latency",
             component="committee",
-            sense=sense,
-            touched=("committee",) if knob == "committee" else ("*",),
-            began=1000.0 - ago,
-            ended=None if not ending else 1060.0 - ago,
-            ending=ending,
-            undone=ending == "rolled_back",
+            knob_direction=sense,
+            affected_components=("committee",) if knob == "committee" else ("*",),
+            started_at=1000.0 - ago,
+            ended_at=None if not ending else 1060.0 - ago,
+            outcome=ending,
+            rolled_back=ending == "rolled_back",
             generation=n,
         )
         for n, (knob, ending, ago, sense) in enumerate(drawn)
     )
 
 
-TIGHTER = st.fixed_dictionaries(
+TIGHTER_SETTINGS = st.fixed_dictionaries(
     {},
     optional={
         "rates": st.builds(
@@ -88,15 +88,17 @@ TIGHTER = st.fixed_dictionaries(
 )
 
 
-@given(drawn=troubles(), more=remembered(), tighter=TIGHTER, stormy=st.booleans())
-def test_adding_a_guard_never_adds_an_action(drawn, more, tighter, stormy, root, context, committee):
+@given(drawn=draw_situations(), more=draw_remediations(), tighter=TIGHTER_SETTINGS, stormy=st.booleans())
+def test_adding_a_guard_never_adds_an_action(
+    drawn, more, tighter, stormy, make_root_cause, make_context, make_committee
+):
     """More in the past, tighter settings, a window or a storm: every plan left was a plan before, and none is new."""
-    free = situation(drawn, root, context, committee)
+    free = make_situation_context(drawn, make_root_cause, make_context, make_committee)
     before = choose(free)
-    storms = (Storm(loop="charter", since=900.0, why="75% in trouble"),) if stormy else ()
+    storms = (Storm(loop="charter", since=900.0, reason="75% in trouble"),) if stormy else ()
     guarded = replace(
         free,
-        guards=free.guards.model_copy(update={"past": more, "storms": storms}),
+        guards=free.guards.model_copy(update={"recent_remediations": more, "storms": storms}),
         settings=free.settings.model_copy(update=tighter),
     )
     after = choose(guarded)

@@ -8,14 +8,14 @@ down_revision = None
 
 
 def upgrade() -> None:
-    _outcomes()
-    _snapshots()
-    _plans()
-    _audit()
-    _guards()
+    _create_outcome_tables()
+    _create_snapshot_table()
+    _create_plan_tables()
+    _create_audit_table()
+    _create_guard_tables()
 
 
-def _outcomes() -> None:
+def _create_outcome_tables() -> None:
     op.create_table(
         "outcomes",
         sa.Column("plan_id", sa.String, primary_key=True),
@@ -34,7 +34,7 @@ def _outcomes() -> None:
     )
 
 
-def _snapshots() -> None:
+def _create_snapshot_table() -> None:
     op.create_table(
         "snapshots",
         sa.Column("digest", sa.String, primary_key=True),
@@ -46,7 +46,7 @@ def _snapshots() -> None:
     op.create_index("snapshots_by_age", "snapshots", ["pinned", "at"])
 
 
-def _plans() -> None:
+def _create_plan_tables() -> None:
     op.create_table(
         "plans",
         sa.Column("plan_id", sa.String, primary_key=True),
@@ -77,7 +77,7 @@ def _plans() -> None:
     )
 
 
-def _audit() -> None:
+def _create_audit_table() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -107,7 +107,7 @@ def _audit() -> None:
         )
 
 
-def _guards() -> None:
+def _create_guard_tables() -> None:
     op.create_table(
         "knobs",
         sa.Column("charter", sa.String, primary_key=True),

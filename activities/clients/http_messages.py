@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from activities.model.errors import Rejected
-from activities.model.types import clipped
-from activities.sanitize import terminal
+from activities.model.types import truncate
+from activities.sanitize import sanitize_terminal
 
 T = TypeVar("T")
 
 MAX_BYTES = 8 << 20
 """Bytes of a reply's body, unless the request allows more."""
-LONGEST_DELAY = 3600.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
 """Seconds; a `Retry-After` beyond it is cut, so that the other side cannot park the loop for days."""
 
 
@@ -39,23 +39,23 @@ class Request:
     def name(self) -> str:
         """Method and path: `POST /api/v1/committee/scale`."""
         path = self.url.partition("://")[2].partition("/")[2].partition("?")[0]
-        return f"{self.method} /{terminal(clipped(path))}"
+        return f"{self.method} /{sanitize_terminal(truncate(path))}"
 
     @property
     def host(self) -> str:
         """Host and port, without user and password."""
-        return terminal(clipped(self.url.partition("://")[2].partition("/")[0].rpartition("@")[2]))
+        return sanitize_terminal(truncate(self.url.partition("://")[2].partition("/")[0].rpartition("@")[2]))
 
 
 @dataclass(frozen=True)
-class Reply(Generic[T]):
+class Response(Generic[T]):
     """A 2xx reply: its body in the shape that was asked for, and its headers."""
 
     value: T
     headers: Mapping[str, str]
 
 
-def answered_at(headers: Mapping[str, str]) -> float | None:
+def parse_response_date(headers: Mapping[str, str]) -> float | None:
     """Return when the other side says it answered (its `Date`, whole unix seconds, rounded down); None if it does not.
 
     The one clock of the other side that every reply brings along.
@@ -66,7 +66,7 @@ def answered_at(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def json_bytes(value: object) -> bytes:
+def encode_json(value: object) -> bytes:
     """Return `value` as JSON bytes with sorted keys: equal values have equal bytes.
 
     Raises: Rejected (NaN or an infinity, which JSON does not have).
@@ -77,14 +77,14 @@ def json_bytes(value: object) -> bytes:
         raise Rejected("a body with NaN or an infinity is not JSON") from error
 
 
-def retry_after(header: str | None) -> float | None:
+def parse_retry_after(header: str | None) -> float | None:
     """Return the seconds a `Retry-After` asks for, given as seconds or as an HTTP date; None if it is neither."""
     if header is None:
         return None
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", header.strip()):
-        return min(float(header), LONGEST_DELAY)
+        return min(float(header), MAX_RETRY_AFTER_SECONDS)
     try:
         delay = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return min(max(delay, 0.0), LONGEST_DELAY)
+    return min(max(delay, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from activities.model.errors import ConfigurationError, Unreachable
-from activities.model.types import clipped
+from activities.model.types import truncate
 
 with warnings.catch_warnings():
     # Apprise loads a module of the standard library that is going away.
@@ -26,56 +26,56 @@ _LOG.propagate = False
 for _logger in (_LOG, logging.getLogger("urllib3")):
     # Below this they tell addresses, which may be credentials; what Apprise warns of is taken up here.
     _logger.setLevel(logging.WARNING)
-_OWN_FIELDS = ("version", "title", "message", "attachments", "type")
+_APPRISE_FIELDS = ("version", "title", "message", "attachments", "type")
 """What Apprise would put into every JSON body."""
 
 
-class Server(NamedTuple):
+class Endpoint(NamedTuple):
     """Where a message goes: an address, how long it may take (seconds, to connect and again to answer)."""
 
     address: str
     timeout: float
 
 
-def post_json(server: Server, body: dict[str, Any], token: str = "") -> None:
+def post_json(endpoint: Endpoint, body: dict[str, Any], token: str = "") -> None:
     """Post a JSON body, with a bearer token if there is one.
 
     Raises:
         ConfigurationError: the address cannot be one.
         Unreachable: it was not taken; nothing of address or token is in the message.
     """
-    at = _split(server.address, ("http", "https"))
-    plugin = _made(
+    at = _parse_address(endpoint.address, ("http", "https"))
+    plugin = _create_plugin(
         NotifyJSON,
         host=at.hostname,
         port=at.port,
         fullpath=(at.path or "/") + (f"?{at.query}" if at.query else ""),
         secure=at.scheme == "https",
         headers={"Authorization": f"Bearer {token}"} if token else {},
-        payload={**dict.fromkeys(_OWN_FIELDS, ""), **body},
-        **_common(server.timeout),
+        payload={**dict.fromkeys(_APPRISE_FIELDS, ""), **body},
+        **_build_common_settings(endpoint.timeout),
     )
-    _sent(plugin, "", "-", (server.address, token))
+    _send(plugin, "", "-", (endpoint.address, token))
 
 
 class Mail(NamedTuple):
     """Who writes to whom, and who logs in (empty: nobody has to)."""
 
     sender: str
-    to: tuple[str, ...]
+    recipients: tuple[str, ...]
     user: str = ""
     password: str = ""
 
 
-def send_mail(server: Server, mail: Mail, title: str, text: str) -> None:
+def send_mail(endpoint: Endpoint, mail: Mail, title: str, text: str) -> None:
     """Send an e-mail in plain text, by smtps:// encrypted from the first byte, by smtp:// not.
 
     Raises:
         ConfigurationError: the address cannot be one, or that of sender or receivers.
         Unreachable: the server did not take it for everybody.
     """
-    at = _split(server.address, ("smtp", "smtps"))
-    plugin = _made(
+    at = _parse_address(endpoint.address, ("smtp", "smtps"))
+    plugin = _create_plugin(
         NotifyEmail,
         host=at.hostname,
         smtp_host=at.hostname,
@@ -83,27 +83,27 @@ def send_mail(server: Server, mail: Mail, title: str, text: str) -> None:
         secure=at.scheme == "smtps",
         secure_mode="ssl" if at.scheme == "smtps" else "insecure",
         from_addr=mail.sender,
-        targets=list(mail.to),
+        targets=list(mail.recipients),
         user=mail.user or None,
         password=mail.password or None,
         format=NotifyFormat.TEXT,
-        **_common(server.timeout),
+        **_build_common_settings(endpoint.timeout),
     )
-    _sent(plugin, title, text, (mail.password,))
+    _send(plugin, title, text, (mail.password,))
 
 
-def send_anywhere(server: Server, title: str, text: str) -> None:
+def send_apprise(endpoint: Endpoint, title: str, text: str) -> None:
     """Send a text to any address Apprise knows, such as slack://, pagerduty:// or ntfys://.
 
     Raises:
         ConfigurationError: Apprise does not know the address.
         Unreachable: it was not taken.
     """
-    plugin = Apprise.instantiate(server.address, asset=_ASSET, suppress_exceptions=True)
+    plugin = Apprise.instantiate(endpoint.address, asset=_ASSET, suppress_exceptions=True)
     if not isinstance(plugin, NotifyBase):
         raise ConfigurationError("the address is none that Apprise knows")
-    plugin.socket_connect_timeout = plugin.socket_read_timeout = server.timeout
-    _sent(plugin, title, text, _secrets_in(server.address))
+    plugin.socket_connect_timeout = plugin.socket_read_timeout = endpoint.timeout
+    _send(plugin, title, text, _extract_secrets(endpoint.address))
 
 
 _ASSET = AppriseAsset(
@@ -111,19 +111,19 @@ _ASSET = AppriseAsset(
 )
 
 
-def _common(timeout: float) -> dict[str, Any]:
+def _build_common_settings(timeout: float) -> dict[str, Any]:
     return {"asset": _ASSET, "cto": timeout, "rto": timeout}
 
 
-def _made(kind: type[NotifyBase], **settings: Any) -> NotifyBase:
+def _create_plugin(plugin_class: type[NotifyBase], **settings: Any) -> NotifyBase:
     """Return a plugin. Raises: ConfigurationError (the library does not take the settings; its text may hold them)."""
     try:
-        return kind(**settings)
+        return plugin_class(**settings)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the target's settings are refused: {type(error).__name__}") from None
 
 
-def _split(address: str, schemes: tuple[str, ...]) -> Any:
+def _parse_address(address: str, schemes: tuple[str, ...]) -> Any:
     try:
         at = urlsplit(address)
         valid = at.scheme in schemes and bool(at.hostname) and (at.port or 1) > 0
@@ -134,11 +134,11 @@ def _split(address: str, schemes: tuple[str, ...]) -> Any:
     return at
 
 
-def _secrets_in(address: str) -> tuple[str, ...]:
+def _extract_secrets(address: str) -> tuple[str, ...]:
     return (address, *(unquote(part) for part in address.replace("@", "/").replace(":", "/").split("/") if part))
 
 
-class _Said(logging.Handler):
+class _WarningCollector(logging.Handler):
     """Collects what Apprise says on this thread."""
 
     def __init__(self) -> None:
@@ -151,9 +151,9 @@ class _Said(logging.Handler):
             self.lines.append(record.getMessage())
 
 
-def _sent(plugin: Any, title: str, text: str, secrets: Iterable[str]) -> None:
+def _send(plugin: Any, title: str, text: str, secrets: Iterable[str]) -> None:
     """Send, and turn a no into an error that says why without saying any secret."""
-    said = _Said()
+    said = _WarningCollector()
     _LOG.addHandler(said)
     try:
         taken = plugin.notify(body=text, title=title)
@@ -162,10 +162,10 @@ def _sent(plugin: Any, title: str, text: str, secrets: Iterable[str]) -> None:
     finally:
         _LOG.removeHandler(said)
     if taken is not True:
-        raise Unreachable(_without("; ".join(said.lines) or "not taken", secrets))
+        raise Unreachable(_redact("; ".join(said.lines) or "not taken", secrets))
 
 
-def _without(text: str, secrets: Iterable[str]) -> str:
+def _redact(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted({s for s in secrets if len(s) > 3}, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return clipped(text, 160)
+    return truncate(text, 160)

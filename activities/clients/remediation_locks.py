@@ -8,33 +8,33 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model.errors import Unreachable
 
-PHASE = SearchAttributeKey.for_keyword("MapekPhase")
-PLAN = SearchAttributeKey.for_keyword("MapekPlan")
+PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("MapekPhase")
+PLAN_ATTRIBUTE = SearchAttributeKey.for_keyword("MapekPlan")
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockHolder:
     """The run that holds a lock. `resting`: its outcome is recorded and it only cools down.
 
     `waiting` is its plan while that waits for an approval, empty otherwise.
     """
 
     run_id: str
-    resting: bool = False
-    waiting: str = ""
+    cooling_down: bool = False
+    pending_plan_id: str = ""
 
 
-class Locks:
+class RemediationLocks:
     """Asks Temporal which remediations run."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def held(self, workflow_id: str) -> bool:
+    async def is_held(self, workflow_id: str) -> bool:
         """Tell whether the workflow is running. Raises: Unreachable."""
-        return await self.holder(workflow_id) is not None
+        return await self.find_holder(workflow_id) is not None
 
-    async def holder(self, workflow_id: str) -> Holder | None:
+    async def find_holder(self, workflow_id: str) -> LockHolder | None:
         """Return the run that holds the lock, None if it is free.
 
         Raises:
@@ -48,5 +48,5 @@ class Locks:
             raise Unreachable(f"Temporal could not be asked for {workflow_id}: {error.status.name}") from error
         if found.status is not WorkflowExecutionStatus.RUNNING:
             return None
-        phase, plan = (found.typed_search_attributes.get(key) for key in (PHASE, PLAN))
-        return Holder(found.run_id, phase == "cooling-down", (plan or "") if phase == "awaiting-approval" else "")
+        phase, plan = (found.typed_search_attributes.get(key) for key in (PHASE_ATTRIBUTE, PLAN_ATTRIBUTE))
+        return LockHolder(found.run_id, phase == "cooling-down", (plan or "") if phase == "awaiting-approval" else "")

@@ -2,32 +2,32 @@
 
 from collections.abc import Callable
 
-from activities.clients.store.snapshots import Snapshots
+from activities.clients.store.snapshots import SnapshotStore
 from activities.model.baseline import AdaptiveLimits
 from activities.model.errors import StoreUnavailable
 
-KEPT = 60.0
+CACHE_SECONDS = 60.0
 """Seconds the cached version is taken for the newest: a new one is made every few minutes."""
 
 
-class Limits:
+class AdaptiveLimitsStore:
     """Reads and writes the versions. `clock` gives unix seconds; a version's name is the digest of its content."""
 
-    def __init__(self, snapshots: Snapshots, loop: str, clock: Callable[[], float]) -> None:
+    def __init__(self, snapshots: SnapshotStore, loop: str, clock: Callable[[], float]) -> None:
         self._snapshots = snapshots
         self._kind = f"limits:{loop}"
         self._clock = clock
         self._cached: AdaptiveLimits | None = None
         self._read_at = float("-inf")
 
-    async def newest(self) -> AdaptiveLimits | None:
+    async def load_newest(self) -> AdaptiveLimits | None:
         """Return the newest version, at most `KEPT` seconds late; None if there is none.
 
         While the store cannot be read the cached one stands: its age is in it, and whoever judges by it looks at that.
         """
-        if self._clock() - self._read_at >= KEPT:
+        if self._clock() - self._read_at >= CACHE_SECONDS:
             try:
-                self._cached = await self._snapshots.latest(self._kind, AdaptiveLimits)
+                self._cached = await self._snapshots.load_latest(self._kind, AdaptiveLimits)
             except StoreUnavailable:
                 if self._cached is None:
                     return None

@@ -9,16 +9,16 @@ from activities.decision import decide
 from activities.model.autonomy import Autonomy, Level
 from activities.model.decision import Decision
 from activities.model.diagnosis import Cause
-from activities.model.guards import GuardState
-from activities.model.mode import Mode, ModeName
+from activities.model.guard_state import GuardState
+from activities.model.mode import LoopMode, Mode
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.settings import LoopSettings
 from worker.backtest.recording import Recording
-from worker.backtest.recording_feed import Feed
-from worker.backtest.simulated_guards import VirtualGuards
+from worker.backtest.recording_feed import RecordingFeed
+from worker.backtest.simulated_guards import SimulatedGuards
 
 
-class Cycle(BaseModel):
+class BacktestCycle(BaseModel):
     """One virtual cycle.
 
     `decision` is made as if nothing had ever been done: it acts if a plan passes every rule but the guard state.
@@ -31,7 +31,7 @@ class Cycle(BaseModel):
     decision: Decision
     executed: tuple[str, ...] = ()
 
-    def line(self) -> dict[str, Any]:
+    def to_json_object(self) -> dict[str, Any]:
         """Return the cycle as one JSON object: times in unix seconds, confidences and probabilities 0 to 1."""
         diagnosis = self.decision.diagnosis
         return {
@@ -46,12 +46,12 @@ class Cycle(BaseModel):
                     "confidence": p.confidence,
                     "components": list(p.components),
                     "features": [round(x, 4) for x in p.evidence.features],
-                    "why": p.evidence.text,
+                    "why": p.evidence.summary,
                 }
                 for p in diagnosis.patterns
             ],
             "root_causes": [
-                {"component": c.component, "confidence": c.confidence, "cause": c.cause.value, "why": c.why}
+                {"component": c.component, "confidence": c.confidence, "cause": c.cause.value, "why": c.reason}
                 for c in diagnosis.root_causes
                 if c.cause is not Cause.UNKNOWN
             ],
@@ -61,34 +61,34 @@ class Cycle(BaseModel):
                 {
                     "component": o.component,
                     "metric": o.metric,
-                    "within_seconds": o.within,
+                    "within_seconds": o.horizon_seconds,
                     "probability": o.probability,
                 }
-                for o in diagnosis.outlooks
+                for o in diagnosis.forecasts
             ],
         }
 
 
-def cycles(recording: Recording, settings: LoopSettings) -> Iterator[Cycle]:
+def replay_cycles(recording: Recording, settings: LoopSettings) -> Iterator[BacktestCycle]:
     """Yield the cycle of every instant of the recording, oldest first, each from what was known by then."""
-    feed, guards = Feed(recording.head, settings), VirtualGuards(recording.head.step_seconds)
+    feed, guards = RecordingFeed(recording.header, settings), SimulatedGuards(recording.header.step_seconds)
     for instant in recording.instants():
-        source = feed.take(instant)
-        free = decide(_snapshot(source, settings, GuardState()), source, settings)
-        state = guards.at(instant.at, bool(free.diagnosis.violations))
-        plans = decide(_snapshot(source, settings, state), source, settings).plans if free.plans else ()
+        source = feed.advance(instant)
+        free = decide(_build_snapshot(source, settings, GuardState()), source, settings)
+        state = guards.state_at(instant.at, bool(free.diagnosis.violations))
+        plans = decide(_build_snapshot(source, settings, state), source, settings).plans if free.plans else ()
         for plan in plans:
-            guards.executed(plan, instant.at)
-        yield Cycle(at=instant.at, decision=free, executed=tuple(plan.headline for plan in plans))
+            guards.record_execution(plan, instant.at)
+        yield BacktestCycle(at=instant.at, decision=free, executed=tuple(plan.headline for plan in plans))
 
 
-def _snapshot(source: AnalysisInput, settings: LoopSettings, guards: GuardState) -> Snapshot:
-    acting = Mode(loop=settings.name, name=ModeName.ACT, who="backtest", why="asks what would have been done")
+def _build_snapshot(analysis_input: AnalysisInput, settings: LoopSettings, guards: GuardState) -> Snapshot:
+    acting = Mode(loop=settings.name, name=LoopMode.ACT, actor="backtest", reason="asks what would have been done")
     return Snapshot(
-        at=source.at,
+        at=analysis_input.at,
         loop=settings.name,
         charter=settings.charter,
-        cycle_id=f"backtest-{source.at:.0f}",
+        cycle_id=f"backtest-{analysis_input.at:.0f}",
         analysis="",
         guards=guards,
         mode=acting,

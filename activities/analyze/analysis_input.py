@@ -14,17 +14,17 @@ from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.timeseries import SampleSeries
 from activities.model.topology import Topology
-from activities.monitor.adaptive_limits import spread_over
+from activities.monitor.adaptive_limits import broadcast_to_grid
 from activities.monitor.charter_findings import member_names
 from activities.monitor.queries import component_of
 from activities.monitor.settings import MonitorSettings
 
-_TOLERANCE = 0.01
+_TOLERANCE_SECONDS = 0.01
 """Seconds a point may lie beside its instant: Prometheus rounds to milliseconds."""
 
 
 @dataclass(frozen=True)
-class Timing:
+class GridTiming:
     """The instants to ask Prometheus for (unix seconds, multiples of `step`) and the age limit of a sample."""
 
     instants: tuple[float, ...]
@@ -50,7 +50,7 @@ class RangeReading:
     limits: AdaptiveLimits | None = None
 
 
-def grid(at: float, step: float, lookback: float) -> tuple[float, ...]:
+def grid_instants(at: float, step: float, lookback: float) -> tuple[float, ...]:
     """Return the multiples of `step` in (a − lookback, a], where a is the last multiple at or before `at`.
 
     All in seconds. Every `at` within a step has the same grid; at least one instant is returned.
@@ -60,15 +60,15 @@ def grid(at: float, step: float, lookback: float) -> tuple[float, ...]:
     return tuple((last - back) * step for back in reversed(range(count)))
 
 
-def timing_of(at: float, monitor: MonitorSettings, analyze: AnalyzeSettings) -> Timing:
+def grid_timing(at: float, monitor: MonitorSettings, analyze: AnalyzeSettings) -> GridTiming:
     """Return the timing of an analysis as of `at` (unix seconds): the step is never below the scrape interval."""
     step = max(analyze.analysis_step, monitor.scrape_interval)
-    return Timing(grid(at, step, analyze.lookback), step, 2.0 * monitor.scrape_interval)
+    return GridTiming(grid_instants(at, step, analyze.lookback), step, 2.0 * monitor.scrape_interval)
 
 
-def input_of(
+def build_analysis_input(
     reading: RangeReading,
-    timing: Timing,
+    timing: GridTiming,
     rules: Sequence[MetricRule],
     components: Iterable[str],
     topology: Topology,
@@ -85,28 +85,28 @@ def input_of(
         grid=timing.instants,
         components=tuple(sorted({*components, *member_names(reading.committee)})),
         rules=tuple(rules),
-        series=_aligned(reading.values, "rule", timing),
-        freshness=_aligned(reading.freshness, "signal", timing),
+        series=_align_series(reading.values, "rule", timing),
+        freshness=_align_series(reading.freshness, "signal", timing),
         findings=reading.findings,
         committee=reading.committee,
         policies=reading.policies,
         topology=topology if topology.edges or reading.limits is None else Topology(edges=reading.limits.edges),
         blind=reading.blind,
-        usual=spread_over(reading.limits, len(timing.instants)),
-        outlooks=reading.limits.outlooks if reading.limits is not None else (),
+        baselines=broadcast_to_grid(reading.limits, len(timing.instants)),
+        forecasts=reading.limits.forecasts if reading.limits is not None else (),
     )
 
 
-def _aligned(answers: Iterable[SampleSeries], label: str, timing: Timing) -> tuple[Series, ...]:
+def _align_series(answers: Iterable[SampleSeries], label: str, timing: GridTiming) -> tuple[Series, ...]:
     found: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for answer in answers:
         component, metric = component_of(answer.labels), answer.labels.get(label, "")
-        line = Series(component=component, metric=metric, values=_on_grid(answer.points, timing))
+        line = Series(component=component, metric=metric, values=_align_points(answer.points, timing))
         found[component, metric].append(line)
     return tuple(series for key in sorted(found) for series in found[key])
 
 
-def _on_grid(points: Sequence[tuple[float, float]], timing: Timing) -> tuple[float | None, ...]:
+def _align_points(points: Sequence[tuple[float, float]], timing: GridTiming) -> tuple[float | None, ...]:
     instants, told = zip(*points, strict=True) if points else ((), ())
     if instants == timing.instants:
         return told
@@ -114,6 +114,6 @@ def _on_grid(points: Sequence[tuple[float, float]], timing: Timing) -> tuple[flo
     first = timing.instants[0]
     for at, value in points:
         index = round((at - first) / timing.step)
-        if 0 <= index < len(values) and abs(at - timing.instants[index]) <= _TOLERANCE:
+        if 0 <= index < len(values) and abs(at - timing.instants[index]) <= _TOLERANCE_SECONDS:
             values[index] = value
     return tuple(values)

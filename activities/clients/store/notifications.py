@@ -1,0 +1,153 @@
+"""Notices: what people are to be told, each once, and which target has got what."""
+
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, insert, or_, select, update
+
+from activities.clients.store.engine import Database, upsert
+from activities.clients.store.schema import deliveries, notifications
+from activities.model.notification import Notification, NotificationKind, PendingDelivery
+
+LEASE_SECONDS = 90.0
+"""Seconds a worker has to send before another one may: longer than any target's time-outs together."""
+MAX_BACKOFF_SECONDS = 300.0
+"""Seconds between two attempts at most; the first two are 5 s apart."""
+RETENTION_SECONDS = 30 * 86400.0
+"""Seconds a closed notice is kept."""
+
+
+class NotificationStore:
+    """The outbox of all loops. Times are unix seconds. Every call raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open_or_touch(self, notification: Notification) -> None:
+        """Tell people, unless the same trouble was told and is not over: then only that it still goes on is noted."""
+
+        def work(connection: Connection) -> None:
+            same = (
+                *_build_open_conditions(notification.loop, (notification.kind,)),
+                notifications.c.key == notification.key,
+            )
+            going_on = (
+                update(notifications)
+                .where(*same, notifications.c.plan_id == notification.plan)
+                .values(last_seen_at=notification.at)
+            )
+            if connection.execute(going_on).rowcount == 0:
+                # Another plan of the same trouble takes the place of the one before.
+                _close(connection, same, "superseded by another plan", notification.at)
+                row = {
+                    "key": notification.key,
+                    "kind": notification.kind,
+                    "loop": notification.loop,
+                    "plan_id": notification.plan,
+                }
+                times = {"opened_at": notification.at, "last_seen_at": notification.at, "version": 1}
+                connection.execute(insert(notifications).values(**row, **times, body=notification.model_dump_json()))
+
+        await self._database.write(work)
+
+    async def close(self, plan_id: str, kinds: tuple[NotificationKind, ...], resolution: str, now: float) -> None:
+        """Note how what a plan's notices of these kinds were about ended."""
+        mine = (
+            notifications.c.plan_id == plan_id,
+            notifications.c.kind.in_(kinds),
+            notifications.c.closed_at.is_(None),
+        )
+        await self._database.write(lambda connection: _close(connection, mine, resolution, now))
+
+    async def close_quiet(self, loop: str, before: float, now: float) -> None:
+        """Close what was last seen earlier: escalations, storms and freezes end by not being seen any more."""
+        fading = (NotificationKind.ESCALATION, NotificationKind.STORM, NotificationKind.FREEZE)
+        quiet = (*_build_open_conditions(loop, fading), notifications.c.last_seen_at < before)
+        old = delete(notifications).where(
+            notifications.c.loop == loop, notifications.c.closed_at < now - RETENTION_SECONDS
+        )
+
+        def work(connection: Connection) -> None:
+            _close(connection, quiet, "not seen any more", now)
+            connection.execute(old)
+
+        await self._database.write(work)
+
+    async def load_open(self, loop: str) -> tuple[Notification, ...]:
+        """Return the loop's open notices, the oldest first."""
+        query = (
+            select(notifications.c.body)
+            .where(notifications.c.loop == loop, notifications.c.closed_at.is_(None))
+            .order_by(notifications.c.id)
+        )
+        bodies = await self._database.read(lambda connection: connection.scalars(query).all())
+        return tuple(Notification.model_validate_json(body) for body in bodies)
+
+    async def has_pending(self, target: str, kinds: tuple[NotificationKind, ...], updates: bool, now: float) -> bool:
+        """Tell whether `claim` would give something."""
+        query = (
+            select(notifications.c.id)
+            .select_from(_join_deliveries(target))
+            .where(_build_due_condition(kinds, updates, now))
+            .limit(1)
+        )
+        return await self._database.read(lambda connection: connection.scalar(query)) is not None
+
+    async def claim(
+        self, target: str, kinds: tuple[NotificationKind, ...], updates: bool, now: float
+    ) -> PendingDelivery | None:
+        """Return the oldest notice the target has not got, for this worker alone to send; None if there is none.
+
+        `updates`: it also gets how a trouble ended of which it was told. Others get only what is still open.
+        """
+
+        def work(connection: Connection) -> PendingDelivery | None:
+            columns = (notifications.c.id, notifications.c.version, notifications.c.body, deliveries.c.attempts)
+            query = (
+                select(*columns).select_from(_join_deliveries(target)).where(_build_due_condition(kinds, updates, now))
+            )
+            row = connection.execute(query.order_by(notifications.c.id).limit(1)).first()
+            if row is None:
+                return None
+            attempts = (row.attempts or 0) + 1
+            values = {"attempts": attempts, "next_at": now + LEASE_SECONDS}
+            if row.attempts is None:
+                values["version"] = 0
+            upsert(connection, deliveries, {"notification_id": row.id, "target": target}, values)
+            found = Notification.model_validate_json(row.body)
+            return PendingDelivery(number=row.id, version=row.version, attempts=attempts, notification=found)
+
+        return await self._database.write(work)
+
+    async def record_delivery(self, delivery: PendingDelivery, target: str, delivered: bool, now: float) -> None:
+        """Note that the target got it, or when it is tried again."""
+        pause = min(MAX_BACKOFF_SECONDS, 5.0 * 2 ** min(delivery.attempts - 1, 10))
+        values = {"version": delivery.version, "attempts": 0, "next_at": now} if delivered else {"next_at": now + pause}
+        key = {"notification_id": delivery.number, "target": target}
+        await self._database.write(lambda connection: upsert(connection, deliveries, key, values))
+
+
+def _build_open_conditions(loop: str, kinds: tuple[NotificationKind, ...]) -> tuple[ColumnElement[bool], ...]:
+    return (notifications.c.loop == loop, notifications.c.kind.in_(kinds), notifications.c.closed_at.is_(None))
+
+
+def _close(connection: Connection, conditions: tuple[ColumnElement[bool], ...], resolution: str, now: float) -> None:
+    for row in connection.execute(
+        select(notifications.c.id, notifications.c.version, notifications.c.body).where(*conditions)
+    ).all():
+        body = (
+            Notification.model_validate_json(row.body).model_copy(update={"resolution": resolution}).model_dump_json()
+        )
+        values = {"closed_at": now, "version": row.version + 1, "body": body}
+        connection.execute(update(notifications).where(notifications.c.id == row.id).values(**values))
+
+
+def _join_deliveries(target: str) -> FromClause:
+    return notifications.outerjoin(
+        deliveries, and_(deliveries.c.notification_id == notifications.c.id, deliveries.c.target == target)
+    )
+
+
+def _build_due_condition(kinds: tuple[NotificationKind, ...], updates: bool, now: float) -> ColumnElement[bool]:
+    still_open = notifications.c.closed_at.is_(None)
+    fresh = and_(or_(deliveries.c.version.is_(None), deliveries.c.version == 0), still_open)
+    changed = and_(deliveries.c.version > 0, deliveries.c.version < notifications.c.version)
+    free = or_(deliveries.c.next_at.is_(None), deliveries.c.next_at <= now)
+    return and_(notifications.c.kind.in_(kinds), free, or_(fresh, changed) if updates else fresh)
