@@ -19,17 +19,17 @@ TIMING_PROFILES: dict[str, SettingsOverrides] = {
         },
         "plan": {
             "settle_seconds": 1,
-            "cooldown": {"kept": 10, "rolled_back": 20},
-            # Scenes follow one another on the same knobs: with production's budgets the third one would be blocked.
+            "cooldown": {"after_success": 10, "rolled_back": 20},
+            # Demo incidents follow one another on the same knobs: with production's budgets the third one would be blocked.
             "rates": {
                 "knob_per_hour": 100,
                 "knob_per_day": 1000,
                 "loop_per_hour": 200,
-                "reverse_seconds": 60,
-                "away_seconds": 20,
+                "reversal_delay": 60,
+                "risky_delay": 20,
             },
-            "oscillation": {"relapses": 20, "freeze_seconds": 60, "foreign_seconds": 10, "window": 60},
-            "storm": {"leave_seconds": 10},
+            "oscillation": {"relapses": 20, "freeze_seconds": 60, "external_change_hold": 10, "window": 60},
+            "storm": {"exit_hold": 10},
         },
         "execute": {"verify": {"delay": 4, "interval": 1, "samples": 5, "passes": 4}},
     },
