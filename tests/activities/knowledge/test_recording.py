@@ -9,7 +9,7 @@ from tests.support.model_builders import make_plan
 def test_what_later_decisions_need_is_kept():
     """When it ended by Temporal's clock, whether the trouble outlasted the first look, and what the plan rested on."""
     grounds = (PatternBasis(kind=PatternKind.FREQUENCY, strength=0.4),)
-    made = make_plan(grounds=grounds)
+    made = make_plan(evidence_patterns=grounds)
     kept = build_outcome(
         made, RecordRequest(plan_id=made.plan_id, outcome="fixed", ended_at=50.0, problem_persisted=True), now=60.0
     )

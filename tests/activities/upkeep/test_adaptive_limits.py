@@ -105,7 +105,7 @@ async def test_many_components_are_learned_from_in_parts(components: int, querie
 
 async def test_a_slow_prometheus_holds_nothing_up(monkeypatch: pytest.MonkeyPatch):
     """What takes too long is given up, so that upkeep gets to tell what is left to settle."""
-    monkeypatch.setattr(upkeep, "LEARNING", 0.01)
+    monkeypatch.setattr(upkeep, "LEARN_TIMEOUT_SECONDS", 0.01)
     around = FakeServices()
     around.is_slow = True
     store = await open_store("memory")

@@ -61,27 +61,27 @@ class UpkeepRound:
         loop = LoopDependencies(LoopSettings(), cast(Any, None), cast(Any, None))
         self.upkeep = UpkeepActivities(Dependencies({"charter": loop}, store, lambda: self.now, "w"), cast(Any, None))
 
-    async def run_upkeep(self):
+    async def load_state(self):
         return self.states.pop(0)
 
     async def run_recheck(self, now):
-        return await self.upkeep.recheck_successes("charter", now, self.run_upkeep)
+        return await self.upkeep.recheck_successes("charter", now, self.load_state)
 
     async def start(self):
         await self.store.plans.put(make_plan(), 1010.0)
         await self.store.plans.put_effect(APPLIED_EFFECT)
         ended = make_outcome()
-        await self.store.finish(
+        await self.store.close_remediation(
             OutcomeTransaction(outcome=ended, recheck_at=next_recheck_at(ended, KnowledgeSettings()))
         )
 
     def fetch_experience(self):
-        return self.store.outcomes.experience("charter")
+        return self.store.outcomes.load_experience("charter")
 
 
 @pytest.fixture
 async def started_rounds(monkeypatch):
-    monkeypatch.setattr(activity, "seen_of", lambda sight: sight)
+    monkeypatch.setattr(activity, "build_current_state", lambda sight: sight)
     store = await open_store("memory")
     around = UpkeepRound(store, [make_current_state(blind={"*"}), make_current_state(), make_current_state({TARGET})])
     await around.start()
@@ -91,18 +91,18 @@ async def started_rounds(monkeypatch):
 
 async def test_a_relapse_is_unlearned(started_rounds):
     """Unseen: again in the next round. Lasting: again in an hour. Back: worth nothing from now on, on record."""
-    assert await started_rounds.recheck(1999.0) == ""
-    assert await started_rounds.recheck(2000.0) == "; looked again: 1 unseen"
-    assert await started_rounds.recheck(2030.0) == "; looked again: 1 lasts"
-    assert (await started_rounds.experience()).of(ActionType.SCALE_UP, Cause.OVERLOAD).total == 1.0
-    assert await started_rounds.recheck(4699.0) == ""
-    assert await started_rounds.recheck(4700.0) == "; looked again: 1 relapsed"
-    assert (await started_rounds.experience()).of(ActionType.SCALE_UP, Cause.OVERLOAD).total == 0.0
-    assert await started_rounds.recheck(200_000.0) == ""
-    ended = await started_rounds.store.outcomes.of_plan("a" * 12)
+    assert await started_rounds.run_recheck(1999.0) == ""
+    assert await started_rounds.run_recheck(2000.0) == "; looked again: 1 unseen"
+    assert await started_rounds.run_recheck(2030.0) == "; looked again: 1 lasts"
+    assert (await started_rounds.fetch_experience()).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total == 1.0
+    assert await started_rounds.run_recheck(4699.0) == ""
+    assert await started_rounds.run_recheck(4700.0) == "; looked again: 1 relapsed"
+    assert (await started_rounds.fetch_experience()).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total == 0.0
+    assert await started_rounds.run_recheck(200_000.0) == ""
+    ended = await started_rounds.store.outcomes.load_for_plan("a" * 12)
     assert (ended.type, ended.relapsed_at) == (EffectClass.INEFFECTIVE, 4700.0)
-    rows = await started_rounds.store.audit.of_plan("a" * 12)
-    assert [(row.kind, row.text) for row in rows][1:] == [
+    rows = await started_rounds.store.audit.load_for_plan("a" * 12)
+    assert [(row.kind, row.summary) for row in rows][1:] == [
         ("recheck", "lasts 930 s after it was called fixed"),
         ("recheck", "relapsed 3600 s after it was called fixed"),
     ]

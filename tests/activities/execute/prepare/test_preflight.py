@@ -156,9 +156,9 @@ def test_standing_steps_are_marked(make_plan, actions):
 def test_a_doubted_plan_waits_for_a_person(make_plan):
     """Whatever its risk and its level: what outcomes speak against is not done without being asked for."""
     assert not preflight_check(make_plan(), PREFLIGHT_FACTS).needs_approval
-    prepared = preflight_check(make_plan(doubted=True), PREFLIGHT_FACTS)
+    prepared = preflight_check(make_plan(low_confidence=True), PREFLIGHT_FACTS)
     assert (prepared.needs_approval, "doubted" in prepared.headline) == (True, True)
-    assert not preflight_check(make_plan(doubted=True), replace(PREFLIGHT_FACTS, approved=True)).needs_approval
+    assert not preflight_check(make_plan(low_confidence=True), replace(PREFLIGHT_FACTS, approved=True)).needs_approval
 
 
 def test_best_effort_is_a_setting(make_plan):
@@ -170,11 +170,11 @@ def test_best_effort_is_a_setting(make_plan):
 @pytest.mark.parametrize(
     ("change", "ending", "reason"),
     [
-        ({"left": 8}, "", "ready"),
-        ({"left": 8, "violated": frozenset()}, "", "ready"),
-        ({"left": 9}, "stale", "from generation 9 to 8"),
-        ({"left": 8, "mode": Mode(loop="charter", name=LoopMode.OBSERVE)}, "stale", "mode observe"),
-        ({"ended": "fixed"}, "stale", "it has ended before: fixed"),
+        ({"last_generation": 8}, "", "ready"),
+        ({"last_generation": 8, "violated": frozenset()}, "", "ready"),
+        ({"last_generation": 9}, "stale", "from generation 9 to 8"),
+        ({"last_generation": 8, "mode": Mode(loop="charter", name=LoopMode.OBSERVE)}, "stale", "mode observe"),
+        ({"previous_outcome": "fixed"}, "stale", "it has ended before: fixed"),
     ],
 )
 def test_a_plan_that_finds_itself_half_done(change, ending, reason, make_plan):
