@@ -64,8 +64,8 @@ def build_undo_plan(plan: Plan, effects: Sequence[Effect], context: UndoContext)
         "needs_approval": risk_requires_approval(actions, risk, context.approval),
         "headline": truncate(f"undo of plan {plan.plan_id}: {' then '.join(action.summary for action in actions)}"),
         "requested_by": context.actor,
-        "grounds": (),
-        "doubted": False,
+        "evidence_patterns": (),
+        "low_confidence": False,
     }
     return plan.model_copy(update=changes)
 

@@ -86,7 +86,7 @@ def test_every_cause_has_a_ladder():
 def test_a_remedy_changes_one_knob_and_never_scales_down(cause, make_root_cause, make_committee):
     """Every remedy has one knob, no irreversible step before a reversible one, and no SCALE_DOWN."""
     ground = StrategyContext(
-        make_root_cause(cause, "validator-2"), make_committee(ill=("validator-3",)), Topology(edges=()), PlanSettings()
+        make_root_cause(cause, "validator-2"), make_committee(unhealthy=("validator-3",)), Topology(edges=()), PlanSettings()
     )
     for actions in (actions for rung in build_ladder(ground) for actions in rung):
         assert len({a.knob for a in actions}) == 1
@@ -96,7 +96,7 @@ def test_a_remedy_changes_one_knob_and_never_scales_down(cause, make_root_cause,
 
 def test_an_ill_member_is_restarted_after_scaling_up(describe_rungs, make_root_cause, make_committee):
     """With a member ill, SCALE_UP is followed by its restart on the same knob; of several not the leader first."""
-    ill = make_committee(ill=("validator-1", "validator-4"), leader="validator-1")
+    ill = make_committee(unhealthy=("validator-1", "validator-4"), leader="validator-1")
     (first, *_) = describe_rungs(make_root_cause("validation_latency"), committee=ill)
     assert first == [
         "SCALE_UP committee (replicas 6) + RESTART_SERVICE committee (graceful True, member validator-4, timeout 30)"

@@ -61,7 +61,7 @@ def test_a_policy_is_rolled_back_by_its_id_without_another_approval():
 def test_a_persons_undo_rests_on_no_pattern():
     """What becomes of it teaches nothing of the patterns, nor inherits the doubts, of the plan it undoes."""
     original = make_plan(
-        actions=(SCALE_UP_ACTION,), doubted=True, grounds=(PatternBasis(kind=PatternKind.TEMPORAL, strength=0.0),)
+        actions=(SCALE_UP_ACTION,), low_confidence=True, evidence_patterns=(PatternBasis(kind=PatternKind.TEMPORAL, strength=0.0),)
     )
     made = build_undo_plan(original, (make_effect(0, 4, previous={"replicas": 5}),), make_current_state(generation=4))
     assert (made.evidence_patterns, made.low_confidence) == ((), False)

@@ -52,12 +52,12 @@ def make_remediation_record(seconds_ago: float, outcome: str = "fixed", **change
         "knob": "committee",
         "cause": LATENCY_PAIR[0],
         "component": LATENCY_PAIR[1],
-        "sense": 1,
-        "touched": ("committee",),
-        "began": NOW - seconds_ago,
-        "ended": NOW - seconds_ago + 60.0 if outcome else None,
-        "ending": outcome,
-        "undone": outcome in ("rolled_back", "worse"),
+        "knob_direction": 1,
+        "affected_components": ("committee",),
+        "started_at": NOW - seconds_ago,
+        "ended_at": NOW - seconds_ago + 60.0 if outcome else None,
+        "outcome": outcome,
+        "rolled_back": outcome in ("rolled_back", "worse"),
     }
     return RemediationRecord.model_validate(usual | changes)
 
@@ -73,8 +73,8 @@ def make_guard_input(
         "committee": None,
         "settings": PlanSettings(),
         "loop": "charter",
-        "components": 8,
-        "trouble": LATENCY_PAIR,
+        "component_count": 8,
+        "cause_key": LATENCY_PAIR,
     }
     return GuardInput(**(usual | changes))
 
@@ -84,7 +84,7 @@ def block_reason(block: object) -> str:
     return getattr(block, "reason", "")
 
 
-OTHER_KNOB = {"knob": "throttle-requests.gateway", "touched": ("gateway",)}
+OTHER_KNOB = {"knob": "throttle-requests.gateway", "affected_components": ("gateway",)}
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ RUNNING_REMEDIATION = make_remediation_record(100, "", **OTHER_KNOB)
 )
 def test_concurrency(remembered, actions, components, refused):
     """A tenth of the components at once but always one place; what never ended is forgotten after an hour."""
-    block = concurrency_guard(actions, make_guard_input(*remembered, components=components))
+    block = concurrency_guard(actions, make_guard_input(*remembered, component_count=components))
     assert (block is None) == (not refused)
     assert refused in block_reason(block)
 
 
-TUNED_KNOB = {"knob": "update-configuration.gateway", "touched": ("gateway",)}
+TUNED_KNOB = {"knob": "update-configuration.gateway", "affected_components": ("gateway",)}
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ TUNED_KNOB = {"knob": "update-configuration.gateway", "touched": ("gateway",)}
         ),
         ((make_remediation_record(900),), SCALE_DOWN_ACTIONS, ""),
         (
-            (make_remediation_record(299, sense=-1),),
+            (make_remediation_record(299, knob_direction=-1),),
             SCALE_DOWN_ACTIONS,
             "a step away from safety waits 300 s: another 1 s",
         ),
-        ((make_remediation_record(300, sense=-1),), SCALE_DOWN_ACTIONS, ""),
-        ((make_remediation_record(10, sense=-1),), SCALE_UP_ACTIONS, ""),
+        ((make_remediation_record(300, knob_direction=-1),), SCALE_DOWN_ACTIONS, ""),
+        ((make_remediation_record(10, knob_direction=-1),), SCALE_UP_ACTIONS, ""),
         ((make_remediation_record(899, **TUNED_KNOB),), REVERT_ACTIONS, "turning it back waits 900 s"),
         ((make_remediation_record(899, **TUNED_KNOB),), CONFIGURE_ACTIONS, ""),
         (
@@ -208,7 +208,7 @@ TUNED_KNOB = {"knob": "update-configuration.gateway", "touched": ("gateway",)}
         ),
         ((make_remediation_record(960, "worse", **TUNED_KNOB),), CONFIGURE_ACTIONS, ""),
         ((make_remediation_record(10, "failed", applied=False),), SCALE_DOWN_ACTIONS, ""),
-        ((make_remediation_record(10, sense=0),), SCALE_DOWN_ACTIONS, ""),
+        ((make_remediation_record(10, knob_direction=0),), SCALE_DOWN_ACTIONS, ""),
     ],
 )
 def test_reverse(remembered, actions, refused):
@@ -239,7 +239,7 @@ def test_reverse(remembered, actions, refused):
 )
 def test_frozen_by_reversals(remembered, refused):
     """A third turn the other way within half an hour freezes the knob for an hour from then on."""
-    block = freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered, trouble=("other", "gateway")))
+    block = freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered, cause_key=("other", "gateway")))
     assert (block is None) == (not refused)
     assert refused in block_reason(block)
 
@@ -258,7 +258,7 @@ def test_frozen_by_reversals(remembered, refused):
 )
 def test_frozen_by_failures(endings, refused):
     """Three that failed or were taken back in a row freeze; one that helped ends the row, no effect is neither."""
-    remembered = [make_remediation_record(20000 - 4000 * n, ending, sense=0) for n, ending in enumerate(endings)]
+    remembered = [make_remediation_record(20000 - 4000 * n, ending, knob_direction=0) for n, ending in enumerate(endings)]
     settings = PlanSettings(oscillation=OscillationSettings(freeze_seconds=20000))
     block = freeze_guard(SCALE_UP_ACTIONS, make_guard_input(*remembered, settings=settings))
     assert (block is None) == (not refused)
@@ -387,7 +387,7 @@ def make_trouble_scope(
 
 SIX_COMPONENTS = frozenset({"a", "b", "c", "d", "e", "f"})
 TEN_COMPONENTS = SIX_COMPONENTS | {"g", "h", "i", "j"}
-SINGLE_COMPONENT = {"topology": Topology(), "leading": ("a",)}
+SINGLE_COMPONENT = {"topology": Topology(), "explained": ("a",)}
 
 
 @pytest.mark.parametrize(
@@ -571,7 +571,7 @@ def test_freeze_dates(at, actions, refused):
         (Window, {"name": "w", "cron": "0 22 * * *", "duration_seconds": 60, "timezone": "Mars/Base"}, "no time zone"),
         (Window, {"name": "w", "cron": "0 22 * * *", "duration_seconds": 0}, "greater than 0"),
         (FreezeDates, {"name": "f", "first": date(2026, 2, 2), "last": date(2026, 2, 1)}, "before it begins"),
-        (ErrorBudgetSettings, {"least": 1.5}, "less than or equal to 1"),
+        (ErrorBudgetSettings, {"min_remaining": 1.5}, "less than or equal to 1"),
     ],
 )
 def test_settings_that_cannot_be_meant(kind, values, said):

@@ -58,9 +58,9 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
             knob_per_hour=st.integers(0, 3),
             knob_per_day=st.integers(0, 10),
             loop_per_hour=st.integers(0, 10),
-            share_at_once=st.floats(0, 0.1),
-            reverse_seconds=st.floats(900, 9000),
-            away_seconds=st.floats(300, 9000),
+            max_concurrent_fraction=st.floats(0, 0.1),
+            reversal_delay=st.floats(900, 9000),
+            risky_delay=st.floats(300, 9000),
         ),
         "oscillation": st.builds(
             OscillationSettings,
@@ -68,10 +68,10 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
             failures=st.integers(1, 3),
             relapses=st.integers(1, 3),
             freeze_seconds=st.floats(3600, 86_400),
-            foreign_seconds=st.floats(3600, 86_400),
+            external_change_hold=st.floats(3600, 86_400),
         ),
         "storm": st.builds(
-            StormSettings, unexplained=st.floats(0, 0.2), least=st.integers(1, 3), ill=st.floats(0, 0.6)
+            StormSettings, unexplained=st.floats(0, 0.2), min_components=st.integers(1, 3), affected_fraction=st.floats(0, 0.6)
         ),
         "windows": st.lists(
             st.builds(
@@ -79,7 +79,7 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
                 name=st.just("w"),
                 cron=st.sampled_from(("0 0 * * *", "*/5 * * * *")),
                 duration_seconds=st.floats(1, 7200),
-                opens=st.booleans(),
+                mode=st.booleans(),
                 actions=st.lists(st.sampled_from(list(ActionType)), max_size=2).map(tuple),
             ),
             max_size=2,
