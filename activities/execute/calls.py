@@ -78,7 +78,4 @@ def _undo_path_and_body(inverse: Inverse, effect: Effect) -> tuple[str, dict[str
         if not effect.policy_id:
             raise NotFound(f"no policy id is known of step {effect.step}: it cannot be rolled back")
         return f"policies/{effect.policy_id}/rollback", None
-    replicas = (effect.previous or {}).get("replicas")
-    if not isinstance(replicas, int):
-        raise NotFound(f"the number of replicas before step {effect.step} is not known")
-    return Route.SCALE.value, {"replicas": replicas}
+    return Route.SCALE.value, {"replicas": effect.previous_replicas()}

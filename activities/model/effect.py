@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from activities.model.errors import NotFound
 from activities.model.types import MigratedModel
 
 
@@ -35,3 +36,14 @@ class Effect(MigratedModel):
     changed: bool = True
     late: bool = False
     requested_at: float = 0.0
+
+    def previous_replicas(self) -> int:
+        """Return the number of replicas before the step.
+
+        Raises:
+            NotFound: It was not recorded.
+        """
+        replicas = (self.previous or {}).get("replicas")
+        if not isinstance(replicas, int):
+            raise NotFound(f"the number of replicas before step {self.step} is unknown")
+        return replicas

@@ -82,8 +82,6 @@ def _find_undoable_effects(plan: Plan, effects: Sequence[Effect]) -> list[Effect
 def _inverse_action(action: Action, effect: Effect, committee: Committee) -> Action:
     if action.knob != COMMITTEE:
         return Action(type=action.type, component=action.component, policy=action.policy, rollback_of=effect.policy_id)
-    replicas = (effect.previous or {}).get("replicas")
-    if not isinstance(replicas, int):
-        raise NotFound(f"the number of replicas before step {effect.step} is not known")
+    replicas = effect.previous_replicas()
     kind = ActionType.SCALE_DOWN if replicas < committee.replicas else ActionType.SCALE_UP
     return Action(type=kind, parameters={"replicas": replicas})
