@@ -13,13 +13,13 @@ from tests.support.stack import StackHarness, connect_harness
 SHORT_SETTINGS = {
     "orchestrator": {"loop_interval": 2},
     "plan": {
-        "cooldown": {"kept": 5, "no_effect": 3, "rolled_back": 5},
+        "cooldown": {"after_success": 5, "no_effect": 3, "rolled_back": 5},
         # Every test breaks the same few things, and some of them on purpose again and again.
-        "rates": {"share_at_once": 1.0},
-        "oscillation": {"reversals": 99, "failures": 99, "relapses": 99, "foreign_seconds": 0},
-        "storm": {"unexplained": 1.0, "ill": 1.0},
+        "rates": {"max_concurrent_fraction": 1.0},
+        "oscillation": {"reversals": 99, "failures": 99, "relapses": 99, "external_change_hold": 0},
+        "storm": {"unexplained": 1.0, "affected_fraction": 1.0},
     },
-    "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
+    "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
 }
 """On top of the demo's timings: what a test would only wait for is shorter still.

@@ -16,7 +16,7 @@ from workflows import names
 
 pytestmark = pytest.mark.stack
 
-STORM_SETTINGS = {"plan": {"storm": {"unexplained": 0.2, "least": 1, "ill": 0.2, "leave_seconds": 4}}}
+STORM_SETTINGS = {"plan": {"storm": {"unexplained": 0.2, "min_components": 1, "affected_fraction": 0.2, "exit_hold": 4}}}
 """Two places of four are enough: what has to be shown is what follows, and not how much is much."""
 BLOCKED_WINDOW_SETTINGS = {"plan": {"windows": [{"name": "works", "cron": "* * * * *", "duration_seconds": 120}]}}
 

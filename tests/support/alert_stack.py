@@ -23,10 +23,10 @@ from workflows import names
 
 LOOP_NAME = "charter"
 SHORT_SETTINGS: dict[str, Any] = {
-    "plan": {"settle_seconds": 0, "cooldown": {"kept": 5, "rolled_back": 5}},
+    "plan": {"settle_seconds": 0, "cooldown": {"after_success": 5, "rolled_back": 5}},
     "execute": {"timeout_seconds": 3},
     "alertmanager": {"debounce_seconds": 1},
-    "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
+    "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},
 }
 """Trust stands still: one round's harm would make the next one wait for a person."""
 

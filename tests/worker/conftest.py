@@ -22,7 +22,7 @@ def run_mapek(
     Returns exit code and standard output. A server on a machine at work takes seconds to be connected to: how long a
     person waits is what other tests are about.
     """
-    monkeypatch.setattr(session, "CONNECT_SECONDS", 20.0)
+    monkeypatch.setattr(session, "CONNECT_TIMEOUT_SECONDS", 20.0)
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
     monkeypatch.setenv("TEMPORAL_NAMESPACE", client.namespace)
     monkeypatch.setenv("MAPEK_STATE", str(tmp_path))

@@ -19,7 +19,7 @@ def validate_alerts(alertmanager: AlertmanagerSettings, api: ApiSettings, loops:
     if api.allow_anonymous_alerts and (not is_loopback(api.host) or api.webhook_token_file is not None):
         yield ("api", "allow_anonymous_alerts"), "is for loopback without a token; set it false or take both away"
     if api.webhook_previous_token_file is not None and api.webhook_token_file is None:
-        yield ("api", "webhook_old_token_file"), "goes with the new token; set webhook_token_file"
+        yield ("api", "webhook_previous_token_file"), "goes with the new token; set webhook_token_file"
     for key in ("tls_key_file", "tls_client_ca_file"):
         if getattr(api, key) is not None and api.tls_cert_file is None:
             yield ("api", key), "needs a certificate of the service itself; set tls_cert_file"

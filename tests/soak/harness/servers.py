@@ -34,21 +34,21 @@ LOOP_SETTINGS: Mapping[str, Any] = {
     "orchestrator": {"loop_interval": int(PERIOD_SECONDS)},
     "plan": {
         "settle_seconds": 4,
-        "cooldown": {"kept": 15, "no_effect": 6, "rolled_back": 15},
+        "cooldown": {"after_success": 15, "no_effect": 6, "rolled_back": 15},
         "approval": {"from_risk": "medium", "deadline_seconds": 30},
         # The same few things are broken for an hour, and some remedies are meant to fail.
         "rates": {
             "knob_per_hour": 1000,
             "knob_per_day": 10_000,
             "loop_per_hour": 2000,
-            "share_at_once": 1.0,
-            "reverse_seconds": 0,
-            "away_seconds": 0,
+            "max_concurrent_fraction": 1.0,
+            "reversal_delay": 0,
+            "risky_delay": 0,
         },
-        "oscillation": {"reversals": 999, "failures": 999, "relapses": 999, "foreign_seconds": 0},
-        "storm": {"unexplained": 1.0, "ill": 1.0},
+        "oscillation": {"reversals": 999, "failures": 999, "relapses": 999, "external_change_hold": 0},
+        "storm": {"unexplained": 1.0, "affected_fraction": 1.0},
     },
-    "knowledge": {"autonomy": {"pinned": [{"level": "auto"}]}},
+    "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
     "performance": {"max_concurrent_analyses": 30},
 }

@@ -209,7 +209,7 @@ def test_autonomy_shows_where_everything_stands(
     config = tmp_path / "mapek.yaml"
     config.write_text(
         "staging: {use_mock_charter: true}\n"
-        "knowledge: {autonomy: {pinned: [{action: RESTART_SERVICE, level: suggest}]}}\n"
+        "knowledge: {autonomy: {overrides: [{action: RESTART_SERVICE, level: suggest}]}}\n"
     )
     monkeypatch.setenv("MAPEK_CONFIG", str(config))
     assert run(["autonomy", "charter", "--json"]) == 0

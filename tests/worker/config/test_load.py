@@ -112,18 +112,19 @@ CHANGED_VALUES: list[tuple[str, Any]] = [
     ("plan.rates", {"knob_per_hour": 2}),
     ("plan.rates", {"knob_per_day": 5}),
     ("plan.rates", {"loop_per_hour": 0}),
-    ("plan.rates", {"share_at_once": 0.5}),
-    ("plan.rates", {"reverse_seconds": "30m", "away_seconds": "10m"}),
+    ("plan.rates", {"max_concurrent_fraction": 0.5}),
+    ("plan.rates", {"reversal_delay": "30m", "risky_delay": "10m"}),
     ("plan.oscillation", {"reversals": 1, "window": "1h", "failures": 2, "relapses": 2, "relapse_window": "2h"}),
-    ("plan.oscillation", {"freeze_seconds": "2h", "foreign_seconds": "2h"}),
-    ("plan.storm", {"unexplained": 0.3, "least": 4, "ill": 0.5, "leave": 0.4, "leave_seconds": "10m"}),
+    ("plan.oscillation", {"freeze_seconds": "2h", "external_change_hold": "2h"}),
+    ("plan.storm", {"unexplained": 0.3, "min_components": 4, "affected_fraction": 0.5}),
+    ("plan.storm", {"exit_factor": 0.4, "exit_hold": "10m"}),
     ("plan.windows", [{"name": "w", "cron": "0 22 * * *", "duration_seconds": "2h", "timezone": "Europe/Berlin"}]),
     (
         "plan.windows",
-        [{"name": "w", "cron": "0 9 * * MON", "duration_seconds": 60, "actions": ["SCALE_UP"], "opens": True}],
+        [{"name": "w", "cron": "0 9 * * MON", "duration_seconds": 60, "actions": ["SCALE_UP"], "mode": "allow"}],
     ),
     ("plan.freeze_dates", [{"name": "holidays", "first": "2026-12-24", "last": "2026-12-26"}]),
-    ("plan.error_budget", {"query": "slo_left", "least": 0.2}),
+    ("plan.error_budget", {"query": "slo_left", "min_remaining": 0.2}),
     ("execute.charter_url", "http://10.0.0.1:8000"),
     ("execute.charter_api_key_file", "/run/secrets/charter"),
     ("execute.timeout_seconds", 12),
@@ -136,8 +137,8 @@ CHANGED_VALUES: list[tuple[str, Any]] = [
     ("knowledge.outcome_history_limit", 10),
     ("knowledge.insight_generation_enabled", False),
     ("knowledge.autonomy", {"start": "suggest"}),
-    ("knowledge.autonomy", {"suggest_matches": 5, "auto_outcomes": 40, "auto_bound": 0.95}),
-    ("knowledge.autonomy", {"pinned": [{"cause": "overload", "action": "RESTART_SERVICE", "level": "shadow"}]}),
+    ("knowledge.autonomy", {"suggest_matches": 5, "auto_outcomes": 40, "auto_min_success": 0.95}),
+    ("knowledge.autonomy", {"overrides": [{"cause": "overload", "action": "RESTART_SERVICE", "level": "shadow"}]}),
     ("alertmanager.url", "http://10.0.0.1:9093"),
     ("alertmanager.webhook_path", "/alerts"),
     ("alertmanager.enabled", False),
@@ -327,8 +328,8 @@ def test_a_loops_own_key_file_is_not_overruled_by_the_environment(tmp_path: Path
 def test_a_loop_overrides_only_what_it_names(tmp_path: Path) -> None:
     """Mappings are laid over key by key, the rest of a section stays."""
     content = {
-        "plan": {"min_confidence": 0.7, "cooldown": {"kept": "10m", "rolled_back": 5}},
-        "loops": [{"name": "a"}, {"name": "b", "plan": {"cooldown": {"kept": 1}}, "topology": {"edges": [["x", "y"]]}}],
+        "plan": {"min_confidence": 0.7, "cooldown": {"after_success": "10m", "rolled_back": 5}},
+        "loops": [{"name": "a"}, {"name": "b", "plan": {"cooldown": {"after_success": 1}}, "topology": {"edges": [["x", "y"]]}}],
     }
     first, second = load_written_config(tmp_path, content).loops
     assert (first.plan.cooldown.after_success, second.plan.cooldown.after_success) == (600, 1)
@@ -351,7 +352,7 @@ def test_a_loop_overrides_only_what_it_names(tmp_path: Path) -> None:
         ({"LOG_LEVEL": "debug"}, ("orchestrator", "log_level"), "DEBUG"),
         ({"MAPE_K_AUTO_APPROVE": "false"}, ("loops", 0, "plan", "approval", "from_risk"), "low"),
         ({"MAPEK__PLAN__MIN_CONFIDENCE": "0.8"}, ("loops", 0, "plan", "min_confidence"), 0.8),
-        ({"MAPEK__PLAN__COOLDOWN__KEPT": "90s"}, ("loops", 0, "plan", "cooldown", "kept"), 90),
+        ({"MAPEK__PLAN__COOLDOWN__AFTER_SUCCESS": "90s"}, ("loops", 0, "plan", "cooldown", "after_success"), 90),
         ({"MAPEK__MONITOR__METRICS": "[failure_rate]"}, ("loops", 0, "monitor", "metrics", 0, "name"), "failure_rate"),
         ({"MAPEK__API__PORT": "9001"}, ("api", "port"), 9001),
     ],

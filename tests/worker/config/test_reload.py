@@ -90,7 +90,7 @@ async def test_the_last_good_one_stays(
 
 async def test_the_file_is_watched(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new content is noticed, also after a moment without the file; the same content again is not."""
-    monkeypatch.setattr(reload, "LOOK", 0.02)
+    monkeypatch.setattr(reload, "POLL_SECONDS", 0.02)
     file = write_config(tmp_path, {"plan": {"max_replicas": 15}})
     there = make_reloader(tmp_path, store)
     watching = asyncio.create_task(there.watch(make_config_reader(tmp_path)))

@@ -93,34 +93,34 @@ async def test_a_failure_is_told_to_all_that_wait(fake_intake: FakeIntake) -> No
 
 async def test_an_answer_in_time(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Temporal that hangs costs a caller a bounded time; what was on its way is not cut."""
-    monkeypatch.setattr(batcher, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 0.05)
     fake_intake.accepting.clear()
     way = AlertBatcher(fake_intake.send, 5.0)
     with pytest.raises(Overloaded, match="within"):
         await way.submit(make_alerts(1))
     fake_intake.accepting.set()
-    monkeypatch.setattr(batcher, "ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 5.0)
     await way.submit(make_alerts(1, 1))
     assert len(fake_intake.accepted) == 2
 
 
 async def test_who_gave_up_holds_nobody_up(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a caller waited for in vain, and was not on its way yet, is not sent: it will be brought again."""
-    monkeypatch.setattr(batcher, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 0.05)
     fake_intake.accepting.clear()
     way = AlertBatcher(fake_intake.send, 5.0)
     results = await asyncio.gather(*(way.submit(make_alerts(100, 100 * n)) for n in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [Overloaded] * 5
     assert way.pending_count == 0
     fake_intake.accepting.set()
-    monkeypatch.setattr(batcher, "ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 5.0)
     await way.submit(make_alerts(1, 900))
     assert len(fake_intake.accepted) == 101
 
 
 async def test_bounded(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the room callers are told to come again, and nothing of theirs is kept."""
-    monkeypatch.setattr(batcher, "ROOM", 150)
+    monkeypatch.setattr(batcher, "MAX_PENDING_ALERTS", 150)
     fake_intake.accepting.clear()
     way = AlertBatcher(fake_intake.send, 5.0)
     first = asyncio.create_task(way.submit(make_alerts(250)[:120]))
@@ -134,7 +134,7 @@ async def test_bounded(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch)
 
 async def test_in_the_long_run_signals_are_few(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the burst is used up, POSTs share signals that are further apart, be they one after the other or at once."""
-    monkeypatch.setattr(batcher, "BURST", 5.0)
+    monkeypatch.setattr(batcher, "BURST_SIZE", 5.0)
     way = AlertBatcher(fake_intake.send, 5.0)
     began = asyncio.get_running_loop().time()
     for number in range(10):

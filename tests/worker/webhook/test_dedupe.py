@@ -29,7 +29,7 @@ def test_the_newest_state_stays() -> None:
 
 def test_bounded(monkeypatch) -> None:
     """The longest unchanged is forgotten first."""
-    monkeypatch.setattr(module, "ROOM", 2)
+    monkeypatch.setattr(module, "MAX_RECENT_ALERTS", 2)
     seen = RecentAlerts()
     seen.remember([make_alert("x"), make_alert("y"), make_alert("x", 2.0), make_alert("z")])
     assert [one.fingerprint for one in seen.new_alerts([make_alert("x", 2.0), make_alert("y"), make_alert("z")])] == [

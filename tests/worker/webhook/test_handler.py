@@ -99,7 +99,7 @@ async def test_a_flood_is_refused_before_it_is_read(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While as many alerts wait as there is room for, even nonsense is answered 503, and the log says so once."""
-    monkeypatch.setattr(batcher, "ROOM", 50)
+    monkeypatch.setattr(batcher, "MAX_PENDING_ALERTS", 50)
     replies = [await WebhookService().post_body(b"{")]
     world = WebhookService()
     replies += [await world.post_body(b"{") for _ in range(20)]
@@ -179,8 +179,8 @@ async def send_pieces(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 
 async def test_slow_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends nothing, a head byte by byte, or half a body is cut off, and others are served meanwhile."""
-    monkeypatch.setattr(header_timeout, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(handler, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(header_timeout, "HEADER_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(handler, "BODY_TIMEOUT_SECONDS", 0.3)
     world = WebhookService()
     head = b"POST /webhooks/alerts HTTP/1.1\r\nHost: m\r\nAuthorization: Bearer new\r\nContent-Length: 99\r\n\r\n"
     async with serve(world.app, "127.0.0.1", 0) as port, httpx.AsyncClient(trust_env=False) as client:
@@ -197,7 +197,7 @@ async def test_slow_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_a_connection_that_is_used_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests one after the other share a connection, also beyond the time a head may take."""
-    monkeypatch.setattr(header_timeout, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(header_timeout, "HEADER_TIMEOUT_SECONDS", 0.2)
     world = WebhookService()
     one = httpx.Limits(max_connections=1)
     async with serve(world.app, "127.0.0.1", 0) as port, httpx.AsyncClient(trust_env=False, limits=one) as client:

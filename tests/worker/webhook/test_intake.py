@@ -56,7 +56,7 @@ async def test_a_closing_intake_is_asked_again_at_once() -> None:
 
 async def test_a_full_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that has had its signals gets a moment without any, to continue as new in; the next run gets them."""
-    monkeypatch.setattr(intake, "ASKED_PER_RUN", 3)
+    monkeypatch.setattr(intake, "MAX_REQUESTS_PER_RUN", 3)
     server, clock = FakeTemporalServer(None), asyncio.get_running_loop().time
     began = clock()
     for _ in range(3):
@@ -81,7 +81,7 @@ async def test_another_refusal_is_told(status: RPCStatusCode) -> None:
 
 async def test_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that stays away costs a bounded time."""
-    monkeypatch.setattr(intake, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(intake, "SEND_TIMEOUT_SECONDS", 0.2)
     server = FakeTemporalServer(RPCStatusCode.UNAVAILABLE)
     with pytest.raises(Unreachable, match=r"in 0\.2 s"):
         await server.send(ALERT_BATCH)
