@@ -45,7 +45,7 @@ def reported_violations(
         violation = _make_charter_violation(component, metric, _parse_severity(worst.severity), worst.opened_at)
         value, limit = worst.value, worst.limit
         bad = BreachSide.BELOW if value is not None and limit is not None and value < limit else BreachSide.ABOVE
-        update = {"value": value, "limit": limit, "bad": bad}
+        update = {"value": value, "limit": limit, "breach": bad}
         found[component, metric] = violation.model_copy(update=update)
     return found
 

@@ -78,7 +78,7 @@ def _override_rule(rule: MetricRule, entry: MetricEntry) -> MetricRule:
             update={"expr": _aggregate_expr(entry.query, bad), "signals": _find_signals(entry.query)}
         )
         rule = rule.model_copy(update={"always_present": False})
-    changes = {"leave": entry.clear_threshold, "severity": entry.severity}
+    changes = {"clear_threshold": entry.clear_threshold, "severity": entry.severity}
     return rule.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
 

@@ -83,7 +83,7 @@ class RollingHistory:
         self._adaptive = self._adaptive.astype(int)
         for key in keys:
             self.rows[key] = len(self.rows)
-        for name in ("values", "odd", "centre", "spread"):
+        for name in ("values", "untrusted", "centre", "spread"):
             setattr(self, name, _add_rows(getattr(self, name), len(keys)))
         self._levels = _add_rows(self._levels, len(judged))
         self._floors = np.vstack([self._floors, np.array(judged).reshape(-1, 2)])

@@ -63,7 +63,7 @@ def apply_curve(pattern: Pattern, settings: AlgorithmSettings, curves: Sequence[
     curve = next((one for one in curves if one.kind is pattern.kind), None)
     if curve is None:
         return pattern.model_copy(update={"evidence": pattern.evidence.model_copy(update=changed)})
-    changed["text"] = f"{pattern.evidence.summary}; {curve.true_positives} of {curve.count} such were real"
+    changed["summary"] = f"{pattern.evidence.summary}; {curve.true_positives} of {curve.count} such were real"
     confidence = Calibration(intercept=curve.intercept, weights=(curve.weight,)).probability((strength,))
     evidence = pattern.evidence.model_copy(update=changed)
     learned = {"confidence": round(confidence, 4), "prior": pattern.confidence, "evidence": evidence}

@@ -52,7 +52,7 @@ def test_a_daily_peak_is_seen_coming():
 )
 def test_nothing_to_learn_is_no_model(values):
     """Without past, or without a crossing in it, nothing is foretold."""
-    assert fit_without_covariates(values, np.zeros((len(values), 4)), SAMPLES_PER_DAY, HORIZON_SAMPLES) is None
+    assert fit_model(values, np.zeros((len(values), 4)), SAMPLES_PER_DAY, HORIZON_SAMPLES) is None
 
 
 def test_only_the_past_is_asked():
@@ -71,7 +71,7 @@ def test_company_warns():
     lines = np.vstack([first, then]) + source.normal(0.0, 0.01, (2, len(first)))
     beside = compute_covariates(lines, compute_scale(lines))
     together, by_itself = (
-        fit_without_covariates(lines[1], beside, SAMPLES_PER_DAY, HORIZON_SAMPLES),
+        fit_model(lines[1], beside, SAMPLES_PER_DAY, HORIZON_SAMPLES),
         fit_without_covariates(lines[1]),
     )
     assert together is not None
