@@ -3,9 +3,9 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
 
-from activities.model.types import Settings
+from activities.model.types import Duration, PositiveDuration, Settings
 
 
 class ExecutionMode(StrEnum):
@@ -23,9 +23,9 @@ class ExecutionMode(StrEnum):
 class VerifySettings(Settings):
     """How an effect is judged. Times in seconds."""
 
-    delay: NonNegativeFloat = 30.0
+    delay: Duration = 30.0
     """After the apply: nothing scraped before can show the effect (at least one scrape interval is kept)."""
-    interval: PositiveFloat = 15.0
+    interval: PositiveDuration = 15.0
     """Between samples: one scrape, since more often shows nothing new."""
     samples: PositiveInt = 5
     """Fewest usable samples for a verdict; an open question gets as many again, once. Below 5 with a simulator only."""
@@ -40,7 +40,7 @@ class ExecuteSettings(Settings):
     charter_api_key: SecretStr | None = None
     """Only by environment (`CHARTER_API_KEY`); a value in the file is refused."""
     charter_api_key_file: Path | None = None
-    timeout_seconds: PositiveFloat = Field(default=30.0, le=120.0)
+    timeout_seconds: PositiveDuration = Field(default=30.0, le=120.0)
     """Seconds for one call that changes Charter."""
     max_retries: NonNegativeInt = 3
     """Retries of an apply after its first attempt. Each reads back before it sends."""

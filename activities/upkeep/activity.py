@@ -23,14 +23,13 @@ from activities.model.plan import Plan
 from activities.model.remediation import YieldRequest
 from activities.monitor.adaptive import SEASONAL_DAYS
 from activities.monitor.adaptive_limits import is_refresh_due, learn_limits, learning_span
+from activities.monitor.current_state import CurrentState, build_current_state
 from activities.monitor.judgement import judge
 from activities.monitor.own_changes import own_applied_steps
 from activities.monitor.queries import values_queries
 from activities.monitor.rules import build_rules
 from activities.plan.guards.storm import storm_without_diagnosis
-from activities.upkeep.checks import RecheckResult, classify_recheck
-from activities.upkeep.current_state import CurrentState, build_current_state
-from activities.upkeep.shadow_scores import score_shadow
+from activities.upkeep.checks import RecheckResult, classify_recheck, score_shadow
 
 INCIDENT_QUIET_SECONDS = 600.0
 """Seconds without a violation after which an incident is over."""
@@ -169,7 +168,7 @@ class UpkeepActivities:
         ]
         if not waiting:
             return ()
-        seen = build_current_state(await load_input())
+        seen = await load_current_state(load_input)
         return tuple(
             YieldOrder(
                 workflow_id=plan.workflow_id,
@@ -185,7 +184,7 @@ class UpkeepActivities:
         due = await self.store.autonomy.load_due_shadows(loop, now)
         if not due:
             return
-        seen = build_current_state(await load_input())
+        seen = await load_current_state(load_input)
         for shadow in due:
             mark = score_shadow(shadow, seen)
             if mark or now > shadow.due_at + INCIDENT_QUIET_SECONDS:
@@ -199,7 +198,7 @@ class UpkeepActivities:
         due = await self.store.outcomes.load_due_rechecks(loop, now)
         if not due:
             return ""
-        seen = build_current_state(await load_input())
+        seen = await load_current_state(load_input)
         looks = Counter([await self.recheck_outcome(outcome, seen, now) for outcome in due])
         return "; looked again: " + ", ".join(f"{count} {look}" for look, count in sorted(looks.items()))
 
@@ -252,6 +251,12 @@ class UpkeepActivities:
         """Tell whether the plan's remediation runs and has not touched Charter yet."""
         rows = await self.store.audit.load_for_plan(plan.plan_id)
         return not any(row.kind == "attempt" for row in rows) and await self.locks.is_held(plan.workflow_id)
+
+
+async def load_current_state(load_input: InputLoader) -> CurrentState:
+    """Return the present state."""
+    analysis_input = await load_input()
+    return build_current_state(analysis_input, judge(analysis_input))
 
 
 async def compute_limits(loop: LoopDependencies, now: float) -> AdaptiveLimits:

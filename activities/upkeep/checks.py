@@ -1,28 +1,29 @@
-"""A later look at a success: does the plan's effect still stand, and is its trouble back? Pure."""
+"""Later checks against the present state: is a success still one, and was a shadow decision right? Pure."""
 
 from enum import StrEnum
 
+from activities.model.autonomy import EvidenceKind, ShadowDecision
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
+from activities.monitor.current_state import CurrentState
 from activities.plan.knobs import knob_generation
-from activities.upkeep.current_state import CurrentState
 
 
 class RecheckResult(StrEnum):
-    """What a later look at a success sees."""
+    """The result of a recheck of a success."""
 
     LASTS = "lasts"
     RELAPSED = "relapsed"
     MOVED = "moved"
+    """The knob was changed by somebody else: the present state does not show the plan's effect."""
     UNKNOWN = "unseen"
+    """Charter or a component is not readable: nothing is concluded."""
 
 
 def classify_recheck(plan: Plan, outcome: Outcome, last_generation: int, state: CurrentState) -> RecheckResult:
-    """Return what is seen of a success whose last effect left its knob at generation `left`.
+    """Return the result for a success whose last effect left its knob at `last_generation`.
 
-    relapsed: more of its pairs are violated than were when it was called a success. moved: somebody changed the knob
-    since, so that the present says nothing of this plan. unseen: Charter or a component cannot be judged now; nothing
-    is concluded from that.
+    It relapsed if more of its targets are violated than at its verdict.
     """
     if state.committee is None or state.policies is None:
         return RecheckResult.UNKNOWN
@@ -32,3 +33,16 @@ def classify_recheck(plan: Plan, outcome: Outcome, last_generation: int, state: 
     if len(state.violated.intersection(targets)) > outcome.after:
         return RecheckResult.RELAPSED
     return RecheckResult.UNKNOWN if state.may_hide(targets) else RecheckResult.LASTS
+
+
+def score_shadow(shadow: ShadowDecision, state: CurrentState) -> EvidenceKind | None:
+    """Return whether the shadow decision was right; None if the state does not show it.
+
+    MATCH: an operator moved the knob, or a target is still violated. MISS: all targets recovered without a change.
+    """
+    if state.committee is None or state.policies is None:
+        return None
+    moved = knob_generation(shadow.knob, state.committee, state.policies) != shadow.generation
+    if moved or state.violated.intersection(shadow.targets):
+        return EvidenceKind.MATCH
+    return None if state.may_hide(shadow.targets) else EvidenceKind.MISS

@@ -21,6 +21,7 @@ from activities.model.plan import Plan
 from activities.model.remediation import PrepareRequest, PrepareResult
 from activities.model.types import truncate
 from activities.monitor.activity import fetch_alertmanager, silenced_or_all
+from activities.monitor.current_state import build_current_state
 from activities.monitor.judgement import judge
 from activities.notify.events import notification_for_approval
 from activities.plan.activity import load_guard_state, read_error_budget
@@ -79,11 +80,8 @@ class PrepareActivities:
                 self.dependencies.kill_switch(), effective_mode(mode, loop.settings.initial_mode, now)
             ),
             guards=guards,
-            committee=source.committee,
-            policies=None if source.committee is None else source.policies,
+            state=build_current_state(source, judged),
             component_count=len(source.components),
-            violated=frozenset(violation.key for violation in judged.violations),
-            blind=frozenset(spot.component for spot in judged.blind),
             settings=loop.settings.plan,
             execute=loop.settings.execute,
             autonomy=compute_autonomy(

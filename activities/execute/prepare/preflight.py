@@ -11,7 +11,6 @@ from typing import NamedTuple
 from activities.execute.settings import ExecuteSettings, ExecutionMode
 from activities.execute.verify.verification import verification_duration
 from activities.model.autonomy import Autonomy, Level
-from activities.model.charter import Committee, Policy
 from activities.model.guard_state import GuardState
 from activities.model.mode import Mode
 from activities.model.plan import Plan, Risk, compute_plan_hash
@@ -19,6 +18,7 @@ from activities.model.remediation import PrepareResult, Step
 from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
 from activities.model.types import truncate
+from activities.monitor.current_state import CurrentState
 from activities.monitor.judgement import Judgement
 from activities.monitor.visibility import REMOTES
 from activities.plan.autonomy import autonomy_guard, lowest_level
@@ -47,8 +47,7 @@ CONFIG_ONLY_RULES = frozenset({"allowed", "max-replicas"})
 class PreflightFacts:
     """What is seen just before the apply, at `at` (unix seconds), and the worker's own settings.
 
-    `committee` and `policies` are None when Charter cannot be read. `components` is how many there are. `violated` are
-    the (component, metric) pairs violated now, `blind` the components that cannot be judged. `approved`: a person said
+    `component_count` is how many components there are. `approved`: a person said
     yes to this very plan. `standing` are steps (from 0) that were sent to Charter before and that nobody answers for;
     `left` is the generation the last of them known to be done left the knob at, None if there is none: a remediation
     that was reset finds its own work. `ended` is how the plan ended before, after it had changed something; else empty.
@@ -59,11 +58,8 @@ class PreflightFacts:
     at: float
     mode: Mode
     guards: GuardState
-    committee: Committee | None
-    policies: tuple[Policy, ...] | None
+    state: CurrentState
     component_count: int
-    violated: frozenset[tuple[str, str]]
-    blind: frozenset[str]
     settings: PlanSettings
     execute: ExecuteSettings
     autonomy: Autonomy
@@ -134,10 +130,11 @@ def _check_integrity(plan: Plan) -> Refusal | None:
 def _check_guards(plan: Plan, facts: PreflightFacts) -> Refusal | None:
     if facts.previous_outcome:
         return Refusal("stale", f"it has ended before: {facts.previous_outcome}")
-    if facts.committee is None or facts.policies is None:
+    state = facts.state
+    if state.committee is None or state.policies is None:
         return Refusal("stale", "Charter cannot be read, so nothing can be checked")
     conditions = _build_guard_input(plan, facts)
-    present = knob_generation(plan.knob, facts.committee, facts.policies)
+    present = knob_generation(plan.knob, state.committee, state.policies)
     rejected = find_first_block(PERMANENT_GUARDS, plan.actions, conditions)
     if rejected is not None and rejected.rule in CONFIG_ONLY_RULES:
         return Refusal("rejected", f"{rejected.rule}: {rejected.reason}", rejected.rule)
@@ -179,9 +176,9 @@ def _build_guard_input(plan: Plan, facts: PreflightFacts) -> GuardInput:
         at=facts.at,
         mode=facts.mode,
         guards=facts.guards,
-        committee=facts.committee,
+        committee=facts.state.committee,
         settings=facts.settings,
-        policies=facts.policies or (),
+        policies=facts.state.policies or (),
         loop=plan.loop,
         component_count=facts.component_count,
         cause_key=(plan.cause.value, plan.component),
@@ -197,13 +194,13 @@ def _check_freshness(plan: Plan, facts: PreflightFacts) -> Refusal | None:
     )
     if age > most:
         return Refusal("stale", f"decided {age:.0f} s ago, more than the {most:.0f} s a decision holds")
-    remote = sorted(facts.blind.intersection(REMOTES))
+    remote = sorted(facts.state.blind.intersection(REMOTES))
     if remote:
         return Refusal("stale", f"nothing can be seen of {', '.join(remote)}")
     targets = plan.verification.targets
-    unseen = sorted({c for c, metric in targets if c in facts.blind and (c, metric) not in facts.violated})
+    unseen = sorted({c for c, metric in targets if c in facts.state.blind and (c, metric) not in facts.state.violated})
     if unseen:
         return Refusal("stale", f"{len(unseen)} targets cannot be judged any more: {', '.join(unseen)}")
-    if facts.last_generation is None and targets and not facts.violated.intersection(targets):
+    if facts.last_generation is None and targets and not facts.state.violated.intersection(targets):
         return Refusal("recovered", f"none of {len(targets)} violations is left")
     return None

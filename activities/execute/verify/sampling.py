@@ -6,6 +6,7 @@ from itertools import takewhile
 from activities.execute.verify.verification import EffectSample
 from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
+from activities.monitor.current_state import build_current_state
 from activities.monitor.judgement import judge
 
 
@@ -22,12 +23,9 @@ def build_samples(analysis_input: AnalysisInput, instants: Iterable[float]) -> t
 
 def build_sample(analysis_input: AnalysisInput, instant: float) -> EffectSample:
     """Return what was violated and what was blind at one instant."""
-    judged = judge(truncate_at(analysis_input, instant))
-    return EffectSample(
-        at=instant,
-        violated=frozenset(violation.key for violation in judged.violations),
-        blind=frozenset(spot.component for spot in judged.blind),
-    )
+    truncated = truncate_at(analysis_input, instant)
+    state = build_current_state(truncated, judge(truncated))
+    return EffectSample(at=instant, violated=state.violated, blind=state.blind)
 
 
 def truncate_at(analysis_input: AnalysisInput, instant: float) -> AnalysisInput:

@@ -9,15 +9,16 @@ from activities.dependencies import Dependencies, LoopDependencies
 from activities.knowledge.recheck import next_recheck_at
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.action import ActionType
+from activities.model.autonomy import EvidenceKind, ShadowDecision
 from activities.model.charter import Committee
 from activities.model.diagnosis import Cause
 from activities.model.effect import Direction, Effect
 from activities.model.outcome import EffectClass, OutcomeTransaction
+from activities.monitor.current_state import CurrentState
 from activities.settings import LoopSettings
 from activities.upkeep import activity
 from activities.upkeep.activity import UpkeepActivities
-from activities.upkeep.checks import RecheckResult, classify_recheck
-from activities.upkeep.current_state import CurrentState
+from activities.upkeep.checks import RecheckResult, classify_recheck, score_shadow
 from tests.support.model_builders import make_outcome, make_plan
 
 UNCHANGED_COMMITTEE = Committee(replicas=6, healthy_nodes=6, generation=4)
@@ -81,7 +82,7 @@ class UpkeepRound:
 
 @pytest.fixture
 async def started_rounds(monkeypatch):
-    monkeypatch.setattr(activity, "build_current_state", lambda sight: sight)
+    monkeypatch.setattr(activity, "load_current_state", lambda load_input: load_input())
     store = await open_store("memory")
     around = UpkeepRound(store, [make_current_state(blind={"*"}), make_current_state(), make_current_state({TARGET})])
     await around.start()
@@ -107,3 +108,41 @@ async def test_a_relapse_is_unlearned(started_rounds):
         ("recheck", "relapsed 3600 s after it was called fixed"),
     ]
     assert await started_rounds.store.audit.verify_chain() is None
+
+
+SHADOW_DECISION = ShadowDecision(
+    plan_id="0123456789ab",
+    loop="charter",
+    cause="validation_latency",
+    component="committee",
+    knob="committee",
+    actions=("SCALE_UP",),
+    generation=7,
+    targets=(("validator-1", "p99"), ("validator-2", "p99")),
+    at=1000.0,
+    last_seen_at=1000.0,
+    due_at=1120.0,
+)
+SHADOWED_COMMITTEE = Committee(replicas=5, healthy_nodes=5, generation=7)
+SHADOW_TARGET, UNRELATED_PAIR = ("validator-1", "p99"), ("gateway", "p99")
+
+
+@pytest.mark.parametrize(
+    ("committee", "violated", "blind", "mark"),
+    [
+        (SHADOWED_COMMITTEE, {SHADOW_TARGET}, (), EvidenceKind.MATCH),
+        (SHADOWED_COMMITTEE, (), (), EvidenceKind.MISS),
+        (SHADOWED_COMMITTEE, {UNRELATED_PAIR}, (), EvidenceKind.MISS),
+        (SHADOWED_COMMITTEE.model_copy(update={"generation": 8}), (), (), EvidenceKind.MATCH),
+        (SHADOWED_COMMITTEE, (), {"validator-2"}, None),
+        (SHADOWED_COMMITTEE, (), {"*"}, None),
+        (SHADOWED_COMMITTEE, (), {"prometheus"}, None),
+        (SHADOWED_COMMITTEE, (), {"gateway"}, EvidenceKind.MISS),
+        (SHADOWED_COMMITTEE, {SHADOW_TARGET}, {"validator-2"}, EvidenceKind.MATCH),
+        (None, {SHADOW_TARGET}, (), None),
+    ],
+)
+def test_what_became_of_the_trouble(committee, violated, blind, mark):
+    """It stayed, or a person turned the knob: right. It went away, seen and not assumed: wrong. Blind: not told."""
+    seen = CurrentState(frozenset(violated), frozenset(blind), committee, ())
+    assert score_shadow(SHADOW_DECISION, seen) is mark

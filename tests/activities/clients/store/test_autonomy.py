@@ -1,7 +1,7 @@
 """The marks trust is earned by, and the shadows that wait to be scored."""
 
 from activities.model.autonomy import EvidenceKind, ShadowDecision
-from tests.activities.upkeep.test_shadows import SHADOW_DECISION
+from tests.activities.upkeep.test_checks import SHADOW_DECISION
 from tests.support.model_builders import make_outcome_transaction
 
 

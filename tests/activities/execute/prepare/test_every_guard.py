@@ -15,6 +15,7 @@ from activities.model.guard_state import GuardState, KnobGuard, UnsettledPlan
 from activities.model.history import RemediationRecord
 from activities.model.mode import LoopMode, Mode
 from activities.model.storm import Storm
+from activities.monitor.current_state import CurrentState
 from activities.plan.guards.base import GuardInput
 from activities.plan.guards.core import TRANSIENT_GUARDS, find_first_block
 from activities.plan.guards.settings import FreezeDates, RateSettings, Window
@@ -89,12 +90,12 @@ def make_guard_input(rule=""):
 def make_preflight_facts(rule=""):
     """Return what is seen just before the apply, with the same."""
     seen = make_unblocked_input(**BLOCKING_STATES.get(rule, {}))
+    violated = frozenset({("validator-1", "p99")})
+    state = CurrentState(violated=violated, blind=frozenset(), committee=seen.pop("committee"), policies=())
     return PreflightFacts(
         **seen,
-        policies=(),
+        state=state,
         component_count=8,
-        violated=frozenset({("validator-1", "p99")}),
-        blind=frozenset(),
         execute=ExecuteSettings(),
         autonomy=Autonomy(start=Level.AUTO),
         storm=seen["guards"].storm("charter"),

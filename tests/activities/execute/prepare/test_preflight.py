@@ -1,6 +1,7 @@
 """The last look before the apply."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from activities.model.guard_state import GuardState, KnobGuard, UnsettledPlan
 from activities.model.mode import LoopMode, Mode
 from activities.model.plan import Risk
 from activities.model.remediation import Step
+from activities.monitor.current_state import CurrentState
 from activities.plan.settings import ApprovalSettings, PlanSettings
 
 MEMBERS = tuple(Member(name=f"validator-{i}", leader=i == 1) for i in range(1, 6))
@@ -22,19 +24,25 @@ PREFLIGHT_FACTS = PreflightFacts(
     at=1000.0,
     mode=Mode(loop="charter", name=LoopMode.ACT),
     guards=GuardState(),
-    committee=COMMITTEE,
-    policies=(),
+    state=CurrentState(violated=frozenset({TARGET}), blind=frozenset(), committee=COMMITTEE, policies=()),
     component_count=8,
-    violated=frozenset({TARGET}),
-    blind=frozenset(),
     settings=PlanSettings(),
     execute=ExecuteSettings(),
     autonomy=Autonomy(start=Level.AUTO),
 )
 
 
-def make_guarded_facts(**guard):
-    """Return facts with a guard on the committee."""
+def make_facts(**changes: Any) -> PreflightFacts:
+    """Return `PREFLIGHT_FACTS` with changes to it and to its state."""
+    state_fields = {field.name for field in fields(CurrentState)}
+    state = replace(PREFLIGHT_FACTS.state, **{key: value for key, value in changes.items() if key in state_fields})
+    return replace(
+        PREFLIGHT_FACTS, state=state, **{key: value for key, value in changes.items() if key not in state_fields}
+    )
+
+
+def guarded(**guard: Any) -> dict[str, Any]:
+    """Return the change that puts a guard on the committee."""
     return {"guards": GuardState(knobs=(KnobGuard(knob="committee", **guard),))}
 
 
@@ -89,8 +97,8 @@ def test_a_tampered_plan_is_rejected(change, make_plan):
             "decided 90016 s ago, more than the 90015 s",
         ),
         ({"at": 1767225600.25 + 15.0 + 86400.0 + PLAN_AGE_MARGIN_SECONDS - 1.0}, "", "ready"),
-        (make_guarded_facts(cooldown_until=1010.0), "stale", "cool-down: rests for another 10 s"),
-        (make_guarded_facts(quarantined=True), "stale", "quarantine"),
+        (guarded(cooldown_until=1010.0), "stale", "cool-down: rests for another 10 s"),
+        (guarded(quarantined=True), "stale", "quarantine"),
         ({"blind": frozenset({"prometheus"})}, "stale", "nothing can be seen of prometheus"),
         ({"blind": frozenset({"validator-2"})}, "stale", "1 targets cannot be judged any more: validator-2"),
         ({"violated": frozenset()}, "recovered", "none of 2 violations is left"),
@@ -101,7 +109,7 @@ def test_a_tampered_plan_is_rejected(change, make_plan):
 )
 def test_what_has_changed_since_the_decision(change, ending, reason, make_plan):
     """The configuration rejects, the world makes stale, what is good again has recovered; blindness is not health."""
-    prepared = preflight_check(make_plan(), replace(PREFLIGHT_FACTS, **change))
+    prepared = preflight_check(make_plan(), make_facts(**change))
     assert prepared.outcome == ending
     assert reason in prepared.headline
 
@@ -112,22 +120,22 @@ def test_risk_and_approval_are_the_workers(make_plan, actions):
     prepared = preflight_check(forged, PREFLIGHT_FACTS)
     assert (prepared.outcome, prepared.needs_approval) == ("", True)
     assert "risk high" in prepared.headline
-    assert not preflight_check(forged, replace(PREFLIGHT_FACTS, approved=True)).needs_approval
+    assert not preflight_check(forged, make_facts(approved=True)).needs_approval
     careful = PlanSettings(approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0))
-    asked = preflight_check(make_plan(), replace(PREFLIGHT_FACTS, settings=careful))
+    asked = preflight_check(make_plan(), make_facts(settings=careful))
     assert (asked.needs_approval, asked.deadline) == (True, 60.0)
 
 
 def test_a_refused_plan_asks_nobody(make_plan, actions):
     """A plan that cannot be applied does not wait for a person first."""
-    prepared = preflight_check(make_plan(actions["override"]), replace(PREFLIGHT_FACTS, committee=None))
+    prepared = preflight_check(make_plan(actions["override"]), make_facts(committee=None))
     assert (prepared.outcome, prepared.needs_approval) == ("stale", False)
 
 
 def test_trust_is_asked_again(make_plan):
     """Demoted since the decision, a plan is stale or waits for a person; what a person asked for is not held back."""
     shadow, suggest = (
-        replace(PREFLIGHT_FACTS, autonomy=Autonomy(start=level)) for level in (Level.SHADOW, Level.SUGGEST)
+        make_facts(autonomy=Autonomy(start=level)) for level in (Level.SHADOW, Level.SUGGEST)
     )
     held = preflight_check(make_plan(), shadow)
     assert held.headline.startswith("stale: autonomy: SCALE_UP against validation_latency is at shadow")
@@ -148,7 +156,7 @@ def test_who_asked_is_told(make_plan):
 def test_standing_steps_are_marked(make_plan, actions):
     """Steps that were sent before and not undone are shown as standing."""
     prepared = preflight_check(
-        make_plan(actions["scale"], actions["restart"]), replace(PREFLIGHT_FACTS, unresolved=frozenset({0}))
+        make_plan(actions["scale"], actions["restart"]), make_facts(unresolved=frozenset({0}))
     )
     assert [step.is_applied for step in prepared.steps] == [True, False]
 
@@ -158,12 +166,12 @@ def test_a_doubted_plan_waits_for_a_person(make_plan):
     assert not preflight_check(make_plan(), PREFLIGHT_FACTS).needs_approval
     prepared = preflight_check(make_plan(low_confidence=True), PREFLIGHT_FACTS)
     assert (prepared.needs_approval, "doubted" in prepared.headline) == (True, True)
-    assert not preflight_check(make_plan(low_confidence=True), replace(PREFLIGHT_FACTS, approved=True)).needs_approval
+    assert not preflight_check(make_plan(low_confidence=True), make_facts(approved=True)).needs_approval
 
 
 def test_best_effort_is_a_setting(make_plan):
     """The execution mode reaches the workflow."""
-    facts = replace(PREFLIGHT_FACTS, execute=ExecuteSettings(execution_mode="best_effort"))
+    facts = make_facts(execute=ExecuteSettings(execution_mode="best_effort"))
     assert not preflight_check(make_plan(), facts).transactional
 
 
@@ -180,7 +188,7 @@ def test_best_effort_is_a_setting(make_plan):
 def test_a_plan_that_finds_itself_half_done(change, ending, reason, make_plan):
     """After a reset its own work is part of the present; what helped has not "recovered"; no outcome is made twice."""
     moved = COMMITTEE.model_copy(update={"generation": 8})
-    prepared = preflight_check(make_plan(), replace(PREFLIGHT_FACTS, committee=moved, **change))
+    prepared = preflight_check(make_plan(), make_facts(committee=moved, **change))
     assert prepared.outcome == ending
     assert reason in prepared.headline
 
@@ -188,12 +196,12 @@ def test_a_plan_that_finds_itself_half_done(change, ending, reason, make_plan):
 def test_what_is_done_needs_no_second_approval(make_plan, actions):
     """A plan that could only be applied after a yes is not asked for again when its remediation is reset."""
     assert not preflight_check(
-        make_plan(actions["override"], generation=0), replace(PREFLIGHT_FACTS, last_generation=0)
+        make_plan(actions["override"], generation=0), make_facts(last_generation=0)
     ).needs_approval
 
 
 def test_another_plan_that_stands_comes_first(make_plan):
     """What a terminated remediation left on the knob makes the plan stale."""
     standing = GuardState(unsettled=(UnsettledPlan(knob="committee", plan_id="a" * 12, since=960.0),))
-    prepared = preflight_check(make_plan(), replace(PREFLIGHT_FACTS, guards=standing))
+    prepared = preflight_check(make_plan(), make_facts(guards=standing))
     assert (prepared.outcome, "unsettled" in prepared.headline) == ("stale", True)

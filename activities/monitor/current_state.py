@@ -1,19 +1,19 @@
-"""What upkeep sees now. Pure."""
+"""The present state: what is violated, what is blind, and what Charter shows. Pure."""
 
 from dataclasses import dataclass
 
 from activities.model.charter import Committee, Policy
 from activities.model.snapshot import AnalysisInput
-from activities.monitor.judgement import judge
+from activities.monitor.judgement import Judgement
 from activities.monitor.silences import ALL_COMPONENTS
 from activities.monitor.visibility import REMOTES
 
 
 @dataclass(frozen=True)
 class CurrentState:
-    """One look: the (component, metric) pairs violated, the components that cannot be judged ("*" all), and Charter.
+    """The violated (component, metric) pairs, the blind components ("*": all of them), and Charter's own state.
 
-    `committee` and `policies` are None if Charter could not be read.
+    `committee` and `policies` are None if Charter cannot be read.
     """
 
     violated: frozenset[tuple[str, str]]
@@ -22,21 +22,21 @@ class CurrentState:
     policies: tuple[Policy, ...] | None
 
     def may_hide(self, targets: tuple[tuple[str, str], ...]) -> bool:
-        """Tell whether some of these pairs could be violated without being seen."""
+        """Return whether a blind spot may hide a violation of these pairs."""
         watched = {component for component, _ in targets} | {ALL_COMPONENTS, *REMOTES}
         return bool(self.blind.intersection(watched))
 
     def are_resolved(self, targets: tuple[tuple[str, str], ...]) -> bool:
-        """Tell whether no violation of these pairs is left, seen and not assumed."""
+        """Return whether all these pairs are visible and none is violated."""
         return not self.violated.intersection(targets) and not self.may_hide(targets)
 
 
-def build_current_state(analysis_input: AnalysisInput) -> CurrentState:
-    """Return what the judgement makes of an input, at its last instant."""
-    judged = judge(analysis_input)
+def build_current_state(analysis_input: AnalysisInput, judgement: Judgement) -> CurrentState:
+    """Return the state at the last instant of the input."""
     return CurrentState(
-        violated=frozenset(violation.key for violation in judged.violations),
-        blind=frozenset(spot.component for spot in judged.blind) | ({ALL_COMPONENTS} if not judged.tracks else set()),
+        violated=frozenset(violation.key for violation in judgement.violations),
+        blind=frozenset(spot.component for spot in judgement.blind)
+        | (frozenset() if judgement.tracks else {ALL_COMPONENTS}),
         committee=analysis_input.committee,
         policies=None if analysis_input.committee is None else analysis_input.policies,
     )
