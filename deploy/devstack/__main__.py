@@ -49,7 +49,7 @@ def _build_parser() -> argparse.ArgumentParser:
         command.add_argument("--config", type=Path, help="your own config, completed for this stack")
         command.add_argument("--seed", type=int, default=1, help="seed of the simulator (default: %(default)s)")
         command.add_argument(
-            "--parts", type=_parse_services, help=f"start only these (default: {','.join(STACK_SERVICES)})"
+            "--services", type=_parse_services, help=f"start only these (default: {','.join(STACK_SERVICES)})"
         )
         command.add_argument(
             "--profile", choices=TIMING_PROFILES, default=profile, help="timings (default: %(default)s)"
@@ -141,7 +141,7 @@ def _build_stack_options(options: argparse.Namespace) -> "StackOptions":
         config=options.config,
         seed=options.seed,
         profile=options.profile,
-        services=options.parts or frozenset(STACK_SERVICES),
+        services=options.services or frozenset(STACK_SERVICES),
         report=_print_line,
     )
 

@@ -19,8 +19,8 @@ from deploy.devstack.errors import ServiceFailed
 from deploy.devstack.ports import LOOPBACK, PortAllocator
 from deploy.devstack.postgres import POSTGRES_USER, Postgres, running_postgres
 from deploy.devstack.process import ChildProcess, append_log_tail, describe_exit
+from deploy.devstack.render import REPOSITORY_ROOT
 
-_REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 _HISTORY_SHARDS = 4
 _TEMPORAL_SERVICES = ("internal-frontend", "frontend", "history", "matching", "worker")
 _DATABASES = ("temporal", "temporal_visibility", "mapek")
@@ -69,7 +69,7 @@ class TemporalCluster:
             await self.postgres.execute(f"CREATE DATABASE {database}")
         log = self.logs / "schema.log"
         for _ in range(2):
-            script = str(_REPOSITORY_ROOT / "deploy/temporal/schema.sh")
+            script = str(REPOSITORY_ROOT / "deploy/temporal/schema.sh")
             code = await process.run(["/bin/sh", script], log, _SCHEMA_TIMEOUT_SECONDS, self._build_environment())
             if code != 0:
                 raise ServiceFailed(
@@ -82,11 +82,11 @@ class TemporalCluster:
         Raises:
             PartFailed: it ended, or did not serve within a minute.
         """
-        where = ("--root", str(_REPOSITORY_ROOT / "deploy"), "--config", "temporal", "--env", "production")
+        where = ("--root", str(REPOSITORY_ROOT / "deploy"), "--config", "temporal", "--env", "production")
         services = (word for service in _TEMPORAL_SERVICES for word in ("--service", service))
         argv = [str(self.binaries["temporal-server"]), *where, "start", *services]
         log = self.logs / "temporal-server.log"
-        self.child = await process.start("temporal-server", argv, log, self._build_environment(), _REPOSITORY_ROOT)
+        self.child = await process.start("temporal-server", argv, log, self._build_environment(), REPOSITORY_ROOT)
         try:
             async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
                 while not await self._is_serving():

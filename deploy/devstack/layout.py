@@ -16,6 +16,7 @@ import yaml
 from deploy.devstack.errors import UsageError
 from deploy.devstack.ports import LOOPBACK, PortAllocator
 from deploy.devstack.profiles import TIMING_PROFILES
+from worker.config.document import deep_merge
 
 STACK_SERVICES = ("temporal", "prometheus", "alertmanager", "charter", "bootstrap", "worker")
 
@@ -96,15 +97,6 @@ def build_layout(user_config: Mapping[str, Any], profile: str, state_dir: Path, 
     follow = {"execute": {"charter_url": addresses.charter}, "api": {"port": urlsplit(addresses.mapek).port}}
     settings = deep_merge(deep_merge(settings, user_config), follow)
     return StackLayout(addresses, frozenset(part for part in STACK_SERVICES if not own.get(part)), settings)
-
-
-def deep_merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings in one, section by section; where both have a value, that of `over`."""
-    merged = dict(base)
-    for key, value in override.items():
-        known = merged.get(key)
-        merged[key] = deep_merge(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _uses_simulator(user_config: Mapping[str, Any]) -> bool:

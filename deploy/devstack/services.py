@@ -130,7 +130,7 @@ def _build_charter(plan: StackPlan) -> Service:
     argv = (
         *(sys.executable, "-m", "deploy.simulator", "--host", LOOPBACK, "--port", _parse_port(url)),
         *("--token-file", str(plan.layout.get_setting("execute.charter_api_key_file"))),
-        *("--sim-doors", "--seed", str(plan.seed)),
+        *("--control-api", "--seed", str(plan.seed)),
         *("--simulate-failures", str(parse_failure_rate(plan.layout.get_setting("staging.simulate_failures")))),
     )
     return _build_http_service("charter", argv, f"{url}/health", plan)

@@ -12,12 +12,13 @@ import httpx
 from deploy.devstack import binaries, process
 from deploy.devstack.errors import ServiceFailed, UsageError
 from deploy.devstack.fetch import Reporter
-from deploy.devstack.layout import STACK_SERVICES, Addresses, StackLayout, build_layout, deep_merge, load_config
+from deploy.devstack.layout import STACK_SERVICES, Addresses, StackLayout, build_layout, load_config
 from deploy.devstack.ports import PortAllocator
 from deploy.devstack.process import ChildProcess, append_log_tail, describe_exit
 from deploy.devstack.render import REPOSITORY_ROOT, write_configs
 from deploy.devstack.services import Service, StackPlan, build_environment, build_service
 from deploy.devstack.state import StateDirectory
+from worker.config.document import deep_merge
 
 T = TypeVar("T")
 
@@ -223,7 +224,7 @@ async def running_stack(options: StackOptions) -> AsyncIterator[RunningStack]:
         BinaryMissing: a server's binary cannot be had.
         PartFailed: a part did not get ready, or ended during the block.
     """
-    user = deep_merge(load_config(options.config), options.settings)
+    user = deep_merge(load_config(options.config), dict(options.settings))
     async with contextlib.AsyncExitStack() as cleanup:
         state = StateDirectory(options.state_dir)
         cleanup.callback(state.close)

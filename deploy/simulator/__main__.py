@@ -39,8 +39,8 @@ class _Server(uvicorn.Server):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until a signal; return 0, or 2 for wrong use."""
     parsed = _build_parser().parse_args(argv)
-    if parsed.sim_doors and not _is_loopback(parsed.host):
-        return _report_usage_error("--sim-doors needs a loopback host: its doors ask for no token")
+    if parsed.control_api and not _is_loopback(parsed.host):
+        return _report_usage_error("--control-api needs a loopback host: its doors ask for no token")
     if not 0.0 <= parsed.simulate_failures <= 1.0:
         return _report_usage_error("--simulate-failures is a share from 0 to 1")
     try:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report_usage_error(str(error))
     if not token:
         return _report_usage_error(f"{parsed.token_file} is empty")
-    options = SimulatorOptions(token, parsed.sim_doors, parsed.seed, parsed.simulate_failures)
+    options = SimulatorOptions(token, parsed.control_api, parsed.seed, parsed.simulate_failures)
     return _serve(options, listener)
 
 
@@ -78,7 +78,7 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     parser.add_argument("--token-file", type=Path, required=True, help="file with the bearer token")
-    parser.add_argument("--sim-doors", action="store_true", help="open /sim, without a token, on loopback only")
+    parser.add_argument("--control-api", action="store_true", help="open /sim, without a token, on loopback only")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise and of simulated failures")
     parser.add_argument("--simulate-failures", type=float, default=0.0, metavar="RATE", help="0 to 1")
     return parser

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from random import Random
 from typing import Final
 
 from deploy.simulator.metrics import METRICS, MetricKind
@@ -59,6 +60,19 @@ class Histogram:
             self.cumulative_counts[index] += count * share
         self.count += count
         self.total += count * (low + high) / 2
+
+
+class Noise:
+    """A slow random movement between -1 and 1; the same seed and name give the same movement."""
+
+    def __init__(self, seed: int, name: str) -> None:
+        self._random = Random(f"{seed}:{name}")
+        self._value = 0.0
+
+    def step(self) -> float:
+        """Advance by one tick and return the new value."""
+        self._value = min(1.0, max(-1.0, 0.9 * self._value + self._random.gauss(0.0, 0.3)))
+        return self._value
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from deploy.simulator.committee import (
     Committee,
     RestartQueue,
 )
-from deploy.simulator.component_metrics import ComponentMetrics, TickWork
+from deploy.simulator.component_metrics import ComponentMetrics, Noise, TickWork
 from deploy.simulator.faults import LOCAL_FAULT_KINDS, Fault, FaultKind, PoliciesInForce
-from deploy.simulator.noise import Noise
 from deploy.simulator.policies import PolicyApplication, PolicyRegistry
 from deploy.simulator.records import (
     COMMITTEE_ACTION_KINDS,

@@ -21,7 +21,6 @@ from temporalio.service import TLSConfig
 from activities.clients.store.store import Store, open_store
 from deploy.devstack import process
 from deploy.devstack.cluster import FrontendSecurity, TemporalCluster, running_cluster
-from deploy.devstack.layout import deep_merge
 from deploy.devstack.ports import LOOPBACK, PortAllocator
 from deploy.devstack.process import ChildProcess
 from deploy.devstack.stack import StackOptions, running_stack
@@ -30,6 +29,7 @@ from tests.end_to_end.conftest import SHORT_SETTINGS
 from tests.support.stack import StackHarness
 from tests.support.waiting import wait_until
 from tests.worker.http.test_tls import make_certificate
+from worker.config.document import deep_merge
 from worker.temporal.payload_codec import build_data_converter
 
 NAMESPACE = "mapek"

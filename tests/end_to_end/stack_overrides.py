@@ -12,9 +12,9 @@ import yaml
 
 from activities.execute.calls import build_apply_request
 from activities.model.plan import Plan
-from deploy.devstack.layout import deep_merge
 from deploy.devstack.state import write_private
 from tests.support.stack import StackHarness
+from worker.config.document import deep_merge
 
 RESPONSE_HEAD = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.devstack.layout import deep_merge
 from deploy.devstack.state import write_private
 from tests.end_to_end.mapek_command import run_mapek
 from tests.support.notification_receivers import running_http_receiver
 from tests.support.stack import LOOP_NAME, StackHarness
 from tests.support.waiting import wait_until
+from worker.config.document import deep_merge
 
 pytestmark = pytest.mark.stack
 
@@ -116,7 +116,7 @@ async def test_a_person_is_told_and_the_configuration_changes_meanwhile(harness:
             assert (first["kind"], first["status"], first["key"]) == ("approval", "open", remedy.plan.incident_id)
             assert f"mapek approve {remedy.plan.plan_id}" in first["details"]
             assert (
-                await run_mapek(harness, "reject", remedy.plan.plan_id, "--who", "ada", "--why", "no")
+                await run_mapek(harness, "reject", remedy.plan.plan_id, "--actor", "ada", "--reason", "no")
             ).exit_code == 0
 
             async def over() -> bool:

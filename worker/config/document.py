@@ -215,3 +215,11 @@ class _NodeReader:
 
     def _format_position(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"
+
+
+def deep_merge(base: Any, override: Any) -> Any:
+    """Merge `override` into `base`: mappings key by key; any other value replaces, None does not."""
+    if not isinstance(override, dict):
+        return base if override is None else override
+    merged = dict(base) if isinstance(base, dict) else {}
+    return {**merged, **{key: deep_merge(merged.get(key), value) for key, value in override.items()}}

@@ -14,7 +14,7 @@ from activities.model.types import Settings
 from activities.monitor.settings import MonitorSettings
 from activities.plan.settings import PlanSettings
 from activities.settings import LoopSettings
-from worker.config.document import Document, KeyPath
+from worker.config.document import Document, KeyPath, deep_merge
 from worker.config.messages import validate_section
 from worker.config.schema import LoopEntry
 from worker.config.sources import SECRET_KEYS
@@ -53,7 +53,7 @@ def build_loops(
                 )
         sections = {
             name: validate_section(
-                model, _deep_merge(document.get_value((name,)), given[name]), (*place, name), document, (name,)
+                model, deep_merge(document.get_value((name,)), given[name]), (*place, name), document, (name,)
             )
             for name, model in LOOP_SECTIONS.items()
         }
@@ -90,11 +90,3 @@ def _build_loop(
 def _read_secret_variable(environ: Mapping[str, str], key_path: KeyPath) -> SecretStr | None:
     value = environ.get(SECRET_KEYS[key_path][0], "").strip()
     return SecretStr(value) if value else None
-
-
-def _deep_merge(base: Any, override: Any) -> Any:
-    """Return `below` with `above` laid over it: mappings key by key, everything else replaced."""
-    if not isinstance(override, dict):
-        return base if override is None else override
-    merged = dict(base) if isinstance(base, dict) else {}
-    return {**merged, **{key: _deep_merge(merged.get(key), value) for key, value in override.items()}}

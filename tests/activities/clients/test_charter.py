@@ -30,7 +30,7 @@ async def simulator_address(tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
     token = tmp_path / "token"
     token.write_text("a-token\n")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.simulator", "--port", "0", "--token-file", str(token), "--sim-doors"),
+        *(sys.executable, "-m", "deploy.simulator", "--port", "0", "--token-file", str(token), "--control-api"),
         cwd=ROOT,
         stderr=asyncio.subprocess.PIPE,
     )

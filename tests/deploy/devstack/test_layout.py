@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.devstack.errors import UsageError
-from deploy.devstack.layout import STACK_SERVICES, StackLayout, build_layout, deep_merge, load_config
+from deploy.devstack.layout import STACK_SERVICES, StackLayout, build_layout, load_config
 from deploy.devstack.ports import PortAllocator
 from deploy.devstack.profiles import TIMING_PROFILES
 
@@ -86,15 +86,6 @@ def test_no_charter_at_all(lay_out_stack: LayOutFunction) -> None:
     """Neither simulator nor an address of a Charter cannot be meant."""
     with pytest.raises(UsageError, match=r"execute\.charter_url"):
         lay_out_stack({"staging": {"use_mock_charter": False}})
-
-
-def test_merge_goes_into_sections() -> None:
-    """Sections are merged, values and lists are replaced."""
-    assert deep_merge({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "e": 2}) == {
-        "a": {"b": 1, "c": [2]},
-        "d": 1,
-        "e": 2,
-    }
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "monitor: 5", "a: [", "\xff"])

@@ -23,7 +23,7 @@ WaitUntil = Callable[[Callable[[], object]], Awaitable[None]]
 pytestmark = pytest.mark.stack
 STACK_SERVICES = frozenset({"temporal", "prometheus", "alertmanager"})
 LIGHT_SERVICES = frozenset({"alertmanager"})
-RUN_COMMAND = (sys.executable, "-m", "deploy.devstack", "run", "--parts", ",".join(STACK_SERVICES), "--state")
+RUN_COMMAND = (sys.executable, "-m", "deploy.devstack", "run", "--services", ",".join(STACK_SERVICES), "--state")
 
 
 def make_stack_options(

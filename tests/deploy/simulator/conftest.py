@@ -20,5 +20,5 @@ async def api_client() -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
     """A simulator in a process of its own, with doors."""
-    with running_simulator(tmp_path_factory.mktemp("charter"), "--sim-doors") as server:
+    with running_simulator(tmp_path_factory.mktemp("charter"), "--control-api") as server:
         yield server

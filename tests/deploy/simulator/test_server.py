@@ -136,7 +136,7 @@ def test_metrics_rise_and_need_no_token(simulator: SimulatorProcess) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stops_at_once_even_with_a_hanging_request(tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends the process within two seconds with exit code 0 and without a traceback."""
-    with running_simulator(tmp_path, "--sim-doors") as server, server.make_client(timeout=0.2) as client:
+    with running_simulator(tmp_path, "--control-api") as server, server.make_client(timeout=0.2) as client:
         client.post("/sim/behaviour", json={"mode": "hang", "delay": 60})
         with pytest.raises(httpx.ReadTimeout):
             client.get("/api/v1/policies")
@@ -149,7 +149,7 @@ def test_stops_at_once_even_with_a_hanging_request(tmp_path: Path, number: signa
 
 
 def test_without_the_flag_there_are_no_doors(tmp_path: Path) -> None:
-    """Doors exist only with --sim-doors."""
+    """Doors exist only with --control-api."""
     with running_simulator(tmp_path) as server, server.make_client() as client:
         assert client.get("/sim/state").status_code == 404
         assert client.post("/sim/faults", json={"kind": "overload", "component": "gateway"}).status_code == 404
@@ -158,8 +158,8 @@ def test_without_the_flag_there_are_no_doors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--sim-doors", "--host", "0.0.0.0"],
-        ["--sim-doors", "--host", "charter.example"],
+        ["--control-api", "--host", "0.0.0.0"],
+        ["--control-api", "--host", "charter.example"],
         ["--simulate-failures", "1.5"],
         ["--token-file", "/nowhere/token"],
         ["--port", "99999"],

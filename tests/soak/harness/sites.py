@@ -121,7 +121,7 @@ async def start_site(
     commands = {
         "charter": (
             *(sys.executable, "-m", "deploy.simulator", "--port", str(urlsplit(addresses.charter).port)),
-            *("--token-file", str(token), "--sim-doors", "--seed", str(seed)),
+            *("--token-file", str(token), "--control-api", "--seed", str(seed)),
         ),
         "prometheus": (
             *(str(server), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.model.errors import ConfigurationError
-from worker.config.document import MAX_BYTES, parse_document, parse_scalar, read_document
+from worker.config.document import MAX_BYTES, deep_merge, parse_document, parse_scalar, read_document
 
 
 def parse_refused(text: str) -> str:
@@ -96,3 +96,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ConfigurationError as error:
         message = str(error)
     assert not message or message.startswith("f.yaml")
+
+
+def test_deep_merge_combines_sections_and_replaces_values() -> None:
+    """Mappings are merged key by key; values and lists are replaced."""
+    assert deep_merge({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "e": 2}) == {
+        "a": {"b": 1, "c": [2]},
+        "d": 1,
+        "e": 2,
+    }
