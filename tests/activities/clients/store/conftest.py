@@ -25,13 +25,13 @@ async def empty_database(postgres: Postgres) -> str:
 @pytest.fixture(params=["file", "postgres"])
 def store_address(request: pytest.FixtureRequest) -> str:
     """Where a store outlives its process: nothing is there yet."""
-    return str(request.getfixturevalue("path" if request.param == "file" else "empty_database"))
+    return str(request.getfixturevalue("database_path" if request.param == "file" else "empty_database"))
 
 
 @pytest.fixture(params=["file", "memory", "postgres"])
 def any_address(request: pytest.FixtureRequest) -> str:
     """Where a store can be: nothing is there yet."""
-    places = {"file": "path", "postgres": "empty_database"}
+    places = {"file": "database_path", "postgres": "empty_database"}
     return str(request.getfixturevalue(places[request.param])) if request.param in places else "memory"
 
 

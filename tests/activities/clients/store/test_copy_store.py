@@ -32,11 +32,11 @@ async def test_the_copy_is_the_store(store_address: str, tmp_path: Path):
     assert await copy_store(backup, restored) == rows > 450
     for same in (
         lambda store: store.plans.get("a" * 12),
-        lambda store: store.outcomes.of_plan("a" * 12),
-        lambda store: store.outcomes.experience("charter"),
-        lambda store: store.audit.of_loop("charter", 1000),
-        lambda store: store.guards.state("charter", 1500.0),
-        lambda store: store.guards.mode("charter"),
+        lambda store: store.outcomes.load_for_plan("a" * 12),
+        lambda store: store.outcomes.load_experience("charter"),
+        lambda store: store.audit.load_for_loop("charter", 1000),
+        lambda store: store.guards.load_state("charter", 1500.0),
+        lambda store: store.guards.load_mode("charter"),
     ):
         assert await same(restored) == await same(first)
     await restored.audit.append(make_attempt_row(at=3000.0))

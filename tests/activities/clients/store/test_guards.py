@@ -141,7 +141,7 @@ async def test_a_plan_that_was_applied_keeps_its_outcome(store: Store):
 async def test_who_was_held_up_takes_nothing_back(store: Store):
     """A start that was asked for before the plan ended is refused, and that ending stands; a later one starts anew."""
     await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0)
-    failed = make_outcome(PLAN_A, outcome="failed", seconds=None, ended=1050.0)
+    failed = make_outcome(PLAN_A, outcome="failed", seconds=None, ended_at=1050.0)
     await store.close_remediation(OutcomeTransaction(outcome=failed))
     with pytest.raises(Superseded):
         await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), make_rung(PLAN_A), 1010.0)

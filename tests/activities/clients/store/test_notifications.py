@@ -25,7 +25,7 @@ def make_notification(**changes: Any) -> Notification:
 async def send_pending(store, target: str, now: float, takes_updates: bool = True) -> list[tuple[str, str]]:
     """Send the target everything it is to get, and return (key, how it ended)."""
     found = []
-    while due := await store.notifications.refresh_request_time(target, ALL_KINDS, takes_updates, now):
+    while due := await store.notifications.claim(target, ALL_KINDS, takes_updates, now):
         await store.notifications.record_delivery(due, target, True, now)
         found.append((due.notification.key, due.notification.resolution))
     return found
@@ -67,9 +67,9 @@ async def test_the_same_trouble_after_its_end_is_told_anew(store):
 async def test_one_worker_sends_and_another_takes_over(store):
     """What one has claimed another does not send until the lease is over; then it was left behind."""
     await store.notifications.open_or_touch(make_notification())
-    assert await store.notifications.refresh_request_time("a", ALL_KINDS, True, 110.0)
-    assert await store.notifications.refresh_request_time("a", ALL_KINDS, True, 150.0) is None
-    assert await store.notifications.refresh_request_time("a", ALL_KINDS, True, 201.0)
+    assert await store.notifications.claim("a", ALL_KINDS, True, 110.0)
+    assert await store.notifications.claim("a", ALL_KINDS, True, 150.0) is None
+    assert await store.notifications.claim("a", ALL_KINDS, True, 201.0)
 
 
 async def test_a_failure_is_tried_again_ever_more_slowly(store):
@@ -77,7 +77,7 @@ async def test_a_failure_is_tried_again_ever_more_slowly(store):
     await store.notifications.open_or_touch(make_notification())
     now, pauses = 1000.0, []
     for _ in range(9):
-        due = await store.notifications.refresh_request_time("a", ALL_KINDS, True, now)
+        due = await store.notifications.claim("a", ALL_KINDS, True, now)
         await store.notifications.record_delivery(due, "a", False, now)
         pause = 1.0
         while not await store.notifications.has_pending("a", ALL_KINDS, True, now + pause):
@@ -106,4 +106,4 @@ async def test_what_is_not_seen_any_more_is_over_unless_it_waits_for_a_person(st
 async def test_a_target_gets_only_its_kinds(store):
     """A pager may be spared the approvals."""
     await store.notifications.open_or_touch(make_notification())
-    assert await store.notifications.refresh_request_time("a", (NotificationKind.STORM,), True, 110.0) is None
+    assert await store.notifications.claim("a", (NotificationKind.STORM,), True, 110.0) is None

@@ -111,7 +111,7 @@ async def test_what_is_done_while_it_ends_is_late(store: Store):
     for step in (0, 1, 2):
         await store.plans.put_effect(make_effect(step=step))
     await store.plans.put_effect(make_effect(step=1, direction=Direction.UNDO, at=1060.0))
-    await store.close_remediation(make_outcome_transaction(PLAN_A, absent=(0, 1)))
+    await store.close_remediation(make_outcome_transaction(PLAN_A, unapplied_steps=(0, 1)))
     got = await store.plans.load_effects(PLAN_A)
     assert [(e.step, e.direction, e.late) for e in got if e.late] == [(0, "do", True)]
     assert [p.plan_id for p in await store.plans.load_unresolved("charter", {(PLAN_A, 0)})] == [PLAN_A]
@@ -124,7 +124,7 @@ async def test_an_ending_of_an_earlier_life_comes_too_late(store: Store, asked: 
     """Whoever was frozen on the way to an ending, while its plan went on, does not end it."""
     await store.plans.put(make_plan(PLAN_A), 1010.0)
     await store.plans.put_effect(make_effect().model_copy(update={"requested_at": asked}))
-    end = OutcomeTransaction(outcome=make_outcome(PLAN_A, ended=ended))
+    end = OutcomeTransaction(outcome=make_outcome(PLAN_A, ended_at=ended))
     with nullcontext() if stands else pytest.raises(Superseded):
         await store.close_remediation(end)
     assert (await store.outcomes.load_for_plan(PLAN_A) is not None) == stands
@@ -136,9 +136,9 @@ async def test_a_step_that_is_asked_for_anew_goes_on(store: Store):
     done = await store.plans.put_effect(make_effect().model_copy(update={"requested_at": 50.0}))
     await store.plans.refresh_request_time(done, 70.0)
     with pytest.raises(Superseded):
-        await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, ended=60.0)))
+        await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, ended_at=60.0)))
     assert (
-        await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, ended=80.0)))
+        await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, ended_at=80.0)))
     ).ended_at == 80.0
 
 
