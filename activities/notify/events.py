@@ -51,7 +51,7 @@ def notifications_for_outcome(plan: Plan, request: RecordRequest, at: float) -> 
         details = (
             request.undo_failed,
             f"mapek explain {plan.plan_id}",
-            f"then mapek resume {plan.loop} --knob {plan.knob} --why ...",
+            f"then mapek resume {plan.loop} --knob {plan.knob} --reason ...",
         )
         return (
             _plan_notification(

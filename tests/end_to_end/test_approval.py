@@ -55,7 +55,7 @@ async def check_outcome_shown(
 
 async def test_observe_act_and_reject(approval_harness: StackHarness, harness: StackHarness) -> None:
     """`mapek pause` lets the loop explain and never act, `mapek resume` lets it act; what is rejected is not done."""
-    assert (await run_mapek(harness, "pause", LOOP_NAME, "--why", "a drill")).exit_code == 0
+    assert (await run_mapek(harness, "pause", LOOP_NAME, "--reason", "a drill")).exit_code == 0
     since = await harness.inject_fault("overload", "gateway")
     first = await harness.wait_for_cycle(["observed"], since, 20.0)
     seen = await harness.wait_for_cycles(OBSERVED_CYCLES, first.started_at, 20.0)
@@ -64,7 +64,7 @@ async def test_observe_act_and_reject(approval_harness: StackHarness, harness: S
     assert (await run_mapek(harness, "resume", LOOP_NAME)).exit_code == 0
     remedy = await harness.wait_for_remediation(since)
     await remedy.wait_for_phase(AWAITING_APPROVAL)
-    assert (await run_mapek(harness, "reject", remedy.plan.plan_id, "--who", "ada", "--why", "not now")).exit_code == 0
+    assert (await run_mapek(harness, "reject", remedy.plan.plan_id, "--actor", "ada", "--reason", "not now")).exit_code == 0
     result = await remedy.wait_for_result()
     assert (result.outcome, result.headline) == ("rejected", "rejected by ada: not now")
     assert await harness.fetch_ledger(since) == []
@@ -74,9 +74,9 @@ async def test_observe_act_and_reject(approval_harness: StackHarness, harness: S
 async def test_approved(approval_harness: StackHarness, harness: StackHarness) -> None:
     """A plan that needs approval waits for `mapek approve`, is then applied and verified; a second answer is a no."""
     remedy = await start_waiting_remediation(harness, "policy-engine")
-    said = await run_mapek(harness, "approve", remedy.plan.plan_id, "--who", "ada", "--why", "looks right")
+    said = await run_mapek(harness, "approve", remedy.plan.plan_id, "--actor", "ada", "--reason", "looks right")
     assert (said.exit_code, said.stdout.strip()) == (0, f"plan {remedy.plan.plan_id} approved by ada")
-    assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--who", "bob")).exit_code == 1
+    assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--actor", "bob")).exit_code == 1
     result = await remedy.wait_for_result()
     assert result.outcome in ("fixed", "improved")
     assert await harness.list_effects(remedy.plan) == ["applied"]
@@ -87,7 +87,7 @@ async def test_stale_after_approval(approval_harness: StackHarness, harness: Sta
     """A plan whose knob somebody else moved while it waited is not applied, although it is approved."""
     remedy = await start_waiting_remediation(harness, "audit-log")
     await apply_foreign_change(harness, remedy.plan)
-    assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--who", "ada")).exit_code == 0
+    assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--actor", "ada")).exit_code == 0
     result = await remedy.wait_for_result()
     assert result.outcome == "stale"
     assert "moved from generation" in result.headline
@@ -102,7 +102,7 @@ async def test_stale_after_a_day(approval_harness: StackHarness, harness: StackH
         # The clock moves for the plan alone: all servers go on, and the deadline's timer has not run out.
         moved = "UPDATE plans SET body = json_set(body, '$.created_at', ?) WHERE plan_id = ?"
         store.execute(moved, (remedy.plan.created_at - DAY_SECONDS, remedy.plan.plan_id))
-    assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--who", "ada")).exit_code == 0
+    assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--actor", "ada")).exit_code == 0
     result = await remedy.wait_for_result()
     assert result.outcome == "stale"
     assert "more than the 90001 s a decision holds" in result.headline
@@ -147,9 +147,9 @@ async def test_cycle_by_command(harness: StackHarness) -> None:
 
 
 async def test_cycle_by_signal(harness: StackHarness) -> None:
-    """`mapek run --signal` only hands the wish over, and the cycle of that key runs."""
+    """`mapek run --detach` only hands the wish over, and the cycle of that key runs."""
     since, key = time.time(), f"signal-{time.time():.0f}"
-    assert (await run_mapek(harness, "run", LOOP_NAME, "--signal", "--key", key)).exit_code == 0
+    assert (await run_mapek(harness, "run", LOOP_NAME, "--detach", "--key", key)).exit_code == 0
 
     async def look() -> list[str]:
         return [

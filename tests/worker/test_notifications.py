@@ -144,8 +144,8 @@ async def test_what_is_not_taken_is_tried_again_and_no_secret_is_told(
 
 async def test_a_silent_receiver_delays_nobody_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one target hangs, the others get theirs at once; writing a notice takes no longer than ever."""
-    monkeypatch.setattr(notifications, "POLL", 0.05)
-    async with running_http_receiver(hang=True) as silent, running_http_receiver() as hook:
+    monkeypatch.setattr(notifications, "POLL_SECONDS", 0.05)
+    async with running_http_receiver(is_hanging=True) as silent, running_http_receiver() as hook:
         slow = make_webhook_target(silent.port, name="silent", timeout_seconds=3.0)
         sending = make_sender(store, slow, make_webhook_target(hook.port))
         running = asyncio.create_task(sending.run())

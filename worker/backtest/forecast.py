@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from activities.analyze.learning.logistic import FloatArray
-from activities.analyze.patterns.predictive import (
+from activities.model.baseline import Forecast
+from worker.backtest.crossing_model import (
     HORIZON_SECONDS,
     ComponentScale,
     CrossingModel,
@@ -15,7 +16,6 @@ from activities.analyze.patterns.predictive import (
     fit_model,
     predict_crossing,
 )
-from activities.model.baseline import Forecast
 from worker.backtest.rolling_history import SeriesKey
 
 LEARN_DAYS = 30.0

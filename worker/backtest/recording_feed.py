@@ -13,7 +13,7 @@ from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.topology import Topology
 from activities.model.violation import BreachSide
-from activities.monitor.adaptive import (
+from activities.monitor.baseline import (
     CLEAR_THRESHOLD_SPREADS,
     LEARNING_SAMPLES,
     THRESHOLD_SPREADS,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from activities.monitor.adaptive import (
+from activities.monitor.baseline import (
     LEARNING_SAMPLES,
     SEASONAL_DAYS,
     FloatArray,

@@ -24,7 +24,6 @@ from worker.backtest.replay import replay_cycles
 from worker.backtest.summary import BacktestSummary
 from worker.cli import output
 from worker.cli.session import JsonOption, current_session
-from worker.config.legacy import parse_duration
 
 SinceOption = Annotated[
     str, typer.Option("--from", metavar="TIME", help="Record from here first: UTC like 2026-01-31T12:00, or 7d ago.")
@@ -40,7 +39,8 @@ def backtest(  # noqa: PLR0913 - a command's options are its parameters
     since: SinceOption = "",
     until: UntilOption = "",
     output_path: Annotated[
-        Path | None, typer.Option(help="Write a JSON line for each cycle; for a folder of recordings, a folder.")
+        Path | None,
+        typer.Option("--output", help="Write a JSON line for each cycle; for a folder of recordings, a folder."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page with a chart (HTML).")] = None,
     loop: Annotated[str, typer.Option(help="Decide by the settings of this loop. Default: the first one.")] = "",

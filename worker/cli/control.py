@@ -25,7 +25,6 @@ from worker.cli.session import (
     async_command,
     current_session,
 )
-from worker.config.legacy import parse_duration
 from workflows import names
 
 QUARANTINED_PHASE = "quarantined"

@@ -34,7 +34,9 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
     loop: LoopArgument,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the cycle's result and print it.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Print each step as it begins, then the result.")] = False,
-    detach: Annotated[bool, typer.Option("--signal", help="Only hand the wish over, even if no worker runs.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once the request is queued; needs no worker.")
+    ] = False,
     key: Annotated[str, typer.Option(help="The same key is the same cycle.")] = "",
     reason: Annotated[str, typer.Option(help="Who or what asked; shown in the Temporal UI.")] = "",
     as_json: JsonOption = False,
@@ -44,11 +46,9 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
     settings = session.loop(loop)
     intake = LoopState(loop=settings.name, links=session.config.format_links(settings))
     if detach and (wait or follow):
-        raise typer.BadParameter("--signal only hands the wish over: there is nothing to wait for")
+        raise typer.BadParameter("--detach cannot be combined with --wait or --follow")
     if key and not names.NAME_PATTERN.fullmatch(key):
-        raise typer.BadParameter(
-            f"{key!r} is no key: lower-case letters, digits, . _ and -, beginning with one of the first two"
-        )
+        raise typer.BadParameter(f"invalid --key {key!r}: use a-z 0-9 . _ -; start with a letter or digit")
     async with session.connect_temporal() as client:
         if detach:
             return await _signal_cycle(client, intake, ManualCycleRequest(key=key, reason=reason))

@@ -37,7 +37,7 @@ async def send_test(
     )
     # Loaded only here: it brings the library for all services, and the other verbs answer sooner without.
     notifying = importlib.import_module("worker.notifications")
-    letter = _TestNotification(notifying.send, notice, notifying.links_of(config, notice))
+    letter = _TestNotification(notifying.send_notification, notice, notifying.build_links(config, notice))
     answers = await asyncio.gather(*(asyncio.to_thread(letter.send_to, target) for target in targets))
     if as_json:
         output.print_json([{"target": one.name, "error": why} for one, why in zip(targets, answers, strict=True)])

@@ -125,7 +125,7 @@ def actor_or_user(actor: str) -> str:
     try:
         return os.environ.get("USER") or getpass.getuser()
     except (OSError, KeyError):
-        raise typer.BadParameter("say who you are with --who") from None
+        raise typer.BadParameter("no user name found; name yourself with --actor") from None
 
 
 @contextmanager

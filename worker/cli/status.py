@@ -211,7 +211,7 @@ def _show_loop(loop: dict[str, Any]) -> None:
     if loop["knobs"] is None:
         output.print_line(f"  knobs      unknown: {loop['unknown']}")
     if loop["storm"]:
-        output.print_line(f"  storm      since {output.format_time(loop['storm']['since'])}: {loop['storm']['why']}")
+        output.print_line(f"  storm      since {output.format_time(loop['storm']['since'])}: {loop['storm']['reason']}")
     for one in loop["held"] or ():
         release = f" (mapek resume {loop['loop']} --knob {one['knob']})" if one["rule"] == "frozen" else ""
         output.print_line(

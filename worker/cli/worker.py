@@ -23,7 +23,7 @@ def worker(ctx: typer.Context) -> None:
         output.print_status(note)
     # Loaded only here: it brings everything a worker needs, and the other verbs answer sooner without.
     main = importlib.import_module("worker.main")
-    code = asyncio.run(main.run(config, reload=current_session(ctx).reload))
+    code = asyncio.run(main.run_worker(config, reload_config=current_session(ctx).reload))
     if code:
         raise typer.Exit(code)
 
@@ -32,7 +32,7 @@ def worker(ctx: typer.Context) -> None:
 async def bootstrap(
     ctx: typer.Context,
     dry_run: Annotated[
-        bool, typer.Option("--diff", help="Only say what would be changed; exit code 1 if anything.")
+        bool, typer.Option("--dry-run", help="Print the changes without making them; exit code 1 if there are any.")
     ] = False,
 ) -> int:
     """Make namespace, search attributes, schedules and intakes as they should be. Doing it twice changes nothing."""

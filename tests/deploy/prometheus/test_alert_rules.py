@@ -39,7 +39,7 @@ def test_every_alert_fires_and_is_silent(server_binaries: dict[str, Path], tmp_p
     static = {rule["alert"]: rule["labels"] for rule in load_rules(file)}
     tests = []
     for case in CASES_BY_FILE[file]:
-        tests += [make_promtool_test(case, series, True, static[case.alert]) for series in (case.fires, *case.again)]
+        tests += [make_promtool_test(case, series, True, static[case.alert]) for series in (case.fires, *case.more_labels)]
         tests.append(make_promtool_test(case, case.silent, False, static[case.alert]))
     bare = yaml.safe_load((RULES_FOLDER / file).read_text())
     for rule in (rule for group in bare["groups"] for rule in group["rules"]):

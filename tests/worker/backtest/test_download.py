@@ -92,7 +92,7 @@ def test_last_week_of_a_real_prometheus(prometheus, tmp_path, capsys):  # noqa: 
     url, folder = str(prometheus._client.base_url), tmp_path / "rec"
     span = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in (END_TIME - 450, END_TIME)]
     arguments = ["backtest", str(folder), "--prometheus", url, "--from", span[0], "--to", span[1]]
-    assert run([*arguments, "--out", str(tmp_path / "d.jsonl")]) == 0
+    assert run([*arguments, "--output", str(tmp_path / "d.jsonl")]) == 0
     said = capsys.readouterr()
     assert "would have acted" in said.out
     assert "report.html" in said.err

@@ -98,7 +98,7 @@ def test_everything_silent_is_told_within_five_seconds(monkeypatch: pytest.Monke
         ["explain", "zzz"],
         ["approve", "zzz"],
         ["run", "nope"],
-        ["run", "charter", "--signal", "--wait"],
+        ["run", "charter", "--detach", "--wait"],
         ["run", "charter", "--key", "No Key"],
         ["pause", "charter"],
         ["resume", "charter", "--mode", "stopped"],
@@ -187,14 +187,14 @@ def test_interrupting_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pause_may_end_by_itself_and_the_audit_tells_who_why_and_until(capsys: pytest.CaptureFixture[str]) -> None:
     """`pause --for` keeps when it ends, `status` and `audit LOOP` tell it; what is no duration is wrong use."""
-    assert run(["pause", "charter", "--why", "a drill", "--who", "ada", "--for", "soon"]) == 2
+    assert run(["pause", "charter", "--reason", "a drill", "--actor", "ada", "--for", "soon"]) == 2
     before = time.time()
-    assert run(["pause", "charter", "--why", "a drill", "--who", "ada", "--for", "2h"]) == 0
+    assert run(["pause", "charter", "--reason", "a drill", "--actor", "ada", "--for", "2h"]) == 0
     capsys.readouterr()
     assert run(["audit", "charter", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["kind"], row["who"]) == ("mode", "ada")
-    until = float(row["text"].removeprefix("observe until ").removesuffix(": a drill"))
+    assert (row["kind"], row["actor"]) == ("mode", "ada")
+    until = float(row["summary"].removeprefix("observe until ").removesuffix(": a drill"))
     assert before + 7199 <= until <= time.time() + 7201
 
 
@@ -205,7 +205,7 @@ def test_autonomy_shows_where_everything_stands(
     assert run(["autonomy", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["charter"]
     assert {row["level"] for row in rows} == {"shadow"}
-    assert rows[0]["missing"] == "20 more matches for suggest (0 − 0)"
+    assert rows[0]["promotion_blocker"] == "20 more matches for suggest (0 − 0)"
     config = tmp_path / "mapek.yaml"
     config.write_text(
         "staging: {use_mock_charter: true}\n"

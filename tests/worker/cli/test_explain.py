@@ -86,7 +86,7 @@ async def fill_store(path: Path) -> None:
     attempt = AuditEntry(at=101.0, kind="attempt", loop="charter", plan_id=PLAN.plan_id, knob="committee")
     attempt = attempt.model_copy(update={"step": 0, "direction": "do", "attempt": 1, "phase": "after", "status": 200})
     await store.audit.append(attempt.model_copy(update={"generation_before": 7, "generation_after": 8}))
-    approval = {"kind": "approval", "who": "ann\x1b[2J", "text": "approved: yes"}
+    approval = {"kind": "approval", "actor": "ann\x1b[2J", "summary": "approved: yes"}
     await store.audit.append(AuditEntry(at=101.0, loop="charter", plan_id=PLAN.plan_id, **approval))
     for direction, at in ((Direction.DO, 101.0), (Direction.UNDO, 130.0)):
         effect = Effect(
@@ -147,7 +147,7 @@ def test_a_cycle_explains_its_plans(state_folder: Path, capsys: pytest.CaptureFi
     body = json.loads(capsys.readouterr().out)
     assert body["decision"]["outcome"] == "planned"
     assert [carried["plan"]["plan_id"] for carried in body["plans"]] == [PLAN.plan_id]
-    assert body["plans"][0]["outcome"]["ending"] == "rolled_back"
+    assert body["plans"][0]["outcome"]["outcome"] == "rolled_back"
 
 
 @pytest.mark.parametrize("identifier", [PLAN.plan_id, CYCLE])
@@ -172,7 +172,7 @@ def test_what_is_not_known_is_1(state_folder: Path, args: list[str]) -> None:
 
 def test_pausing_needs_no_temporal(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The mode is in the store, with who and why, and in the audit."""
-    assert run(["pause", "charter", "--why", "maintenance", "--who", "ann"]) == 0
+    assert run(["pause", "charter", "--reason", "maintenance", "--actor", "ann"]) == 0
 
     async def mode() -> tuple[str, str, str]:
         store = await open_store(state_folder / "knowledge.db")

@@ -127,8 +127,8 @@ async def test_run_waits_and_follows(client: Client, run_mapek: RunMapek) -> Non
 
 
 async def test_a_signal_only_hands_over(client: Client, run_mapek: RunMapek) -> None:
-    """--signal prints no id and the cycle runs."""
-    assert await run_mapek("run", "charter", "--signal", "--key", "k3") == (0, "")
+    """--detach prints no id and the cycle runs."""
+    assert await run_mapek("run", "charter", "--detach", "--key", "k3") == (0, "")
     async with asyncio.timeout(15):
         while True:
             try:
@@ -162,10 +162,10 @@ async def test_a_decision_reaches_the_waiting_plan(
         await fill_store(tmp_path)
     await start_remediation(client, "awaiting-approval")
     await wait_until_visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
-    code, said = await run_mapek(verb, PLAN.plan_id, "--who", "ann", "--why", "because")
+    code, said = await run_mapek(verb, PLAN.plan_id, "--actor", "ann", "--reason", "because")
     assert (code, said) == (0, f"{approved} by ann: because\n")
     await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
-    assert (await run_mapek(verb, PLAN.plan_id, "--who", "ann"))[0] == 1
+    assert (await run_mapek(verb, PLAN.plan_id, "--actor", "ann"))[0] == 1
 
 
 async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, run_mapek: RunMapek, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, run_ma
     await store.close()
     (loop,) = json.loads((await run_mapek("status", "--json"))[1])
     assert [one["knob"] for one in loop["held"]] == ["admission"]
-    assert loop["storm"]["why"] == "5 of 8 in trouble"
+    assert loop["storm"]["reason"] == "5 of 8 in trouble"
 
 
 async def test_status_tells_mode_schedule_cycle_and_remediations(
@@ -204,7 +204,7 @@ async def test_status_tells_mode_schedule_cycle_and_remediations(
     assert (code, loop["mode"]["name"], loop["schedule"]["paused"]) == (0, "observe", False)
     assert (loop["remediations"][0]["plan"], loop["knobs"][0]["quarantined"]) == (PLAN.plan_id, True)
     assert "quarantine committee: rollback failed" in (await run_mapek("status"))[1]
-    assert await run_mapek("resume", "charter", "--knob", "committee", "--who", "ann") == (
+    assert await run_mapek("resume", "charter", "--knob", "committee", "--actor", "ann") == (
         0,
         "knob committee is released\n",
     )
@@ -218,7 +218,7 @@ async def test_stop_cancels_and_resume_goes_on(client: Client, run_mapek: RunMap
     assert (await run_mapek("resume", "charter", "--mode", "act"))[0] == 0
     await start_remediation(client, "applying")
     await wait_until_visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
-    assert (await run_mapek("stop", "charter", "--why", "storm", "--who", "ann"))[0] == 0
+    assert (await run_mapek("stop", "charter", "--reason", "storm", "--actor", "ann"))[0] == 0
     schedule = client.get_schedule_handle(names.schedule_id("charter"))
     state = (await schedule.describe()).schedule.state
     assert (state.paused, state.note) == (True, "stopped by ann: storm")
@@ -226,7 +226,7 @@ async def test_stop_cancels_and_resume_goes_on(client: Client, run_mapek: RunMap
     assert described.status is not None
     assert described.status.name == "CANCELED"
     # A pause on top of a stop keeps the mode to come back to.
-    assert (await run_mapek("pause", "charter", "--why", "still"))[0] == 0
+    assert (await run_mapek("pause", "charter", "--reason", "still"))[0] == 0
     assert (await run_mapek("resume", "charter"))[1] == "charter is in mode act\n"
     assert not (await schedule.describe()).schedule.state.paused
 
@@ -242,5 +242,5 @@ async def test_doctor_names_what_is_missing(
     assert code == 3
     assert found["search attributes"]["state"] == found["schedule mapek:charter"]["state"] == "ok"
     assert found["queue mapek"]["state"] == "ok"
-    assert found["queue mapek-verify"]["mend"] == "start `mapek worker`"
+    assert found["queue mapek-verify"]["fix"] == "start `mapek worker`"
     assert found["prometheus"]["state"] == "unreachable"

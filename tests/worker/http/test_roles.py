@@ -22,7 +22,7 @@ NO_CLIENT: Any = None
 def caller(tmp_path: Path) -> httpx.AsyncClient:
     """Return a caller of a service that others can reach, with a token for each role and the one before."""
     files = {}
-    for name in ("view", "webhook", "webhook_old"):
+    for name in ("view", "webhook", "webhook_previous"):
         files[f"{name}_token_file"] = tmp_path / name
         (tmp_path / name).write_text(name)
     config = Config(api=ApiSettings(host="0.0.0.0", **files))
@@ -35,7 +35,7 @@ def caller(tmp_path: Path) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize(
     ("token", "reads", "acts"),
-    [("view", 200, 401), ("webhook", 200, 400), ("webhook_old", 200, 400), ("", 401, 401), ("other", 401, 401)],
+    [("view", 200, 401), ("webhook", 200, 400), ("webhook_previous", 200, 400), ("", 401, 401), ("other", 401, 401)],
 )
 async def test_roles(caller: httpx.AsyncClient, token: str, reads: int, acts: int) -> None:
     """View reads metrics and cannot post, not even a malformed body; operate does both; nobody else does either."""

@@ -81,7 +81,7 @@ async def test_not_ready_without_a_worker() -> None:
 
 async def test_a_silent_probe_is_down_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that does not answer is cut off, all at once and not one after the other."""
-    monkeypatch.setattr(probes_module, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(probes_module, "PROBE_TIMEOUT_SECONDS", 0.1)
 
     async def silent() -> str:
         await asyncio.Event().wait()
@@ -138,7 +138,7 @@ def make_secret_reader(value: str) -> Callable[[], str]:
 )
 async def test_strangers_see_a_status_alone(header: str, admitted: bool) -> None:
     """With a token set, metrics are refused and health is bare to anyone who does not show it."""
-    guarded = make_state(view=TokenAuth([make_secret_reader("right")]), registry=CollectorRegistry())
+    guarded = make_state(view_auth=TokenAuth([make_secret_reader("right")]), registry=CollectorRegistry())
     headers = {"authorization": header} if header else {}
     assert (await send_get(guarded, "/metrics", **headers)).status_code == (200 if admitted else 401)
     health, ready = await send_get(guarded, "/health", **headers), await send_get(guarded, "/ready", **headers)
@@ -152,7 +152,7 @@ async def test_a_token_that_cannot_be_read_admits_nobody() -> None:
     def unreadable() -> str:
         raise ConfigurationError("gone")
 
-    reply = await send_get(make_state(view=TokenAuth([unreadable])), "/health", authorization="Bearer x")
+    reply = await send_get(make_state(view_auth=TokenAuth([unreadable])), "/health", authorization="Bearer x")
     assert (reply.status_code, reply.json()) == (200, {"status": "healthy"})
 
 

@@ -24,9 +24,9 @@ async def client(temporal: WorkflowEnvironment) -> Client:
 
 
 async def test_once_and_again(run_mapek: RunMapek) -> None:
-    """The first time all is made, the namespace first, the second time nothing; --diff tells both and does neither."""
+    """The first time all is made, the namespace first, the second time nothing; --dry-run tells both and does neither."""
     for _ in range(2):
-        code, said = await run_mapek("bootstrap", "--diff")
+        code, said = await run_mapek("bootstrap", "--dry-run")
         assert code == 1
         assert said.splitlines()[0] == f"to do: namespace {NAMESPACE} created, histories are kept 7 days"
     code, told = await run_mapek("bootstrap")
@@ -35,7 +35,7 @@ async def test_once_and_again(run_mapek: RunMapek) -> None:
     assert "schedule mapek:charter created" in told
     assert "intake mapek-loop:charter started" in told
     assert await run_mapek("bootstrap") == (0, NO_CHANGES_TEXT)
-    assert await run_mapek("bootstrap", "--diff") == (0, NO_CHANGES_TEXT)
+    assert await run_mapek("bootstrap", "--dry-run") == (0, NO_CHANGES_TEXT)
 
 
 async def test_it_keeps_what_an_operator_did(client: Client, run_mapek: RunMapek) -> None:
@@ -49,7 +49,7 @@ async def test_it_keeps_what_an_operator_did(client: Client, run_mapek: RunMapek
         return ScheduleUpdate(schedule=replace(found.description.schedule, policy=policy))
 
     await handle.update(astray)
-    assert await run_mapek("bootstrap", "--diff") == (1, "to do: schedule mapek:charter updated\n")
+    assert await run_mapek("bootstrap", "--dry-run") == (1, "to do: schedule mapek:charter updated\n")
     assert await run_mapek("bootstrap") == (0, "schedule mapek:charter updated\n")
     schedule = (await handle.describe()).schedule
     assert schedule.policy.catchup_window == CATCH_UP_WINDOW
@@ -71,4 +71,4 @@ async def test_an_offset_of_zero(run_mapek: RunMapek, monkeypatch: pytest.Monkey
     monkeypatch.setenv("MAPEK__ORCHESTRATOR__LOOP_INTERVAL", "2")
     assert LoopSchedule("charter", 2).offset == 0
     assert (await run_mapek("bootstrap"))[0] == 0
-    assert await run_mapek("bootstrap", "--diff") == (0, NO_CHANGES_TEXT)
+    assert await run_mapek("bootstrap", "--dry-run") == (0, NO_CHANGES_TEXT)
