@@ -1,18 +1,18 @@
 """Analyze as one pure function."""
 
 from activities.analyze.causes.cause_rules import find_root_causes
-from activities.analyze.causes.ranked import DiagnosisCase
+from activities.analyze.causes.hypotheses import DiagnosisCase
 from activities.analyze.causes.symptoms import expand_committee
 from activities.analyze.confidence import overall_confidence
-from activities.analyze.deviation.patterns import calibration_features, deviation_causes, deviation_patterns
+from activities.analyze.deviation.diagnosis import calibration_features, deviation_causes, deviation_patterns
 from activities.analyze.deviation.ranking import rank_suspects
 from activities.analyze.learning.pattern_learning import apply_curve
 from activities.analyze.patterns.causal import find_causal_patterns
 from activities.analyze.patterns.counting import TimeWindow, group_by_component, latest_window, violation_samples
 from activities.analyze.patterns.frequency import find_frequency_patterns
+from activities.analyze.patterns.predictive import find_predictive_patterns
 from activities.analyze.patterns.spatial import find_spatial_patterns
 from activities.analyze.patterns.temporal import find_temporal_patterns
-from activities.analyze.patterns.trend import find_predictive_patterns
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.pattern import Pattern

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from activities.analyze.learning.calibration import Calibration
-from activities.model.types import Settings
+from activities.model.types import PositiveDuration, Settings
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -16,7 +16,7 @@ class TemporalPatternSettings(Settings):
     enabled: bool = True
     sensitivity: Fraction = 0.85
     """Confidence of the pattern before there are outcomes: a prior, worth 20 of them (`analyze/lessons.py`)."""
-    window: PositiveFloat = 60.0
+    window: PositiveDuration = 60.0
     """Seconds; written `60s`, `5m` or a number in the file."""
     threshold: PositiveInt = 3
 
@@ -44,7 +44,7 @@ class FrequencyPatternSettings(Settings):
     enabled: bool = True
     sensitivity: Fraction = 0.70
     anomaly_threshold: PositiveInt = 8
-    window: PositiveFloat = 300.0
+    window: PositiveDuration = 300.0
     """Seconds."""
 
 
@@ -63,7 +63,7 @@ class AnalyzeSettings(Settings):
     algorithms: AlgorithmSettings = AlgorithmSettings()
     pattern_history_limit: PositiveInt = 100
     """How many patterns one diagnosis keeps at most, the most confident ones."""
-    analysis_step: PositiveFloat = 15.0
+    analysis_step: PositiveDuration = 15.0
     """Seconds between the instants at which violations are counted. Never below the data's own step."""
     sample_size_saturation: PositiveInt = 10
     """Counted violations at which the sample-size part of the overall confidence is full (n/10)."""

@@ -14,7 +14,7 @@ from activities.model.baseline import AdaptiveLimits, Baseline, BaselineLimit
 from activities.model.rule import MetricRule
 from activities.model.timeseries import SampleSeries
 from activities.model.violation import BreachSide
-from activities.monitor.adaptive import (
+from activities.monitor.baseline import (
     LEARNING_SAMPLES,
     SEASONAL_DAYS,
     FloatArray,

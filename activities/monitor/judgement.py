@@ -15,7 +15,7 @@ from activities.model.blindspot import BlindSpot
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.violation import BreachSide, Violation, sort_by_severity
-from activities.monitor.adaptive import compute_deviations
+from activities.monitor.baseline import compute_deviations
 from activities.monitor.charter_findings import committee_blind_spots, is_open, metric_of, reported_violations
 from activities.monitor.trusted_values import MetricKey, trusted_values
 

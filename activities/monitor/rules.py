@@ -6,7 +6,7 @@ import re
 from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
 from activities.model.violation import BreachSide, Severity
-from activities.monitor.adaptive import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS
+from activities.monitor.baseline import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS
 from activities.monitor.builtin_rules import BUILTIN_RULES, METRIC_PREFIX, TOP_BUCKET_BY_METRIC, default_clear_threshold
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
 from activities.monitor.threshold_query import parse_threshold_query

@@ -1,8 +1,8 @@
 """Settings of Monitor."""
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
-from activities.model.types import Settings
+from activities.model.types import PositiveDuration, Settings
 from activities.model.violation import BreachSide, Severity
 
 
@@ -50,14 +50,14 @@ class MonitorSettings(Settings):
         QueryEntry(name="high_failure_rate", query="westworld_charter_failure_rate > 0.10"),
         QueryEntry(name="low_throughput", query="westworld_charter_throughput_ops_per_sec < 100"),
     )
-    scrape_interval: PositiveFloat = 15.0
+    scrape_interval: PositiveDuration = 15.0
     """Seconds between scrapes of Charter. A sample older than two of them is a blind spot."""
-    rate_window: PositiveFloat = 60.0
+    rate_window: PositiveDuration = 60.0
     """Seconds; four scrapes, so that a rate survives one failed scrape."""
-    timeout_seconds: PositiveFloat = Field(default=5.0, le=30.0)
+    timeout_seconds: PositiveDuration = Field(default=5.0, le=30.0)
     """Seconds for one query: a stale answer is worth less than none."""
-    adaptive_step: PositiveFloat = 60.0
+    adaptive_step: PositiveDuration = 60.0
     """Seconds between the samples adaptive limits are learned from. 120 of them are two hours: long enough that a short
     incident does not become usual, short enough to follow the day."""
-    adaptive_refresh: PositiveFloat = 300.0
+    adaptive_refresh: PositiveDuration = 300.0
     """Seconds between versions of the adaptive limits: within them no two hours of past change noticeably."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from activities.analyze.causes.ranked import (
+from activities.analyze.causes.hypotheses import (
     CauseHypothesis,
     DiagnosisCase,
     confirm,

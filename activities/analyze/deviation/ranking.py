@@ -9,7 +9,7 @@ answer is none.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from activities.analyze.deviation.components import (
+from activities.analyze.deviation.strength import (
     STRONG_THRESHOLD,
     WEAK_THRESHOLD,
     DeviatingComponent,

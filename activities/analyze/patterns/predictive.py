@@ -1,155 +1,95 @@
-"""How likely a metric is to cross its limit soon: logistic regression on lags, trend, time of day and company.
+"""Predictive: a metric that is still good and on a straight way to its limit. Advice: nothing acts upon it.
 
-Advice for people: nothing acts upon it. What a model learns from, and what it is asked with, is the past only.
+Least squares over the last samples, carried on to the horizon; the probability is that of the line being beyond the
+limit there, given how the samples scatter around it and how far it is carried.
 """
 
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+from activities.model.pattern import Evidence, Pattern, PatternKind
+from activities.model.rule import MetricRule
+from activities.model.violation import BreachSide
+from activities.monitor.judgement import Judgement, MetricTrack
 
-from activities.analyze.learning.logistic import FloatArray, fit_logistic, sigmoid
-
-HORIZON_SECONDS = 1800.0
-"""Seconds ahead a crossing is looked for."""
-LIMIT_QUANTILE = 0.99
-"""Share of the past below the limit of a metric without a hand-set one."""
-SEASONAL_DAYS = 7
-"""Days a time of day is looked up on."""
-MIN_POSITIVE_SAMPLES = 20
-"""Instants before a crossing without which there is nothing to learn."""
-
-_LAG_SAMPLES = (0, 1, 2, 3, 6, 12)
-_WINDOW_SAMPLES = (6, 12, 48)
-_TREND_SAMPLES = 12
-_RIDGE_PENALTY = 10.0
-"""In a thousand outcomes a weight of 1 spread is free, in ten it is not; a third or three times it changes little."""
-_MAX_FEATURE_SPREADS = 6.0
-"""Features are clipped at this many of their spreads: one wild sample must not decide."""
+LINE_SAMPLES = 12
+"""Samples a line is laid through: what was found to work best on recorded servers."""
+HORIZON_SECONDS = 600.0
+"""Seconds ahead: as far as the analyzers look back."""
+MIN_PROBABILITY = 0.8
+"""Probability from which it is told: a line through mere noise has a slope too."""
+MAX_VALUE = 1e100
+"""A value beyond it is no measurement, and its square no number."""
 
 
-class ComponentScale(NamedTuple):
-    """How the metrics of one component are brought on one scale: the limit and the spread of each."""
+class TrendLine(NamedTuple):
+    """A straight line through samples one step apart: its value at the last one, its rise a step, and the scatter."""
 
-    limits: FloatArray
-    spreads: FloatArray
-
-
-class CrossingModel(NamedTuple):
-    """What was learned of one series: its limit, how features are scaled, and their weights."""
-
-    limit: float
-    centre: FloatArray
-    spread: FloatArray
-    weights: FloatArray
+    value: float
+    slope: float
+    scatter: float
 
 
-def compute_scale(series: FloatArray) -> ComponentScale:
-    """Return the scale of a component from the past of its metrics, one row each."""
-    return ComponentScale(np.nanquantile(series, LIMIT_QUANTILE, axis=1), np.nanstd(series, axis=1) + 1e-9)
+def find_predictive_patterns(judgement: Judgement, rules: Mapping[str, MetricRule]) -> tuple[Pattern, ...]:
+    """Return a pattern for each metric with a hand-set limit that will likely be beyond it within `HORIZON`."""
+    return tuple(_iterate_patterns(judgement, rules))
 
 
-def compute_covariates(series: FloatArray, scale: ComponentScale) -> FloatArray:
-    """Return what the metrics of a component, a row each, tell together: one row an instant.
-
-    How far the worst and the average one are above their limits, and what share of them is, now and an instant before.
-    A trouble that comes shows in some metrics before it shows in the others.
-    """
-    above = (series - scale.limits[:, None]) / scale.spreads[:, None]
-    above = np.clip(np.nan_to_num(above, nan=-_MAX_FEATURE_SPREADS), -_MAX_FEATURE_SPREADS, _MAX_FEATURE_SPREADS)
-    beyond = (above > 0).mean(axis=0)
-    return np.column_stack([above.max(axis=0), above.mean(axis=0), beyond, np.concatenate([beyond[:1], beyond[:-1]])])
-
-
-def fit_model(
-    values: FloatArray, covariates: FloatArray, day_samples: int, horizon_samples: int
-) -> CrossingModel | None:
-    """Return the model of a series, None if it has too little past or hardly ever crosses its limit.
-
-    `values` are evenly spaced, the oldest first, NaN carried forward by the caller; `beside` is the `company` of its
-    component at the same instants; `day` and `ahead` are samples.
-    """
-    first = max(day_samples, _WINDOW_SAMPLES[-1])
-    instants = np.arange(first, len(values) - horizon_samples)
-    if len(instants) == 0 or not np.isfinite(values).any():
+def fit_line(values: Sequence[float | None]) -> TrendLine | None:
+    """Return the least-squares line through the last `POINTS` values, None if one is missing or there are fewer."""
+    last = [value for value in values[-LINE_SAMPLES:] if value is not None and abs(value) < MAX_VALUE]
+    if len(last) < LINE_SAMPLES:
         return None
-    limit = float(np.nanquantile(values, LIMIT_QUANTILE))
-    future = np.lib.stride_tricks.sliding_window_view(values[1:], horizon_samples).max(axis=1)[instants]
-    usable = (values[instants] <= limit) & np.isfinite(future)
-    instants, crossed = instants[usable], (future[usable] > limit).astype(float)
-    if crossed.sum() < MIN_POSITIVE_SAMPLES or crossed.min() == 1.0:
-        return None
-    table = np.column_stack(
-        [compute_features(values, instants, limit, day_samples, horizon_samples), covariates[instants]]
+    middle, mean = (LINE_SAMPLES - 1) / 2, math.fsum(last) / LINE_SAMPLES
+    squares = sum((i - middle) ** 2 for i in range(LINE_SAMPLES))
+    rise = math.fsum((i - middle) * value for i, value in enumerate(last)) / squares
+    rest = math.fsum((value - mean - rise * (i - middle)) ** 2 for i, value in enumerate(last))
+    return TrendLine(mean + rise * middle, rise, math.sqrt(rest / (LINE_SAMPLES - 2)))
+
+
+def crossing_probability(line: TrendLine, limit: float, breach: BreachSide, steps: float) -> float:
+    """Return the probability, 0 to 1, that the line is beyond `limit` after so many steps; 0 if it leads away."""
+    sign = 1.0 if breach is BreachSide.ABOVE else -1.0
+    if sign * line.slope <= 0.0:
+        return 0.0
+    squares, reach = LINE_SAMPLES * (LINE_SAMPLES**2 - 1) / 12.0, (LINE_SAMPLES - 1) / 2 + steps
+    error = line.scatter * math.sqrt(1.0 + 1.0 / LINE_SAMPLES + reach**2 / squares)
+    beyond = sign * (line.value + line.slope * steps - limit)
+    if error == 0.0:
+        return float(beyond > 0.0)
+    return 0.5 * math.erfc(-beyond / error / math.sqrt(2.0))
+
+
+def _iterate_patterns(judgement: Judgement, rules: Mapping[str, MetricRule]) -> Iterator[Pattern]:
+    for track in judgement.tracks:
+        rule = rules.get(track.metric)
+        line = None if rule is None or rule.adaptive or track.violated_now else fit_line(track.values)
+        if rule is None or line is None:
+            continue
+        chance = crossing_probability(line, rule.threshold, rule.breach, HORIZON_SECONDS / judgement.step)
+        if chance >= MIN_PROBABILITY:
+            yield _build_predictive_pattern(judgement, track, rule, chance)
+
+
+def _build_predictive_pattern(
+    judgement: Judgement, track: MetricTrack, rule: MetricRule, probability: float
+) -> Pattern:
+    timed = list(zip(judgement.grid, track.values, strict=True))[-LINE_SAMPLES:]
+    sign = ">" if rule.breach is BreachSide.ABOVE else "<"
+    return Pattern(
+        kind=PatternKind.PREDICTIVE,
+        components=(track.component,),
+        metrics=(track.metric,),
+        confidence=round(probability, 4),
+        evidence=Evidence(
+            start=timed[0][0] - judgement.step,
+            end=judgement.at,
+            count=LINE_SAMPLES,
+            samples=tuple((track.component, track.metric, at, value) for at, value in timed[:-6:-1]),
+            summary=(
+                f"{track.metric} of {track.component} goes from {timed[0][1]:.4g} to {timed[-1][1]:.4g}: {sign} "
+                f"{rule.threshold:.4g} within {HORIZON_SECONDS:g} s with probability {probability:.2f}"
+            ),
+        ),
     )
-    centre, spread = table.mean(axis=0), table.std(axis=0) + 1e-9
-    scaled = np.clip((table - centre) / spread, -_MAX_FEATURE_SPREADS, _MAX_FEATURE_SPREADS)
-    return CrossingModel(limit, centre, spread, fit_logistic(scaled, crossed, np.ones(len(crossed)), _RIDGE_PENALTY))
-
-
-def predict_crossing(
-    model: CrossingModel, values: FloatArray, covariates: FloatArray, day_samples: int, horizon_samples: int
-) -> float:
-    """Return the probability, 0 to 1, that the series crosses its limit within `ahead` samples from its last.
-
-    `beside` is the last row of its `company`.
-    """
-    own = compute_features(values, np.array([len(values) - 1]), model.limit, day_samples, horizon_samples)
-    table = np.column_stack([own, covariates[None, :]])
-    scaled = np.clip((table - model.centre) / model.spread, -_MAX_FEATURE_SPREADS, _MAX_FEATURE_SPREADS)
-    return float(sigmoid(model.weights[0] + scaled @ model.weights[1:])[0])
-
-
-def compute_features(
-    values: FloatArray, instants: npt.NDArray[np.int_], limit: float, day_samples: int, horizon_samples: int
-) -> FloatArray:
-    """Return one row an instant: values, windows and trend relative to the limit, and that time on earlier days."""
-    above = values - limit
-    over = (values > limit).astype(float)
-    columns = [above[instants - lag] for lag in _LAG_SAMPLES]
-    for width in _WINDOW_SAMPLES:
-        window = above[instants[:, None] - np.arange(width)]
-        columns += [window.mean(axis=1), window.std(axis=1), window.max(axis=1)]
-    columns.append(_trend_scores(above, instants, horizon_samples))
-    columns += _yesterday_features(above, instants, day_samples, horizon_samples)
-    columns.append(_seasonal_breach_share(over, instants, day_samples, horizon_samples))
-    sums = np.concatenate([[0.0], np.cumsum(over)])
-    columns += [
-        (sums[instants + 1] - sums[instants + 1 - width]) / width
-        for width in (_TREND_SAMPLES, _WINDOW_SAMPLES[-1], day_samples)
-    ]
-    return np.nan_to_num(np.column_stack(columns))
-
-
-def _trend_scores(excess: FloatArray, instants: npt.NDArray[np.int_], horizon_samples: int) -> FloatArray:
-    """Return where a straight line through the last samples leads, in spreads around it, as a signed logarithm."""
-    window = excess[instants[:, None] - np.arange(_TREND_SAMPLES - 1, -1, -1)]
-    places = np.arange(_TREND_SAMPLES) - (_TREND_SAMPLES - 1) / 2
-    mean, slope = window.mean(axis=1), window @ places / (places @ places)
-    rest = window - mean[:, None] - slope[:, None] * places
-    reach = (_TREND_SAMPLES - 1) / 2 + np.where(slope > 0, horizon_samples, 1)
-    score = (mean + slope * reach) / (np.sqrt((rest**2).sum(axis=1) / (_TREND_SAMPLES - 2)) + 1e-6)
-    signed: FloatArray = np.sign(score) * np.log1p(np.minimum(np.abs(score), 1e6))
-    return signed
-
-
-def _yesterday_features(
-    excess: FloatArray, instants: npt.NDArray[np.int_], day_samples: int, horizon_samples: int
-) -> list[FloatArray]:
-    """Return the value one day ago, and the highest one of the time after it that lies ahead today."""
-    before = instants - day_samples
-    return [excess[before], excess[before[:, None] + np.arange(horizon_samples + 1)].max(axis=1)]
-
-
-def _seasonal_breach_share(
-    is_breached: FloatArray, instants: npt.NDArray[np.int_], day_samples: int, horizon_samples: int
-) -> FloatArray:
-    """Return the share of earlier days on which the limit was crossed around the time that lies ahead."""
-    around = np.arange(-1, horizon_samples + 2)
-    found, known = np.zeros(len(instants)), np.zeros(len(instants))
-    for back in range(1, SEASONAL_DAYS + 1):
-        first = instants - back * day_samples - 1
-        there = first >= 0
-        found[there] += is_breached[first[there][:, None] + 1 + around].max(axis=1)
-        known[there] += 1
-    return found / np.maximum(known, 1)

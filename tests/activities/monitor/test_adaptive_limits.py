@@ -11,13 +11,6 @@ from activities.model.baseline import AdaptiveLimits, BaselineLimit
 from activities.model.rule import MetricRule
 from activities.model.timeseries import SampleSeries
 from activities.model.violation import BreachSide
-from activities.monitor.adaptive import (
-    CLEAR_THRESHOLD_SPREADS,
-    LEARNING_SAMPLES,
-    THRESHOLD_SPREADS,
-    compute_deviations,
-    spread_floor,
-)
 from activities.monitor.adaptive_limits import (
     DAY_SECONDS,
     broadcast_to_grid,
@@ -26,6 +19,13 @@ from activities.monitor.adaptive_limits import (
     learn_limits,
     learning_span,
     to_absolute_rule,
+)
+from activities.monitor.baseline import (
+    CLEAR_THRESHOLD_SPREADS,
+    LEARNING_SAMPLES,
+    THRESHOLD_SPREADS,
+    compute_deviations,
+    spread_floor,
 )
 from activities.monitor.call_edges import call_edges, parse_call_edge
 from worker.backtest.rolling_history import RollingHistory

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.analyze.diagnose import diagnose
-from activities.analyze.patterns.trend import LINE_SAMPLES, crossing_probability, fit_line
+from activities.analyze.patterns.predictive import LINE_SAMPLES, crossing_probability, fit_line
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.pattern import PatternKind
 from activities.model.violation import BreachSide

@@ -5,8 +5,8 @@ The trouble is one: its patterns differ in what they say of it, and share the pr
 
 import math
 
-from activities.analyze.deviation.components import STRONG_THRESHOLD, required_samples
 from activities.analyze.deviation.ranking import Suspect, SuspectRanking
+from activities.analyze.deviation.strength import STRONG_THRESHOLD, required_samples
 from activities.analyze.learning.calibration import Calibration
 from activities.analyze.patterns.counting import TimeWindow, ViolationSample, build_pattern
 from activities.model.diagnosis import Cause, RootCause

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.model.violation import BreachSide
-from activities.monitor.adaptive import (
+from activities.monitor.baseline import (
     LEARNING_SAMPLES,
     MIN_LEARNING_SAMPLES,
     compute_baseline,
