@@ -95,7 +95,7 @@ class LoopMachine(RuleBasedStateMachine):
 
         self.run_until_done(live())
 
-    @rule(kind=st.sampled_from(list(FaultKind)), place=st.sampled_from(COMPONENTS))
+    @rule(kind=st.sampled_from(list(FaultKind)), component=st.sampled_from(COMPONENTS))
     def inject_fault(self, kind: FaultKind, component: str) -> None:
         """A fault begins."""
         world = self.driver.environment
@@ -127,7 +127,7 @@ class LoopMachine(RuleBasedStateMachine):
         """Charter restarts without its keys."""
         self.driver.environment.charter.keys = IdempotencyStore()
 
-    @rule(what=st.sampled_from(("cancel", "meddle", "terminate", "reset")))
+    @rule(action=st.sampled_from(("cancel", "act_on_run", "terminate_run", "reset_run")))
     def intervene(self, action: str) -> None:
         """Somebody does something to a remediation."""
 
@@ -149,7 +149,7 @@ class LoopMachine(RuleBasedStateMachine):
 
         self.run_until_done(act())
 
-    @rule(trouble=st.sampled_from((*PROMETHEUS_FAULTS, "")), skew=st.sampled_from((0.0, 0.0, *CLOCK_STEPS_SECONDS)))
+    @rule(fault=st.sampled_from((*PROMETHEUS_FAULTS, "")), skew=st.sampled_from((0.0, 0.0, *CLOCK_STEPS_SECONDS)))
     def set_prometheus_fault(self, fault: str, skew: float) -> None:
         """Prometheus fails or comes back, the worker's clock is wrong or right again."""
 

@@ -231,7 +231,7 @@ async def play_late_change_during_approval() -> tuple[list[str], set[str]]:
 
 def test_nobody_who_waits_keeps_a_late_change_standing(monkeypatch):
     """What is done late on a knob where a plan waits for a person is taken back before anybody has to decide."""
-    monkeypatch.setattr(charter_api, "LATE", 20.0)
+    monkeypatch.setattr(charter_api, "LATE_DELIVERY_SECONDS", 20.0)
     with fast_simulation():
         (done, undone, *_), phases = run_in_virtual_time(play_late_change_during_approval())
     assert "awaiting-approval" in phases

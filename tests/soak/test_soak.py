@@ -16,7 +16,7 @@ async def test_a_minute_of_faults_breaks_nothing(server_binaries: dict[str, Path
         has_measurements=False,
         sites=SOAK_SITES[-3:],
         round_seconds=ROUND_SECONDS,
-        kill_targets=("worker", "both"),
+        kill_targets=("kill_worker", "kill_server_and_worker"),
         min_in_flight=2,
         gather_timeout_seconds=8.0,
     )

@@ -15,18 +15,16 @@ ROOMS = ("workflows", "activities", "worker", "deploy", "tests")
 MAX_CRUMB_LINES = 30
 
 REGULAR_PARTICIPLE = re.compile(r"[a-z]+(?:ed|ing)")
-IRREGULAR_PARTICIPLES = frozenset(
+_IRREGULAR_PARTICIPLES = (
     "told seen held made kept begun known left found given taken sent asked heard shown drawn frozen said done gone "
     "written thrown undone stood meant laid lent borne bound built bought caught chosen cut driven eaten fallen felt "
     "forgotten gotten grown hidden lost met paid put read run sold spent spoken stolen struck taught thought torn "
-    "understood won worn wound".split()
+    "understood won worn wound"
 )
-NOT_PARTICIPLES = frozenset("read run put cut bound feed seed need speed embed string timing ping pending".split())
+_NOT_PARTICIPLES = "read run put cut bound feed seed need speed embed string timing ping pending"
 """Words that look like a participle and are a verb, a noun or an adjective that reads as a predicate."""
 
-BANNED_NAMES = frozenset(
-    "told seen odd held mine what about whose thing standing wanted asked begun who why ask say".split()
-)
+_BANNED_NAMES = "told seen odd held mine what about whose thing standing wanted asked begun who why ask say"
 """Names that say nothing of the thing they name; no function, parameter or local variable has one."""
 
 
@@ -63,7 +61,7 @@ def take_census() -> Census:
     return Census(
         names={room: sum(thing.path.startswith(f"{room}/") and is_public(thing) for thing in things) for room in ROOMS},
         participles=tuple(thing for thing in things if is_bare_participle(thing)),
-        banned=tuple(thing for thing in things if thing.name.lstrip("_") in BANNED_NAMES),
+        banned=tuple(thing for thing in things if thing.name.lstrip("_") in _BANNED_NAMES.split()),
         crumbs=tuple(sorted(find_crumbs(modules))),
         untyped=tuple(thing for path, tree in modules.items() for thing in find_untyped(path, tree)),
         ambiguous=tuple(sorted(find_ambiguous(modules))),
@@ -83,9 +81,9 @@ def is_public(thing: NamedThing) -> bool:
 def is_bare_participle(thing: NamedThing) -> bool:
     """Return whether a function or method is named by one participle, which says neither verb nor predicate."""
     word = thing.name.lstrip("_")
-    if thing.kind not in ("function", "method") or word in NOT_PARTICIPLES:
+    if thing.kind not in ("function", "method") or word in _NOT_PARTICIPLES.split():
         return False
-    return word in IRREGULAR_PARTICIPLES or REGULAR_PARTICIPLE.fullmatch(word) is not None
+    return word in _IRREGULAR_PARTICIPLES.split() or REGULAR_PARTICIPLE.fullmatch(word) is not None
 
 
 def list_names(path: Path, tree: ast.Module) -> Iterator[NamedThing]:

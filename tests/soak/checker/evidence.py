@@ -71,7 +71,7 @@ class Evidence:
     effects: tuple[LedgerEffect, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "done", tuple(parse_effects(self.ledger, self.audit)))
+        object.__setattr__(self, "effects", tuple(parse_effects(self.ledger, self.audit)))
 
     def effects_of_plan(self, plan: str, direction: str) -> list[LedgerEffect]:
         """Return the effects of a plan in one direction, as they came."""

@@ -16,7 +16,12 @@ from tests.soak.harness.workload import Workload
 
 SOAK_SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
 """Charters and the loops upon each; two loops upon one must never hold the same knob."""
-KILL_TARGETS = ("worker",) * 19 + ("server",) * 4 + ("both",) * 2 + ("freeze", "clock")
+KILL_TARGETS = (
+    *("kill_worker",) * 19,
+    *("kill_server",) * 4,
+    *("kill_server_and_worker",) * 2,
+    *("freeze_worker", "step_clock"),
+)
 """What is killed in a soak of full length, and how often beside the others: of both kinds more than `LEAST`."""
 ROUND_SECONDS = 180.0
 """Seconds of faults before everything has to come to rest."""
