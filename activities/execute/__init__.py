@@ -1,1 +1,1 @@
-"""Execute: prepare, apply, verify, undo at Charter."""
+"""Execute: prepare, apply, verify and undo changes at Charter."""

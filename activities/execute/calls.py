@@ -1,4 +1,4 @@
-"""The calls of a plan, as Charter gets them: equal plans make equal bytes."""
+"""The requests of a plan to Charter: equal plans make equal bytes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,12 +13,12 @@ CHANGE_SOURCE = "mape_k_executor"
 
 
 def idempotency_key(plan: Plan, step: int, direction: Direction) -> str:
-    """Return the idempotency key of a step (from 0): it never names a run or an attempt."""
+    """Return the idempotency key of a step (from 0): it is the same for every run and attempt."""
     return f"{plan.plan_id}-{step}-{direction}"
 
 
 def build_policy_body(action: Action) -> dict[str, Any]:
-    """Return the policy that carries the action: what is validated, and what an apply puts into its envelope."""
+    """Return the policy of the action, as validated at Charter and as sent within an apply."""
     return {
         "name": action.knob,
         "kind": action.type.value,
@@ -28,9 +28,9 @@ def build_policy_body(action: Action) -> dict[str, Any]:
 
 
 def build_apply_request(plan: Plan, step: int, generation: int, timeout: float) -> ChangeRequest:
-    """Return the call that does step `step` (from 0), fenced by `generation`; `timeout` in seconds.
+    """Return the request that applies a step (from 0), fenced by `generation`; `timeout` in seconds.
 
-    The apply's timestamp is the plan's own, so that a retry is byte-identical.
+    Its timestamp is the plan's, so that a retry is byte-identical.
     """
     action = plan.actions[step]
     path = action.route.value
@@ -38,8 +38,8 @@ def build_apply_request(plan: Plan, step: int, generation: int, timeout: float) 
     if action.rollback_of:
         path, body = f"policies/{action.rollback_of}/rollback", None
     elif action.route is Route.APPLY:
-        stamp = datetime.fromtimestamp(plan.created_at, UTC).isoformat()
-        body = {"policy": build_policy_body(action), "timestamp": stamp, "source": CHANGE_SOURCE}
+        timestamp = datetime.fromtimestamp(plan.created_at, UTC).isoformat()
+        body = {"policy": build_policy_body(action), "timestamp": timestamp, "source": CHANGE_SOURCE}
     return ChangeRequest(
         path=path,
         body=body,
@@ -51,13 +51,13 @@ def build_apply_request(plan: Plan, step: int, generation: int, timeout: float) 
 
 
 def build_undo_request(plan: Plan, effect: Effect, generation: int, timeout: float) -> ChangeRequest | None:
-    """Return the call that undoes the step which had this effect; None if its action has no inverse.
+    """Return the request that undoes the effect of a step; None if the action has no inverse.
 
-    A policy is rolled back by its id; the committee is scaled back to `effect.previous["replicas"]`. The undo is
-    fenced by `generation`, the knob's after whatever was done or undone last.
+    A policy is rolled back by its id; the committee is scaled back to `effect.previous["replicas"]`. `generation` is
+    the knob's after the plan's last change; it fences the undo.
 
     Raises:
-        NotFound: The effect does not say what to go back to.
+        NotFound: The effect does not record the policy id or the previous replicas.
     """
     inverse = plan.actions[effect.step].inverse
     if inverse is Inverse.NONE:
@@ -76,6 +76,6 @@ def build_undo_request(plan: Plan, effect: Effect, generation: int, timeout: flo
 def _undo_path_and_body(inverse: Inverse, effect: Effect) -> tuple[str, dict[str, Any] | None]:
     if inverse is Inverse.ROLLBACK:
         if not effect.policy_id:
-            raise NotFound(f"no policy id is known of step {effect.step}: it cannot be rolled back")
+            raise NotFound(f"step {effect.step} cannot be rolled back: its policy id is unknown")
         return f"policies/{effect.policy_id}/rollback", None
     return Route.SCALE.value, {"replicas": effect.previous_replicas()}

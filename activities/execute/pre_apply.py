@@ -1,4 +1,4 @@
-"""The moment before a step is sent: what the guards are told, and asked once more."""
+"""The guards' last check before a step is sent, and the record of the remediation they keep."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from activities.plan.settings import PlanSettings
 
 
 def build_remediation_record(plan: Plan, at: float) -> RemediationRecord:
-    """Return the remediation of a plan as the guards remember it, begun at `at` (unix seconds)."""
+    """Return the guards' record of a plan's remediation, started at `at` (unix seconds)."""
     return RemediationRecord(
         plan_id=plan.plan_id,
         loop=plan.loop,
@@ -31,17 +31,17 @@ def build_remediation_record(plan: Plan, at: float) -> RemediationRecord:
 def build_pre_apply_check(
     plan: Plan, mode: Mode, settings: PlanSettings, at: float
 ) -> Callable[[GuardState], Block | None]:
-    """Return the question which guard refuses the plan's next step at `at` (unix seconds), None if all let it pass.
+    """Return a function that returns the first guard's block of the next step at `at` (unix seconds), None if none.
 
-    Charter is not asked: what only it could tell is fenced by the knob's generation. The mode stops no plan that has
-    begun: who pauses a loop lets what is being remedied end by itself.
+    Charter is not read: the knob's generation fences its state. The mode does not block a plan that has started:
+    running remediations finish while the loop is paused.
     """
 
-    def asked(guards: GuardState) -> Block | None:
-        under_way = any(past.plan_id == plan.plan_id for past in guards.recent_remediations)
-        conditions = GuardInput(
+    def check(guards: GuardState) -> Block | None:
+        has_started = any(record.plan_id == plan.plan_id for record in guards.recent_remediations)
+        guard_input = GuardInput(
             at=at,
-            mode=Mode(loop=plan.loop, name=LoopMode.ACT) if under_way else mode,
+            mode=Mode(loop=plan.loop, name=LoopMode.ACT) if has_started else mode,
             guards=guards,
             committee=None,
             settings=settings,
@@ -52,7 +52,7 @@ def build_pre_apply_check(
             storm=guards.storm(plan.loop),
         )
         return find_first_block(
-            OPERATOR_PLAN_GUARDS if plan.requested_by else PRE_SEND_GUARDS, plan.actions, conditions
+            OPERATOR_PLAN_GUARDS if plan.requested_by else PRE_SEND_GUARDS, plan.actions, guard_input
         )
 
-    return asked
+    return check

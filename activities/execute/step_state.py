@@ -1,4 +1,4 @@
-"""What became of a plan's steps, from what the store keeps of them."""
+"""The state of a plan's steps, from their effects and audit rows in the store."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,39 +9,39 @@ from activities.model.effect import Direction, Effect
 
 @dataclass(frozen=True)
 class StepState:
-    """Steps (from 0) of one plan.
-
-    `standing` were sent to Charter and nobody answers for them: not undone since, and of a plan that has `ended` (how;
-    empty if it has not) those not heard of before that end, because the others were judged or taken back. `left` is the
-    generation that the last step done and not undone left the knob at, None if there is none or the plan has ended.
-    `touched` tells that Charter was changed at all, `taken_back` that a step was undone or the undo was tried.
-    `sent_at` is when the first step was last sent (unix seconds, its worker's clock), None if it never was.
-    """
+    """The state of one plan's steps (numbered from 0)."""
 
     unresolved: frozenset[int]
+    """Steps that were sent to Charter, not undone, and not covered by an outcome.
+
+    The outcome of an ended plan covers the effects known when it ended: they were verified or rolled back.
+    """
     last_generation: int | None
+    """The knob's generation after the last effect. None if the plan ended, or if no step is applied."""
     outcome: str
+    """The outcome of the plan, empty while it runs."""
     changed_charter: bool
     undo_started: bool = False
+    """A step was undone, or an undo was sent."""
     sent_at: float | None = None
+    """When the first step was last sent (unix seconds, its worker's clock), None if it was not."""
 
 
 def build_step_state(effects: Iterable[Effect], audit_entries: Iterable[AuditEntry], outcome: str) -> StepState:
-    """Return what effects and audit rows of a plan tell about its steps."""
-    known, tried = tuple(effects), tuple(audit_entries)
-    done = {effect.step for effect in known if effect.direction is Direction.DO}
-    answered = (
-        {effect.step for effect in known if effect.direction is Direction.DO and not effect.late} if outcome else set()
-    )
-    undone = {effect.step for effect in known if effect.direction is Direction.UNDO}
-    sent = {row.step for row in tried if row.direction == Direction.DO.value and row.step is not None}
-    sendings = [row.at for row in tried if (row.direction, row.step, row.phase) == (Direction.DO.value, 0, "before")]
-    left = max((effect.generation for effect in known if effect.direction is not Direction.BEFORE), default=None)
+    """Return the state of a plan's steps from its effects and audit rows."""
+    effects, rows = tuple(effects), tuple(audit_entries)
+    done_effects = [effect for effect in effects if effect.direction is Direction.DO]
+    done = {effect.step for effect in done_effects}
+    covered = {effect.step for effect in done_effects if not effect.late} if outcome else set()
+    undone = {effect.step for effect in effects if effect.direction is Direction.UNDO}
+    sent = {row.step for row in rows if row.direction == Direction.DO.value and row.step is not None}
+    sent_times = [row.at for row in rows if (row.direction, row.step, row.phase) == (Direction.DO.value, 0, "before")]
+    generations = [effect.generation for effect in effects if effect.direction is not Direction.BEFORE]
     return StepState(
-        unresolved=frozenset(sent - undone - answered),
-        last_generation=left if done - undone and not outcome else None,
+        unresolved=frozenset(sent - undone - covered),
+        last_generation=max(generations) if done - undone and not outcome else None,
         outcome=outcome,
         changed_charter=bool(done),
-        sent_at=max(sendings, default=None),
-        undo_started=bool(undone) or any(row.direction == Direction.UNDO.value for row in tried),
+        sent_at=max(sent_times, default=None),
+        undo_started=bool(undone) or any(row.direction == Direction.UNDO.value for row in rows),
     )

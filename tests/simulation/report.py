@@ -84,7 +84,7 @@ def count_figures(driver: LifeDriver, evidence: Evidence) -> Counter[str]:
 
 def judged_plan(event: Row) -> bool:
     """Tell whether a verification judged a plan: neither a rollback nor one that has an outcome already."""
-    return not event["rollback"] and not event["result"]["headline"].startswith("it has ended before")
+    return not event["rollback"] and not event["result"]["headline"].startswith("the plan ended before")
 
 
 def check_life(driver: LifeDriver, seed: int) -> tuple[list[Violation], dict[str, Any]]:

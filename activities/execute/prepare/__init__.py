@@ -1,1 +1,1 @@
-"""Whether a plan may still be applied."""
+"""Prepare: whether a plan may still be applied."""

@@ -1,1 +1,1 @@
-"""Whether what was applied helped."""
+"""Verify: whether an applied change helped."""

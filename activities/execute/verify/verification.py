@@ -1,8 +1,8 @@
-"""What a change did: from samples after it to a verdict, and from the verdict to what follows.
+"""The verdict on a change, from samples after it, and the consequence of the verdict.
 
-Every sample counts the violated pairs that a plan answers for: its targets, and whatever of its neighbours was good
-at the decision. Blindness is never good news: a sample in which one of them cannot be seen is not used at all, unless
-the target is known to be violated.
+Every sample counts the violated pairs a plan is responsible for: its targets, and its neighbours' pairs that were good
+at the decision. Blind is not healthy: a sample with a blind target or neighbour is not usable, unless the target is
+known to be violated.
 """
 
 import math
@@ -13,26 +13,25 @@ from activities.model.action import Inverse
 from activities.model.outcome import Consequence, Verdict
 from activities.model.plan import Plan, Risk, Verification
 from activities.model.remediation import VerifyResult
+from activities.model.types import MetricKey
 from activities.monitor.visibility import REMOTES
 
-Pair = tuple[str, str]
-
 EXTENSION_FACTOR = 2
-"""An open question gets as many samples again, once: a rate over a minute shows a fix only after that minute."""
+"""Without a conclusive verdict as many samples are taken again: a rate over a minute shows a fix a minute late."""
 
 
 @dataclass(frozen=True)
 class EffectSample:
-    """What was seen at one instant (unix seconds): violated (component, metric) pairs, and blind components."""
+    """The violated (component, metric) pairs and the blind components at one instant (unix seconds)."""
 
     at: float
-    violated: frozenset[Pair]
+    violated: frozenset[MetricKey]
     blind: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class VerdictDetails:
-    """A verdict with its numbers: pairs violated before and after, the worst count in between, usable samples."""
+    """A verdict with its numbers: violated pairs before and after, the highest count between, usable samples."""
 
     verdict: Verdict
     before: int
@@ -42,51 +41,52 @@ class VerdictDetails:
 
 
 def is_usable(sample: EffectSample, verification: Verification) -> bool:
-    """Tell whether everything the plan answers for can be seen in the sample."""
+    """Return whether every target and neighbour is visible in the sample, or known to be violated."""
     if sample.blind.intersection(REMOTES + verification.neighbours):
         return False
     return all(pair in sample.violated or pair[0] not in sample.blind for pair in verification.targets)
 
 
 def count_harm(sample: EffectSample, verification: Verification) -> int:
-    """Count the violated targets and the neighbours' pairs that are violated now and were good at the decision."""
-    targets, around = frozenset(verification.targets), frozenset(verification.neighbours)
-    new = {pair for pair in sample.violated - targets - frozenset(verification.preexisting) if pair[0] in around}
+    """Count the violated targets, and the neighbours' violated pairs that were good at the decision."""
+    targets, neighbours = frozenset(verification.targets), frozenset(verification.neighbours)
+    new = {pair for pair in sample.violated - targets - frozenset(verification.preexisting) if pair[0] in neighbours}
     return len(sample.violated & targets) + len(new)
 
 
 def change_sent_at(sent_at: float | None, since: float, oldest_sample_at: float) -> float:
-    """Return when the change was sent (unix seconds): before the effect, which may stand for long until it is heard of.
+    """Return when the change was sent (unix seconds).
 
-    `since` is used where that is not known, is told by a clock that runs ahead, or is before the `oldest` sample.
+    A lost reply can delay `since`, when the effect became known, long past the effect. `since` is used if `sent_at` is
+    unknown, later than `since` (a clock that runs ahead), or earlier than the oldest sample.
     """
     return sent_at if sent_at is not None and oldest_sample_at <= sent_at <= since else since
 
 
 def baseline_instants(verification: Verification, sent_at: float) -> tuple[float, ...]:
-    """Return the instants (unix seconds) that tell how it was when the change was about to be sent, at `sent`.
+    """Return the instants (unix seconds) that show the state when the change was sent, at `sent_at`.
 
-    One is just after it: a rate looks back, so what had happened by then shows an interval later; the effect does not
-    show in full before `delay`.
+    The second one is an interval later, because a rate shows a change that late. It is left out if the effect could
+    show by then: an effect shows from `delay` on.
     """
     return (sent_at, sent_at + verification.interval) if verification.interval <= verification.delay else (sent_at,)
 
 
 def with_measured_baseline(verification: Verification, baseline: Iterable[EffectSample]) -> Verification:
-    """Return the verification with `before` as it was when the change was made.
+    """Return the verification with `baseline_count` as measured when the change was made, if that is higher.
 
-    Between decision and change the trouble may have gone on growing. Judged by the decision's count alone, a remedy
-    that helps would be called worse for what was not its doing, and so would a rollback that did its work.
+    The trouble may grow between decision and change. Against the decision's count, a remedy that helps would be judged
+    worse, and so would a rollback that works.
     """
     counts = [count_harm(sample, verification) for sample in baseline]
     return verification.model_copy(update={"baseline_count": max([verification.baseline_count, *counts])})
 
 
 def with_rollback_tolerance(verification: Verification, rollback_samples: Iterable[EffectSample]) -> Verification:
-    """Return the verification of a rollback, with `before` as the most violated pairs it may leave.
+    """Return the verification of a rollback, with `baseline_count` as the most violated pairs it may leave.
 
-    Those before the plan and half of what had come on top by when it was `undone`, rounded down. The trouble may have
-    grown by itself meanwhile; but where more of the harm is left, nothing says that the plan's own share is gone.
+    That is the count before the plan plus half of the increase until the rollback, rounded down. Some increase may have
+    other causes; but if more than half remains, the plan's own share may remain too.
     """
     before, harmed = (
         verification.baseline_count,
@@ -98,17 +98,17 @@ def with_rollback_tolerance(verification: Verification, rollback_samples: Iterab
 def reach_verdict(verification: Verification, samples: Iterable[EffectSample]) -> VerdictDetails:
     """Return the verdict over the samples taken after the change.
 
-    Looked at are the last `passes` usable samples; `sustained` is the count that at least half of them reach. By the
-    first that fits:
+    The last `required_passes` usable samples decide. `sustained` is the count that at least half of them reach.
+    The first rule that applies:
 
-    - inconclusive: fewer than `samples` (or `passes`) usable samples; `after` is then `before`
+    - inconclusive: fewer than `samples` (or `required_passes`) usable samples; `after` is then `before`
     - worse: sustained > before, also from zero
-    - fixed: all of them are zero, and there were targets; a plan without any can at best do no harm
-    - improved: at least half of `before` is resolved, where a count that still comes and goes is at least 1
-    - no_effect: less than half
+    - fixed: all counts are zero, and there are targets; a plan without targets is at best no_effect
+    - improved: at least half of `before` is resolved; a count that comes and goes is at least 1
+    - no_effect: less than half is resolved
     """
-    seen = sorted((s for s in samples if is_usable(s, verification)), key=lambda s: s.at)
-    counts = [count_harm(sample, verification) for sample in seen]
+    usable = sorted((s for s in samples if is_usable(s, verification)), key=lambda s: s.at)
+    counts = [count_harm(sample, verification) for sample in usable]
     before, worst = verification.baseline_count, max(counts, default=0)
     if len(counts) < max(verification.samples, verification.required_passes):
         return VerdictDetails(Verdict.INCONCLUSIVE, before, before, worst, len(counts))
@@ -125,11 +125,11 @@ def reach_verdict(verification: Verification, samples: Iterable[EffectSample]) -
 
 
 def decide_consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequence:
-    """Return what follows from the verdict.
+    """Return the consequence of the verdict.
 
-    fixed, improved and no_effect are kept (what did no harm stands while the next rung is tried). worse, and
-    inconclusive unless the risk is low, is rolled back as far as its actions have an inverse; if that is switched off
-    or none has one, a person is called.
+    fixed, improved, no_effect and an inconclusive change of low risk are kept; the next rung is tried on top.
+    worse, and inconclusive of higher risk, is rolled back. It is escalated to an operator if rollback is disabled or no
+    action has an inverse.
     """
     risky = verdict is Verdict.INCONCLUSIVE and plan.risk is not Risk.LOW
     if verdict is not Verdict.WORSE and not risky:
@@ -140,33 +140,35 @@ def decide_consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> 
 
 def verify_effect(plan: Plan, samples: Iterable[EffectSample], rollback_enabled: bool) -> VerifyResult:
     """Return the verdict on the plan's effect, with its consequence and numbers."""
-    found = reach_verdict(plan.verification, samples)
+    details = reach_verdict(plan.verification, samples)
     return VerifyResult(
-        headline=f"{found.verdict}: {_format_counts(found)} on {plan.knob}",
-        verdict=found.verdict,
-        consequence=decide_consequence(found.verdict, plan, rollback_enabled),
-        before=found.before,
-        after=found.after,
-        samples=found.samples,
+        headline=f"{details.verdict}: {_format_counts(details)} on {plan.knob}",
+        verdict=details.verdict,
+        consequence=decide_consequence(details.verdict, plan, rollback_enabled),
+        before=details.before,
+        after=details.after,
+        samples=details.samples,
     )
 
 
 def verify_rollback(plan: Plan, samples: Iterable[EffectSample], tolerance: Verification) -> VerifyResult:
-    """Return whether a rollback brought the state before back: no more violated pairs than `rule` tolerates.
+    """Return whether a rollback restored the state before the plan: no more violated pairs than `tolerance` allows.
 
-    fixed (kept) if it did, worse or inconclusive (escalated) if it did not or cannot be seen.
+    The verdict is fixed (kept), or worse or inconclusive (escalated).
     """
-    found = reach_verdict(tolerance, samples)
+    details = reach_verdict(tolerance, samples)
     before = plan.verification.baseline_count
-    found = replace(found, before=before, after=before if found.verdict is Verdict.INCONCLUSIVE else found.after)
-    back = found.verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
+    after = before if details.verdict is Verdict.INCONCLUSIVE else details.after
+    details = replace(details, before=before, after=after)
+    restored = details.verdict not in (Verdict.WORSE, Verdict.INCONCLUSIVE)
+    label = "verified" if restored else details.verdict.value
     return VerifyResult(
-        headline=f"ROLLBACK {'verified' if back else found.verdict.value}: {_format_counts(found)} on {plan.knob}",
-        verdict=Verdict.FIXED if back else found.verdict,
-        consequence=Consequence.KEEP if back else Consequence.ESCALATE,
-        before=found.before,
-        after=found.after,
-        samples=found.samples,
+        headline=f"ROLLBACK {label}: {_format_counts(details)} on {plan.knob}",
+        verdict=Verdict.FIXED if restored else details.verdict,
+        consequence=Consequence.KEEP if restored else Consequence.ESCALATE,
+        before=details.before,
+        after=details.after,
+        samples=details.samples,
     )
 
 
@@ -176,14 +178,14 @@ def verification_duration(verification: Verification) -> float:
 
 
 def sample_instants(verification: Verification, since: float, now: float) -> tuple[float, ...]:
-    """Return the instants (unix seconds) of all samples due by `now` after a change at `since`."""
+    """Return the instants (unix seconds) of the samples due by `now` after a change at `since`."""
     first, interval = since + verification.delay, verification.interval
     due = math.floor((now - first) / interval) + 1
     return tuple(first + i * interval for i in range(max(0, min(due, EXTENSION_FACTOR * verification.samples))))
 
 
 def next_sample_at(verification: Verification, since: float, now: float) -> float | None:
-    """Return when the next sample is due, strictly after `now`; None when all are."""
+    """Return when the next sample is due, strictly after `now`; None if all samples are due."""
     taken = len(sample_instants(verification, since, now))
     if taken == EXTENSION_FACTOR * verification.samples:
         return None
@@ -191,9 +193,9 @@ def next_sample_at(verification: Verification, since: float, now: float) -> floa
 
 
 def is_conclusive(verification: Verification, samples: Iterable[EffectSample], rollback: bool = False) -> bool:
-    """Tell whether the question is answered before the extension is over, so that more samples are not waited for.
+    """Return whether the samples so far decide the verdict, so that no more are awaited.
 
-    After a plan fixed and worse are answers; after its `rollback` everything is that says the state before is back.
+    After a plan, fixed and worse decide. After a rollback, any verdict that shows the state before restored decides.
     """
     verdict = reach_verdict(verification, samples).verdict
     if rollback:
