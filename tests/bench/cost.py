@@ -33,7 +33,8 @@ from activities.model.snapshot import AnalysisInput
 from activities.model.timeseries import SampleSeries
 from activities.model.topology import Topology
 from activities.monitor.adaptive_limits import broadcast_to_grid
-from activities.monitor.builtin_rules import EXPORTED_RULES, LIVENESS_COUNTER
+from activities.monitor.builtin_rules import EXPORTED_RULES
+from activities.monitor.metric_names import LIVENESS_COUNTER
 from activities.monitor.queries import COUNTER_MOVING, all_signals
 from activities.settings import LoopSettings
 from tests.bench.prometheus_backfill import backfilled_prometheus

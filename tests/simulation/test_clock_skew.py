@@ -32,13 +32,13 @@ async def run_with_clock_skew(skew):
     return {done.attributes.get("MapekOutcome") for done in cycles}
 
 
-def test_a_clock_that_is_ahead_sees_nothing():
+def test_a_clock_that_is_ahead_sees_nothing() -> None:
     """What has not been scraped yet cannot be called healthy."""
     with fast_simulation():
         assert run_in_virtual_time(run_with_clock_skew(HOUR_SECONDS)) == {"blind"}
 
 
-def test_a_clock_that_is_behind_does_not_take_the_past_for_the_present():
+def test_a_clock_that_is_behind_does_not_take_the_past_for_the_present() -> None:
     """An incident of an hour ago is over: nothing is decided upon it, and what was then is not called healthy now."""
     with fast_simulation():
         assert run_in_virtual_time(run_with_clock_skew(-HOUR_SECONDS)) == {"blind"}

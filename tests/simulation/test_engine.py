@@ -60,7 +60,7 @@ def play_remediation(script, intervene=None, after_seconds=0.0):
     return run_in_virtual_time(main())
 
 
-def test_a_remediation_runs_to_its_end():
+def test_a_remediation_runs_to_its_end() -> None:
     """The product's workflow is carried out by activations alone."""
     assert (
         play_remediation(ActivityScript(activity_results.make_remediation_script())).attributes["MapekOutcome"]
@@ -68,7 +68,7 @@ def test_a_remediation_runs_to_its_end():
     )
 
 
-def test_a_killed_worker_is_replayed():
+def test_a_killed_worker_is_replayed() -> None:
     """After a worker's death its workflow goes on where it was, and says on replay what it said before."""
     for tenth in range(0, 45, 3):
         done = play_remediation(
@@ -80,7 +80,7 @@ def test_a_killed_worker_is_replayed():
         assert not [event for event in done.history if event["event"] == "nondeterminism"]
 
 
-def test_a_dead_attempt_is_tried_again():
+def test_a_dead_attempt_is_tried_again() -> None:
     """What died with its worker is another attempt, once its heartbeat was missed."""
     script = ActivityScript(activity_results.make_remediation_script())
     done = play_remediation(script, Engine.kill_worker, 1.5)
@@ -89,7 +89,7 @@ def test_a_dead_attempt_is_tried_again():
     assert len(script.requests_of("apply")) == 1
 
 
-def test_a_cancelled_remediation_compensates():
+def test_a_cancelled_remediation_compensates() -> None:
     """A cancellation while a step is in flight lets it end, undoes it and records that it was stopped."""
     script = ActivityScript(activity_results.make_remediation_script(undo=activity_results.UNDONE))
     play_remediation(script, lambda engine: engine.cancel("mapek-fix:charter:k"), 1.5)
@@ -97,7 +97,7 @@ def test_a_cancelled_remediation_compensates():
     assert script.requests_of("record")[0].ending == "stopped"
 
 
-def test_a_reset_run_begins_again_where_it_was_sent_back_to():
+def test_a_reset_run_begins_again_where_it_was_sent_back_to() -> None:
     """What was done after that point is asked for again, by the same code, and ends as it would have."""
     script = ActivityScript(activity_results.make_remediation_script())
     play_remediation(script, lambda engine: engine.reset("mapek-fix:charter:k", 1), 2.5)
@@ -105,7 +105,7 @@ def test_a_reset_run_begins_again_where_it_was_sent_back_to():
     assert [name for name, _ in script.calls] == [*zombie, "prepare", "apply", "verify", "record"]
 
 
-def test_a_terminated_run_frees_its_id():
+def test_a_terminated_run_frees_its_id() -> None:
     """Whoever is terminated does nothing more, and another one may hold the knob."""
 
     def terminate(engine):

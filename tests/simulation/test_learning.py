@@ -58,7 +58,7 @@ async def clear_incident(driver: LifeDriver) -> None:
     await world.store.guards.close_quiet("charter", world.now)
 
 
-def test_a_pattern_that_mostly_goes_away_asks_a_person():
+def test_a_pattern_that_mostly_goes_away_asks_a_person() -> None:
     """The plan keeps what it rested on, the outcome too, and the next decision carries the curve it was made with."""
     with fast_simulation():
         first, second, source, phases = run_in_virtual_time(build_plans_around_learning())

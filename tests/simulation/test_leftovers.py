@@ -24,7 +24,7 @@ async def list_keys_after_termination():
     return [str(entry.key) for entry in world.plant.ledger]
 
 
-def test_a_leftover_is_settled_before_the_knob_is_touched_again():
+def test_a_leftover_is_settled_before_the_knob_is_touched_again() -> None:
     """Whoever terminates a remediation leaves a plan that upkeep takes back before another one is applied."""
     with fast_simulation():
         first, second, *_ = run_in_virtual_time(list_keys_after_termination())
@@ -62,7 +62,7 @@ def is_committee_change(path):
     return path.endswith(("scale", "restart"))
 
 
-def test_a_late_change_is_undone_before_the_rest_is_over():
+def test_a_late_change_is_undone_before_the_rest_is_over() -> None:
     """What is done after a remediation ended is found while that one cools down, and taken back at once."""
     with fast_simulation():
         first, second, *_ = run_in_virtual_time(list_changes_during_cool_down())
@@ -88,7 +88,7 @@ async def play_leftover_with_dead_members():
     return keys, [run.attributes["MapekPhase"] for run in driver.operators.list_remediations()]
 
 
-def test_a_rollback_that_would_cost_the_quorum_is_left_to_a_person():
+def test_a_rollback_that_would_cost_the_quorum_is_left_to_a_person() -> None:
     """A member too many stays, and its knob is held, while taking it away would leave less than quorum + 1."""
     with fast_simulation():
         keys, phases = run_in_virtual_time(play_leftover_with_dead_members())
@@ -112,7 +112,7 @@ async def play_leftover_after_recovery():
     return held, [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
 
 
-def test_a_late_change_held_for_the_quorum_is_not_forgotten():
+def test_a_late_change_held_for_the_quorum_is_not_forgotten() -> None:
     """What may not be taken back now is found again by upkeep, and taken back when the members are well."""
     with fast_simulation():
         held, done = run_in_virtual_time(play_leftover_after_recovery())

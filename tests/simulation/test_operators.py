@@ -112,7 +112,7 @@ async def list_blocking_rules(driver: LifeDriver, since: float) -> tuple[str, ..
         ("unavailable", {"stopped"}, []),
     ],
 )
-def test_the_kill_switch_in_the_middle_of_an_apply(trouble, endings, done):
+def test_the_kill_switch_in_the_middle_of_an_apply(trouble, endings, done) -> None:
     """What Charter did is verified or undone, what it did not do is not sent again, and nothing new begins after it."""
     with fast_simulation():
         seen = run_in_virtual_time(play_kill_switch_in_apply(trouble))
@@ -177,7 +177,7 @@ def clear_fault(driver: LifeDriver, plan: Plan) -> None:
         (clear_fault, 3 * DAY_SECONDS, "recovered", "its violations are gone"),
     ],
 )
-def test_a_plan_that_waits_for_a_day(how, deadline, ending_, headline):
+def test_a_plan_that_waits_for_a_day(how, deadline, ending_, headline) -> None:
     """Days later a yes still applies it, a no or silence does not, and a trouble that went away takes it along."""
     with fast_simulation():
         seen = run_in_virtual_time(play_approval_wait(how, deadline))
@@ -197,7 +197,7 @@ async def play_approval_without_worker() -> PlanResult:
     return PlanResult(await run_until_outcome(driver, plan), list_change_keys(driver))
 
 
-def test_a_yes_that_was_heard_days_too_late():
+def test_a_yes_that_was_heard_days_too_late() -> None:
     """What was decided longer ago than a decision holds is stale, however it was approved."""
     with fast_simulation():
         seen = run_in_virtual_time(play_approval_without_worker())
@@ -229,7 +229,7 @@ async def play_late_change_during_approval() -> tuple[list[str], set[str]]:
     return list_change_keys(driver), phases
 
 
-def test_nobody_who_waits_keeps_a_late_change_standing(monkeypatch):
+def test_nobody_who_waits_keeps_a_late_change_standing(monkeypatch) -> None:
     """What is done late on a knob where a plan waits for a person is taken back before anybody has to decide."""
     monkeypatch.setattr(charter_api, "LATE_DELIVERY_SECONDS", 20.0)
     with fast_simulation():
@@ -251,7 +251,7 @@ async def recheck_before_send(dead_members: tuple[str, ...]) -> None:
     await ExecuteActivities(world.dependencies).recheck_quorum(wish, request)
 
 
-def test_a_persons_wish_does_not_cost_the_quorum():
+def test_a_persons_wish_does_not_cost_the_quorum() -> None:
     """A person overrules what protects the loop from itself; the committee's majority is not theirs to spend."""
     with pytest.raises(Stale, match="quorum"):
         run_in_virtual_time(recheck_before_send(("validator-2", "validator-3")))

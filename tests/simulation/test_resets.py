@@ -38,7 +38,7 @@ async def play_reset(task: int, *, stop_before_reset: bool = False, stop_after_r
 
 
 @pytest.mark.parametrize("task", [1, 2, 3])
-def test_what_is_done_is_not_done_again(task: int):
+def test_what_is_done_is_not_done_again(task: int) -> None:
     """From whichever point it goes on: the step is found done, is judged, and its ending is that of what stands."""
     with fast_simulation():
         violations, _, ending = run_in_virtual_time(play_reset(task))
@@ -47,7 +47,7 @@ def test_what_is_done_is_not_done_again(task: int):
 
 
 @pytest.mark.parametrize("task", [1, 2, 3])
-def test_what_is_on_its_way_back_goes_all_the_way(task: int):
+def test_what_is_on_its_way_back_goes_all_the_way(task: int) -> None:
     """A plan that was being rolled back is not judged as if it stood, and never kept."""
     with fast_simulation():
         violations, (done, undone), ending = run_in_virtual_time(play_reset(task, stop_before_reset=True))
@@ -57,7 +57,7 @@ def test_what_is_on_its_way_back_goes_all_the_way(task: int):
 
 
 @pytest.mark.parametrize("task", [1, 2, 3])
-def test_who_stops_it_before_it_is_prepared_again_leaves_nothing_behind(task: int):
+def test_who_stops_it_before_it_is_prepared_again_leaves_nothing_behind(task: int) -> None:
     """Stopped in its second settling, it has applied nothing since, but what it had applied before is taken back."""
     with fast_simulation():
         violations, (done, undone), ending = run_in_virtual_time(play_reset(task, stop_after_reset=True))

@@ -16,7 +16,7 @@ STEPS_PER_EXAMPLE = 25
 # What a killed worker was doing is collected where it stood, in the middle of an await.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("half", ["one", "other"])
-def test_whatever_happens_to_a_loop_is_borne(half):
+def test_whatever_happens_to_a_loop_is_borne(half) -> None:
     """No sequence of faults, crashes, people and time breaks an invariant. Both halves can be played at once."""
     LoopMachine.step_count, steps = 0, STEP_COUNT // 2
     examples = max(1, steps // STEPS_PER_EXAMPLE)

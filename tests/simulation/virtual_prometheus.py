@@ -15,9 +15,8 @@ from activities.clients.prometheus import require_fresh
 from activities.model.errors import InvalidResponse, Unreachable
 from activities.model.rule import MetricRule
 from activities.model.timeseries import Sample, SampleSeries
-from activities.monitor.builtin_rules import METRIC_PREFIX
+from activities.monitor.metric_names import COMPONENT_LABEL, METRIC_PREFIX
 from activities.monitor.queries import (
-    COMPONENT_LABEL,
     COUNTER_MOVING,
     all_signals,
     coverage_detail_queries,

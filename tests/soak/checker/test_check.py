@@ -225,26 +225,26 @@ REFUSED_POSTS_EVIDENCE = replace(
     [VALID_EVIDENCE, ROLLED_BACK_EVIDENCE, REFUSED_POSTS_EVIDENCE],
     ids=["kept", "rolled back", "turned away"],
 )
-def test_a_good_run_is_good(evidence):
+def test_a_good_run_is_good(evidence) -> None:
     """Nothing is found in a run that broke nothing."""
     assert find_violations(evidence) == []
 
 
 @pytest.mark.parametrize(("invariant", "evidence"), BROKEN_EVIDENCE.values(), ids=BROKEN_EVIDENCE.keys())
-def test_a_broken_invariant_is_found(invariant, evidence):
+def test_a_broken_invariant_is_found(invariant, evidence) -> None:
     """Each way to break an invariant is found under its name, with the seed."""
     found = find_violations(evidence)
     assert invariant in {violation.invariant for violation in found}
     assert all("seed 1" in str(violation) for violation in found)
 
 
-def test_a_dead_member_may_be_restarted_below_quorum():
+def test_a_dead_member_may_be_restarted_below_quorum() -> None:
     """Restarting who is dead already takes nobody away."""
     assert find_violations(replace(VALID_EVIDENCE, committee=(make_restart_state("validator-1"),))) == []
 
 
 @pytest.mark.parametrize(("recorded", "found"), [(PLAN_TIME - 5, 0), (PLAN_TIME + 5, 1)])
-def test_a_restart_that_came_after_its_end_is_charters_to_refuse(recorded, found):
+def test_a_restart_that_came_after_its_end_is_charters_to_refuse(recorded, found) -> None:
     """A worker that stood still sends what its remediation has given up: no guard of ours is asked any more."""
     late = {"kind": "RESTART_SERVICE", "policy_id": None}
     told = {
@@ -257,7 +257,7 @@ def test_a_restart_that_came_after_its_end_is_charters_to_refuse(recorded, found
     assert len([v for v in find_violations(shown) if v.invariant == "quorum"]) == found
 
 
-def test_what_is_taken_back_long_after_the_end_is_still_ours():
+def test_what_is_taken_back_long_after_the_end_is_still_ours() -> None:
     """Upkeep finds a late change and sends its undo anew: that was not on its way when the plan ended."""
     audit = (
         make_attempt_row(),
@@ -274,7 +274,7 @@ def test_what_is_taken_back_long_after_the_end_is_still_ours():
     assert "quorum" in {violation.invariant for violation in found}
 
 
-def test_what_is_still_held_may_stand():
+def test_what_is_still_held_may_stand() -> None:
     """An applied plan whose remediation runs is not yet anybody's fault."""
     held = replace(
         VALID_EVIDENCE, outcomes=(), audit=(make_attempt_row(),), histories=(make_remediation_run(closed=None),)
@@ -282,7 +282,7 @@ def test_what_is_still_held_may_stand():
     assert find_violations(held) == []
 
 
-def test_what_was_undone_before_a_reset_need_not_be_undone_again():
+def test_what_was_undone_before_a_reset_need_not_be_undone_again() -> None:
     """A remediation that was sent back after its rollback finds its plan ended, and asks for nothing more."""
     undo = {"at": PLAN_TIME + 60, "event": "activity", "name": "undo", "request": {"step": 0}}
     first = {**make_remediation_run(events=(FAILED_APPLY_EVENT, undo), closed=PLAN_TIME + 80), "status": "terminated"}
@@ -295,7 +295,7 @@ def test_what_was_undone_before_a_reset_need_not_be_undone_again():
 
 
 @pytest.mark.parametrize(("seen", "found"), [("member_health 0 < 1", 0), ("failure_rate 0.4 > 0.2", 1)])
-def test_what_charter_reports_may_be_planned_for_again_while_blind(seen, found):
+def test_what_charter_reports_may_be_planned_for_again_while_blind(seen, found) -> None:
     """The plan is the one that was made while more could be seen; what is seen now is what counts."""
     analyzed = {
         "at": PLAN_TIME - 21,
@@ -318,14 +318,14 @@ def test_what_charter_reports_may_be_planned_for_again_while_blind(seen, found):
     )
 
 
-def test_a_quarantine_excuses_what_stands():
+def test_a_quarantine_excuses_what_stands() -> None:
     """A rollback that failed is escalated on record."""
     knobs = ({"knob": "admission", "quarantined": 1},)
     assert find_violations(replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("rolled_back"),), knobs=knobs)) == []
 
 
 @pytest.mark.parametrize(("key", "found"), [(None, 0), (f"{OTHER_PLAN}-0-do", 1)])
-def test_a_size_that_somebody_else_has_set_since_is_theirs(key, found):
+def test_a_size_that_somebody_else_has_set_since_is_theirs(key, found) -> None:
     """A late change of the committee that nobody can take back any more; our own next one does not excuse it."""
     size = {"kind": "SCALE_UP", "knob": "committee", "policy_id": None}
     ledger = (make_ledger_row(**size), make_ledger_row(generation_before=8, at=PLAN_TIME + 5, **{**size, "key": key}))
@@ -339,7 +339,7 @@ def test_a_size_that_somebody_else_has_set_since_is_theirs(key, found):
     assert len(about) == found
 
 
-def test_what_a_newer_policy_replaced_does_not_stand():
+def test_what_a_newer_policy_replaced_does_not_stand() -> None:
     """Somebody else's newer version is in force: there is nothing left to take back."""
     replaced = replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("failed"),), generations={"admission": 9})
     assert find_violations(replaced) == []
@@ -361,17 +361,17 @@ def make_started_evidence(times, plans=None):
     ("times", "found"),
     [((0, 100, 200), 0), ((0, 100, 200, 3599), 1), ((0, 100, 200, 3600), 0), ((0, 1000, 4000, 4100, 4200, 4300), 1)],
 )
-def test_more_remediations_than_the_budget_allows_are_told(times, found):
+def test_more_remediations_than_the_budget_allows_are_told(times, found) -> None:
     """Three an hour are allowed, in whichever hour; a fourth in the same one is not."""
     assert len(list(check_budgets(make_started_evidence(times)))) == found
 
 
-def test_a_change_no_budget_heard_of_is_told():
+def test_a_change_no_budget_heard_of_is_told() -> None:
     """What the guards do not remember they cannot count."""
     assert [v.invariant for v in check_budgets(replace(make_started_evidence((0,)), started=()))] == ["churn"]
 
 
-def test_what_a_person_asked_for_is_not_counted():
+def test_what_a_person_asked_for_is_not_counted() -> None:
     """A budget is about what the loop does by itself."""
     many = make_started_evidence((0, 1, 2, 3))
     asked = tuple({**row, "requested_by": "ada"} for row in many.plans)
@@ -379,7 +379,7 @@ def test_what_a_person_asked_for_is_not_counted():
 
 
 @pytest.mark.parametrize(("at", "found"), [(50, 0), (150, 1), (350, 0)])
-def test_an_action_in_a_storm_is_told(at, found):
+def test_an_action_in_a_storm_is_told(at, found) -> None:
     """Between entering and leaving nothing begins."""
     rows = tuple(
         {"at": when, "kind": "storm", "loop": "charter", "plan_id": "", "text": text}

@@ -39,6 +39,6 @@ def make_event(kind, seconds):
         pytest.param(5.0, [make_event(WORKFLOW_STARTED, 5.0)], 5.0, id="nothing of it yet"),
     ],
 )
-def test_a_run_begins_when_it_takes_its_id(start, history, at):
+def test_a_run_begins_when_it_takes_its_id(start, history, at) -> None:
     """Not when it was asked for: two runs of one id would seem to overlap."""
     assert find_started_at(start, history) == at

@@ -16,7 +16,7 @@ TOKEN = "right-token"
 
 
 @pytest.mark.parametrize("kind", [NO_TOKEN, WRONG_TOKEN])
-def test_only_the_token_is_wrong(kind):
+def test_only_the_token_is_wrong(kind) -> None:
     """The same post with the right token would be heard, and its mark is the component it is about."""
     headers, content = build_request(kind, "c1", "stranger-1", TOKEN)
     assert TOKEN not in headers.get("Authorization", "")
@@ -25,7 +25,7 @@ def test_only_the_token_is_wrong(kind):
 
 
 @pytest.mark.parametrize("kind", [TRUNCATED, INVALID_BODY])
-def test_only_the_body_is_wrong(kind):
+def test_only_the_body_is_wrong(kind) -> None:
     """It is let in, and cannot be read."""
     headers, content = build_request(kind, "c1", "stranger-1", TOKEN)
     assert headers["Authorization"] == f"Bearer {TOKEN}"
@@ -33,7 +33,7 @@ def test_only_the_body_is_wrong(kind):
         parse_payload(content)
 
 
-async def test_a_secret_is_found_wherever_it_stands(tmp_path):
+async def test_a_secret_is_found_wherever_it_stands(tmp_path) -> None:
     """In the middle of a file, in a text; not in what is empty or keeps it."""
     (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
     files = [tmp_path / name for name in ("worker.log", "quiet.log", "empty.log")]
@@ -43,7 +43,7 @@ async def test_a_secret_is_found_wherever_it_stands(tmp_path):
     assert [row["place"] for row in found] == ["the metrics", "worker.log"]
 
 
-async def test_what_cannot_be_searched_is_no_good_news(tmp_path):
+async def test_what_cannot_be_searched_is_no_good_news(tmp_path) -> None:
     """A file that is not there is an error, not a file without the secret."""
     (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
     with pytest.raises(RuntimeError, match="grep ended with 2"):
