@@ -1,13 +1,9 @@
 """Settings of Analyze."""
 
-from typing import Annotated
-
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from activities.analyze.learning.calibration import Calibration
-from activities.model.types import PositiveDuration, Settings
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+from activities.model.types import Fraction, PositiveDuration, Settings
 
 
 class TemporalPatternSettings(Settings):

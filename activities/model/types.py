@@ -1,9 +1,22 @@
-"""The base of every noun that crosses a workflow's history or the store."""
+"""The base of every noun that crosses a workflow's history or the store, and the types that settings share."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+DAY_SECONDS = 86400.0
+
+MetricKey = tuple[str, str]
+"""(component, metric)."""
+FloatArray = npt.NDArray[np.float64]
+"""One row a series, one column an instant, NaN where there is no sample."""
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A share or a probability, 0 to 1."""
 
 
 class FrozenModel(BaseModel):
@@ -50,6 +63,36 @@ class Settings(BaseModel):
     """A section of the configuration: strict, so that a misspelt key is refused and not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of `60s`, `5m`, `1.5h`, `250ms` or `7d`, a whole number as int; None for any other text."""
+    match = _DURATION_PATTERN.fullmatch(text.strip())
+    if match is None:
+        return None
+    seconds = float(match[1]) * _SECONDS_PER_UNIT[match[2]]
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _read_duration(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    seconds = value if is_number else parse_duration(value) if isinstance(value, str) else None
+    if seconds is None:
+        raise PydanticCustomError("duration", "be a number of seconds, or a duration such as 90s, 5m, 2h or 1d")
+    return seconds
+
+
+_DURATION_SCHEMA = Field(json_schema_extra={"format": "duration"})
+
+Duration = Annotated[float, BeforeValidator(_read_duration), Field(ge=0.0), _DURATION_SCHEMA]
+"""Seconds, written as a number or as `90s`, `5m`, `2h` or `1d`. Every setting that is a time has this type."""
+PositiveDuration = Annotated[float, BeforeValidator(_read_duration), Field(gt=0.0), _DURATION_SCHEMA]
+WholeDuration = Annotated[int, BeforeValidator(_read_duration), Field(ge=1), _DURATION_SCHEMA]
+"""A duration of whole seconds, one or more."""
 
 
 def truncate(text: str, limit: int = 200) -> str:

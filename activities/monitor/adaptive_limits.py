@@ -13,11 +13,11 @@ import numpy as np
 from activities.model.baseline import AdaptiveLimits, Baseline, BaselineLimit
 from activities.model.rule import MetricRule
 from activities.model.timeseries import SampleSeries
+from activities.model.types import DAY_SECONDS, FloatArray, MetricKey
 from activities.model.violation import BreachSide
 from activities.monitor.baseline import (
     LEARNING_SAMPLES,
     SEASONAL_DAYS,
-    FloatArray,
     compute_seasonal_baseline,
     spread_floor,
     time_of_day_level,
@@ -25,12 +25,8 @@ from activities.monitor.baseline import (
 from activities.monitor.call_edges import call_edges
 from activities.monitor.queries import component_of
 
-DAY_SECONDS = 86400.0
 _TOLERANCE_SECONDS = 0.01
 """Seconds a point may lie beside its instant: Prometheus rounds to milliseconds."""
-
-MetricKey = tuple[str, str]
-"""(component, metric)."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from activities.model.types import FloatArray
 from activities.model.violation import BreachSide
-
-FloatArray = npt.NDArray[np.float64]
-"""One row a series, one column an instant, NaN where there is no sample."""
 
 OptionalValues = Sequence[float | None]
 """Values over a grid, None where there is none."""

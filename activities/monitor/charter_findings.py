@@ -6,11 +6,8 @@ from itertools import groupby
 from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.charter import CharterFinding, Committee
 from activities.model.violation import BreachSide, Severity, Violation
-from activities.monitor.builtin_rules import METRIC_PREFIX
+from activities.monitor.metric_names import METRIC_PREFIX
 from activities.monitor.visibility import CHARTER
-
-MEMBER_HEALTH_METRIC = "member_health"
-"""The metric of a member that does not answer; no exporter has it, only Charter knows."""
 
 
 def is_open(finding: CharterFinding, instant: float) -> bool:
@@ -33,9 +30,7 @@ def reported_violations(
     follows from value and limit.
     """
     found = {
-        (member.name, MEMBER_HEALTH_METRIC): _make_charter_violation(
-            member.name, MEMBER_HEALTH_METRIC, Severity.CRITICAL, instant
-        )
+        (member.name, MEMBER_HEALTH): _make_charter_violation(member.name, MEMBER_HEALTH, Severity.CRITICAL, instant)
         for member in (committee.members if committee else ())
         if not member.healthy
     }

@@ -15,12 +15,12 @@ from activities.model.charter import CharterFinding, Committee
 from activities.model.observation import MAX_SHOWN_ENTRIES, Observation
 from activities.model.rule import MetricRule
 from activities.model.timeseries import Sample
+from activities.model.types import MetricKey
 from activities.model.violation import Violation, sort_by_severity
 from activities.monitor.adaptive_limits import limits_by_key, to_absolute_rule
 from activities.monitor.charter_findings import committee_blind_spots, member_names, reported_violations
 from activities.monitor.judgement import make_violation, merge_sources
 from activities.monitor.queries import UNLABELLED, component_of
-from activities.monitor.trusted_values import MetricKey
 from activities.monitor.visibility import PROMETHEUS, REMOTES, Visibility, visibility_from_coverage
 
 MAX_NAMED = 3

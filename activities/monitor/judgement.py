@@ -14,10 +14,11 @@ from activities.model.baseline import Baseline
 from activities.model.blindspot import BlindSpot
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
+from activities.model.types import MetricKey
 from activities.model.violation import BreachSide, Violation, sort_by_severity
 from activities.monitor.baseline import compute_deviations
 from activities.monitor.charter_findings import committee_blind_spots, is_open, metric_of, reported_violations
-from activities.monitor.trusted_values import MetricKey, trusted_values
+from activities.monitor.trusted_values import trusted_values
 
 
 class MetricTrack(NamedTuple):

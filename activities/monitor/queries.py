@@ -11,10 +11,7 @@ from activities.model.baseline import AdaptiveLimits, BaselineLimit
 from activities.model.promql import escape_promql
 from activities.model.rule import MetricRule
 from activities.model.violation import BreachSide
-from activities.monitor.builtin_rules import LIVENESS_COUNTER
-
-COMPONENT_LABEL = "node_or_service"
-"""The label that names the component."""
+from activities.monitor.metric_names import COMPONENT_LABEL, LIVENESS_COUNTER
 
 UNLABELLED = "unnamed"
 """Stands for the component of a series without that label. It has no signals, so it is always blind."""

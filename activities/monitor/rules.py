@@ -7,7 +7,8 @@ from activities.model.errors import ConfigurationError
 from activities.model.rule import MetricRule
 from activities.model.violation import BreachSide, Severity
 from activities.monitor.baseline import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS
-from activities.monitor.builtin_rules import BUILTIN_RULES, METRIC_PREFIX, TOP_BUCKET_BY_METRIC, default_clear_threshold
+from activities.monitor.builtin_rules import BUILTIN_RULES, TOP_BUCKET_BY_METRIC, default_clear_threshold
+from activities.monitor.metric_names import COMPONENT_LABEL, METRIC_PREFIX
 from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
 from activities.monitor.threshold_query import parse_threshold_query
 
@@ -130,7 +131,7 @@ def _build_threshold_rule(name: str, expr: str, threshold: float, breach: Breach
 
 
 def _aggregate_expr(expr: str, breach: BreachSide) -> str:
-    return f"{'max' if breach is BreachSide.ABOVE else 'min'} by (node_or_service) ({expr})"
+    return f"{'max' if breach is BreachSide.ABOVE else 'min'} by ({COMPONENT_LABEL}) ({expr})"
 
 
 def _find_signals(expr: str) -> tuple[str, ...]:

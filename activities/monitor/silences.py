@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
-from activities.monitor.queries import COMPONENT_LABEL
+from activities.monitor.metric_names import COMPONENT_LABEL
 
 ALL_COMPONENTS = "*"
 """In place of a component: all of them."""

@@ -9,13 +9,11 @@ from typing import NamedTuple
 from activities.model.blindspot import BlindSpot
 from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
+from activities.model.types import MetricKey
 from activities.monitor.call_edges import parse_call_edge
 from activities.monitor.charter_findings import member_names, reported_violations
 from activities.monitor.queries import COUNTER_MOVING, UNLABELLED, required_signals
 from activities.monitor.visibility import PROMETHEUS, Visibility, visibility_of
-
-MetricKey = tuple[str, str]
-"""(component, metric)."""
 
 BlindSpots = tuple[BlindSpot, ...] | None
 """Blind spots of a component at an instant; None if it is no known component there."""

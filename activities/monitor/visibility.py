@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.rule import MetricRule
 from activities.model.timeseries import Sample
-from activities.monitor.builtin_rules import LIVENESS_COUNTER
+from activities.monitor.metric_names import LIVENESS_COUNTER
 from activities.monitor.queries import COUNTER_MOVING, component_of, required_signals
 
 PROMETHEUS = "prometheus"

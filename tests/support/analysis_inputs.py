@@ -7,7 +7,8 @@ from activities.model.charter import CharterFinding, Committee, Member
 from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
 from activities.model.topology import Topology
-from activities.monitor.builtin_rules import BUILTIN_RULES, LIVENESS_COUNTER
+from activities.monitor.builtin_rules import BUILTIN_RULES
+from activities.monitor.metric_names import LIVENESS_COUNTER
 from activities.monitor.queries import COUNTER_MOVING, all_signals
 
 SERVICES = ("gateway", "policy-engine", "audit-log")

@@ -4,7 +4,8 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from activities.monitor.builtin_rules import METRIC_PREFIX, TOP_BUCKET_BY_METRIC
+from activities.monitor.builtin_rules import TOP_BUCKET_BY_METRIC
+from activities.monitor.metric_names import METRIC_PREFIX
 
 START_TIME, END_TIME, SCRAPE_SECONDS = 1_700_000_014, 1_700_002_414, 15
 """40 minutes, unix seconds; scrapes lie 4 s after the instants of the grid."""

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from activities.analyze.learning.logistic import FloatArray, fit_logistic, sigmoid
+from activities.analyze.learning.logistic import fit_logistic, sigmoid
+from activities.model.types import FloatArray
+from activities.monitor.baseline import SEASONAL_DAYS
 
 HORIZON_SECONDS = 1800.0
 """Seconds ahead a crossing is looked for."""
 LIMIT_QUANTILE = 0.99
 """Share of the past below the limit of a metric without a hand-set one."""
-SEASONAL_DAYS = 7
-"""Days a time of day is looked up on."""
 MIN_POSITIVE_SAMPLES = 20
 """Instants before a crossing without which there is nothing to learn."""
 

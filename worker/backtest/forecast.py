@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from activities.analyze.learning.logistic import FloatArray
 from activities.model.baseline import Forecast
+from activities.model.types import DAY_SECONDS, FloatArray, MetricKey
 from worker.backtest.crossing_model import (
     HORIZON_SECONDS,
     ComponentScale,
@@ -16,7 +16,6 @@ from worker.backtest.crossing_model import (
     fit_model,
     predict_crossing,
 )
-from worker.backtest.rolling_history import SeriesKey
 
 LEARN_DAYS = 30.0
 """Days of history a model learns from at most."""
@@ -34,16 +33,16 @@ class Forecaster:
     def __init__(self, step: float, train_end: float | None) -> None:
         self.step = step
         self._train_end = train_end
-        self._samples_per_day, self._horizon_samples = round(86400.0 / step), max(1, round(HORIZON_SECONDS / step))
-        self._size = min(MAX_SAMPLES, round(LEARN_DAYS * 86400.0 / step))
-        self._history: dict[SeriesKey, array[float]] = {}
-        self._models: dict[SeriesKey, CrossingModel] = {}
+        self._samples_per_day, self._horizon_samples = round(DAY_SECONDS / step), max(1, round(HORIZON_SECONDS / step))
+        self._size = min(MAX_SAMPLES, round(LEARN_DAYS * DAY_SECONDS / step))
+        self._history: dict[MetricKey, array[float]] = {}
+        self._models: dict[MetricKey, CrossingModel] = {}
         self._scales: dict[str, ComponentScale] = {}
-        self._keys_by_component: dict[str, list[SeriesKey]] = {}
+        self._keys_by_component: dict[str, list[MetricKey]] = {}
         self._learned_at: float | None = None
         self._first: float | None = None
 
-    def advance(self, at: float, samples: dict[SeriesKey, float]) -> tuple[Forecast, ...]:
+    def advance(self, at: float, samples: dict[MetricKey, float]) -> tuple[Forecast, ...]:
         """Return the outlooks at an instant, with its samples as the newest known."""
         if self.step > HORIZON_SECONDS or self._samples_per_day < _MIN_SAMPLES_PER_DAY:
             return ()
@@ -63,7 +62,7 @@ class Forecaster:
         if self._train_end is not None:
             return self._learned_at is None and at >= self._train_end
         since = self._learned_at if self._learned_at is not None else self._first
-        return since is not None and at - since >= RELEARN_DAYS * 86400.0
+        return since is not None and at - since >= RELEARN_DAYS * DAY_SECONDS
 
     def _learn(self, at: float) -> None:
         self._learned_at = at
@@ -81,7 +80,7 @@ class Forecaster:
             }
             self._models |= {key: model for key, model in found.items() if model is not None}
 
-    def _build_table(self, keys: Sequence[SeriesKey], instants: int) -> FloatArray:
+    def _build_table(self, keys: Sequence[MetricKey], instants: int) -> FloatArray:
         """Return the last instants of some series, a row each, NaN where one is younger."""
         lines = [self._history[key][-instants:] for key in keys]
         table = np.full((len(lines), max(len(line) for line in lines)), np.nan)
@@ -96,7 +95,7 @@ class Forecaster:
         )[-1]
         return newest
 
-    def _predict(self, key: SeriesKey, model: CrossingModel, covariate_row: FloatArray) -> Forecast:
+    def _predict(self, key: MetricKey, model: CrossingModel, covariate_row: FloatArray) -> Forecast:
         recent = np.array(self._history[key][-(8 * self._samples_per_day + 2) :], float)
         chance = predict_crossing(model, recent, covariate_row, self._samples_per_day, self._horizon_samples)
         return Forecast(

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from html import escape
 from math import floor
 
-from worker.backtest.summary import DAY_SECONDS, BacktestSummary
+from activities.model.types import DAY_SECONDS
+from worker.backtest.summary import BacktestSummary
 
 _WIDTH, _HEIGHT = 720, 120
 

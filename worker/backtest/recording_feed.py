@@ -12,22 +12,22 @@ from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.topology import Topology
+from activities.model.types import FloatArray, MetricKey
 from activities.model.violation import BreachSide
 from activities.monitor.baseline import (
     CLEAR_THRESHOLD_SPREADS,
     LEARNING_SAMPLES,
     THRESHOLD_SPREADS,
-    FloatArray,
     SpreadFloor,
     spread_floor,
 )
-from activities.monitor.builtin_rules import LIVENESS_COUNTER
 from activities.monitor.call_edges import call_edges
+from activities.monitor.metric_names import LIVENESS_COUNTER
 from activities.monitor.rules import build_rules
 from activities.settings import LoopSettings
 from worker.backtest.forecast import Forecaster
 from worker.backtest.recording import MetricHeader, RecordedInstant, RecordingHeader
-from worker.backtest.rolling_history import RollingHistory, SeriesKey
+from worker.backtest.rolling_history import RollingHistory
 
 MIN_INSTANTS = 6
 """Instants judged at least: twice the samples a deviation has to last."""
@@ -98,7 +98,7 @@ class RecordingFeed:
             forecasts=forecasts,
         )
 
-    def _build_baselines(self, rows: dict[SeriesKey, int], length: int) -> tuple[Baseline, ...]:
+    def _build_baselines(self, rows: dict[MetricKey, int], length: int) -> tuple[Baseline, ...]:
         rows = {key: row for key, row in rows.items() if key[1] in self._adaptive_metrics}
         centres = _table_rows(self.history.centre[:, -length:], rows.values())
         spreads = _table_rows(self.history.spread[:, -length:], rows.values())
@@ -145,10 +145,10 @@ def build_recording_rules(header: RecordingHeader, settings: LoopSettings) -> tu
     )
 
 
-def _split_samples(instant: RecordedInstant) -> tuple[dict[SeriesKey, float], set[SeriesKey]]:
+def _split_samples(instant: RecordedInstant) -> tuple[dict[MetricKey, float], set[MetricKey]]:
     """Return the samples that can be read, and the series that cannot: not finite, or told twice and differently."""
-    samples: dict[SeriesKey, float] = {}
-    odd: set[SeriesKey] = set()
+    samples: dict[MetricKey, float] = {}
+    odd: set[MetricKey] = set()
     for row in instant.samples:
         key = (row.component, row.metric)
         if not math.isfinite(row.value) or samples.get(key, row.value) != row.value:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from activities.model.types import DAY_SECONDS, FloatArray, MetricKey
 from activities.monitor.baseline import (
     LEARNING_SAMPLES,
     SEASONAL_DAYS,
-    FloatArray,
     SpreadFloor,
     compute_seasonal_baseline,
     time_of_day_level,
@@ -20,9 +20,6 @@ _MIN_SLOT_SECONDS = 60.0
 _GROWTH_SLOTS = 512
 """Times of day the memory grows by."""
 
-SeriesKey = tuple[str, str]
-"""(component, metric)."""
-
 
 class RollingHistory:
     """The last samples of every series, one column an instant, and centre and spread from before each of them.
@@ -32,7 +29,7 @@ class RollingHistory:
     """
 
     def __init__(self, step: float, instants: int) -> None:
-        self.rows: dict[SeriesKey, int] = {}
+        self.rows: dict[MetricKey, int] = {}
         self.instants = instants
         self.count = 0
         self.values = _empty_table(LEARNING_SAMPLES + instants)
@@ -44,9 +41,9 @@ class RollingHistory:
 
     def append(
         self,
-        samples: Mapping[SeriesKey, float],
-        untrusted: Iterable[SeriesKey],
-        floors: Mapping[SeriesKey, SpreadFloor],
+        samples: Mapping[MetricKey, float],
+        untrusted: Iterable[MetricKey],
+        floors: Mapping[MetricKey, SpreadFloor],
     ) -> None:
         """Add one instant: first what was usual before it, then its samples.
 
@@ -75,7 +72,7 @@ class RollingHistory:
         self._times_of_day.append(column[self._adaptive])
         self.count += 1
 
-    def _grow(self, keys: list[SeriesKey], floors: Mapping[SeriesKey, SpreadFloor]) -> None:
+    def _grow(self, keys: list[MetricKey], floors: Mapping[MetricKey, SpreadFloor]) -> None:
         if not keys:
             return
         judged = [floors[key] for key in keys if key in floors]
@@ -94,7 +91,7 @@ class TimeOfDayHistory:
 
     def __init__(self, step: float) -> None:
         self._step, self._slot = step, max(step, _MIN_SLOT_SECONDS)
-        self._slots_per_day = round(86400.0 / self._slot) if 86400.0 / step >= _MIN_SAMPLES_PER_DAY else 0
+        self._slots_per_day = round(DAY_SECONDS / self._slot) if DAY_SECONDS / step >= _MIN_SAMPLES_PER_DAY else 0
         self._width = SEASONAL_DAYS * self._slots_per_day + 2
         self._count = 0
         self._table = np.empty((0, 0), np.float32)

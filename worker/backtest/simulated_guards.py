@@ -9,7 +9,7 @@ from activities.model.guard_state import GuardState, KnobGuard
 from activities.model.history import RemediationRecord
 from activities.model.incident import Incident, Rung, compute_incident_id
 from activities.model.plan import Plan
-from activities.plan.guards.rates import DAY_SECONDS
+from activities.model.types import DAY_SECONDS
 
 ASSUMED_OUTCOME = "inconclusive"
 INCIDENT_QUIET_SECONDS = 600.0

@@ -2,12 +2,12 @@
 
 from collections import Counter, deque
 
+from activities.model.types import DAY_SECONDS
 from worker.backtest.recording import RecordingHeader
 from worker.backtest.replay import BacktestCycle
 
 MAX_SHOWN_ACTIONS = 20
 """Actions listed one by one, the newest."""
-DAY_SECONDS = 86400.0
 
 
 class BacktestSummary:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from activities.analyze.causes.hypotheses import (
+    TIE_RATIO,
     CauseHypothesis,
     DiagnosisCase,
     confirm,
@@ -25,11 +26,10 @@ from activities.analyze.causes.symptoms import (
 )
 from activities.model.action import COMMITTEE
 from activities.model.diagnosis import Cause, RootCause
+from activities.monitor.metric_names import FAILURE_RATE, VALIDATION_SECONDS, VIOLATIONS
 
 _MIN_CASCADE_COMPONENTS = 3
 """Failing components that make a cascade."""
-_TIE_RATIO = 0.9
-"""Failure rates within 10 % of the highest are equal: noise must not choose."""
 
 
 def find_root_causes(case: DiagnosisCase) -> tuple[RootCause, ...]:
@@ -75,10 +75,10 @@ def _find_cascade_source(case: DiagnosisCase, group: frozenset[str]) -> str:
     Each hop absorbs some of the retries, so failures are highest at the origin. Depth in the call graph alone would
     blame a callee for what its caller sends it.
     """
-    failing = [v for v in case.violations if v.metric == "failure_rate" and v.component in group]
+    failing = [v for v in case.violations if v.metric == FAILURE_RATE and v.component in group]
     rates = {violation.component: violation.value or 0.0 for violation in failing}
     worst = max(rates.values(), default=0.0)
-    candidates = {name for name in group if rates.get(name, 0.0) >= _TIE_RATIO * worst}
+    candidates = {name for name in group if rates.get(name, 0.0) >= TIE_RATIO * worst}
     entries = [name for name in candidates if not set(case.topology.callers(name)) & candidates]
     return min(entries or candidates)
 
@@ -88,7 +88,7 @@ def _explain_slow_committee(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
     failing = [name for name in slow if case.symptoms[name] & FAILURE_METRICS]
     if len(slow) < 2 or 2 * len(slow) <= len(case.members):
         return
-    limits = {v.limit for v in case.violations if v.metric == "validation_latency_seconds" and v.limit is not None}
+    limits = {v.limit for v in case.violations if v.metric == VALIDATION_SECONDS and v.limit is not None}
     above = f"above {min(limits):g} s" if limits else "slow"
     why = f"{len(slow)} of {len(case.members)} validators {above}, {len(failing)} of them failing"
     waiting = {
@@ -113,7 +113,7 @@ def _explain_single_component(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
         elif slow and late:
             yield CauseHypothesis(Cause.OVERLOAD, name, 1.0, explains, f"{name} alone is slow and reports late")
         elif metrics & FAILURE_METRICS and not slow and not _has_failing_neighbour(case, name):
-            expected = ({"failure_rate"}, {"violations_total"}, POLICY_LOAD_METRICS)
+            expected = ({FAILURE_RATE}, {VIOLATIONS}, POLICY_LOAD_METRICS)
             seen = [sorted(family & metrics)[0] for family in expected if family & metrics]
             why = f"{', '.join(seen)} on {name} without latency, and no neighbour fails"
             yield CauseHypothesis(Cause.POLICY_MISCONFIGURATION, name, len(seen) / len(expected), explains, why)

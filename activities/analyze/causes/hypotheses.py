@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from activities.model.diagnosis import Cause, RootCause
 from activities.model.pattern import Pattern, PatternKind
 from activities.model.topology import Topology
+from activities.model.types import MetricKey
 from activities.model.violation import Violation
 
 PERSISTENT_KINDS = frozenset({PatternKind.TEMPORAL, PatternKind.FREQUENCY})
@@ -19,8 +20,8 @@ PERSISTENT_KINDS = frozenset({PatternKind.TEMPORAL, PatternKind.FREQUENCY})
 MIN_SYMPTOM_SHARE = 0.5
 """Share of its expected symptoms below which a cause is not named."""
 
-MetricKey = tuple[str, str]
-"""(component, metric)."""
+TIE_RATIO = 0.9
+"""Values within 10 % of the highest count as equal: noise must not choose between components."""
 
 
 @dataclass(frozen=True)

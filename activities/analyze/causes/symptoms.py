@@ -4,25 +4,39 @@ from collections.abc import Iterable
 
 from activities.model.action import COMMITTEE
 from activities.model.topology import Topology
-from activities.monitor.charter_findings import MEMBER_HEALTH_METRIC
+from activities.monitor.metric_names import (
+    COMMITTEE_SIZE,
+    EXPORTED_COMMITTEE_SIZE,
+    FAILURE_RATE,
+    MEMBER_HEALTH,
+    NOTIFICATION_P99,
+    NOTIFICATIONS,
+    POLICY_LAST_LOAD,
+    POLICY_LOAD_P99,
+    REPORT_P99,
+    THROUGHPUT,
+    VALIDATION_P99,
+    VALIDATION_SECONDS,
+    VIOLATIONS,
+)
 
-LATENCY_METRICS = frozenset({"validation_latency_seconds", "metric_validation_latency_ns"})
+LATENCY_METRICS = frozenset({VALIDATION_SECONDS, VALIDATION_P99})
 """Validations take long."""
-FAILURE_METRICS = frozenset({"failure_rate", "violations_total"})
+FAILURE_METRICS = frozenset({FAILURE_RATE, VIOLATIONS})
 """Validations fail."""
-POLICY_LOAD_METRICS = frozenset({"policy_load_duration_ms", "policy_last_load_timestamp"})
+POLICY_LOAD_METRICS = frozenset({POLICY_LOAD_P99, POLICY_LAST_LOAD})
 """A policy does not load as it should."""
-REPORT_LATENCY_METRICS = frozenset({"violation_report_latency_ms"})
+REPORT_LATENCY_METRICS = frozenset({REPORT_P99})
 """Reports come late."""
-NOTIFICATION_RATE_METRICS = frozenset({"audit_committee_notifications_total"})
+NOTIFICATION_RATE_METRICS = frozenset({NOTIFICATIONS})
 """The committee is flooded with notices."""
-NOTIFICATION_LATENCY_METRICS = frozenset({"committee_notification_latency_ms"})
+NOTIFICATION_LATENCY_METRICS = frozenset({NOTIFICATION_P99})
 """Notices come late."""
-COMMITTEE_SIZE_METRICS = frozenset({"committee_size", "audit_committee_size"})
+COMMITTEE_SIZE_METRICS = frozenset({COMMITTEE_SIZE, EXPORTED_COMMITTEE_SIZE})
 """The committee is small."""
-THROUGHPUT_METRICS = frozenset({"throughput_ops_per_sec"})
+THROUGHPUT_METRICS = frozenset({THROUGHPUT})
 """Little is done."""
-DEAD_MEMBER_METRICS = frozenset({MEMBER_HEALTH_METRIC})
+DEAD_MEMBER_METRICS = frozenset({MEMBER_HEALTH})
 """Charter says that it does not answer."""
 
 

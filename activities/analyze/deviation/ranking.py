@@ -9,6 +9,7 @@ answer is none.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from activities.analyze.causes.hypotheses import TIE_RATIO
 from activities.analyze.deviation.strength import (
     STRONG_THRESHOLD,
     WEAK_THRESHOLD,
@@ -23,8 +24,6 @@ from activities.monitor.judgement import Judgement
 
 _MIN_EXPLAINING_SHARE = 0.5
 """Share of the caller's strength from which a callee explains it."""
-_TIE_RATIO = 0.9
-"""Strengths within 10 % of each other are equal."""
 MAX_SHOWN_SUSPECTS = 5
 """Suspects named."""
 
@@ -74,7 +73,7 @@ def rank_suspects(judgement: Judgement, topology: Topology) -> SuspectRanking | 
         first.weak_evidence,
         first.explained_by_callee,
     )
-    tied = alike and second is not None and second.deviation.strength >= _TIE_RATIO * first.deviation.strength
+    tied = alike and second is not None and second.deviation.strength >= TIE_RATIO * first.deviation.strength
     return SuspectRanking(tuple(ranked[:MAX_SHOWN_SUSPECTS]), linked_components(first.component, weak, topology), tied)
 
 

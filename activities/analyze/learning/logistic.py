@@ -1,9 +1,8 @@
 """Logistic regression: the one way a probability is learned here."""
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from activities.model.types import FloatArray
 
 _MAX_ITERATIONS = 30
 _CONVERGENCE_TOLERANCE = 1e-7

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from activities.model.decision import Block
 from activities.model.history import RemediationRecord
 from activities.model.timeseries import Sample
+from activities.model.types import DAY_SECONDS
 from activities.plan.guards.base import Actions, GuardInput, make_block
 from activities.plan.guards.settings import ErrorBudgetSettings
 from activities.plan.guards.turns import knob_moves
 from activities.plan.safety import SafetyDirection, affected_components, knob_direction, safety_direction
 
 HOUR_SECONDS = 3600.0
-DAY_SECONDS = 86400.0
 STALE_AFTER_SECONDS = 3600.0
 """Seconds after which a remediation that never ended runs no more: it was terminated before it had sent anything."""
 

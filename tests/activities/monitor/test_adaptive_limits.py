@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from activities.model.baseline import AdaptiveLimits, BaselineLimit
 from activities.model.rule import MetricRule
 from activities.model.timeseries import SampleSeries
+from activities.model.types import DAY_SECONDS
 from activities.model.violation import BreachSide
 from activities.monitor.adaptive_limits import (
-    DAY_SECONDS,
     broadcast_to_grid,
     is_refresh_due,
     keep_if_fresh,

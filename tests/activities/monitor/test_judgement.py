@@ -11,8 +11,8 @@ from activities.model.charter import Committee, Member
 from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
 from activities.model.violation import BreachSide, Severity
-from activities.monitor.builtin_rules import LIVENESS_COUNTER
 from activities.monitor.judgement import Judgement, MetricTrack, apply_hysteresis, judge
+from activities.monitor.metric_names import LIVENESS_COUNTER
 from tests.support.analysis_inputs import (
     COMMITTEE,
     INSTANT_COUNT,

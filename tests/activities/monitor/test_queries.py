@@ -7,9 +7,10 @@ from activities.analyze.settings import AnalyzeSettings
 from activities.model.blindspot import BlindSpotKind
 from activities.model.snapshot import AnalysisInput
 from activities.model.timeseries import Sample
-from activities.monitor.builtin_rules import BUILTIN_RULES, LIVENESS_COUNTER
+from activities.monitor.builtin_rules import BUILTIN_RULES
 from activities.monitor.instant import InstantReading, observe
 from activities.monitor.judgement import judge
+from activities.monitor.metric_names import LIVENESS_COUNTER
 from activities.monitor.queries import (
     COUNTER_MOVING,
     all_signals,

@@ -7,13 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.model.errors import ConfigurationError
+from activities.model.types import DAY_SECONDS
 from activities.settings import LoopSettings
 from tests.worker.backtest.recordings import make_steady_values, write_recording, write_samples
 from worker.backtest.html_report import RECORDING_CAVEAT, html_report
 from worker.backtest.recording import Recording, find_recordings
 from worker.backtest.replay import replay_cycles
 from worker.backtest.simulated_guards import SimulatedGuards
-from worker.backtest.summary import DAY_SECONDS, BacktestSummary
+from worker.backtest.summary import BacktestSummary
 
 LOOP_SETTINGS = LoopSettings()
 

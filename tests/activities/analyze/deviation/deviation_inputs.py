@@ -8,7 +8,7 @@ from activities.model.snapshot import AnalysisInput
 from activities.model.topology import Topology
 from activities.model.violation import BreachSide
 from activities.monitor.baseline import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS
-from activities.monitor.builtin_rules import LIVENESS_COUNTER
+from activities.monitor.metric_names import LIVENESS_COUNTER
 
 STEP_SECONDS = 60.0
 INSTANT_COUNT = 10
