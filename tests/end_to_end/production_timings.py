@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from activities.monitor.queries import COMPONENT_LABEL
+from activities.monitor.metric_names import COMPONENT_LABEL
 from activities.monitor.rules import build_rules
 from activities.monitor.settings import MonitorSettings
 from tests.support.stack import StackHarness

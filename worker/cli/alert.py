@@ -7,7 +7,7 @@ import typer
 
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import HttpClient
-from activities.monitor.queries import COMPONENT_LABEL
+from activities.monitor.metric_names import COMPONENT_LABEL
 from worker.cli import output
 from worker.cli.session import CALL_TIMEOUT_SECONDS, JsonOption, async_command, current_session
 

@@ -19,7 +19,8 @@ from activities.clients.prometheus import PrometheusClient
 from activities.model.errors import MapekError, RetryableError, Unreachable
 from activities.model.rule import MetricRule
 from activities.model.types import FrozenModel
-from activities.monitor.queries import COMPONENT_LABEL, coverage_detail_queries, required_signals, values_queries
+from activities.monitor.metric_names import COMPONENT_LABEL
+from activities.monitor.queries import coverage_detail_queries, required_signals, values_queries
 from activities.monitor.rules import build_rules
 from activities.settings import LoopSettings
 from worker.assemble import build_loop_dependencies

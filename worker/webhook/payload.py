@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, Validat
 
 from activities.model.alert import SEVERITIES, Alert
 from activities.model.types import truncate
-from activities.monitor.queries import COMPONENT_LABEL
+from activities.monitor.metric_names import COMPONENT_LABEL
 from activities.sanitize import sanitize_terminal
 
 MAX_BODY_BYTES = 2 << 20
