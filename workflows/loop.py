@@ -66,7 +66,7 @@ class MapekLoop:
         self.state = self.state.model_copy(update={"alerts": book.mark_processed(now.timestamp())})
         await self.start_cycle("alert", f"{names.timestamp_key(now)}-{book.cycles}", book.reason)
 
-    @workflow.signal(description="alerts that came in, up to 100 at once")
+    @workflow.signal(name="alerts", description="alerts that came in, up to 100 at once")
     def receive_alerts(self, batch: AlertBatch) -> None:
         """Take alerts in; `run` starts the cycle, so that a storm of them becomes one."""
         self.batches += 1

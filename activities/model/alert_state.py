@@ -75,7 +75,7 @@ class AlertState(MigratedModel):
 
     def mark_processed(self, now: float) -> "AlertState":
         """Return the book after a cycle was started at `now`: it looks at everything, so nothing waits any more."""
-        cleared = {"worst": (), "waiting": 0, "overflow": 0}
+        cleared = {"most_severe": (), "pending": 0, "overflow": 0}
         return self.model_copy(update={**cleared, "last_at": now, "cycles": self.cycles + 1})
 
     @property

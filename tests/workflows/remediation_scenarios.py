@@ -190,8 +190,8 @@ OUTCOME_SCENARIOS: dict[str, Scenario] = {
     "recovered": make_yielded_scenario("recovered"),
     "quarantined": run_until_quarantined,
     "released": run_until_released,
-    "leftover": make_scenario(leftover=True, prepare=LEFTOVER_ANSWER),
-    "leftover-nothing-stands": make_scenario(leftover=True, prepare=make_prepare_result()),
+    "leftover": make_scenario(is_leftover=True, prepare=LEFTOVER_ANSWER),
+    "leftover-nothing-stands": make_scenario(is_leftover=True, prepare=make_prepare_result()),
 }
 
 STOP_SCENARIOS: dict[str, Scenario] = {
@@ -210,7 +210,7 @@ STOP_SCENARIOS: dict[str, Scenario] = {
     "stopped-verifying-rollback": run_cancelled_in_rollback_check,
     "stopped-recording": make_cancelled_in_activity("record", make_record_answer(cool_down=60.0)),
     "stopped-cooling-down": make_cancelled_after("phase cooling-down", record=make_record_answer(cool_down=60.0)),
-    "stopped-leftover": make_cancelled_in_activity("prepare", LEFTOVER_ANSWER, leftover=True),
+    "stopped-leftover": make_cancelled_in_activity("prepare", LEFTOVER_ANSWER, is_leftover=True),
 }
 
 OPEN_SCENARIOS: dict[str, Scenario] = {

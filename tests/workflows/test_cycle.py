@@ -62,7 +62,7 @@ async def test_a_remediation_survives_its_cycle(workflow_env):
     """The cycle ends while the remediation it started has hardly begun; that one goes on to its own end."""
     brief, gate = make_plan_summary(workflow_env.unique_name("knob")), HeldAnswer(make_prepare_result())
     workflow_env.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=gate))
-    cycle = await workflow_env.cycle(activity_results.make_cycle_script(brief))
+    cycle = await workflow_env.start_cycle(activity_results.make_cycle_script(brief))
     await cycle.fetch_result()
     child = workflow_env.expect_child(brief.workflow_id)
     description = await child.handle.describe()
@@ -83,11 +83,11 @@ async def test_two_knobs_start_in_one_task(workflow_env):
 async def test_one_of_two_knobs_is_locked(workflow_env):
     """A free knob is remediated although the other one is busy, and only its plan is named."""
     busy, free = workflow_env.unique_name("knob"), make_plan_summary(workflow_env.unique_name("knob"), "0123456789ab")
-    await (await workflow_env.start_remediation(knob=busy, prepare=WAITING_ANSWERS)).until("phase awaiting-approval")
+    await (await workflow_env.start_remediation(knob=busy, prepare=WAITING_ANSWERS)).wait_until_handled("phase awaiting-approval")
     workflow_env.set_script(free.workflow_id, activity_results.make_remediation_script())
     result = await (
-        await workflow_env.cycle(activity_results.make_cycle_script(make_plan_summary(busy), free))
-    ).result()
+        await workflow_env.start_cycle(activity_results.make_cycle_script(make_plan_summary(busy), free))
+    ).fetch_result()
     assert (result.outcome, result.plans) == ("planned", ("0123456789ab",))
 
 
@@ -99,7 +99,7 @@ async def test_only_a_plan_of_lower_risk_asks_to_yield(workflow_env, supersedes,
     knob = workflow_env.unique_name("knob")
     waiting = await workflow_env.start_remediation(knob=knob, prepare=WAITING_ANSWERS)
     await waiting.wait_until_handled("phase awaiting-approval")
-    cycle = await workflow_env.cycle(
+    cycle = await workflow_env.start_cycle(
         activity_results.make_cycle_script(make_plan_summary(knob, "0123456789ab", supersedes))
     )
     result = await cycle.fetch_result()
@@ -107,19 +107,19 @@ async def test_only_a_plan_of_lower_risk_asks_to_yield(workflow_env, supersedes,
     assert ("signalled" in await cycle.summarize_history()) == bool(supersedes)
     if not supersedes:
         assert "signal yield" not in await waiting.summarize_history()
-        await waiting.handle.execute_update("decide", {"plan": PLAN_ID, "approve": True, "who": "ada"})
+        await waiting.handle.execute_update("decide", {"plan": PLAN_ID, "approve": True, "actor": "ada"})
     assert (await waiting.fetch_result()).outcome == outcome
 
 
 async def test_a_loop_that_is_broken_fails(workflow_env):
     """What is no answer of the business, as a loop nobody configured, is a failed workflow and not a healthy one."""
-    run = await workflow_env.cycle({"monitor": NotFound("no loop of this name is configured")})
+    run = await workflow_env.start_cycle({"monitor": NotFound("no loop of this name is configured")})
     with pytest.raises(WorkflowFailureError):
         await run.fetch_result()
 
 
 async def test_a_decision_without_plans_starts_nothing(workflow_env):
     """An outcome that plans nothing has no child, whatever else was decided."""
-    run = await workflow_env.cycle(activity_results.make_cycle_script(plan=make_decision("observed")))
+    run = await workflow_env.start_cycle(activity_results.make_cycle_script(plan=make_decision("observed")))
     await run.fetch_result()
     assert "child" not in await run.summarize_history()

@@ -1,6 +1,7 @@
 """A plan that waits for a person: who may decide what when, and what happens when two things happen at once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -9,7 +10,7 @@ from activities.model.remediation import Approval, YieldRequest
 from tests.workflows.activity_results import COOL_DOWN_SECONDS, PLAN_ID, make_prepare_result
 from tests.workflows.remediation_scenarios import APPROVED, REJECTED, WAITING_ANSWERS
 from tests.workflows.scripted_worker import HeldAnswer
-from tests.workflows.workflow_env import ScriptedRun
+from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 
 SUPERSEDED_YIELD = YieldRequest(plan=PLAN_ID, outcome="superseded", reason="a plan of lower risk wants the knob")
 
@@ -22,7 +23,7 @@ async def send_decision(run: ScriptedRun, approval: Approval) -> str:
         return f"refused: {error.cause}"
 
 
-async def start_waiting_remediation(stage, **changes) -> ScriptedRun:
+async def start_waiting_remediation(workflow_env: WorkflowTestEnv, **changes: Any) -> ScriptedRun:
     """Return a remediation that waits for its approval."""
     run = await workflow_env.start_remediation(**({"prepare": WAITING_ANSWERS} | changes))
     await run.wait_until_handled("phase awaiting-approval")

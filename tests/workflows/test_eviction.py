@@ -47,7 +47,7 @@ async def test_evicted_in_quarantine_after_a_cancellation(evicting_stage):
     """A quarantine that was cancelled and evicted is still one, and still ends when it is released."""
     run = await REMEDIATION_SCENARIOS["quarantined"](evicting_stage)
     await run.cancel_and_wait()
-    await run.handle.signal("yield", {"plan": "of nobody", "ending": "recovered"})
+    await run.handle.signal("yield", {"plan": "of nobody", "outcome": "recovered"})
     await run.wait_until_handled("signal yield")
     assert "completed" not in await run.summarize_history()
     await run.handle.signal("resume", ResumeRequest(actor="ada", reason="repaired"))

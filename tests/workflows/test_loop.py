@@ -104,7 +104,7 @@ async def test_a_reason_of_many_bytes(workflow_env):
 
 async def test_continued_as_new_loses_nothing(workflow_env, monkeypatch):
     """Signals and updates that arrive around a continue-as-new all become cycles, and the state is carried over."""
-    monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 3)
+    monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 3)
     loop, run = await start_loop_workflow(workflow_env)
     signals = [run.handle.signal("run_cycle", ManualCycleRequest(key=f"signal-{number}")) for number in range(5)]
     updates = [
@@ -124,7 +124,7 @@ async def test_continued_as_new_loses_nothing(workflow_env, monkeypatch):
 
 async def test_a_cycle_survives_its_intake(workflow_env, monkeypatch):
     """A cycle that runs while the intake continues as new goes on to its own end."""
-    monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 1)
+    monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 1)
     loop, run = await start_loop_workflow(workflow_env)
     gate = HeldAnswer(activity_results.make_healthy_observation())
     workflow_env.set_script(names.cycle_id(loop, "manual", "slow"), {"monitor": gate})

@@ -48,7 +48,7 @@ async def test_an_alert_starts_a_cycle(workflow_env):
     started = workflow_env.expect_child(cycle, CycleResult)
     assert (await started.fetch_result()).outcome == "healthy"
     assert await started.fetch_attribute(names.TRIGGER) == "alert"
-    asked = (await started.history()).events[0].workflow_execution_started_event_attributes.input.payloads[0].data
+    asked = (await started.fetch_history()).events[0].workflow_execution_started_event_attributes.input.payloads[0].data
     assert b'"reason":"1 alert: warning Slow on gateway"' in asked
 
 
@@ -96,7 +96,7 @@ async def test_a_wish_does_not_wait_for_alerts(workflow_env):
 
 async def test_nothing_is_lost_or_doubled_across_continue_as_new(workflow_env, monkeypatch):
     """Many signals from several senders over several runs: each alert is known once, each cycle is another one."""
-    monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 8)
+    monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 8)
     loop, run = await start_loop_workflow(workflow_env)
 
     async def sender(number: int) -> None:
@@ -121,7 +121,7 @@ async def test_nothing_is_lost_or_doubled_across_continue_as_new(workflow_env, m
 
 async def test_waiting_alerts_survive_continue_as_new(workflow_env, monkeypatch):
     """A run that gets long while alerts wait for the debounce leaves them to the next, which starts their cycle."""
-    monkeypatch.setattr("workflows.loop.ASKED_PER_RUN", 3)
+    monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 3)
     _, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("alerts", make_batch(0, debounce=1.5))
     await run.wait_until_handled("child started")

@@ -73,7 +73,7 @@ async def test_ending(workflow_env, name, order, phases):
     assert ", ".join(list_scheduled_activities(history)) == order
     assert ", ".join(list_phases(history)) == phases
     assert (result.outcome, result.plan, result.quarantined) == (outcome, PLAN_ID, False)
-    assert [request.ending for request in run.script.requests_of("record")] == [outcome]
+    assert [request.outcome for request in run.script.requests_of("record")] == [outcome]
     assert await run.fetch_attribute(names.OUTCOME) == outcome
     assert await run.fetch_attribute(names.PHASE) == "done"
 
@@ -87,14 +87,14 @@ async def test_what_is_recorded_is_told_apart_by_temporals_clock(workflow_env):
     """Prepare says when it was asked, the record when it ended, and that the trouble outlasted the first look."""
     run = await OUTCOME_SCENARIOS["fixed"](workflow_env)
     (asked,), (recorded,) = run.script.requests_of("prepare"), run.script.requests_of("record")
-    assert 0.0 < asked.asked < recorded.ended
-    assert recorded.outlasted
+    assert 0.0 < asked.requested_at < recorded.ended_at
+    assert recorded.problem_persisted
 
 
 async def test_what_had_gone_away_at_the_first_look_did_not_outlast_it(workflow_env):
     """A plan that is not right any more when it is first looked at again says so."""
     run = await OUTCOME_SCENARIOS["stale-prepared"](workflow_env)
-    assert not run.script.requests_of("record")[0].outlasted
+    assert not run.script.requests_of("record")[0].problem_persisted
 
 
 async def test_steps_hand_the_fence_on(workflow_env):

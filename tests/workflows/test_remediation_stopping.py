@@ -136,7 +136,7 @@ async def test_cancelled_before_it_could_begin(workflow_env):
         run = await workflow_env.start_remediation()
         await run.handle.cancel()
     assert (await run.fetch_result()).outcome == "stopped"
-    assert [request.ending for request in run.script.requests_of("record")] == ["stopped"]
+    assert [request.outcome for request in run.script.requests_of("record")] == ["stopped"]
     assert run.script.requests_of("apply") == []
 
 
@@ -179,7 +179,7 @@ async def test_cancelled_as_the_step_ends(workflow_env, cancel_first, call, answ
         if cancel_first:
             await run.handle.cancel()
         gate.opened.set()
-        await run.told(f"{call} done")
+        await run.wait_until_recorded(f"{call} done")
         if not cancel_first:
             await run.handle.cancel()
     assert (await run.fetch_result()).outcome == outcome

@@ -33,7 +33,7 @@ async def test_a_leftover_is_settled(workflow_env):
         "verify rollback",
         "record",
     ]
-    assert [await child.attribute(key) for key in (names.KNOB, names.PLAN)] == [brief.knob, PLAN_ID]
+    assert [await child.fetch_attribute(key) for key in (names.KNOB, names.PLAN)] == [brief.knob, PLAN_ID]
 
 
 async def test_a_locked_leftover_waits(workflow_env):

@@ -77,7 +77,7 @@ def test_what_the_sender_left_out() -> None:
 
 def test_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolved alerts make room for new ones; without any the new one waits all the same, counted but not known."""
-    monkeypatch.setattr(alert_state, "ROOM", 2)
+    monkeypatch.setattr(alert_state, "MAX_KNOWN_ALERTS", 2)
     book = merge_alerts(make_alert("y"), make_alert("z"), alert_state=merge_alerts(make_alert("x", firing=False)))
     assert (set(book.last_states), book.overflow, book.pending) == ({"y", "z"}, 0, 2)
     book = merge_alerts(make_alert("w"), alert_state=book)
