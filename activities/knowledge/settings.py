@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from activities.model.action import ActionType
 from activities.model.autonomy import Level
 from activities.model.diagnosis import Cause
-from activities.model.types import Settings
+from activities.model.types import PositiveDuration, Settings
 
 
 class LevelOverrideSettings(Settings):
@@ -50,7 +50,7 @@ class KnowledgeSettings(Settings):
     outcome_history_limit: PositiveInt = 1000
     """Newest outcomes kept per loop."""
     insight_generation_enabled: bool = True
-    recheck_seconds: tuple[PositiveFloat, ...] = (900.0, 3600.0, 86400.0)
+    recheck_seconds: tuple[PositiveDuration, ...] = (900.0, 3600.0, 86400.0)
     """Seconds after a success at which it is looked at again: a quarter of an hour shows what only hid the trouble, an
     hour what load brings back, a day what comes with the time of day. Empty: a success is believed at once."""
     autonomy: AutonomySettings = AutonomySettings()

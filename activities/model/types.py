@@ -65,6 +65,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+INVALID_SETTING = "invalid_setting"
+"""The error type of `invalid_setting`."""
+
+
+def invalid_setting(text: str) -> PydanticCustomError:
+    """Return the error for an invalid value of a setting; the text follows the value: `is "8 o'clock"; must be …`."""
+    return PydanticCustomError(INVALID_SETTING, "{text}", {"text": text})
+
+
 _DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -82,7 +91,7 @@ def _read_duration(value: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     seconds = value if is_number else parse_duration(value) if isinstance(value, str) else None
     if seconds is None:
-        raise PydanticCustomError("duration", "be a number of seconds, or a duration such as 90s, 5m, 2h or 1d")
+        raise invalid_setting("must be a number of seconds, or a duration such as 90s, 5m, 2h or 1d")
     return seconds
 
 

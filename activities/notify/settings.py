@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from activities.model.notification import NotificationKind
-from activities.model.types import Settings
+from activities.model.types import PositiveDuration, Settings
 
 
 class TargetSettings(Settings):
@@ -33,7 +33,7 @@ class TargetSettings(Settings):
     """What it is told of."""
     loops: tuple[str, ...] = ()
     """Only of these loops; empty: of all."""
-    timeout_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = 5.0
+    timeout_seconds: Annotated[PositiveDuration, Field(le=60.0)] = 5.0
     """For a connection, and again for an answer. A slow receiver delays nothing but its own messages."""
 
     @property

@@ -1,12 +1,12 @@
 """Settings of Plan."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from activities.model.action import ActionType
 from activities.model.plan import CoolDowns, Risk
-from activities.model.types import Settings
+from activities.model.types import Duration, Fraction, PositiveDuration, Settings
 from activities.plan.guards.settings import (
     ErrorBudgetSettings,
     FreezeDates,
@@ -15,8 +15,6 @@ from activities.plan.guards.settings import (
     StormSettings,
     Window,
 )
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 DEFAULT_COSTS: dict[ActionType, float] = {
     ActionType.SCALE_UP: 0.20,
@@ -43,11 +41,11 @@ class KnownPolicy(Settings):
 class CoolDownSettings(Settings):
     """How long a knob rests, in seconds."""
 
-    after_success: NonNegativeFloat = 300.0
+    after_success: Duration = 300.0
     """After fixed, improved or inconclusive: longer than actuator delay and metric window together."""
-    no_effect: NonNegativeFloat = 0.0
+    no_effect: Duration = 0.0
     """After no effect: none, so that the next rung may start."""
-    rolled_back: NonNegativeFloat = 900.0
+    rolled_back: Duration = 900.0
     """After worse, rolled back, failed or stopped: long, because the same state would tempt the same plan."""
 
     def to_cool_downs(self) -> CoolDowns:
@@ -60,7 +58,7 @@ class ApprovalSettings(Settings):
 
     from_risk: Risk | Literal["never"] = Risk.HIGH
     """The lowest risk that needs approval. Bypass validation and emergency override need it always."""
-    deadline_seconds: PositiveFloat = 86400.0
+    deadline_seconds: PositiveDuration = 86400.0
     """Seconds an approval may take; after it the plan counts as rejected."""
 
 
@@ -84,7 +82,7 @@ class PlanSettings(Settings):
     that fails loses by its score."""
     allowed_actions: tuple[ActionType, ...] = tuple(ActionType)
     """Action types this loop may ever execute."""
-    settle_seconds: NonNegativeFloat = 15.0
+    settle_seconds: Duration = 15.0
     """Seconds between plan and apply, after which everything is checked again."""
     cooldown: CoolDownSettings = CoolDownSettings()
     rates: RateSettings = RateSettings()

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from activities.clients.http import HttpClient
+from activities.model.types import parse_duration
 from activities.settings import LoopSettings
 from worker.assemble import build_loop_dependencies
 from worker.backtest.download import RecordingRequest, download

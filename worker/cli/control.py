@@ -12,6 +12,7 @@ from activities.clients.store.store import Store
 from activities.model.errors import NotFound
 from activities.model.mode import LoopMode, Mode, effective_mode
 from activities.model.remediation import Approval, ResumeRequest
+from activities.model.types import parse_duration
 from activities.settings import LoopSettings
 from worker.cli import lookup, output
 from worker.cli.session import (

@@ -1,7 +1,7 @@
-"""Reading a YAML file so that every value knows its line, and nothing in it can exhaust the process.
+"""Reading a YAML file with the line of every value, within limits of size, depth and aliases.
 
-Only what a configuration needs is understood: one document of mappings, sequences and plain scalars. Keys are taken as
-they are written (`on` stays "on"), dates stay text, and two values for one key are a problem, not a choice.
+A file is one document of mappings, sequences and plain scalars. Keys stay as written (`on` is "on"), and dates stay
+text. A key given twice and a number that YAML reads in base 8 or 60 are refused.
 """
 
 import math
@@ -18,19 +18,21 @@ MAX_BYTES = 256 * 1024
 MAX_ALIASES = 100
 MAX_DEPTH = 20
 MAX_EXPANDED_VALUES = 20_000
-"""Values after all aliases are followed: ten aliases of ten aliases of ... would be millions."""
+"""Values after all aliases are followed. Aliases of aliases grow without limit otherwise."""
 
 KeyPath = tuple[str | int, ...]
-"""Where a value is: keys and indices from the root, ("loops", 0, "name")."""
+"""Keys and indices from the root to a value: ("loops", 0, "name")."""
 
 _SCALAR_TYPES = (str, int, float, bool, type(None))
+_SURPRISING_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+"""Numbers that YAML reads otherwise than people: 010 is 8, 8:00 is 480."""
 
 
 @dataclass
 class Document:
-    """A file's values, the place in the file of each, and what is wrong with its form.
+    """The values of a file, the line of each, and the problems found so far.
 
-    `origins[place]` is `file:line` of the key (or of the item of a sequence). `problems` are ready to be shown.
+    `origins[key_path]` is `file:line` of the key, or of the item of a sequence. Each problem is a complete line of text.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Document:
     problems: list[str] = field(default_factory=list)
 
     def set_value(self, key_path: KeyPath, value: Any, origin: str) -> None:
-        """Set a value by its keys, replacing what stands in the way; `origin` says where it comes from."""
+        """Set a value and its origin. A value on the path that is not a mapping is replaced by one."""
         target = self.data
         for key in key_path[:-1]:
             inner = target.get(str(key))
@@ -47,7 +49,7 @@ class Document:
         self.origins[key_path] = origin
 
     def get_value(self, key_path: KeyPath) -> Any:
-        """Return the value at `place`, None if there is none."""
+        """Return the value at `key_path`, None if there is none."""
         value: Any = self.data
         for part in key_path:
             if isinstance(value, dict):
@@ -59,24 +61,24 @@ class Document:
         return value
 
     def find_origin(self, key_path: KeyPath) -> str:
-        """Return where `place`, or the nearest place around it that was given, comes from."""
+        """Return the origin of `key_path`, or of the nearest value above it that was given."""
         while key_path and key_path not in self.origins:
             key_path = key_path[:-1]
         return self.origins.get(key_path, "configuration")
 
     def add_problem(self, key_path: KeyPath, text: str) -> None:
-        """Note what is wrong at `place`; of several things the first is enough to mend it."""
+        """Add a problem of `key_path`, unless the key path has one already."""
         start = f"{self.find_origin(key_path)}: {format_key_path(key_path)}: "
         if not any(line.startswith(start) for line in self.problems):
             self.problems.append(start + text)
 
     def format_problems(self) -> str:
-        """Return the problems in the order of the file, one a line."""
+        """Return the problems in the order of the file, one per line."""
         return "\n".join(sorted(self.problems, key=_parse_line_number))
 
 
 def format_key_path(key_path: KeyPath) -> str:
-    """Return a place as people write it: `loops[0].monitor.metrics[2].name`."""
+    """Return a key path as text: `loops[0].monitor.metrics[2].name`."""
     text = ""
     for part in key_path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -89,10 +91,10 @@ def _parse_line_number(problem: str) -> int:
 
 
 def read_document(path: Path) -> Document:
-    """Return the file's values.
+    """Return the values of a file.
 
     Raises:
-        ConfigurationError: the file cannot be read, is too large, or is no YAML.
+        ConfigurationError: the file cannot be read, is too large, or is not YAML.
     """
     try:
         with path.open("rb") as file:
@@ -109,18 +111,18 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Return the values of YAML text; `name` stands before the line numbers.
+    """Return the values of YAML text; `name` is the file name in messages.
 
     Raises:
-        ConfigurationError: no YAML, more than one document, not a mapping, or more than the limits above.
+        ConfigurationError: the text is not YAML, not one mapping, or beyond a limit.
     """
     try:
         _enforce_yaml_limits(text, name)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigurationError(f"{where}: not YAML: {error.problem or error.context}") from None
+        position = f"{name}:{mark.line + 1}" if mark else name
+        raise ConfigurationError(f"{position}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
     if node is None:
@@ -133,7 +135,7 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def parse_scalar(text: str) -> Any:
-    """Return one value as it would be read in a file: `5` the number, `[a, b]` the list, `a: b` left as text."""
+    """Return a value as a file would give it: `5` is a number, `[a, b]` a list, `a: b` stays text."""
     try:
         document = parse_document(f"value: {text}", "value")
     except ConfigurationError:
@@ -144,7 +146,7 @@ def parse_scalar(text: str) -> Any:
 def _enforce_yaml_limits(text: str, name: str) -> None:
     depth = aliases = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        where = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
+        position = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
         if isinstance(event, yaml.AliasEvent):
             aliases += 1
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -152,13 +154,13 @@ def _enforce_yaml_limits(text: str, name: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if aliases > MAX_ALIASES:
-            raise ConfigurationError(f"{where}: more than {MAX_ALIASES} aliases; write the values out")
+            raise ConfigurationError(f"{position}: more than {MAX_ALIASES} aliases; write the values out")
         if depth > MAX_DEPTH:
-            raise ConfigurationError(f"{where}: nested deeper than {MAX_DEPTH} levels")
+            raise ConfigurationError(f"{position}: nested deeper than {MAX_DEPTH} levels")
 
 
 class _NodeReader:
-    """Turns nodes into values, noting where each was written."""
+    """Converts nodes into values and records the line of each."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -171,7 +173,7 @@ class _NodeReader:
         self._value_count += 1
         if self._value_count > MAX_EXPANDED_VALUES or len(key_path) > MAX_DEPTH:
             raise ConfigurationError(
-                f"{self._format_position(node)}: its aliases unfold beyond every use; write the values out"
+                f"{self._format_position(node)}: aliases expand to more than {MAX_EXPANDED_VALUES} values; write them out"
             )
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, key_path)
@@ -187,7 +189,7 @@ class _NodeReader:
         values: dict[str, Any] = {}
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                self._add_problem(key, key_path, "this is no plain key; write `key: value`, without merging")
+                self._add_problem(key, key_path, "contains a key that is not plain text; write `key: value` without merge keys")
                 continue
             inner = (*key_path, key.value)
             if key.value in values:
@@ -206,8 +208,11 @@ class _NodeReader:
             )
             return None
         if isinstance(value, float) and not math.isfinite(value):
-            self._add_problem(node, key_path, f"is {node.value}; a finite number is needed")
+            self._add_problem(node, key_path, f"is {node.value}; must be a finite number")
             return 0.0
+        if isinstance(value, int | float) and _SURPRISING_NUMBER.fullmatch(node.value):
+            text = f"is {node.value}, which YAML reads as {value:g}; write {value:g}, or \"{node.value}\" for text"
+            self._add_problem(node, key_path, text)
         return value if isinstance(value, _SCALAR_TYPES) else str(node.value)
 
     def _add_problem(self, node: yaml.Node, key_path: KeyPath, text: str) -> None:

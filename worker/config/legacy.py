@@ -1,101 +1,117 @@
-"""Spellings of the original configuration that mean something a little different here, and keys that mean nothing."""
+"""Keys and spellings of before: the original project's are accepted, this project's former ones are refused."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.config.document import Document, KeyPath, format_key_path
+from worker.config.messages import format_value
 
 REPLACED_KEYS: Mapping[KeyPath, str] = {
     ("monitor", "poll_interval"): "Monitor runs once a cycle: set orchestrator.loop_interval",
-    ("alertmanager", "webhook_port"): "alerts come in on the service's own port: set api.port",
-    ("performance", "metric_cache_ttl"): "samples are never cached: monitor.scrape_interval says how old one may be",
-    ("performance", "policy_cache_ttl"): "policies are read whenever a plan is made",
-    (
-        "performance",
-        "async_executor",
-    ): "everything runs asynchronously: performance.max_concurrent_analyses is the bound",
+    ("alertmanager", "webhook_port"): "alerts arrive at the port of the service: set api.port",
+    ("performance", "metric_cache_ttl"): "samples are never cached: monitor.scrape_interval limits their age",
+    ("performance", "policy_cache_ttl"): "policies are read for every plan",
+    ("performance", "async_executor"): "activities are always asynchronous: set performance.max_concurrent_analyses",
 }
-"""Keys of the original that are accepted and change nothing, each with what replaces it."""
+"""Keys of the original project that are accepted and change nothing, each with its replacement."""
 
-_DURATION_KEYS = {
-    "window",
-    "loop_interval",
-    "timeout_seconds",
-    "scrape_interval",
-    "rate_window",
-    "analysis_step",
-    "adaptive_step",
-    "adaptive_refresh",
-    "delay",
-    "interval",
-    "settle_seconds",
-    "kept",
-    "no_effect",
-    "rolled_back",
-    "deadline_seconds",
-    "duration_seconds",
-    "reverse_seconds",
-    "away_seconds",
-    "relapse_window",
-    "freeze_seconds",
-    "foreign_seconds",
-    "leave_seconds",
+RENAMED_KEYS: Mapping[str, str] = {
+    "monitor.metrics[].leave": "clear_threshold",
+    "monitor.metrics[].bad": "breach",
+    "plan.least_effect": "min_effectiveness",
+    "plan.rates.share_at_once": "max_concurrent_fraction",
+    "plan.rates.away_seconds": "risky_delay",
+    "plan.rates.reverse_seconds": "reversal_delay",
+    "plan.oscillation.foreign_seconds": "external_change_hold",
+    "plan.storm.least": "min_components",
+    "plan.storm.ill": "affected_fraction",
+    "plan.storm.leave": "exit_factor",
+    "plan.storm.leave_seconds": "exit_hold",
+    "plan.windows[].opens": "mode",
+    "plan.error_budget.least": "min_remaining",
+    "plan.cooldown.kept": "after_success",
+    "knowledge.autonomy.auto_bound": "auto_min_success",
+    "knowledge.autonomy.pinned": "overrides",
+    "api.webhook_old_token_file": "webhook_previous_token_file",
 }
-_DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""Former keys, with every list as `[]`, and the present name of each in the same section. A former key is refused."""
+
+RENAMED_VALUES: Mapping[str, Mapping[Any, str]] = {"plan.windows[].opens": {True: "allow", False: "block"}}
+"""Former keys whose values were renamed too: former value → present value."""
 
 
 def upgrade_legacy(document: Document) -> tuple[str, ...]:
-    """Rewrite the document into the spellings of the settings and return the notes on keys without meaning here."""
+    """Rewrite the document into the spellings of the settings and return notes on the keys without effect.
+
+    A former key of this project becomes a problem of the document.
+    """
     notes = _drop_replaced_keys(document)
-    loops = document.data.get("loops")
-    prefixes: list[KeyPath] = [(), *(("loops", index) for index in range(len(loops) if isinstance(loops, list) else 0))]
-    for prefix in prefixes:
-        _convert_algorithms(document, (*prefix, "analyze"))
-        _normalize_monitor(document, (*prefix, "monitor"))
-        _normalize_costs(document, (*prefix, "plan"))
-    _parse_durations(document.data)
+    for section in _loop_prefixes(document):
+        for former, name in RENAMED_KEYS.items():
+            _refuse_renamed_key(document, section, former, name)
+        _convert_algorithms(document, (*section, "analyze"))
+        _normalize_monitor(document, (*section, "monitor"))
+        _normalize_costs(document, (*section, "plan"))
     return notes
 
 
-def parse_duration(text: str) -> float | None:
-    """Return "60s", "5m", "1.5h", "250ms" or "7d" in seconds, whole ones as int; None if it is no duration."""
-    match = _DURATION_PATTERN.fullmatch(text.strip())
-    if match is None:
-        return None
-    value = float(match[1]) * _SECONDS_PER_UNIT[match[2]]
-    return int(value) if value.is_integer() else value
+def _loop_prefixes(document: Document) -> list[KeyPath]:
+    """Return the key path of the file and of each loop in it: both hold the same sections."""
+    loops = document.data.get("loops")
+    return [(), *(("loops", index) for index in range(len(loops) if isinstance(loops, list) else 0))]
 
 
 def _drop_replaced_keys(document: Document) -> tuple[str, ...]:
     notes = []
-    for place, instead in REPLACED_KEYS.items():
-        section = document.data.get(str(place[0]))
-        if isinstance(section, dict) and place[1] in section:
-            del section[str(place[1])]
-            notes.append(f"{document.find_origin(place)}: {format_key_path(place)}: changes nothing here; {instead}")
+    for key_path, replacement in REPLACED_KEYS.items():
+        section = document.data.get(str(key_path[0]))
+        if isinstance(section, dict) and key_path[1] in section:
+            del section[str(key_path[1])]
+            origin = document.find_origin(key_path)
+            notes.append(f"{origin}: {format_key_path(key_path)}: changes nothing here; {replacement}")
     return tuple(notes)
 
 
+def _refuse_renamed_key(document: Document, prefix: KeyPath, former: str, name: str) -> None:
+    keys = re.findall(r"\w+|\[\]", former)
+    for key_path in list(_find_key_paths(document.get_value(prefix), keys, prefix)):
+        value = document.get_value(key_path[:-1]).pop(str(key_path[-1]))
+        present = f"{format_key_path((*key_path[:-1], name))}"
+        renamed_value = RENAMED_VALUES.get(former, {}).get(value) if isinstance(value, bool) else None
+        text = f"is {format_value(value)}; this key is now called {present}"
+        document.add_problem(key_path, f"{text}: write {name}: {renamed_value}" if renamed_value else text)
+
+
+def _find_key_paths(values: Any, keys: list[str], key_path: KeyPath) -> Iterator[KeyPath]:
+    """Yield the key path of each value that the keys reach; `[]` stands for every item of a list."""
+    if not keys:
+        yield key_path
+    elif keys[0] == "[]":
+        for index, item in enumerate(values if isinstance(values, list) else ()):
+            yield from _find_key_paths(item, keys[1:], (*key_path, index))
+    elif isinstance(values, dict) and keys[0] in values:
+        yield from _find_key_paths(values[keys[0]], keys[1:], (*key_path, keys[0]))
+
+
 def _convert_algorithms(document: Document, key_path: KeyPath) -> None:
-    """Turn the original's list of `{name: temporal, ...}` into `temporal: {...}`."""
+    """Convert the original's list of `{name: temporal, ...}` into `temporal: {...}`."""
     entries = document.get_value((*key_path, "algorithms"))
     if not isinstance(entries, list):
         return
-    named: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for index, entry in enumerate(entries):
-        old = (*key_path, "algorithms", index)
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or entry["name"] in named:
-            document.add_problem(old, "needs a `name` of its own: temporal, spatial, causal or frequency")
+        entry_path = (*key_path, "algorithms", index)
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or entry["name"] in by_name:
+            document.add_problem(entry_path, "needs a `name` of its own: temporal, spatial, causal or frequency")
             continue
-        named[entry["name"]] = {key: value for key, value in entry.items() if key != "name"}
-        _move_origins(document, old, (*key_path, "algorithms", entry["name"]))
-    document.get_value(key_path)["algorithms"] = named
+        by_name[entry["name"]] = {key: value for key, value in entry.items() if key != "name"}
+        _copy_origins(document, entry_path, (*key_path, "algorithms", entry["name"]))
+    document.get_value(key_path)["algorithms"] = by_name
 
 
 def _normalize_monitor(document: Document, key_path: KeyPath) -> None:
-    """Turn metric names into entries, and the original's `promql` of a query into `query`."""
+    """Convert metric names into entries, and the original's `promql` of a query into `query`."""
     section = document.get_value(key_path)
     if not isinstance(section, dict):
         return
@@ -105,37 +121,25 @@ def _normalize_monitor(document: Document, key_path: KeyPath) -> None:
     for index, query in enumerate(queries if isinstance(queries, list) else ()):
         if isinstance(query, dict) and "promql" in query and "query" not in query:
             query["query"] = query.pop("promql")
-            entry = (*key_path, "queries", index)
-            _move_origins(document, (*entry, "promql"), (*entry, "query"))
+            entry_path = (*key_path, "queries", index)
+            _copy_origins(document, (*entry_path, "promql"), (*entry_path, "query"))
 
 
 def _normalize_costs(document: Document, key_path: KeyPath) -> None:
-    """Turn `scale_up` and `scale-up` into `SCALE_UP`."""
+    """Convert `scale_up` and `scale-up` into `SCALE_UP`."""
     costs = document.get_value((*key_path, "cost_model"))
     if not isinstance(costs, dict):
         return
-    spelled: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for key, value in costs.items():
         name = key.upper().replace("-", "_")
-        if name in spelled:
-            document.add_problem((*key_path, "cost_model", key), f"is given twice, also as another spelling of {name}")
-        spelled[name] = value
-        _move_origins(document, (*key_path, "cost_model", key), (*key_path, "cost_model", name))
-    document.get_value(key_path)["cost_model"] = spelled
+        if name in by_name:
+            document.add_problem((*key_path, "cost_model", key), f"is a second spelling of {name}; keep one of them")
+        by_name[name] = value
+        _copy_origins(document, (*key_path, "cost_model", key), (*key_path, "cost_model", name))
+    document.get_value(key_path)["cost_model"] = by_name
 
 
-def _move_origins(document: Document, old: KeyPath, new: KeyPath) -> None:
-    for place in [p for p in document.origins if p[: len(old)] == old]:
-        document.origins[(*new, *place[len(old) :])] = document.origins[place]
-
-
-def _parse_durations(value: Any) -> None:
-    if isinstance(value, list):
-        for item in value:
-            _parse_durations(item)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            duration = parse_duration(inner) if key in _DURATION_KEYS and isinstance(inner, str) else None
-            if duration is not None:
-                value[key] = duration
-            _parse_durations(inner)
+def _copy_origins(document: Document, source: KeyPath, target: KeyPath) -> None:
+    for key_path in [path for path in document.origins if path[: len(source)] == source]:
+        document.origins[(*target, *key_path[len(source) :])] = document.origins[key_path]

@@ -1,7 +1,10 @@
-"""The configuration: one YAML file, with the environment above it and the running stack's addresses below.
+"""The configuration: one YAML file, overridden by the environment, over the addresses of the running stack.
 
-Precedence: flag > environment > file > `run.json` of the stack in the state folder > default. A file with mistakes is
-refused as a whole, all of them named at once, each with its line and with what would be right.
+Precedence: flag > environment > file > `run.json` of the stack in the state folder > default. A file with problems is
+refused as a whole. The error lists every problem with its line and the fix.
+
+`pydantic-settings` was tried and not used: it merges all sources before validation, so its errors name neither the file
+and line nor the variable of a value. A key given twice and a misspelt `MAPEK__` variable pass it unnoticed.
 """
 
 import os
@@ -16,9 +19,14 @@ from activities.model.errors import ConfigurationError, NotFound
 from activities.model.types import Settings
 from activities.notify.settings import NotifySettings
 from activities.settings import LoopSettings
-from worker.config.constraints import validate_fleet, validate_loop, validate_service, validate_store
-from worker.config.constraints_alerts import validate_alerts
-from worker.config.constraints_notify import validate_notify
+from worker.config.constraints import (
+    validate_alerts,
+    validate_fleet,
+    validate_loop,
+    validate_notify,
+    validate_service,
+    validate_store,
+)
 from worker.config.document import Document, KeyPath, read_document
 from worker.config.legacy import upgrade_legacy
 from worker.config.loops import LOOP_SECTIONS, build_loops

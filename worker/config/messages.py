@@ -1,4 +1,4 @@
-"""Holding values against the settings they should make, and saying what is wrong in a person's words."""
+"""Validation of one section: values become settings, or problems with the value and the fix."""
 
 import difflib
 import json
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from activities.model.types import Settings, truncate
+from activities.model.types import INVALID_SETTING, Settings, truncate
 from worker.config.document import Document, KeyPath
 from worker.config.sources import SECRET_KEYS
 from worker.observability.redaction import redact
@@ -36,10 +36,10 @@ _TYPE_DESCRIPTIONS = {
 def validate_section(
     model: type[S], values: Any, key_path: KeyPath, document: Document, fallback: KeyPath | None = None
 ) -> S | None:
-    """Return `values` as settings, or None after noting every problem of them in the document.
+    """Return `values` as settings, or None after adding their problems to the document.
 
-    Types are strict: the number 1 is no `true`, the text "1" no number. `place` is where the values stand; `instead`
-    is where a value comes from that is not given there (the section a loop's override is laid over).
+    Types are strict: the number 1 is not `true`, and the text "1" is not a number. A value that has no line below
+    `key_path` is reported below `fallback`: the section that a loop overrides.
     """
     try:
         return model.model_validate_json(json.dumps({} if values is None else values), strict=True)
@@ -49,31 +49,31 @@ def validate_section(
             inner = _input_key_path(detail, values)
             problems.setdefault(inner, []).append(_describe_error(model, inner, detail))
     for inner, texts in problems.items():
-        at = (*key_path, *inner)
-        if fallback is not None and at not in document.origins:
-            at = (*fallback, *inner)
-        document.add_problem(at, "; or ".join(dict.fromkeys(texts)))
+        reported = (*key_path, *inner)
+        if fallback is not None and reported not in document.origins:
+            reported = (*fallback, *inner)
+        document.add_problem(reported, "; or ".join(dict.fromkeys(texts)))
     return None
 
 
 def describe_unknown_key(key: str, known_keys: Iterable[str]) -> str:
-    """Return what to say of a key that does not exist: the one that was probably meant, or all there are."""
+    """Return the message for an unknown key, with the most similar known key, or all of them."""
     names = sorted(known_keys)
     close = difflib.get_close_matches(key.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
-    meant = next((n for n in names if close and n.lower() == close[0]), None)
-    return f"unknown key; did you mean {meant}?" if meant else f"unknown key; there are {', '.join(names)}"
+    similar = next((n for n in names if close and n.lower() == close[0]), None)
+    return f"unknown key; did you mean {similar}?" if similar else f"unknown key; there are {', '.join(names)}"
 
 
 def _input_key_path(detail: ErrorDetails, values: Any) -> KeyPath:
-    """Return the error's place as far as it names keys of the values: pydantic adds branches of unions to it."""
-    place: list[str | int] = []
+    """Return the key path of an error without the union branches that pydantic adds to it."""
+    key_path: list[str | int] = []
     for part in detail["loc"]:
-        known = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
-        if not known:
-            return (*place, part) if detail["type"] == "missing" else tuple(place)
-        place.append(part)
+        exists = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if not exists:
+            return (*key_path, part) if detail["type"] == "missing" else tuple(key_path)
+        key_path.append(part)
         values = values[part]
-    return tuple(place)
+    return tuple(key_path)
 
 
 def _describe_error(model: type[Settings], key_path: KeyPath, detail: ErrorDetails) -> str:
@@ -85,24 +85,27 @@ def _describe_error(model: type[Settings], key_path: KeyPath, detail: ErrorDetai
     context = detail.get("ctx", {})
     if detail["loc"] and detail["loc"][-1] == "[key]":
         return describe_unknown_key(str(key_path[-1]), re.findall(r"'([^']+)'", context.get("expected", "")))
-    shown = "given" if any(key_path == p[-len(key_path) :] for p in SECRET_KEYS) else _format_value(value)
+    shown = "given" if any(key_path == p[-len(key_path) :] for p in SECRET_KEYS) else format_value(value)
     if kind in _TYPE_DESCRIPTIONS:
         return f"is {shown}; must be {_TYPE_DESCRIPTIONS[kind]}"
     if "expected" in context:
         return f"is {shown}; must be {context['expected']}"
+    if kind == INVALID_SETTING:
+        return detail["msg"] if isinstance(value, dict) else f"is {shown}; {detail['msg']}"
     if "pattern" in context:
         return f"is {shown}; must look like {context['pattern']}"
     return f"is {shown}; must {detail['msg'].removeprefix('Input should ').removeprefix('Value should ')}"
 
 
-def _format_value(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """Return a value as one short line without secrets."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     return truncate(redact(json.dumps(value, ensure_ascii=False)), 60)
 
 
 def _field_names(model: type[Settings], key_path: KeyPath) -> Iterable[str]:
-    """Return the names of the fields at `place` below `model`."""
+    """Return the names of the fields at `key_path` below `model`."""
     for part in key_path:
         if isinstance(part, str) and part in model.model_fields:
             model = _find_settings_class(model.model_fields[part].annotation) or model
@@ -113,4 +116,4 @@ def _find_settings_class(annotation: Any) -> type[Settings] | None:
     """Return the settings class inside `tuple[X, ...]`, `X | None` or `Annotated[X, ...]`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return annotation if issubclass(annotation, Settings) else None
-    return next((found for a in typing.get_args(annotation) if (found := _find_settings_class(a))), None)
+    return next((model for a in typing.get_args(annotation) if (model := _find_settings_class(a))), None)

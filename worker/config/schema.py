@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from activities.model.types import Settings
+from activities.model.types import Duration, Settings, WholeDuration
 
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -21,7 +21,7 @@ class OrchestratorSettings(Settings):
 
     mode: Literal["staging", "production"] = "staging"
     """`production` refuses what only a trial may do: the simulator, a store in memory, `api.debug`."""
-    loop_interval: Annotated[int, Field(ge=1, le=3600)] = 30
+    loop_interval: Annotated[WholeDuration, Field(le=3600)] = 30
     """Whole seconds between cycles: the schedule's period."""
     enable_logging: bool = True
     """False: no log file; standard error still gets every line."""
@@ -53,7 +53,7 @@ class AlertmanagerSettings(Settings):
     enabled: bool = True
     """False: the webhook does not exist, and Alertmanager is not asked for silences."""
     routes: tuple[AlertRoute, ...] = ()
-    debounce_seconds: Annotated[float, Field(ge=0.0, le=300.0)] = 5.0
+    debounce_seconds: Annotated[Duration, Field(le=300.0)] = 5.0
     """The first alert starts a cycle at once; those that follow within so many seconds share the next one."""
     silences_required: bool = False
     """True: while Alertmanager does not answer nothing is changed at Charter, since a silence could not be seen."""

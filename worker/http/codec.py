@@ -19,7 +19,7 @@ from temporalio.converter import PayloadCodec
 
 from activities.model.errors import MapekError
 from worker.http.auth import CHALLENGE, TokenAuth
-from worker.webhook.handler import HttpProblem, read_body
+from worker.http.request_body import HttpProblem, read_body
 
 CODEC_PATH = "/codec"
 MAX_BODY_BYTES = 8 << 20
@@ -52,7 +52,7 @@ def _codec_handler(transform: PayloadTransform, auth: TokenAuth) -> Callable[[Re
         if not auth.is_authorized(request.headers.get("authorization", "")):
             return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
         try:
-            asked = Parse(await read_body(request, MAX_BODY_BYTES, hint=""), Payloads())
+            asked = Parse(await read_body(request, MAX_BODY_BYTES), Payloads())
             answer = Payloads(payloads=await transform(asked.payloads))
         except HttpProblem as refusal:
             return refusal.to_response()

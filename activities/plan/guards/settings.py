@@ -5,34 +5,31 @@ should change them in proportion.
 """
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
     AfterValidator,
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
 from activities.model.action import ActionType
 from activities.model.history import HISTORY_WINDOW_SECONDS
-from activities.model.types import Settings
+from activities.model.types import Duration, Fraction, PositiveDuration, Settings, invalid_setting
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Lookback = Annotated[float, Field(ge=0.0, le=HISTORY_WINDOW_SECONDS)]
-PositiveLookback = Annotated[float, Field(gt=0.0, le=HISTORY_WINDOW_SECONDS)]
+Lookback = Annotated[Duration, Field(le=HISTORY_WINDOW_SECONDS)]
+PositiveLookback = Annotated[PositiveDuration, Field(le=HISTORY_WINDOW_SECONDS)]
 
 
 def _validate_cron(value: str) -> str:
     try:
         CronSim(value, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        raise ValueError(f"is no cron expression ({error}); five fields, as in 0 22 * * FRI") from None
+        raise invalid_setting(f"must be a cron expression of five fields, as in 0 22 * * FRI ({error})") from None
     return value
 
 
@@ -40,7 +37,7 @@ def _validate_time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError("is no time zone; a name such as Europe/Berlin or UTC") from None
+        raise invalid_setting("must be the name of a time zone, such as Europe/Berlin or UTC") from None
     return value
 
 
@@ -96,22 +93,23 @@ class StormSettings(Settings):
     """Share in trouble or blind: more starts a storm, explained or not."""
     exit_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """Both shares have to fall below this part of their limits: leaving is harder than entering, so it cannot flap."""
-    exit_hold: NonNegativeFloat = 300.0
+    exit_hold: Duration = 300.0
     """And to stay there for so long."""
 
 
 class Window(Settings):
-    """A recurring time in which something is not done, or (`opens`) outside of which it is not done."""
+    """A recurring time span that blocks actions, or outside of which they are blocked."""
 
     name: Name
     cron: Cron
-    """When it begins: minute, hour, day, month, weekday."""
-    duration_seconds: PositiveFloat
+    """Start times: minute, hour, day, month, weekday."""
+    duration_seconds: PositiveDuration
     timezone: TimeZone = "UTC"
     actions: tuple[ActionType, ...] = ()
-    """What it is about; empty for everything."""
-    mode: bool = False
-    """False: maintenance, others are at work. True: a change window, these actions have their place in it only."""
+    """The action types the window applies to; empty for all."""
+    mode: Literal["block", "allow"] = "block"
+    """`block`: maintenance by others, the actions are blocked inside the window. `allow`: a change window, the actions
+    are blocked outside it."""
 
 
 class FreezeDates(Settings):
@@ -127,7 +125,7 @@ class FreezeDates(Settings):
     @model_validator(mode="after")
     def _validate_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError(f"ends {self.last}, before it begins {self.first}; swap first and last")
+            raise invalid_setting(f"last ({self.last}) is before first ({self.first}); swap them")
         return self
 
 

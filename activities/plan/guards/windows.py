@@ -20,12 +20,12 @@ def window_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
     for kind in _action_types(actions):
         about = [one for one in windows if not one.actions or kind in one.actions]
         for one in about:
-            until = None if one.mode else window_end(one, guard_input.at)
+            until = None if one.mode == "allow" else window_end(one, guard_input.at)
             if until is not None:
                 return make_block(
                     "window", actions, f"{kind} is closed by window {one.name} until {_format_time(until, one)}"
                 )
-        opening = [one for one in about if one.mode]
+        opening = [one for one in about if one.mode == "allow"]
         if opening and all(window_end(one, guard_input.at) is None for one in opening):
             names = ", ".join(one.name for one in opening)
             return make_block("window", actions, f"{kind} is only done in windows that are closed now: {names}")

@@ -98,12 +98,15 @@ def describe_type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         inner = schema.get("items") or {}
         return f"list of {describe_type(inner, definitions)}" if inner else "list"
-    return f"{schema.get('type', 'any')}{describe_bounds(schema)}"
+    kind = "duration" if schema.get("format") == "duration" else schema.get("type", "any")
+    return f"{kind}{describe_bounds(schema)}"
 
 
 def describe_bounds(schema: dict[str, Any]) -> str:
     """Return a number's limits."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    # pydantic writes its own names for the bounds of a type with a validator.
+    signs |= {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     limits = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]
     return f", {', '.join(limits)}" if limits else ""
 

@@ -478,7 +478,7 @@ def parse_utc(text: str) -> float:
 
 NIGHT_WINDOW = Window(name="nightly", cron="0 22 * * *", duration_seconds=7200, timezone="Europe/Berlin")
 CHANGE_WINDOW = Window(
-    name="changes", cron="0 9 * * MON", duration_seconds=3600, actions=(ActionType.SCALE_UP,), mode=True
+    name="changes", cron="0 9 * * MON", duration_seconds=3600, actions=(ActionType.SCALE_UP,), mode="allow"
 )
 
 
@@ -567,10 +567,10 @@ def test_freeze_dates(at, actions, refused):
 @pytest.mark.parametrize(
     ("kind", "values", "said"),
     [
-        (Window, {"name": "w", "cron": "every day", "duration_seconds": 60}, "no cron expression"),
-        (Window, {"name": "w", "cron": "0 22 * * *", "duration_seconds": 60, "timezone": "Mars/Base"}, "no time zone"),
+        (Window, {"name": "w", "cron": "every day", "duration_seconds": 60}, "must be a cron expression"),
+        (Window, {"name": "w", "cron": "0 22 * * *", "duration_seconds": 60, "timezone": "Mars/Base"}, "name of a time zone"),
         (Window, {"name": "w", "cron": "0 22 * * *", "duration_seconds": 0}, "greater than 0"),
-        (FreezeDates, {"name": "f", "first": date(2026, 2, 2), "last": date(2026, 2, 1)}, "before it begins"),
+        (FreezeDates, {"name": "f", "first": date(2026, 2, 2), "last": date(2026, 2, 1)}, "is before first"),
         (ErrorBudgetSettings, {"min_remaining": 1.5}, "less than or equal to 1"),
     ],
 )
