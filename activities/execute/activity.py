@@ -1,4 +1,4 @@
-"""The Temporal side of Execute: a step is done, or undone, exactly once."""
+"""The Temporal side of Execute: each step is applied, or undone, exactly once."""
 
 import asyncio
 
@@ -24,14 +24,14 @@ from activities.plan.guards.core import breaks_quorum, rollback_breaks_quorum
 
 
 async def load_step_state(store: Store, plan: Plan) -> StepState:
-    """Return what is known of the plan's steps."""
+    """Return the state of the plan's steps."""
     outcome = await store.outcomes.load_for_plan(plan.plan_id)
     effects, rows = await store.plans.load_effects(plan.plan_id), await store.audit.load_for_plan(plan.plan_id)
     return build_step_state(effects, rows, outcome.outcome if outcome else "")
 
 
 class ExecuteActivities:
-    """Changes Charter, one fenced and keyed step at a time."""
+    """Changes Charter, one step at a time, each with a fence and an idempotency key."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self.dependencies = dependencies
@@ -39,20 +39,20 @@ class ExecuteActivities:
 
     @activity.defn(name="apply")
     async def apply(self, request: ApplyRequest) -> ApplyResult:
-        """Do one step, once: what an earlier attempt may have done is read back before anything is sent.
+        """Apply one step, once. After an earlier attempt, Charter's state is read back before anything is sent.
 
         Raises:
-            Ambiguous, Unreachable, Overloaded, InFlight: another attempt reads back and tries again.
-            Stale, Rejected, Superseded, NotFound, Unauthorized: Charter will not do it.
-            Blocked: a guard refuses it now, and the step was not done before.
-            Forbidden: the kill switch is thrown, and the step was not done before.
+            Ambiguous, Unreachable, Overloaded, InFlight: The next attempt reads back and sends again.
+            Stale, Rejected, Superseded, NotFound, Unauthorized: Charter refuses the step.
+            Blocked: A guard refuses the step, and no earlier attempt applied it.
+            KillSwitchActive: The kill switch is active, and no earlier attempt applied the step.
         """
         async with background_heartbeat():
             plan = await self.store.plans.get(request.plan_id)
             steps = await load_step_state(self.store, plan)
             if steps.outcome or steps.undo_started:
-                # After a reset. The key of what was undone would be answered with the stored reply, as if it stood.
-                raise Stale(f"plan {plan.plan_id} has ended before, or is on its way back")
+                # After a reset: Charter answers the key of an undone step with its stored reply, as if it were applied.
+                raise Stale(f"plan {plan.plan_id} ended before, or is being rolled back")
             call = build_apply_request(plan, request.step, request.generation, self.change_timeout(plan))
             attempts = self.build_audited_step(plan, request, Direction.DO)
             effect = await self.find_effect(plan, request.step, Direction.DO) or await self.recover_lost_reply(
@@ -61,32 +61,38 @@ class ExecuteActivities:
             if effect is not None and effect.requested_at < request.requested_at:
                 await self.store.plans.refresh_request_time(effect, request.requested_at)
             if effect is None:
-                if thrown := self.dependencies.kill_switch():
-                    raise KillSwitchActive(thrown)
+                if reason := self.dependencies.kill_switch():
+                    raise KillSwitchActive(reason)
                 await self.register_start(plan)
                 await self.recheck_quorum(plan, request)
                 effect = await self.store_effect(attempts, await attempts.change(call))
-            text = plan.actions[request.step].summary
             return ApplyResult(
-                headline=f"applied {text}: generation {effect.generation}",
+                headline=f"applied {plan.actions[request.step].summary}: generation {effect.generation}",
                 generation=effect.generation,
                 at=effect.at,
                 policy_id=effect.policy_id,
             )
 
     async def register_start(self, plan: Plan) -> None:
-        """Tell the guards that a step is about to be sent, unless one of them refuses it. Raises: Blocked."""
+        """Record at the guards that a step is about to be sent.
+
+        Raises:
+            Blocked: A guard refuses the step.
+        """
         settings, now = self.dependencies.loop(plan.loop).settings, self.dependencies.clock()
         mode = effective_mode(await self.store.guards.load_mode(plan.loop), settings.initial_mode, now)
-        asked = build_pre_apply_check(plan, mode, settings.plan, now)
-        block = await self.store.guards.try_begin(plan.charter, build_remediation_record(plan, now), asked)
+        check = build_pre_apply_check(plan, mode, settings.plan, now)
+        block = await self.store.guards.try_begin(plan.charter, build_remediation_record(plan, now), check)
         if block is not None:
             raise Blocked(f"{block.rule}: {block.reason}", block.rule, plan.loop)
 
     async def recheck_quorum(self, plan: Plan, request: ApplyRequest) -> None:
-        """Refuse what would cost the committee its quorum by now: no generation tells that a member died meanwhile.
+        """Check the quorum again: a member that failed since the decision did not change the generation.
 
-        Of a scale the present size is kept before it is sent: a reply that is lost would take it along.
+        Before a scaling is sent, the present number of replicas is stored: a lost reply would lose it.
+
+        Raises:
+            Stale: The knob moved, or the step would break the quorum.
         """
         action, loop = plan.actions[request.step], self.dependencies.loop(plan.loop)
         if action.knob != COMMITTEE or action.route is Route.APPLY:
@@ -94,8 +100,8 @@ class ExecuteActivities:
         committee = await loop.charter.fetch_committee()
         if committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
-        if unsafe := breaks_quorum(action, committee, loop.settings.plan):
-            raise Stale(f"quorum: {unsafe}")
+        if shortfall := breaks_quorum(action, committee, loop.settings.plan):
+            raise Stale(f"quorum: {shortfall}")
         if action.inverse is not Inverse.SCALE_BACK:
             return
         before = Effect(
@@ -111,25 +117,26 @@ class ExecuteActivities:
     async def recover_lost_reply(
         self, audited_step: AuditedStep, change_request: ChangeRequest, *, late: bool = False
     ) -> Effect | None:
-        """Return the effect of an earlier attempt whose reply was lost; None if it was not done."""
+        """Return the effect of an earlier attempt whose reply was lost; None if the step was not applied."""
         if not await audited_step.load_attempts():
             return None
-        found = await self.read_back(audited_step.plan, change_request)
-        if found.state is ChangeState.UNKNOWN:
+        readback = await self.read_back(audited_step.plan, change_request)
+        if readback.state is ChangeState.UNKNOWN:
             raise Ambiguous(
-                f"{change_request.path} for plan {audited_step.plan.plan_id}: Charter's state does not tell if it was done"
+                f"{change_request.path} for plan {audited_step.plan.plan_id}: "
+                "Charter's state does not show whether it was done"
             )
-        if found.state is not ChangeState.DONE:
+        if readback.state is not ChangeState.DONE:
             return None
         before = await self.find_effect(audited_step.plan, audited_step.step, Direction.BEFORE)
         previous = before.previous if before and audited_step.direction is Direction.DO else None
-        changed = ChangeResult(
-            knob=audited_step.plan.knob, generation=found.generation, policy_id=found.policy_id, previous=previous
+        result = ChangeResult(
+            knob=audited_step.plan.knob, generation=readback.generation, policy_id=readback.policy_id, previous=previous
         )
-        return await self.store_effect(audited_step, changed, late=late)
+        return await self.store_effect(audited_step, result, late=late)
 
     async def read_back(self, plan: Plan, change_request: ChangeRequest) -> Readback:
-        """Ask Charter's own state whether the change was done."""
+        """Return whether the change was done, from Charter's own state."""
         charter = self.dependencies.loop(plan.loop).charter
         committee, policies = await asyncio.gather(
             charter.fetch_committee(), charter.fetch_policies(plan.knob, include_inactive=True)
@@ -138,11 +145,11 @@ class ExecuteActivities:
 
     @activity.defn(name="undo")
     async def undo(self, request: UndoRequest) -> UndoResult:
-        """Undo one step if it was done. `failed` says why it stays: somebody else changed it since, or the quorum.
+        """Undo one step if it was applied. `failed` says why it stays: a newer change of the knob, or the quorum.
 
         Raises:
-            Ambiguous, Unreachable, Overloaded, InFlight, StoreUnavailable: another attempt reads back and tries again.
-            Unauthorized, Rejected: Charter will not undo it.
+            Ambiguous, Unreachable, Overloaded, InFlight, StoreUnavailable: The next attempt reads back and sends again.
+            Unauthorized, Rejected: Charter refuses the undo.
         """
         async with background_heartbeat():
             plan = await self.store.plans.get(request.plan_id)
@@ -156,13 +163,13 @@ class ExecuteActivities:
                 plan, request, late=bool(steps.outcome)
             )
             if done is None:
-                headline = f"nothing to undo: {text} does not stand at Charter"
+                headline = f"nothing to undo: {text} is not applied at Charter"
                 return UndoResult(headline=headline, changed=False, not_applied=True, loop=plan.loop)
             try:
                 undone = await self.undo_effect(plan, request, done)
             except (Stale, Superseded, NotFound) as error:
                 failed = truncate(f"{text}: {error}")
-                # A quorum that is missing comes back: upkeep has to find a late effect again.
+                # A quorum recovers: upkeep must find the late effect again.
                 if not isinstance(error, Blocked):
                     await self.mark_not_undoable(done)
                 return UndoResult(headline=f"ROLLBACK FAILED: {text}", changed=False, failed=failed, loop=plan.loop)
@@ -172,13 +179,13 @@ class ExecuteActivities:
             return UndoResult(headline=f"ROLLBACK {text}: generation {undone.generation}", loop=plan.loop)
 
     async def mark_not_undoable(self, effect: Effect) -> None:
-        """Note of a late effect that it cannot be undone, so that upkeep does not find it again and again."""
+        """Record that a late effect cannot be undone, so that upkeep does not find it in every round."""
         if effect.late:
-            noted = {"direction": Direction.UNDO, "at": self.dependencies.clock(), "changed": False}
-            await self.store.plans.put_effect(effect.model_copy(update=noted))
+            undo = {"direction": Direction.UNDO, "at": self.dependencies.clock(), "changed": False}
+            await self.store.plans.put_effect(effect.model_copy(update=undo))
 
     async def recover_unrecorded(self, plan: Plan, request: UndoRequest, *, late: bool) -> Effect | None:
-        """Return the effect of a step whose reply was never heard; None if it was never sent or always refused."""
+        """Return the effect of a step whose reply was lost; None if it was never sent or always refused."""
         attempts = self.build_audited_step(plan, request, Direction.DO)
         rows = await attempts.load_attempts()
         phases = [row.phase for row in rows]
@@ -188,34 +195,35 @@ class ExecuteActivities:
         return await self.recover_lost_reply(attempts, call, late=late)
 
     async def undo_effect(self, plan: Plan, request: UndoRequest, effect: Effect) -> Effect | None:
-        """Undo what `done` did, fenced by what the plan itself last left on the knob; None if it has no inverse."""
-        known = await self.find_effect(plan, effect.step, Direction.UNDO)
-        if known:
-            return known
+        """Undo an effect, fenced by the generation after the plan's last effect; None if it has no inverse."""
+        undone = await self.find_effect(plan, effect.step, Direction.UNDO)
+        if undone:
+            return undone
         attempts = self.build_audited_step(plan, request, Direction.UNDO)
         fences = [row.generation_before for row in await attempts.load_attempts() if row.generation_before is not None]
-        left = max(effect.generation for effect in await self.store.plans.load_effects(plan.plan_id))
-        call = build_undo_request(plan, effect, fences[0] if fences else left, self.change_timeout(plan))
+        last_generation = max(e.generation for e in await self.store.plans.load_effects(plan.plan_id))
+        call = build_undo_request(plan, effect, fences[0] if fences else last_generation, self.change_timeout(plan))
         if call is None:
             return None
-        before = await self.recover_lost_reply(attempts, call)
-        if before:
-            return before
+        recovered = await self.recover_lost_reply(attempts, call)
+        if recovered:
+            return recovered
         if plan.actions[effect.step].inverse is Inverse.SCALE_BACK:
             await self.require_quorum(plan, int((call.body or {})["replicas"]))
         return await self.store_effect(attempts, await attempts.change(call))
 
     async def require_quorum(self, plan: Plan, replicas: int) -> None:
-        """Refuse to take a member away that the committee cannot spare now. Raises: Blocked.
+        """Check that the committee keeps its quorum with `replicas`.
 
-        A member too many costs less than a majority that is gone: it stays until a person has looked.
+        Raises:
+            Blocked: It would not. The extra member stays until an operator decides.
         """
         committee = await self.dependencies.loop(plan.loop).charter.fetch_committee()
-        if unsafe := rollback_breaks_quorum(replicas, committee):
-            raise Blocked(unsafe, "quorum", plan.loop)
+        if shortfall := rollback_breaks_quorum(replicas, committee):
+            raise Blocked(shortfall, "quorum", plan.loop)
 
     def build_audited_step(self, plan: Plan, request: ApplyRequest | UndoRequest, direction: Direction) -> AuditedStep:
-        """Return the audited attempts at a step."""
+        """Return the step with its audited attempts."""
         return AuditedStep(
             charter=self.dependencies.loop(plan.loop).charter,
             audit=self.store.audit,
@@ -233,7 +241,7 @@ class ExecuteActivities:
         return next((e for e in effects if (e.step, e.direction) == (step, direction)), None)
 
     async def store_effect(self, audited_step: AuditedStep, result: ChangeResult, *, late: bool = False) -> Effect:
-        """Store what a step did; what is stored already stands."""
+        """Store the effect of a step; an effect that is already stored is returned unchanged."""
         return await self.store.plans.put_effect(
             Effect(
                 plan_id=audited_step.plan.plan_id,
@@ -249,5 +257,5 @@ class ExecuteActivities:
         )
 
     def change_timeout(self, plan: Plan) -> float:
-        """Return the seconds one call that changes Charter may take."""
+        """Return the time-out of a request that changes Charter, in seconds."""
         return self.dependencies.loop(plan.loop).settings.execute.timeout_seconds
