@@ -12,7 +12,7 @@ from tests.end_to_end.mapek_command import run_mapek
 from tests.end_to_end.stack_overrides import apply_foreign_change, worker_settings
 from tests.support.stack import LOOP_NAME, StackHarness, StartedRemediation
 from tests.support.waiting import wait_until
-from workflows import names
+from workflows import search_attributes
 
 pytestmark = pytest.mark.stack
 
@@ -46,7 +46,7 @@ async def check_outcome_shown(
     """Check that how it ended is found in the Temporal UI, by outcome and plan, and told by `mapek explain`."""
     found = (await remediation.handle.describe()).typed_search_attributes
     wanted = (outcome, "done", remediation.plan.plan_id, remediation.plan.knob)
-    assert tuple(found.get(key) for key in (names.OUTCOME, names.PHASE, names.PLAN, names.KNOB)) == wanted
+    assert tuple(found.get(key) for key in (search_attributes.OUTCOME, search_attributes.PHASE, search_attributes.PLAN, search_attributes.KNOB)) == wanted
     said = await run_mapek(harness, "explain", remediation.plan.plan_id)
     assert said.exit_code == 0, said.stderr
     for line in (f"Verdict: {outcome} (", *lines):
@@ -105,7 +105,7 @@ async def test_stale_after_a_day(approval_harness: StackHarness, harness: StackH
     assert (await run_mapek(harness, "approve", remedy.plan.plan_id, "--actor", "ada")).exit_code == 0
     result = await remedy.wait_for_result()
     assert result.outcome == "stale"
-    assert "more than the 90001 s a decision holds" in result.headline
+    assert "a plan is valid for 90001 s" in result.headline
     assert await harness.list_effects(remedy.plan) == []
     await check_outcome_shown(harness, remedy, "stale", "ada: approved")
 

@@ -202,7 +202,7 @@ def test_a_yes_that_was_heard_days_too_late() -> None:
     with fast_simulation():
         seen = run_in_virtual_time(play_approval_without_worker())
     assert seen.outcome.outcome == "stale", seen.outcome.headline
-    assert "s ago, more than the 90015 s a decision holds" in seen.outcome.headline
+    assert "s ago, and a plan is valid for 90015 s" in seen.outcome.headline
     assert seen.change_keys == []
 
 

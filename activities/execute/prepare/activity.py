@@ -1,4 +1,4 @@
-"""The Temporal side of preparing: the plan is checked anew before anything is sent, by this worker and by Charter."""
+"""The Temporal side of Prepare: this worker and Charter check the plan again before anything is sent."""
 
 import asyncio
 
@@ -36,12 +36,12 @@ class PrepareActivities:
 
     @activity.defn(name="prepare")
     async def prepare(self, request: PrepareRequest) -> PrepareResult:
-        """Check the stored plan against this worker's own rules and the present state, and validate it at Charter.
+        """Check the stored plan against this worker's configuration and the present state; validate it at Charter.
 
         Raises:
-            NotFound: no such plan.
-            StoreUnavailable, Unreachable, Overloaded: nothing was changed; a retry may help.
-            Superseded: the plan ended while this attempt was held up.
+            NotFound: The plan does not exist.
+            StoreUnavailable, Unreachable, Overloaded: Nothing was changed; a retry may succeed.
+            Superseded: The plan ended while this attempt was delayed.
         """
         async with background_heartbeat():
             plan = await self.store.plans.get(request.plan_id)
@@ -67,11 +67,13 @@ class PrepareActivities:
             return prepared
 
     async def collect_facts(self, plan: Plan, *, approved: bool) -> PreflightFacts:
-        """Observe again, and recall what guards the knob."""
+        """Read the present state, the guards of the knob and the state of the plan's steps."""
         loop, now = self.dependencies.loop(plan.loop), self.dependencies.clock()
-        source, heard = await asyncio.gather(collect_analysis_input(loop, now), fetch_alertmanager(loop))
-        judged = judge(source)
-        guards = await load_guard_state(self.store, plan.charter, source, now, except_plan=plan.plan_id)
+        analysis_input, alertmanager_state = await asyncio.gather(
+            collect_analysis_input(loop, now), fetch_alertmanager(loop)
+        )
+        judgement = judge(analysis_input)
+        guards = await load_guard_state(self.store, plan.charter, analysis_input, now, except_plan=plan.plan_id)
         mode = await self.store.guards.load_mode(plan.loop)
         steps = await load_step_state(self.store, plan)
         return PreflightFacts(
@@ -80,8 +82,8 @@ class PrepareActivities:
                 self.dependencies.kill_switch(), effective_mode(mode, loop.settings.initial_mode, now)
             ),
             guards=guards,
-            state=build_current_state(source, judged),
-            component_count=len(source.components),
+            state=build_current_state(analysis_input, judgement),
+            component_count=len(analysis_input.components),
             settings=loop.settings.plan,
             execute=loop.settings.execute,
             autonomy=compute_autonomy(
@@ -93,13 +95,13 @@ class PrepareActivities:
             unresolved=steps.unresolved,
             last_generation=steps.last_generation,
             previous_outcome=steps.outcome if steps.changed_charter else "",
-            storm=preflight_storm(plan, source, judged, guards, loop.settings.plan.storm),
-            silenced=silenced_or_all(heard, loop, source.components),
+            storm=preflight_storm(plan, analysis_input, judgement, guards, loop.settings.plan.storm),
+            silenced=silenced_or_all(alertmanager_state, loop, analysis_input.components),
             error_budget=await read_error_budget(loop, now),
         )
 
     async def validate_policies(self, plan: Plan) -> str:
-        """Return why Charter refuses one of the plan's policies, empty if it takes them all."""
+        """Return why Charter refuses a policy of the plan, empty if it accepts all."""
         charter = self.dependencies.loop(plan.loop).charter
         for action in plan.actions:
             try:

@@ -1,8 +1,8 @@
-"""The last look before anything is changed: is this still the plan that was decided, and is it still right?
+"""The last check before a plan is applied: it is unaltered, allowed and still right.
 
-Nothing of the plan is believed that can be computed again: its hash, its id, its knob, its risk, its need of
-approval. What the worker's own configuration refuses is `rejected` (the rung is used up); what the world made wrong
-since the decision is `stale` (the next cycle plans afresh); violations that are gone make it `recovered`.
+Hash, id, knob, risk and need of approval are computed again, not read from the plan. A plan that this worker's
+configuration refuses is `rejected` (its rung is used up). A plan that the present state refuses is `stale` (the next
+cycle plans again). A plan without any violation left is `recovered`.
 """
 
 from dataclasses import dataclass
@@ -38,22 +38,14 @@ from activities.plan.risk import compute_risk, risk_requires_approval
 from activities.plan.settings import PlanSettings
 
 PLAN_AGE_MARGIN_SECONDS = 3600.0
-"""Seconds a plan may be older than an approval may take: what held up its worker so long changed the world too."""
+"""Seconds a plan stays valid beyond the approval deadline. After a longer delay the decision is out of date."""
 CONFIG_ONLY_RULES = frozenset({"allowed", "max-replicas"})
-"""Guards that only the configuration can refuse by: the state of the committee is fenced by its generation."""
+"""Guards that depend on the configuration alone; the generation fences the state of the committee."""
 
 
 @dataclass(frozen=True)
 class PreflightFacts:
-    """What is seen just before the apply, at `at` (unix seconds), and the worker's own settings.
-
-    `component_count` is how many components there are. `approved`: a person said
-    yes to this very plan. `standing` are steps (from 0) that were sent to Charter before and that nobody answers for;
-    `left` is the generation the last of them known to be done left the knob at, None if there is none: a remediation
-    that was reset finds its own work. `ended` is how the plan ended before, after it had changed something; else empty.
-    `storm` is the storm the loop is in now, `silenced` are components that may only be observed, "*" all of them.
-    `autonomy` is how far the actions are trusted now, `error_budget` what is left of it, None if it is not asked.
-    """
+    """The state just before the apply, at `at` (unix seconds), and this worker's settings."""
 
     at: float
     mode: Mode
@@ -64,16 +56,22 @@ class PreflightFacts:
     execute: ExecuteSettings
     autonomy: Autonomy
     approved: bool = False
+    """An operator approved this plan."""
     unresolved: frozenset[int] = frozenset()
+    """As in `StepState`: steps (from 0) that a run of this remediation before a reset may have applied."""
     last_generation: int | None = None
+    """As in `StepState`: the knob's generation after those steps."""
     previous_outcome: str = ""
+    """How the plan ended before, if it changed Charter."""
     storm: Storm | None = None
     silenced: tuple[str, ...] = ()
+    """Components that are only observed ("*": all of them)."""
     error_budget: float | None = None
+    """The fraction that remains, None without a query for it."""
 
 
 class Refusal(NamedTuple):
-    """Why a plan is not applied: the ending it gets, the reason, and the guard's rule if a guard refuses it."""
+    """Why a plan is not applied: its outcome, the reason, and the rule of the guard that refuses it, if any."""
 
     outcome: str
     reason: str
@@ -81,29 +79,28 @@ class Refusal(NamedTuple):
 
 
 def preflight_check(plan: Plan, facts: PreflightFacts) -> PrepareResult:
-    """Return whether the plan may be applied now; `ending` says why not (rejected, stale, recovered).
+    """Return whether the plan may be applied now; the outcome is empty, rejected, stale or recovered.
 
-    What of it is done already is part of the present it is checked against, and needs nobody's approval again.
+    Steps that are already applied belong to the present state, and need no second approval.
     """
-    ending, why, rule = (
+    outcome, reason, rule = (
         _check_integrity(plan) or _check_guards(plan, facts) or _check_freshness(plan, facts) or Refusal("", "")
     )
-    what = " then ".join(action.summary for action in plan.actions)
+    actions = " then ".join(action.summary for action in plan.actions)
     risk = compute_risk(plan.actions, facts.component_count) if plan.actions else plan.risk
     level = _autonomy_level(plan, facts)
-    answered = facts.approved or facts.last_generation is not None
-    suggested = (
+    is_approved = facts.approved or facts.last_generation is not None
+    requires_approval = (
         level is Level.SUGGEST
         or plan.low_confidence
         or risk_requires_approval(plan.actions, risk, facts.settings.approval)
         or error_budget_requires_approval(plan.actions, facts.error_budget, facts.settings.error_budget)
     )
-    asked = not ending and not answered and suggested
-    trust = ("" if level is Level.AUTO else f", {level}") + (", doubted" if plan.low_confidence else "")
+    trust = ("" if level is Level.AUTO else f", {level}") + (", low confidence" if plan.low_confidence else "")
     return PrepareResult(
-        headline=truncate(f"{ending}: {why}" if ending else f"ready, risk {risk}{trust}: {what}"),
-        outcome=ending,
-        needs_approval=asked,
+        headline=truncate(f"{outcome}: {reason}" if outcome else f"ready, risk {risk}{trust}: {actions}"),
+        outcome=outcome,
+        needs_approval=not outcome and not is_approved and requires_approval,
         deadline=facts.settings.approval.deadline_seconds,
         generation=plan.generation,
         steps=tuple(Step(summary=a.summary, is_applied=i in facts.unresolved) for i, a in enumerate(plan.actions)),
@@ -121,7 +118,7 @@ def preflight_check(plan: Plan, facts: PreflightFacts) -> PrepareResult:
 def _check_integrity(plan: Plan) -> Refusal | None:
     expected = compute_plan_hash(plan.incident_id, plan.rung, plan.generation, plan.actions)
     if plan.hash != expected or plan.plan_id != expected[:12]:
-        return Refusal("rejected", f"tampered: plan {plan.plan_id} has the content of {expected[:12]}")
+        return Refusal("rejected", f"tampered: the content of plan {plan.plan_id} has the id {expected[:12]}")
     if not plan.actions or any(action.knob != plan.knob for action in plan.actions):
         return Refusal("rejected", f"tampered: its actions do not all change {plan.knob}")
     return None
@@ -129,31 +126,31 @@ def _check_integrity(plan: Plan) -> Refusal | None:
 
 def _check_guards(plan: Plan, facts: PreflightFacts) -> Refusal | None:
     if facts.previous_outcome:
-        return Refusal("stale", f"it has ended before: {facts.previous_outcome}")
+        return Refusal("stale", f"the plan ended before: {facts.previous_outcome}")
     state = facts.state
     if state.committee is None or state.policies is None:
-        return Refusal("stale", "Charter cannot be read, so nothing can be checked")
-    conditions = _build_guard_input(plan, facts)
-    present = knob_generation(plan.knob, state.committee, state.policies)
-    rejected = find_first_block(PERMANENT_GUARDS, plan.actions, conditions)
+        return Refusal("stale", "Charter cannot be read: committee and policies are unknown")
+    guard_input = _build_guard_input(plan, facts)
+    generation = knob_generation(plan.knob, state.committee, state.policies)
+    rejected = find_first_block(PERMANENT_GUARDS, plan.actions, guard_input)
     if rejected is not None and rejected.rule in CONFIG_ONLY_RULES:
         return Refusal("rejected", f"{rejected.rule}: {rejected.reason}", rejected.rule)
     expected = plan.generation if facts.last_generation is None else facts.last_generation
-    if present != expected:
-        return Refusal("stale", f"{plan.knob} moved from generation {expected} to {present}")
+    if generation != expected:
+        return Refusal("stale", f"{plan.knob} moved from generation {expected} to {generation}")
     block = rejected or find_first_block(
-        OPERATOR_PLAN_GUARDS if plan.requested_by else TRANSIENT_GUARDS, plan.actions, conditions
+        OPERATOR_PLAN_GUARDS if plan.requested_by else TRANSIENT_GUARDS, plan.actions, guard_input
     )
     if block is None and not plan.requested_by:
-        suffering = (plan.component, *(component for component, _ in plan.verification.targets))
-        block = silenced_guard(suffering, facts.silenced, plan.actions) or autonomy_guard(
+        affected = (plan.component, *(component for component, _ in plan.verification.targets))
+        block = silenced_guard(affected, facts.silenced, plan.actions) or autonomy_guard(
             plan.cause, plan.actions, facts.autonomy
         )
     return None if block is None else Refusal("stale", f"{block.rule}: {block.reason}", block.rule)
 
 
 def _autonomy_level(plan: Plan, facts: PreflightFacts) -> Level:
-    # What a person asks for is not the loop's idea, and is not held back by how far that is trusted.
+    # Trust limits the decisions of the loop, not a plan that an operator requested.
     if plan.requested_by or not plan.actions:
         return Level.AUTO
     return lowest_level(plan.cause, plan.actions, facts.autonomy)
@@ -162,13 +159,13 @@ def _autonomy_level(plan: Plan, facts: PreflightFacts) -> Level:
 def preflight_storm(
     plan: Plan, analysis_input: AnalysisInput, judgement: Judgement, guards: GuardState, settings: StormSettings
 ) -> Storm | None:
-    """Return the storm the loop is in now, None if it is in none; who cannot see the committee leaves none."""
-    standing = guards.storm(plan.loop)
+    """Return the storm the loop is in now, None if it is in none. While the committee is unreadable, no storm ends."""
+    current_storm = guards.storm(plan.loop)
     if analysis_input.committee is None:
-        return standing
-    leading = plan.explained_components or (plan.component, *(c for c, _ in plan.verification.targets))
-    scene = build_trouble_scope(analysis_input, analysis_input.committee, judgement, leading)
-    return next_storm(standing, measure_storm(scene), plan.loop, analysis_input.at, settings)
+        return current_storm
+    explained = plan.explained_components or (plan.component, *(c for c, _ in plan.verification.targets))
+    scope = build_trouble_scope(analysis_input, analysis_input.committee, judgement, explained)
+    return next_storm(current_storm, measure_storm(scope), plan.loop, analysis_input.at, settings)
 
 
 def _build_guard_input(plan: Plan, facts: PreflightFacts) -> GuardInput:
@@ -188,19 +185,18 @@ def _build_guard_input(plan: Plan, facts: PreflightFacts) -> GuardInput:
 
 
 def _check_freshness(plan: Plan, facts: PreflightFacts) -> Refusal | None:
-    age, most = (
-        facts.at - plan.created_at,
-        facts.settings.approval.deadline_seconds + plan.settle + PLAN_AGE_MARGIN_SECONDS,
-    )
-    if age > most:
-        return Refusal("stale", f"decided {age:.0f} s ago, more than the {most:.0f} s a decision holds")
-    remote = sorted(facts.state.blind.intersection(REMOTES))
-    if remote:
-        return Refusal("stale", f"nothing can be seen of {', '.join(remote)}")
+    age = facts.at - plan.created_at
+    maximum_age = facts.settings.approval.deadline_seconds + plan.settle + PLAN_AGE_MARGIN_SECONDS
+    if age > maximum_age:
+        return Refusal("stale", f"decided {age:.0f} s ago, and a plan is valid for {maximum_age:.0f} s")
+    violated, blind = facts.state.violated, facts.state.blind
+    unreadable = sorted(blind.intersection(REMOTES))
+    if unreadable:
+        return Refusal("stale", f"{', '.join(unreadable)} cannot be read")
     targets = plan.verification.targets
-    unseen = sorted({c for c, metric in targets if c in facts.state.blind and (c, metric) not in facts.state.violated})
-    if unseen:
-        return Refusal("stale", f"{len(unseen)} targets cannot be judged any more: {', '.join(unseen)}")
-    if facts.last_generation is None and targets and not facts.state.violated.intersection(targets):
+    blind_targets = sorted({c for c, metric in targets if c in blind and (c, metric) not in violated})
+    if blind_targets:
+        return Refusal("stale", f"{len(blind_targets)} targets are blind: {', '.join(blind_targets)}")
+    if facts.last_generation is None and targets and not violated.intersection(targets):
         return Refusal("recovered", f"none of {len(targets)} violations is left")
     return None

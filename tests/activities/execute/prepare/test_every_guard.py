@@ -151,7 +151,10 @@ def test_a_persons_plan_is_not_held_back(name, make_plan):
 
 def test_a_pause_lets_what_has_begun_end(make_plan):
     """The mode stops a plan that has not begun, and none of which a step was sent already."""
-    made, paused = make_plan(SCALE_DOWN_ACTION, component_count=8), make_unblocked_input(**BLOCKING_STATES["mode"])["mode"]
+    made, paused = (
+        make_plan(SCALE_DOWN_ACTION, component_count=8),
+        make_unblocked_input(**BLOCKING_STATES["mode"])["mode"],
+    )
     block = build_pre_apply_check(made, paused, PlanSettings(), NOW)(GuardState())
     assert block is not None
     assert block.rule == "mode"
