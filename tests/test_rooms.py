@@ -27,6 +27,12 @@ MAY_IMPORT = {
         "activities.settings",
         *(f"activities.{phase}" for phase in PHASES if phase != "execute"),
     },
+    "activities.readings": {
+        "activities.model",
+        "activities.clients",
+        "activities.dependencies",
+        *(f"activities.{phase}" for phase in PHASES),
+    },
     "activities.dependencies": {"activities.model", "activities.clients", "activities.settings"},
     "activities.heartbeat": set(),
     "activities.singleflight": set(),
@@ -45,6 +51,7 @@ MAY_IMPORT = {
 ACTIVITY_MAY_IMPORT = {
     "activities.clients",
     "activities.notify",
+    "activities.readings",
     "activities.dependencies",
     "activities.heartbeat",
     "activities.singleflight",
@@ -115,6 +122,13 @@ def test_imports_follow_the_arrows(path):
     ours = {name for name in list_imports(path) if name.split(".")[0] in PRODUCT_PACKAGES}
     astray = {name for name in ours if not any(is_within(name, target) for target in allowed)}
     assert astray == set()
+
+
+@pytest.mark.parametrize("path", [p for p in list_sources() if p.parts[-2:] != ("worker", "main.py")], ids=module_name)
+def test_only_workflows_and_the_worker_import_activity_files(path):
+    """What several phases read is in `activities/readings/`, not in the `activity.py` of one of them."""
+    sideways = {name for name in list_imports(path) if name.startswith("activities.") and ".activity." in name}
+    assert path.is_relative_to(ROOT / "workflows") or sideways == set()
 
 
 @pytest.mark.parametrize("path", [p for p in list_sources() if is_pure(p)], ids=module_name)

@@ -19,9 +19,6 @@ from activities.monitor.charter_findings import member_names
 from activities.monitor.queries import component_of
 from activities.monitor.settings import MonitorSettings
 
-_TOLERANCE_SECONDS = 0.01
-"""Seconds a point may lie beside its instant: Prometheus rounds to milliseconds."""
-
 
 @dataclass(frozen=True)
 class GridTiming:
@@ -93,7 +90,6 @@ def build_analysis_input(
         topology=topology if topology.edges or reading.limits is None else Topology(edges=reading.limits.edges),
         blind=reading.blind,
         baselines=broadcast_to_grid(reading.limits, len(timing.instants)),
-        forecasts=reading.limits.forecasts if reading.limits is not None else (),
     )
 
 
@@ -101,19 +97,6 @@ def _align_series(answers: Iterable[SampleSeries], label: str, timing: GridTimin
     found: dict[tuple[str, str], list[Series]] = defaultdict(list)
     for answer in answers:
         component, metric = component_of(answer.labels), answer.labels.get(label, "")
-        line = Series(component=component, metric=metric, values=_align_points(answer.points, timing))
+        line = Series(component=component, metric=metric, values=answer.values_at(timing.instants, timing.step))
         found[component, metric].append(line)
     return tuple(series for key in sorted(found) for series in found[key])
-
-
-def _align_points(points: Sequence[tuple[float, float]], timing: GridTiming) -> tuple[float | None, ...]:
-    instants, told = zip(*points, strict=True) if points else ((), ())
-    if instants == timing.instants:
-        return told
-    values: list[float | None] = [None] * len(timing.instants)
-    first = timing.instants[0]
-    for at, value in points:
-        index = round((at - first) / timing.step)
-        if 0 <= index < len(values) and abs(at - timing.instants[index]) <= _TOLERANCE_SECONDS:
-            values[index] = value
-    return tuple(values)

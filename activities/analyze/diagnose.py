@@ -1,18 +1,25 @@
 """Analyze as one pure function."""
 
+from collections.abc import Sequence
+from statistics import fmean
+
 from activities.analyze.causes.cause_rules import find_root_causes
 from activities.analyze.causes.hypotheses import DiagnosisCase
 from activities.analyze.causes.symptoms import expand_committee
-from activities.analyze.confidence import overall_confidence
 from activities.analyze.deviation.diagnosis import calibration_features, deviation_causes, deviation_patterns
 from activities.analyze.deviation.ranking import rank_suspects
 from activities.analyze.learning.pattern_learning import apply_curve
 from activities.analyze.patterns.causal import find_causal_patterns
-from activities.analyze.patterns.counting import TimeWindow, group_by_component, latest_window, violation_samples
-from activities.analyze.patterns.frequency import find_frequency_patterns
+from activities.analyze.patterns.counting import (
+    TimeWindow,
+    find_frequency_patterns,
+    find_temporal_patterns,
+    group_by_component,
+    latest_window,
+    violation_samples,
+)
 from activities.analyze.patterns.predictive import find_predictive_patterns
 from activities.analyze.patterns.spatial import find_spatial_patterns
-from activities.analyze.patterns.temporal import find_temporal_patterns
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.pattern import Pattern
@@ -60,8 +67,17 @@ def diagnose(analysis_input: AnalysisInput, settings: AnalyzeSettings) -> Diagno
         root_causes=causes,
         violations=judged.violations,
         blind=judged.blind,
-        forecasts=analysis_input.forecasts,
     )
+
+
+def overall_confidence(patterns: Sequence[Pattern], violation_count: int, saturation: int) -> float:
+    """Return 0.7 × mean(pattern confidences) + 0.3 × min(1, violation_count ÷ saturation), 0 without a pattern.
+
+    `violation_count` counts the distinct violations behind the patterns.
+    """
+    if not patterns:
+        return 0.0
+    return 0.7 * fmean(pattern.confidence for pattern in patterns) + 0.3 * min(1.0, violation_count / saturation)
 
 
 def _find_patterns(judgement: Judgement, topology: Topology, settings: AnalyzeSettings) -> tuple[Pattern, ...]:

@@ -5,12 +5,10 @@ import asyncio
 from temporalio import activity
 
 from activities.clients.audited_calls import AuditedStep
-from activities.clients.store.store import Store
 from activities.dependencies import Dependencies
 from activities.execute.calls import build_apply_request, build_undo_request
 from activities.execute.pre_apply import build_pre_apply_check, build_remediation_record
 from activities.execute.readback import ChangeState, Readback, read_back
-from activities.execute.step_state import StepState, build_step_state
 from activities.heartbeat import background_heartbeat
 from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.charter import ChangeRequest, ChangeResult
@@ -21,13 +19,7 @@ from activities.model.plan import Plan
 from activities.model.remediation import ApplyRequest, ApplyResult, UndoRequest, UndoResult
 from activities.model.types import truncate
 from activities.plan.guards.core import breaks_quorum, rollback_breaks_quorum
-
-
-async def load_step_state(store: Store, plan: Plan) -> StepState:
-    """Return the state of the plan's steps."""
-    outcome = await store.outcomes.load_for_plan(plan.plan_id)
-    effects, rows = await store.plans.load_effects(plan.plan_id), await store.audit.load_for_plan(plan.plan_id)
-    return build_step_state(effects, rows, outcome.outcome if outcome else "")
+from activities.readings.step_state import load_step_state
 
 
 class ExecuteActivities:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from activities.model.baseline import Forecast
 from activities.model.blindspot import BlindSpot
 from activities.model.pattern import Pattern
-from activities.model.types import MigratedModel
+from activities.model.types import FrozenModel, MigratedModel
 from activities.model.violation import Violation
 
 
@@ -47,14 +46,11 @@ class RootCause(MigratedModel):
         return self.confidence if self.prior is None else self.prior
 
 
-class Diagnosis(MigratedModel):
+class Diagnosis(FrozenModel):
     """Patterns, ranked root causes and the overall confidence, or "unknown".
 
-    `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`. `outlooks` only
-    advise.
+    `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`.
     """
-
-    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"outlooks": "forecasts"}
 
     headline: str
     at: float
@@ -64,7 +60,6 @@ class Diagnosis(MigratedModel):
     violations: tuple[Violation, ...] = ()
     blind: tuple[BlindSpot, ...] = ()
     digest: str = ""
-    forecasts: tuple[Forecast, ...] = ()
 
     @property
     def has_known_cause(self) -> bool:

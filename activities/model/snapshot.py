@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from activities.model.autonomy import Autonomy
-from activities.model.baseline import Baseline, Forecast
+from activities.model.baseline import Baseline
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
 from activities.model.experience import Experience
@@ -30,13 +30,11 @@ class AnalysisInput(MigratedModel):
     `components` are those that must be visible: configured ones and members of the committee.
     `findings` are Charter's own violations, `committee` and `policies` its state at `at` (None: not readable, and
     then `blind` says so). `usual` holds what is usual for metrics with an adaptive rule, without it they are not
-    judged; `outlooks` are forecasts made from the past up to the grid's end. `curves` is what outcomes say of patterns,
-    a kind without one keeps its constant.
+    judged. `curves` is what outcomes say of patterns, a kind without one keeps its constant.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
         "usual": "baselines",
-        "outlooks": "forecasts",
         "curves": "calibration_curves",
     }
 
@@ -54,7 +52,6 @@ class AnalysisInput(MigratedModel):
     topology: Topology = Topology()
     blind: tuple[BlindSpot, ...] = ()
     baselines: tuple[Baseline, ...] = ()
-    forecasts: tuple[Forecast, ...] = ()
     calibration_curves: tuple[CalibrationCurve, ...] = ()
 
 

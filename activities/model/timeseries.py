@@ -1,6 +1,11 @@
 """What Prometheus answers."""
 
+from collections.abc import Sequence
+
 from activities.model.types import FrozenModel
+
+_TOLERANCE_SECONDS = 0.01
+"""Largest distance in seconds between a point and its instant: Prometheus rounds to milliseconds."""
 
 
 class Sample(FrozenModel):
@@ -16,3 +21,18 @@ class SampleSeries(FrozenModel):
 
     labels: dict[str, str]
     points: tuple[tuple[float, float], ...]
+
+    def values_at(self, instants: Sequence[float], step: float) -> tuple[float | None, ...]:
+        """Return the value at each instant (unix seconds, `step` apart), None without a point there.
+
+        A point between two instants is left out and never moved to another instant.
+        """
+        times, values = zip(*self.points, strict=True) if self.points else ((), ())
+        if times == instants:
+            return values
+        found: list[float | None] = [None] * len(instants)
+        for at, value in self.points:
+            index = round((at - instants[0]) / step)
+            if 0 <= index < len(found) and abs(at - instants[index]) <= _TOLERANCE_SECONDS:
+                found[index] = value
+        return tuple(found)

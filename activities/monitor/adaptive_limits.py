@@ -25,9 +25,6 @@ from activities.monitor.baseline import (
 from activities.monitor.call_edges import call_edges
 from activities.monitor.queries import component_of
 
-_TOLERANCE_SECONDS = 0.01
-"""Seconds a point may lie beside its instant: Prometheus rounds to milliseconds."""
-
 
 @dataclass(frozen=True)
 class TimeSpan:
@@ -44,8 +41,13 @@ class TimeSpan:
 
     @property
     def count(self) -> int:
-        """How many instants."""
+        """The number of instants."""
         return round((self.last - self.first) / self.step) + 1
+
+    @property
+    def instants(self) -> tuple[float, ...]:
+        """The instants, unix seconds."""
+        return tuple(self.first + index * self.step for index in range(self.count))
 
 
 def learning_span(at: float, step: float) -> TimeSpan:
@@ -166,10 +168,6 @@ def _align_series(answers: Iterable[SampleSeries], span: TimeSpan) -> dict[Metri
     for answer in answers:
         key = (component_of(answer.labels), answer.labels.get("rule", ""))
         doubled.update({key} & found.keys())
-        line = np.full(span.count, np.nan)
-        for at, value in answer.points:
-            place = round((at - span.first) / span.step)
-            if 0 <= place < span.count and abs(at - span.first - place * span.step) <= _TOLERANCE_SECONDS:
-                line[place] = value if np.isfinite(value) else np.nan
-        found[key] = line
+        line = np.array(answer.values_at(span.instants, span.step), float)
+        found[key] = np.where(np.isfinite(line), line, np.nan)
     return {key: line for key, line in found.items() if key not in doubled}

@@ -6,7 +6,7 @@ from itertools import groupby
 from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.charter import CharterFinding, Committee
 from activities.model.violation import BreachSide, Severity, Violation
-from activities.monitor.metric_names import METRIC_PREFIX
+from activities.monitor.metric_names import MEMBER_HEALTH, METRIC_PREFIX
 from activities.monitor.visibility import CHARTER
 
 

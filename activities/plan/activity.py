@@ -2,25 +2,24 @@
 
 from temporalio import activity
 
-from activities.clients.store.store import Store
 from activities.decision import decide
-from activities.dependencies import Dependencies, LoopDependencies
+from activities.dependencies import Dependencies
 from activities.knowledge.autonomy import compute_autonomy
 from activities.model.audit import AuditEntry
-from activities.model.cycle import DecisionSummary, PlanRequest, PlanSummary
+from activities.model.cycle import CycleOutcome, DecisionSummary, PlanRequest, PlanSummary
 from activities.model.decision import Decision
-from activities.model.errors import MapekError, NotFound, StoreUnavailable
+from activities.model.errors import NotFound, StoreUnavailable
 from activities.model.guard_state import GuardState
 from activities.model.mode import effective_mode, with_kill_switch
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.model.types import truncate
-from activities.monitor.own_changes import own_applied_steps
 from activities.notify.events import notifications_for_decision
 from activities.plan.autonomy import build_shadow_decision
 from activities.plan.exploration import cycle_seed
 from activities.plan.guards.oscillation import hold_seconds_by_rule
-from activities.plan.guards.rates import lowest_value
+from activities.readings.error_budget import read_error_budget
+from activities.readings.guard_state import load_guard_state
 from activities.settings import LoopSettings
 
 MAX_SHOWN_REJECTED = 6
@@ -46,7 +45,7 @@ class PlanActivities:
             return await self.summarize(decision)
         except StoreUnavailable as error:
             return DecisionSummary(
-                outcome="blocked", headline=truncate(f"blocked: store: {error}"), blocked_by=("store",)
+                outcome=CycleOutcome.BLOCKED, headline=truncate(f"blocked: store: {error}"), blocked_by=("store",)
             )
 
     async def decide(self, settings: LoopSettings, request: PlanRequest) -> Decision:
@@ -138,27 +137,3 @@ class PlanActivities:
             if running.needs_approval and running.risk.rank > plan.risk.rank:
                 return running.plan_id
         return ""
-
-
-async def load_guard_state(
-    store: Store, charter: str, analysis_input: AnalysisInput, now: float, except_plan: str = ""
-) -> GuardState:
-    """Return the guard state at `now` (unix seconds), with what stands at Charter and is not settled besides a plan."""
-    standing = await store.plans.load_unresolved(
-        charter, own_applied_steps(analysis_input.committee, analysis_input.policies)
-    )
-    unsettled = tuple(plan.as_unsettled for plan in standing if plan.plan_id != except_plan)
-    return (await store.guards.load_state(charter, now)).model_copy(update={"unsettled": unsettled})
-
-
-async def read_error_budget(loop: LoopDependencies, at: float) -> float | None:
-    """Return the share left of the service's error budget at `at`; 0 if it cannot be told, None if it is not asked."""
-    query = loop.settings.plan.error_budget.query
-    if not query:
-        return None
-    try:
-        samples = await loop.prometheus.query(query, at)
-    except MapekError as error:
-        activity.logger.warning("the error budget cannot be told, and counts as spent: %s", error)
-        return 0.0
-    return lowest_value(samples)

@@ -5,14 +5,12 @@ from collections import Counter
 
 from temporalio import activity
 
-from activities.analyze.activity import InputLoader, make_input_loader, query_all_ranges
 from activities.clients.remediation_locks import RemediationLocks
-from activities.dependencies import Dependencies, LoopDependencies
+from activities.dependencies import Dependencies
 from activities.heartbeat import background_heartbeat
 from activities.knowledge.autonomy import compute_autonomy, level_changes
 from activities.knowledge.recheck import apply_recheck, next_recheck_at
 from activities.model.audit import AuditEntry
-from activities.model.baseline import AdaptiveLimits
 from activities.model.cycle import PlanSummary
 from activities.model.errors import MapekError
 from activities.model.guard_state import GuardState
@@ -21,19 +19,18 @@ from activities.model.notification import NotificationKind
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import YieldRequest
-from activities.monitor.adaptive import SEASONAL_DAYS
-from activities.monitor.adaptive_limits import is_refresh_due, learn_limits, learning_span
+from activities.model.types import DAY_SECONDS
+from activities.monitor.adaptive_limits import is_refresh_due
 from activities.monitor.current_state import CurrentState, build_current_state
 from activities.monitor.judgement import judge
 from activities.monitor.own_changes import own_applied_steps
-from activities.monitor.queries import values_queries
-from activities.monitor.rules import build_rules
 from activities.plan.guards.storm import storm_without_diagnosis
+from activities.readings.adaptive_limits import compute_limits
+from activities.readings.analysis_input import InputLoader, make_input_loader
 from activities.upkeep.checks import RecheckResult, classify_recheck, score_shadow
 
 INCIDENT_QUIET_SECONDS = 600.0
 """Seconds without a violation after which an incident is over."""
-DAY_SECONDS = 86400.0
 LEARN_TIMEOUT_SECONDS = 8.0
 """Seconds that making adaptive limits may take: what is left to settle must not wait for a slow Prometheus."""
 
@@ -257,17 +254,3 @@ async def load_current_state(load_input: InputLoader) -> CurrentState:
     """Return the present state."""
     analysis_input = await load_input()
     return build_current_state(analysis_input, judge(analysis_input))
-
-
-async def compute_limits(loop: LoopDependencies, now: float) -> AdaptiveLimits:
-    """Return the adaptive limits as of `now` (unix seconds), from range data of the last hours and of earlier days.
-
-    Raises: whatever Prometheus answers with.
-    """
-    monitor = loop.settings.monitor
-    rules = tuple(rule for rule in build_rules(monitor) if rule.adaptive)
-    queries = values_queries(rules, monitor.rate_window, loop.settings.max_components)
-    span = learning_span(now, max(monitor.adaptive_step, monitor.scrape_interval))
-    spans = (span, *(span.days_ago(back) for back in range(1, SEASONAL_DAYS + 1)))
-    answers = [await query_all_ranges(loop, queries, (one.first, one.last, one.step)) for one in spans]
-    return learn_limits(loop.settings.name, span, rules, answers[0], answers[1:])

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from activities.model.baseline import Forecast
-from activities.model.types import DAY_SECONDS, FloatArray, MetricKey
+from activities.model.types import DAY_SECONDS, FloatArray, FrozenModel, MetricKey
 from worker.backtest.crossing_model import (
     HORIZON_SECONDS,
     ComponentScale,
@@ -27,6 +26,16 @@ _MIN_SAMPLES_PER_DAY = 4
 """Samples a day below which nothing is predicted."""
 
 
+class Forecast(FrozenModel):
+    """The `probability`, 0 to 1, that a metric is above `limit` within `horizon_seconds`."""
+
+    component: str
+    metric: str
+    limit: float
+    horizon_seconds: float
+    probability: float
+
+
 class Forecaster:
     """The models of one recording. `train_end` (unix seconds): learn once, there; None: learn as time goes by."""
 
@@ -43,7 +52,7 @@ class Forecaster:
         self._first: float | None = None
 
     def advance(self, at: float, samples: dict[MetricKey, float]) -> tuple[Forecast, ...]:
-        """Return the outlooks at an instant, with its samples as the newest known."""
+        """Return the forecasts at an instant, with its samples as the newest known."""
         if self.step > HORIZON_SECONDS or self._samples_per_day < _MIN_SAMPLES_PER_DAY:
             return ()
         self._first = at if self._first is None else self._first

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from activities.analyze.settings import AnalyzeSettings
-from activities.model.baseline import Baseline, Forecast
+from activities.model.baseline import Baseline
 from activities.model.charter import Committee
 from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
@@ -25,7 +25,7 @@ from activities.monitor.call_edges import call_edges
 from activities.monitor.metric_names import LIVENESS_COUNTER
 from activities.monitor.rules import build_rules
 from activities.settings import LoopSettings
-from worker.backtest.forecast import Forecaster
+from worker.backtest.forecast import Forecast, Forecaster
 from worker.backtest.recording import MetricHeader, RecordedInstant, RecordingHeader
 from worker.backtest.rolling_history import RollingHistory
 
@@ -37,7 +37,7 @@ _BREACH_SIDES = {"high": BreachSide.ABOVE, "low": BreachSide.BELOW, "both": Brea
 
 
 class RecordingFeed:
-    """The analysis inputs of one recording, one for each instant it holds."""
+    """The analysis inputs of one recording, one for each instant; `forecasts` are those of the last instant."""
 
     def __init__(self, header: RecordingHeader, settings: LoopSettings) -> None:
         self.header = header
@@ -49,6 +49,7 @@ class RecordingFeed:
         self._last_sample_counts: dict[str, int] = {}
         self._at = float("nan")
         train_end = header.train_end.timestamp() if header.train_end else None
+        self.forecasts: tuple[Forecast, ...] = ()
         self._forecaster = Forecaster(self.step, train_end)
 
     def advance(self, instant: RecordedInstant) -> AnalysisInput:
@@ -64,7 +65,8 @@ class RecordingFeed:
         for component, _ in samples:
             self._last_sample_counts[component] = self.history.count
         adaptive = {key: value for key, value in samples.items() if key[1] in self._adaptive_metrics}
-        return self._build_input(self._forecaster.advance(instant.at, adaptive))
+        self.forecasts = self._forecaster.advance(instant.at, adaptive)
+        return self._build_input()
 
     def _missed_instants(self, at: float) -> int:
         missed = 0 if math.isnan(self._at) else round((at - self._at) / self.step) - 1
@@ -74,7 +76,7 @@ class RecordingFeed:
         about = self.header.metrics.get(metric, MetricHeader())
         return spread_floor(about.unit, about.kind)
 
-    def _build_input(self, forecasts: tuple[Forecast, ...]) -> AnalysisInput:
+    def _build_input(self) -> AnalysisInput:
         length = min(self.history.instants, self.history.count)
         grid = tuple(self._at - self.step * back for back in reversed(range(length)))
         values, odd = self.history.values[:, -length:], self.history.untrusted[:, -length:]
@@ -95,7 +97,6 @@ class RecordingFeed:
             committee=ASSUMED_COMMITTEE,
             topology=Topology(edges=self.header.topology or call_edges(self._last_sample_counts)),
             baselines=self._build_baselines(rows, length),
-            forecasts=forecasts,
         )
 
     def _build_baselines(self, rows: dict[MetricKey, int], length: int) -> tuple[Baseline, ...]:

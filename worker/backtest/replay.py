@@ -13,6 +13,7 @@ from activities.model.guard_state import GuardState
 from activities.model.mode import LoopMode, Mode
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.settings import LoopSettings
+from worker.backtest.forecast import Forecast
 from worker.backtest.recording import Recording
 from worker.backtest.recording_feed import RecordingFeed
 from worker.backtest.simulated_guards import SimulatedGuards
@@ -30,6 +31,7 @@ class BacktestCycle(BaseModel):
     at: float
     decision: Decision
     executed: tuple[str, ...] = ()
+    forecasts: tuple[Forecast, ...] = ()
 
     def to_json_object(self) -> dict[str, Any]:
         """Return the cycle as one JSON object: times in unix seconds, confidences and probabilities 0 to 1."""
@@ -64,7 +66,7 @@ class BacktestCycle(BaseModel):
                     "within_seconds": o.horizon_seconds,
                     "probability": o.probability,
                 }
-                for o in diagnosis.forecasts
+                for o in self.forecasts
             ],
         }
 
@@ -79,7 +81,12 @@ def replay_cycles(recording: Recording, settings: LoopSettings) -> Iterator[Back
         plans = decide(_build_snapshot(source, settings, state), source, settings).plans if free.plans else ()
         for plan in plans:
             guards.record_execution(plan, instant.at)
-        yield BacktestCycle(at=instant.at, decision=free, executed=tuple(plan.headline for plan in plans))
+        yield BacktestCycle(
+            at=instant.at,
+            decision=free,
+            executed=tuple(plan.headline for plan in plans),
+            forecasts=feed.forecasts,
+        )
 
 
 def _build_snapshot(analysis_input: AnalysisInput, settings: LoopSettings, guards: GuardState) -> Snapshot:

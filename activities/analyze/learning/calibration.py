@@ -1,11 +1,10 @@
 """From evidence to a probability: Platt scaling over recorded outcomes."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from activities.analyze.learning.logistic import fit_logistic
+from activities.analyze.learning.logistic import fit_logistic, sigmoid
 from activities.model.types import Settings
 
 _MIN_PROBABILITY, _MAX_PROBABILITY = 0.01, 0.99
@@ -21,7 +20,7 @@ class Calibration(Settings):
     def probability(self, features: Sequence[float]) -> float:
         """Return the probability, 0.01 to 0.99, that a fault is behind evidence with these features."""
         score = self.intercept + sum(w * x for w, x in zip(self.weights, features, strict=True))
-        return min(_MAX_PROBABILITY, max(_MIN_PROBABILITY, 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))))
+        return min(_MAX_PROBABILITY, max(_MIN_PROBABILITY, float(sigmoid(np.asarray(score)))))
 
 
 def fit_calibration(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from activities.analyze.settings import FrequencyPatternSettings, TemporalPatternSettings
 from activities.model.pattern import Evidence, Pattern, PatternKind
 from activities.monitor.judgement import Judgement
 
@@ -74,10 +75,27 @@ def build_pattern(
     )
 
 
-def find_repeated_patterns(
+def find_temporal_patterns(judgement: Judgement, settings: TemporalPatternSettings) -> tuple[Pattern, ...]:
+    """Return a pattern for each component with a burst: at least `threshold` violations in the latest window."""
+    if not settings.enabled:
+        return ()
+    return _find_repeated_patterns(
+        judgement, PatternKind.TEMPORAL, settings.window, settings.threshold, settings.sensitivity
+    )
+
+
+def find_frequency_patterns(judgement: Judgement, settings: FrequencyPatternSettings) -> tuple[Pattern, ...]:
+    """Return a pattern for each component whose violations recur: at least `anomaly_threshold` in the latest window."""
+    if not settings.enabled:
+        return ()
+    return _find_repeated_patterns(
+        judgement, PatternKind.FREQUENCY, settings.window, settings.anomaly_threshold, settings.sensitivity
+    )
+
+
+def _find_repeated_patterns(
     judgement: Judgement, kind: PatternKind, seconds: float, min_count: int, confidence: float
 ) -> tuple[Pattern, ...]:
-    """Return a pattern for each component with at least `least` hits in the latest window of so many seconds."""
     window = latest_window(judgement, seconds)
     return tuple(
         build_pattern(

@@ -4,9 +4,7 @@ import asyncio
 
 from temporalio import activity
 
-from activities.analyze.activity import collect_analysis_input
 from activities.dependencies import Dependencies
-from activities.execute.activity import load_step_state
 from activities.execute.calls import build_policy_body
 from activities.execute.prepare.preflight import PreflightFacts, preflight_check, preflight_storm
 from activities.heartbeat import background_heartbeat
@@ -20,11 +18,14 @@ from activities.model.notification import NotificationKind
 from activities.model.plan import Plan
 from activities.model.remediation import PrepareRequest, PrepareResult
 from activities.model.types import truncate
-from activities.monitor.activity import fetch_alertmanager, silenced_or_all
 from activities.monitor.current_state import build_current_state
 from activities.monitor.judgement import judge
 from activities.notify.events import notification_for_approval
-from activities.plan.activity import load_guard_state, read_error_budget
+from activities.readings.alertmanager import fetch_alertmanager, silenced_or_all
+from activities.readings.analysis_input import collect_analysis_input
+from activities.readings.error_budget import read_error_budget
+from activities.readings.guard_state import load_guard_state
+from activities.readings.step_state import load_step_state
 
 
 class PrepareActivities:

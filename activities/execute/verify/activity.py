@@ -4,10 +4,8 @@ import asyncio
 
 from temporalio import activity
 
-from activities.analyze.activity import collect_analysis_input
 from activities.analyze.analysis_input import grid_timing
 from activities.dependencies import Dependencies, LoopDependencies
-from activities.execute.activity import load_step_state
 from activities.execute.verify.sampling import build_samples
 from activities.execute.verify.verification import (
     baseline_instants,
@@ -23,6 +21,8 @@ from activities.execute.verify.verification import (
 from activities.heartbeat import background_heartbeat
 from activities.model.remediation import VerifyRequest, VerifyResult
 from activities.model.snapshot import AnalysisInput
+from activities.readings.analysis_input import collect_analysis_input
+from activities.readings.step_state import load_step_state
 from activities.singleflight import SingleFlight
 
 MAX_CONCURRENT_READINGS = 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.analyze.confidence import overall_confidence
+from activities.analyze.diagnose import overall_confidence
 from activities.model.pattern import Evidence, Pattern, PatternKind
 
 

@@ -10,7 +10,7 @@ from activities.clients.charter import CharterClient
 from activities.clients.http import HttpClient
 from activities.clients.prometheus import PrometheusClient
 from activities.dependencies import LoopDependencies
-from activities.monitor.activity import alertmanager_fields, fetch_alertmanager
+from activities.readings.alertmanager import alertmanager_fields, fetch_alertmanager
 from activities.settings import LoopSettings
 
 ALERT_JSON = {

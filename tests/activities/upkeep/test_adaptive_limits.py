@@ -5,15 +5,15 @@ from typing import Any, cast
 
 import pytest
 
-from activities.analyze.activity import make_input_loader
 from activities.clients.store.adaptive_limits import CACHE_SECONDS, AdaptiveLimitsStore
 from activities.clients.store.store import Store, open_store
 from activities.dependencies import Dependencies, LoopDependencies
 from activities.model.baseline import AdaptiveLimits
 from activities.model.errors import StoreUnavailable, Unreachable
 from activities.model.timeseries import SampleSeries
-from activities.monitor.activity import fetch_instant
 from activities.monitor.settings import MetricEntry, MonitorSettings
+from activities.readings.analysis_input import make_input_loader
+from activities.readings.instant import fetch_instant
 from activities.settings import LoopSettings
 from activities.upkeep import activity as upkeep
 from activities.upkeep.activity import UpkeepActivities

@@ -4,9 +4,8 @@ import pytest
 
 from activities.analyze.causes.symptoms import expand_committee
 from activities.analyze.patterns.causal import find_causal_patterns, strongest_correlation
-from activities.analyze.patterns.frequency import find_frequency_patterns
+from activities.analyze.patterns.counting import find_frequency_patterns, find_temporal_patterns
 from activities.analyze.patterns.spatial import find_spatial_patterns
-from activities.analyze.patterns.temporal import find_temporal_patterns
 from activities.analyze.settings import (
     CausalPatternSettings,
     FrequencyPatternSettings,

@@ -1,0 +1,1 @@
+"""What several phases read from the clients and the store."""
