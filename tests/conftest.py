@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from deploy.devstack import binaries
 from deploy.devstack.postgres import Postgres, running_postgres
 from deploy.devstack.stack import RunningStack, StackOptions, running_stack
-from workflows import names
+from workflows import search_attributes
 
 # A property that holds slowly, on a busy machine, holds.
 hypothesis.settings.register_profile("mapek", deadline=None)
@@ -44,7 +44,7 @@ async def temporal(server_binaries: dict[str, Path]) -> AsyncIterator[WorkflowEn
         dev_server_existing_path=str(server_binaries["temporal"]),
         dev_server_log_level="error",
         dev_server_extra_args=[arg for rate in rates for arg in ("--dynamic-config-value", f"history.{rate}")],
-        search_attributes=names.SEARCH_ATTRIBUTES,
+        search_attributes=search_attributes.SEARCH_ATTRIBUTES,
         ui=False,
     ) as environment:
         yield environment

@@ -24,6 +24,7 @@ from activities.clients.store.adaptive_limits import AdaptiveLimitsStore
 from activities.clients.store.store import Store, open_store
 from activities.dependencies import Dependencies, LoopDependencies
 from activities.kill_switch import KillSwitch
+from activities.model import identifiers
 from activities.model.errors import ConfigurationError, MapekError
 from activities.model.intake import LoopState
 from activities.monitor.rules import build_rules
@@ -43,7 +44,6 @@ from worker.temporal.interceptor import MapekInterceptor
 from worker.webhook.batcher import AlertBatcher
 from worker.webhook.handler import AlertRouting, AlertWebhook
 from worker.webhook.intake import intake_sender
-from workflows import names
 
 ACTIVITY_BY_COMPONENT = {
     "monitor": "monitor",
@@ -122,7 +122,8 @@ async def assemble(
             loops=loops, store=store, clock=time.time, worker_identity=client.identity, kill_switch=switch
         )
         metrics, last_run = Metrics(CollectorRegistry()), LastRun()
-        metrics.initialize_series((loop.name for loop in config.loops), (names.TASK_QUEUE, names.VERIFY_TASK_QUEUE))
+        task_queues = (identifiers.TASK_QUEUE, identifiers.VERIFY_TASK_QUEUE)
+        metrics.initialize_series((loop.name for loop in config.loops), task_queues, config.temporal.namespace)
         workers: list[Worker] = []
         reloading = ConfigReloader(config, loops, made, store.audit, metrics, parts.clock, parts.worker_identity)
         own = {name: worker_probe(workers, last_run, activity) for name, activity in ACTIVITY_BY_COMPONENT.items()}

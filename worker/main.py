@@ -18,6 +18,7 @@ from activities.execute.activity import ExecuteActivities
 from activities.execute.prepare.activity import PrepareActivities
 from activities.execute.verify.activity import VerifyActivities
 from activities.knowledge.activity import KnowledgeActivities
+from activities.model import identifiers
 from activities.model.errors import ConfigurationError
 from activities.monitor.activity import MonitorActivities
 from activities.plan.activity import PlanActivities
@@ -37,7 +38,6 @@ from worker.temporal.versioning import (
     find_current_build,
     format_promote_command,
 )
-from workflows import names
 from workflows.cycle import MapekCycle
 from workflows.loop import MapekLoop
 from workflows.remediation import MapekRemediation
@@ -172,7 +172,7 @@ def build_workers(client: Client, config: Config, assembly: Assembly) -> list[Wo
     deployment = build_deployment_config(config.temporal)
     common = Worker(
         client,
-        task_queue=names.TASK_QUEUE,
+        task_queue=identifiers.TASK_QUEUE,
         workflows=WORKFLOWS,
         activities=common_activities(assembly),
         workflow_runner=build_workflow_runner(config.temporal, PASSED_THROUGH),
@@ -187,7 +187,7 @@ def build_workers(client: Client, config: Config, assembly: Assembly) -> list[Wo
     )
     verifying = Worker(
         client,
-        task_queue=names.VERIFY_TASK_QUEUE,
+        task_queue=identifiers.VERIFY_TASK_QUEUE,
         activities=[VerifyActivities(assembly.dependencies).verify],
         interceptors=[assembly.interceptor],
         deployment_config=deployment,

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.analyze.activity import AnalyzeActivities
     from activities.model.cycle import (
         AnalyzeRequest,
+        CycleOutcome,
         CycleRequest,
         CycleResult,
         DecisionSummary,
@@ -23,16 +24,18 @@ with workflow.unsafe.imports_passed_through():
         PlanRequest,
         PlanSummary,
     )
+    from activities.model.identifiers import WorkflowName
     from activities.model.observation import Observation
+    from activities.model.phase import Phase
     from activities.model.remediation import RemediationRequest, YieldRequest
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
-    from workflows import names, options
+    from workflows import options, search_attributes
     from workflows.remediation import MapekRemediation
     from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
 
 
-@workflow.defn(name="MapekCycle")
+@workflow.defn(name=WorkflowName.CYCLE)
 class MapekCycle:
     """One cycle of one loop."""
 
@@ -99,13 +102,13 @@ class MapekCycle:
                 static_details=request.links or None,
                 search_attributes=build_search_attributes(
                     {
-                        names.LOOP: request.loop,
-                        names.TRIGGER: request.trigger,
-                        names.PHASE: "preparing",
-                        names.KNOB: plan.knob,
-                        names.PLAN: plan.plan_id,
-                        names.ROOT_CAUSE: plan.cause,
-                        names.SCORE: plan.score,
+                        search_attributes.LOOP: request.loop,
+                        search_attributes.TRIGGER: request.trigger,
+                        search_attributes.PHASE: Phase.PREPARING,
+                        search_attributes.KNOB: plan.knob,
+                        search_attributes.PLAN: plan.plan_id,
+                        search_attributes.ROOT_CAUSE: plan.cause,
+                        search_attributes.SCORE: plan.score,
                     }
                 ),
             )
@@ -129,11 +132,11 @@ class MapekCycle:
         workflow.upsert_search_attributes(
             build_search_attribute_updates(
                 {
-                    names.OUTCOME: result.outcome,
-                    names.VIOLATIONS: result.violations,
-                    names.ROOT_CAUSE: result.root_cause,
-                    names.PLAN: result.plans[0] if result.plans else "",
-                    names.BLOCKED_BY: result.blocked_by[0] if result.blocked_by else "",
+                    search_attributes.OUTCOME: result.outcome,
+                    search_attributes.VIOLATIONS: result.violations,
+                    search_attributes.ROOT_CAUSE: result.root_cause,
+                    search_attributes.PLAN: result.plans[0] if result.plans else "",
+                    search_attributes.BLOCKED_BY: result.blocked_by[0] if result.blocked_by else "",
                 }
             )
         )
@@ -164,8 +167,8 @@ def result_after_plan(diagnosis: DiagnosisSummary, decision: DecisionSummary, st
     """Return the result of a cycle that decided. `started` tells for each plan whether its knob was free."""
     outcome, headline = decision.outcome, decision.headline
     if decision.plans and not any(started):
-        outcome = "busy"
-        headline = "busy: " + ", ".join(f"{plan.knob} is being remediated" for plan in decision.plans)
+        outcome = CycleOutcome.BUSY
+        headline = f"{CycleOutcome.BUSY}: " + ", ".join(f"{plan.knob} is being remediated" for plan in decision.plans)
     return CycleResult(
         headline=headline,
         outcome=outcome,

@@ -8,11 +8,12 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.model import identifiers
     from activities.model.alert import AlertBatch
     from activities.model.alert_state import AlertState
-    from activities.model.cycle import CycleRequest
+    from activities.model.cycle import CycleRequest, Trigger
     from activities.model.intake import LoopState, ManualCycleRequest
-    from workflows import names, options
+    from workflows import options, search_attributes
     from workflows.cycle import MapekCycle
     from workflows.search_attributes import build_search_attributes, truncate_keyword
 
@@ -22,7 +23,7 @@ MAX_RECENT_CYCLES = 10
 MAX_KEY_LENGTH = 100
 
 
-@workflow.defn(name="MapekLoop")
+@workflow.defn(name=identifiers.WorkflowName.LOOP)
 class MapekLoop:
     """Starts a cycle for each wish, once per key, and one for all alerts that came in since the last one for alerts."""
 
@@ -64,7 +65,7 @@ class MapekLoop:
                 return
         now, book = workflow.now(), self.state.alerts
         self.state = self.state.model_copy(update={"alerts": book.mark_processed(now.timestamp())})
-        await self.start_cycle("alert", f"{names.timestamp_key(now)}-{book.cycles}", book.reason)
+        await self.start_cycle(Trigger.ALERT, f"{identifiers.timestamp_key(now)}-{book.cycles}", book.reason)
 
     @workflow.signal(name="alerts", description="alerts that came in, up to 100 at once")
     def receive_alerts(self, batch: AlertBatch) -> None:
@@ -89,7 +90,9 @@ class MapekLoop:
     def validate_request(self, request: ManualCycleRequest) -> None:
         """Refuse a key that could not be part of an id."""
         if not is_valid_key(request.key):
-            raise ApplicationError(f"a key is at most {MAX_KEY_LENGTH} characters of {names.NAME_PATTERN.pattern}")
+            raise ApplicationError(
+                f"a key is at most {MAX_KEY_LENGTH} characters of {identifiers.NAME_PATTERN.pattern}"
+            )
 
     @workflow.query(description="what was asked of this loop lately, and how many alerts came in")
     def status(self) -> LoopState:
@@ -103,13 +106,13 @@ class MapekLoop:
 
     async def start_requested_cycle(self, request: ManualCycleRequest) -> str:
         """Start the wished cycle and return its id."""
-        key = request.key or f"{names.timestamp_key(workflow.now())}-{self.state.request_count}"
+        key = request.key or f"{identifiers.timestamp_key(workflow.now())}-{self.state.request_count}"
         self.state = self.state.model_copy(update={"request_count": self.state.request_count + 1})
-        return await self.start_cycle("manual", key, request.reason)
+        return await self.start_cycle(Trigger.MANUAL, key, request.reason)
 
-    async def start_cycle(self, trigger: str, key: str, reason: str) -> str:
+    async def start_cycle(self, trigger: Trigger, key: str, reason: str) -> str:
         """Start a cycle, detached, and return its id; one that was already there is as good."""
-        cycle = names.cycle_id(self.state.loop, trigger, key)
+        cycle = identifiers.cycle_id(self.state.loop, trigger, key)
         recent = (*self.state.recent, cycle)[-MAX_RECENT_CYCLES:]
         self.state = self.state.model_copy(update={"recent": recent})
         try:
@@ -122,7 +125,9 @@ class MapekLoop:
                 execution_timeout=options.CYCLE_EXECUTION_TIMEOUT,
                 static_summary=truncate_keyword(f"cycle of {self.state.loop}, asked for: {reason}"),
                 static_details=self.state.links or None,
-                search_attributes=build_search_attributes({names.LOOP: self.state.loop, names.TRIGGER: trigger}),
+                search_attributes=build_search_attributes(
+                    {search_attributes.LOOP: self.state.loop, search_attributes.TRIGGER: trigger}
+                ),
             )
         except WorkflowAlreadyStartedError:
             workflow.logger.info("cycle %s is there already", cycle)
@@ -131,4 +136,4 @@ class MapekLoop:
 
 def is_valid_key(key: str) -> bool:
     """Tell whether `key` is empty or can be part of a workflow id."""
-    return not key or (len(key) <= MAX_KEY_LENGTH and names.NAME_PATTERN.fullmatch(key) is not None)
+    return not key or (len(key) <= MAX_KEY_LENGTH and identifiers.NAME_PATTERN.fullmatch(key) is not None)

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.execute.prepare.activity import PrepareActivities
     from activities.execute.verify.activity import VerifyActivities
     from activities.knowledge.activity import KnowledgeActivities
+    from activities.model import identifiers
     from activities.model.outcome import Consequence, Verdict
     from activities.model.remediation import (
         ApplyRequest,
@@ -28,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
         VerifyRequest,
         VerifyResult,
     )
-    from workflows import names, options
+    from workflows import options, search_attributes
     from workflows.cancellation import cancellation_requested, wait_shielded
     from workflows.operator_handlers import OperatorHandlers
     from workflows.outcomes import OUTCOME_BY_ERROR, error_reason, error_type, make_outcome, outcome_after_rollback
@@ -221,7 +222,7 @@ class MapekRemediation(OperatorHandlers):
             VerifyActivities.verify,
             VerifyRequest(plan_id=self.request.plan_id, since=since, rollback=rollback),
             summary=subject + f" {', '.join(self.applied)}"[:150],
-            task_queue=names.VERIFY_TASK_QUEUE,
+            task_queue=identifiers.VERIFY_TASK_QUEUE,
             **options.verify_options(self.prepared.verification_duration),
         )
         try:
@@ -342,6 +343,10 @@ class MapekRemediation(OperatorHandlers):
         """Make the phase, and the outcome once it is recorded, findable."""
         workflow.upsert_search_attributes(
             build_search_attribute_updates(
-                {names.PHASE: phase, names.OUTCOME: outcome, names.BLOCKED_BY: self.prepared.blocked_by}
+                {
+                    search_attributes.PHASE: phase,
+                    search_attributes.OUTCOME: outcome,
+                    search_attributes.BLOCKED_BY: self.prepared.blocked_by,
+                }
             )
         )

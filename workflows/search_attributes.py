@@ -1,7 +1,7 @@
-"""The one function that builds search attributes, with their sizes bounded.
+"""The typed keys of the search attributes, and the one function that builds values, with their sizes bounded.
 
-A keyword list over 2,048 bytes makes the server terminate the workflow, and a keyword over 255 bytes is refused:
-so everything is cut here, and nowhere else are attributes made.
+A keyword list over 2,048 bytes makes the server terminate the workflow, and a keyword over 255 bytes is refused.
+So every value is truncated here, and no other module builds attributes.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,21 @@ from temporalio.common import (
     SearchAttributeUpdate,
     TypedSearchAttributes,
 )
+
+from activities.model.identifiers import SearchAttribute
+
+LOOP = SearchAttributeKey.for_keyword(SearchAttribute.LOOP)
+TRIGGER = SearchAttributeKey.for_keyword(SearchAttribute.TRIGGER)
+OUTCOME = SearchAttributeKey.for_keyword(SearchAttribute.OUTCOME)
+PHASE = SearchAttributeKey.for_keyword(SearchAttribute.PHASE)
+KNOB = SearchAttributeKey.for_keyword(SearchAttribute.KNOB)
+PLAN = SearchAttributeKey.for_keyword(SearchAttribute.PLAN)
+ROOT_CAUSE = SearchAttributeKey.for_keyword(SearchAttribute.ROOT_CAUSE)
+BLOCKED_BY = SearchAttributeKey.for_keyword(SearchAttribute.BLOCKED_BY)
+VIOLATIONS = SearchAttributeKey.for_keyword_list(SearchAttribute.VIOLATIONS)
+SCORE = SearchAttributeKey.for_float(SearchAttribute.SCORE)
+
+SEARCH_ATTRIBUTES = (LOOP, TRIGGER, OUTCOME, PHASE, KNOB, PLAN, ROOT_CAUSE, BLOCKED_BY, VIOLATIONS, SCORE)
 
 MAX_KEYWORD_BYTES = 255
 MAX_KEYWORD_LIST_BYTES = 1500

@@ -9,10 +9,12 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.model.cycle import PlanSummary
+    from activities.model.identifiers import WorkflowName
     from activities.model.intake import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
+    from activities.model.phase import Phase
     from activities.model.remediation import RemediationRequest
     from activities.upkeep.activity import UpkeepActivities
-    from workflows import names, options
+    from workflows import options, search_attributes
     from workflows.remediation import MapekRemediation
     from workflows.search_attributes import build_search_attributes
 
@@ -21,7 +23,7 @@ COOL_DOWN_END_GRACE_SECONDS = 2.0
 """Seconds a remediation that rests needs to end."""
 
 
-@workflow.defn(name="MapekUpkeep")
+@workflow.defn(name=WorkflowName.UPKEEP)
 class MapekUpkeep:
     """One round of upkeep of one loop."""
 
@@ -52,11 +54,11 @@ class MapekUpkeep:
                 static_summary=f"ROLLBACK of what was left of: {leftover.headline}"[:180],
                 search_attributes=build_search_attributes(
                     {
-                        names.LOOP: request.loop,
-                        names.PHASE: "rolling-back",
-                        names.KNOB: leftover.knob,
-                        names.PLAN: leftover.plan_id,
-                        names.ROOT_CAUSE: leftover.cause,
+                        search_attributes.LOOP: request.loop,
+                        search_attributes.PHASE: Phase.ROLLING_BACK,
+                        search_attributes.KNOB: leftover.knob,
+                        search_attributes.PLAN: leftover.plan_id,
+                        search_attributes.ROOT_CAUSE: leftover.cause,
                     }
                 ),
             )

@@ -7,9 +7,11 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model.errors import Unreachable
+from activities.model.identifiers import SearchAttribute
+from activities.model.phase import Phase
 
-PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("MapekPhase")
-PLAN_ATTRIBUTE = SearchAttributeKey.for_keyword("MapekPlan")
+PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword(SearchAttribute.PHASE)
+PLAN_ATTRIBUTE = SearchAttributeKey.for_keyword(SearchAttribute.PLAN)
 
 
 @dataclass(frozen=True)
@@ -49,4 +51,6 @@ class RemediationLocks:
         if found.status is not WorkflowExecutionStatus.RUNNING:
             return None
         phase, plan = (found.typed_search_attributes.get(key) for key in (PHASE_ATTRIBUTE, PLAN_ATTRIBUTE))
-        return LockHolder(found.run_id, phase == "cooling-down", (plan or "") if phase == "awaiting-approval" else "")
+        return LockHolder(
+            found.run_id, phase == Phase.COOLING_DOWN, (plan or "") if phase == Phase.AWAITING_APPROVAL else ""
+        )

@@ -1,1 +1,1 @@
-"""Knowledge: outcomes, learned effectiveness, insights."""
+"""Knowledge: outcomes, learned effectiveness, autonomy and insights."""

@@ -12,11 +12,9 @@ from activities.model.notification import NotificationKind
 from activities.model.outcome import Outcome, OutcomeTransaction
 from activities.model.plan import Plan
 from activities.model.remediation import RecordRequest, RecordResult, ReleaseRequest
+from activities.model.remediation_outcome import consequences_of
 from activities.model.types import with_outcome_prefix
 from activities.notify.events import notifications_for_outcome
-
-INCIDENT_CLOSING_OUTCOMES = frozenset({"fixed", "recovered"})
-"""Endings after which the incident is over; any other one is closed when its violations stay away."""
 
 
 class KnowledgeActivities:
@@ -45,7 +43,7 @@ class KnowledgeActivities:
                 cooldown_until=now + rest if rest else 0.0,
                 cooldown_reason=f"{request.outcome} by plan {plan.plan_id}",
                 quarantine_reason=request.undo_failed,
-                close_incident=request.outcome in INCIDENT_CLOSING_OUTCOMES,
+                close_incident=consequences_of(request.outcome).closes_incident,
                 history_limit=knowledge.outcome_history_limit,
                 # A person's undo is no idea of the loop's.
                 evidence_kind=None if plan.requested_by else evidence_kind_for(outcome.type, bool(request.undo_failed)),

@@ -1,4 +1,4 @@
-"""What the audit keeps of a person's decision on a plan."""
+"""The audit row of an operator's decision on a plan."""
 
 from activities.model.audit import AuditEntry
 from activities.model.plan import Plan

@@ -1,38 +1,35 @@
-"""What a remediation's ending teaches."""
+"""The class and the value of an outcome, for learning."""
 
-from activities.model.outcome import EffectClass, Verdict
-
-ROLLED_BACK_OUTCOME = "rolled_back"
-
-SCORED_OUTCOMES = frozenset({*(v.value for v in Verdict if v is not Verdict.INCONCLUSIVE), ROLLED_BACK_OUTCOME})
-"""Endings after which something was applied and its effect was seen."""
+from activities.model.outcome import EffectClass
+from activities.model.remediation_outcome import Effect, consequences_of
 
 UNKNOWN_EFFECT: tuple[EffectClass, float | None] = (EffectClass.UNKNOWN, None)
 
 
 def classify_outcome(outcome: str, before: int, after: int) -> tuple[EffectClass, float | None]:
-    """Return the outcome and its value for learning (1, 0.5 or 0; None where nothing is learned).
+    """Return the class of the effect and its value for learning (1, 0.5 or 0; None: nothing is learned).
 
-    `before` and `after` are numbers of violated (component, metric) pairs; of a remediation that was rolled back
-    `after` is the number that made it roll back, not the one after the undo. The first rule that fits decides:
+    `before` and `after` count violated (component, metric) pairs. After a rollback, `after` is the count that caused
+    the rollback, not the count after the undo. The first rule that applies decides:
 
-    1. unknown: nothing was applied, or its effect could not be seen (any ending not in `COUNTED`), or 0 → 0
+    1. unknown: nothing was applied, the effect is not visible (an outcome that is not scored), or 0 → 0
     2. degradation, 0: after > before, also from zero
-    3. unknown: rolled back for another reason than that (a failed step)
+    3. unknown: rolled back for another reason (a failed step)
     4. success, 1: after = 0
-    5. partial, 0.5: at least half of them resolved
-    6. ineffective, 0: everything else
+    5. partial, 0.5: at least half is resolved
+    6. ineffective, 0: less than half is resolved
 
     Raises:
         ValueError: A count is negative.
     """
     if before < 0 or after < 0:
-        raise ValueError(f"counts of violated pairs cannot be negative: before {before}, after {after}")
-    if outcome not in SCORED_OUTCOMES or before == after == 0:
+        raise ValueError(f"counts of violated pairs must not be negative: before {before}, after {after}")
+    effect = consequences_of(outcome).effect
+    if effect is Effect.UNSEEN or before == after == 0:
         return UNKNOWN_EFFECT
     if after > before:
         return EffectClass.DEGRADATION, 0.0
-    if outcome == ROLLED_BACK_OUTCOME:
+    if effect is Effect.HARM_ONLY:
         return UNKNOWN_EFFECT
     if after == 0:
         return EffectClass.SUCCESS, 1.0

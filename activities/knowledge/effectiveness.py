@@ -1,4 +1,4 @@
-"""How much an action is believed to help against a cause."""
+"""The estimated effectiveness of an action against a cause."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,22 +15,22 @@ ACTION_PRIORS: Mapping[ActionType, float] = MappingProxyType(
         ActionType.BYPASS_VALIDATION: 0.50,
     }
 )
-"""Believed before there are outcomes; every other type starts at `OTHER_PRIOR`."""
+"""Effectiveness without outcomes; every other type has `DEFAULT_PRIOR`."""
 
 
 def prior_effectiveness(action: ActionType) -> float:
-    """Return what is believed of the action type before there are outcomes, 0 to 1."""
+    """Return the effectiveness of the action type without outcomes, 0 to 1."""
     return ACTION_PRIORS.get(action, DEFAULT_PRIOR)
 
 
 def estimate_effectiveness(stats: ActionStats, settings: KnowledgeSettings) -> float:
     """Return w·mean + (1 − w)·prior with w = min(1, n / saturation), 0 to 1.
 
-    The mean of few outcomes is shrunk towards the prior, and the prior is forgotten at saturation. With learning
-    switched off it is the prior for ever.
+    The mean of few outcomes is shrunk towards the prior; from saturation on it counts alone. With learning disabled the
+    result is the prior.
     """
-    believed = prior_effectiveness(stats.action)
+    prior = prior_effectiveness(stats.action)
     if not settings.pattern_learning_enabled or stats.count == 0:
-        return believed
+        return prior
     weight = min(1.0, stats.count / settings.confidence_saturation_point)
-    return weight * (stats.total / stats.count) + (1.0 - weight) * believed
+    return weight * (stats.total / stats.count) + (1.0 - weight) * prior

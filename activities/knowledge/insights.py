@@ -1,4 +1,4 @@
-"""What was learned, as sentences for people."""
+"""The learned success rates, as sentences for operators."""
 
 import math
 
@@ -6,22 +6,22 @@ from activities.knowledge.settings import KnowledgeSettings
 from activities.model.experience import ActionStats, Experience
 
 MIN_OUTCOMES = 3
-"""Below it a rate says nothing."""
+"""Outcomes below which no rate is reported."""
 
 Z95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
 
 def wilson_interval(total: float, count: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of the rate `total` / `n`, within 0 to 1.
+    """Return the 95 % Wilson interval of the rate `total` / `count`, within 0 to 1.
 
-    Partial outcomes count half, so `total` need not be whole; the interval is then a little wider than it has to be.
+    A partial outcome counts 0.5, so `total` may be fractional; the interval is then slightly too wide.
 
     Raises:
-        ValueError: `n` is not positive, or `total` is not within 0 to `n`.
+        ValueError: `count` is not positive, or `total` is not within 0 to `count`.
     """
     if count <= 0 or not 0.0 <= total <= count:
-        raise ValueError(f"no rate: {total} of {count}")
+        raise ValueError(f"{total} of {count} is not a rate: count must be positive and total within 0 to count")
     rate, spread = total / count, Z95 * Z95 / count
     centre = (rate + spread / 2) / (1 + spread)
     half = Z95 / (1 + spread) * math.sqrt(rate * (1 - rate) / count + spread / (4 * count))
@@ -29,14 +29,14 @@ def wilson_interval(total: float, count: int) -> tuple[float, float]:
 
 
 def format_insights(experience: Experience, settings: KnowledgeSettings) -> tuple[str, ...]:
-    """Return one sentence for each action and cause with at least `MIN_OUTCOMES` outcomes, the most tried first.
+    """Return a sentence for each action and cause with at least `MIN_OUTCOMES` outcomes, the most frequent first.
 
-    Empty when insights are switched off.
+    Empty if insights are disabled.
     """
     if not settings.insight_generation_enabled:
         return ()
-    tried = [record for record in experience.action_stats if record.count >= MIN_OUTCOMES]
-    return tuple(_format_insight(record) for record in sorted(tried, key=lambda r: (-r.count, r.action, r.cause)))
+    frequent = [stats for stats in experience.action_stats if stats.count >= MIN_OUTCOMES]
+    return tuple(_format_insight(stats) for stats in sorted(frequent, key=lambda s: (-s.count, s.action, s.cause)))
 
 
 def _format_insight(stats: ActionStats) -> str:

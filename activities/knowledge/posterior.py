@@ -1,6 +1,6 @@
-"""What is believed of an action against a cause, as a Beta distribution, and the choice between equally safe options.
+"""The effectiveness of an action against a cause as a Beta distribution, and Thompson sampling between safe options.
 
-Outcomes whose verification was blind or contradictory have no value and never come here (`classify`).
+Outcomes of a blind or contradictory verification have no value (`classify_outcome`) and are not counted.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from activities.knowledge.settings import KnowledgeSettings
 from activities.model.experience import ActionStats
 
 SampleMatrix = NDArray[np.float64]
-"""Sampled figures, one row for each option and one column for each draw."""
+"""Sampled values: one row per option, one column per draw."""
 
 PRIOR_STRENGTH = 2.0
-"""Outcomes a prior is worth: a few real ones soon outweigh it."""
+"""The weight of a prior, in outcomes: a few real ones outweigh it."""
 LOWER_BOUND_ALPHA = 0.05
-"""Probability with which an action is worse than its lower bound."""
+"""Probability that an action is worse than its lower bound."""
 
 
 class Posterior(NamedTuple):
-    """A Beta distribution of the rate at which an action helps: `good` and `bad` outcomes, the prior's included."""
+    """A Beta distribution of the rate at which an action helps. Both parameters include the prior."""
 
     alpha: float
     beta: float
@@ -35,61 +35,63 @@ class Posterior(NamedTuple):
 
     @property
     def lower_bound(self) -> float:
-        """The one-sided lower bound: the rate is higher with probability 1 − `CAUTION`. For gates, not for choices."""
+        """The one-sided bound: the rate is higher with probability 1 − `LOWER_BOUND_ALPHA`. For gates, not for choices."""
         from scipy.special import betaincinv
 
         return float(betaincinv(self.alpha, self.beta, LOWER_BOUND_ALPHA))
 
 
 class ThompsonChoice(NamedTuple):
-    """The chosen index, and for every index the probability with which it would have been chosen."""
+    """The index of the chosen option, and the probability of each option to be chosen."""
 
     chosen: int
     propensities: tuple[float, ...]
 
 
 def build_posterior(prior_mean: float, successes: float = 0.0, failures: float = 0.0) -> Posterior:
-    """Return what is believed after (decayed) sums of good and bad outcomes upon a prior of this mean.
+    """Return the posterior after (decayed) sums of successes and failures, from a prior of this mean.
 
-    The prior never decays: an action that is not tried for long is believed to be what it was believed to be at first.
+    The prior does not decay: an action without recent outcomes returns to it.
 
     Raises:
-        ValueError: the mean is not within 0 to 1, exclusive, or a sum is negative.
+        ValueError: The mean is not within 0 to 1, exclusive, or a sum is negative.
     """
     if not 0.0 < prior_mean < 1.0:
-        raise ValueError(f"a prior of {prior_mean} leaves nothing to learn")
+        raise ValueError(f"the mean of a prior must be within 0 to 1, exclusive: {prior_mean}")
     if successes < 0.0 or failures < 0.0:
-        raise ValueError(f"sums of outcomes cannot be negative: {successes}, {failures}")
+        raise ValueError(f"sums of outcomes must not be negative: {successes}, {failures}")
     return Posterior(PRIOR_STRENGTH * prior_mean + successes, PRIOR_STRENGTH * (1.0 - prior_mean) + failures)
 
 
 def posterior_for(stats: ActionStats, component: str, settings: KnowledgeSettings) -> Posterior:
-    """Return what is believed of the record's action against its cause where that sits on `component`.
+    """Return the posterior of the action against its cause on `component`.
 
-    What was seen on all components together is the prior of what was seen on this one. With learning switched off
-    it is the action type's own prior for ever.
+    The posterior over all components is the prior of each component. With learning disabled the result is the prior of
+    the action type.
     """
-    own = prior_effectiveness(stats.action)
+    prior_mean = prior_effectiveness(stats.action)
     if not settings.pattern_learning_enabled:
-        return build_posterior(own)
-    everywhere, here = build_posterior(own, stats.success_weight, stats.failure_weight), stats.for_component(component)
-    return build_posterior(everywhere.mean, here.success_weight, here.failure_weight) if here.count else everywhere
+        return build_posterior(prior_mean)
+    overall = build_posterior(prior_mean, stats.success_weight, stats.failure_weight)
+    local = stats.for_component(component)
+    return build_posterior(overall.mean, local.success_weight, local.failure_weight) if local.count else overall
 
 
 def sample_effects(options: Sequence[Sequence[Posterior]], draw_count: int, seed: int) -> SampleMatrix:
-    """Return `draws` samples of each option's effect: 1 − Π(1 − eᵢ) over its actions, each eᵢ from its posterior."""
+    """Return `draw_count` samples of each option's effect: 1 − Π(1 − eᵢ), each eᵢ from an action's posterior."""
     generator = np.random.default_rng(seed)
-    missed = [
-        np.prod([1.0 - generator.beta(one.alpha, one.beta, draw_count) for one in option], axis=0) for option in options
+    failures = [
+        np.prod([1.0 - generator.beta(posterior.alpha, posterior.beta, draw_count) for posterior in option], axis=0)
+        for option in options
     ]
-    return 1.0 - np.array(missed)
+    return 1.0 - np.array(failures)
 
 
 def thompson_sample(scores: SampleMatrix) -> ThompsonChoice:
-    """Return the option that is worth most in the first draw (Thompson 1933).
+    """Return the option with the highest score in the first draw (Thompson 1933).
 
-    Its propensity is the share of all draws in which it is worth most, the first one among them: never 0 for what was
-    chosen, and with a standard error of at most 1 ÷ (2 √draws).
+    Its propensity is the share of all draws, the first included, in which it scores highest. So it is not 0 for the
+    chosen option; its standard error is at most 1 ÷ (2 √draws).
     """
     best = np.argmax(scores, axis=0)
     shares = np.bincount(best, minlength=len(scores)) / best.size

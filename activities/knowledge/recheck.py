@@ -1,31 +1,33 @@
-"""Whether a remedy lasted: a later look at what was called fixed or improved, and what a relapse teaches.
+"""Rechecks of successes: whether a fix lasts, and how a relapse changes its outcome.
 
-A verification ends minutes after the change. What was good then and is bad again when it is looked at later did not
-help, whatever it was called: its outcome is relabelled, and the next choice knows.
+A verification ends minutes after the change. If the violations return later, the outcome is relabelled as ineffective,
+so that the next decision learns from it.
 """
 
 from activities.knowledge.settings import KnowledgeSettings
 from activities.model.outcome import EffectClass, Outcome
-
-RECHECKED_OUTCOMES = frozenset({"fixed", "improved"})
-"""Endings that promise something about the time after them."""
+from activities.model.remediation_outcome import consequences_of
 
 
 def next_recheck_at(outcome: Outcome, settings: KnowledgeSettings) -> float | None:
-    """Return when the outcome is looked at next, unix seconds; None if it promises nothing or was looked at enough."""
-    spans = settings.recheck_seconds
-    if outcome.outcome not in RECHECKED_OUTCOMES or outcome.relapsed_at is not None or outcome.rechecks >= len(spans):
+    """Return when the outcome is rechecked next (unix seconds); None if it is no success, relapsed or fully checked."""
+    delays = settings.recheck_seconds
+    if (
+        not consequences_of(outcome.outcome).is_rechecked
+        or outcome.relapsed_at is not None
+        or outcome.rechecks >= len(delays)
+    ):
         return None
-    return outcome.at + sorted(spans)[outcome.rechecks]
+    return outcome.at + sorted(delays)[outcome.rechecks]
 
 
 def apply_recheck(outcome: Outcome, relapsed: bool, now: float, settings: KnowledgeSettings) -> Outcome:
-    """Return the outcome after a look at `now`; looks that are overdue by then are made with it.
+    """Return the outcome after a recheck at `now`, which counts for all overdue rechecks.
 
-    A relapse makes it ineffective, worth 0, and it is not looked at again.
+    A relapse makes the outcome ineffective, with value 0, and ends its rechecks.
     """
-    looks = max(outcome.rechecks + 1, sum(outcome.at + span <= now for span in settings.recheck_seconds))
-    seen = outcome.model_copy(update={"rechecks": looks})
+    rechecks = max(outcome.rechecks + 1, sum(outcome.at + delay <= now for delay in settings.recheck_seconds))
+    checked = outcome.model_copy(update={"rechecks": rechecks})
     if not relapsed:
-        return seen
-    return seen.model_copy(update={"relapsed_at": now, "type": EffectClass.INEFFECTIVE, "value": 0.0})
+        return checked
+    return checked.model_copy(update={"relapsed_at": now, "type": EffectClass.INEFFECTIVE, "value": 0.0})

@@ -1,14 +1,43 @@
 """The messages of a cycle: small, because they are written into every history."""
 
+from enum import StrEnum
+
 from activities.model.plan import Plan, Risk
 from activities.model.types import FrozenModel
+
+
+class Trigger(StrEnum):
+    """What started a cycle, as in `MapekTrigger`."""
+
+    SCHEDULE = "schedule"
+    ALERT = "alert"
+    MANUAL = "manual"
+
+
+class CycleOutcome(StrEnum):
+    """How a cycle ends, as in `MapekOutcome`."""
+
+    HEALTHY = "healthy"
+    BLIND = "blind"
+    """A signal cannot be read. Not healthy."""
+    UNKNOWN = "unknown"
+    """No cause has a name, or too little confidence."""
+    BLOCKED = "blocked"
+    """A guard, the store or an unreadable remote forbids a change now."""
+    PLANNED = "planned"
+    OBSERVED = "observed"
+    """Only the mode, a silence, a storm or a lack of trust holds the plans back."""
+    BUSY = "busy"
+    """Another plan holds the knob."""
+    ESCALATED = "escalated"
+    """No rung is left; an operator must act."""
 
 
 class CycleRequest(FrozenModel):
     """Input of `MapekCycle`. `trigger` is schedule, alert or manual; `reason` is who or what asked, for people."""
 
     loop: str
-    trigger: str = "schedule"
+    trigger: str = Trigger.SCHEDULE
     reason: str = ""
     links: str = ""
 

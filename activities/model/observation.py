@@ -1,6 +1,7 @@
 """What Monitor saw in one cycle."""
 
 from activities.model.blindspot import BlindSpot
+from activities.model.cycle import CycleOutcome
 from activities.model.types import FrozenModel
 from activities.model.violation import Violation
 
@@ -35,7 +36,7 @@ class Observation(FrozenModel):
     def outcome(self) -> str:
         """How the cycle ends here: blind or healthy; empty if it has to go on to Analyze."""
         if self.blind_remote:
-            return "blind"
+            return CycleOutcome.BLIND
         if self.violation_count > 0 or self.suspects > 0:
             return ""
-        return "blind" if self.blind_count else "healthy"
+        return CycleOutcome.BLIND if self.blind_count else CycleOutcome.HEALTHY

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from activities.model.action import Action
 from activities.model.diagnosis import Cause
 from activities.model.guard_state import UnsettledPlan
+from activities.model.identifiers import remediation_id
 from activities.model.pattern import PatternBasis
 from activities.model.types import MigratedModel
 
@@ -115,7 +116,7 @@ class Plan(MigratedModel):
     @property
     def workflow_id(self) -> str:
         """The fixed id of whatever remediates this knob: the lock, for every loop on the same Charter."""
-        return f"mapek-fix:{self.charter}:{self.knob}"
+        return remediation_id(self.charter, self.knob)
 
     @property
     def reversible(self) -> bool:

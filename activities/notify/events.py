@@ -2,11 +2,13 @@
 
 import hashlib
 
+from activities.model.cycle import CycleOutcome
 from activities.model.decision import Decision
 from activities.model.diagnosis import Cause
 from activities.model.notification import Notification, NotificationKind
 from activities.model.plan import Plan
 from activities.model.remediation import PrepareResult, RecordRequest
+from activities.model.remediation_outcome import consequences_of
 
 NOTIFIED_RULES = {"storm": NotificationKind.STORM, "frozen": NotificationKind.FREEZE}
 """Guards whose block is not only explained but told, by their rule."""
@@ -21,7 +23,7 @@ def notifications_for_decision(decision: Decision, loop: str, cycle_id: str, at:
         for block in decision.blocks
         if block.rule in NOTIFIED_RULES
     ]
-    if decision.outcome == "escalated":
+    if decision.outcome == CycleOutcome.ESCALATED:
         root = next((r for r in decision.diagnosis.root_causes if r.cause is not Cause.UNKNOWN), None)
         key = _dedup_key(loop, root.cause, root.component) if root else _dedup_key(loop)
         details = tuple(violation.summary for violation in decision.diagnosis.violations[:MAX_SHOWN_VIOLATIONS])
@@ -58,9 +60,10 @@ def notifications_for_outcome(plan: Plan, request: RecordRequest, at: float) -> 
                 plan, NotificationKind.QUARANTINE, f"{plan.knob} is quarantined: {request.headline}", details, at
             ),
         )
-    if request.outcome == "worse":
+    kind = consequences_of(request.outcome).notification
+    if kind is not None:
         stands = ("what made it worse stands: nothing undoes it", f"mapek explain {plan.plan_id}")
-        return (_plan_notification(plan, NotificationKind.ESCALATION, request.headline or "it got worse", stands, at),)
+        return (_plan_notification(plan, kind, request.headline or "it got worse", stands, at),)
     return ()
 
 

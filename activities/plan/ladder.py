@@ -6,13 +6,7 @@ from activities.model.candidate import Candidate
 from activities.model.diagnosis import RootCause
 from activities.model.guard_state import GuardState
 from activities.model.incident import Rung
-
-REUSABLE_OUTCOMES = frozenset({"", "fixed", "improved", "stale", "recovered", "superseded", "stopped"})
-"""Endings after which the rung may be tried again: it still runs, it helped, it never came to be applied, or it was
-stopped and taken back before anybody could see whether it helps. The rest after a stop is the cool-down's business.
-
-A rejected or expired one is used up: a person was asked and did not want it.
-"""
+from activities.model.remediation_outcome import consequences_of
 
 
 def used_rungs(guards: GuardState, root: RootCause) -> Mapping[int, Rung]:
@@ -22,7 +16,7 @@ def used_rungs(guards: GuardState, root: RootCause) -> Mapping[int, Rung]:
         for incident in guards.incidents
         if incident.closed_at is None
         for rung in incident.rungs
-        if (rung.cause, rung.component) == (root.cause, root.component) and rung.outcome not in REUSABLE_OUTCOMES
+        if (rung.cause, rung.component) == (root.cause, root.component) and consequences_of(rung.outcome).uses_rung
     }
 
 

@@ -19,6 +19,7 @@ from activities.model.notification import NotificationKind
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import YieldRequest
+from activities.model.remediation_outcome import RemediationOutcome
 from activities.model.types import DAY_SECONDS
 from activities.monitor.adaptive_limits import is_refresh_due
 from activities.monitor.current_state import CurrentState, build_current_state
@@ -128,7 +129,7 @@ class UpkeepActivities:
                 left.append(PlanSummary.from_plan(plan))
             elif holder.pending_plan_id and plan.plan_id in stands:
                 why = f"plan {plan.plan_id} was done late on this knob, and is taken back first"
-                signal = YieldRequest(plan=holder.pending_plan_id, outcome="superseded", reason=why)
+                signal = YieldRequest(plan=holder.pending_plan_id, outcome=RemediationOutcome.SUPERSEDED, reason=why)
                 yielding.append(YieldOrder(workflow_id=plan.workflow_id, signal=signal))
         return tuple(left), tuple(dict.fromkeys(resting)), tuple(yielding)
 
@@ -169,7 +170,7 @@ class UpkeepActivities:
         return tuple(
             YieldOrder(
                 workflow_id=plan.workflow_id,
-                signal=YieldRequest(plan=plan.plan_id, outcome="recovered", reason="its violations are gone"),
+                signal=YieldRequest(plan=plan.plan_id, outcome=RemediationOutcome.RECOVERED, reason="its violations are gone"),
             )
             for plan in waiting
             if seen.are_resolved(plan.verification.targets)

@@ -1,4 +1,4 @@
-"""The scripted incident: one fault that is healed, one whose first remedy makes it worse and is rolled back."""
+"""The scripted incidents: one fault is healed; the first remedy of the other makes it worse and is rolled back."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.model.remediation_outcome import RemediationOutcome
 from deploy.devstack.narrator import StackEvent, StackNarrator
 from deploy.devstack.stack import RunningStack
 
@@ -23,18 +24,18 @@ HEALABLE_FAULTS = {
     "slow-node": VALIDATORS[1:],
     "dead-node": VALIDATORS[1:],
 }
-"""Faults whose first remedy helps, and where each may strike."""
+"""Faults whose first remedy helps, each with the components it may affect."""
 
-HELPFUL_OUTCOMES = ("fixed", "improved")
+HELPFUL_OUTCOMES = (RemediationOutcome.FIXED, RemediationOutcome.IMPROVED)
 STEP_TIMEOUT_SECONDS = 75.0
-"""Seconds each step of the story may take."""
+"""Limit for each step of an incident."""
 NEXT_RUNG_WAIT_SECONDS = 40.0
-"""Seconds the story waits to show the next rung of the ladder; it is not part of what has to happen."""
+"""Time to show the next rung of the ladder; the demo passes without it."""
 
 
 @dataclass(frozen=True)
 class DemoScript:
-    """What a seed stands for: the first fault, where it strikes, and after how many healthy seconds."""
+    """The first fault, its component and the healthy seconds before it; derived from a seed."""
 
     kind: str
     component: str
@@ -42,26 +43,26 @@ class DemoScript:
 
 
 def build_script(seed: int) -> DemoScript:
-    """Return the script of a seed: the same one on every machine."""
-    drawn = random.Random(seed)
-    kind = drawn.choice(sorted(HEALABLE_FAULTS))
-    return DemoScript(kind, drawn.choice(HEALABLE_FAULTS[kind]), round(drawn.uniform(1.0, 4.0), 1))
+    """Return the script of a seed; it is the same on every machine."""
+    generator = random.Random(seed)
+    kind = generator.choice(sorted(HEALABLE_FAULTS))
+    return DemoScript(kind, generator.choice(HEALABLE_FAULTS[kind]), round(generator.uniform(1.0, 4.0), 1))
 
 
 async def run_demo(stack: RunningStack, seed: int) -> int:
-    """Play both incidents; 0 only if the first was healed and the second rolled back."""
+    """Play both incidents; return 0 if the first was healed and the second rolled back, otherwise 1."""
     script = build_script(seed)
-    print(f"seed {seed}: {script.kind} on {script.component} after {script.delay_seconds} s, then remedy-worsens")
-    print("timings are shortened for the demo (see deploy/devstack/profiles.py); nothing else is")
+    print(f"seed {seed}: fault {script.kind} on {script.component}, then fault remedy-worsens on validator-1")
+    print("the demo shortens only the timings (deploy/devstack/profiles.py)")
     client = await Client.connect(stack.addresses.temporal, data_converter=pydantic_data_converter)
     async with httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0) as charter:
-        story = StackNarrator(client, charter, "charter", write_line=print)
+        narrator = StackNarrator(client, charter, "charter", write_line=print)
         try:
-            figures = await run_incidents(story, script)
+            timings = await run_incidents(narrator, script)
         except TimeoutError:
-            story.report(f"what was scripted did not happen within {STEP_TIMEOUT_SECONDS:.0f} s")
+            narrator.report(f"failed: the next step of the script did not happen within {STEP_TIMEOUT_SECONDS:.0f} s")
             return 1
-    print_summary(stack, story, figures)
+    print_summary(stack, narrator, timings)
     return 0
 
 
@@ -81,42 +82,44 @@ async def run_incidents(narrator: StackNarrator, script: DemoScript) -> list[str
 
 
 async def run_healing_incident(narrator: StackNarrator, script: DemoScript) -> str:
-    """A fault is detected, planned for, applied against, verified, and the loop is healthy again."""
-    began = await inject_fault(narrator, script.kind, script.component)
-    planned = await narrator.wait_for_event(matches("cycle", "planned"), began, STEP_TIMEOUT_SECONDS)
-    applied = await narrator.wait_for_event(matches("effect", "applied"), began, STEP_TIMEOUT_SECONDS)
-    verified = await narrator.wait_for_event(matches("ended", *HELPFUL_OUTCOMES), began, STEP_TIMEOUT_SECONDS)
+    """Inject a fault and wait until the loop has planned, applied and verified a remedy and is healthy."""
+    started_at = await inject_fault(narrator, script.kind, script.component)
+    planned = await narrator.wait_for_event(matches("cycle", "planned"), started_at, STEP_TIMEOUT_SECONDS)
+    applied = await narrator.wait_for_event(matches("effect", "applied"), started_at, STEP_TIMEOUT_SECONDS)
+    verified = await narrator.wait_for_event(matches("ended", *HELPFUL_OUTCOMES), started_at, STEP_TIMEOUT_SECONDS)
     healthy = await narrator.wait_for_event(is_healthy, verified.elapsed_seconds, STEP_TIMEOUT_SECONDS)
-    return format_times(f"{script.kind} on {script.component}, healed", began, planned, applied, verified, healthy)
+    return format_times(f"{script.kind} on {script.component}, healed", started_at, planned, applied, verified, healthy)
 
 
 async def run_rollback_incident(narrator: StackNarrator) -> str:
-    """The standard remedy makes it worse, which verification sees, and it is undone at Charter."""
-    began = await inject_fault(narrator, "remedy-worsens", "validator-1")
-    planned = await narrator.wait_for_event(matches("cycle", "planned"), began, STEP_TIMEOUT_SECONDS)
-    applied = await narrator.wait_for_event(matches("effect", "applied"), began, STEP_TIMEOUT_SECONDS)
-    undone = await narrator.wait_for_event(matches("effect", "rolled_back"), began, STEP_TIMEOUT_SECONDS)
-    ended = await narrator.wait_for_event(matches("ended", "rolled_back"), began, STEP_TIMEOUT_SECONDS)
-    return format_times("remedy-worsens, rolled back", began, planned, applied, undone, ended)
+    """Inject a fault whose first remedy makes it worse; wait until the remedy is rolled back."""
+    started_at = await inject_fault(narrator, "remedy-worsens", "validator-1")
+    planned = await narrator.wait_for_event(matches("cycle", "planned"), started_at, STEP_TIMEOUT_SECONDS)
+    applied = await narrator.wait_for_event(matches("effect", "applied"), started_at, STEP_TIMEOUT_SECONDS)
+    undone = await narrator.wait_for_event(matches("effect", "rolled_back"), started_at, STEP_TIMEOUT_SECONDS)
+    ended = await narrator.wait_for_event(
+        matches("ended", RemediationOutcome.ROLLED_BACK), started_at, STEP_TIMEOUT_SECONDS
+    )
+    return format_times("remedy-worsens, rolled back", started_at, planned, applied, undone, ended)
 
 
 async def inject_fault(narrator: StackNarrator, kind: str, component: str) -> float:
-    """Switch a fault on and return when."""
-    reply = await narrator.charter_client.post("/sim/faults", json={"kind": kind, "component": component})
-    reply.raise_for_status()
+    """Inject a fault and return the elapsed seconds."""
+    response = await narrator.charter_client.post("/sim/faults", json={"kind": kind, "component": component})
+    response.raise_for_status()
     narrator.report(f"FAULT {kind} on {component}")
     return narrator.elapsed_seconds()
 
 
 async def clear_faults(narrator: StackNarrator) -> None:
-    """Switch all faults off and wait until the loop sees nothing wrong."""
+    """Clear all faults and wait for a healthy cycle."""
     (await narrator.charter_client.delete("/sim/faults")).raise_for_status()
-    narrator.report("all faults are switched off")
+    narrator.report("ALL FAULTS CLEARED")
     await narrator.wait_for_event(is_healthy, narrator.elapsed_seconds(), STEP_TIMEOUT_SECONDS)
 
 
 def matches(kind: str, *outcomes: str) -> Callable[[StackEvent], bool]:
-    """Return what recognises an event of this kind with one of these outcomes."""
+    """Return a predicate for events of a kind with one of these outcomes."""
     return lambda event: event.kind == kind and event.outcome in outcomes
 
 
@@ -124,7 +127,7 @@ is_healthy = matches("cycle", "healthy")
 
 
 def format_times(title: str, started_at: float, *events: StackEvent) -> str:
-    """Return a line with the seconds from the fault to each event."""
+    """Return one line with the seconds from the fault to each event."""
     return (
         f"{title}: "
         + ", ".join(f"{e.outcome} {e.elapsed_seconds - started_at:.1f} s" for e in events)
@@ -133,11 +136,11 @@ def format_times(title: str, started_at: float, *events: StackEvent) -> str:
 
 
 def print_summary(stack: RunningStack, narrator: StackNarrator, timings: list[str]) -> None:
-    """Say what happened, how long it took, and where to look while the stack is up."""
+    """Print the timings of both incidents and the address of the Temporal UI."""
     cycles = sum(event.kind == "cycle" for event in narrator.events)
-    print("\nboth happened:")
+    print("\nboth incidents passed:")
     for line in timings:
         print(f"  {line}")
-    print(f"  {cycles} cycles; times as measured here, with the demo's shortened periods")
-    print("to look at it yourself, `make run` keeps the same stack up; its Temporal UI shows every cycle")
-    print(f"  this one was at {stack.addresses.temporal_ui}/namespaces/{stack.addresses.namespace}/workflows")
+    print(f"  {cycles} cycles, with the demo's shortened timings")
+    print("next: `make run` keeps the same stack running, with every cycle in the Temporal UI:")
+    print(f"  {stack.addresses.temporal_ui}/namespaces/{stack.addresses.namespace}/workflows")

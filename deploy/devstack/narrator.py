@@ -1,4 +1,4 @@
-"""Follows a running stack and tells, line by line, what the loop does."""
+"""Follows a running stack and prints one line for each step of the loop."""
 
 import asyncio
 import time
@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from workflows import names
+from activities.model import identifiers
+from activities.model.phase import Phase
+from workflows import search_attributes
 
 POLL_INTERVAL_SECONDS = 0.3
-"""Seconds between two looks at Temporal and Charter."""
+"""Time between two polls of Temporal and Charter."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class StackEvent:
 
 @dataclass
 class StackNarrator:
-    """Watches cycles, remediations and Charter's ledger, and says each step once."""
+    """Polls cycles, remediations and Charter's ledger, and reports each step once."""
 
     client: Client
     charter_client: httpx.AsyncClient
@@ -41,20 +43,20 @@ class StackNarrator:
     ledger_offset: int = 0
 
     def elapsed_seconds(self) -> float:
-        """Return seconds since the story began."""
+        """Return the seconds since the narrator started."""
         return time.monotonic() - self.started_at
 
     def report(self, text: str) -> None:
-        """Say a line with the time it happened."""
+        """Write a line with the elapsed seconds."""
         self.write_line(f"{self.elapsed_seconds():6.1f} s  {text}")
 
     async def wait_for_event(
         self, predicate: Callable[[StackEvent], bool], since: float, timeout_seconds: float
     ) -> StackEvent:
-        """Return the first wanted event at or after `since` (seconds of the story), telling all that happens meanwhile.
+        """Return the first matching event at or after `since` (elapsed seconds); report all events meanwhile.
 
         Raises:
-            TimeoutError: it did not happen within so many seconds.
+            TimeoutError: no event matched in time.
         """
         async with asyncio.timeout(timeout_seconds):
             while True:
@@ -65,56 +67,61 @@ class StackNarrator:
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def poll(self) -> None:
-        """Take in what happened since the last look."""
+        """Collect and report the events since the last poll."""
         for event in [*await self.fetch_workflow_events(), *await self.fetch_ledger_events()]:
             self.events.append(event)
             self.report(event.summary)
 
     async def fetch_workflow_events(self) -> list[StackEvent]:
-        """Return what is new of cycles and remediations."""
-        query = f'{names.LOOP.name}="{self.loop_name}" AND WorkflowType IN ("MapekCycle", "Remediation")'
-        found = []
+        """Return the new events of cycles and remediations."""
+        types = identifiers.type_query(identifiers.WorkflowName.CYCLE, *identifiers.REMEDIATION_TYPES)
+        query = f'{search_attributes.LOOP.name}="{self.loop_name}" AND {types}'
+        events: list[StackEvent] = []
         async for run in self.client.list_workflows(query, page_size=50, limit=50):
-            state = (run.status, get_attribute_text(run, names.PHASE), get_attribute_text(run, names.OUTCOME))
+            state = (
+                run.status,
+                get_attribute_text(run, search_attributes.PHASE),
+                get_attribute_text(run, search_attributes.OUTCOME),
+            )
             key = (run.id, run.run_id)
             if self.last_states.get(key) != state:
                 self.last_states[key] = state
-                found += [event for event in [await self.build_workflow_event(run)] if event]
-        return list(reversed(found))
+                events += [event for event in [await self.build_workflow_event(run)] if event]
+        return events[::-1]
 
     async def build_workflow_event(self, run: WorkflowExecution) -> StackEvent | None:
-        """Return what a changed run tells, None where that is nothing new for a person."""
+        """Return the event of a changed run; None if there is no news for the operator."""
         outcome, phase, knob = (
-            get_attribute_text(run, names.OUTCOME),
-            get_attribute_text(run, names.PHASE),
-            get_attribute_text(run, names.KNOB),
+            get_attribute_text(run, search_attributes.OUTCOME),
+            get_attribute_text(run, search_attributes.PHASE),
+            get_attribute_text(run, search_attributes.KNOB),
         )
-        if run.workflow_type == "MapekCycle":
+        if run.workflow_type == identifiers.WorkflowName.CYCLE:
             return None if run.status is WorkflowExecutionStatus.RUNNING else await self.build_cycle_event(run, outcome)
-        if run.status is WorkflowExecutionStatus.RUNNING or phase == "done":
+        if run.status is WorkflowExecutionStatus.RUNNING or phase == Phase.DONE:
             text = f"  {knob}: {phase}" + (f", outcome {outcome}" if outcome else "")
             kind = "ended" if outcome else "phase"
             return StackEvent(self.elapsed_seconds(), kind, text, knob=knob, outcome=outcome, workflow_id=run.id)
         return None
 
     async def build_cycle_event(self, run: WorkflowExecution, outcome: str) -> StackEvent:
-        """Return what an ended cycle tells."""
+        """Return the event of an ended cycle."""
         handle = self.client.get_workflow_handle(run.id, run_id=run.run_id)
         headline = (await handle.result()).get("headline", "") if outcome else f"failed: {run.status}"
         return StackEvent(self.elapsed_seconds(), "cycle", f"cycle: {headline}", outcome=outcome, workflow_id=run.id)
 
     async def fetch_ledger_events(self) -> list[StackEvent]:
-        """Return what Charter did since the last look: the truth, whatever the loop believes."""
+        """Return Charter's effects since the last poll: the truth, independent of the loop."""
         rows = (await self.charter_client.get("/sim/ledger")).json()
-        news, self.ledger_offset = rows[self.ledger_offset :], len(rows)
-        return [self.build_effect_event(row) for row in news if row["key"]]
+        new_rows, self.ledger_offset = rows[self.ledger_offset :], len(rows)
+        return [self.build_effect_event(row) for row in new_rows if row["key"]]
 
     def build_effect_event(self, row: dict[str, Any]) -> StackEvent:
-        """Return what a row of the ledger tells."""
+        """Return the event of a row of the ledger."""
         text = f"  Charter: {row['effect']} {row['kind']} on {row['knob']}"
         return StackEvent(self.elapsed_seconds(), "effect", text, knob=row["knob"], outcome=row["effect"])
 
 
 def get_attribute_text(run: WorkflowExecution, key: Any) -> str:
-    """Return a search attribute's text, empty if the run has none."""
+    """Return a search attribute's text; empty if the run has none."""
     return str(run.typed_search_attributes.get(key) or "")

@@ -21,6 +21,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.model import identifiers
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.monitor.queries import coverage_query, prefilter_query
 from activities.monitor.rules import build_rules
@@ -33,7 +34,6 @@ from worker.config.load import Config, load_config
 from worker.config.secrets import charter_token_reader
 from worker.main import PASSED_THROUGH, build_workers
 from worker.temporal.client import connect
-from workflows import names
 from workflows.cycle import MapekCycle
 
 MAX_RATIO = 1.25
@@ -97,7 +97,7 @@ async def measure(stack: RunningStack, pairs: int) -> dict[str, float]:
     """Return the figures of one run: ratios, and medians in milliseconds."""
     config = load_config(stack.state.config_file, state=stack.state.path)
     client = await connect(config.temporal)
-    for schedule in (names.schedule_id("charter"), names.upkeep_schedule_id("charter")):
+    for schedule in (identifiers.schedule_id("charter"), identifiers.upkeep_schedule_id("charter")):
         await client.get_schedule_handle(schedule).pause(note="bench")
     async with assemble(config, client) as assembly, httpx.AsyncClient(trust_env=False) as raw:
         common, verifying = build_workers(client, config, assembly)
@@ -145,7 +145,7 @@ async def time_pairs(client: Client, pairs: int) -> list[tuple[float, float]]:
 async def run_healthy_cycle(client: Client, key: str) -> CycleResult:
     """Run one cycle of the product."""
     return await client.execute_workflow(
-        MapekCycle.run, CycleRequest(loop="charter"), id=f"bench-cycle-{key}", task_queue=names.TASK_QUEUE
+        MapekCycle.run, CycleRequest(loop="charter"), id=f"bench-cycle-{key}", task_queue=identifiers.TASK_QUEUE
     )
 
 

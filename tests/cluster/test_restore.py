@@ -4,9 +4,9 @@ import asyncio
 import time
 from pathlib import Path
 
+from activities.model import identifiers
 from deploy.devstack import process
 from tests.cluster.harness import ClusterHarness, run_mapek
-from workflows import names
 
 RTO_SECONDS = 1800.0
 """Seconds in which the loop has to be at work again."""
@@ -57,8 +57,8 @@ async def destroy_state(cluster_harness: ClusterHarness) -> None:
     client = cluster_harness.harness.client
     await cluster_harness.harness.stack.kill("worker")
     await cluster_harness.second_worker.kill()
-    for schedule in (names.schedule_id("charter"), names.upkeep_schedule_id("charter")):
+    for schedule in (identifiers.schedule_id("charter"), identifiers.upkeep_schedule_id("charter")):
         await client.get_schedule_handle(schedule).delete()
-    await client.get_workflow_handle(names.loop_workflow_id("charter")).terminate("lost")
+    await client.get_workflow_handle(identifiers.loop_workflow_id("charter")).terminate("lost")
     await cluster_harness.cluster.postgres.execute("DROP DATABASE mapek WITH (FORCE)")
     await cluster_harness.cluster.postgres.execute("CREATE DATABASE mapek")

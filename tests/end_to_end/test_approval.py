@@ -46,7 +46,18 @@ async def check_outcome_shown(
     """Check that how it ended is found in the Temporal UI, by outcome and plan, and told by `mapek explain`."""
     found = (await remediation.handle.describe()).typed_search_attributes
     wanted = (outcome, "done", remediation.plan.plan_id, remediation.plan.knob)
-    assert tuple(found.get(key) for key in (search_attributes.OUTCOME, search_attributes.PHASE, search_attributes.PLAN, search_attributes.KNOB)) == wanted
+    assert (
+        tuple(
+            found.get(key)
+            for key in (
+                search_attributes.OUTCOME,
+                search_attributes.PHASE,
+                search_attributes.PLAN,
+                search_attributes.KNOB,
+            )
+        )
+        == wanted
+    )
     said = await run_mapek(harness, "explain", remediation.plan.plan_id)
     assert said.exit_code == 0, said.stderr
     for line in (f"Verdict: {outcome} (", *lines):
@@ -64,7 +75,9 @@ async def test_observe_act_and_reject(approval_harness: StackHarness, harness: S
     assert (await run_mapek(harness, "resume", LOOP_NAME)).exit_code == 0
     remedy = await harness.wait_for_remediation(since)
     await remedy.wait_for_phase(AWAITING_APPROVAL)
-    assert (await run_mapek(harness, "reject", remedy.plan.plan_id, "--actor", "ada", "--reason", "not now")).exit_code == 0
+    assert (
+        await run_mapek(harness, "reject", remedy.plan.plan_id, "--actor", "ada", "--reason", "not now")
+    ).exit_code == 0
     result = await remedy.wait_for_result()
     assert (result.outcome, result.headline) == ("rejected", "rejected by ada: not now")
     assert await harness.fetch_ledger(since) == []

@@ -10,12 +10,12 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from activities.model import identifiers
 from activities.model.mode import LoopMode
 from tests.end_to_end.background_scenarios import BUDGET_INCIDENTS, BackgroundScenarios
 from tests.end_to_end.crash_steps import read_data_version
 from tests.end_to_end.incidents import IncidentRecord
 from tests.support.stack import LOOP_NAME, StackHarness, paused_schedules
-from workflows import names
 
 pytestmark = pytest.mark.stack
 
@@ -98,7 +98,7 @@ async def test_healthy_cycle(harness: StackHarness) -> None:
 async def run_healthy_cycle(harness: StackHarness) -> list[HistoryEvent]:
     """Let the schedule start one cycle now, which is healthy, and return its history."""
     since = time.time()
-    await harness.client.get_schedule_handle(names.schedule_id(LOOP_NAME)).trigger()
+    await harness.client.get_schedule_handle(identifiers.schedule_id(LOOP_NAME)).trigger()
     cycle = (await harness.wait_for_cycles(1, since, 20.0))[0]
     assert cycle.result.outcome == "healthy"
     return await fetch_history(harness, cycle.id)

@@ -12,11 +12,13 @@ from tests.end_to_end.mapek_command import run_mapek
 from tests.end_to_end.stack_overrides import worker_settings
 from tests.support.stack import HEALTHY_TIMEOUT_SECONDS, LOOP_NAME, StackHarness
 from tests.support.waiting import wait_until
-from workflows import names
+from workflows import search_attributes
 
 pytestmark = pytest.mark.stack
 
-STORM_SETTINGS = {"plan": {"storm": {"unexplained": 0.2, "min_components": 1, "affected_fraction": 0.2, "exit_hold": 4}}}
+STORM_SETTINGS = {
+    "plan": {"storm": {"unexplained": 0.2, "min_components": 1, "affected_fraction": 0.2, "exit_hold": 4}}
+}
 """Two places of four are enough: what has to be shown is what follows, and not how much is much."""
 BLOCKED_WINDOW_SETTINGS = {"plan": {"windows": [{"name": "works", "cron": "* * * * *", "duration_seconds": 120}]}}
 
@@ -24,7 +26,7 @@ BLOCKED_WINDOW_SETTINGS = {"plan": {"windows": [{"name": "works", "cron": "* * *
 async def find_blocking_rule(harness: StackHarness, cycle: str) -> str:
     """Return the guard by which a cycle can be found in the Temporal UI."""
     found = await harness.client.get_workflow_handle(cycle).describe()
-    return str(found.typed_search_attributes.get(names.BLOCKED_BY) or "")
+    return str(found.typed_search_attributes.get(search_attributes.BLOCKED_BY) or "")
 
 
 async def explain_cycle(harness: StackHarness, cycle: str) -> str:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
+from activities.model import identifiers
 from activities.model.alert_state import AlertState
 from activities.model.cycle import CycleResult
 from activities.model.intake import ManualCycleRequest
@@ -19,7 +20,7 @@ from deploy.devstack.stack import RunningStack, StackOptions, running_stack
 from tests.support.alert_payloads import make_payload
 from tests.support.stack import StackHarness, connect_harness
 from tests.support.waiting import wait_until
-from workflows import names
+from workflows import search_attributes
 
 LOOP_NAME = "charter"
 SHORT_SETTINGS: dict[str, Any] = {
@@ -55,7 +56,7 @@ class AlertStack:
     @property
     def loop_handle(self) -> WorkflowHandle[Any, Any]:
         """The loop's intake."""
-        return self.harness.client.get_workflow_handle(names.loop_workflow_id(LOOP_NAME))
+        return self.harness.client.get_workflow_handle(identifiers.loop_workflow_id(LOOP_NAME))
 
     async def post_alerts(self, *alerts: dict[str, Any], **changes: Any) -> httpx.Response:
         """Post alerts to the webhook as Alertmanager would."""
@@ -143,7 +144,7 @@ class AlertStack:
 
     async def list_alert_cycles(self, since: float) -> list[str]:
         """Return the ids of the cycles that alerts started since then."""
-        query = f'WorkflowType="MapekCycle" AND {names.TRIGGER.name}="alert"'
+        query = f'WorkflowType="MapekCycle" AND {search_attributes.TRIGGER.name}="alert"'
         return [run.id for run in await self.harness.list_workflows(query, since)]
 
 

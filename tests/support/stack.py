@@ -12,13 +12,14 @@ from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.clients.store.store import Store, open_store
+from activities.model import identifiers
 from activities.model.cycle import CycleResult
 from activities.model.mode import LoopMode, Mode
 from activities.model.plan import Plan
 from activities.model.remediation import RemediationResult
 from deploy.devstack.stack import RunningStack
 from tests.support.waiting import wait_until
-from workflows import names
+from workflows import search_attributes
 
 LOOP_NAME = CHARTER_NAME = "charter"
 DETECTION_TIMEOUT_SECONDS = 25.0
@@ -50,7 +51,7 @@ class StartedRemediation:
     async def fetch_phase(self) -> str:
         """Return the phase it is in."""
         found = await self.handle.describe()
-        return str(found.typed_search_attributes.get(names.PHASE) or "")
+        return str(found.typed_search_attributes.get(search_attributes.PHASE) or "")
 
     async def wait_for_phase(self, phase: str, timeout_seconds: float = OUTCOME_TIMEOUT_SECONDS) -> None:
         """Wait until it is in a phase."""
@@ -142,7 +143,9 @@ class StackHarness:
 
     async def list_cycles(self, since: float) -> list[FinishedCycle]:
         """Return the cycles that started since then and have ended with a result, the oldest first."""
-        query = f'WorkflowType="MapekCycle" AND {names.LOOP.name}="{LOOP_NAME}" AND ExecutionStatus="Completed"'
+        query = (
+            f'WorkflowType="MapekCycle" AND {search_attributes.LOOP.name}="{LOOP_NAME}" AND ExecutionStatus="Completed"'
+        )
         found = await self.list_workflows(query, since)
         for run in found:
             if run.id not in self.finished_cycles:
@@ -179,7 +182,9 @@ class StackHarness:
         """Return the first remediation that started since then."""
         run = (await wait_until("a remediation", lambda: self.list_remediations(since), timeout_seconds))[0]
         handle = self.client.get_workflow_handle(run.id, run_id=run.run_id, result_type=RemediationResult)
-        return StartedRemediation(handle, await self.store.plans.get(str(run.typed_search_attributes.get(names.PLAN))))
+        return StartedRemediation(
+            handle, await self.store.plans.get(str(run.typed_search_attributes.get(search_attributes.PLAN)))
+        )
 
     async def list_pending_activities(self, workflow_id: str) -> dict[str, PendingActivityInfo]:
         """Return the activities of a workflow that have not ended, by their type."""
@@ -194,7 +199,7 @@ class StackHarness:
         async def idle() -> bool:
             running = await self.list_remediations(status="Running")
             for run in running:
-                if run.typed_search_attributes.get(names.PHASE) == "quarantined":
+                if run.typed_search_attributes.get(search_attributes.PHASE) == "quarantined":
                     await self.client.get_workflow_handle(run.id).signal("resume")
             return not running
 
@@ -224,7 +229,8 @@ async def connect_harness(stack: RunningStack) -> AsyncIterator[StackHarness]:
 async def paused_schedules(harness: StackHarness) -> AsyncIterator[None]:
     """Keep the schedules of the loop from starting anything for the length of a block; what runs ends first."""
     schedules = [
-        harness.client.get_schedule_handle(name(LOOP_NAME)) for name in (names.schedule_id, names.upkeep_schedule_id)
+        harness.client.get_schedule_handle(name(LOOP_NAME))
+        for name in (identifiers.schedule_id, identifiers.upkeep_schedule_id)
     ]
     for schedule in schedules:
         await schedule.pause()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from activities.model import identifiers
 from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.cycle import DecisionSummary, DiagnosisSummary, PlanSummary
 from activities.model.observation import Observation
@@ -20,7 +21,6 @@ from activities.model.remediation import (
     VerifyResult,
 )
 from activities.model.violation import Violation
-from workflows import names
 
 NOW = 1_750_000_000.0
 """When everything scripted happens (unix seconds)."""
@@ -68,7 +68,7 @@ def make_plan_summary(knob: str, plan_id: str = PLAN_ID, supersedes: str = "") -
     return PlanSummary(
         plan_id=plan_id,
         knob=knob,
-        workflow_id=names.remediation_id("charter", knob),
+        workflow_id=identifiers.remediation_id("charter", knob),
         headline=f"scale {knob} up by 1",
         risk=Risk.LOW,
         cause="overload",

@@ -1,5 +1,6 @@
 """Intakes and rounds of upkeep as they can go: each scene plays one on a stage."""
 
+from activities.model import identifiers
 from activities.model.alert import Alert, AlertBatch
 from activities.model.intake import (
     CoolingRemediation,
@@ -15,7 +16,6 @@ from tests.workflows.activity_results import PLAN_ID, make_plan_summary
 from tests.workflows.history_summary import summarize_history
 from tests.workflows.remediation_scenarios import LEFTOVER_ANSWER, WAITING_ANSWERS, Scenario
 from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
-from workflows import names
 from workflows.loop import MapekLoop
 from workflows.upkeep import MapekUpkeep
 
@@ -26,13 +26,13 @@ async def start_loop_workflow(stage: WorkflowTestEnv) -> tuple[str, ScriptedRun]
     """Return the name of a fresh loop and its running intake."""
     loop = stage.unique_name("loop")
     return loop, await stage.start_workflow(
-        MapekLoop.run, LoopState(loop=loop, links=RUNBOOK_LINK), names.loop_workflow_id(loop), {}
+        MapekLoop.run, LoopState(loop=loop, links=RUNBOOK_LINK), identifiers.loop_workflow_id(loop), {}
     )
 
 
 async def run_upkeep(stage: WorkflowTestEnv, result: UpkeepResult) -> ScriptedRun:
     """Play one round that finds this, and see it end."""
-    workflow_id = f"{names.upkeep_schedule_id('charter')}-{stage.unique_name('round')}"
+    workflow_id = f"{identifiers.upkeep_schedule_id('charter')}-{stage.unique_name('round')}"
     run = await stage.start_workflow(MapekUpkeep.run, UpkeepRequest(loop="charter"), workflow_id, {"upkeep": result})
     await run.fetch_result()
     return run

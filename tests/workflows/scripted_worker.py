@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.heartbeat import background_heartbeat
+from activities.model import identifiers
 from activities.model.cycle import AnalyzeRequest, DecisionSummary, DiagnosisSummary, MonitorRequest, PlanRequest
 from activities.model.errors import NotFound
 from activities.model.intake import UpkeepRequest, UpkeepResult
@@ -38,7 +39,6 @@ from worker.main import PASSED_THROUGH, WORKFLOWS
 from worker.observability.activity_metrics import LastRun
 from worker.observability.metrics import Metrics
 from worker.temporal.interceptor import MapekInterceptor
-from workflows import names
 
 MAX_HOLD_SECONDS = 20.0
 """A gate nobody opens fails its activity: a test must not hang."""
@@ -176,7 +176,7 @@ class ScriptedWorkers:
         """Return a worker for all workflows and no activity."""
         return Worker(
             self.client,
-            task_queue=names.TASK_QUEUE,
+            task_queue=identifiers.TASK_QUEUE,
             workflows=WORKFLOWS,
             workflow_runner=make_workflow_runner(),
             max_cached_workflows=self.max_cached_workflows,
@@ -197,8 +197,8 @@ class ScriptedWorkers:
     async def run_workers(self) -> AsyncIterator[None]:
         """Run all workers while the block runs."""
         async with (
-            self.make_activity_worker(names.TASK_QUEUE, COMMON_QUEUE_ACTIVITIES),
-            self.make_activity_worker(names.VERIFY_TASK_QUEUE, ["verify"]),
+            self.make_activity_worker(identifiers.TASK_QUEUE, COMMON_QUEUE_ACTIVITIES),
+            self.make_activity_worker(identifiers.VERIFY_TASK_QUEUE, ["verify"]),
         ):
             self.start_workflow_worker()
             try:

@@ -10,7 +10,7 @@ from tests.workflows.cycle_scenarios import CYCLE_SCENARIOS
 from tests.workflows.history_summary import list_scheduled_activities
 from tests.workflows.remediation_scenarios import WAITING_ANSWERS
 from tests.workflows.scripted_worker import HeldAnswer
-from workflows import names
+from workflows import search_attributes
 
 CLOSER_LOOK_ACTIVITIES = "monitor, analyze"
 FULL_CYCLE_ACTIVITIES = "monitor, analyze, plan"
@@ -38,7 +38,7 @@ async def test_outcome(workflow_env, name):
     outcome, result = name.split("-")[0], await run.fetch_result()
     assert result.outcome == outcome
     assert ", ".join(list_scheduled_activities(await run.fetch_history())) == EXPECTED_ACTIVITIES[name]
-    assert await run.fetch_attribute(names.OUTCOME) == outcome
+    assert await run.fetch_attribute(search_attributes.OUTCOME) == outcome
     assert result.headline
 
 
@@ -47,9 +47,9 @@ async def test_what_a_cycle_tells(workflow_env):
     run = await CYCLE_SCENARIOS["planned"](workflow_env)
     result = await run.fetch_result()
     assert (result.violations, result.root_cause, result.plans) == ((VIOLATION.summary,), "overload", (PLAN_ID,))
-    assert await run.fetch_attribute(names.VIOLATIONS) == [VIOLATION.summary]
-    assert await run.fetch_attribute(names.ROOT_CAUSE) == "overload"
-    assert await run.fetch_attribute(names.PLAN) == PLAN_ID
+    assert await run.fetch_attribute(search_attributes.VIOLATIONS) == [VIOLATION.summary]
+    assert await run.fetch_attribute(search_attributes.ROOT_CAUSE) == "overload"
+    assert await run.fetch_attribute(search_attributes.PLAN) == PLAN_ID
 
 
 async def test_what_a_blind_cycle_tells(workflow_env):
@@ -67,7 +67,10 @@ async def test_a_remediation_survives_its_cycle(workflow_env):
     child = workflow_env.expect_child(brief.workflow_id)
     description = await child.handle.describe()
     assert description.status is WorkflowExecutionStatus.RUNNING
-    found = [description.typed_search_attributes.get(key) for key in (names.PHASE, names.KNOB, names.PLAN, names.SCORE)]
+    found = [
+        description.typed_search_attributes.get(key)
+        for key in (search_attributes.PHASE, search_attributes.KNOB, search_attributes.PLAN, search_attributes.SCORE)
+    ]
     assert found == ["preparing", brief.knob, PLAN_ID, 0.42]
     gate.opened.set()
     assert (await child.fetch_result()).outcome == "fixed"
@@ -83,7 +86,9 @@ async def test_two_knobs_start_in_one_task(workflow_env):
 async def test_one_of_two_knobs_is_locked(workflow_env):
     """A free knob is remediated although the other one is busy, and only its plan is named."""
     busy, free = workflow_env.unique_name("knob"), make_plan_summary(workflow_env.unique_name("knob"), "0123456789ab")
-    await (await workflow_env.start_remediation(knob=busy, prepare=WAITING_ANSWERS)).wait_until_handled("phase awaiting-approval")
+    await (await workflow_env.start_remediation(knob=busy, prepare=WAITING_ANSWERS)).wait_until_handled(
+        "phase awaiting-approval"
+    )
     workflow_env.set_script(free.workflow_id, activity_results.make_remediation_script())
     result = await (
         await workflow_env.start_cycle(activity_results.make_cycle_script(make_plan_summary(busy), free))

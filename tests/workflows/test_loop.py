@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from activities.model import identifiers
 from activities.model.cycle import CycleResult
 from activities.model.intake import LoopState, ManualCycleRequest
 from tests.workflows import activity_results
@@ -12,7 +13,7 @@ from tests.workflows.history_summary import summarize_history
 from tests.workflows.loop_scenarios import RUNBOOK_LINK, start_loop_workflow
 from tests.workflows.scripted_worker import HeldAnswer
 from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
-from workflows import names
+from workflows import search_attributes
 
 
 async def wait_for_cycle(stage: WorkflowTestEnv, workflow_id: str) -> ScriptedRun:
@@ -35,7 +36,10 @@ async def test_a_signal_with_nothing(workflow_env):
     told = await query_status(run)
     assert (told.loop, told.request_count, len(told.recent)) == (loop, 1, 1)
     cycle = await wait_for_cycle(workflow_env, told.recent[0])
-    assert (await cycle.fetch_attribute(names.LOOP), await cycle.fetch_attribute(names.TRIGGER)) == (loop, "manual")
+    assert (
+        await cycle.fetch_attribute(search_attributes.LOOP),
+        await cycle.fetch_attribute(search_attributes.TRIGGER),
+    ) == (loop, "manual")
 
 
 async def test_a_signal_with_key_and_reason(workflow_env):
@@ -43,7 +47,7 @@ async def test_a_signal_with_key_and_reason(workflow_env):
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": "deploy-42", "reason": "after the deploy"})
     await run.wait_until_handled("child started")
-    cycle = await wait_for_cycle(workflow_env, names.cycle_id(loop, "manual", "deploy-42"))
+    cycle = await wait_for_cycle(workflow_env, identifiers.cycle_id(loop, "manual", "deploy-42"))
     started = (await cycle.fetch_history()).events[0].workflow_execution_started_event_attributes
     assert b'"reason":"after the deploy"' in started.input.payloads[0].data
 
@@ -51,7 +55,7 @@ async def test_a_signal_with_key_and_reason(workflow_env):
 async def test_the_same_key_is_the_same_cycle(workflow_env):
     """A key that was used starts nothing, by signal or update, while its cycle runs or after it."""
     loop, run = await start_loop_workflow(workflow_env)
-    expected = names.cycle_id(loop, "manual", "once")
+    expected = identifiers.cycle_id(loop, "manual", "once")
     first = await run.handle.execute_update("request_cycle", ManualCycleRequest(key="once"), result_type=str)
     await wait_for_cycle(workflow_env, first)
     again = await run.handle.execute_update("request_cycle", ManualCycleRequest(key="once"), result_type=str)
@@ -82,7 +86,7 @@ async def test_a_bad_key(workflow_env, key):
     await run.handle.signal("run_cycle", {"key": key})
     await run.wait_until_handled("child started")
     (cycle,) = (await query_status(run)).recent
-    assert cycle.startswith(names.cycle_id(loop, "manual", "20"))
+    assert cycle.startswith(identifiers.cycle_id(loop, "manual", "20"))
 
 
 async def test_garbage_is_dropped(workflow_env):
@@ -99,7 +103,7 @@ async def test_a_reason_of_many_bytes(workflow_env):
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": "wide", "reason": "監視" * 200})
     await run.wait_until_handled("child started")
-    await wait_for_cycle(workflow_env, names.cycle_id(loop, "manual", "wide"))
+    await wait_for_cycle(workflow_env, identifiers.cycle_id(loop, "manual", "wide"))
 
 
 async def test_continued_as_new_loses_nothing(workflow_env, monkeypatch):
@@ -112,10 +116,10 @@ async def test_continued_as_new_loses_nothing(workflow_env, monkeypatch):
         for number in range(5)
     ]
     replies = await asyncio.gather(*signals, *updates)
-    assert replies[5:] == [names.cycle_id(loop, "manual", f"update-{number}") for number in range(5)]
+    assert replies[5:] == [identifiers.cycle_id(loop, "manual", f"update-{number}") for number in range(5)]
     for kind in ("signal", "update"):
         for number in range(5):
-            await wait_for_cycle(workflow_env, names.cycle_id(loop, "manual", f"{kind}-{number}"))
+            await wait_for_cycle(workflow_env, identifiers.cycle_id(loop, "manual", f"{kind}-{number}"))
     told = await query_status(run)
     assert (told.request_count, len(set(told.recent)), told.links) == (10, 10, RUNBOOK_LINK)
     first = workflow_env.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
@@ -127,7 +131,7 @@ async def test_a_cycle_survives_its_intake(workflow_env, monkeypatch):
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 1)
     loop, run = await start_loop_workflow(workflow_env)
     gate = HeldAnswer(activity_results.make_healthy_observation())
-    workflow_env.set_script(names.cycle_id(loop, "manual", "slow"), {"monitor": gate})
+    workflow_env.set_script(identifiers.cycle_id(loop, "manual", "slow"), {"monitor": gate})
     cycle = await run.handle.execute_update("request_cycle", ManualCycleRequest(key="slow"), result_type=str)
     await gate.wait_for_arrival()
     first = workflow_env.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
@@ -142,4 +146,4 @@ async def test_the_status_stays_small(workflow_env):
     for number in range(12):
         await run.handle.execute_update("request_cycle", ManualCycleRequest(key=f"n{number}"), result_type=str)
     told = await query_status(run)
-    assert told.recent == tuple(names.cycle_id(loop, "manual", f"n{number}") for number in range(2, 12))
+    assert told.recent == tuple(identifiers.cycle_id(loop, "manual", f"n{number}") for number in range(2, 12))

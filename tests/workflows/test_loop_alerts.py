@@ -4,6 +4,7 @@ import asyncio
 
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.model import identifiers
 from activities.model.alert import Alert, AlertBatch
 from activities.model.alert_state import AlertState
 from activities.model.cycle import CycleResult
@@ -11,7 +12,7 @@ from activities.model.intake import LoopState, ManualCycleRequest
 from tests.support.waiting import wait_until
 from tests.workflows.history_summary import summarize_history
 from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
-from workflows import names
+from workflows import search_attributes
 from workflows.loop import MapekLoop
 
 
@@ -25,7 +26,7 @@ def make_batch(*numbers: int, debounce: float = 0.0, **changes) -> AlertBatch:
 async def start_loop_workflow(stage: WorkflowTestEnv) -> tuple[str, ScriptedRun]:
     """Return the name of a fresh loop and its running intake."""
     loop = stage.unique_name("loop")
-    return loop, await stage.start_workflow(MapekLoop.run, LoopState(loop=loop), names.loop_workflow_id(loop), {})
+    return loop, await stage.start_workflow(MapekLoop.run, LoopState(loop=loop), identifiers.loop_workflow_id(loop), {})
 
 
 async def query_alert_state(run: ScriptedRun) -> AlertState:
@@ -44,10 +45,10 @@ async def test_an_alert_starts_a_cycle(workflow_env):
     await run.handle.signal("alerts", make_batch(1))
     await run.wait_until_handled("child started")
     (cycle,) = await list_recent_cycles(run)
-    assert cycle.startswith(names.cycle_id(loop, "alert", "20"))
+    assert cycle.startswith(identifiers.cycle_id(loop, "alert", "20"))
     started = workflow_env.expect_child(cycle, CycleResult)
     assert (await started.fetch_result()).outcome == "healthy"
-    assert await started.fetch_attribute(names.TRIGGER) == "alert"
+    assert await started.fetch_attribute(search_attributes.TRIGGER) == "alert"
     asked = (await started.fetch_history()).events[0].workflow_execution_started_event_attributes.input.payloads[0].data
     assert b'"reason":"1 alert: warning Slow on gateway"' in asked
 
@@ -90,7 +91,7 @@ async def test_a_wish_does_not_wait_for_alerts(workflow_env):
     await run.wait_until_handled("child started")
     await run.handle.signal("alerts", make_batch(2, debounce=60))
     asked = await run.handle.execute_update("request_cycle", ManualCycleRequest(key="now"), result_type=str)
-    assert asked == names.cycle_id(loop, "manual", "now")
+    assert asked == identifiers.cycle_id(loop, "manual", "now")
     assert (await query_alert_state(run)).pending == 1
 
 

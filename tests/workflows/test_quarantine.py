@@ -18,7 +18,7 @@ from tests.workflows.history_summary import list_phases, list_scheduled_activiti
 from tests.workflows.remediation_scenarios import OUTCOME_SCENARIOS
 from tests.workflows.scripted_worker import HeldAnswer
 from tests.workflows.workflow_env import ScriptedRun
-from workflows import names
+from workflows import search_attributes
 
 RESUME_REQUEST = ResumeRequest(actor="ada", reason="repaired by hand")
 
@@ -26,7 +26,7 @@ RESUME_REQUEST = ResumeRequest(actor="ada", reason="repaired by hand")
 async def is_quarantined(run: ScriptedRun) -> bool:
     """Tell whether the knob is quarantined and its remediation runs."""
     description = await run.handle.describe()
-    phase = description.typed_search_attributes.get(names.PHASE)
+    phase = description.typed_search_attributes.get(search_attributes.PHASE)
     return phase == "quarantined" and description.status is WorkflowExecutionStatus.RUNNING
 
 

@@ -6,7 +6,7 @@ from activities.model.remediation import RemediationResult
 from tests.workflows.activity_results import GENERATION, PLAN_ID
 from tests.workflows.history_summary import has_attributes, list_phases, list_scheduled_activities
 from tests.workflows.remediation_scenarios import APPROVED, OUTCOME_SCENARIOS, REJECTED
-from workflows import names
+from workflows import search_attributes
 
 OUTCOME_CASES = [
     ("fixed", "prepare, apply 0, verify, record", "verifying, cooling-down, done"),
@@ -74,8 +74,8 @@ async def test_ending(workflow_env, name, order, phases):
     assert ", ".join(list_phases(history)) == phases
     assert (result.outcome, result.plan, result.quarantined) == (outcome, PLAN_ID, False)
     assert [request.outcome for request in run.script.requests_of("record")] == [outcome]
-    assert await run.fetch_attribute(names.OUTCOME) == outcome
-    assert await run.fetch_attribute(names.PHASE) == "done"
+    assert await run.fetch_attribute(search_attributes.OUTCOME) == outcome
+    assert await run.fetch_attribute(search_attributes.PHASE) == "done"
 
 
 def test_every_ending_is_in_the_table():

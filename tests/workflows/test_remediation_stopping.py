@@ -17,7 +17,7 @@ from tests.workflows.activity_results import (
 from tests.workflows.history_summary import list_scheduled_activities, summarize_history
 from tests.workflows.remediation_scenarios import STOP_SCENARIOS
 from tests.workflows.scripted_worker import HeldAnswer
-from workflows import names
+from workflows import search_attributes
 
 ROLLBACK_STORY = "phase rolling-back, undo 0, undo 0 done, verify rollback, verify rollback done"
 STOP_CASES = [
@@ -85,7 +85,7 @@ async def test_stopped(workflow_env, name, outcome, story):
     assert told == f"{story}, outcome {outcome}, phase done, completed"
     assert (await run.fetch_result()).outcome == outcome
     assert len(run.script.requests_of("record")) == 1
-    assert await run.fetch_attribute(names.OUTCOME) == outcome
+    assert await run.fetch_attribute(search_attributes.OUTCOME) == outcome
 
 
 ABANDONED_CASES = [

@@ -8,7 +8,7 @@ from tests.workflows.activity_results import PLAN_ID, make_plan_summary
 from tests.workflows.history_summary import list_scheduled_activities
 from tests.workflows.loop_scenarios import make_yield_order, run_upkeep, run_upkeep_ending_cool_down
 from tests.workflows.remediation_scenarios import LEFTOVER_ANSWER, WAITING_ANSWERS
-from workflows import names
+from workflows import search_attributes
 
 
 async def test_nothing_to_do(workflow_env):
@@ -33,7 +33,10 @@ async def test_a_leftover_is_settled(workflow_env):
         "verify rollback",
         "record",
     ]
-    assert [await child.fetch_attribute(key) for key in (names.KNOB, names.PLAN)] == [brief.knob, PLAN_ID]
+    assert [await child.fetch_attribute(key) for key in (search_attributes.KNOB, search_attributes.PLAN)] == [
+        brief.knob,
+        PLAN_ID,
+    ]
 
 
 async def test_a_locked_leftover_waits(workflow_env):

@@ -14,6 +14,7 @@ from temporalio.common import TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 
+from activities.model import identifiers
 from activities.model.cycle import CycleRequest
 from activities.model.remediation import RemediationRequest, RemediationResult
 from activities.model.types import FrozenModel
@@ -22,7 +23,7 @@ from tests.workflows.activity_results import PLAN_ID
 from tests.workflows.history_summary import summarize_history
 from tests.workflows.scripted_worker import ActivityScript, ScriptedWorkers
 from worker.temporal import bootstrap
-from workflows import names
+from workflows import search_attributes
 from workflows.cycle import MapekCycle
 from workflows.remediation import MapekRemediation
 from workflows.search_attributes import build_search_attributes
@@ -120,7 +121,7 @@ class WorkflowTestEnv:
         """Start a workflow by its run method, with the script of its activities."""
         laid_out = self.set_script(workflow_id, script)
         handle = await self.client.start_workflow(
-            workflow, argument, id=workflow_id, task_queue=names.TASK_QUEUE, search_attributes=search_attributes
+            workflow, argument, id=workflow_id, task_queue=identifiers.TASK_QUEUE, search_attributes=search_attributes
         )
         return ScriptedRun(handle, laid_out)
 
@@ -132,16 +133,16 @@ class WorkflowTestEnv:
         return await self.start_workflow(
             MapekRemediation.run,
             request,
-            names.remediation_id("charter", knob or self.unique_name("knob")),
+            identifiers.remediation_id("charter", knob or self.unique_name("knob")),
             activity_results.make_remediation_script(**changes),
-            build_search_attributes({names.LOOP: "charter", names.PHASE: "preparing"}),
+            build_search_attributes({search_attributes.LOOP: "charter", search_attributes.PHASE: "preparing"}),
         )
 
     async def start_cycle(self, script: dict[str, Any]) -> ScriptedRun:
         """Start a cycle of a loop of its own."""
         loop = self.unique_name("loop")
         request = CycleRequest(loop=loop, trigger="manual")
-        return await self.start_workflow(MapekCycle.run, request, names.cycle_id(loop, "manual", "one"), script)
+        return await self.start_workflow(MapekCycle.run, request, identifiers.cycle_id(loop, "manual", "one"), script)
 
     def expect_child(self, workflow_id: str, result_type: type[FrozenModel] = RemediationResult) -> ScriptedRun:
         """Return a workflow that another one starts, with the script laid out for it."""

@@ -9,8 +9,10 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clients.store.store import Store
+from activities.model import identifiers
 from activities.model.errors import NotFound
 from activities.model.mode import LoopMode, Mode, effective_mode
+from activities.model.phase import Phase
 from activities.model.remediation import Approval, ResumeRequest
 from activities.model.types import parse_duration
 from activities.settings import LoopSettings
@@ -26,9 +28,8 @@ from worker.cli.session import (
     async_command,
     current_session,
 )
-from workflows import names
+from workflows import search_attributes
 
-QUARANTINED_PHASE = "quarantined"
 POLL_SECONDS = 1.0
 
 
@@ -123,7 +124,7 @@ async def stop(
             left = await _cancel_remediations(client, loop, timeout_seconds)
     for one in left:
         output.print_status(
-            f"still running: {one.id} ({lookup.read_search_attribute(one, names.PHASE)}) {session.workflow_url(one.id)}"
+            f"still running: {one.id} ({lookup.read_search_attribute(one, search_attributes.PHASE)}) {session.workflow_url(one.id)}"
         )
     if any(not _is_quarantined(one) for one in left):
         return 1
@@ -175,7 +176,7 @@ async def _release_knob(session: Session, loop: LoopSettings, knob: str, request
     """
     async with session.connect_temporal() as client, session.open_store() as store:
         if (await store.guards.load_state(loop.charter, time.time())).knob(knob).quarantined:
-            await _signal_resume(client, names.remediation_id(loop.charter, knob), request)
+            await _signal_resume(client, identifiers.remediation_id(loop.charter, knob), request)
         if not await store.guards.release(loop.charter, knob, request.actor, request.reason, time.time()):
             raise NotFound(f"knob {knob} of Charter {loop.charter} is neither quarantined nor frozen")
     output.print_line(f"knob {knob} is released")
@@ -191,7 +192,7 @@ async def _signal_resume(client: Client, workflow_id: str, request: ResumeReques
 
 
 async def _unpause_schedule(client: Client, loop: str) -> None:
-    handle = client.get_schedule_handle(names.schedule_id(loop))
+    handle = client.get_schedule_handle(identifiers.schedule_id(loop))
     try:
         if (await handle.describe(rpc_timeout=RPC_TIMEOUT)).schedule.state.paused:
             await handle.unpause(note="resumed", rpc_timeout=RPC_TIMEOUT)
@@ -203,7 +204,7 @@ async def _unpause_schedule(client: Client, loop: str) -> None:
 
 async def _pause_schedule(client: Client, loop: str, note: str) -> None:
     try:
-        await client.get_schedule_handle(names.schedule_id(loop)).pause(note=note, rpc_timeout=RPC_TIMEOUT)
+        await client.get_schedule_handle(identifiers.schedule_id(loop)).pause(note=note, rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -218,9 +219,15 @@ async def _cancel_remediations(client: Client, loop: str, timeout_seconds: float
     deadline, quiet = time.monotonic() + timeout_seconds, 0
     asked: set[str] = set()
     while True:
-        left = await lookup.list_running_workflows(client, loop, ("MapekCycle", "Remediation"))
+        left = await lookup.list_running_workflows(
+            client, loop, (identifiers.WorkflowName.CYCLE, *identifiers.REMEDIATION_TYPES)
+        )
         for one in left:
-            if one.workflow_type == "Remediation" and not _is_quarantined(one) and one.run_id not in asked:
+            if (
+                one.workflow_type in identifiers.REMEDIATION_TYPES
+                and not _is_quarantined(one)
+                and one.run_id not in asked
+            ):
                 await _cancel_workflow(client, one)
                 asked.add(one.run_id)
         quiet = quiet + 1 if all(_is_quarantined(one) for one in left) else 0
@@ -238,4 +245,4 @@ async def _cancel_workflow(client: Client, execution: WorkflowExecution) -> None
 
 
 def _is_quarantined(execution: WorkflowExecution) -> bool:
-    return lookup.read_search_attribute(execution, names.PHASE) == QUARANTINED_PHASE
+    return lookup.read_search_attribute(execution, search_attributes.PHASE) == Phase.QUARANTINED

@@ -9,6 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.model import identifiers
 from activities.model.cycle import CycleResult
 from activities.model.errors import FinalError, Unreachable
 from activities.model.intake import LoopState, ManualCycleRequest
@@ -23,7 +24,7 @@ from worker.cli.session import (
     async_command,
     current_session,
 )
-from workflows import names
+from workflows import search_attributes
 from workflows.options import CYCLE_EXECUTION_TIMEOUT
 from workflows.search_attributes import build_search_attributes
 
@@ -47,7 +48,7 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
     intake = LoopState(loop=settings.name, links=session.config.format_links(settings))
     if detach and (wait or follow):
         raise typer.BadParameter("--detach cannot be combined with --wait or --follow")
-    if key and not names.NAME_PATTERN.fullmatch(key):
+    if key and not identifiers.NAME_PATTERN.fullmatch(key):
         raise typer.BadParameter(f"invalid --key {key!r}: use a-z 0-9 . _ -; start with a letter or digit")
     async with session.connect_temporal() as client:
         if detach:
@@ -63,18 +64,18 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
 
 async def _signal_cycle(client: Client, intake: LoopState, request: ManualCycleRequest) -> None:
     await client.start_workflow(
-        "MapekLoop",
+        identifiers.WorkflowName.LOOP,
         intake,
-        id=names.loop_workflow_id(intake.loop),
-        task_queue=names.TASK_QUEUE,
+        id=identifiers.loop_workflow_id(intake.loop),
+        task_queue=identifiers.TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="run_cycle",
         start_signal_args=[request],
-        search_attributes=build_search_attributes({names.LOOP: intake.loop}),
+        search_attributes=build_search_attributes({search_attributes.LOOP: intake.loop}),
         rpc_timeout=RPC_TIMEOUT,
     )
     output.print_status(
-        f"handed over to {names.loop_workflow_id(intake.loop)}; the cycle starts as soon as a worker runs"
+        f"handed over to {identifiers.loop_workflow_id(intake.loop)}; the cycle starts as soon as a worker runs"
     )
 
 
@@ -85,12 +86,12 @@ async def _request_cycle(client: Client, intake: LoopState, request: ManualCycle
         Unreachable: no worker took it up in time.
     """
     start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
-        "MapekLoop",
+        identifiers.WorkflowName.LOOP,
         intake,
-        id=names.loop_workflow_id(intake.loop),
-        task_queue=names.TASK_QUEUE,
+        id=identifiers.loop_workflow_id(intake.loop),
+        task_queue=identifiers.TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        search_attributes=build_search_attributes({names.LOOP: intake.loop}),
+        search_attributes=build_search_attributes({search_attributes.LOOP: intake.loop}),
     )
     try:
         async with asyncio.timeout(CALL_TIMEOUT_SECONDS):

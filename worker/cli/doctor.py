@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import HttpClient
 from activities.clients.prometheus import PrometheusClient
+from activities.model import identifiers
 from activities.model.errors import MapekError, RetryableError, Unreachable
 from activities.model.rule import MetricRule
 from activities.model.types import FrozenModel
@@ -29,7 +30,7 @@ from worker.cli.session import RPC_TIMEOUT, JsonOption, Session, async_command, 
 from worker.config.schema import TemporalSettings
 from worker.temporal import bootstrap
 from worker.temporal.versioning import find_current_build, format_promote_command
-from workflows import names
+from workflows import search_attributes
 
 REMOTE_TIMEOUT_SECONDS = 2.0
 SCRAPE_FIX = "see whether Prometheus scrapes Charter, and has the recording rules"
@@ -82,9 +83,11 @@ async def _check_temporal(session: Session) -> list[Finding]:
             schedules = [
                 await _check_schedule(client, schedule, loop.name)
                 for loop in session.config.loops
-                for schedule in (names.schedule_id(loop.name), names.upkeep_schedule_id(loop.name))
+                for schedule in (identifiers.schedule_id(loop.name), identifiers.upkeep_schedule_id(loop.name))
             ]
-            queues = [await _check_pollers(client, queue) for queue in (names.TASK_QUEUE, names.VERIFY_TASK_QUEUE)]
+            queues = [
+                await _check_pollers(client, queue) for queue in (identifiers.TASK_QUEUE, identifiers.VERIFY_TASK_QUEUE)
+            ]
             reached = Finding(part="temporal", detail=f"{settings.address}, namespace {settings.namespace}")
             versions = [await check_version(client, settings)] if settings.deployment_name else []
             return [reached, await _check_search_attributes(client), *schedules, *queues, *versions]
@@ -106,7 +109,7 @@ async def _check_search_attributes(client: Client) -> Finding:
     absent = [key.name for key in await bootstrap.missing_search_attributes(client)]
     if absent:
         return Finding(part="search attributes", state="missing", detail=", ".join(absent), fix="run `mapek bootstrap`")
-    return Finding(part="search attributes", detail=f"all {len(names.SEARCH_ATTRIBUTES)} are registered")
+    return Finding(part="search attributes", detail=f"all {len(search_attributes.SEARCH_ATTRIBUTES)} are registered")
 
 
 async def _check_schedule(client: Client, schedule_id: str, loop: str) -> Finding:

@@ -8,9 +8,10 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import SearchAttributeKey
 
 from activities.clients.store.store import Store
+from activities.model import identifiers
 from activities.model.errors import ConfigurationError, NotFound, StoreUnavailable
 from worker.cli.session import RPC_TIMEOUT, Session
-from workflows import names
+from workflows import search_attributes
 
 PLAN_ID_PATTERN = re.compile(r"[0-9a-f]{12}")
 CYCLE_ID_PATTERN = re.compile(r"mapek-cycle:[A-Za-z0-9._:-]+")
@@ -30,17 +31,17 @@ def read_search_attribute(execution: WorkflowExecution, key: SearchAttributeKey[
 
 async def list_running_workflows(client: Client, loop: str, workflow_types: tuple[str, ...]) -> list[WorkflowExecution]:
     """Return the open workflows of these types of the loop. Visibility lags: a new one may be missing for a moment."""
-    wanted = ", ".join(f'"{kind}"' for kind in workflow_types)
-    query = f'{names.LOOP.name}="{loop}" AND ExecutionStatus="Running" AND WorkflowType IN ({wanted})'
+    types = identifiers.type_query(*workflow_types)
+    query = f'{search_attributes.LOOP.name}="{loop}" AND ExecutionStatus="Running" AND {types}'
     return [execution async for execution in client.list_workflows(query, rpc_timeout=RPC_TIMEOUT)]
 
 
 def list_cycles(client: Client, loops: list[str], outcome: str, limit: int) -> AsyncIterator[WorkflowExecution]:
     """Give the newest cycles of the loops, of one outcome only if it is given."""
     wanted = ", ".join(f'"{loop}"' for loop in loops)
-    query = f'WorkflowType="MapekCycle" AND {names.LOOP.name} IN ({wanted})'
+    query = f"{identifiers.type_query(identifiers.WorkflowName.CYCLE)} AND {search_attributes.LOOP.name} IN ({wanted})"
     if outcome:
-        query += f' AND {names.OUTCOME.name}="{outcome}"'
+        query += f' AND {search_attributes.OUTCOME.name}="{outcome}"'
     return client.list_workflows(query, limit=limit, page_size=min(limit, 1000), rpc_timeout=RPC_TIMEOUT)
 
 
@@ -55,9 +56,11 @@ async def find_remediation_id(session: Session, client: Client, plan_id: str) ->
     try:
         async with session.open_store() as store:
             stored = await store.plans.get(plan_id)
-            return names.remediation_id(stored.charter, stored.knob)
+            return identifiers.remediation_id(stored.charter, stored.knob)
     except (StoreUnavailable, ConfigurationError, NotFound):
-        query = f'WorkflowType="Remediation" AND {names.PLAN.name}="{plan_id}"'
+        query = (
+            f'{identifiers.type_query(*identifiers.REMEDIATION_TYPES)} AND {search_attributes.PLAN.name}="{plan_id}"'
+        )
         async for execution in client.list_workflows(query, limit=1, rpc_timeout=RPC_TIMEOUT):
             return execution.id
     raise NotFound(f"no plan {plan_id}, neither in the store nor among the remediations")

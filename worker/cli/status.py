@@ -9,6 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.kill_switch import KillSwitch
 from activities.knowledge.insights import format_insights
+from activities.model import identifiers
 from activities.model.audit import AuditEntry
 from activities.model.errors import ConfigurationError, StoreUnavailable
 from activities.model.guard_state import GuardState
@@ -17,7 +18,7 @@ from activities.plan.guards.oscillation import hold_seconds_by_rule
 from activities.settings import LoopSettings
 from worker.cli import lookup, output
 from worker.cli.session import RPC_TIMEOUT, JsonOption, Session, async_command, current_session
-from workflows import names
+from workflows import search_attributes
 
 
 @async_command
@@ -100,7 +101,7 @@ async def audit(
 
 async def _load_loop_status(session: Session, client: Client, loop: LoopSettings) -> dict[str, Any]:
     schedule = await _describe_schedule(client, loop.name)
-    open_now = await lookup.list_running_workflows(client, loop.name, ("Remediation",))
+    open_now = await lookup.list_running_workflows(client, loop.name, identifiers.REMEDIATION_TYPES)
     last = [_cycle_fields(session, one) async for one in lookup.list_cycles(client, [loop.name], "", 1)]
     return {
         "loop": loop.name,
@@ -150,7 +151,7 @@ def _hold_fields(entry: AuditEntry) -> dict[str, Any]:
 
 async def _describe_schedule(client: Client, loop: str) -> ScheduleDescription | None:
     try:
-        return await client.get_schedule_handle(names.schedule_id(loop)).describe(rpc_timeout=RPC_TIMEOUT)
+        return await client.get_schedule_handle(identifiers.schedule_id(loop)).describe(rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
@@ -174,13 +175,13 @@ def _schedule_fields(description: ScheduleDescription | None) -> dict[str, Any] 
 def _cycle_fields(session: Session, execution: WorkflowExecution) -> dict[str, Any]:
     return {
         "id": execution.id,
-        "loop": lookup.read_search_attribute(execution, names.LOOP),
+        "loop": lookup.read_search_attribute(execution, search_attributes.LOOP),
         "started": output.format_time(execution.start_time.timestamp()),
-        "trigger": lookup.read_search_attribute(execution, names.TRIGGER),
-        "outcome": lookup.read_search_attribute(execution, names.OUTCOME)
+        "trigger": lookup.read_search_attribute(execution, search_attributes.TRIGGER),
+        "outcome": lookup.read_search_attribute(execution, search_attributes.OUTCOME)
         or (execution.status.name.lower() if execution.status else ""),
-        "root_cause": lookup.read_search_attribute(execution, names.ROOT_CAUSE),
-        "violations": list(execution.typed_search_attributes.get(names.VIOLATIONS) or ()),
+        "root_cause": lookup.read_search_attribute(execution, search_attributes.ROOT_CAUSE),
+        "violations": list(execution.typed_search_attributes.get(search_attributes.VIOLATIONS) or ()),
         "link": session.workflow_url(execution.id),
     }
 
@@ -188,9 +189,9 @@ def _cycle_fields(session: Session, execution: WorkflowExecution) -> dict[str, A
 def _remediation_fields(session: Session, execution: WorkflowExecution) -> dict[str, Any]:
     return {
         "id": execution.id,
-        "plan": lookup.read_search_attribute(execution, names.PLAN),
-        "knob": lookup.read_search_attribute(execution, names.KNOB),
-        "phase": lookup.read_search_attribute(execution, names.PHASE),
+        "plan": lookup.read_search_attribute(execution, search_attributes.PLAN),
+        "knob": lookup.read_search_attribute(execution, search_attributes.KNOB),
+        "phase": lookup.read_search_attribute(execution, search_attributes.PHASE),
         "since": output.format_time(execution.start_time.timestamp()),
         "link": session.workflow_url(execution.id),
     }

@@ -11,7 +11,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.clients.http import HttpClient
 from activities.clients.store.store import Store
+from activities.model import identifiers
+from activities.model.cycle import Trigger
 from activities.model.errors import FinalError, NotFound, Superseded
+from activities.model.phase import Phase
 from activities.model.plan import Plan
 from activities.model.remediation import RemediationRequest
 from activities.model.types import with_outcome_prefix
@@ -29,7 +32,7 @@ from worker.cli.session import (
     async_command,
     current_session,
 )
-from workflows import names
+from workflows import search_attributes
 from workflows.search_attributes import build_search_attributes
 
 POLL_SECONDS = 1.0
@@ -62,8 +65,11 @@ async def undo(
 
 async def _end_cool_down(client: Client, plan: Plan) -> None:
     """End the knob's cool-down: it guards against the loop's next idea, not against a person's."""
-    for one in await lookup.list_running_workflows(client, plan.loop, ("Remediation",)):
-        if one.id == plan.workflow_id and lookup.read_search_attribute(one, names.PHASE) == "cooling-down":
+    for one in await lookup.list_running_workflows(client, plan.loop, identifiers.REMEDIATION_TYPES):
+        if (
+            one.id == plan.workflow_id
+            and lookup.read_search_attribute(one, search_attributes.PHASE) == Phase.COOLING_DOWN
+        ):
             handle = client.get_workflow_handle(one.id, run_id=one.run_id)
             await handle.cancel(rpc_timeout=RPC_TIMEOUT)
             await handle.result(rpc_timeout=RPC_TIMEOUT)
@@ -94,19 +100,19 @@ async def _build_undo_plan(store: Store, original: Plan, settings: LoopSettings,
 async def _start_remediation(client: Client, plan: Plan, reason: str) -> str:
     try:
         await client.start_workflow(
-            "Remediation",
+            identifiers.WorkflowName.REMEDIATION,
             RemediationRequest(loop=plan.loop, plan_id=plan.plan_id),
             id=plan.workflow_id,
-            task_queue=names.TASK_QUEUE,
+            task_queue=identifiers.TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=f"{plan.headline}, asked for by {plan.requested_by}: {reason}"[:180],
             search_attributes=build_search_attributes(
                 {
-                    names.LOOP: plan.loop,
-                    names.TRIGGER: "manual",
-                    names.PHASE: "preparing",
-                    names.KNOB: plan.knob,
-                    names.PLAN: plan.plan_id,
+                    search_attributes.LOOP: plan.loop,
+                    search_attributes.TRIGGER: Trigger.MANUAL,
+                    search_attributes.PHASE: Phase.PREPARING,
+                    search_attributes.KNOB: plan.knob,
+                    search_attributes.PLAN: plan.plan_id,
                 }
             ),
             rpc_timeout=RPC_TIMEOUT,

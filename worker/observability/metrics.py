@@ -1,23 +1,47 @@
-"""What the worker counts, under Prometheus's naming: base units, counters end in `_total`."""
+"""The metrics of a worker, named as Prometheus recommends: base units, counters end in `_total`.
 
+Metrics of the Temporal SDK keep the SDK's names and units, so that Temporal's public dashboards fit.
+"""
+
+import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from activities.model.remediation_outcome import CONSEQUENCES
 
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """From a store look-up to a verification of minutes."""
 
 _DurationHistogram = partial(Histogram, buckets=_BUCKETS_SECONDS)
+_MillisecondsHistogram = partial(Histogram, buckets=[1000.0 * seconds for seconds in _BUCKETS_SECONDS])
 
-_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
+
+class MirroredCounter(Counter):
+    """A counter whose total another system keeps, so that every worker shows the same value."""
+
+    def mirror(self, total: float) -> None:
+        """Show this total."""
+        self.reset()
+        self.inc(total)
+
+
+class SdkCounter(Gauge):
+    """A counter with the name the Temporal SDK gives it; `Counter` would append `_total`."""
+
+    _type = "unknown"
+
+
+_Metric = TypeVar("_Metric", Counter, MirroredCounter, SdkCounter, Gauge, Histogram)
 
 
 @dataclass(frozen=True)
 class MetricSpec(Generic[_Metric]):
-    """One line of the table below; read from a `Metrics` it is the metric in that one's registry."""
+    """One row of the table below. Read from a `Metrics`, it is the metric in that instance's registry."""
 
     metric_class: Callable[..., _Metric]
     name: str
@@ -25,105 +49,121 @@ class MetricSpec(Generic[_Metric]):
     help_text: str
 
     def __get__(self, metrics: "Metrics", _: type["Metrics"]) -> _Metric:
-        made: _Metric = metrics.by_name[self.name]
-        return made
+        metric: _Metric = metrics.by_name[self.name]
+        return metric
 
 
 class Metrics:
-    """All `mapek_*` metrics of one process, in the registry that is given."""
+    """All metrics of one process, in the registry that is given."""
 
-    # One metric, two lines: kind, name and labels; what it means.
+    # One metric, two lines: kind, name and labels; meaning.
     # fmt: off
 
-    # Cycles and what they see
+    # Cycles and what they find
     cycles = MetricSpec(Counter, "mapek_cycles_total", ("loop", "trigger", "outcome"),
-        "Cycles that ended, by how they were started (schedule, alert, manual) and by MapekOutcome.")
-    activity_seconds = MetricSpec(_DurationHistogram, "mapek_cycle_activity_seconds", ("activity",),
-        "Seconds one attempt of an activity took, failed ones included.")
+        "Cycles that ended, by trigger (schedule, alert, manual) and by MapekOutcome.")
+    activity_duration = MetricSpec(_DurationHistogram, "mapek_activity_duration_seconds", ("activity",),
+        "Duration of one attempt of an activity, failed attempts included.")
     activity_errors = MetricSpec(Counter, "mapek_activity_errors_total", ("activity", "error"),
-        "Attempts of activities that failed, by class of the error family.")
-    blocked = MetricSpec(Counter, "mapek_blocked_total", ("loop", "reason"),
-        "Decisions, plans and steps a guard stopped, by its rule (cool-down, budget, storm, window, store, ...).")
+        "Failed attempts of activities, by class of error.")
+    blocked = MetricSpec(Counter, "mapek_blocked_total", ("loop", "rule"),
+        "Decisions, plans and steps that a guard stopped, by its rule (cooldown, budget, storm, window, store, ...).")
     violations = MetricSpec(Gauge, "mapek_violations", ("loop",),
         "Violated (component, metric) pairs at the last monitored instant.")
     blind_spots = MetricSpec(Gauge, "mapek_blind_spots", ("loop",),
         "Signals that could not be judged at the last monitored instant: missing, stale, NaN or contradictory.")
     last_cycle = MetricSpec(Gauge, "mapek_last_cycle_timestamp_seconds", ("loop",),
-        "Unix time at which this worker last monitored the loop: what to alert on when a loop falls silent.")
-    schedule_skipped = MetricSpec(Gauge, "mapek_schedule_skipped_total", ("loop",),
-        "Cycles the schedule dropped because the one before still ran, as Temporal counts them since its creation.")
-    schedule_missed = MetricSpec(Gauge, "mapek_schedule_missed_total", ("loop",),
+        "Unix time at which this worker last monitored the loop. Alert on its age.")
+    schedule_skipped = MetricSpec(MirroredCounter, "mapek_schedule_skipped_total", ("loop",),
+        "Cycles the schedule dropped because the previous one still ran, as Temporal counts them since its creation.")
+    schedule_missed = MetricSpec(MirroredCounter, "mapek_schedule_missed_total", ("loop",),
         "Cycles the schedule missed because no server ran in time, as Temporal counts them since its creation.")
     mode = MetricSpec(Gauge, "mapek_mode", ("loop", "mode"),
-        "1 for the mode a loop is in (act, observe, stopped), 0 for the others.")
+        "1 for the mode of the loop (act, observe, stopped), 0 for the others.")
 
-    # Remediations, and the incidents they end
+    # Remediations and incidents
     remediations = MetricSpec(Counter, "mapek_remediations_total", ("loop", "outcome"),
         "Remediations whose outcome was recorded, by MapekOutcome.")
     rollbacks = MetricSpec(Counter, "mapek_rollbacks_total", ("loop", "result"),
         "Steps that were undone at Charter, by result: done, nothing (there was nothing to undo) or failed.")
     quarantined = MetricSpec(Gauge, "mapek_quarantined_knobs", ("loop",),
-        "Knobs that are locked until a person releases them, because a rollback failed.")
-    incidents_closed = MetricSpec(Gauge, "mapek_incidents_closed_total", ("charter",),
-        "Incidents that are over, as the store counts them: the same on every worker.")
-    detection_seconds = MetricSpec(Gauge, "mapek_incident_detection_seconds_total", ("charter",),
-        "Seconds from onset to detection of all incidents that are over; by their number it is MTTD.")
-    repair_seconds = MetricSpec(Gauge, "mapek_incident_repair_seconds_total", ("charter",),
-        "Seconds from onset to the end of all incidents that are over; by their number it is MTTR.")
+        "Knobs locked after a failed rollback, until an operator releases them.")
+    incidents_closed = MetricSpec(MirroredCounter, "mapek_incidents_closed_total", ("charter",),
+        "Closed incidents, as the store counts them: the same on every worker.")
+    incident_detection = MetricSpec(MirroredCounter, "mapek_incident_detection_seconds_total", ("charter",),
+        "Seconds from onset to detection, summed over all closed incidents; divided by their number it is MTTD.")
+    incident_repair = MetricSpec(MirroredCounter, "mapek_incident_repair_seconds_total", ("charter",),
+        "Seconds from onset to closing, summed over all closed incidents; divided by their number it is MTTR.")
 
     # Alerts
     alerts_received = MetricSpec(Counter, "mapek_alerts_received_total", ("status",),
-        "Alerts that were taken in, by what they say: firing or resolved. Repeats count.")
+        "Accepted alerts, by status: firing or resolved. Repeats count.")
     alerts_deduplicated = MetricSpec(Counter, "mapek_alerts_deduplicated_total", (),
-        "Alerts that were told before (same fingerprint, start and status), as far as this process remembers.")
+        "Accepted alerts that repeat an earlier one (same fingerprint, start and status) known to this process.")
     alerts_ignored = MetricSpec(Counter, "mapek_alerts_ignored_total", ("reason",),
-        "Alerts that started nothing by themselves: by route, or because the sender truncated them.")
+        "Alerts that started no cycle: excluded by a route, or truncated by the sender.")
     alerts_active = MetricSpec(Gauge, "mapek_alerts_active", ("loop",),
-        "Alerts Alertmanager held when the loop last asked it, muted ones included, told to the webhook or not.")
+        "Active alerts in Alertmanager at the loop's last request, muted ones included.")
     alert_signals = MetricSpec(Counter, "mapek_alert_signals_total", ("loop",),
         "Signals with alerts that Temporal accepted.")
-    webhook_seconds = MetricSpec(_DurationHistogram, "mapek_webhook_seconds", ("status",),
-        "Seconds until a POST of alerts was answered, by HTTP status.")
+    webhook_duration = MetricSpec(_DurationHistogram, "mapek_webhook_duration_seconds", ("status",),
+        "Duration of a POST of alerts until its answer, by HTTP status.")
 
-    # People
+    # Operators
     notifications = MetricSpec(Counter, "mapek_notifications_total", ("target", "result"),
-        "Attempts to tell people something, by target and by result: sent or failed (tried again later).")
+        "Attempts to notify a target, by result: sent or failed (retried later).")
 
-    # The worker and Temporal
+    # The worker
+    build_info = MetricSpec(Gauge, "mapek_build_info", ("version", "python", "temporalio"),
+        "Always 1; the labels are the versions of the worker, of Python and of the Temporal SDK.")
     reloads = MetricSpec(Counter, "mapek_config_reloads_total", ("result",),
-        "Changes of the configuration file, by result: taken, or refused (the last good one stays).")
-    workflow_task_failures = MetricSpec(Counter, "mapek_workflow_task_failures_total", ("task_queue",),
+        "Changes of the configuration file, by result: taken, or refused (the last valid one stays in force).")
+
+    # The Temporal SDK
+    workflow_task_failures = MetricSpec(
+        SdkCounter, "temporal_workflow_task_execution_failed", ("namespace", "task_queue", "workflow_type"),
         "Workflow tasks that failed in this process: workflow code raised, or does not replay.")
-    task_wait = MetricSpec(_DurationHistogram, "mapek_task_wait_seconds", ("task_queue", "kind"),
-        "Seconds a task waited at Temporal until this worker took it, by kind: workflow or activity.")
-    slots = MetricSpec(Gauge, "mapek_worker_slots_available", ("task_queue", "worker_type"),
-        "Tasks of a kind this worker could take at once beside those it works on; at 0 further ones wait.")
-    pollers = MetricSpec(Gauge, "mapek_worker_pollers", ("task_queue", "poller_type"),
-        "Requests for tasks this worker keeps open at Temporal, by kind of poller.")
-    cached_workflows = MetricSpec(Gauge, "mapek_worker_cached_workflows", ("task_queue",),
-        "Open workflows this worker remembers and need not replay.")
-    request_failures = MetricSpec(Counter, "mapek_temporal_request_failures_total", ("operation",),
-        "Calls of Temporal that failed, by operation; the SDK tries most of them again.")
+    workflow_task_wait = MetricSpec(
+        _MillisecondsHistogram, "temporal_workflow_task_schedule_to_start_latency",
+        ("namespace", "task_queue", "workflow_type"),
+        "Milliseconds a workflow task waited at Temporal until this worker took it.")
+    activity_wait = MetricSpec(
+        _MillisecondsHistogram, "temporal_activity_schedule_to_start_latency",
+        ("namespace", "task_queue", "activity_type"),
+        "Milliseconds an activity task waited at Temporal until this worker took it.")
+    slots = MetricSpec(
+        Gauge, "temporal_worker_task_slots_available", ("namespace", "task_queue", "worker_type"),
+        "Further tasks of a kind this worker can run at once; at 0 tasks wait.")
+    pollers = MetricSpec(Gauge, "temporal_num_pollers", ("namespace", "task_queue", "poller_type"),
+        "Open poll requests of this worker, by kind of poller.")
+    cached_workflows = MetricSpec(Gauge, "temporal_sticky_cache_size", ("namespace", "task_queue"),
+        "Open workflows in this worker's cache, which need no replay.")
+    request_failures = MetricSpec(SdkCounter, "temporal_request_failure", ("namespace", "operation"),
+        "Failed calls of Temporal, by operation; the SDK retries most of them.")
+    long_request_failures = MetricSpec(SdkCounter, "temporal_long_request_failure", ("namespace", "operation"),
+        "Failed long polls of Temporal, by operation; the SDK retries them.")
     # fmt: on
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # A second series beside each counter, with the time of its birth, that nobody asks for.
+        # Otherwise each counter has a second series with its time of creation, which no rule uses.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
         self.registry = registry
-        rows = [row for row in vars(Metrics).values() if isinstance(row, MetricSpec)]
+        self.specs = {spec.name: spec for spec in vars(Metrics).values() if isinstance(spec, MetricSpec)}
         self.by_name: dict[str, Any] = {
-            row.name: row.metric_class(row.name, row.help_text, row.label_names, registry=registry) for row in rows
+            name: spec.metric_class(name, spec.help_text, spec.label_names, registry=registry)
+            for name, spec in self.specs.items()
         }
+        self.build_info.labels(version("mapek"), platform.python_version(), version("temporalio")).set(1)
 
-    def initialize_series(self, loops: Iterable[str], task_queues: Iterable[str]) -> None:
-        """Show at 0 what would otherwise be born with its first event, of which no increase can be seen."""
+    def initialize_series(self, loops: Iterable[str], task_queues: Iterable[str], namespace: str = "default") -> None:
+        """Create series at 0: the first event of a series that did not exist is no increase to Prometheus."""
         for loop in loops:
             for result in ("done", "nothing", "failed"):
                 self.rollbacks.labels(loop, result)
-            for outcome in ("fixed", "improved", "no_effect", "worse", "inconclusive", "rolled_back"):
+            for outcome in (o for o, consequences in CONSEQUENCES.items() if consequences.has_initial_series):
                 self.remediations.labels(loop, outcome)
         for queue in task_queues:
-            self.workflow_task_failures.labels(queue)
+            self.workflow_task_failures.labels(namespace, queue, "")
         for result in ("taken", "refused"):
             self.reloads.labels(result)
         for status in ("firing", "resolved"):

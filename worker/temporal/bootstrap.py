@@ -32,9 +32,10 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.model import identifiers
 from activities.model.intake import LoopState
 from worker.temporal.schedules import LoopSchedule, cycle_schedule, upkeep_schedule, upkeep_schedule_id
-from workflows import names
+from workflows import search_attributes
 from workflows.search_attributes import build_search_attributes
 
 DEFAULT_RETENTION_DAYS = 7
@@ -78,7 +79,7 @@ async def find_changes(
     """
     found = await describe_namespace(client)
     changes = namespace_changes(client, found, retention_days)
-    absent = await missing_search_attributes(client) if found else names.SEARCH_ATTRIBUTES
+    absent = await missing_search_attributes(client) if found else search_attributes.SEARCH_ATTRIBUTES
     if absent:
         listed = ", ".join(key.name for key in absent)
         changes.append(
@@ -86,7 +87,7 @@ async def find_changes(
         )
     for loop in loops:
         for schedule_id, schedule in (
-            (names.schedule_id(loop.loop), cycle_schedule(loop)),
+            (identifiers.schedule_id(loop.loop), cycle_schedule(loop)),
             (upkeep_schedule_id(loop), upkeep_schedule(loop)),
         ):
             changes += await schedule_changes(client, schedule_id, schedule)
@@ -167,7 +168,7 @@ async def apply_with_retry(change: PendingChange) -> None:
 
 async def intake_changes(client: Client, loop: LoopSchedule) -> list[PendingChange]:
     """Return the loop's intake if it does not run: without it a plain signal finds nobody."""
-    intake = names.loop_workflow_id(loop.loop)
+    intake = identifiers.loop_workflow_id(loop.loop)
     try:
         found = await client.get_workflow_handle(intake).describe(rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
@@ -182,13 +183,13 @@ async def intake_changes(client: Client, loop: LoopSchedule) -> list[PendingChan
 async def start_intake(client: Client, loop: LoopSchedule) -> None:
     """Start the loop's intake unless it runs."""
     await client.start_workflow(
-        "MapekLoop",
+        identifiers.WorkflowName.LOOP,
         LoopState(loop=loop.loop, links=loop.links),
-        id=names.loop_workflow_id(loop.loop),
+        id=identifiers.loop_workflow_id(loop.loop),
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        task_queue=names.TASK_QUEUE,
+        task_queue=identifiers.TASK_QUEUE,
         static_summary=f"asks for cycles of {loop.loop}: signal run_cycle, update request_cycle",
-        search_attributes=build_search_attributes({names.LOOP: loop.loop}),
+        search_attributes=build_search_attributes({search_attributes.LOOP: loop.loop}),
         rpc_timeout=RPC_TIMEOUT,
     )
 
@@ -198,7 +199,7 @@ async def missing_search_attributes(client: Client) -> list[SearchAttributeKey[A
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), timeout=RPC_TIMEOUT
     )
-    return [key for key in names.SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
+    return [key for key in search_attributes.SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
 
 
 async def register_search_attributes(client: Client) -> None:

@@ -13,9 +13,10 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
-from activities.model.cycle import CycleRequest
+from activities.model import identifiers
+from activities.model.cycle import CycleRequest, Trigger
 from activities.model.intake import UpkeepRequest
-from workflows import names, options
+from workflows import options, search_attributes
 from workflows.search_attributes import build_search_attributes
 
 CATCH_UP_WINDOW = timedelta(seconds=60)
@@ -43,20 +44,22 @@ class LoopSchedule:
 
 def upkeep_schedule_id(loop: LoopSchedule) -> str:
     """Return the id of the loop's upkeep schedule and the prefix of its runs."""
-    return names.upkeep_schedule_id(loop.loop)
+    return identifiers.upkeep_schedule_id(loop.loop)
 
 
 def cycle_schedule(loop: LoopSchedule) -> Schedule:
     """Return the schedule that starts the loop's cycles."""
     action = ScheduleActionStartWorkflow(
-        "MapekCycle",
+        identifiers.WorkflowName.CYCLE,
         CycleRequest(loop=loop.loop, links=loop.links),
-        id=names.cycle_prefix(loop.loop),
-        task_queue=names.TASK_QUEUE,
+        id=identifiers.cycle_prefix(loop.loop),
+        task_queue=identifiers.TASK_QUEUE,
         execution_timeout=options.CYCLE_EXECUTION_TIMEOUT,
         static_summary=f"cycle of {loop.loop}",
         static_details=loop.links or None,
-        typed_search_attributes=build_search_attributes({names.LOOP: loop.loop, names.TRIGGER: "schedule"}),
+        typed_search_attributes=build_search_attributes(
+            {search_attributes.LOOP: loop.loop, search_attributes.TRIGGER: Trigger.SCHEDULE}
+        ),
     )
     return interval_schedule(loop.interval, loop.offset, action)
 
@@ -64,13 +67,13 @@ def cycle_schedule(loop: LoopSchedule) -> Schedule:
 def upkeep_schedule(loop: LoopSchedule) -> Schedule:
     """Return the schedule that starts the loop's upkeep."""
     action = ScheduleActionStartWorkflow(
-        "MapekUpkeep",
+        identifiers.WorkflowName.UPKEEP,
         UpkeepRequest(loop=loop.loop),
         id=upkeep_schedule_id(loop),
-        task_queue=names.TASK_QUEUE,
+        task_queue=identifiers.TASK_QUEUE,
         execution_timeout=options.CYCLE_EXECUTION_TIMEOUT,
         static_summary=f"upkeep of {loop.loop}",
-        typed_search_attributes=build_search_attributes({names.LOOP: loop.loop}),
+        typed_search_attributes=build_search_attributes({search_attributes.LOOP: loop.loop}),
     )
     return interval_schedule(loop.interval, loop.upkeep_offset, action)
 

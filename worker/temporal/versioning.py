@@ -16,9 +16,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkerDeploymentConfig, WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.model.identifiers import WorkflowName
 from worker.config.schema import TemporalSettings
 
-PINNED_WORKFLOWS = ("MapekCycle", "MapekUpkeep")
+PINNED_WORKFLOWS = (WorkflowName.CYCLE, WorkflowName.UPKEEP)
 """What ends within a minute; everything else goes over to the current version."""
 
 

@@ -8,6 +8,7 @@ from activities.analyze.learning.calibration import Calibration, fit_calibration
 from activities.analyze.settings import AlgorithmSettings
 from activities.model.outcome import EffectClass, Outcome
 from activities.model.pattern import CalibrationCurve, Pattern, PatternKind
+from activities.model.remediation_outcome import RemediationOutcome
 
 MAX_OUTCOMES = 300
 """Newest outcomes that are learned from: what was true before many changes is forgotten."""
@@ -37,7 +38,7 @@ def label_patterns(outcomes: Iterable[Outcome]) -> Iterator[LabelledPattern]:
     """
     for outcome in outcomes:
         real = outcome.type is not EffectClass.UNKNOWN and outcome.before > 0
-        if real or (outcome.outcome == "recovered" and not outcome.problem_persisted):
+        if real or (outcome.outcome == RemediationOutcome.RECOVERED and not outcome.problem_persisted):
             for kind in sorted({ground.kind for ground in outcome.evidence_patterns}):
                 strongest = max(ground.strength for ground in outcome.evidence_patterns if ground.kind is kind)
                 yield LabelledPattern(kind, strongest, real)

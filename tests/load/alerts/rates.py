@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.model import identifiers
 from activities.model.alert import Alert, AlertBatch
 from activities.model.intake import LoopState
 from tests.load.alerts.figures import report
@@ -18,7 +19,6 @@ from tests.support.alert_payloads import make_alert, make_payload
 from tests.support.alert_stack import AlertStack
 from tests.support.waiting import wait_until
 from worker.http.service import serve
-from workflows import names
 
 ALERTS_PER_SECOND = 50.0
 """Alerts a second."""
@@ -38,7 +38,7 @@ async def run_steady_rate(alert_stack: AlertStack, minutes: float) -> bool:
     )
     took = time.time() - since
     book = await alert_stack.wait_until_processed(count_new_states(before) + total, 30)
-    query = f'WorkflowId="{names.loop_workflow_id("charter")}"'
+    query = f'WorkflowId="{identifiers.loop_workflow_id("charter")}"'
     runs = (await alert_stack.harness.client.count_workflows(query)).count
     received, repeated = count_new_states(book) - count_new_states(before), book.duplicates - before.duplicates
     return report(
@@ -69,7 +69,7 @@ async def run_sequential_posts(alert_stack: AlertStack) -> bool:
         await client.start_workflow(
             "MapekLoop",
             LoopState(loop="bare"),
-            id=names.loop_workflow_id("bare"),
+            id=identifiers.loop_workflow_id("bare"),
             task_queue="nobody",
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal="alerts",

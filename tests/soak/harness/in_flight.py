@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 
 from tests.soak.harness.deadlines import retry_while_unavailable
-from workflows import names
+from workflows import search_attributes
 
 RUNNING_QUERY = 'WorkflowType="Remediation" AND ExecutionStatus="Running"'
 IDLE_STEP_BY_PHASE = {"preparing": "settle", "verifying": "between", "rolling-back": "between"}
@@ -73,7 +73,10 @@ def parse_execution(execution: WorkflowExecution) -> RunningRemediation:
     """Return a run as the list tells it."""
     told = execution.typed_search_attributes
     return RunningRemediation(
-        execution.id, execution.run_id, str(told.get(names.PLAN) or ""), str(told.get(names.PHASE) or "preparing")
+        execution.id,
+        execution.run_id,
+        str(told.get(search_attributes.PLAN) or ""),
+        str(told.get(search_attributes.PHASE) or "preparing"),
     )
 
 
@@ -92,7 +95,7 @@ async def describe_remediation(client: Client, remediation: RunningRemediation) 
     described = await remediation.get_handle(client).describe()
     if described.close_time is not None:
         return None
-    phase = str(described.typed_search_attributes.get(names.PHASE) or "preparing")
+    phase = str(described.typed_search_attributes.get(search_attributes.PHASE) or "preparing")
     pending = list(described.raw_description.pending_activities)
     name = pending[0].activity_type.name if pending else IDLE_STEP_BY_PHASE.get(phase, phase)
     if name == "verify" and phase == "rolling-back":

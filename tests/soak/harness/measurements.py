@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.model import identifiers
 from activities.model.plan import Plan
 from activities.model.remediation import VerifyRequest, VerifyResult
 from tests.soak.faults.proxy import Fault, FaultRule, HttpProxy
@@ -22,7 +23,6 @@ from tests.soak.harness.fleet import PERIOD_SECONDS, Fleet, wait_until_serving
 from tests.soak.harness.in_flight import InFlightRemediation, list_in_flight
 from tests.soak.harness.sites import Site
 from tests.support.waiting import wait_until
-from workflows import names
 
 RESUME_LIMIT_SECONDS = 15.0
 """Seconds within which everything in flight goes on, from the new worker's first poll or the server's readiness."""
@@ -191,7 +191,7 @@ class VerifyOnly:
             "verify",
             request,
             result_type=VerifyResult,
-            task_queue=names.VERIFY_TASK_QUEUE,
+            task_queue=identifiers.VERIFY_TASK_QUEUE,
             start_to_close_timeout=timedelta(seconds=120),
             heartbeat_timeout=timedelta(seconds=5),
         )

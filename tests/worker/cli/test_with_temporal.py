@@ -18,6 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.clients.store.store import open_store
+from activities.model import identifiers
 from activities.model.audit import AuditEntry
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.model.remediation import Approval, RemediationRequest, ResumeRequest
@@ -26,7 +27,7 @@ from tests.worker.cli.test_explain import PLAN
 from tests.worker.conftest import RunMapek
 from worker.temporal import bootstrap
 from worker.temporal.schedules import LoopSchedule
-from workflows import names
+from workflows import search_attributes
 from workflows.loop import MapekLoop
 from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
 
@@ -44,7 +45,7 @@ class FakeCycle:
     async def run(self, request: CycleRequest) -> CycleResult:
         limit = timedelta(seconds=5)
         await workflow.execute_activity(fake_monitor, start_to_close_timeout=limit, summary="p99 812 ms > 500 ms")
-        workflow.upsert_search_attributes(build_search_attribute_updates({names.OUTCOME: "healthy"}))
+        workflow.upsert_search_attributes(build_search_attribute_updates({search_attributes.OUTCOME: "healthy"}))
         return CycleResult(headline=f"all well, {request.reason}", outcome="healthy")
 
 
@@ -78,7 +79,7 @@ async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
     await bootstrap.bootstrap(connected, [LoopSchedule("charter", 30)])
     async with Worker(
         connected,
-        task_queue=names.TASK_QUEUE,
+        task_queue=identifiers.TASK_QUEUE,
         workflows=[FakeCycle, FakeRemediation, MapekLoop],
         activities=[fake_monitor],
         workflow_runner=UnsandboxedWorkflowRunner(),
@@ -90,10 +91,15 @@ async def start_remediation(client: Client, phase: str) -> None:
     await client.start_workflow(
         "Remediation",
         RemediationRequest(loop="charter", plan_id=PLAN.plan_id),
-        id=names.remediation_id("charter", "committee"),
-        task_queue=names.TASK_QUEUE,
+        id=identifiers.remediation_id("charter", "committee"),
+        task_queue=identifiers.TASK_QUEUE,
         search_attributes=build_search_attributes(
-            {names.LOOP: "charter", names.PLAN: PLAN.plan_id, names.PHASE: phase, names.KNOB: "committee"}
+            {
+                search_attributes.LOOP: "charter",
+                search_attributes.PLAN: PLAN.plan_id,
+                search_attributes.PHASE: phase,
+                search_attributes.KNOB: "committee",
+            }
         ),
     )
 
@@ -164,7 +170,7 @@ async def test_a_decision_reaches_the_waiting_plan(
     await wait_until_visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
     code, said = await run_mapek(verb, PLAN.plan_id, "--actor", "ann", "--reason", "because")
     assert (code, said) == (0, f"{approved} by ann: because\n")
-    await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
+    await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).result()
     assert (await run_mapek(verb, PLAN.plan_id, "--actor", "ann"))[0] == 1
 
 
@@ -208,7 +214,7 @@ async def test_status_tells_mode_schedule_cycle_and_remediations(
         0,
         "knob committee is released\n",
     )
-    ended: Any = await client.get_workflow_handle(names.remediation_id("charter", "committee")).result()
+    ended: Any = await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).result()
     assert ended == "released by ann"
     assert (await run_mapek("resume", "charter", "--knob", "committee"))[0] == 1
 
@@ -219,10 +225,10 @@ async def test_stop_cancels_and_resume_goes_on(client: Client, run_mapek: RunMap
     await start_remediation(client, "applying")
     await wait_until_visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
     assert (await run_mapek("stop", "charter", "--reason", "storm", "--actor", "ann"))[0] == 0
-    schedule = client.get_schedule_handle(names.schedule_id("charter"))
+    schedule = client.get_schedule_handle(identifiers.schedule_id("charter"))
     state = (await schedule.describe()).schedule.state
     assert (state.paused, state.note) == (True, "stopped by ann: storm")
-    described = await client.get_workflow_handle(names.remediation_id("charter", "committee")).describe()
+    described = await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).describe()
     assert described.status is not None
     assert described.status.name == "CANCELED"
     # A pause on top of a stop keeps the mode to come back to.

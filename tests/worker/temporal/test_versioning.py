@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.model import identifiers
 from activities.model.cycle import AnalyzeRequest, CycleRequest, DiagnosisSummary, MonitorRequest
 from activities.model.intake import LoopState
 from activities.model.observation import Observation
@@ -19,7 +20,6 @@ from worker.cli.doctor import check_version
 from worker.config.schema import TemporalSettings
 from worker.main import PASSED_THROUGH
 from worker.temporal.versioning import build_deployment_config, build_workflow_runner, find_current_build
-from workflows import names
 from workflows.cycle import MapekCycle
 from workflows.loop import MapekLoop
 from workflows.remediation import MapekRemediation
@@ -47,7 +47,7 @@ class BuildWorker:
 
         self.worker = Worker(
             client,
-            task_queue=f"{names.TASK_QUEUE}-{deployment}",
+            task_queue=f"{identifiers.TASK_QUEUE}-{deployment}",
             workflows=[MapekCycle, MapekRemediation, MapekLoop],
             activities=[monitor, analyze],
             workflow_runner=build_workflow_runner(self.settings, PASSED_THROUGH),
@@ -77,7 +77,7 @@ async def make_current(client: Client, build: BuildWorker) -> None:
 async def test_a_cycle_ends_on_the_code_it_began_with(temporal: WorkflowEnvironment) -> None:
     """A cycle that began before another build became current is finished by the old one; the next one by the new."""
     client, deployment = temporal.client, f"d-{uuid.uuid4().hex[:8]}"
-    queue = f"{names.TASK_QUEUE}-{deployment}"
+    queue = f"{identifiers.TASK_QUEUE}-{deployment}"
     async with AsyncExitStack() as stack:
         old, new = BuildWorker(client, deployment, "b1"), BuildWorker(client, deployment, "b2")
         await stack.enter_async_context(old.worker)
