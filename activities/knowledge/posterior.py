@@ -35,7 +35,7 @@ class Posterior(NamedTuple):
 
     @property
     def lower_bound(self) -> float:
-        """The one-sided bound: the rate is higher with probability 1 − `LOWER_BOUND_ALPHA`. For gates, not for choices."""
+        """The one-sided lower bound, at `LOWER_BOUND_ALPHA`. For gates, not for choices."""
         from scipy.special import betaincinv
 
         return float(betaincinv(self.alpha, self.beta, LOWER_BOUND_ALPHA))

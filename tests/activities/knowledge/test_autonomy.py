@@ -106,7 +106,7 @@ def test_the_bound(good, outcomes, bound):
 
 def test_a_rate_above_one_is_refused():
     """More good outcomes than outcomes is a mistake of the caller, not trust."""
-    with pytest.raises(ValueError, match="no rate: 3 of 2"):
+    with pytest.raises(ValueError, match="3 successes of 2 outcomes"):
         success_lower_bound(3, 2)
 
 

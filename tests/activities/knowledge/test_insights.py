@@ -52,5 +52,5 @@ def test_the_interval_holds_the_rate(n, rate):
 @pytest.mark.parametrize(("total", "n"), [(0.0, 0), (-1.0, 3), (4.0, 3)])
 def test_a_rate_that_cannot_be_is_refused(total, n):
     """No outcomes, or more successes than outcomes, have no rate."""
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ValueError, match="is not a rate"):
         wilson_interval(total, n)
