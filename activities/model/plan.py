@@ -11,6 +11,7 @@ from activities.model.diagnosis import Cause
 from activities.model.guard_state import UnsettledPlan
 from activities.model.identifiers import remediation_id
 from activities.model.pattern import PatternBasis
+from activities.model.remediation_outcome import CoolDown, consequences_of
 from activities.model.types import MigratedModel
 
 
@@ -60,6 +61,16 @@ class CoolDowns(MigratedModel):
     after_success: float = 300.0
     no_effect: float = 0.0
     rolled_back: float = 900.0
+
+    def seconds_after(self, outcome: str) -> float:
+        """Return the cool-down of a knob after `outcome`, 0 if nothing was applied."""
+        seconds = {
+            CoolDown.NONE: 0.0,
+            CoolDown.AFTER_SUCCESS: self.after_success,
+            CoolDown.NO_EFFECT: self.no_effect,
+            CoolDown.ROLLED_BACK: self.rolled_back,
+        }
+        return seconds[consequences_of(outcome).cool_down]
 
 
 class Plan(MigratedModel):
