@@ -92,7 +92,7 @@ class ExecuteActivities:
         committee = await loop.charter.fetch_committee()
         if committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
-        if shortfall := breaks_quorum(action, committee, loop.settings.plan):
+        if shortfall := breaks_quorum((action,), committee, loop.settings.plan):
             raise Stale(f"quorum: {shortfall}")
         if action.inverse is not Inverse.SCALE_BACK:
             return

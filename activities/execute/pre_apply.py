@@ -8,7 +8,7 @@ from activities.model.history import RemediationRecord
 from activities.model.mode import LoopMode, Mode
 from activities.model.plan import Plan
 from activities.plan.guards.base import GuardInput
-from activities.plan.guards.core import OPERATOR_PLAN_GUARDS, PRE_SEND_GUARDS, find_first_block
+from activities.plan.guards.table import Stage, find_block
 from activities.plan.safety import affected_components, knob_direction
 from activities.plan.settings import PlanSettings
 
@@ -39,20 +39,7 @@ def build_pre_apply_check(
 
     def check(guards: GuardState) -> Block | None:
         has_started = any(record.plan_id == plan.plan_id for record in guards.recent_remediations)
-        guard_input = GuardInput(
-            at=at,
-            mode=Mode(loop=plan.loop, name=LoopMode.ACT) if has_started else mode,
-            guards=guards,
-            committee=None,
-            settings=settings,
-            loop=plan.loop,
-            component_count=plan.component_count,
-            cause_key=(plan.cause.value, plan.component),
-            plan_id=plan.plan_id,
-            storm=guards.storm(plan.loop),
-        )
-        return find_first_block(
-            OPERATOR_PLAN_GUARDS if plan.requested_by else PRE_SEND_GUARDS, plan.actions, guard_input
-        )
+        present_mode = Mode(loop=plan.loop, name=LoopMode.ACT) if has_started else mode
+        return find_block(Stage.SEND, plan.actions, GuardInput.of_plan(plan, present_mode, guards, settings, at))
 
     return check

@@ -5,12 +5,13 @@ import hashlib
 from activities.model.cycle import CycleOutcome
 from activities.model.decision import Decision
 from activities.model.diagnosis import Cause
+from activities.model.guard_rule import GuardRule
 from activities.model.notification import Notification, NotificationKind
 from activities.model.plan import Plan
 from activities.model.remediation import PrepareResult, RecordRequest
 from activities.model.remediation_outcome import consequences_of
 
-NOTIFIED_RULES = {"storm": NotificationKind.STORM, "frozen": NotificationKind.FREEZE}
+NOTIFIED_RULES = {GuardRule.STORM: NotificationKind.STORM, GuardRule.FROZEN: NotificationKind.FREEZE}
 """Guards whose block is not only explained but told, by their rule."""
 MAX_SHOWN_VIOLATIONS = 5
 """Violations and causes named in one message."""
@@ -85,7 +86,7 @@ def _plan_notification(
 
 def _block_notification(rule: str, knob: str, reason: str, loop: str) -> Notification:
     # A storm is of the loop as a whole, a freeze of its knob.
-    kind, about = NOTIFIED_RULES[rule], knob if rule != "storm" else ""
+    kind, about = NOTIFIED_RULES[GuardRule(rule)], knob if rule != GuardRule.STORM else ""
     what = f"{knob} is frozen" if about else "storm: the loop only observes"
     return Notification(
         key=_dedup_key(loop, rule, about), kind=kind, loop=loop, headline=f"{what}: {reason}", knob=about

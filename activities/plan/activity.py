@@ -9,6 +9,7 @@ from activities.model.audit import AuditEntry
 from activities.model.cycle import CycleOutcome, DecisionSummary, PlanRequest, PlanSummary
 from activities.model.decision import Decision
 from activities.model.errors import NotFound, StoreUnavailable
+from activities.model.guard_rule import GuardRule
 from activities.model.guard_state import GuardState
 from activities.model.mode import effective_mode, with_kill_switch
 from activities.model.plan import Plan
@@ -84,19 +85,19 @@ class PlanActivities:
             await store.snapshots.pin(snapshot.analysis)
             await store.plans.put(plan, now)
             await store.guards.open_incident(plan.charter, plan.knob, plan.onset, now)
-        hushed = {block.knob for block in decision.blocks if block.rule in ("silenced", "storm")}
+        hushed = {block.knob for block in decision.blocks if block.rule in (GuardRule.SILENCED, GuardRule.STORM)}
         for plan in decision.shadow:
             # What a person works on goes away by their hand, and a storm is a doubtful picture: neither tells anything.
             if plan.knob not in hushed:
                 await store.autonomy.put_shadow(build_shadow_decision(plan, now))
         if decision.storm != snapshot.guards.storm(snapshot.loop):
             await store.guards.set_storm(snapshot.charter, snapshot.loop, decision.storm, now)
-        held = hold_seconds_by_rule(self.dependencies.loop(snapshot.loop).settings.plan.oscillation)
+        holds = hold_seconds_by_rule(self.dependencies.loop(snapshot.loop).settings.plan.oscillation)
         for block in decision.blocks:
-            if block.rule in held:
-                row = AuditEntry(at=now, kind=block.rule, loop=snapshot.loop, knob=block.knob, summary=block.reason)
-                since = max(now - held[block.rule], snapshot.guards.knob(block.knob).released_at)
-                await store.audit.append_unless_recent(row, since)
+            if block.rule in holds:
+                entry = AuditEntry(at=now, kind=block.rule, loop=snapshot.loop, knob=block.knob, summary=block.reason)
+                since = max(now - holds[GuardRule(block.rule)], snapshot.guards.knob(block.knob).released_at)
+                await store.audit.append_unless_recent(entry, since)
         for notice in notifications_for_decision(decision, snapshot.loop, snapshot.cycle_id, now):
             await store.notifications.open_or_touch(notice)
         considered = {candidate.knob for candidate in decision.candidates}

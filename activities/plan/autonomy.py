@@ -1,15 +1,13 @@
-"""What earned autonomy lets a plan do: held back as a shadow, suggested to a person, or carried out."""
+"""The consequences of earned autonomy: a plan is only a shadow, is suggested to an operator, or is applied."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level, ShadowDecision
-from activities.model.decision import Block
 from activities.model.diagnosis import Cause
 from activities.model.plan import Plan
-
-AUTONOMY_RULE = "autonomy"
+from activities.plan.guards.base import Actions, GuardInput
 
 AUTONOMY_PAIRS: Mapping[Cause, tuple[ActionType, ...]] = MappingProxyType(
     {
@@ -26,7 +24,7 @@ AUTONOMY_PAIRS: Mapping[Cause, tuple[ActionType, ...]] = MappingProxyType(
         Cause.DEVIATION: (ActionType.REBALANCE_LOAD, ActionType.RESTART_SERVICE),
     }
 )
-"""Every pair that has a level: the action types on the ladder of each cause."""
+"""Every pair with a level: the action types on the ladder of each cause."""
 
 
 def lowest_level(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Level:
@@ -34,21 +32,22 @@ def lowest_level(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) 
     return min((autonomy.level(cause, action.type) for action in actions), key=lambda level: level.rank)
 
 
-def autonomy_guard(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Block | None:
-    """Refuse what may only be decided in the shadow, with what it still has to earn."""
+def autonomy_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse an action at level shadow, with the evidence that it still needs."""
+    autonomy, cause = guard_input.autonomy, guard_input.root.cause
     for action in actions:
         if autonomy.level(cause, action.type) is not Level.SHADOW:
             continue
-        standing, pin = autonomy.find_record(cause, action.type), autonomy.find_override(cause, action.type)
-        why = "pinned" if pin else standing.promotion_blocker if standing else "nothing earned yet"
-        return Block(rule=AUTONOMY_RULE, knob=action.knob, reason=f"{action.type} against {cause} is at shadow: {why}")
-    return None
+        record, override = autonomy.find_record(cause, action.type), autonomy.find_override(cause, action.type)
+        reason = "fixed by an override" if override else record.promotion_blocker if record else "no evidence yet"
+        return f"{action.type} against {cause} is at shadow: {reason}"
+    return ""
 
 
 def build_shadow_decision(plan: Plan, at: float) -> ShadowDecision:
-    """Return what of a plan that was held back at `at` (unix seconds) is kept to be scored.
+    """Return the shadow decision to be scored later, for a plan that was held back at `at` (unix seconds).
 
-    It is due when a remediation that had started now would have been verified.
+    It is due when a remediation that started now would be verified.
     """
     verify = plan.verification
     return ShadowDecision(

@@ -1,4 +1,4 @@
-"""From the chosen candidate to the plan: everything a remediation will need, fixed and hashed."""
+"""Builds the plan from the chosen candidate: everything that a remediation needs, frozen and hashed."""
 
 from activities.analyze.causes.symptoms import expand_committee
 from activities.model.action import COMMITTEE
@@ -22,23 +22,25 @@ from activities.plan.selection import Option
 def build_plan(option: Option, context: PlanContext, committee: Committee) -> Plan:
     """Return the plan of a chosen option.
 
-    It belongs to the open incident of its knob, or to a new one whose onset is that of the root cause.
+    It belongs to the open incident of its knob, or to a new one with the onset of the root cause.
     """
     candidate, root, settings = option.candidate, option.root, context.settings
-    known = context.guards.incident(candidate.knob)
-    onset = known.onset if known else root.onset
-    incident = known.incident_id if known else compute_incident_id(context.charter, candidate.knob, onset)
+    open_incident = context.guards.incident(candidate.knob)
+    onset = open_incident.onset if open_incident else root.onset
+    incident_id = (
+        open_incident.incident_id if open_incident else compute_incident_id(context.charter, candidate.knob, onset)
+    )
     generation = knob_generation(candidate.knob, committee, context.analysis.policies)
-    full = compute_plan_hash(incident, candidate.rung, generation, candidate.actions)
+    plan_hash = compute_plan_hash(incident_id, candidate.rung, generation, candidate.actions)
     risk = compute_risk(candidate.actions, len(context.analysis.components))
     return Plan(
-        plan_id=full[:12],
-        hash=full,
+        plan_id=plan_hash[:12],
+        hash=plan_hash,
         loop=context.loop,
         charter=context.charter,
         cycle_id=context.cycle_id,
         knob=candidate.knob,
-        incident_id=incident,
+        incident_id=incident_id,
         rung=candidate.rung,
         cause=root.cause,
         component=root.component,
@@ -66,7 +68,7 @@ def build_plan(option: Option, context: PlanContext, committee: Committee) -> Pl
 
 
 def collect_evidence_patterns(root: RootCause, diagnosis: Diagnosis) -> tuple[PatternBasis, ...]:
-    """Return the counted patterns on the components whose violations the cause explains."""
+    """Return the patterns with a strength on the components whose violations the cause explains."""
     explained = {component for component, _ in root.violated_pairs}
     return tuple(
         PatternBasis(kind=pattern.kind, strength=pattern.evidence.strength)
@@ -76,7 +78,7 @@ def collect_evidence_patterns(root: RootCause, diagnosis: Diagnosis) -> tuple[Pa
 
 
 def requires_approval(option: Option, context: PlanContext, risk: Risk) -> bool:
-    """Tell whether a person has to approve: too little trust, a doubt, too much risk, an error budget nearly spent."""
+    """Return whether an operator must approve: low trust, low confidence, high risk or a small error budget."""
     actions, settings = option.candidate.actions, context.settings
     return (
         lowest_level(option.root.cause, actions, context.autonomy) is not Level.AUTO
@@ -87,34 +89,34 @@ def requires_approval(option: Option, context: PlanContext, risk: Risk) -> bool:
 
 
 def format_headline(option: Option) -> str:
-    """Return one line with values: what, at which score, against what."""
+    """Return one line with values: the actions, their score, the cause and its confidence."""
     candidate, root = option.candidate, option.root
-    what = " then ".join(action.summary for action in candidate.actions)
-    return truncate(f"{what}: score {candidate.score:+.2f}; {root.cause} on {root.component} {root.confidence:.2f}")
+    actions = " then ".join(action.summary for action in candidate.actions)
+    return truncate(f"{actions}: score {candidate.score:+.2f}; {root.cause} on {root.component} {root.confidence:.2f}")
 
 
 def build_verification(option: Option, context: PlanContext, committee: Committee) -> Verification:
-    """Return what the effect is judged by: the cause's pairs must become good, those around must not get worse.
+    """Return the verification of the plan: the cause's pairs must become good, the neighbours must not get worse.
 
-    Around are the components with a pair among the targets, their callers and callees, and all members for a trouble
-    or a knob of the committee; those that cannot be seen now cannot be seen to get worse and are left out.
+    Neighbours are the components of the targets, their callers and callees, and all members for a trouble or a knob of
+    the committee. Blind components are left out: they could not be seen to get worse.
     """
     root, analysis, diagnosis = option.root, context.analysis, context.diagnosis
     members = frozenset(member.name for member in committee.members)
     calls = expand_committee(analysis.topology, members)
-    touched = {component for component, _ in root.violated_pairs} | {root.component}
-    around = touched.union(*(calls.neighbours(component) for component in touched))
+    affected = {component for component, _ in root.violated_pairs} | {root.component}
+    neighbours = affected.union(*(calls.neighbours(component) for component in affected))
     if COMMITTEE in (root.component, option.candidate.knob):
-        around |= members
-    around -= {COMMITTEE, *(spot.component for spot in diagnosis.blind)}
+        neighbours |= members
+    neighbours -= {COMMITTEE, *(spot.component for spot in diagnosis.blind)}
     violated = {violation.key for violation in diagnosis.violations}
     return context.verification.model_copy(
         update={
             "targets": root.violated_pairs,
-            "neighbours": tuple(sorted(around)),
+            "neighbours": tuple(sorted(neighbours)),
             "baseline_count": len(violated.intersection(root.violated_pairs)),
             "preexisting": tuple(
-                sorted(pair for pair in violated if pair[0] in around and pair not in root.violated_pairs)
+                sorted(pair for pair in violated if pair[0] in neighbours and pair not in root.violated_pairs)
             ),
         }
     )

@@ -1,4 +1,4 @@
-"""Everything one choice is made from."""
+"""The input of one choice."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,12 @@ from activities.plan.settings import PlanSettings
 
 @dataclass(frozen=True)
 class PlanContext:
-    """One decision's material. `at` is unix seconds, `snapshot` the digest under which all of it is kept.
+    """Everything one decision is made from. `at` is unix seconds, `snapshot` the digest under which it is stored.
 
-    `analysis` is what the diagnosis was made from: committee, policies and topology are read from it. `verification`
-    holds the timings a plan's verification gets; its targets and neighbours are filled in for each plan. `silenced` are
-    components that may only be observed, "*" all of them. `autonomy` is how far each action against each cause is
-    trusted. `seed` feeds what is drawn while exploring.
-    `error_budget` is the share left of the service's own error budget, None if it is not asked.
+    `analysis` is the input of the diagnosis: committee, policies and topology are read from it. `verification` holds
+    the timings of every verification; its targets and neighbours are set for each plan. `silenced` are components that
+    may only be observed, "*" for all. `autonomy` is the level of each action against each cause. `error_budget` is the
+    share left of the service's error budget, None if it is not queried. `seed` feeds the draws of exploration.
     """
 
     loop: str

@@ -1,7 +1,7 @@
-"""Which way an action goes: towards safety or away from it, forth or back.
+"""The safety direction of an action (safer or riskier) and its knob direction (forth or back).
 
-Fast towards safety, slowly away from it: what adds capacity or takes load off may be done at once, what takes
-capacity or protection away has to wait.
+An action that adds capacity or takes load off may be applied at once. One that takes capacity or protection away must
+wait.
 """
 
 from enum import StrEnum
@@ -10,11 +10,11 @@ from activities.model.action import Action, ActionType, Route
 
 
 class SafetyDirection(StrEnum):
-    """Where an action leads, if the picture it was chosen upon is wrong."""
+    """The effect of an action on safety if the observation it was chosen upon is wrong."""
 
-    SAFER = "towards safety"
-    NEUTRAL = "neither"
-    RISKIER = "away from safety"
+    SAFER = "safer"
+    NEUTRAL = "neutral"
+    RISKIER = "riskier"
 
 
 SAFER_ACTIONS = frozenset(
@@ -25,7 +25,7 @@ SAFER_ACTIONS = frozenset(
         ActionType.APPLY_POLICY,
     }
 )
-"""More capacity, less load, or a policy a person has named as known to be good: each costs little if it was wrong."""
+"""More capacity, less load, or a policy that an operator named as good: each costs little if it was wrong."""
 
 RISKIER_ACTIONS = frozenset(
     {ActionType.SCALE_DOWN, ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE}
@@ -34,22 +34,22 @@ RISKIER_ACTIONS = frozenset(
 
 
 def safety_direction(actions: tuple[Action, ...]) -> SafetyDirection:
-    """Return where the actions lead: away if any does, towards only if all do."""
-    each = {_action_safety_direction(action) for action in actions}
-    if SafetyDirection.RISKIER in each:
+    """Return the direction of the actions together: riskier if any is, safer only if all are."""
+    directions = {_action_safety_direction(action) for action in actions}
+    if SafetyDirection.RISKIER in directions:
         return SafetyDirection.RISKIER
-    return SafetyDirection.SAFER if each == {SafetyDirection.SAFER} else SafetyDirection.NEUTRAL
+    return SafetyDirection.SAFER if directions == {SafetyDirection.SAFER} else SafetyDirection.NEUTRAL
 
 
 def knob_direction(actions: tuple[Action, ...]) -> int:
-    """Return which way the actions turn their knob: 1 forth, −1 back, 0 neither; the first that turns it decides."""
-    return next((turned for action in actions if (turned := _action_knob_direction(action))), 0)
+    """Return which way the actions move their knob: 1 forth, −1 back, 0 neither; the first that moves it decides."""
+    return next((direction for action in actions if (direction := _action_knob_direction(action))), 0)
 
 
 def affected_components(actions: tuple[Action, ...]) -> tuple[str, ...]:
-    """Return the components the actions act upon, sorted; "*" stands for all of them.
+    """Return the components that the actions act upon, sorted; "*" stands for all of them.
 
-    A change of the committee's size is one place, named by its knob.
+    A change of the committee's size is one component, named by its knob.
     """
     return tuple(sorted({a.component or (a.knob if a.route is Route.SCALE else "*") for a in actions}))
 

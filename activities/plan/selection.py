@@ -1,7 +1,7 @@
-"""Which candidate wins: first against its own alternatives, then against the other causes.
+"""Which candidate wins: first against its own alternatives, then against those of other causes.
 
-What is chosen never depends on a passing block: those are asked afterwards, of the winners alone. So a guard that is
-added can only take a plan away; it never makes room for one that was second best.
+The choice never depends on a passing guard: those are checked afterwards, for the winners alone. So a further guard can
+only take a plan away. It never makes room for the second best.
 """
 
 from dataclasses import dataclass, replace
@@ -11,17 +11,10 @@ from activities.model.charter import Committee
 from activities.model.decision import Block
 from activities.model.diagnosis import RootCause
 from activities.model.storm import Storm
-from activities.plan.autonomy import autonomy_guard
 from activities.plan.context import PlanContext
 from activities.plan.exploration import explore
 from activities.plan.guards.base import GuardInput
-from activities.plan.guards.core import (
-    PERMANENT_GUARDS,
-    TRANSIENT_GUARDS,
-    confidence_guard,
-    find_first_block,
-    silenced_guard,
-)
+from activities.plan.guards.table import LASTING_GUARDS, PASSING_GUARDS, Stage, find_block
 from activities.plan.ladder import keep_next_rung, reject_candidate, reject_used_rungs, used_rungs
 from activities.plan.score import score_candidate
 from activities.plan.strategies import StrategyContext, build_ladder
@@ -29,7 +22,7 @@ from activities.plan.strategies import StrategyContext, build_ladder
 
 @dataclass(frozen=True)
 class Option:
-    """A candidate with the cause it answers and the guard that stopped it, if one did."""
+    """A candidate with the cause it answers, and the block of the guard that rejected it, if one did."""
 
     root: RootCause
     candidate: Candidate
@@ -37,42 +30,48 @@ class Option:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing has rejected it yet."""
+        """Whether no rule has rejected it."""
         return not self.candidate.rejected_by
 
     def reject(self, rule: str, reason: str) -> "Option":
-        """Return it rejected by a rule of the choice itself."""
+        """Return the option rejected by a rule of the choice itself."""
         return replace(self, candidate=reject_candidate(self.candidate, rule, reason))
 
     def reject_with_block(self, block: Block) -> "Option":
-        """Return it rejected by a guard."""
+        """Return the option rejected by a guard."""
         return replace(self.reject(block.rule, block.reason), block=block)
 
 
 def evaluate_candidates(context: PlanContext, committee: Committee, storm: Storm | None) -> tuple[Option, ...]:
-    """Return every candidate considered, by score, each rejected one with its rule; the open ones are to be planned.
+    """Return every considered candidate, by score, each rejected one with its rule; the open ones are to be planned.
 
     At most one is open per knob and per cause, and none in a storm.
     """
-    at_hand = GuardInput(
+    options = [
+        option
+        for root in context.diagnosis.root_causes
+        for option in _evaluate_cause(committee, context, _build_guard_input(root, committee, context, storm))
+    ]
+    resolved = _resolve_conflicts(sorted(options, key=_sort_key))
+    checked = [_apply_passing_guards(o, _build_guard_input(o.root, committee, context, storm)) for o in resolved]
+    return tuple(sorted(checked, key=lambda option: (not option.is_open, _sort_key(option))))
+
+
+def _build_guard_input(root: RootCause, committee: Committee, context: PlanContext, storm: Storm | None) -> GuardInput:
+    return GuardInput(
         at=context.at,
         mode=context.mode,
         guards=context.guards,
-        committee=committee,
         settings=context.settings,
+        root=root,
+        confidence=context.diagnosis.confidence,
+        autonomy=context.autonomy,
+        committee=committee,
         policies=context.analysis.policies,
         loop=context.loop,
         component_count=len(context.analysis.components),
         storm=storm,
-    )
-    causes = context.diagnosis.root_causes
-    found = [option for root in causes for option in _evaluate_cause(root, committee, context, at_hand)]
-    contested = _resolve_conflicts(sorted(found, key=_sort_key))
-    return tuple(
-        sorted(
-            (_apply_transient_guards(o, context, at_hand) for o in contested),
-            key=lambda o: (not o.is_open, _sort_key(o)),
-        )
+        silenced=context.silenced,
     )
 
 
@@ -81,23 +80,24 @@ def _sort_key(option: Option) -> tuple[float, str, str, str, int]:
     return (-c.score, c.knob, c.cause, c.component, c.rung)
 
 
-def _evaluate_cause(
-    root: RootCause, committee: Committee, context: PlanContext, guard_input: GuardInput
-) -> tuple[Option, ...]:
-    ground = StrategyContext(root, committee, context.analysis.topology, context.settings)
+def _evaluate_cause(committee: Committee, context: PlanContext, guard_input: GuardInput) -> tuple[Option, ...]:
+    root = guard_input.root
+    strategy_context = StrategyContext(root, committee, context.analysis.topology, context.settings)
     sections = (context.settings, context.knowledge)
-    listed = [
+    candidates = [
         score_candidate(root, rung, actions, context.experience, sections)
-        for rung, alternatives in enumerate(build_ladder(ground))
+        for rung, alternatives in enumerate(build_ladder(strategy_context))
         for actions in alternatives
     ][: context.settings.max_policies_per_analysis]
-    judged = [
-        _screen_option(Option(root, c), guard_input)
-        for c in reject_used_rungs(listed, used_rungs(context.guards, root))
+    screened = [
+        _screen_option(Option(root, candidate), guard_input)
+        for candidate in reject_used_rungs(candidates, used_rungs(context.guards, root))
     ]
-    at_choice = [o.candidate for o in judged]
-    laddered = keep_next_rung(explore(at_choice, root, context) if context.settings.exploring else at_choice)
-    return _keep_best([replace(o, candidate=c) for o, c in zip(judged, laddered, strict=True)])
+    screened_candidates = [option.candidate for option in screened]
+    if context.settings.exploring:
+        screened_candidates = list(explore(screened_candidates, root, context))
+    next_rung = keep_next_rung(screened_candidates)
+    return _keep_best([replace(option, candidate=c) for option, c in zip(screened, next_rung, strict=True)])
 
 
 def _screen_option(option: Option, guard_input: GuardInput) -> Option:
@@ -108,9 +108,10 @@ def _screen_option(option: Option, guard_input: GuardInput) -> Option:
         reason = f"benefit {candidate.benefit:.3f} − cost {candidate.cost:.3f} = {candidate.score:+.3f} ≤ 0"
         return option.reject("score", reason)
     if candidate.effectiveness_lower_bound < guard_input.settings.min_effectiveness:
-        reason = f"it helps at a rate above {candidate.effectiveness_lower_bound:.3f} < {guard_input.settings.min_effectiveness:.3f} with 95 %"
+        lower_bound, minimum = candidate.effectiveness_lower_bound, guard_input.settings.min_effectiveness
+        reason = f"effectiveness lower bound {lower_bound:.3f} (95 %) < plan.min_effectiveness {minimum:.3f}"
         return option.reject("evidence", reason)
-    block = find_first_block(PERMANENT_GUARDS, candidate.actions, guard_input)
+    block = find_block(Stage.PLAN, candidate.actions, guard_input, LASTING_GUARDS)
     return option if block is None else option.reject_with_block(block)
 
 
@@ -123,50 +124,42 @@ def _keep_best(options: list[Option]) -> tuple[Option, ...]:
 
 
 def _resolve_conflicts(options: list[Option]) -> list[Option]:
-    """Give each knob, and the violations of each cause, to the best option; `listed` is by score."""
-    knobs: dict[str, Option] = {}
-    answered: dict[tuple[str, str], Option] = {}
+    """Give each knob, and the violations of each cause, to the best option; `options` are sorted by score."""
+    claimed_knobs: dict[str, Option] = {}
+    claimed_pairs: dict[tuple[str, str], Option] = {}
     results = []
     for option in options:
-        result = _reject_if_taken(option, knobs, answered) if option.is_open else option
+        result = _reject_if_taken(option, claimed_knobs, claimed_pairs) if option.is_open else option
         results.append(result)
         if result.is_open:
-            knobs[option.candidate.knob] = option
-            answered.update({pair: option for pair in option.root.violated_pairs if pair not in answered})
+            claimed_knobs[option.candidate.knob] = option
+            claimed_pairs.update({pair: option for pair in option.root.violated_pairs if pair not in claimed_pairs})
     return results
 
 
 def _reject_if_taken(
     option: Option, claimed_knobs: dict[str, Option], claimed_pairs: dict[tuple[str, str], Option]
 ) -> Option:
-    taken = claimed_knobs.get(option.candidate.knob)
-    if taken is not None:
-        ahead = taken.candidate
-        reason = f"{ahead.cause} takes {ahead.knob}: score {ahead.score:+.3f} ≥ {option.candidate.score:+.3f}"
+    holder = claimed_knobs.get(option.candidate.knob)
+    if holder is not None:
+        winner = holder.candidate
+        reason = f"{winner.cause} takes {winner.knob}: score {winner.score:+.3f} ≥ {option.candidate.score:+.3f}"
         return option.reject("knob-taken", reason)
     better = [claimed_pairs.get(pair) for pair in option.root.violated_pairs]
-    # Two remedies for the same violations at once: nobody could tell which of them helped.
+    # With two remedies for the same violations at once it would be unknown which of them helped.
     if better and better[0] is not None and None not in better:
         return _reject_outscored(option, better[0])
     return option
 
 
 def _reject_outscored(option: Option, best: Option) -> Option:
-    ahead = best.candidate
-    what = " then ".join(action.summary for action in ahead.actions)
-    return option.reject("outscored", f"{what}: score {ahead.score:+.3f} ≥ {option.candidate.score:+.3f}")
+    winner = best.candidate
+    actions = " then ".join(action.summary for action in winner.actions)
+    return option.reject("outscored", f"{actions}: score {winner.score:+.3f} ≥ {option.candidate.score:+.3f}")
 
 
-def _apply_transient_guards(option: Option, context: PlanContext, guard_input: GuardInput) -> Option:
+def _apply_passing_guards(option: Option, guard_input: GuardInput) -> Option:
     if not option.is_open:
         return option
-    root, actions = option.root, option.candidate.actions
-    about = replace(guard_input, cause_key=(root.cause.value, root.component))
-    suffering = (root.component, *(component for component, _ in root.violated_pairs))
-    block = (
-        confidence_guard(root, context.diagnosis, actions, context.settings.min_confidence)
-        or find_first_block(TRANSIENT_GUARDS, actions, about)
-        or silenced_guard(suffering, context.silenced, actions)
-        or autonomy_guard(root.cause, actions, context.autonomy)
-    )
+    block = find_block(Stage.PLAN, option.candidate.actions, guard_input, PASSING_GUARDS)
     return option if block is None else option.reject_with_block(block)

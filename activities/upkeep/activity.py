@@ -5,6 +5,7 @@ from collections import Counter
 
 from temporalio import activity
 
+from activities.analyze.diagnose import diagnose
 from activities.clients.remediation_locks import RemediationLocks
 from activities.dependencies import Dependencies
 from activities.heartbeat import background_heartbeat
@@ -25,7 +26,7 @@ from activities.monitor.adaptive_limits import is_refresh_due
 from activities.monitor.current_state import CurrentState, build_current_state
 from activities.monitor.judgement import judge
 from activities.monitor.own_changes import own_applied_steps
-from activities.plan.guards.storm import storm_without_diagnosis
+from activities.plan.guards.storm import build_trouble_scope, derive_storm, explained_components
 from activities.readings.adaptive_limits import compute_limits
 from activities.readings.analysis_input import InputLoader, make_input_loader
 from activities.upkeep.checks import RecheckResult, classify_recheck, score_shadow
@@ -80,7 +81,9 @@ class UpkeepActivities:
         if standing is None:
             return ""
         source = await load_input()
-        storm = storm_without_diagnosis(standing, source, judge(source), loop.settings.plan.storm)
+        diagnosis = diagnose(source, loop.settings.analyze)
+        scope = build_trouble_scope(source, diagnosis, explained_components(diagnosis))
+        storm = derive_storm(standing, scope, loop_name, source.at, loop.settings.plan.storm)
         if storm != standing:
             await guards.set_storm(loop.settings.charter, loop_name, storm, now)
         return "; still in a storm" if storm else "; the storm is over"

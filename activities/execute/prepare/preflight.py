@@ -5,42 +5,36 @@ configuration refuses is `rejected` (its rung is used up). A plan that the prese
 cycle plans again). A plan without any violation left is `recovered`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from activities.execute.settings import ExecuteSettings, ExecutionMode
 from activities.execute.verify.verification import verification_duration
 from activities.model.autonomy import Autonomy, Level
+from activities.model.guard_rule import GuardRule
 from activities.model.guard_state import GuardState
 from activities.model.mode import Mode
 from activities.model.plan import Plan, Risk, compute_plan_hash
 from activities.model.remediation import PrepareResult, Step
+from activities.model.remediation_outcome import RemediationOutcome
 from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
 from activities.model.types import truncate
 from activities.monitor.current_state import CurrentState
 from activities.monitor.judgement import Judgement
 from activities.monitor.visibility import REMOTES
-from activities.plan.autonomy import autonomy_guard, lowest_level
+from activities.plan.autonomy import lowest_level
 from activities.plan.guards.base import GuardInput
-from activities.plan.guards.core import (
-    OPERATOR_PLAN_GUARDS,
-    PERMANENT_GUARDS,
-    TRANSIENT_GUARDS,
-    find_first_block,
-    silenced_guard,
-)
 from activities.plan.guards.rates import error_budget_requires_approval
 from activities.plan.guards.settings import StormSettings
-from activities.plan.guards.storm import build_trouble_scope, measure_storm, next_storm
+from activities.plan.guards.storm import build_trouble_scope, derive_storm
+from activities.plan.guards.table import GUARD_BY_RULE, Clearance, Stage, find_block
 from activities.plan.knobs import knob_generation
 from activities.plan.risk import compute_risk, risk_requires_approval
 from activities.plan.settings import PlanSettings
 
 PLAN_AGE_MARGIN_SECONDS = 3600.0
 """Seconds a plan stays valid beyond the approval deadline. After a longer delay the decision is out of date."""
-CONFIG_ONLY_RULES = frozenset({"allowed", "max-replicas"})
-"""Guards that depend on the configuration alone; the generation fences the state of the committee."""
 
 
 @dataclass(frozen=True)
@@ -118,35 +112,27 @@ def preflight_check(plan: Plan, facts: PreflightFacts) -> PrepareResult:
 def _check_integrity(plan: Plan) -> Refusal | None:
     expected = compute_plan_hash(plan.incident_id, plan.rung, plan.generation, plan.actions)
     if plan.hash != expected or plan.plan_id != expected[:12]:
-        return Refusal("rejected", f"tampered: the content of plan {plan.plan_id} has the id {expected[:12]}")
+        return Refusal(RemediationOutcome.REJECTED, f"tampered: the content of plan {plan.plan_id} has the id {expected[:12]}")
     if not plan.actions or any(action.knob != plan.knob for action in plan.actions):
-        return Refusal("rejected", f"tampered: its actions do not all change {plan.knob}")
+        return Refusal(RemediationOutcome.REJECTED, f"tampered: its actions do not all change {plan.knob}")
     return None
 
 
 def _check_guards(plan: Plan, facts: PreflightFacts) -> Refusal | None:
     if facts.previous_outcome:
-        return Refusal("stale", f"the plan ended before: {facts.previous_outcome}")
+        return Refusal(RemediationOutcome.STALE, f"the plan ended before: {facts.previous_outcome}")
     state = facts.state
     if state.committee is None or state.policies is None:
-        return Refusal("stale", "Charter cannot be read: committee and policies are unknown")
+        return Refusal(RemediationOutcome.STALE, "Charter cannot be read: committee and policies are unknown")
     guard_input = _build_guard_input(plan, facts)
     generation = knob_generation(plan.knob, state.committee, state.policies)
-    rejected = find_first_block(PERMANENT_GUARDS, plan.actions, guard_input)
-    if rejected is not None and rejected.rule in CONFIG_ONLY_RULES:
-        return Refusal("rejected", f"{rejected.rule}: {rejected.reason}", rejected.rule)
+    block = find_block(Stage.PREPARE, plan.actions, guard_input)
+    if block and GUARD_BY_RULE[GuardRule(block.rule)].clearance is Clearance.SETTINGS:
+        return Refusal(RemediationOutcome.REJECTED, f"{block.rule}: {block.reason}", block.rule)
     expected = plan.generation if facts.last_generation is None else facts.last_generation
     if generation != expected:
-        return Refusal("stale", f"{plan.knob} moved from generation {expected} to {generation}")
-    block = rejected or find_first_block(
-        OPERATOR_PLAN_GUARDS if plan.requested_by else TRANSIENT_GUARDS, plan.actions, guard_input
-    )
-    if block is None and not plan.requested_by:
-        affected = (plan.component, *(component for component, _ in plan.verification.targets))
-        block = silenced_guard(affected, facts.silenced, plan.actions) or autonomy_guard(
-            plan.cause, plan.actions, facts.autonomy
-        )
-    return None if block is None else Refusal("stale", f"{block.rule}: {block.reason}", block.rule)
+        return Refusal(RemediationOutcome.STALE, f"{plan.knob} moved from generation {expected} to {generation}")
+    return None if block is None else Refusal(RemediationOutcome.STALE, f"{block.rule}: {block.reason}", block.rule)
 
 
 def _autonomy_level(plan: Plan, facts: PreflightFacts) -> Level:
@@ -160,27 +146,20 @@ def preflight_storm(
     plan: Plan, analysis_input: AnalysisInput, judgement: Judgement, guards: GuardState, settings: StormSettings
 ) -> Storm | None:
     """Return the storm the loop is in now, None if it is in none. While the committee is unreadable, no storm ends."""
-    current_storm = guards.storm(plan.loop)
-    if analysis_input.committee is None:
-        return current_storm
     explained = plan.explained_components or (plan.component, *(c for c, _ in plan.verification.targets))
-    scope = build_trouble_scope(analysis_input, analysis_input.committee, judgement, explained)
-    return next_storm(current_storm, measure_storm(scope), plan.loop, analysis_input.at, settings)
+    scope = build_trouble_scope(analysis_input, judgement, explained)
+    return derive_storm(guards.storm(plan.loop), scope, plan.loop, analysis_input.at, settings)
 
 
 def _build_guard_input(plan: Plan, facts: PreflightFacts) -> GuardInput:
-    return GuardInput(
-        at=facts.at,
-        mode=facts.mode,
-        guards=facts.guards,
+    return replace(
+        GuardInput.of_plan(plan, facts.mode, facts.guards, facts.settings, facts.at),
         committee=facts.state.committee,
-        settings=facts.settings,
         policies=facts.state.policies or (),
-        loop=plan.loop,
         component_count=facts.component_count,
-        cause_key=(plan.cause.value, plan.component),
-        plan_id=plan.plan_id,
         storm=facts.storm,
+        silenced=facts.silenced,
+        autonomy=facts.autonomy,
     )
 
 
@@ -188,15 +167,15 @@ def _check_freshness(plan: Plan, facts: PreflightFacts) -> Refusal | None:
     age = facts.at - plan.created_at
     maximum_age = facts.settings.approval.deadline_seconds + plan.settle + PLAN_AGE_MARGIN_SECONDS
     if age > maximum_age:
-        return Refusal("stale", f"decided {age:.0f} s ago, and a plan is valid for {maximum_age:.0f} s")
+        return Refusal(RemediationOutcome.STALE, f"decided {age:.0f} s ago, and a plan is valid for {maximum_age:.0f} s")
     violated, blind = facts.state.violated, facts.state.blind
     unreadable = sorted(blind.intersection(REMOTES))
     if unreadable:
-        return Refusal("stale", f"{', '.join(unreadable)} cannot be read")
+        return Refusal(RemediationOutcome.STALE, f"{', '.join(unreadable)} cannot be read")
     targets = plan.verification.targets
     blind_targets = sorted({c for c, metric in targets if c in blind and (c, metric) not in violated})
     if blind_targets:
-        return Refusal("stale", f"{len(blind_targets)} targets are blind: {', '.join(blind_targets)}")
+        return Refusal(RemediationOutcome.STALE, f"{len(blind_targets)} targets are blind: {', '.join(blind_targets)}")
     if facts.last_generation is None and targets and not violated.intersection(targets):
-        return Refusal("recovered", f"none of {len(targets)} violations is left")
+        return Refusal(RemediationOutcome.RECOVERED, f"none of {len(targets)} violations is left")
     return None

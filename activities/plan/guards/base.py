@@ -1,55 +1,80 @@
-"""What the guards look at, and the shape of a guard."""
+"""The input of the guards, and the signature of a guard."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from activities.model.action import Action
+from activities.model.autonomy import Autonomy
 from activities.model.charter import Committee, Policy
-from activities.model.decision import Block
+from activities.model.diagnosis import RootCause
 from activities.model.guard_state import GuardState
 from activities.model.history import RemediationRecord
 from activities.model.mode import Mode
+from activities.model.plan import Plan
 from activities.model.storm import Storm
 from activities.plan.settings import PlanSettings
 
 Actions = tuple[Action, ...]
+"""The actions of one plan: at least one, all on one knob."""
 
 
 @dataclass(frozen=True)
 class GuardInput:
-    """What the rules look at, as of `at` (unix seconds).
+    """What the guards read, as of `at` (unix seconds).
 
-    `committee` is None where Charter was not asked; what needs it then refuses. `policies` are Charter's, superseded
-    ones too. `loop` is who wants to act, `components` is how many it watches, `trouble` is the (cause, component) that
-    is to be cured. `plan_id` is the plan itself once there is one: its own beginning is not held against it. `storm` is
-    the storm the loop is in now, None if it is in none.
+    `committee` is None if Charter was not read. `policies` are Charter's, superseded ones included.
+    `component_count` is how many components the loop watches. `root` is the cause that the actions answer, and
+    `confidence` the overall confidence of its diagnosis. `plan_id` is the plan that is checked, empty before there is
+    one: its own start never counts against it. `by_operator`: an operator requested the plan. `storm` is the storm that
+    the loop is in, None without one. `silenced` are components that may only be observed, "*" for all.
     """
 
     at: float
     mode: Mode
     guards: GuardState
-    committee: Committee | None
     settings: PlanSettings
+    root: RootCause
+    confidence: float = 1.0
+    autonomy: Autonomy = field(default_factory=Autonomy)
+    committee: Committee | None = None
     policies: tuple[Policy, ...] = ()
     loop: str = ""
     component_count: int = 0
-    cause_key: tuple[str, str] = ("", "")
     plan_id: str = ""
+    by_operator: bool = False
     storm: Storm | None = None
+    silenced: tuple[str, ...] = ()
+
+    @classmethod
+    def of_plan(cls, plan: Plan, mode: Mode, guards: GuardState, settings: PlanSettings, at: float) -> "GuardInput":
+        """Return the input for a plan that exists, without what only Charter, Alertmanager or the evidence shows."""
+        return cls(
+            at=at,
+            mode=mode,
+            guards=guards,
+            settings=settings,
+            root=RootCause(
+                cause=plan.cause,
+                component=plan.component,
+                confidence=plan.confidence,
+                violated_pairs=plan.verification.targets,
+            ),
+            loop=plan.loop,
+            component_count=plan.component_count,
+            plan_id=plan.plan_id,
+            by_operator=bool(plan.requested_by),
+            storm=guards.storm(plan.loop),
+        )
 
     @property
     def other_remediations(self) -> tuple[RemediationRecord, ...]:
-        """The remediations that can be held against the plan, the oldest first: all but itself."""
-        return tuple(past for past in self.guards.recent_remediations if past.plan_id != self.plan_id)
+        """The recent remediations except the plan's own, oldest first."""
+        return tuple(record for record in self.guards.recent_remediations if record.plan_id != self.plan_id)
 
     def remediations_of(self, knob: str) -> tuple[RemediationRecord, ...]:
-        """Return those of one knob."""
-        return tuple(past for past in self.other_remediations if past.knob == knob)
+        """Return the other remediations of one knob, oldest first."""
+        return tuple(record for record in self.other_remediations if record.knob == knob)
 
 
-Guard = Callable[[Actions, GuardInput], Block | None]
-
-
-def make_block(rule: str, actions: Actions, reason: str) -> Block:
-    """Return the block of these actions (at least one, all on one knob); `reason` holds the numbers."""
-    return Block(rule=rule, knob=actions[0].knob, reason=reason)
+Guard = Callable[[Actions, GuardInput], str]
+"""Returns why the actions are refused, with the numbers; empty if they may go on."""

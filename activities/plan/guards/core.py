@@ -1,198 +1,143 @@
-"""The guard rails: rules that keep an action from being done, each answering with numbers.
-
-Most are asked when a plan is chosen, when it is prepared, and before each of its steps is sent (`UNDER_WAY`); of a
-plan that a person asked for only `REQUESTED` of the passing ones. Two kinds differ in what follows. A *lasting* block
-(allowed, max-replicas, quorum) will not go away by waiting, so the ladder passes the rung over. A *passing* block (a
-rest, a budget, a storm, a window) only says "not now", and climbing on would punish the rung for it. That a remediation
-is running on the knob is no rule here: its workflow id is the lock.
-"""
+"""The guards that need neither history nor a calendar: permission, size, quorum, confidence, mode, cool-down, trust."""
 
 from collections.abc import Iterable
 
 from activities.model.action import Action, ActionType, Route
 from activities.model.charter import Committee
-from activities.model.decision import Block
-from activities.model.diagnosis import Diagnosis, RootCause
-from activities.model.guard_state import GuardState
-from activities.model.mode import LoopMode, Mode
+from activities.model.diagnosis import RootCause
+from activities.model.mode import LoopMode
 from activities.monitor.silences import ALL_COMPONENTS
-from activities.plan.guards.base import Actions, Guard, GuardInput, make_block
-from activities.plan.guards.oscillation import foreign_writer_guard, freeze_guard
-from activities.plan.guards.rates import budget_guard, concurrency_guard, reversal_guard
-from activities.plan.guards.storm import storm_guard
-from activities.plan.guards.windows import freeze_date_guard, window_guard
+from activities.plan.guards.base import Actions, GuardInput
 from activities.plan.settings import PlanSettings
 
 
-def allowed_actions_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
+def allowed_actions_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse action types that the settings do not allow."""
-    refused = sorted({a.type for a in actions} - set(guard_input.settings.allowed_actions))
-    if not refused:
-        return None
-    return make_block("allowed", actions, f"{', '.join(refused)} not among allowed_actions")
+    refused = sorted({action.type for action in actions} - set(guard_input.settings.allowed_actions))
+    return f"{', '.join(refused)} not among allowed_actions" if refused else ""
 
 
-def max_replicas_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
+def max_replicas_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse a committee larger than the settings allow."""
     limit = guard_input.settings.max_replicas
-    wanted = max((_requested_replicas(a) or 0 for a in actions), default=0)
-    return None if wanted <= limit else make_block("max-replicas", actions, f"replicas {wanted} > {limit}")
+    requested = max((_requested_replicas(action) or 0 for action in actions), default=0)
+    return f"replicas {requested} > {limit}" if requested > limit else ""
 
 
-def quorum_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse what could cost the committee its majority.
-
-    With quorum = n // 2 + 1 of the configured n: no action may leave fewer than quorum + 1 healthy members (a member
-    that is already ill costs nothing), the size changes by at most `scale_step`, and the leader is restarted last.
-    """
+def quorum_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse actions that could cost the committee its majority; an unknown committee refuses all."""
     committee = guard_input.committee
     if committee is None:
-        return make_block("quorum", actions, "the committee is not known, so its majority is not either")
+        return "the committee is unknown, so its majority is unknown too"
+    return breaks_quorum(actions, committee, guard_input.settings)
+
+
+def breaks_quorum(actions: Iterable[Action], committee: Committee, settings: PlanSettings) -> str:
+    """Return why the actions could cost the committee its majority, empty if they cannot.
+
+    With quorum = n // 2 + 1 of the configured n: no action may leave fewer than quorum + 1 healthy members. A member
+    that is unhealthy already costs nothing. The size changes by at most `scale_step`. The leader is restarted last.
+    """
+    actions = tuple(actions)
     replicas, healthy = committee.replicas, committee.healthy_nodes
     for action in actions:
         before = replicas
         if action.route is Route.SCALE:
             replicas = _requested_replicas(action) or 0
-            step = guard_input.settings.scale_step
+            step = settings.scale_step
             if replicas < 1 or abs(replicas - before) > step:
-                reason = f"replicas {before} → {replicas}: at most {step} at once, and never 0"
-                return make_block("quorum", actions, reason)
-        # Whoever leaves is taken to be healthy: Charter chooses, not the loop.
+                return f"replicas {before} → {replicas}: at most {step} at once, and never 0"
+        # Charter chooses which member leaves, so the loop assumes a healthy one.
         lost = max(0, before - replicas) + _count_interrupted(action, committee)
-        needed = replicas // 2 + 2
-        if reason := _format_quorum_shortfall(healthy, lost, needed, replicas):
-            return make_block("quorum", actions, reason)
+        if reason := _format_quorum_shortfall(healthy, lost, replicas // 2 + 2, replicas):
+            return reason
         healthy -= lost
-    return _leader_last_guard(actions, committee)
-
-
-def breaks_quorum(action: Action, committee: Committee, settings: PlanSettings) -> str:
-    """Return why the action could cost the committee its majority as it is now, empty if it cannot."""
-    mode = Mode(loop="", name=LoopMode.ACT)
-    block = quorum_guard((action,), GuardInput(0.0, mode, GuardState(), committee, settings))
-    return block.reason if block else ""
+    return _leader_restart_risk(actions, committee)
 
 
 def rollback_breaks_quorum(replicas: int, committee: Committee) -> str:
-    """Return why going back to so many replicas could cost the committee its majority now, empty if it cannot.
+    """Return why a rollback to so many replicas could cost the committee its majority now, empty if it cannot.
 
-    As `quorum` says, but for two things: a way back may be longer than `scale_step`, which may have changed since, and
-    a committee too small to have quorum + 1 has to keep all its members healthy.
+    Unlike in `breaks_quorum`, a rollback may be longer than `scale_step`: the setting may have changed since. A
+    committee too small for quorum + 1 must keep all its members healthy.
     """
-    lost, healthy = max(0, committee.replicas - replicas), committee.healthy_nodes
-    needed = min(replicas // 2 + 2, replicas)
-    reason = _format_quorum_shortfall(healthy, lost, needed, replicas)
+    lost = max(0, committee.replicas - replicas)
+    reason = _format_quorum_shortfall(committee.healthy_nodes, lost, min(replicas // 2 + 2, replicas), replicas)
     return f"quorum: {reason}" if reason else ""
 
 
-def mode_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse to act unless the loop's mode is act."""
-    present = guard_input.mode
-    if present.name is LoopMode.ACT:
-        return None
-    if present.by_kill_switch:
-        return make_block("kill-switch", actions, present.reason)
-    since = f" since {present.at:.0f}" if present.at else ""
-    return make_block("mode", actions, f"mode {present.name}{since} {present.reason}".rstrip())
+def confidence_guard(_: Actions, guard_input: GuardInput) -> str:
+    """Refuse to act upon a diagnosis, or a cause in it, with a confidence below `min_confidence`.
 
-
-def quarantine_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse a knob whose rollback failed, until a person releases it."""
-    guard = guard_input.guards.knob(actions[0].knob)
-    if not guard.quarantined:
-        return None
-    return make_block("quarantine", actions, f"quarantined until a person resumes it: {guard.quarantine_reason}")
-
-
-def cool_down_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse a knob that rests; at the very end of the rest it is free."""
-    guard = guard_input.guards.knob(actions[0].knob)
-    left = guard.cooldown_until - guard_input.at
-    if left <= 0:
-        return None
-    return make_block("cool-down", actions, f"rests for another {left:.0f} s: {guard.cooldown_reason}")
-
-
-def unsettled_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse a knob on which another plan stands, or may stand, that no outcome answers for.
-
-    Whoever builds upon it takes away the way back: its rollback would be refused. Its remediation settles it, or upkeep
-    if that was terminated.
+    The cause counts with its prior confidence. A cause that outcomes speak against goes to an operator instead
+    (`is_low_confidence`): the loop must neither act upon the doubt nor stop learning because of it.
     """
-    other = guard_input.guards.unsettled_on(actions[0].knob)
-    if other is None:
-        return None
-    age = max(0.0, guard_input.at - other.since)
-    return make_block(
-        "unsettled", actions, f"plan {other.plan_id}, {age:.0f} s old, was sent to Charter and is not settled"
-    )
-
-
-def confidence_guard(root: RootCause, diagnosis: Diagnosis, actions: Actions, min_confidence: float) -> Block | None:
-    """Refuse to act upon a diagnosis, or a cause in it, that is believed less than `least`.
-
-    What was learned does not count here: a cause that is doubted since then is put before a person (`doubted`), so that
-    the loop neither acts upon its doubt nor goes silent and learns no more.
-    """
-    if diagnosis.confidence < min_confidence:
-        return make_block(
-            "confidence", actions, f"overall confidence {diagnosis.confidence:.2f} < {min_confidence:.2f}"
-        )
-    if root.prior_confidence < min_confidence:
-        return make_block(
-            "confidence", actions, f"confidence in {root.cause} {root.prior_confidence:.2f} < {min_confidence:.2f}"
-        )
-    return None
+    minimum, root = guard_input.settings.min_confidence, guard_input.root
+    if guard_input.confidence < minimum:
+        return f"overall confidence {guard_input.confidence:.2f} < {minimum:.2f}"
+    if root.prior_confidence < minimum:
+        return f"confidence in {root.cause} {root.prior_confidence:.2f} < {minimum:.2f}"
+    return ""
 
 
 def is_low_confidence(root: RootCause, min_confidence: float) -> bool:
-    """Tell whether outcomes made less than `least` of the confidence in a cause."""
+    """Return whether outcomes lowered the confidence in a cause below `min_confidence`."""
     return root.confidence < min_confidence
 
 
-def silenced_guard(affected: Iterable[str], silenced: tuple[str, ...], actions: Actions) -> Block | None:
-    """Refuse to act against a cause whose component, or one of those suffering from it, a person has silenced."""
-    hushed = set(affected).intersection(silenced)
-    if ALL_COMPONENTS not in silenced and not hushed:
-        return None
-    what = ", ".join(sorted(hushed)) or "it cannot be told what"
-    return make_block("silenced", actions, f"{what} is silenced at Alertmanager: observed only")
+def quarantine_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse a knob whose rollback failed, until an operator releases it."""
+    knob = guard_input.guards.knob(actions[0].knob)
+    return f"quarantined until an operator resumes it: {knob.quarantine_reason}" if knob.quarantined else ""
 
 
-PERMANENT_GUARDS: tuple[Guard, ...] = (allowed_actions_guard, max_replicas_guard, quorum_guard)
-TRANSIENT_GUARDS: tuple[Guard, ...] = (
-    quarantine_guard,
-    unsettled_guard,
-    storm_guard,
-    freeze_guard,
-    foreign_writer_guard,
-    cool_down_guard,
-    reversal_guard,
-    budget_guard,
-    concurrency_guard,
-    freeze_date_guard,
-    window_guard,
-    mode_guard,
-)
-"""The graver ones first: of several that refuse, the first one is named."""
-OPERATOR_PLAN_GUARDS: tuple[Guard, ...] = (quarantine_guard, unsettled_guard)
-"""Of the passing ones what holds for a plan a person asked for: nothing that only guards against the loop itself."""
-PRE_SEND_GUARDS: tuple[Guard, ...] = (
-    allowed_actions_guard,
-    max_replicas_guard,
-    *(rule for rule in TRANSIENT_GUARDS if rule is not foreign_writer_guard),
-)
-"""What is asked once more before each step is sent. The knob's generation fences what only Charter could tell."""
+def unsettled_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse a knob on which another plan is, or may be, applied without a recorded outcome.
+
+    A change on top of it would make its rollback impossible. Its remediation settles it; upkeep does so if that
+    remediation was terminated.
+    """
+    other = guard_input.guards.unsettled_on(actions[0].knob)
+    if other is None:
+        return ""
+    age = max(0.0, guard_input.at - other.since)
+    return f"plan {other.plan_id}, {age:.0f} s old, was sent to Charter and is not settled"
 
 
-def find_first_block(guards: tuple[Guard, ...], actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Return the block of the first rule that refuses the actions (at least one, all on one knob), or None."""
-    return next((block for rule in guards if (block := rule(actions, guard_input)) is not None), None)
+def cool_down_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse a knob during its cool-down; at the last second the knob is free."""
+    knob = guard_input.guards.knob(actions[0].knob)
+    remaining = knob.cooldown_until - guard_input.at
+    return f"cools down for another {remaining:.0f} s: {knob.cooldown_reason}" if remaining > 0 else ""
+
+
+def kill_switch_guard(_: Actions, guard_input: GuardInput) -> str:
+    """Refuse to act while the kill switch is on."""
+    return guard_input.mode.reason if guard_input.mode.by_kill_switch else ""
+
+
+def mode_guard(_: Actions, guard_input: GuardInput) -> str:
+    """Refuse to act unless the loop's mode is act."""
+    mode = guard_input.mode
+    if mode.name is LoopMode.ACT:
+        return ""
+    since = f" since {mode.at:.0f}" if mode.at else ""
+    return f"mode {mode.name}{since} {mode.reason}".rstrip()
+
+
+def silenced_guard(_: Actions, guard_input: GuardInput) -> str:
+    """Refuse to act against a cause whose component, or an affected one, is silenced at Alertmanager."""
+    root, silenced = guard_input.root, guard_input.silenced
+    affected = {root.component, *(component for component, _ in root.violated_pairs)}
+    names = ", ".join(sorted(affected.intersection(silenced)))
+    if not names and ALL_COMPONENTS not in silenced:
+        return ""
+    return f"{names or 'every component, or an unknown one,'} is silenced at Alertmanager: observed only"
 
 
 def _requested_replicas(action: Action) -> int | None:
-    wanted = action.parameters.get("replicas")
-    return wanted if isinstance(wanted, int) and action.route is Route.SCALE else None
+    replicas = action.parameters.get("replicas")
+    return replicas if isinstance(replicas, int) and action.route is Route.SCALE else None
 
 
 def _format_quorum_shortfall(healthy: int, lost: int, needed: int, replicas: int) -> str:
@@ -204,18 +149,18 @@ def _format_quorum_shortfall(healthy: int, lost: int, needed: int, replicas: int
 def _count_interrupted(action: Action, committee: Committee) -> int:
     if action.type is not ActionType.RESTART_SERVICE:
         return 0
-    named = action.parameters.get("member")
-    known = {member.name: member for member in committee.members}
-    if named in known:
-        return int(known[named].healthy)
-    # A name outside a known committee is a service, which has no vote; all members go one after the other.
-    return 0 if named is not None and known else 1
+    member = action.parameters.get("member")
+    members = {member.name: member for member in committee.members}
+    if member in members:
+        return int(members[member].healthy)
+    # A name outside a known committee is a service, which has no vote. Without a name all members restart one by one.
+    return 0 if member is not None and members else 1
 
 
-def _leader_last_guard(actions: Actions, committee: Committee) -> Block | None:
+def _leader_restart_risk(actions: Actions, committee: Committee) -> str:
     restarted = {a.parameters.get("member") for a in actions if a.type is ActionType.RESTART_SERVICE}
-    leads = any(member.leader and member.name in restarted for member in committee.members)
-    ill = [m.name for m in committee.members if not m.healthy and m.name not in restarted]
-    if not leads or not ill:
-        return None
-    return make_block("quorum", actions, f"the leader goes last: {len(ill)} other members are ill ({', '.join(ill)})")
+    restarts_leader = any(member.leader and member.name in restarted for member in committee.members)
+    unhealthy = [m.name for m in committee.members if not m.healthy and m.name not in restarted]
+    if not restarts_leader or not unhealthy:
+        return ""
+    return f"the leader is restarted last: {len(unhealthy)} other members are unhealthy ({', '.join(unhealthy)})"

@@ -1,87 +1,83 @@
-"""How often and how much at once: budgets, the share of components, and the wait before a knob is turned back."""
+"""How often and how much at once: budgets, the share of components, and the wait before a knob is moved back."""
 
 import math
 from collections.abc import Iterable
 
-from activities.model.decision import Block
 from activities.model.history import RemediationRecord
 from activities.model.timeseries import Sample
-from activities.model.types import DAY_SECONDS
-from activities.plan.guards.base import Actions, GuardInput, make_block
+from activities.plan.guards.base import Actions, GuardInput
+from activities.plan.guards.oscillation import knob_moves
 from activities.plan.guards.settings import ErrorBudgetSettings
-from activities.plan.guards.turns import knob_moves
 from activities.plan.safety import SafetyDirection, affected_components, knob_direction, safety_direction
 
 HOUR_SECONDS = 3600.0
+DAY_SECONDS = 86400.0
 STALE_AFTER_SECONDS = 3600.0
-"""Seconds after which a remediation that never ended runs no more: it was terminated before it had sent anything."""
+"""Age in seconds from which a remediation without an end no longer counts as running: it was terminated unsent."""
 
 
-def budget_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse a further remediation of a knob, or of the loop, that had as many as its budget allows.
+def budget_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse a further remediation of a knob, or of the loop, whose budget is used up.
 
-    A remediation counts once, whatever its steps, in the windows (t − 1 h, t] and (t − 1 d, t] after it began.
+    A remediation counts once, whatever its steps, in the windows (t − 1 h, t] and (t − 1 d, t] by its start.
     """
-    rates, knob = guard_input.settings.rates, actions[0].knob
-    mine = guard_input.remediations_of(knob)
-    ours = tuple(past for past in guard_input.other_remediations if past.loop == guard_input.loop)
-    for what, past, window, limit in (
-        (f"of {knob} in the last hour", mine, HOUR_SECONDS, rates.knob_per_hour),
-        (f"of {knob} in the last day", mine, DAY_SECONDS, rates.knob_per_day),
-        (f"of loop {guard_input.loop} in the last hour", ours, HOUR_SECONDS, rates.loop_per_hour),
+    rates, knob, loop = guard_input.settings.rates, actions[0].knob, guard_input.loop
+    of_knob = guard_input.remediations_of(knob)
+    of_loop = tuple(record for record in guard_input.other_remediations if record.loop == loop)
+    for scope, remediations, window, limit in (
+        (f"of {knob} in the last hour", of_knob, HOUR_SECONDS, rates.knob_per_hour),
+        (f"of {knob} in the last day", of_knob, DAY_SECONDS, rates.knob_per_day),
+        (f"of loop {loop} in the last hour", of_loop, HOUR_SECONDS, rates.loop_per_hour),
     ):
-        used = [one.started_at for one in past if one.started_at > guard_input.at - window]
-        if len(used) >= limit:
-            free = f"; one more in {min(used) + window - guard_input.at:.0f} s" if used else ""
-            return make_block("budget", actions, f"{len(used)} remediations {what}, at most {limit}{free}")
-    return None
+        starts = [record.started_at for record in remediations if record.started_at > guard_input.at - window]
+        if len(starts) >= limit:
+            free = f"; one more in {min(starts) + window - guard_input.at:.0f} s" if starts else ""
+            return f"{len(starts)} remediations {scope}, at most {limit}{free}"
+    return ""
 
 
-def concurrency_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse to act upon more than a share of the components at the same time; one alone may always be acted upon."""
-    running = [past for past in guard_input.other_remediations if is_running(past, guard_input.at)]
+def concurrency_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse to act upon more than a share of the components at the same time; one alone is always allowed."""
+    running = [record for record in guard_input.other_remediations if is_running(record, guard_input.at)]
     if not running:
-        return None
-    number = max(1, guard_input.component_count)
-    limit = max(1, int(number * guard_input.settings.rates.max_concurrent_fraction))
-    at_once = {
+        return ""
+    total = max(1, guard_input.component_count)
+    limit = max(1, int(total * guard_input.settings.rates.max_concurrent_fraction))
+    affected = {
         *affected_components(actions),
-        *(component for past in running for component in past.affected_components),
+        *(component for record in running for component in record.affected_components),
     }
-    count = number if "*" in at_once else len(at_once)
+    count = total if "*" in affected else len(affected)
     if count <= limit:
-        return None
-    names = ", ".join(sorted(past.knob for past in running))
-    return make_block("concurrency", actions, f"{count} of {number} components at once, at most {limit}: {names} runs")
+        return ""
+    knobs = ", ".join(sorted(record.knob for record in running))
+    return f"{count} of {total} components at once, at most {limit}: {knobs} runs"
 
 
-def reversal_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse to turn a knob back soon after it was turned, and to go away from safety soon after any turn.
+def reversal_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse to move a knob back soon after a move, and to make a riskier change soon after any move.
 
-    Towards safety nothing but the cool-down is waited for.
+    A safer change waits for nothing but the cool-down.
     """
-    turned, rates, way = (
-        knob_moves(guard_input.remediations_of(actions[0].knob)),
-        guard_input.settings.rates,
-        safety_direction(actions),
-    )
-    if not turned or way is SafetyDirection.SAFER:
-        return None
-    last = turned[-1]
-    back = knob_direction(actions) == -last.direction
-    wait = max(rates.reversal_delay * back, rates.risky_delay * (way is SafetyDirection.RISKIER))
-    left = last.at + wait - guard_input.at
-    if left <= 0:
-        return None
-    what = "turning it back" if back else f"a step {way}"
+    moves, rates = knob_moves(guard_input.remediations_of(actions[0].knob)), guard_input.settings.rates
+    safety = safety_direction(actions)
+    if not moves or safety is SafetyDirection.SAFER:
+        return ""
+    last = moves[-1]
+    is_reversal = knob_direction(actions) == -last.direction
+    wait = max(rates.reversal_delay * is_reversal, rates.risky_delay * (safety is SafetyDirection.RISKIER))
+    remaining = last.at + wait - guard_input.at
+    if remaining <= 0:
+        return ""
+    change = "moving it back" if is_reversal else f"a {safety} change"
     ago = guard_input.at - last.at
-    return make_block("reverse", actions, f"turned {ago:.0f} s ago, {what} waits {wait:.0f} s: another {left:.0f} s")
+    return f"moved {ago:.0f} s ago, {change} waits {wait:.0f} s: another {remaining:.0f} s"
 
 
 def error_budget_requires_approval(actions: Actions, remaining: float | None, settings: ErrorBudgetSettings) -> bool:
-    """Tell whether a person has to say yes because little of the error budget is left (0 to 1; None: not asked).
+    """Return whether an operator must approve because little of the error budget is left (0 to 1; None: not queried).
 
-    What goes towards safety is done all the same.
+    Safer changes need no approval for it.
     """
     return (
         remaining is not None
@@ -91,11 +87,11 @@ def error_budget_requires_approval(actions: Actions, remaining: float | None, se
 
 
 def lowest_value(samples: Iterable[Sample]) -> float:
-    """Return the lowest share of these samples; 0 if there is none, or one is no number: what is unknown is spent."""
+    """Return the lowest value of the samples; 0 without samples or with a NaN or infinity: unknown counts as spent."""
     values = [sample.value for sample in samples]
     return min(values) if values and all(map(math.isfinite, values)) else 0.0
 
 
 def is_running(remediation: RemediationRecord, at: float) -> bool:
-    """Tell whether a remediation is under way at `at` (unix seconds)."""
+    """Return whether a remediation is running at `at` (unix seconds)."""
     return remediation.ended_at is None and at - remediation.started_at < STALE_AFTER_SECONDS

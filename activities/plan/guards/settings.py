@@ -1,7 +1,7 @@
 """Settings of the guards. Times are seconds.
 
-The defaults are what comparable systems ship or their users asked for, for cycles of 30 s; a change of the loop's pace
-should change them in proportion.
+The defaults are those of comparable systems, or what their users asked for, for cycles of 30 s. Change them in
+proportion to the cycle.
 """
 
 from datetime import UTC, date, datetime
@@ -47,54 +47,54 @@ Name = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class RateSettings(Settings):
-    """How many remediations there may be; 0 allows none."""
+    """Budgets of remediations (0 allows none), and waits between changes."""
 
     knob_per_hour: NonNegativeInt = 3
-    """Of one knob: who needs a fourth within the hour needs a person (three runs an hour is a common cap)."""
+    """Of one knob: a fourth within the hour needs an operator (three runs an hour is a common cap)."""
     knob_per_day: NonNegativeInt = 10
-    """Of one knob: slow circles, that stay below the hourly budget, end too."""
+    """Of one knob: this also ends slow circles that stay below the hourly budget."""
     loop_per_hour: NonNegativeInt = 10
-    """Of one loop, all knobs together: a wrong picture of everything does only so much."""
+    """Of one loop, all knobs together: this bounds the harm of a wrong observation."""
     max_concurrent_fraction: Fraction = 0.10
-    """Share of the components that may be acted upon at the same time, but always one: one, few, all."""
+    """Share of the components that may be acted upon at the same time; one component always may."""
     reversal_delay: Lookback = 900.0
-    """Before a knob is turned back: three times the usual cool-down, since to and fro is the costliest mistake."""
+    """Wait before a knob is moved back: three times the usual cool-down, because oscillation costs most."""
     risky_delay: Lookback = 300.0
-    """Before a step away from safety after any turn of the knob: the stabilisation autoscalers use to scale down."""
+    """Wait before a riskier change after any move of the knob: the time autoscalers wait before they scale down."""
 
 
 class OscillationSettings(Settings):
-    """When a loop goes in circles."""
+    """When a knob is frozen, or left to another writer."""
 
     reversals: PositiveInt = 2
-    """Turns the other way that a knob may make within `window`; one more freezes it."""
+    """Reversals that a knob may make within `window`; one more freezes it."""
     window: PositiveLookback = 1800.0
-    """Two attempts with their rollbacks and rests fit into it, a third does not."""
+    """Two attempts with their rollbacks and cool-downs fit into it, a third does not."""
     failures: PositiveInt = 3
     """Failed or rolled-back remediations in a row that freeze a knob."""
     relapses: PositiveInt = 3
-    """Remedies that helped against the same trouble within `relapse_window`, which freeze the knob when it is back."""
+    """Successes against the same trouble within `relapse_window` that freeze the knob when the trouble is back."""
     relapse_window: PositiveLookback = 14_400.0
-    """Four hours: three cures that did not last that long are none."""
+    """Four hours: three successes that did not last that long are no cure."""
     freeze_seconds: PositiveLookback = 3600.0
-    """How long a knob is frozen: long enough for a person to come and look."""
+    """How long a knob is frozen: long enough for an operator to check it."""
     external_change_hold: Lookback = 3600.0
-    """How long a knob that somebody else moved after us is left alone: the other writer may know more."""
+    """How long a knob is left alone after another writer moved it: that writer may know more."""
 
 
 class StormSettings(Settings):
-    """When so much looks broken that the picture is doubted. Shares are of the components."""
+    """When so many components look broken that the observation is doubted. Shares are of the components."""
 
     unexplained: Fraction = 0.20
-    """Share in trouble that the leading cause does not explain; more starts a storm, if they are `least` or more."""
+    """Share in trouble that the leading cause does not explain; more, and at least `min_components`, starts a storm."""
     min_components: PositiveInt = 3
-    """Fewer than this are no storm, however few components there are."""
+    """Components in trouble below which no storm starts, however few components there are."""
     affected_fraction: Fraction = 0.60
-    """Share in trouble or blind: more starts a storm, explained or not."""
+    """Share in trouble or blind above which a storm starts, explained or not."""
     exit_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    """Both shares have to fall below this part of their limits: leaving is harder than entering, so it cannot flap."""
+    """A storm ends when both shares are below this part of their limits: the lower limit prevents flapping."""
     exit_hold: Duration = 300.0
-    """And to stay there for so long."""
+    """How long both shares must stay below before the storm ends."""
 
 
 class Window(Settings):
@@ -113,14 +113,14 @@ class Window(Settings):
 
 
 class FreezeDates(Settings):
-    """Days on which something is not done, both ends included."""
+    """Days on which action types are blocked, both ends included."""
 
     name: Name
     first: date
     last: date
     timezone: TimeZone = "UTC"
     actions: tuple[ActionType, ...] = ()
-    """What is frozen; empty for everything."""
+    """The frozen action types; empty for all."""
 
     @model_validator(mode="after")
     def _validate_order(self) -> Self:
@@ -135,8 +135,8 @@ class ErrorBudgetSettings(Settings):
     query: str = ""
     """PromQL for the share of the error budget that is left, 0 to 1; of several series the lowest counts.
 
-    Empty: not asked, since only its owner knows the objective. For one percent of failures in thirty days:
+    Empty: not queried, because only the owner of the service knows the objective. For 1 % of failures in 30 days:
     `1 - avg_over_time(avg(westworld_charter_failure_rate)[30d:5m]) / 0.01`.
     """
     min_remaining: Fraction = 0.10
-    """With less than this left, or if it cannot be told, only actions towards safety are done without approval."""
+    """With less than this left, or with an unknown rest, only safer changes need no approval."""

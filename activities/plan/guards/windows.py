@@ -1,4 +1,4 @@
-"""When nothing, or only some of it, may be done: maintenance windows and freeze dates."""
+"""When an action is not allowed: maintenance windows, change windows and freeze dates."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -6,52 +6,49 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from activities.model.action import ActionType
-from activities.model.decision import Block
-from activities.plan.guards.base import Actions, GuardInput, make_block
+from activities.plan.guards.base import Actions, GuardInput
 from activities.plan.guards.settings import FreezeDates, Window
 
 
-def window_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse what a window that closes covers now, and what is reserved to windows that open while none is.
+def window_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse action types that an active window blocks, or that only inactive windows allow.
 
-    Of several windows the most restrictive wins: each action needs its leave, and one that closes beats all that open.
+    Of several windows the most restrictive one wins: each action type is checked, and a blocking window beats every
+    allowing one.
     """
-    windows = guard_input.settings.windows
-    for kind in _action_types(actions):
-        about = [one for one in windows if not one.actions or kind in one.actions]
-        for one in about:
-            until = None if one.mode == "allow" else window_end(one, guard_input.at)
-            if until is not None:
-                return make_block(
-                    "window", actions, f"{kind} is closed by window {one.name} until {_format_time(until, one)}"
-                )
-        opening = [one for one in about if one.mode == "allow"]
-        if opening and all(window_end(one, guard_input.at) is None for one in opening):
-            names = ", ".join(one.name for one in opening)
-            return make_block("window", actions, f"{kind} is only done in windows that are closed now: {names}")
-    return None
+    for action_type in _action_types(actions):
+        windows = [w for w in guard_input.settings.windows if not w.actions or action_type in w.actions]
+        for window in windows:
+            end = window_end(window, guard_input.at) if window.mode == "block" else None
+            if end is not None:
+                return f"{action_type} is blocked by window {window.name} until {_format_time(end, window)}"
+        allowing = [window for window in windows if window.mode == "allow"]
+        if allowing and all(window_end(window, guard_input.at) is None for window in allowing):
+            names = ", ".join(window.name for window in allowing)
+            return f"{action_type} is only allowed in windows that are not active now: {names}"
+    return ""
 
 
-def freeze_date_guard(actions: Actions, guard_input: GuardInput) -> Block | None:
-    """Refuse what the settings freeze on this day, in the time zone of the freeze."""
-    for dates in guard_input.settings.freeze_dates:
-        present = datetime.fromtimestamp(guard_input.at, ZoneInfo(dates.timezone)).date()
-        kinds = [kind for kind in _action_types(actions) if not dates.actions or kind in dates.actions]
-        if kinds and dates.first <= present <= dates.last:
-            return make_block("freeze-date", actions, f"{kinds[0]} is frozen {_format_date_range(dates)}: {dates.name}")
-    return None
+def freeze_date_guard(actions: Actions, guard_input: GuardInput) -> str:
+    """Refuse action types that the settings freeze on this day, in the time zone of the freeze."""
+    for freeze in guard_input.settings.freeze_dates:
+        today = datetime.fromtimestamp(guard_input.at, ZoneInfo(freeze.timezone)).date()
+        frozen = [kind for kind in _action_types(actions) if not freeze.actions or kind in freeze.actions]
+        if frozen and freeze.first <= today <= freeze.last:
+            return f"{frozen[0]} is frozen {_format_date_range(freeze)}: {freeze.name}"
+    return ""
 
 
 def window_end(window: Window, at: float) -> float | None:
-    """Return until when (unix seconds) the window is on, None if it is not on at `at`.
+    """Return when the window that is active at `at` ends (both unix seconds), None if it is not active.
 
-    It is on from the instant its cron expression names, for its duration, that end excluded.
+    It is active from the instant of its cron expression for its duration, the end excluded.
     """
     duration = timedelta(seconds=window.duration_seconds)
-    present = datetime.fromtimestamp(at, UTC)
-    starts = CronSim(window.cron, (present - duration).astimezone(ZoneInfo(window.timezone)))
+    now = datetime.fromtimestamp(at, UTC)
+    starts = CronSim(window.cron, (now - duration).astimezone(ZoneInfo(window.timezone)))
     start = next(starts, None)
-    return None if start is None or start > present else (start + duration).timestamp()
+    return None if start is None or start > now else (start + duration).timestamp()
 
 
 def _action_types(actions: Actions) -> list[ActionType]:
@@ -62,5 +59,5 @@ def _format_time(at: float, window: Window) -> str:
     return f"{datetime.fromtimestamp(at, ZoneInfo(window.timezone)):%Y-%m-%d %H:%M} {window.timezone}"
 
 
-def _format_date_range(dates: FreezeDates) -> str:
-    return f"from {dates.first} to {dates.last} ({dates.timezone})"
+def _format_date_range(freeze: FreezeDates) -> str:
+    return f"from {freeze.first} to {freeze.last} ({freeze.timezone})"
