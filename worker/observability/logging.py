@@ -1,4 +1,4 @@
-"""Log lines a machine can join: each with the loop, cycle, plan and run it belongs to, none with a credential."""
+"""Log lines with the ids of loop, plan, workflow, run and activity, and without credentials."""
 
 import json
 import logging
@@ -19,22 +19,22 @@ from worker.config.load import Config
 from worker.observability.redaction import redact
 
 OWN_LOGGERS = ("mapek", "activities", "workflows", "worker", "temporalio.activity", "temporalio.workflow")
-"""Loggers of this project; the last two are what activities and workflows log through."""
+"""Loggers of this project; activities and workflows use the last two."""
 
 NOISY_LOGGERS = ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.access", "alembic", "sqlalchemy")
-"""Loggers that speak below WARNING of every request, with its URL."""
+"""Loggers that log every request with its URL below WARNING."""
 
 _LOOP_PATTERN = re.compile(r"mapek-(?:cycle|loop|upkeep):([a-z0-9][a-z0-9._-]*?)(?:-\d{4}-\d\d-\d\dT[0-9:]+Z|:.*)?")
-_CONTEXT_FIELDS = ("loop", "cycle", "plan", "workflow", "run", "activity", "attempt")
+_CONTEXT_FIELDS = ("loop", "plan_id", "workflow_id", "run_id", "activity_type", "attempt")
 
 
 def configure_logging(config: Config) -> None:
-    """Send all logging to standard error, and to `logging.file` if it is set and not switched off.
+    """Log to standard error, and to `logging.file` if it is set and `orchestrator.enable_logging` is true.
 
-    May be called again: the handlers of the call before are closed.
+    May be called again; the handlers of the previous call are closed.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: the file is not writable.
     """
     settings = config.logging
     formatter = JsonFormatter() if settings.format == "json" else TextFormatter()
@@ -49,56 +49,60 @@ def configure_logging(config: Config) -> None:
         handler.setFormatter(formatter)
         root.addHandler(handler)
     _set_levels(config)
-    # The SDK would repeat in each message what already stands in the fields.
+    # The fields carry this information already.
     activity.logger.activity_info_on_message = False
     workflow.logger.workflow_info_on_message = False
 
 
 def log_context(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what the record belongs to: loop, cycle, plan, workflow, run, activity and attempt, as far as known.
+    """Return the known ids of a record: loop, plan, workflow, run, activity type and attempt.
 
-    What the caller gave with `extra=` goes before what Temporal's loggers add.
+    Values given with `extra=` take precedence over those of Temporal's loggers.
     """
-    found = _temporal_fields(
+    derived = _temporal_fields(
         getattr(record, "temporal_workflow", None) or getattr(record, "temporal_activity", None) or {}
     )
     given = {name: getattr(record, name) for name in _CONTEXT_FIELDS if getattr(record, name, None) not in (None, "")}
-    return {name: value for name, value in {**found, **given}.items() if value not in (None, "")}
+    return {name: value for name, value in {**derived, **given}.items() if value not in (None, "")}
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line: time (ISO 8601, UTC), level, logger, message, what it belongs to, and a traceback if any."""
+        """Return the line: time (RFC 3339, UTC), level, logger, message, the ids, and the exception if there is one."""
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _format_time(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": redact(record.getMessage()),
             **{name: redact(str(value)) if name != "attempt" else value for name, value in log_context(record).items()},
         }
         if record.exc_info:
-            line["traceback"] = redact(self.formatException(record.exc_info))
+            line["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=True)
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people; a traceback follows indented."""
+    """One readable line; a traceback follows, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return `time level logger: message [loop=... cycle=...]`."""
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        """Return `time level logger: message [loop=... workflow_id=...]`."""
         fields = " ".join(f"{name}={value}" for name, value in log_context(record).items())
-        text = f"{at}Z {record.levelname:<8} {record.name}: {record.getMessage()}" + (f" [{fields}]" if fields else "")
+        text = f"{_format_time(record.created)} {record.levelname:<8} {record.name}: {record.getMessage()}"
+        text += f" [{fields}]" if fields else ""
         lines = [sanitize_terminal(text)]
         if record.exc_info:
             lines += ["    " + sanitize_terminal(line) for line in self.formatException(record.exc_info).splitlines()]
         return redact("\n".join(lines))
 
 
+def _format_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class _PrivateFileHandler(RotatingFileHandler):
-    """A log tells much about a system: only its owner reads it."""
+    """Creates the log file readable for its owner only, because a log reveals much about a system."""
 
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -115,18 +119,20 @@ def _build_file_handler(config: Config) -> logging.Handler:
             path, maxBytes=settings.max_bytes, backupCount=settings.backup_count, encoding="utf-8"
         )
     except OSError as error:
-        raise ConfigurationError(f"logging.file {path}: cannot be written: {error.strerror}; choose another") from None
+        raise ConfigurationError(
+            f"logging.file {path} is not writable ({error.strerror}); choose another file"
+        ) from None
 
 
 def _set_levels(config: Config) -> None:
     verbose = config.staging.verbose_logging
-    everything = "DEBUG" if verbose else config.logging.level
-    own = "DEBUG" if verbose else config.orchestrator.log_level or everything
-    logging.getLogger().setLevel(everything)
+    root_level = "DEBUG" if verbose else config.logging.level
+    own_level = "DEBUG" if verbose else config.orchestrator.log_level or root_level
+    logging.getLogger().setLevel(root_level)
     for name in OWN_LOGGERS:
-        logging.getLogger(name).setLevel(own)
+        logging.getLogger(name).setLevel(own_level)
     for name in NOISY_LOGGERS:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[everything]))
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[root_level]))
 
 
 def _temporal_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,9 +140,8 @@ def _temporal_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
     loop = _LOOP_PATTERN.fullmatch(workflow_id)
     return {
         "loop": loop[1] if loop else "",
-        "cycle": workflow_id if workflow_id.startswith("mapek-cycle:") else "",
-        "workflow": workflow_id,
-        "run": extra.get("run_id") or extra.get("workflow_run_id"),
-        "activity": extra.get("activity_type"),
+        "workflow_id": workflow_id,
+        "run_id": extra.get("run_id") or extra.get("workflow_run_id"),
+        "activity_type": extra.get("activity_type"),
         "attempt": extra.get("attempt"),
     }

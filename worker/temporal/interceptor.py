@@ -49,7 +49,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
             activity.logger.warning("%s: %s", type(error).__name__, truncate(str(error), MAX_MESSAGE_CHARS))
             raise to_application_error(error) from None
         finally:
-            self.metrics.activity_seconds.labels(name).observe(time.monotonic() - started)
+            self.metrics.activity_duration.labels(name).observe(time.monotonic() - started)
 
 
 def to_application_error(error: MapekError) -> ApplicationError:

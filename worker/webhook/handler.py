@@ -1,8 +1,8 @@
-"""`POST` of alerts: let in, read within limits, told to the loops concerned, and only then answered.
+"""The webhook for alerts: authorize the request, read it within limits, signal its loops, and only then answer.
 
-200: every alert in it is known to its loop, or is ignored on purpose. 503: nobody can promise that; Alertmanager posts
-again. Anything else is the sender's mistake, and posting the same again would not help. 429 is never answered: at that
-Alertmanager gives the notice up.
+200: every alert is known to its loop, or is ignored by a route. 503: this is not certain, and Alertmanager posts again.
+Any other status is an error of the sender, and posting again does not help. 429 is never sent: Alertmanager drops the
+notification on it.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from activities.model.alert import Alert
@@ -20,6 +20,7 @@ from activities.model.errors import MapekError
 from activities.model.types import truncate
 from worker.config.schema import AlertRoute
 from worker.http.auth import CHALLENGE, TokenAuth
+from worker.http.request_body import RETRY_AFTER, HttpProblem, read_body
 from worker.observability.metrics import Metrics
 from worker.observability.redaction import redact
 from worker.webhook.batcher import AlertBatcher
@@ -29,98 +30,85 @@ from worker.webhook.routing import IGNORE, route_alert
 
 log = logging.getLogger("mapek.http")
 
-BODY_TIMEOUT_SECONDS = 3.0
-"""In which the whole body has to arrive."""
-RETRY_AFTER = {"Retry-After": "1"}
+LOG_INTERVAL_SECONDS = 1.0
+"""Minimum seconds between two log lines on rejected posts."""
 
 
 @dataclass(frozen=True)
 class AlertRouting:
-    """Where alerts go: the way to each loop, the routes, and the loop of what no route fits."""
+    """The batcher of each loop, the routes, and the loop for alerts that match no route."""
 
     batchers: Mapping[str, AlertBatcher]
     routes: tuple[AlertRoute, ...]
     default_loop: str
 
 
-class HttpProblem(Exception):
-    """The answer to a request that is not served."""
-
-    def __init__(self, status: int, title: str, pointer: str = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(title)
-        self.status = status
-        self.problem = {"status": status, "title": title} | ({"pointer": pointer} if pointer else {})
-        self.headers = headers
-
-    def to_response(self) -> Response:
-        """Return it as problem+json."""
-        return JSONResponse(self.problem, self.status, self.headers, "application/problem+json")
-
-
 class AlertWebhook:
-    """The door for alerts."""
+    """The handler of alert posts."""
 
     def __init__(self, auth: TokenAuth, routing: AlertRouting, metrics: Metrics) -> None:
         self._auth = auth
         self._routing = routing
         self._metrics = metrics
         self._recent: defaultdict[str, RecentAlerts] = defaultdict(RecentAlerts)
-        self._rejected_count, self._logged_at = 0, -1.0
+        self._rejected_count, self._logged_at = 0, -LOG_INTERVAL_SECONDS
 
     async def handle_post(self, request: Request) -> Response:
-        """Answer one POST."""
+        """Return the answer to one post and record its duration."""
         started = time.monotonic()
         try:
             answer = await self._accept_post(request)
-        except HttpProblem as refusal:
-            answer = refusal.to_response()
-        self._metrics.webhook_seconds.labels(str(answer.status_code)).observe(time.monotonic() - started)
+        except HttpProblem as problem:
+            answer = problem.to_response()
+        self._metrics.webhook_duration.labels(str(answer.status_code)).observe(time.monotonic() - started)
         return answer
 
     async def _accept_post(self, request: Request) -> Response:
         if not self._auth.is_authorized(request.headers.get("authorization", "")):
-            raise HttpProblem(401, "a token is needed, as bearer or as a password", headers=CHALLENGE)
-        body = await read_body(request)
-        if all(way.is_full for way in self._routing.batchers.values()):
-            # Before it is parsed: what a flood costs must not keep the worker from taking what it was told already.
-            raise self._service_unavailable("alerts wait already, as many as there is room for")
+            raise HttpProblem(401, "a token is required, as bearer token or as password", headers=CHALLENGE)
+        body = await read_body(request, MAX_BODY_BYTES, hint="; set max_alerts at the sender")
+        if all(batcher.is_full for batcher in self._routing.batchers.values()):
+            # Before parsing: a flood of posts must not keep the worker from sending the alerts it already has.
+            raise self._service_unavailable("the queue of every loop is full")
         try:
             payload = parse_payload(body)
         except InvalidPayload as error:
             raise HttpProblem(400, error.reason, error.pointer or "/") from None
         try:
-            news = await self._deliver(payload)
+            new_count = await self._deliver(payload)
         except MapekError as error:
             raise self._service_unavailable(str(error)) from None
-        return JSONResponse({"status": "ok", "alerts": len(payload.alerts), "new": news})
+        return JSONResponse({"status": "ok", "alerts": len(payload.alerts), "new": new_count})
 
     def _service_unavailable(self, reason: str) -> HttpProblem:
-        """Return the answer that makes the sender come again; said in the log at most once a second."""
+        """Return the answer that makes the sender post again, and log rejections at most once a second."""
         self._rejected_count += 1
-        if time.monotonic() >= self._logged_at + 1.0:
-            log.warning("%d times alerts are not taken, now because %s", self._rejected_count, truncate(redact(reason)))
+        if time.monotonic() >= self._logged_at + LOG_INTERVAL_SECONDS:
+            log.warning(
+                "rejected %d alert posts (503); last reason: %s", self._rejected_count, truncate(redact(reason))
+            )
             self._rejected_count, self._logged_at = 0, time.monotonic()
-        return HttpProblem(503, "the alerts cannot be handed over now", headers=RETRY_AFTER)
+        return HttpProblem(503, "the alerts cannot be delivered now", headers=RETRY_AFTER)
 
     async def _deliver(self, payload: Payload) -> int:
-        """Tell each loop of its alerts; return how many were news. Nothing is counted twice for a second attempt."""
+        """Submit new alerts to their loops and return their number. Nothing is counted if a loop fails."""
         by_loop = self._group_by_loop(payload.alerts)
         ignored = by_loop.pop(IGNORE, [])
-        # What was left out might be for any loop that has alerts in here; without any, for the default one.
-        concerned = list(by_loop) or ([self._routing.default_loop] if payload.omitted else [])
-        news = {loop: self._recent[loop].new_alerts(by_loop[loop]) for loop in concerned}
+        # Omitted alerts may be for any loop with alerts in this payload; without one, for the default loop.
+        loops = list(by_loop) or ([self._routing.default_loop] if payload.omitted else [])
+        new_alerts = {loop: self._recent[loop].new_alerts(by_loop[loop]) for loop in loops}
         await asyncio.gather(
             *(
-                self._routing.batchers[loop].submit(news[loop], payload.omitted)
-                for loop in concerned
-                if news[loop] or payload.omitted
+                self._routing.batchers[loop].submit(alerts, payload.omitted)
+                for loop, alerts in new_alerts.items()
+                if alerts or payload.omitted
             )
         )
-        for loop, alerts in news.items():
+        for loop, alerts in new_alerts.items():
             self._recent[loop].remember(alerts)
-        fresh = sum(map(len, news.values()))
-        self._count_alerts(payload, len(ignored), fresh)
-        return fresh
+        new_count = sum(map(len, new_alerts.values()))
+        self._count_alerts(payload, len(ignored), new_count)
+        return new_count
 
     def _group_by_loop(self, alerts: tuple[Alert, ...]) -> defaultdict[str, list[Alert]]:
         by_loop: defaultdict[str, list[Alert]] = defaultdict(list)
@@ -135,34 +123,3 @@ class AlertWebhook:
         self._metrics.alerts_deduplicated.inc(len(payload.alerts) - ignored_count - new_count)
         self._metrics.alerts_ignored.labels("route").inc(ignored_count)
         self._metrics.alerts_ignored.labels("truncated").inc(payload.omitted)
-
-
-async def read_body(
-    request: Request, max_bytes: int = MAX_BODY_BYTES, hint: str = "; set max_alerts at the sender"
-) -> bytes:
-    """Return the body.
-
-    Raises:
-        Refused: it is longer than `most` bytes (2 MiB), or did not arrive within 3 s.
-    """
-    too_large = HttpProblem(413, f"a body has at most {max_bytes} bytes{hint}")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > max_bytes:
-                    raise too_large
-                chunks.append(chunk)
-    except TimeoutError:
-        raise HttpProblem(
-            408, f"the body did not arrive within {BODY_TIMEOUT_SECONDS:g} s", headers={"Connection": "close"}
-        ) from None
-    except ClientDisconnect:
-        # Nobody hears it but a proxy between, and the sender, which gave up, has to come again.
-        raise HttpProblem(503, "the body ended early", headers=RETRY_AFTER) from None
-    return b"".join(chunks)

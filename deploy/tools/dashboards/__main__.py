@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.dashboards` writes the dashboards Grafana reads; `outdated` tells which are not current."""
+"""`python -m deploy.tools.dashboards` writes Grafana's dashboards; with `--check` it only prints the outdated ones."""
 
 import json
 import sys
@@ -8,27 +8,19 @@ from deploy.tools.dashboards.charter import CHARTER_DASHBOARD
 from deploy.tools.dashboards.loop import LOOP_DASHBOARD
 from deploy.tools.dashboards.panel import build_dashboard
 from deploy.tools.dashboards.worker import WORKER_DASHBOARD
+from deploy.tools.generated import update
 
-DASHBOARDS_DIR = Path(__file__).parents[2] / "grafana/dashboards"
+DASHBOARDS_DIR = Path(__file__).resolve().parents[2] / "grafana/dashboards"
 DASHBOARDS = (LOOP_DASHBOARD, CHARTER_DASHBOARD, WORKER_DASHBOARD)
 
 
-def find_outdated() -> dict[Path, str]:
-    """Return the files that are not what the tables say, with what they should be."""
-    made = {
-        DASHBOARDS_DIR / f"{board.uid}.json": json.dumps(build_dashboard(board), indent=1) + "\n"
-        for board in DASHBOARDS
+def build_dashboards() -> dict[Path, str]:
+    """Return the JSON of all dashboards by their file."""
+    return {
+        DASHBOARDS_DIR / f"{dashboard.uid}.json": json.dumps(build_dashboard(dashboard), indent=1) + "\n"
+        for dashboard in DASHBOARDS
     }
-    return {path: text for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text}
-
-
-def main() -> int:
-    """Write what is not current."""
-    for path, text in find_outdated().items():
-        path.write_text(text, encoding="utf-8")
-        print(f"{path.name} written")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(update(build_dashboards(), check_only="--check" in sys.argv))

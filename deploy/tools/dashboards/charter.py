@@ -1,4 +1,4 @@
-"""The board of Charter: its fifteen metrics, and the four that are recorded of them."""
+"""Dashboard of Charter: its fifteen metrics, and the four of recording rules."""
 
 from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
@@ -13,8 +13,9 @@ def _build_rate_panel(title: str, name: str, description: str, group_by: str = "
 
 
 def _build_p99_panel(title: str, name: str, description: str, unit: str) -> Panel:
-    quantile = f"histogram_quantile(0.99, sum by (node_or_service, le) (rate({_METRIC_PREFIX}{name}_bucket{_COMPONENT_SELECTOR}[$__rate_interval])))"
-    # A component that had nothing to time has no quantile: left out, where NaN would be drawn as a gap.
+    rate = f"rate({_METRIC_PREFIX}{name}_bucket{_COMPONENT_SELECTOR}[$__rate_interval])"
+    quantile = f"histogram_quantile(0.99, sum by (node_or_service, le) ({rate}))"
+    # Without observations the quantile is NaN; such components are dropped.
     return Panel(title, description, (("{{node_or_service}}", f"{quantile} >= 0"),), unit=unit)
 
 
@@ -69,7 +70,7 @@ CHARTER_DASHBOARD = Dashboard(
         _build_rate_panel(
             "Notices to the committee", "audit_committee_notifications_total", "By severity.", "severity"
         ),
-        _build_rate_panel("Investigations", "investigation_initiated_total", "By who opened them.", "initiated_by"),
+        _build_rate_panel("Investigations", "investigation_initiated_total", "By initiator.", "initiated_by"),
         _build_rate_panel("Overrides executed", "emergency_override_total", "By reason.", "reason"),
         _build_gauge_panel(
             "Under investigation", f"sum by (severity) ({_METRIC_PREFIX}violations_under_investigation)", "By severity."

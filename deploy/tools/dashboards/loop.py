@@ -1,13 +1,18 @@
-"""The board of one loop: does it watch, what does it find, what does it do, and does that help?"""
+"""Dashboard of one loop: does it monitor, what does it find and do, and does that help?"""
 
 from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
 HELPFUL_OUTCOMES = "fixed|improved"
 UNHELPFUL_OUTCOMES = "no_effect|worse|rolled_back"
-"""Endings of remediations that changed something at Charter and did not help."""
+"""Outcomes of remediations that changed Charter and did not help."""
 
 _LOOP_SELECTOR = '{loop="$loop"}'
 _TEMPORAL_WORKFLOWS_URL = "${temporal_ui}/namespaces/${namespace}/workflows?query="
+
+
+def _count_outcomes(pattern: str) -> str:
+    return f'sum(mapek_remediations_total{{loop="$loop",outcome=~"{pattern}"}})'
+
 
 LOOP_DASHBOARD = Dashboard(
     uid="mapek-loop",
@@ -27,7 +32,7 @@ LOOP_DASHBOARD = Dashboard(
             f"{_TEMPORAL_WORKFLOWS_URL}MapekLoop%3D%22${{loop}}%22%20AND%20WorkflowType%3D%22Remediation%22",
         ),
         (
-            "Waiting for a person",
+            "Waiting for an operator",
             f"{_TEMPORAL_WORKFLOWS_URL}MapekPhase%20IN%20(%22awaiting-approval%22%2C%22quarantined%22)",
         ),
     ),
@@ -40,21 +45,21 @@ LOOP_DASHBOARD = Dashboard(
         ),
         Panel(
             "Lag",
-            "Seconds since the loop last looked at Charter: beyond two periods it watches nothing.",
+            "Seconds since the loop last monitored Charter. Beyond two periods, cycles are missing.",
             (("since the last cycle", f"time() - max(mapek_last_cycle_timestamp_seconds{_LOOP_SELECTOR})"),),
             unit="s",
         ),
         Panel(
-            "Ticks that did not start",
-            "Skipped: the cycle before still ran. Missed: no server ran in time.",
+            "Dropped cycles",
+            "Skipped: the previous cycle still ran. Missed: no server ran in time.",
             (
-                ("skipped", f"max(delta(mapek_schedule_skipped_total{_LOOP_SELECTOR}[$__rate_interval]))"),
-                ("missed", f"max(delta(mapek_schedule_missed_total{_LOOP_SELECTOR}[$__rate_interval]))"),
+                ("skipped", f"max(increase(mapek_schedule_skipped_total{_LOOP_SELECTOR}[$__rate_interval]))"),
+                ("missed", f"max(increase(mapek_schedule_missed_total{_LOOP_SELECTOR}[$__rate_interval]))"),
             ),
         ),
         Panel(
             "Cycles by outcome",
-            "What each cycle concluded; busy counts as planned.",
+            "Outcomes of cycles; busy counts as planned.",
             (("{{outcome}}", f"sum by (outcome) (increase(mapek_cycles_total{_LOOP_SELECTOR}[$__rate_interval]))"),),
         ),
         Panel(
@@ -64,26 +69,26 @@ LOOP_DASHBOARD = Dashboard(
         ),
         Panel(
             "Found",
-            "Violated (component, metric) pairs, and signals that could not be judged: nothing acts on those.",
+            "Violated (component, metric) pairs, and blind spots: signals that could not be judged.",
             (
                 ("violated", f"max(mapek_violations{_LOOP_SELECTOR})"),
                 ("blind", f"max(mapek_blind_spots{_LOOP_SELECTOR})"),
             ),
         ),
         Panel(
-            "Blocked by reason",
-            "Decisions that a guard stopped, by its rule. Nought is shown only while cycles are seen.",
+            "Blocked by rule",
+            "Decisions that a guard stopped, by its rule. Zero is shown only while cycles run.",
             (
                 (
-                    "{{reason}}",
-                    f"sum by (reason) (increase(mapek_blocked_total{_LOOP_SELECTOR}[$__rate_interval]))"
+                    "{{rule}}",
+                    f"sum by (rule) (increase(mapek_blocked_total{_LOOP_SELECTOR}[$__rate_interval]))"
                     f" or 0 * sum(rate(mapek_cycles_total{_LOOP_SELECTOR}[$__rate_interval]))",
                 ),
             ),
         ),
         Panel(
             "Remediations by outcome",
-            "How they ended: a verdict, rolled back, or why nothing was applied.",
+            "A verdict, rolled back, or the reason why nothing was applied.",
             (
                 (
                     "{{outcome}}",
@@ -93,24 +98,24 @@ LOOP_DASHBOARD = Dashboard(
         ),
         Panel(
             "Rollbacks",
-            "Steps undone at Charter. A failed one locks its knob until a person releases it.",
+            "Steps undone at Charter. A failed rollback locks its knob until an operator releases it.",
             (("{{result}}", f"sum by (result) (increase(mapek_rollbacks_total{_LOOP_SELECTOR}[$__rate_interval]))"),),
         ),
         Panel(
             "False actions",
-            "Changes at Charter that did not help, as a share of all that were judged.",
+            "Share of the verified changes at Charter that did not help.",
             (
                 (
                     "did not help",
-                    f'sum(mapek_remediations_total{{loop="$loop",outcome=~"{UNHELPFUL_OUTCOMES}"}})'
-                    f' / (sum(mapek_remediations_total{{loop="$loop",outcome=~"{HELPFUL_OUTCOMES}|{UNHELPFUL_OUTCOMES}"}}) > 0)',
+                    f"{_count_outcomes(UNHELPFUL_OUTCOMES)}"
+                    f" / ({_count_outcomes(f'{HELPFUL_OUTCOMES}|{UNHELPFUL_OUTCOMES}')} > 0)",
                 ),
             ),
             unit="percentunit",
         ),
         Panel(
             "MTTD",
-            "From onset to detection, mean of all incidents that are over. Empty until there is one.",
+            "Mean time from onset to detection of all closed incidents. Empty without any.",
             (
                 (
                     "{{charter}}",
@@ -122,7 +127,7 @@ LOOP_DASHBOARD = Dashboard(
         ),
         Panel(
             "MTTR",
-            "From onset to the end, mean of all incidents that are over. Empty until there is one.",
+            "Mean time from onset to closing of all closed incidents. Empty without any.",
             (
                 (
                     "{{charter}}",
@@ -133,28 +138,29 @@ LOOP_DASHBOARD = Dashboard(
             unit="s",
         ),
         Panel(
-            "Incidents over, knobs locked",
-            "A locked knob is quarantined: a rollback failed, and a person has to look.",
+            "Closed incidents, locked knobs",
+            "A locked knob is quarantined: a rollback failed, and an operator must act.",
             (
-                ("incidents over", "max by (charter) (mapek_incidents_closed_total)"),
-                ("knobs locked", f"max(mapek_quarantined_knobs{_LOOP_SELECTOR})"),
+                ("closed incidents", "max by (charter) (mapek_incidents_closed_total)"),
+                ("locked knobs", f"max(mapek_quarantined_knobs{_LOOP_SELECTOR})"),
             ),
         ),
         Panel(
             "Alerts",
-            "What Alertmanager posted; repeats were told before and start nothing.",
+            "Alerts that Alertmanager posted; repeats start no cycle.",
             (
                 ("{{status}}", "sum by (status) (increase(mapek_alerts_received_total[$__rate_interval]))"),
                 ("repeats", "sum(increase(mapek_alerts_deduplicated_total[$__rate_interval]))"),
             ),
         ),
         Panel(
-            "Answering Alertmanager",
-            "Alertmanager gives up after its own time-out and posts again.",
+            "Duration of alert posts",
+            "After its own timeout Alertmanager posts again.",
             (
                 (
                     "p95",
-                    "histogram_quantile(0.95, sum by (le) (rate(mapek_webhook_seconds_bucket[$__rate_interval])))",
+                    "histogram_quantile(0.95,"
+                    " sum by (le) (rate(mapek_webhook_duration_seconds_bucket[$__rate_interval])))",
                 ),
             ),
             unit="s",

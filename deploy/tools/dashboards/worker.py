@@ -1,8 +1,15 @@
-"""The board of the workers: do they keep up with Temporal, and does what they run succeed?"""
+"""Dashboard of the workers: do they keep up with Temporal, and do their tasks succeed?"""
 
 from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
 _TEMPORAL_NAMESPACE_URL = "${temporal_ui}/namespaces/${namespace}"
+
+_QUEUES = '{task_queue=~"mapek.*"}'
+
+
+def _p95_wait(name: str) -> str:
+    return f"histogram_quantile(0.95, sum by (task_queue, le) (rate({name}_bucket{_QUEUES}[$__rate_interval]))) >= 0"
+
 
 WORKER_DASHBOARD = Dashboard(
     uid="mapek-worker",
@@ -18,80 +25,89 @@ WORKER_DASHBOARD = Dashboard(
     panels=(
         Panel(
             "Waiting for a worker",
-            "p95 of the seconds a task lay at Temporal. Above 5 s: more workers.",
+            "p95 of the time a task waited at Temporal. Above 5 s: start more workers.",
             (
-                (
-                    "{{task_queue}} {{kind}}",
-                    "histogram_quantile(0.95, sum by (task_queue, kind, le)"
-                    " (rate(mapek_task_wait_seconds_bucket[$__rate_interval]))) >= 0",
-                ),
+                ("workflow, {{task_queue}}", _p95_wait("temporal_workflow_task_schedule_to_start_latency")),
+                ("activity, {{task_queue}}", _p95_wait("temporal_activity_schedule_to_start_latency")),
             ),
-            unit="s",
+            unit="ms",
         ),
         Panel(
             "Free slots",
-            "Tasks all workers together could take at once; at nought tasks wait.",
-            (("{{task_queue}} {{worker_type}}", "sum by (task_queue, worker_type) (mapek_worker_slots_available)"),),
+            "Further tasks all workers together can run at once; at 0 tasks wait.",
+            (
+                (
+                    "{{task_queue}} {{worker_type}}",
+                    f"sum by (task_queue, worker_type) (temporal_worker_task_slots_available{_QUEUES})",
+                ),
+            ),
         ),
         Panel(
             "Pollers",
-            "Open requests for tasks; without any on a queue nothing of it runs.",
-            (("{{task_queue}} {{poller_type}}", "sum by (task_queue, poller_type) (mapek_worker_pollers)"),),
+            "Open poll requests; a queue without any is not served.",
+            (
+                (
+                    "{{task_queue}} {{poller_type}}",
+                    f"sum by (task_queue, poller_type) (temporal_num_pollers{_QUEUES})",
+                ),
+            ),
         ),
         Panel(
             "Activities",
-            "Attempts a second, failed ones included.",
-            (("{{activity}}", "sum by (activity) (rate(mapek_cycle_activity_seconds_count[$__rate_interval]))"),),
+            "Attempts per second, failed ones included.",
+            (("{{activity}}", "sum by (activity) (rate(mapek_activity_duration_seconds_count[$__rate_interval]))"),),
             unit="ops",
         ),
         Panel(
-            "Time an activity takes",
+            "Duration of activities",
             "p95, failed attempts included.",
             (
                 (
                     "{{activity}}",
                     "histogram_quantile(0.95, sum by (activity, le)"
-                    " (rate(mapek_cycle_activity_seconds_bucket[$__rate_interval]))) >= 0",
+                    " (rate(mapek_activity_duration_seconds_bucket[$__rate_interval]))) >= 0",
                 ),
             ),
             unit="s",
         ),
         Panel(
             "Failed attempts",
-            "By activity and class of error. Nought is shown only for activities that are seen.",
+            "By activity and class of error. Zero is shown only for activities that ran.",
             (
                 (
                     "{{activity}} {{error}}",
                     "sum by (activity, error) (increase(mapek_activity_errors_total[$__rate_interval]))"
-                    " or 0 * sum by (activity) (rate(mapek_cycle_activity_seconds_count[$__rate_interval]))",
+                    " or 0 * sum by (activity) (rate(mapek_activity_duration_seconds_count[$__rate_interval]))",
                 ),
             ),
         ),
         Panel(
-            "Workflow tasks that failed",
-            "Workflow code raised, or does not replay: always a mistake of ours.",
+            "Failed workflow tasks",
+            "Workflow code raised, or does not replay: always a defect of this project.",
             (
                 (
                     "{{task_queue}}",
-                    "sum by (task_queue) (increase(mapek_workflow_task_failures_total[$__rate_interval]))",
+                    "sum by (task_queue)"
+                    f" (increase(temporal_workflow_task_execution_failed{_QUEUES}[$__rate_interval]))",
                 ),
             ),
         ),
         Panel(
-            "Calls of Temporal that failed",
-            "Most are tried again. Nought is shown only while pollers are seen.",
+            "Failed calls of Temporal",
+            "The SDK retries most of them. Zero is shown only while pollers exist.",
             (
                 (
                     "{{operation}}",
-                    "sum by (operation) (increase(mapek_temporal_request_failures_total[$__rate_interval]))"
-                    " or 0 * sum(mapek_worker_pollers)",
+                    "sum by (operation) (increase(temporal_request_failure[$__rate_interval])"
+                    " or increase(temporal_long_request_failure[$__rate_interval]))"
+                    f" or 0 * sum(temporal_num_pollers{_QUEUES})",
                 ),
             ),
         ),
         Panel(
-            "Workflows remembered",
+            "Cached workflows",
             "Open workflows that need no replay.",
-            (("{{task_queue}}", "sum by (task_queue) (mapek_worker_cached_workflows)"),),
+            (("{{task_queue}}", f"sum by (task_queue) (temporal_sticky_cache_size{_QUEUES})"),),
         ),
     ),
 )

@@ -175,11 +175,11 @@ MAPEK_ALERT_CASES = (
     ),
     AlertCase(
         "MapekWorkflowTaskFailures",
-        fires={'mapek_workflow_task_failures_total{task_queue="mapek"}': "_x30 1x60"},
-        silent={'mapek_workflow_task_failures_total{task_queue="mapek"}': "1x60"},
+        fires={'temporal_workflow_task_execution_failed{task_queue="mapek"}': "_x30 1x60"},
+        silent={'temporal_workflow_task_execution_failed{task_queue="mapek"}': "1x60"},
         at="9m",
         labels={"task_queue": "mapek"},
-        more_labels=({'mapek_workflow_task_failures_total{task_queue="mapek"}': "1x30 2x60"},),
+        more_labels=({'temporal_workflow_task_execution_failed{task_queue="mapek"}': "1x30 2x60"},),
     ),
     AlertCase(
         "MapekUntold",

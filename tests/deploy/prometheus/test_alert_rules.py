@@ -88,7 +88,7 @@ def test_the_loop_exports_what_its_alerts_ask_for() -> None:
     asked = 0
     for rule in load_rules("mapek-alerts.yml"):
         grouped = {name for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for name in group.split(", ") if name}
-        for metric, selector in re.findall(r"(mapek_\w+)(?:\{([^}]*)\})?", rule["expr"]):
+        for metric, selector in re.findall(r"((?:mapek|temporal)_\w+)(?:\{([^}]*)\})?", rule["expr"]):
             asked += 1
             assert grouped | set(re.findall(r"(\w+)!?=", selector)) <= exported[metric], (rule["alert"], metric)
     assert asked >= len(load_rules("mapek-alerts.yml"))

@@ -149,7 +149,7 @@ def is_each_cycle_once(cycles: list[str], cycle_count: int) -> bool:
 
 async def count_answers(alert_stack: AlertStack, *statuses: str) -> float:
     """Return how many POSTs were answered with one of these."""
-    return sum([await alert_stack.sum_metric("mapek_webhook_seconds_count", status=status) for status in statuses])
+    return sum([await alert_stack.sum_metric("mapek_webhook_duration_seconds_count", status=status) for status in statuses])
 
 
 async def count_refusals(alert_stack: AlertStack) -> float:
@@ -159,5 +159,5 @@ async def count_refusals(alert_stack: AlertStack) -> float:
 
 async def count_slower_than(alert_stack: AlertStack, bucket: str) -> float:
     """Return how many answers took longer than `bound`, one of the histogram's."""
-    within = await alert_stack.sum_metric("mapek_webhook_seconds_bucket", le=bucket)
-    return await alert_stack.sum_metric("mapek_webhook_seconds_count") - within
+    within = await alert_stack.sum_metric("mapek_webhook_duration_seconds_bucket", le=bucket)
+    return await alert_stack.sum_metric("mapek_webhook_duration_seconds_count") - within

@@ -164,7 +164,7 @@ def test_loopback_needs_no_token() -> None:
 
 
 async def test_metrics_are_in_prometheus_text_with_good_names() -> None:
-    """Every metric begins with mapek_, has a help text, and counters end in _total."""
+    """Every metric begins with mapek_, or with temporal_ if it is the SDK's, and has a help text."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.cycles.labels("charter", "schedule", "healthy").inc()
@@ -172,7 +172,7 @@ async def test_metrics_are_in_prometheus_text_with_good_names() -> None:
     assert reply.headers["content-type"].startswith("text/plain")
     assert 'mapek_cycles_total{loop="charter",outcome="healthy",trigger="schedule"} 1.0' in reply.text
     for family in registry.collect():
-        assert family.name.startswith("mapek_")
+        assert family.name.startswith(("mapek_", "temporal_"))
         assert family.documentation.endswith(".")
 
 

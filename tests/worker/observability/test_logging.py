@@ -1,7 +1,8 @@
-"""Log lines: joined to their cycle, without credentials, on one line."""
+"""Log lines: with the ids they belong to, without credentials, on one line."""
 
 import json
 import logging
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -30,59 +31,61 @@ def restored_logging() -> Iterator[None]:
 
 
 def make_record(message: str = "hello", **extra: Any) -> logging.LogRecord:
-    made = logging.LogRecord("mapek.test", logging.INFO, __file__, 1, message, (), None)
-    vars(made).update(extra)
-    return made
+    record = logging.LogRecord("mapek.test", logging.INFO, __file__, 1, message, (), None)
+    vars(record).update(extra)
+    return record
 
 
 @pytest.mark.parametrize(
-    ("workflow_id", "loop", "cycle"),
+    ("workflow_id", "loop"),
     [
-        ("mapek-cycle:charter-2026-01-31T12:00:30Z", "charter", True),
-        ("mapek-cycle:my-loop.2:manual-abc", "my-loop.2", True),
-        ("mapek-loop:charter", "charter", False),
-        ("mapek-upkeep:charter-2026-01-31T12:00:30Z", "charter", False),
-        ("mapek-fix:charter:committee", None, False),
-        ("something else", None, False),
+        ("mapek-cycle:charter-2026-01-31T12:00:30Z", "charter"),
+        ("mapek-cycle:my-loop.2:manual-abc", "my-loop.2"),
+        ("mapek-loop:charter", "charter"),
+        ("mapek-upkeep:charter-2026-01-31T12:00:30Z", "charter"),
+        ("mapek-fix:charter:committee", None),
+        ("something else", None),
     ],
 )
-def test_the_loop_is_known_by_the_workflow(workflow_id: str, loop: str | None, cycle: bool) -> None:
-    """Loop and cycle are read from the workflow's id, run and attempt from what the SDK adds."""
-    found = log_context(make_record(temporal_workflow={"workflow_id": workflow_id, "run_id": "r", "attempt": 1}))
-    assert (found.get("loop"), found["run"], found["attempt"]) == (loop, "r", 1)
-    assert found.get("cycle") == (workflow_id if cycle else None)
+def test_the_loop_is_read_from_the_workflow_id(workflow_id: str, loop: str | None) -> None:
+    """The loop comes from the workflow's id, run and attempt from the SDK's fields."""
+    context = log_context(make_record(temporal_workflow={"workflow_id": workflow_id, "run_id": "r", "attempt": 1}))
+    assert (context.get("loop"), context["run_id"], context["attempt"]) == (loop, "r", 1)
+    assert context["workflow_id"] == workflow_id
 
 
-def test_activities_and_callers_add_their_own() -> None:
-    """An activity's record names it; what the caller gives goes before what is derived."""
+def test_fields_of_activities_and_callers() -> None:
+    """An activity's record names its type; fields of the caller take precedence over derived ones."""
     temporal = {"workflow_id": "mapek-fix:c:k", "workflow_run_id": "r", "activity_type": "apply", "attempt": 2}
-    found = log_context(make_record(temporal_activity=temporal, loop="other", plan="abc"))
-    assert found == {
+    context = log_context(make_record(temporal_activity=temporal, loop="other", plan_id="abc"))
+    assert context == {
         "loop": "other",
-        "plan": "abc",
-        "workflow": "mapek-fix:c:k",
-        "run": "r",
-        "activity": "apply",
+        "plan_id": "abc",
+        "workflow_id": "mapek-fix:c:k",
+        "run_id": "r",
+        "activity_type": "apply",
         "attempt": 2,
     }
 
 
 def test_json_lines_hold_no_credential() -> None:
-    """Message, fields and traceback are redacted, and it is one JSON object a line."""
-    made = make_record("Bearer geheim-4711 \n next", plan="token=geheim-4711")
+    """Message, fields and exception are redacted, one JSON object per line; the time is RFC 3339 in UTC."""
+    record = make_record("Bearer geheim-4711 \n next", plan_id="token=geheim-4711")
     try:
         raise ValueError("password=geheim-4711")
     except ValueError:
-        made.exc_info = sys.exc_info()
-    line = JsonFormatter().format(made)
+        record.exc_info = sys.exc_info()
+    line = JsonFormatter().format(record)
     assert "\n" not in line
     assert "geheim" not in line
-    assert json.loads(line)["level"] == "INFO"
-    assert "ValueError" in json.loads(line)["traceback"]
+    entry = json.loads(line)
+    assert entry["level"] == "INFO"
+    assert "ValueError" in entry["exception"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
 
 
 def test_text_lines_cannot_be_forged() -> None:
-    """A line end or an escape sequence in a message starts no line and moves no cursor."""
+    """A line feed or an escape sequence in a message starts no line and moves no cursor."""
     line = TextFormatter().format(make_record("a\n2026 INFO forged \x1b[2J Bearer geheim-4711", loop="charter"))
     assert "\n" not in line
     assert "\x1b" not in line
@@ -94,8 +97,8 @@ def make_config(tmp_path: Path, **logging_settings: Any) -> Config:
     return Config(logging=LoggingSettings(file=tmp_path / "logs" / "mapek.log", **logging_settings))
 
 
-def test_the_file_rotates_and_is_private(tmp_path: Path) -> None:
-    """At max_bytes the file is rotated, backup_count are kept, nobody else can read them."""
+def test_the_log_file_rotates_and_is_private(tmp_path: Path) -> None:
+    """The file rotates at max_bytes, backup_count files are kept, only the owner can read them."""
     configure_logging(make_config(tmp_path, max_bytes=400, backup_count=2, format="text"))
     for number in range(30):
         logging.getLogger("mapek.test").info("line %d", number)
@@ -105,10 +108,8 @@ def test_the_file_rotates_and_is_private(tmp_path: Path) -> None:
     assert modes == {0o600}
 
 
-def test_logging_can_be_switched_off_to_standard_error_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """enable_logging False writes no file; standard error still gets the line, standard output nothing."""
+def test_without_the_log_file_standard_error_remains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With enable_logging false no file is written; standard error gets the line, standard output nothing."""
     configure_logging(
         make_config(tmp_path).model_copy(update={"orchestrator": OrchestratorSettings(enable_logging=False)})
     )
@@ -128,16 +129,16 @@ def test_logging_can_be_switched_off_to_standard_error_alone(
         ({"staging": StagingSettings(verbose_logging=True)}, "DEBUG", "DEBUG"),
     ],
 )
-def test_levels(settings: dict[str, Any], own: str, foreign: str) -> None:
-    """The project's loggers and all others have their own level; verbose sets both."""
+def test_levels_of_own_and_foreign_loggers(settings: dict[str, Any], own: str, foreign: str) -> None:
+    """The project's loggers and all others have separate levels; verbose_logging sets both."""
     configure_logging(Config(**settings))
     assert logging.getLogger("mapek.x").getEffectiveLevel() == logging.getLevelName(own)
     assert logging.getLogger("foreign").getEffectiveLevel() == logging.getLevelName(foreign)
     assert all(logging.getLogger(name).getEffectiveLevel() >= logging.WARNING for name in NOISY_LOGGERS)
 
 
-def test_a_file_that_cannot_be_written_is_a_configuration_error(tmp_path: Path) -> None:
+def test_a_log_file_that_is_not_writable_is_a_configuration_error(tmp_path: Path) -> None:
     """The message names the key and the path."""
     (tmp_path / "logs").write_text("in the way", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"logging\.file .*mapek\.log: cannot be written"):
+    with pytest.raises(ConfigurationError, match=r"logging\.file .*mapek\.log is not writable"):
         configure_logging(make_config(tmp_path))

@@ -1,9 +1,11 @@
 """What the store knows and what the SDK measures, as metrics."""
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -11,7 +13,14 @@ from prometheus_client import CollectorRegistry
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    BUFFERED_METRIC_KIND_COUNTER,
+    BufferedMetric,
+    BufferedMetricKind,
+    MetricBuffer,
+    Runtime,
+    TelemetryConfig,
+)
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -80,50 +89,76 @@ class BrokenWorkflow:
 @dataclass
 class FakeSdkMetric:
     name: str
+    description: str | None = None
+    unit: str | None = None
+    kind: BufferedMetricKind = BUFFERED_METRIC_KIND_COUNTER
 
 
 @dataclass
 class FakeMetricUpdate:
-    metric: FakeSdkMetric
+    metric: BufferedMetric
     value: int = 1
-    attributes: dict[str, Any] = field(default_factory=lambda: {"task_queue": "mapek"})
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def test_what_is_taken_over() -> None:
-    """Failures are counted, waits come in milliseconds and are shown in seconds; what is not named is let go."""
+def test_sdk_metrics_keep_their_names_and_labels() -> None:
+    """Counters add up, gauges show the last value, waits are in milliseconds; other measurements are dropped."""
     metrics = Metrics(CollectorRegistry())
     failed, waited = "temporal_workflow_task_execution_failed", "temporal_activity_schedule_to_start_latency"
-    queue = {"task_queue": "mapek"}
+    queue = {"namespace": "default", "task_queue": "mapek"}
     slots = {**queue, "worker_type": "ActivityWorker"}
+    failure = {"namespace": "default", "operation": "PollActivityTaskQueue"}
     record_sdk_metrics(
         [
             FakeMetricUpdate(FakeSdkMetric("temporal_request")),
-            FakeMetricUpdate(FakeSdkMetric(failed), 2),
-            FakeMetricUpdate(FakeSdkMetric(waited), 1500),
+            FakeMetricUpdate(FakeSdkMetric(failed), 1, {**queue, "workflow_type": "MapekCycle"}),
+            FakeMetricUpdate(FakeSdkMetric(failed), 1, {**queue, "workflow_type": "MapekCycle"}),
+            FakeMetricUpdate(FakeSdkMetric(waited), 1500, {**queue, "activity_type": "monitor"}),
+            FakeMetricUpdate(FakeSdkMetric("temporal_worker_task_slots_available"), 9, slots),
             FakeMetricUpdate(FakeSdkMetric("temporal_worker_task_slots_available"), 7, slots),
-            FakeMetricUpdate(FakeSdkMetric("temporal_long_request_failure"), 3, {"operation": "PollActivityTaskQueue"}),
+            FakeMetricUpdate(FakeSdkMetric("temporal_long_request_failure"), 3, failure),
         ],
         metrics,
     )
-    shown = metrics.registry.get_sample_value
-    assert shown("mapek_workflow_task_failures_total", queue) == 2
-    assert shown("mapek_task_wait_seconds_sum", {**queue, "kind": "activity"}) == 1.5
-    assert shown("mapek_worker_slots_available", slots) == 7
-    assert shown("mapek_temporal_request_failures_total", {"operation": "PollActivityTaskQueue"}) == 3
+    read_sample = metrics.registry.get_sample_value
+    assert read_sample(failed, {**queue, "workflow_type": "MapekCycle"}) == 2
+    assert read_sample(f"{waited}_sum", {**queue, "activity_type": "monitor"}) == 1500
+    assert read_sample(f"{waited}_bucket", {**queue, "activity_type": "monitor", "le": "2500.0"}) == 1
+    assert read_sample("temporal_worker_task_slots_available", slots) == 7
+    assert read_sample("temporal_long_request_failure", failure) == 3
 
 
-def test_what_is_shown_at_nought() -> None:
-    """A failed rollback, a failed task and an alert are at 0 before the first, so that the first is an increase."""
+def test_failures_and_alerts_start_at_zero() -> None:
+    """A failed rollback, a failed task and an alert have a series at 0, so that the first event is an increase."""
     metrics = Metrics(CollectorRegistry())
     metrics.initialize_series(["charter"], ["mapek"])
-    shown = metrics.registry.get_sample_value
-    assert shown("mapek_rollbacks_total", {"loop": "charter", "result": "failed"}) == 0
-    assert shown("mapek_workflow_task_failures_total", {"task_queue": "mapek"}) == 0
-    assert shown("mapek_alerts_received_total", {"status": "firing"}) == 0
+    read_sample = metrics.registry.get_sample_value
+    assert read_sample("mapek_rollbacks_total", {"loop": "charter", "result": "failed"}) == 0
+    failures = {"namespace": "default", "task_queue": "mapek", "workflow_type": ""}
+    assert read_sample("temporal_workflow_task_execution_failed", failures) == 0
+    assert read_sample("mapek_alerts_received_total", {"status": "firing"}) == 0
+
+
+def test_build_info_names_the_versions() -> None:
+    """One series with value 1 carries the versions of the worker, of Python and of the SDK."""
+    versions = {
+        "version": version("mapek"),
+        "python": platform.python_version(),
+        "temporalio": version("temporalio"),
+    }
+    assert Metrics(CollectorRegistry()).registry.get_sample_value("mapek_build_info", versions) == 1
+
+
+def test_a_mirrored_counter_shows_the_given_total() -> None:
+    """The total may also shrink, as after a schedule was created anew; Prometheus takes that for a reset."""
+    metrics = Metrics(CollectorRegistry())
+    for total in (3.0, 3.0, 5.0, 1.0):
+        metrics.schedule_skipped.labels("charter").mirror(total)
+        assert metrics.registry.get_sample_value("mapek_schedule_skipped_total", {"loop": "charter"}) == total
 
 
 async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment) -> None:
-    """The SDK's own name for it is still the one that is looked for."""
+    """The SDK still uses the name and the labels of the table."""
     measured, metrics = MetricBuffer(METRIC_BUFFER_SIZE), Metrics(CollectorRegistry())
     client = await Client.connect(
         temporal.client.service_client.config.target_host,
@@ -133,7 +168,8 @@ async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment)
 
     async def counted() -> float | None:
         record_sdk_metrics(measured.retrieve_updates(), metrics)
-        return metrics.registry.get_sample_value("mapek_workflow_task_failures_total", {"task_queue": "broken"})
+        failures = {"namespace": "default", "task_queue": "broken", "workflow_type": "BrokenWorkflow"}
+        return metrics.registry.get_sample_value("temporal_workflow_task_execution_failed", failures)
 
     async with Worker(
         client, task_queue="broken", workflows=[BrokenWorkflow], workflow_runner=UnsandboxedWorkflowRunner()

@@ -89,7 +89,7 @@ async def test_temporal_away(alert_stack: AlertStack) -> None:
         assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
         assert time.monotonic() - started < 8
         await alert_stack.fire_alerts([make_new_labels(f"node-{number}") for number in range(30)])
-        assert await alert_stack.sum_metric("mapek_webhook_seconds_count", status="429") == 0
+        assert await alert_stack.sum_metric("mapek_webhook_duration_seconds_count", status="429") == 0
     finally:
         await alert_stack.stack.start_service("temporal")
     book = await alert_stack.wait_until_processed(before.received - before.duplicates + 30, 90)
