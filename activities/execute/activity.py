@@ -14,11 +14,11 @@ from activities.model.action import COMMITTEE, Inverse, Route
 from activities.model.charter import ChangeRequest, ChangeResult
 from activities.model.effect import Direction, Effect
 from activities.model.errors import Ambiguous, Blocked, KillSwitchActive, NotFound, Stale, Superseded
-from activities.model.mode import effective_mode
 from activities.model.plan import Plan
 from activities.model.remediation import ApplyRequest, ApplyResult, UndoRequest, UndoResult
 from activities.model.types import truncate
 from activities.plan.guards.core import breaks_quorum, rollback_breaks_quorum
+from activities.readings.permissions import load_effective_mode
 from activities.readings.step_state import load_step_state
 
 
@@ -72,7 +72,7 @@ class ExecuteActivities:
             Blocked: A guard refuses the step.
         """
         settings, now = self.dependencies.loop(plan.loop).settings, self.dependencies.clock()
-        mode = effective_mode(await self.store.guards.load_mode(plan.loop), settings.initial_mode, now)
+        mode = await load_effective_mode(self.store, settings, now)
         check = build_pre_apply_check(plan, mode, settings.plan, now)
         block = await self.store.guards.try_begin(plan.charter, build_remediation_record(plan, now), check)
         if block is not None:

@@ -9,14 +9,14 @@ from activities.execute.calls import build_policy_body
 from activities.execute.prepare.preflight import PreflightFacts, preflight_check, preflight_storm
 from activities.heartbeat import background_heartbeat
 from activities.knowledge.approval_entry import build_approval_entry
-from activities.knowledge.autonomy import compute_autonomy
 from activities.model.action import Route
 from activities.model.errors import Rejected
 from activities.model.incident import Rung
-from activities.model.mode import effective_mode, with_kill_switch
+from activities.model.mode import with_kill_switch
 from activities.model.notification import NotificationKind
 from activities.model.plan import Plan
 from activities.model.remediation import PrepareRequest, PrepareResult
+from activities.model.remediation_outcome import RemediationOutcome
 from activities.model.types import truncate
 from activities.monitor.current_state import build_current_state
 from activities.monitor.judgement import judge
@@ -25,6 +25,7 @@ from activities.readings.alertmanager import fetch_alertmanager, silenced_or_all
 from activities.readings.analysis_input import collect_analysis_input
 from activities.readings.error_budget import read_error_budget
 from activities.readings.guard_state import load_guard_state
+from activities.readings.permissions import load_autonomy, load_effective_mode
 from activities.readings.step_state import load_step_state
 
 
@@ -58,7 +59,7 @@ class PrepareActivities:
                 return prepared
             refusal = await self.validate_policies(plan)
             if refusal:
-                return prepared.model_copy(update={"outcome": "failed", "headline": truncate(refusal)})
+                return prepared.model_copy(update={"outcome": RemediationOutcome.FAILED, "headline": truncate(refusal)})
             rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
             await self.store.guards.start_rung(
                 plan.charter, plan.knob, (plan.onset, facts.at), rung, request.requested_at
@@ -75,23 +76,17 @@ class PrepareActivities:
         )
         judgement = judge(analysis_input)
         guards = await load_guard_state(self.store, plan.charter, analysis_input, now, except_plan=plan.plan_id)
-        mode = await self.store.guards.load_mode(plan.loop)
+        mode = await load_effective_mode(self.store, loop.settings, now)
         steps = await load_step_state(self.store, plan)
         return PreflightFacts(
             at=now,
-            mode=with_kill_switch(
-                self.dependencies.kill_switch(), effective_mode(mode, loop.settings.initial_mode, now)
-            ),
+            mode=with_kill_switch(self.dependencies.kill_switch(), mode),
             guards=guards,
             state=build_current_state(analysis_input, judgement),
             component_count=len(analysis_input.components),
             settings=loop.settings.plan,
             execute=loop.settings.execute,
-            autonomy=compute_autonomy(
-                await self.store.autonomy.load_evidence(plan.loop),
-                loop.settings.initial_level,
-                loop.settings.knowledge.autonomy,
-            ),
+            autonomy=await load_autonomy(self.store, loop.settings),
             approved=approved,
             unresolved=steps.unresolved,
             last_generation=steps.last_generation,
