@@ -91,13 +91,13 @@ class AlertmanagerClient:
         return tuple(one.to_silence() for one in (await self._http.read(request, _SILENCES)).value)
 
     async def post_alert(
-        self, labels: dict[str, str], annotations: dict[str, str], start_and_end: tuple[float, float]
+        self, labels: dict[str, str], annotations: dict[str, str], *, starts_at: float, ends_at: float
     ) -> None:
-        """Post an alert as Prometheus does; the same labels are the same alert, and posting again changes its times.
+        """Post an alert as Prometheus does. Times are unix seconds.
 
-        `times` are start and end (unix seconds): it fires until the end, and one in the past resolves it.
+        The same labels are the same alert: posting it again changes its times. An `ends_at` in the past resolves it.
         """
-        start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in start_and_end)
+        start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in (starts_at, ends_at))
         alert = {"labels": labels, "annotations": annotations, "startsAt": start, "endsAt": end}
         await self._http.probe(
             Request(

@@ -36,7 +36,8 @@ async def inject(  # noqa: PLR0913 - a command's options are its parameters
         client = AlertmanagerClient(http, config.alertmanager.url, CALL_TIMEOUT_SECONDS)
         known = await client.fetch_alerts(include_suppressed=True) if resolve else ()
         start = next((one.starts_at for one in known if one.labels == labels), now)
-        await client.post_alert(labels, {"description": description}, (start, now if resolve else now + seconds))
+        ends_at = now if resolve else now + seconds
+        await client.post_alert(labels, {"description": description}, starts_at=start, ends_at=ends_at)
     finally:
         await http.close()
     if as_json:
