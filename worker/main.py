@@ -40,7 +40,7 @@ from worker.temporal.versioning import (
 )
 from workflows.cycle import MapekCycle
 from workflows.loop import MapekLoop
-from workflows.remediation import MapekRemediation
+from workflows.remediation import MapekRemediation, Remediation
 from workflows.upkeep import MapekUpkeep
 
 log = logging.getLogger("mapek.worker")
@@ -50,7 +50,7 @@ Assembler = Callable[[Config, Client], AbstractAsyncContextManager[Assembly]]
 BackgroundJob = Callable[[], Coroutine[Any, Any, None]]
 """Something that goes on in the background, begun by calling it."""
 
-WORKFLOWS = [MapekCycle, MapekRemediation, MapekLoop, MapekUpkeep]
+WORKFLOWS = [MapekCycle, MapekRemediation, Remediation, MapekLoop, MapekUpkeep]
 
 PASSED_THROUGH = ("activities", "workflows", "pydantic_core", "annotated_types")
 """Modules the sandbox does not load anew for every workflow: ours are pure or only referenced by name."""

@@ -31,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
     from workflows import options, search_attributes
-    from workflows.remediation import MapekRemediation
     from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
 
 
@@ -94,7 +93,7 @@ class MapekCycle:
         """Start the plan's remediation and wait for its start only. A child not yet started dies with its parent."""
         try:
             await workflow.start_child_workflow(
-                MapekRemediation.run,
+                plan.workflow_type,
                 RemediationRequest(loop=request.loop, plan_id=plan.plan_id, settle=plan.settle),
                 id=plan.workflow_id,
                 parent_close_policy=ParentClosePolicy.ABANDON,

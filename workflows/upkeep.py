@@ -15,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.remediation import RemediationRequest
     from activities.upkeep.activity import UpkeepActivities
     from workflows import options, search_attributes
-    from workflows.remediation import MapekRemediation
     from workflows.search_attributes import build_search_attributes
 
 
@@ -47,7 +46,7 @@ class MapekUpkeep:
         """Start a remediation that rolls the leftover back; if the knob is locked again, its holder comes first."""
         try:
             await workflow.start_child_workflow(
-                MapekRemediation.run,
+                leftover.workflow_type,
                 RemediationRequest(loop=request.loop, plan_id=leftover.plan_id, roll_back_leftover=True),
                 id=leftover.workflow_id,
                 parent_close_policy=ParentClosePolicy.ABANDON,

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from activities.model.identifiers import WorkflowName
 from activities.model.plan import Plan, Risk
 from activities.model.types import FrozenModel
 
@@ -105,7 +106,8 @@ class PlanSummary(FrozenModel):
     """A plan as a cycle carries it. `workflow_id` is the remediation's fixed id: the lock of its knob.
 
     `settle` is in seconds. `supersedes` is the id of a plan of higher risk that waits for its approval on the same
-    knob, empty if there is none.
+    knob, empty if there is none. `workflow_type` is the type of the remediation to start: the result of an activity
+    decides it, so that histories from before the type was renamed replay with the former one.
     """
 
     plan_id: str
@@ -117,6 +119,7 @@ class PlanSummary(FrozenModel):
     score: float
     settle: float = 0.0
     supersedes: str = ""
+    workflow_type: str = WorkflowName.FORMER_REMEDIATION
 
     @classmethod
     def from_plan(cls, plan: Plan, supersedes: str = "") -> "PlanSummary":
@@ -131,6 +134,7 @@ class PlanSummary(FrozenModel):
             score=round(plan.score, 4),
             settle=plan.settle,
             supersedes=supersedes,
+            workflow_type=WorkflowName.REMEDIATION,
         )
 
 

@@ -38,6 +38,15 @@ class Incident(MigratedModel):
     rungs: tuple[Rung, ...] = ()
 
 
+class KnobProblem(FrozenModel):
+    """A problem observed at a knob, at `observed_at`. Its incident gets `onset`, unless one is open. Unix seconds."""
+
+    charter: str
+    knob: str
+    onset: float
+    observed_at: float
+
+
 class IncidentTotals(FrozenModel):
     """How many incidents of a Charter are over, and the seconds they took in all.
 

@@ -10,6 +10,7 @@ from activities.model.action import Action
 from activities.model.diagnosis import Cause
 from activities.model.guard_state import UnsettledPlan
 from activities.model.identifiers import remediation_id
+from activities.model.incident import KnobProblem
 from activities.model.pattern import PatternBasis
 from activities.model.remediation_outcome import CoolDown, consequences_of
 from activities.model.types import MigratedModel
@@ -138,6 +139,10 @@ class Plan(MigratedModel):
     def as_unsettled(self) -> UnsettledPlan:
         """It as a guard on its knob, for as long as no outcome answers for it."""
         return UnsettledPlan(knob=self.knob, plan_id=self.plan_id, since=self.created_at)
+
+    def problem_at(self, observed_at: float) -> KnobProblem:
+        """Return the problem it is for, observed at `observed_at` (unix seconds)."""
+        return KnobProblem(charter=self.charter, knob=self.knob, onset=self.onset, observed_at=observed_at)
 
 
 def compute_plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:

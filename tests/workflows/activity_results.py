@@ -6,6 +6,7 @@ from typing import Any
 from activities.model import identifiers
 from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.cycle import DecisionSummary, DiagnosisSummary, PlanSummary
+from activities.model.identifiers import WorkflowName
 from activities.model.observation import Observation
 from activities.model.outcome import Consequence, Verdict
 from activities.model.plan import Risk
@@ -74,6 +75,7 @@ def make_plan_summary(knob: str, plan_id: str = PLAN_ID, supersedes: str = "") -
         cause="overload",
         score=0.42,
         supersedes=supersedes,
+        workflow_type=WorkflowName.REMEDIATION,
     )
 
 
