@@ -1,1 +1,1 @@
-"""The embedded stack on one machine: finds the servers' binaries, starts, watches and stops everything."""
+"""The embedded stack on one machine: finds the servers' binaries, starts, watches and stops the services."""

@@ -1,4 +1,4 @@
-"""`python -m deploy.devstack run | demo | setup`: the embedded stack from the command line."""
+"""The embedded stack from the command line: `python -m deploy.devstack run | demo | setup`."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ _EXIT_INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; the exit code is 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    """Run a command and return the exit code: 0 success, 1 failure, 2 usage error, 130 interrupted."""
     options = _build_parser().parse_args(argv)
     commands = {"setup": _setup, "run": _run, "demo": _demo}
     try:
@@ -35,21 +35,25 @@ def main(argv: list[str] | None = None) -> int:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.devstack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    setup = commands.add_parser("setup", help="find or install the servers' binaries")
-    setup.add_argument("--cluster", action="store_true", help="also those of a Temporal cluster (about 3 minutes)")
-    setup.add_argument("--tools", action="store_true", help="also what only tests need (about a minute)")
+    setup = commands.add_parser("setup", help="find the servers' binaries and install missing ones")
+    setup.add_argument(
+        "--cluster", action="store_true", help="also the binaries of a Temporal cluster (about 3 minutes)"
+    )
+    setup.add_argument("--tools", action="store_true", help="also the tools of the tests (about a minute)")
     for name, text, profile in (
-        ("run", "start everything and keep it up until Ctrl-C", "real"),
-        ("demo", "start everything, play the scripted incident, take everything down", "demo"),
+        ("run", "start the stack and keep it running until Ctrl-C", "real"),
+        ("demo", "start the stack, play the scripted incidents, stop the stack", "demo"),
     ):
         command = commands.add_parser(name, help=text)
         state = Path(os.environ.get("MAPEK_STATE") or ".mapek")
         command.add_argument("--state", type=Path, default=state, help="state folder (default: %(default)s)")
-        command.add_argument("--keep", action="store_true", help="keep the data of the previous stack in it")
-        command.add_argument("--config", type=Path, help="your own config, completed for this stack")
+        command.add_argument(
+            "--keep", action="store_true", help="keep the data of the previous stack in the state folder"
+        )
+        command.add_argument("--config", type=Path, help="your configuration file; the stack adds its addresses")
         command.add_argument("--seed", type=int, default=1, help="seed of the simulator (default: %(default)s)")
         command.add_argument(
-            "--services", type=_parse_services, help=f"start only these (default: {','.join(STACK_SERVICES)})"
+            "--services", type=_parse_services, help=f"start only these services (default: {','.join(STACK_SERVICES)})"
         )
         command.add_argument(
             "--profile", choices=TIMING_PROFILES, default=profile, help="timings (default: %(default)s)"
@@ -60,12 +64,14 @@ def _build_parser() -> argparse.ArgumentParser:
 def _parse_services(text: str) -> frozenset[str]:
     names = frozenset(text.split(","))
     if unknown := names.difference(STACK_SERVICES):
-        raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
+        raise argparse.ArgumentTypeError(
+            f"unknown service: {', '.join(sorted(unknown))}; use {','.join(STACK_SERVICES)}"
+        )
     return names
 
 
 async def _run_until_signal(command: Coroutine[Any, Any, int], command_name: str) -> int:
-    """Run a command; the first signal ends it in an orderly way, further ones change nothing."""
+    """Run a command; the first signal stops it in order, later signals are ignored."""
     task, stopped = asyncio.create_task(command), False
 
     def stop() -> None:
@@ -86,18 +92,18 @@ async def _run_until_signal(command: Coroutine[Any, Any, int], command_name: str
 
 
 async def _setup(options: argparse.Namespace) -> int:
-    wanted = (
+    binary_names = (
         *binaries.DEFAULT_BINARIES,
         *(binaries.CLUSTER_BINARIES if options.cluster else ()),
         *(binaries.TOOL_BINARIES if options.tools else ()),
     )
-    for name, path in (await binaries.ensure_binaries(wanted, report=_print_line)).items():
+    for name, path in (await binaries.ensure_binaries(binary_names, report=_print_line)).items():
         _print_line(f"{name:<18}{path}")
     return 0
 
 
 async def _run(options: argparse.Namespace) -> int:
-    # Here, because set-up alone should not wait for the Temporal client to be loaded.
+    # Not at the top: set-up needs no Temporal client, and loading it takes a second.
     from deploy.devstack.stack import running_stack
 
     async with running_stack(_build_stack_options(options)) as stack:
@@ -117,19 +123,19 @@ async def _demo(options: argparse.Namespace) -> int:
 
 
 def format_links(stack: "RunningStack") -> str:
-    """A table of what can be opened or read, one line each."""
-    at = stack.addresses
+    """Return the addresses and files of the stack, one line each."""
+    addresses = stack.addresses
     rows = {
-        "Temporal UI": at.temporal_ui,
-        "Temporal": f"{at.temporal} (namespace {at.namespace})",
-        "Prometheus": at.prometheus,
-        "Alertmanager": at.alertmanager,
-        "Charter": at.charter,
-        "MAPE-K": at.mapek,
+        "Temporal UI": addresses.temporal_ui,
+        "Temporal": f"{addresses.temporal} (namespace {addresses.namespace})",
+        "Prometheus": addresses.prometheus,
+        "Alertmanager": addresses.alertmanager,
+        "Charter": addresses.charter,
+        "MAPE-K": addresses.mapek,
         "config": str(stack.state.config_file),
         "logs": str(stack.state.logs),
     }
-    return "\n".join(f"  {name:<14}{place}" for name, place in rows.items())
+    return "\n".join(f"  {name:<14}{location}" for name, location in rows.items())
 
 
 def _build_stack_options(options: argparse.Namespace) -> "StackOptions":

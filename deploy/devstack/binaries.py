@@ -1,8 +1,8 @@
-"""Finds the servers' binaries, and installs what is missing into a cache.
+"""Finds the servers' binaries and installs missing ones into a cache.
 
-Order for each: its setting (environment), PATH, the cache, the vendor's download, the package registries. An
-installation appears in the cache at one stroke, so an interrupted one leaves nothing half done, and of two at the
-same time one works while the other waits for it.
+The search order for each binary: its environment variable, PATH, the cache, the vendor's download, the package
+registries. An installation appears in the cache atomically: an interrupted one leaves nothing behind. Of two
+concurrent installations one works and the other waits.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +28,10 @@ from deploy.devstack.fetch import (
 )
 from deploy.devstack.pins import PACKAGES, Package
 
-_VERSION_TIMEOUT_SECONDS = 20.0  # seconds for `--version`, on a busy machine
+_VERSION_TIMEOUT_SECONDS = 20.0
+"""Limit for `--version` on a busy machine."""
+_LOCK_POLL_SECONDS = 0.5
 
-# Each binary, and the names it has on PATH: Debian renamed one.
 BINARY_NAMES: dict[str, tuple[str, ...]] = {
     "temporal": ("temporal",),
     "prometheus": ("prometheus",),
@@ -43,8 +45,9 @@ BINARY_NAMES: dict[str, tuple[str, ...]] = {
     "kustomize": ("kustomize",),
     "faketime": ("faketime",),
 }
+"""Each binary with its names on PATH; Debian renamed one."""
 CLUSTER_BINARIES = ("temporal-server", "temporal-sql-tool")
-"""Only a rehearsal of the cluster needs these, and they take minutes to build."""
+"""Only the cluster tests need these; building them takes minutes."""
 TOOL_BINARIES = ("kustomize", "faketime")
 """Only tests need these."""
 DEFAULT_BINARIES = tuple(name for name in BINARY_NAMES if name not in (*CLUSTER_BINARIES, *TOOL_BINARIES))
@@ -52,13 +55,13 @@ DEFAULT_BINARIES = tuple(name for name in BINARY_NAMES if name not in (*CLUSTER_
 
 @dataclass(frozen=True)
 class SearchPaths:
-    """Where to look: the environment's settings and PATH, and the cache folder."""
+    """The environment with its variables and PATH, and the cache folder."""
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
     def cache(self) -> Path:
-        """$MAPEK_CACHE, or `mapek` in the user's cache folder."""
+        """$MAPEK_CACHE, by default `mapek` in the user's cache folder."""
         if setting := self.environment.get("MAPEK_CACHE"):
             return Path(setting).expanduser().absolute()
         base = self.environment.get("XDG_CACHE_HOME") or "~/.cache"
@@ -66,21 +69,21 @@ class SearchPaths:
 
 
 def env_variable_for(binary: str) -> str:
-    """The environment variable that sets a binary's path."""
+    """Return the environment variable that sets a binary's path."""
     return f"MAPEK_{binary.upper().replace('-', '_')}_BIN"
 
 
 def find_binary(binary: str, search_paths: SearchPaths) -> Path | None:
-    """The binary's path, or None if it has to be installed.
+    """Return the binary's path, or None if it must be installed.
 
     Raises:
-        UsageError: its setting names something that cannot be executed.
+        UsageError: the binary's environment variable names no executable file.
     """
     if setting := search_paths.environment.get(env_variable_for(binary)):
-        found = shutil.which(Path(setting).expanduser())
-        if found is None:
-            raise UsageError(f"{env_variable_for(binary)}={setting} is not an executable file")
-        return Path(found).absolute()
+        configured = shutil.which(Path(setting).expanduser())
+        if configured is None:
+            raise UsageError(f"{env_variable_for(binary)}={setting} is not an executable file; correct or unset it")
+        return Path(configured).absolute()
     for name in BINARY_NAMES[binary]:
         if on_path := shutil.which(name, path=search_paths.environment.get("PATH", os.defpath)):
             return Path(on_path).absolute()
@@ -94,24 +97,49 @@ async def ensure_binaries(
     report: Reporter = print,
     fetch_methods: Sequence[FetchMethod] = FETCH_METHODS,
 ) -> dict[str, Path]:
-    """The paths of the wanted binaries; what is missing is installed, packages side by side.
+    """Return the path of each binary; install missing packages concurrently.
 
     Raises:
-        BinaryMissing: no way to get one worked.
-        UsageError: a setting is wrong.
+        BinaryMissing: no fetch method worked for a package.
+        UsageError: an environment variable is wrong.
     """
     binary_names, search_paths = tuple(binary_names), search_paths or SearchPaths()
-    found = {binary: find_binary(binary, search_paths) for binary in binary_names}
-    missing = {_find_package(binary).name: _find_package(binary) for binary, path in found.items() if path is None}
-    outcomes = await asyncio.gather(
-        *(_install(package, search_paths, report, fetch_methods) for package in missing.values()),
+    paths = {binary: find_binary(binary, search_paths) for binary in binary_names}
+    missing = {_find_package(binary).name: _find_package(binary) for binary, path in paths.items() if path is None}
+    failures = _FetchFailures(report, {method.__name__: set(missing) for method in fetch_methods})
+    results = await asyncio.gather(
+        *(_install(package, search_paths, failures, fetch_methods) for package in missing.values()),
         return_exceptions=True,
     )
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome
-    paths = {binary: found[binary] or find_binary(binary, search_paths) for binary in binary_names}
-    return {binary: path for binary, path in paths.items() if path is not None}
+    for result in results:
+        if result is not None:
+            raise result
+    installed = {binary: path or find_binary(binary, search_paths) for binary, path in paths.items()}
+    return {binary: path for binary, path in installed.items() if path is not None}
+
+
+@dataclass
+class _FetchFailures:
+    """The failures of all packages: one reported line per fetch method, once no package can use it any more."""
+
+    report: Reporter
+    undecided: dict[str, set[str]]
+    reasons: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def record(self, method: str, package_name: str, reason: str | None) -> None:
+        """Record the result of one attempt; `reason` is None if it did not fail."""
+        if reason is not None:
+            self.reasons.setdefault(method, {}).setdefault(reason, []).append(package_name)
+        self.undecided[method].discard(package_name)
+        if not self.undecided[method] and (reasons := self.reasons.pop(method, None)):
+            text = "; ".join(f"{reason} ({', '.join(sorted(names))})" for reason, names in reasons.items())
+            is_last = method == list(self.undecided)[-1]
+            self.report(f"cannot {method.replace('_', ' ')}: {text}" + ("" if is_last else "; trying other sources"))
+
+    def close(self, package_name: str) -> None:
+        """Record that the package needs no further method."""
+        for method in self.undecided:
+            self.record(method, package_name, None)
 
 
 def _find_package(binary: str) -> Package:
@@ -119,32 +147,44 @@ def _find_package(binary: str) -> Package:
 
 
 async def _install(
-    package: Package, search_paths: SearchPaths, report: Reporter, fetch_methods: Sequence[FetchMethod]
+    package: Package, search_paths: SearchPaths, failures: _FetchFailures, fetch_methods: Sequence[FetchMethod]
 ) -> None:
+    started_at = time.monotonic()
     search_paths.cache.mkdir(parents=True, exist_ok=True)
-    async with _hold_install_lock(package, search_paths.cache, report):
-        target = search_paths.cache / package.folder
-        if all(os.access(target / binary, os.X_OK) for binary in package.binaries):
-            return  # the one we waited for has done it
-        for abandoned in search_paths.cache.glob(f".{package.folder}.*"):
-            shutil.rmtree(abandoned)
-        for way in fetch_methods:
-            work = Path(tempfile.mkdtemp(prefix=f".{package.folder}.", dir=search_paths.cache))
-            try:
-                await way(package, work, report)
-                await _check_binaries(package, work)
-                _publish(package, work, target)
-            except FetchNotOffered:
-                continue
-            except FetchFailed as reason:
-                report(f"{package.name}: not by {way.__name__}: {reason}")
-            else:
-                report(f"{package.name}: installed in {target}")
-                return
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    try:
+        async with _hold_install_lock(package, search_paths.cache, failures.report):
+            target = search_paths.cache / package.folder
+            if all(os.access(target / binary, os.X_OK) for binary in package.binaries):
+                return  # the installation that held the lock has installed it
+            for abandoned in search_paths.cache.glob(f".{package.folder}.*"):
+                shutil.rmtree(abandoned)
+            for method in fetch_methods:
+                if await _try_method(method, package, target, failures):
+                    seconds = time.monotonic() - started_at
+                    failures.report(f"{package.name}: {package.version} installed in {target} ({seconds:.0f} s)")
+                    return
+    finally:
+        failures.close(package.name)
     settings = ", ".join(env_variable_for(binary) for binary in package.binaries)
-    raise BinaryMissing(f"{package.name}: every way failed; put it on PATH, or set {settings}")
+    raise BinaryMissing(f"{package.name}: every source failed; put it on PATH or set {settings}")
+
+
+async def _try_method(method: FetchMethod, package: Package, target_dir: Path, failures: _FetchFailures) -> bool:
+    """Return whether the method has put the package into the cache."""
+    work = Path(tempfile.mkdtemp(prefix=f".{package.folder}.", dir=target_dir.parent))
+    try:
+        await method(package, work, failures.report)
+        await _check_binaries(package, work)
+        _publish(package, work, target_dir)
+    except FetchNotOffered:
+        failures.record(method.__name__, package.name, None)
+    except FetchFailed as reason:
+        failures.record(method.__name__, package.name, str(reason))
+    else:
+        return True
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return False
 
 
 async def _check_binaries(package: Package, work_dir: Path) -> None:
@@ -154,19 +194,19 @@ async def _check_binaries(package: Package, work_dir: Path) -> None:
         if not path.is_file():
             raise FetchFailed(f"{binary} is not in the package")
         path.chmod(0o755)
+        environment = {**os.environ, **library_environment(path)}
+        command = [str(path), package.version_argument]
         try:
-            environment = {**os.environ, **library_environment(path)}
-            asked = [str(path), package.version_argument]
-            code = await process.run(asked, work_dir / "output.log", _VERSION_TIMEOUT_SECONDS, environment)
+            code = await process.run(command, work_dir / "output.log", _VERSION_TIMEOUT_SECONDS, environment)
         except TimeoutError:
-            told = f"{binary} {package.version_argument}"
-            raise FetchFailed(f"{told} did not end within {_VERSION_TIMEOUT_SECONDS:.0f} s") from None
+            limit = f"{_VERSION_TIMEOUT_SECONDS:.0f} s"
+            raise FetchFailed(f"{binary} {package.version_argument} did not end within {limit}") from None
         if code != 0:
             raise FetchFailed(f"{binary} does not run on this machine (exit code {code})")
 
 
 def _publish(package: Package, work_dir: Path, target_dir: Path) -> None:
-    """Drop archives and logs, and let the folder appear in the cache at one stroke."""
+    """Remove archives and logs, then rename the folder into the cache."""
     for path in work_dir.iterdir():
         if path.is_file() and path.name not in package.binaries:
             path.unlink()
@@ -176,16 +216,16 @@ def _publish(package: Package, work_dir: Path, target_dir: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def _hold_install_lock(package: Package, cache_dir: Path, report: Reporter) -> AsyncIterator[None]:
-    """Hold the package's lock in this cache; it falls with the process, whatever ends it."""
+    """Hold the package's lock in this cache; the kernel releases it when the process ends."""
     with (cache_dir / f"{package.name}.lock").open("w") as lock:
-        waited = False
+        reported = False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not waited:
-                    report(f"{package.name}: waiting for another set-up of it")
-                waited = True
-                await asyncio.sleep(0.5)
+                if not reported:
+                    report(f"{package.name}: waiting for another set-up that installs it")
+                reported = True
+                await asyncio.sleep(_LOCK_POLL_SECONDS)
         yield

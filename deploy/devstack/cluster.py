@@ -1,7 +1,6 @@
-"""A Temporal server on PostgreSQL on loopback, with several shards: the files of production, their ports ours.
+"""A Temporal server on PostgreSQL on loopback, with several shards: production's files with ports of this stack.
 
-It speaks TLS and wants an API key. For rehearsals: the server and the database can be killed and started again one by
-one.
+The server uses TLS and requires an API key. Tests kill and restart the server and the database one by one.
 """
 
 import asyncio
@@ -24,14 +23,14 @@ from deploy.devstack.render import REPOSITORY_ROOT
 _HISTORY_SHARDS = 4
 _TEMPORAL_SERVICES = ("internal-frontend", "frontend", "history", "matching", "worker")
 _DATABASES = ("temporal", "temporal_visibility", "mapek")
-_SCHEMA_TIMEOUT_SECONDS = 60.0  # seconds for both schemas
-_READY_TIMEOUT_SECONDS = 60.0  # seconds until it serves
+_SCHEMA_TIMEOUT_SECONDS = 60.0  # for both schemas
+_READY_TIMEOUT_SECONDS = 60.0
 _POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class FrontendSecurity:
-    """What keeps strangers out: the frontend's certificate, and where the keys are published that sign API keys."""
+    """The frontend's certificate with its key, and the URL of the public keys that verify API keys."""
 
     certificate: Path
     key: Path
@@ -40,7 +39,7 @@ class FrontendSecurity:
 
 @dataclass
 class TemporalCluster:
-    """The two servers. `address` is Temporal's host:port, `store_url` that of an empty database for the store."""
+    """Temporal and its PostgreSQL; `store_url` leads to an empty database for the store."""
 
     postgres: Postgres
     binaries: Mapping[str, Path]
@@ -51,19 +50,19 @@ class TemporalCluster:
 
     @property
     def address(self) -> str:
-        """Where Temporal answers."""
+        """Temporal's host:port."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def store_url(self) -> str:
-        """The store's database."""
+        """The URL of the store's database."""
         return self.postgres.build_url("mapek")
 
     async def initialize(self) -> None:
-        """Make the databases and Temporal's schemas, those twice as every start of a deployment does.
+        """Create the databases and Temporal's schemas; run the schema script twice, as repeated deployments do.
 
         Raises:
-            PartFailed: a schema could not be made.
+            ServiceFailed: a schema could not be created.
         """
         for database in _DATABASES:
             await self.postgres.execute(f"CREATE DATABASE {database}")
@@ -73,18 +72,18 @@ class TemporalCluster:
             code = await process.run(["/bin/sh", script], log, _SCHEMA_TIMEOUT_SECONDS, self._build_environment())
             if code != 0:
                 raise ServiceFailed(
-                    f"the schema failed ({describe_exit(code)}): {' '.join(process.last_lines(log, 3))}"
+                    f"Temporal's schema script failed ({describe_exit(code)}): {' '.join(process.last_lines(log, 3))}"
                 )
 
     async def start(self) -> None:
         """Start Temporal and wait until it serves.
 
         Raises:
-            PartFailed: it ended, or did not serve within a minute.
+            ServiceFailed: it ended, or did not serve within a minute.
         """
-        where = ("--root", str(REPOSITORY_ROOT / "deploy"), "--config", "temporal", "--env", "production")
+        location = ("--root", str(REPOSITORY_ROOT / "deploy"), "--config", "temporal", "--env", "production")
         services = (word for service in _TEMPORAL_SERVICES for word in ("--service", service))
-        argv = [str(self.binaries["temporal-server"]), *where, "start", *services]
+        argv = [str(self.binaries["temporal-server"]), *location, "start", *services]
         log = self.logs / "temporal-server.log"
         self.child = await process.start("temporal-server", argv, log, self._build_environment(), REPOSITORY_ROOT)
         try:
@@ -94,10 +93,11 @@ class TemporalCluster:
                         raise ServiceFailed(append_log_tail("the Temporal server ended", self.child))
                     await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         except TimeoutError:
-            raise ServiceFailed(append_log_tail("the Temporal server did not serve in time", self.child)) from None
+            late = f"the Temporal server did not serve within {_READY_TIMEOUT_SECONDS:.0f} s"
+            raise ServiceFailed(append_log_tail(late, self.child)) from None
 
     async def kill(self) -> None:
-        """SIGKILL to Temporal."""
+        """Kill Temporal with SIGKILL."""
         if self.child:
             await self.child.kill()
 
@@ -130,10 +130,10 @@ class TemporalCluster:
 async def running_cluster(
     binaries: Mapping[str, Path], logs: Path, security: FrontendSecurity
 ) -> AsyncIterator[TemporalCluster]:
-    """Both servers for the length of a block; their data go with it.
+    """Run both servers for the duration of a block, then remove their data.
 
     Raises:
-        PartFailed: one of them could not be made or started.
+        ServiceFailed: a server could not be created or started.
     """
     async with running_postgres(binaries["postgres"]) as postgres:
         ports = PortAllocator()

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.model.remediation_outcome import RemediationOutcome
-from deploy.devstack.narrator import StackEvent, StackNarrator
+from deploy.devstack.narrator import EventKind, StackEvent, StackNarrator
 from deploy.devstack.stack import RunningStack
 
 VALIDATORS = tuple(f"validator-{number}" for number in range(1, 6))
@@ -75,7 +75,7 @@ async def run_incidents(narrator: StackNarrator, script: DemoScript) -> list[str
     worsened = await run_rollback_incident(narrator)
     with contextlib.suppress(TimeoutError):
         await narrator.wait_for_event(
-            matches("ended", *HELPFUL_OUTCOMES), narrator.elapsed_seconds(), NEXT_RUNG_WAIT_SECONDS
+            matches(EventKind.ENDED, *HELPFUL_OUTCOMES), narrator.elapsed_seconds(), NEXT_RUNG_WAIT_SECONDS
         )
     await clear_faults(narrator)
     return [healed, worsened]
@@ -84,9 +84,11 @@ async def run_incidents(narrator: StackNarrator, script: DemoScript) -> list[str
 async def run_healing_incident(narrator: StackNarrator, script: DemoScript) -> str:
     """Inject a fault and wait until the loop has planned, applied and verified a remedy and is healthy."""
     started_at = await inject_fault(narrator, script.kind, script.component)
-    planned = await narrator.wait_for_event(matches("cycle", "planned"), started_at, STEP_TIMEOUT_SECONDS)
-    applied = await narrator.wait_for_event(matches("effect", "applied"), started_at, STEP_TIMEOUT_SECONDS)
-    verified = await narrator.wait_for_event(matches("ended", *HELPFUL_OUTCOMES), started_at, STEP_TIMEOUT_SECONDS)
+    planned = await narrator.wait_for_event(matches(EventKind.CYCLE, "planned"), started_at, STEP_TIMEOUT_SECONDS)
+    applied = await narrator.wait_for_event(matches(EventKind.EFFECT, "applied"), started_at, STEP_TIMEOUT_SECONDS)
+    verified = await narrator.wait_for_event(
+        matches(EventKind.ENDED, *HELPFUL_OUTCOMES), started_at, STEP_TIMEOUT_SECONDS
+    )
     healthy = await narrator.wait_for_event(is_healthy, verified.elapsed_seconds, STEP_TIMEOUT_SECONDS)
     return format_times(f"{script.kind} on {script.component}, healed", started_at, planned, applied, verified, healthy)
 
@@ -94,11 +96,11 @@ async def run_healing_incident(narrator: StackNarrator, script: DemoScript) -> s
 async def run_rollback_incident(narrator: StackNarrator) -> str:
     """Inject a fault whose first remedy makes it worse; wait until the remedy is rolled back."""
     started_at = await inject_fault(narrator, "remedy-worsens", "validator-1")
-    planned = await narrator.wait_for_event(matches("cycle", "planned"), started_at, STEP_TIMEOUT_SECONDS)
-    applied = await narrator.wait_for_event(matches("effect", "applied"), started_at, STEP_TIMEOUT_SECONDS)
-    undone = await narrator.wait_for_event(matches("effect", "rolled_back"), started_at, STEP_TIMEOUT_SECONDS)
+    planned = await narrator.wait_for_event(matches(EventKind.CYCLE, "planned"), started_at, STEP_TIMEOUT_SECONDS)
+    applied = await narrator.wait_for_event(matches(EventKind.EFFECT, "applied"), started_at, STEP_TIMEOUT_SECONDS)
+    undone = await narrator.wait_for_event(matches(EventKind.EFFECT, "rolled_back"), started_at, STEP_TIMEOUT_SECONDS)
     ended = await narrator.wait_for_event(
-        matches("ended", RemediationOutcome.ROLLED_BACK), started_at, STEP_TIMEOUT_SECONDS
+        matches(EventKind.ENDED, RemediationOutcome.ROLLED_BACK), started_at, STEP_TIMEOUT_SECONDS
     )
     return format_times("remedy-worsens, rolled back", started_at, planned, applied, undone, ended)
 
@@ -118,12 +120,12 @@ async def clear_faults(narrator: StackNarrator) -> None:
     await narrator.wait_for_event(is_healthy, narrator.elapsed_seconds(), STEP_TIMEOUT_SECONDS)
 
 
-def matches(kind: str, *outcomes: str) -> Callable[[StackEvent], bool]:
+def matches(kind: EventKind, *outcomes: str) -> Callable[[StackEvent], bool]:
     """Return a predicate for events of a kind with one of these outcomes."""
     return lambda event: event.kind == kind and event.outcome in outcomes
 
 
-is_healthy = matches("cycle", "healthy")
+is_healthy = matches(EventKind.CYCLE, "healthy")
 
 
 def format_times(title: str, started_at: float, *events: StackEvent) -> str:
@@ -137,7 +139,7 @@ def format_times(title: str, started_at: float, *events: StackEvent) -> str:
 
 def print_summary(stack: RunningStack, narrator: StackNarrator, timings: list[str]) -> None:
     """Print the timings of both incidents and the address of the Temporal UI."""
-    cycles = sum(event.kind == "cycle" for event in narrator.events)
+    cycles = sum(event.kind is EventKind.CYCLE for event in narrator.events)
     print("\nboth incidents passed:")
     for line in timings:
         print(f"  {line}")

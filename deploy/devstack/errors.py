@@ -1,16 +1,16 @@
-"""Why a stack did not come up or did not stay up.
+"""The errors of the embedded stack.
 
-LocalError
-├── UsageError      wrong option, setting or config; a person has to change it (exit code 2)
-├── BinaryMissing   no way to get a server's binary worked
-└── PartFailed      a part did not start, or ended by itself
+DevStackError
+├── UsageError      an option, environment variable or configuration is invalid (exit code 2)
+├── BinaryMissing   a server's binary could not be installed
+└── ServiceFailed   a service did not become ready, or ended unexpectedly
 """
 
 
 class DevStackError(Exception):
-    """Anything this room reports to a person as one message; `exit_code` is the process's.
+    """An error with a message for the operator.
 
-    `said` is true if the message was shown when it happened, so that it need not be shown again.
+    `exit_code` is the exit code of the process. `already_shown` is true if the message was printed when it happened.
     """
 
     exit_code = 1
@@ -21,14 +21,14 @@ class DevStackError(Exception):
 
 
 class UsageError(DevStackError):
-    """An option, an environment variable or a config that cannot be meant."""
+    """An option, environment variable or configuration is invalid."""
 
     exit_code = 2
 
 
 class BinaryMissing(DevStackError):
-    """A server's binary was found nowhere and could not be installed."""
+    """A server's binary was not found and could not be installed."""
 
 
 class ServiceFailed(DevStackError):
-    """A part of the stack did not become ready in time, or ended without being asked to."""
+    """A service did not become ready in time, or ended unexpectedly."""

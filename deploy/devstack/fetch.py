@@ -1,7 +1,7 @@
-"""The ways to get a package of binaries that is not there: the vendor's download, Go's modules, Debian's archive.
+"""The methods to fetch a missing package of binaries: the vendor's download, a Go build, Debian's archive.
 
-Each way puts the binaries into a folder, or raises WayFailed with one line, within seconds if it cannot work at
-all: one attempt, short connect timeouts, and a small request before anything long is begun.
+Each method puts the binaries into a folder, or raises FetchFailed with one line. A method that cannot work fails within
+seconds: it makes one attempt with short connect timeouts, and a small request before a long one.
 """
 
 import asyncio
@@ -20,27 +20,29 @@ from deploy.devstack.pins import Package
 Reporter = Callable[[str], None]
 FetchMethod = Callable[[Package, Path, Reporter], Awaitable[None]]
 
-WEB_ASSETS_DIR = "web"  # the folder for a server's own pages, where they are not in the binary
+WEB_ASSETS_DIR = "web"
+"""The folder of a server's own pages, if its binary does not hold them."""
 _DEBIAN_WEB_ASSETS = "usr/share/prometheus/web"
-DEBIAN_TREE_DIR = "tree"  # the folder Debian's packages are unpacked into
-_CONNECT_TIMEOUT_SECONDS = 3.0  # seconds
-_READ_TIMEOUT_SECONDS = 20.0  # seconds without a byte
-_PROBE_TIMEOUT_SECONDS = 30.0  # seconds for a request that shows whether a registry answers at all
-_BUILD_TIMEOUT_SECONDS = 900.0  # seconds; about 180 on two cores
-_PROGRESS_INTERVAL_SECONDS = 30.0  # seconds between signs of life
+DEBIAN_TREE_DIR = "tree"
+"""The folder with the unpacked Debian packages."""
+_CONNECT_TIMEOUT_SECONDS = 3.0
+_READ_TIMEOUT_SECONDS = 20.0  # without a byte
+_PROBE_TIMEOUT_SECONDS = 30.0  # for a request that shows whether a registry answers
+_BUILD_TIMEOUT_SECONDS = 900.0  # a build takes about 180 s on two cores
+_PROGRESS_INTERVAL_SECONDS = 30.0
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class FetchFailed(Exception):
-    """This way does not lead to the package here; the text says why in one line."""
+    """The method cannot fetch the package on this machine; the text is one line."""
 
 
 class FetchNotOffered(FetchFailed):
-    """The package never comes this way: nothing that went wrong, nothing to say."""
+    """The method does not exist for the package; this is no failure to report."""
 
 
-async def download_from_vendor(package: Package, target_dir: Path, report: Reporter) -> None:
-    """Download the vendor's archive, compare its checksum with the pinned one, take the binaries out."""
+async def download_from_vendor(package: Package, target_dir: Path, _report: Reporter) -> None:
+    """Download the vendor's archive, compare its checksum with the pinned one and extract the binaries."""
     if not package.url:
         raise FetchNotOffered
     system, architecture = detect_platform()
@@ -50,10 +52,9 @@ async def download_from_vendor(package: Package, target_dir: Path, report: Repor
     archive = target_dir / "archive.tar.gz"
     actual = await _download(package.url.format(os=system, arch=architecture), archive)
     if actual != expected:
-        raise FetchFailed(f"the download's sha256 is {actual}, the pinned one {expected}")
+        raise FetchFailed(f"the download has sha256 {actual}, pinned is {expected}")
     await asyncio.to_thread(_unpack, archive, package.binaries, target_dir)
     archive.unlink()
-    report(f"{package.name}: downloaded {package.version}, checksum as pinned")
 
 
 async def build_with_go(package: Package, target_dir: Path, report: Reporter) -> None:
@@ -66,13 +67,13 @@ async def build_with_go(package: Package, target_dir: Path, report: Reporter) ->
     await _run_command(
         [command, "mod", "download", f"{package.go_module}@v{package.version}"], target_dir, _PROBE_TIMEOUT_SECONDS
     )
-    long = "about 3 minutes" if package.name.startswith("temporal") else "about a minute"
-    report(f"{package.name}: building {package.version} from source, {long}, once")
+    duration = "about 3 minutes" if package.name.startswith("temporal") else "about a minute"
+    report(f"{package.name}: building {package.version} from source; {duration}, once")
     folders = {binary: package.go_commands.get(binary, f"cmd/{binary}") for binary in package.binaries}
     commands = [f"{package.go_module}/{folder}".rstrip("/") + f"@v{package.version}" for folder in folders.values()]
-    life = asyncio.create_task(_report_progress(package.name, report))
+    progress = asyncio.create_task(_report_progress(package.name, report))
     try:
-        # Without symbol tables (-s -w) the linker is done sooner and the file is smaller.
+        # Without symbol tables (-s -w) linking is faster and the file is smaller.
         await _run_command(
             [command, "install", "-ldflags=-s -w", *commands],
             target_dir,
@@ -80,19 +81,19 @@ async def build_with_go(package: Package, target_dir: Path, report: Reporter) ->
             {"GOBIN": str(target_dir)},
         )
     finally:
-        life.cancel()
+        progress.cancel()
     for binary, folder in folders.items():
         if folder:
             (target_dir / Path(folder).name).rename(target_dir / binary)
 
 
 async def download_from_debian(package: Package, target_dir: Path, report: Reporter) -> None:
-    """Fetch Debian's package and unpack it, with lists and cache of its own: no root, nothing is installed."""
+    """Download and unpack Debian's package with separate lists and cache: it needs no root and installs nothing."""
     if not package.debian_packages:
         raise FetchNotOffered
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg-deb")
     if apt is None or dpkg is None:
-        raise FetchFailed("no apt-get and dpkg-deb on PATH")
+        raise FetchFailed("apt-get or dpkg-deb is not on PATH")
     work, tree = target_dir / "apt", target_dir / DEBIAN_TREE_DIR
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
@@ -104,33 +105,33 @@ async def download_from_debian(package: Package, target_dir: Path, report: Repor
         "Acquire::https::Timeout": "5",
         "Acquire::Languages": "none",
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-        # As root, apt-get would fetch as a user who may not write into the cache.
+        # As root, apt-get would download as a user without write access to the cache.
         "APT::Sandbox::User": "root",
     }
     apt_get = [apt, "-q", *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
-    report(f"{package.name}: fetching Debian's package")
+    report(f"{package.name}: downloading Debian's package")
     await _run_command([*apt_get, "update"], target_dir, _PROBE_TIMEOUT_SECONDS * 2)
     await _run_command([*apt_get, "download", *package.debian_packages], work, _PROBE_TIMEOUT_SECONDS * 4)
     for archive in work.glob("*.deb"):
         await _run_command([dpkg, "-x", str(archive), str(tree)], target_dir, _PROBE_TIMEOUT_SECONDS)
-    # The tree stays as it is, since some find their own files beside themselves.
+    # The tree stays: some binaries read files beside themselves.
     for binary in package.binaries:
         (target_dir / binary).symlink_to(Path(DEBIAN_TREE_DIR) / package.debian_folder / binary)
     if (tree / _DEBIAN_WEB_ASSETS).is_dir():
-        # Debian's build has its pages beside the binary, the vendor's inside it.
+        # Debian's build keeps its pages beside the binary, the vendor's build inside it.
         (target_dir / WEB_ASSETS_DIR).symlink_to(Path(DEBIAN_TREE_DIR) / _DEBIAN_WEB_ASSETS)
     shutil.rmtree(work)
 
 
 def library_environment(binary: Path) -> dict[str, str]:
-    """The environment in which a binary finds the libraries that were unpacked with it; empty if none were."""
+    """Return the environment with the libraries that were unpacked with a binary; empty if there are none."""
     folders = (str(folder) for folder in (binary.parent / DEBIAN_TREE_DIR / "usr/lib").glob("*-linux-gnu"))
-    found = ":".join(sorted(folders))
-    return {"LD_LIBRARY_PATH": found} if found else {}
+    library_path = ":".join(sorted(folders))
+    return {"LD_LIBRARY_PATH": library_path} if library_path else {}
 
 
 def detect_platform() -> tuple[str, str]:
-    """Operating system and architecture in the vendors' words, such as ("linux", "amd64")."""
+    """Return operating system and architecture as vendors name them, such as ("linux", "amd64")."""
     return platform.system().lower(), _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
@@ -138,8 +139,8 @@ FETCH_METHODS: tuple[FetchMethod, ...] = (download_from_vendor, build_with_go, d
 
 
 async def _download(url: str, target: Path) -> str:
-    """Fetch a file and return its sha256."""
-    import httpx  # not at the top: with everything found, set-up is done before it would be loaded
+    """Download a file and return its sha256."""
+    import httpx  # not at the top: loading it takes longer than a set-up that finds every binary
 
     digest = hashlib.sha256()
     timeout = httpx.Timeout(_READ_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
@@ -153,13 +154,15 @@ async def _download(url: str, target: Path) -> str:
                 async for chunk in response.aiter_bytes():
                     digest.update(chunk)
                     file.write(chunk)
+    except httpx.HTTPStatusError as error:
+        raise FetchFailed(f"{url.split('/')[2]}: HTTP {error.response.status_code}") from error
     except httpx.HTTPError as error:
         raise FetchFailed(f"{url.split('/')[2]}: {str(error) or type(error).__name__}".splitlines()[0]) from error
     return digest.hexdigest()
 
 
 def _unpack(archive: Path, binaries: Sequence[str], target_dir: Path) -> None:
-    """Take the binaries, and nothing else, out of a tar archive; their folders in it do not matter."""
+    """Extract only the binaries from a tar archive, whatever their folders in it."""
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(member.name).name
@@ -170,7 +173,7 @@ def _unpack(archive: Path, binaries: Sequence[str], target_dir: Path) -> None:
 
 
 async def _run_command(argv: list[str], cwd: Path, timeout_seconds: float, env: dict[str, str] | None = None) -> None:
-    """Run a tool; if it fails, the last line it wrote is the reason."""
+    """Run a tool; on failure the last line of its output is the reason."""
     log = cwd / "output.log"
     try:
         code = await process.run(argv, log, timeout_seconds, {**os.environ, **(env or {})}, cwd)
@@ -181,7 +184,7 @@ async def _run_command(argv: list[str], cwd: Path, timeout_seconds: float, env: 
 
 
 async def _report_progress(package_name: str, report: Reporter) -> None:
-    began = time.monotonic()
+    started_at = time.monotonic()
     while True:
         await asyncio.sleep(_PROGRESS_INTERVAL_SECONDS)
-        report(f"{package_name}: still building ({time.monotonic() - began:.0f} s)")
+        report(f"{package_name}: still building ({time.monotonic() - started_at:.0f} s)")

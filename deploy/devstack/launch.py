@@ -1,7 +1,7 @@
-"""Becomes a command that dies with the process that started it: `python launch.py PARENT_PID [--as UID] COMMAND...`.
+"""Replaces itself by a command that dies with its parent: `python launch.py PARENT_PID [--as UID] COMMAND...`.
 
-A program of its own and not a `preexec_fn`, because Python code between fork and exec can deadlock beside other
-threads (the Temporal client brings several), and newer Pythons warn of it.
+This is a separate program, not a `preexec_fn`: Python code between fork and exec can deadlock if the process has other
+threads. The Temporal client starts several.
 """
 
 import ctypes
@@ -13,19 +13,19 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> None:
-    """Ask the kernel for SIGKILL when the parent is gone, then replace this process by the command."""
+    """Request SIGKILL from the kernel for the parent's death, then replace this process by the command."""
     parent, command = int(argv[1]), argv[2:]
     if command[0] == "--as":
         user, command = int(command[1]), command[2:]
         os.setgroups([])
         os.setgid(user)
-        os.setuid(user)  # before the next step: a change of user takes the kernel's promise back
+        os.setuid(user)  # before prctl: a change of user clears the request
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        # It died before the kernel was asked, so the signal will never come.
+        # The parent died before the request, so the signal will not come.
         raise SystemExit(128 + signal.SIGKILL)
-    os.umask(0o077)  # whatever it writes is its owner's only
+    os.umask(0o077)  # only the owner can read the command's files
     os.execv(command[0], command)
 
 

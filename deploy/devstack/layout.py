@@ -1,8 +1,8 @@
-"""Decides what a stack consists of: which parts are embedded, where each one listens, the config MAPE-K gets.
+"""Decides which services a stack embeds, where each one listens, and MAPE-K's configuration.
 
-A user's own config is kept as it is; the stack adds only what is not in it. A server whose address the user set is
-the user's own: it is used, not started. The exception is Charter with `staging.use_mock_charter: true`, which means
-the simulator whatever the address says; the address then only gives the wished port.
+The stack keeps the user's configuration and adds missing keys. It does not start a server whose address the user set.
+Charter with `staging.use_mock_charter: true` is the exception: the stack starts the simulator, and the address gives
+only its preferred port.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ STACK_SERVICES = ("temporal", "prometheus", "alertmanager", "charter", "bootstra
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where everything answers; `temporal` is host:port, all others but the namespace are URLs without a path."""
+    """The addresses of all servers: `temporal` is host:port; the others are URLs without a path."""
 
     temporal: str
     temporal_ui: str
@@ -36,22 +36,22 @@ class Addresses:
 
 @dataclass(frozen=True)
 class StackLayout:
-    """One stack as it shall be: `embedded` names the parts to start, `settings` is MAPE-K's whole config."""
+    """The design of one stack: `embedded` are the services to start, `settings` is MAPE-K's complete configuration."""
 
     addresses: Addresses
     embedded: frozenset[str]
     settings: Mapping[str, Any]
 
     def get_setting(self, key_path: str) -> Any:
-        """The value at a dotted path of the config, None where nobody set it."""
+        """Return the value at a dotted path of the configuration; None if it is not set."""
         return _get_setting(self.settings, key_path)
 
 
 def load_config(path: Path | None) -> dict[str, Any]:
-    """A user's config file; empty without one.
+    """Return the content of a user's configuration file; empty without a file.
 
     Raises:
-        UsageError: it cannot be read, or is no YAML mapping of sections. What is in them is judged by MAPE-K.
+        UsageError: the file cannot be read or is not a YAML mapping of sections. MAPE-K itself checks the sections.
     """
     if path is None:
         return {}
@@ -62,15 +62,15 @@ def load_config(path: Path | None) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(
         isinstance(section, dict) or name == "loops" for name, section in content.items()
     ):
-        raise UsageError(f"{path}: a config is a mapping of sections")
+        raise UsageError(f"{path}: invalid configuration; it must be a YAML mapping of sections")
     return content
 
 
 def build_layout(user_config: Mapping[str, Any], profile: str, state_dir: Path, ports: PortAllocator) -> StackLayout:
-    """Choose the parts and their ports, and complete the user's config.
+    """Choose the services and their ports, and complete the user's configuration.
 
     Raises:
-        UsageError: no Charter to work on.
+        UsageError: the configuration disables the simulator and names no Charter.
     """
     simulated = _uses_simulator(user_config)
     temporal = ports.allocate(7233)
@@ -83,7 +83,7 @@ def build_layout(user_config: Mapping[str, Any], profile: str, state_dir: Path, 
         charter=_choose_charter_url(user_config, simulated, ports),
         mapek=_build_loopback_url(ports.allocate(_get_setting(user_config, "api.port") or 8001)),
     )
-    own = {
+    user_addresses = {
         "temporal": _get_setting(user_config, "temporal.address"),
         "prometheus": _get_setting(user_config, "monitor.prometheus_url"),
         "alertmanager": _get_setting(user_config, "alertmanager.url"),
@@ -93,34 +93,34 @@ def build_layout(user_config: Mapping[str, Any], profile: str, state_dir: Path, 
         deep_merge(_build_defaults(addresses, state_dir), _build_charter_settings(simulated, state_dir)),
         TIMING_PROFILES[profile],
     )
-    # The last two follow what was free and what is started, whatever the user's file wishes.
-    follow = {"execute": {"charter_url": addresses.charter}, "api": {"port": urlsplit(addresses.mapek).port}}
-    settings = deep_merge(deep_merge(settings, user_config), follow)
-    return StackLayout(addresses, frozenset(part for part in STACK_SERVICES if not own.get(part)), settings)
+    # These two depend on free ports and on the simulator, so they override the user's file.
+    actual = {"execute": {"charter_url": addresses.charter}, "api": {"port": urlsplit(addresses.mapek).port}}
+    settings = deep_merge(deep_merge(settings, user_config), actual)
+    return StackLayout(addresses, frozenset(name for name in STACK_SERVICES if not user_addresses.get(name)), settings)
 
 
 def _uses_simulator(user_config: Mapping[str, Any]) -> bool:
-    wish, url = _get_setting(user_config, "staging.use_mock_charter"), _get_setting(user_config, "execute.charter_url")
-    if wish is None:
+    use_mock, url = (_get_setting(user_config, key) for key in ("staging.use_mock_charter", "execute.charter_url"))
+    if use_mock is None:
         return url is None
-    if not wish and url is None:
-        raise UsageError("staging.use_mock_charter is false, so execute.charter_url must name your Charter")
-    return bool(wish)
+    if not use_mock and url is None:
+        raise UsageError("staging.use_mock_charter is false, so set execute.charter_url to your Charter")
+    return bool(use_mock)
 
 
 def _choose_charter_url(user_config: Mapping[str, Any], simulated: bool, ports: PortAllocator) -> str:
-    wished: str | None = _get_setting(user_config, "execute.charter_url")
-    if wished is not None and not simulated:
-        return wished
+    url: str | None = _get_setting(user_config, "execute.charter_url")
+    if url is not None and not simulated:
+        return url
     try:
-        port = urlsplit(wished or "").port
+        port = urlsplit(url or "").port
     except ValueError as error:
         raise UsageError(f"execute.charter_url: {error}") from error
     return _build_loopback_url(ports.allocate(port or 8000))
 
 
 def _build_defaults(addresses: Addresses, state_dir: Path) -> dict[str, Any]:
-    """The part of the config that only the stack can know."""
+    """Return the settings that depend on this stack's addresses and folder."""
     return {
         "orchestrator": {"mode": "staging"},
         "temporal": {
@@ -137,8 +137,11 @@ def _build_defaults(addresses: Addresses, state_dir: Path) -> dict[str, Any]:
 
 
 def _build_charter_settings(simulated: bool, state_dir: Path) -> dict[str, Any]:
-    """What MAPE-K may take for granted. A Charter of the user's own never passes for the simulator, on which the
-    loop acts without being told to, and never sees a token of ours."""
+    """Return the settings about Charter.
+
+    The loop acts on the simulator by default. So a user's Charter must never count as the simulator, and must never get
+    the stack's token.
+    """
     if not simulated:
         return {"staging": {"use_mock_charter": False}}
     return {

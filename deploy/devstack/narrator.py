@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import httpx
@@ -17,12 +18,21 @@ POLL_INTERVAL_SECONDS = 0.3
 """Time between two polls of Temporal and Charter."""
 
 
+class EventKind(StrEnum):
+    """The source of an event."""
+
+    CYCLE = "cycle"
+    PHASE = "phase"
+    ENDED = "ended"
+    EFFECT = "effect"
+
+
 @dataclass(frozen=True)
 class StackEvent:
-    """One thing that happened. `at` is seconds since the story began; `kind` is cycle, phase, ended or effect."""
+    """One event; `elapsed_seconds` since the narrator started."""
 
     elapsed_seconds: float
-    kind: str
+    kind: EventKind
     summary: str
     knob: str = ""
     outcome: str = ""
@@ -100,7 +110,7 @@ class StackNarrator:
             return None if run.status is WorkflowExecutionStatus.RUNNING else await self.build_cycle_event(run, outcome)
         if run.status is WorkflowExecutionStatus.RUNNING or phase == Phase.DONE:
             text = f"  {knob}: {phase}" + (f", outcome {outcome}" if outcome else "")
-            kind = "ended" if outcome else "phase"
+            kind = EventKind.ENDED if outcome else EventKind.PHASE
             return StackEvent(self.elapsed_seconds(), kind, text, knob=knob, outcome=outcome, workflow_id=run.id)
         return None
 
@@ -108,7 +118,9 @@ class StackNarrator:
         """Return the event of an ended cycle."""
         handle = self.client.get_workflow_handle(run.id, run_id=run.run_id)
         headline = (await handle.result()).get("headline", "") if outcome else f"failed: {run.status}"
-        return StackEvent(self.elapsed_seconds(), "cycle", f"cycle: {headline}", outcome=outcome, workflow_id=run.id)
+        return StackEvent(
+            self.elapsed_seconds(), EventKind.CYCLE, f"cycle: {headline}", outcome=outcome, workflow_id=run.id
+        )
 
     async def fetch_ledger_events(self) -> list[StackEvent]:
         """Return Charter's effects since the last poll: the truth, independent of the loop."""
@@ -119,7 +131,7 @@ class StackNarrator:
     def build_effect_event(self, row: dict[str, Any]) -> StackEvent:
         """Return the event of a row of the ledger."""
         text = f"  Charter: {row['effect']} {row['kind']} on {row['knob']}"
-        return StackEvent(self.elapsed_seconds(), "effect", text, knob=row["knob"], outcome=row["effect"])
+        return StackEvent(self.elapsed_seconds(), EventKind.EFFECT, text, knob=row["knob"], outcome=row["effect"])
 
 
 def get_attribute_text(run: WorkflowExecution, key: Any) -> str:

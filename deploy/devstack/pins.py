@@ -1,8 +1,8 @@
-"""What is installed when a binary is not found: versions, vendors' addresses and checksums.
+"""The packages to install for missing binaries: versions, vendors' URLs and checksums.
 
-A checksum stands here only if it was seen in at least two independent public places. Where there is none, the
-vendor's download is left out and the package registry is used.
-Prometheus stays on 2.x, the long-term line next to Debian's, so that PromQL means the same whichever way it came.
+Each checksum was seen in at least two independent public places. Without a checksum the vendor's download is skipped
+and a package registry is used. Prometheus stays on 2.x, the line of Debian's package: then PromQL means the same from
+every source.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Package:
-    """A set of binaries that come together.
+    """A set of binaries that are installed together.
 
-    `url` has the placeholders {os} and {arch}; `sha256` is keyed by platform ("linux-amd64").
-    `go_module` and `debian` name it in the registries. What is empty or None is not offered that way.
-    `go_commands` are the folders of the module's commands where they are not cmd/<binary>, "" for its root;
-    `debian_folder` is where the binaries lie in Debian's packages. With `version_argument` each of them ends well if it
-    runs here at all.
+    `url` has the placeholders {os} and {arch}; the keys of `sha256` are platforms such as "linux-amd64".
+    `go_module` and `debian_packages` name the package in the registries; empty or None disables that source.
+    `go_commands` are the folders of commands that are not in cmd/<binary>; "" is the module's root.
+    `debian_folder` is the folder of the binaries in Debian's packages. Each binary called with `version_argument` exits
+    with 0 if it runs on this machine.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Package:
 
     @property
     def folder(self) -> str:
-        """The name of its folder in the cache: a new pin is fetched anew."""
+        """The package's folder in the cache; it has the version, so a new pin is fetched again."""
         return f"{self.name}-{self.version}"
 
 
@@ -68,14 +68,14 @@ PACKAGES = (
             "linux-amd64": "5ac7ab5e4b8ee5ce4d8fb0988f9cb275efcc3f181b4b408179fafee121693311",
             "linux-arm64": "d8832540e5b9f613d2fd759e31d603173b9c61cc7bb5e3bc7ae2f12038b1ce4f",
         },
-        # Not Debian's: that one reads its templates from a folder under /usr which only a real installation makes.
+        # Not Debian's package: its binary reads templates from a folder under /usr that only an installation creates.
         go_module="github.com/prometheus/alertmanager",
     ),
     Package(
         name="postgresql",
         version="15",
         binaries=("postgres", "initdb"),
-        # The client's library is what initdb needs.
+        # initdb needs the client library.
         debian_packages=("postgresql-15", "postgresql-client-15", "libpq5"),
         debian_folder="usr/lib/postgresql/15/bin",
     ),
@@ -98,7 +98,7 @@ PACKAGES = (
         name="faketime",
         version="0.9",
         binaries=("faketime",),
-        # The binary only sets an environment; what steps the clock is the library.
+        # The binary only sets the environment; the library changes the clock.
         debian_packages=("faketime", "libfaketime"),
     ),
 )

@@ -1,4 +1,4 @@
-"""Ports for the stack: the usual one where it is free, otherwise the next free one ten further on."""
+"""Ports of the stack: the preferred port if it is free, otherwise the next free one in steps of ten."""
 
 import contextlib
 import socket
@@ -7,35 +7,37 @@ import sys
 from deploy.devstack.errors import DevStackError
 
 LOOPBACK = "127.0.0.1"
-# Ten apart, so that Charter's and MAPE-K's neighbours do not meet, and far below the ephemeral range, from which
-# the kernel could hand a port to someone's outgoing connection between our choice and the server's bind.
+# Steps of ten keep the ports after Charter's 8000 and MAPE-K's 8001 apart. All ports are far below the ephemeral range:
+# from that range the kernel could give one to an outgoing connection between the choice and the server's bind.
 _PORT_STEP = 10
 _MAX_ATTEMPTS = 200
 
 
 class PortAllocator:
-    """Chooses ports and keeps them from other stacks of this machine until closed.
+    """Chooses ports and reserves them against other stacks of this machine until closed.
 
-    Between choice and bind a port looks free to everyone. A name in the kernel's abstract socket space, which
-    vanishes with the process, tells other stacks that it is taken (Linux only; elsewhere there is just the bind).
+    A port is free between choice and bind. On Linux the stack therefore binds a name in the kernel's abstract socket
+    space, which other stacks check and which disappears with the process.
     """
 
     def __init__(self) -> None:
         self._reservations: dict[int, socket.socket] = {}
 
     def allocate(self, preferred_port: int) -> int:
-        """The usual port, or the first free one after it in steps of ten.
+        """Return the preferred port, or the first free one after it in steps of ten.
 
         Raises:
-            LocalError: none of 200 is free.
+            DevStackError: none of 200 ports is free.
         """
         for port in range(preferred_port, min(preferred_port + _PORT_STEP * _MAX_ATTEMPTS, 65_536), _PORT_STEP):
             if self._reserve(port):
                 return port
-        raise DevStackError(f"no free port from {preferred_port} on")
+        raise DevStackError(
+            f"no free port: tried {preferred_port} and the ports after it in steps of {_PORT_STEP}; stop another stack"
+        )
 
     def close(self) -> None:
-        """Give all ports back."""
+        """Release all ports."""
         for reservation in self._reservations.values():
             reservation.close()
         self._reservations.clear()
@@ -57,9 +59,9 @@ class PortAllocator:
 
 
 def is_port_free(port: int) -> bool:
-    """Whether a server could listen on the port now."""
+    """Return whether a server can listen on the port now."""
     with contextlib.closing(socket.socket()) as probe:
-        # As servers do: a connection of the previous stack still in TIME_WAIT does not make the port taken.
+        # Servers set it too: a connection of the previous stack in TIME_WAIT does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

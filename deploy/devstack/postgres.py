@@ -1,7 +1,7 @@
-"""A PostgreSQL of our own on loopback, for tests and rehearsals: made, killed, started again, removed without a trace.
+"""A temporary PostgreSQL on loopback, for tests: created, killed, restarted and removed.
 
-PostgreSQL refuses to run as root. For root it runs as `nobody`, who reaches neither the cache of binaries nor a
-private folder: so everything it needs lies in a temporary folder that belongs to that user.
+PostgreSQL refuses to run as root. For root it runs as `nobody`, who cannot read the cache of binaries or a private
+folder. So all its files are in a temporary folder of that user.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from deploy.devstack.state import write_private
 
 POSTGRES_USER = "mapek"
 _NOBODY_UID = 65534
-_INIT_TIMEOUT_SECONDS = 60.0  # seconds for a new data folder
-_READY_TIMEOUT_SECONDS = 30.0  # seconds until it answers; after a crash it reads its log first
+_INIT_TIMEOUT_SECONDS = 60.0  # for a new data folder
+_READY_TIMEOUT_SECONDS = 30.0  # includes replaying the log after a crash
 _POLL_INTERVAL_SECONDS = 0.1
 _STOP_TIMEOUT_SECONDS = 10.0
 _SERVER_OPTIONS = ("listen_addresses=" + LOOPBACK, "unix_socket_directories=", "jit=off", "max_connections=200")
 
 
 class Postgres:
-    """One database server with its data; `password` is that of its only user, who may do everything."""
+    """One database server with its data; `password` is the password of its only user, a superuser."""
 
     def __init__(self, binary: Path, folder: Path, port: int) -> None:
         self.port = port
@@ -47,55 +47,55 @@ class Postgres:
         self._child: ChildProcess | None = None
 
     def build_url(self, database: str = "postgres") -> str:
-        """The address of a database in it, with user and password."""
+        """Return the URL of a database, with user and password."""
         return f"postgresql://{POSTGRES_USER}:{quote(self.password)}@{LOOPBACK}:{self.port}/{database}"
 
     async def initialize(self) -> None:
-        """Make the data folder. Raises PartFailed, TimeoutError."""
-        secret = self._data.with_name("password")
-        write_private(secret, self.password)
+        """Create the data folder. Raises ServiceFailed, TimeoutError."""
+        password_file = self._data.with_name("password")
+        write_private(password_file, self.password)
         if self._user is not None:
-            os.chown(secret, self._user, self._user)
-        where = (f"--pgdata={self._data}", f"--username={POSTGRES_USER}", f"--pwfile={secret}")
-        how = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-        argv = self._wrap_command(str(self._binary.with_name("initdb")), *where, *how)
+            os.chown(password_file, self._user, self._user)
+        location = (f"--pgdata={self._data}", f"--username={POSTGRES_USER}", f"--pwfile={password_file}")
+        options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
+        argv = self._wrap_command(str(self._binary.with_name("initdb")), *location, *options)
         code = await process.run(argv, self.log_path, _INIT_TIMEOUT_SECONDS, self._environment)
-        secret.unlink()
+        password_file.unlink()
         if code != 0:
             raise ServiceFailed(
                 f"initdb failed ({describe_exit(code)}): {' '.join(process.last_lines(self.log_path, 1))}"
             )
 
     async def start(self) -> None:
-        """Start it, anew if it ends, and wait until it answers.
+        """Start the server, again if it ends, and wait until it answers.
 
         Raises:
-            TimeoutError: it did not answer within 30 seconds; its log says why.
+            TimeoutError: no answer within 30 seconds; the log has the reason.
         """
         options = (part for option in (*_SERVER_OPTIONS, f"port={self.port}") for part in ("-c", option))
         argv = self._wrap_command(str(self._binary), "-D", str(self._data), *options)
         async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
             while not await self._is_answering():
                 if self._child is None or not self._child.is_running:
-                    # Once more: what a killed one left of itself goes within moments, and until then none may start.
+                    # Retry: until the children of a killed server have ended, no new server can start.
                     self._child = await process.start("postgres", argv, self.log_path, self._environment)
                 await asyncio.sleep(_POLL_INTERVAL_SECONDS)
 
     async def kill(self) -> None:
-        """SIGKILL: its sessions end with it, and what was not committed is gone."""
+        """Kill the server with SIGKILL: its sessions end and uncommitted work is lost."""
         if self._child:
             await self._child.kill()
 
     async def stop(self) -> None:
-        """End it and all its sessions at once; whoever starts it again finds everything that was committed."""
+        """Stop the server and its sessions at once; committed data stay."""
         if self._child and self._child.is_running:
-            os.kill(self._child.pid, signal.SIGQUIT)  # SIGTERM would wait until everybody has left
+            os.kill(self._child.pid, signal.SIGQUIT)  # SIGTERM would wait for all sessions
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), _STOP_TIMEOUT_SECONDS)
         await self.kill()
 
     async def execute(self, statement: str, database: str = "postgres") -> None:
-        """Run a statement outside a transaction, as making a database needs. Raises psycopg.Error."""
+        """Run a statement outside a transaction, as CREATE DATABASE requires. Raises psycopg.Error."""
         async with await psycopg.AsyncConnection.connect(self.build_url(database), autocommit=True) as connection:
             await connection.execute(statement.encode())
 
@@ -114,10 +114,10 @@ class Postgres:
 
 @contextlib.asynccontextmanager
 async def running_postgres(binary: Path) -> AsyncIterator[Postgres]:
-    """A fresh PostgreSQL for the length of a block; its data go with it.
+    """Run a new PostgreSQL for the duration of a block, then remove its data.
 
     Raises:
-        PartFailed: it could not be made or started.
+        ServiceFailed: it could not be created or started.
     """
     with contextlib.ExitStack() as cleanup:
         ports = PortAllocator()
@@ -132,15 +132,16 @@ async def running_postgres(binary: Path) -> AsyncIterator[Postgres]:
             await server.start()
             yield server
         except TimeoutError:
+            last_line = " ".join(process.last_lines(server.log_path, 1))
             raise ServiceFailed(
-                f"PostgreSQL gave no answer in time: {' '.join(process.last_lines(server.log_path, 1))}"
+                f"PostgreSQL did not answer within {_READY_TIMEOUT_SECONDS:.0f} s; its log ends with: {last_line}"
             ) from None
         finally:
             await server.stop()
 
 
 def _prepare_for_nobody(binary: Path, folder: Path) -> Path:
-    """Let the folder belong to the user it runs as, with a copy of what came from Debian's packages."""
+    """Give the folder to the user `nobody`, with a copy of the Debian packages; return the binary's new path."""
     tree = binary.parent / DEBIAN_TREE_DIR
     if tree.is_dir():
         shutil.copytree(tree, folder / DEBIAN_TREE_DIR, symlinks=True)

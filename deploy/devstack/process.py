@@ -1,7 +1,7 @@
-"""Child processes that cannot outlive us: own session, output in a log file, ended politely and then surely.
+"""Child processes that die with this process, each with its own session and a log file.
 
-They end with the *thread* that started them (that is how PR_SET_PDEATHSIG works), so start them from a thread that
-lives as long as the stack: the one of the event loop.
+PR_SET_PDEATHSIG binds a child to the *thread* that started it. So start children from a thread that lives as long as
+the stack: the event loop's thread.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pathlib import Path
 _LAUNCH_SCRIPT = Path(__file__).with_name("launch.py")
 _CONTROL_CHARACTERS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\x20-\x7e\t\u00a0-\uffff]")
 _TAIL_BYTES = 16_384
-_KILL_TIMEOUT_SECONDS = 5.0  # seconds; a process does not survive SIGKILL, it may only be slow to be reaped
+_KILL_TIMEOUT_SECONDS = 5.0  # a process always ends after SIGKILL, but reaping it can be slow
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,20 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id, also the id of its process group."""
+        """The process id, also the id of the process group."""
         return self.process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the process has not ended."""
         return self.process.returncode is None
 
     async def wait(self) -> int:
-        """Its exit code, once it ended; negative for a signal."""
+        """Wait for the end and return the exit code; negative for a signal."""
         return await self.process.wait()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """SIGTERM, and SIGKILL for whatever of its group is left after `grace` seconds."""
+        """Send SIGTERM; send SIGKILL to the rest of the process group after the timeout."""
         if self.is_running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
@@ -52,7 +52,7 @@ class ChildProcess:
         await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL to its whole group; returns when it is gone."""
+        """Send SIGKILL to the process group and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
@@ -62,7 +62,7 @@ class ChildProcess:
 async def start(
     name: str, argv: Sequence[str], log_path: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> ChildProcess:
-    """Start a command (by absolute path, `as_user` before it if need be), appending its output to the log."""
+    """Start a command by absolute path and append its output to the log; see `wrap_as_user` for another user."""
     output = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
@@ -81,7 +81,7 @@ async def start(
 
 
 def wrap_as_user(argv: Sequence[str], uid: int) -> list[str]:
-    """The command, to be run as another user and group of this number. Only root can."""
+    """Return the command that runs as another user and group with this id; requires root."""
     return ["--as", str(uid), *argv]
 
 
@@ -95,7 +95,7 @@ async def run(
     """Run a command to its end and return its exit code.
 
     Raises:
-        TimeoutError: it took longer than `bound` seconds and was ended.
+        TimeoutError: the command took longer than the timeout and was killed.
     """
     child = await start(Path(argv[0]).name, argv, log_path, env, cwd)
     try:
@@ -105,7 +105,7 @@ async def run(
 
 
 def last_lines(log_path: Path, max_lines: int = 15) -> list[str]:
-    """The last lines of a log, without what could steer a terminal."""
+    """Return the last lines of a log without terminal control characters."""
     try:
         with log_path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
@@ -116,11 +116,11 @@ def last_lines(log_path: Path, max_lines: int = 15) -> list[str]:
 
 
 def append_log_tail(message: str, child: ChildProcess) -> str:
-    """The text, followed by the last lines of the child's log."""
-    lines = [f"  {line}" for line in last_lines(child.log_path)] or ["  (nothing)"]
+    """Return the message, followed by the last lines of the child's log."""
+    lines = [f"  {line}" for line in last_lines(child.log_path)] or ["  (empty)"]
     return "\n".join([message, f"last lines of {child.log_path}:", *lines])
 
 
 def describe_exit(exit_code: int) -> str:
-    """An exit code in words."""
+    """Return an exit code in words."""
     return f"exit code {exit_code}" if exit_code >= 0 else f"killed by {signal.Signals(-exit_code).name}"

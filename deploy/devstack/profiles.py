@@ -20,7 +20,7 @@ TIMING_PROFILES: dict[str, SettingsOverrides] = {
         "plan": {
             "settle_seconds": 1,
             "cooldown": {"after_success": 10, "rolled_back": 20},
-            # Demo incidents follow one another on the same knobs: with production's budgets the third one would be blocked.
+            # Demo incidents use the same knobs: production budgets would block the third one.
             "rates": {
                 "knob_per_hour": 100,
                 "knob_per_day": 1000,

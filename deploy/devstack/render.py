@@ -1,4 +1,4 @@
-"""Writes the config files of one stack: the repository's own files with this stack's addresses and timings."""
+"""Writes the configuration files of one stack: the repository's files with this stack's addresses and timings."""
 
 import re
 from pathlib import Path
@@ -18,12 +18,12 @@ _ALERTMANAGER_TEMPLATE = REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml
 _RATE_WINDOW_PATTERN = re.compile(r"\[\d+s\]")
 _DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
-_MAX_SCRAPE_TIMEOUT_SECONDS = 10.0  # seconds
-_LOOKBACK_SCRAPES = 20  # scrapes: Prometheus's five minutes at the real 15 s
+_MAX_SCRAPE_TIMEOUT_SECONDS = 10.0
+_LOOKBACK_SCRAPES = 20  # Prometheus' default of 5 minutes at the default scrape interval of 15 s
 
 
 def write_configs(layout: StackLayout, state: StateDirectory) -> None:
-    """Write mapek.yaml, Prometheus' config with its rules, and Alertmanager's config into the state folder."""
+    """Write the configuration of MAPE-K, Prometheus (with its rules) and Alertmanager into the state folder."""
     write_private(state.config_file, _dump_yaml(layout.settings))
     write_private(state.path / "prometheus/rules.yml", render_recording_rules(layout))
     write_private(state.path / "prometheus/prometheus.yml", render_prometheus_config(layout, state))
@@ -31,14 +31,14 @@ def write_configs(layout: StackLayout, state: StateDirectory) -> None:
 
 
 def render_recording_rules(layout: StackLayout) -> str:
-    """The recording rules; with `monitor.rate_window` set, over that window."""
+    """Return the recording rules, with `monitor.rate_window` as their window if it is set."""
     rules = _RULES_TEMPLATE.read_text(encoding="utf-8")
     window = layout.get_setting("monitor.rate_window")
     return rules if window is None else _RATE_WINDOW_PATTERN.sub(f"[{_format_duration(window)}]", rules)
 
 
 def render_prometheus_config(layout: StackLayout, state: StateDirectory) -> str:
-    """Prometheus' config; with `monitor.scrape_interval` set, rules are evaluated as often as scrapes are made."""
+    """Return Prometheus' configuration; `monitor.scrape_interval` also sets the evaluation interval."""
     config = yaml.safe_load(_PROMETHEUS_TEMPLATE.read_text(encoding="utf-8"))
     if (interval := layout.get_setting("monitor.scrape_interval")) is not None:
         config["global"] = {
@@ -58,20 +58,20 @@ def render_prometheus_config(layout: StackLayout, state: StateDirectory) -> str:
 
 
 def compute_lookback(layout: StackLayout) -> str:
-    """How far back Prometheus looks for a series' newest sample: as many scrapes as usual.
+    """Return Prometheus' lookback: as many scrapes as with the defaults.
 
-    With a scrape a second its five minutes would be 300 samples to read for each instant of a range.
+    With one scrape per second, five minutes would be 300 samples for each instant of a range query.
     """
     interval = layout.get_setting("monitor.scrape_interval")
     return "5m" if interval is None else _format_duration(_LOOKBACK_SCRAPES * _parse_duration(interval))
 
 
 def render_alertmanager_config(layout: StackLayout) -> str:
-    """Alertmanager's config: every alert to MAPE-K's webhook, with the webhook's token, and to nobody else."""
+    """Return Alertmanager's configuration: every alert goes only to MAPE-K's webhook, with the webhook's token."""
     config = yaml.safe_load(_ALERTMANAGER_TEMPLATE.read_text(encoding="utf-8"))
     loop = config["route"]["routes"][0]
     config["route"] = {key: value for key, value in loop.items() if key not in ("matchers", "continue")}
-    config["receivers"] = [one for one in config["receivers"] if one["name"] == loop["receiver"]]
+    config["receivers"] = [receiver for receiver in config["receivers"] if receiver["name"] == loop["receiver"]]
     webhook = config["receivers"][0]["webhook_configs"][0]
     path = layout.get_setting("alertmanager.webhook_path") or "/webhooks/alerts"
     webhook["url"] = layout.addresses.mapek + path
@@ -80,7 +80,7 @@ def render_alertmanager_config(layout: StackLayout) -> str:
 
 
 def _set_target(section: dict[str, Any], url: str) -> None:
-    """Point a scrape job or an alertmanager at a URL."""
+    """Set the URL of a scrape job or an Alertmanager."""
     parts = urlsplit(url)
     section["static_configs"] = [{"targets": [parts.netloc.rpartition("@")[2]]}]
     section["scheme"] = parts.scheme
@@ -95,7 +95,7 @@ def _parse_duration(value: object) -> float:
 
 
 def _format_duration(value: object) -> str:
-    """The duration as Prometheus wants it: whole seconds where possible, otherwise milliseconds."""
+    """Return the duration for Prometheus: whole seconds if possible, otherwise milliseconds."""
     seconds = _parse_duration(value)
     return f"{seconds:.0f}s" if seconds.is_integer() else f"{seconds * 1000:.0f}ms"
 

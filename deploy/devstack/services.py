@@ -1,4 +1,4 @@
-"""The parts of the stack: how each is started, and how it is asked whether it is ready."""
+"""The services of the stack: the command and the readiness check of each."""
 
 import os
 import sys
@@ -18,9 +18,9 @@ from deploy.devstack.ports import LOOPBACK
 from deploy.devstack.render import compute_lookback
 from deploy.devstack.state import StateDirectory
 
-_PROBE_TIMEOUT_SECONDS = 2.0  # seconds for one question
-# A history shard polls its queue 20 times a second by default, and the dev server has a single one: without these
-# every task waits 50 ms.
+_PROBE_TIMEOUT_SECONDS = 2.0  # for one readiness check
+# By default a history shard polls its queue 20 times a second. The dev server has one shard, so every task would wait
+# 50 ms.
 _TEMPORAL_DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": 2000,
     "history.timerProcessorMaxPollRPS": 2000,
@@ -28,7 +28,7 @@ _TEMPORAL_DYNAMIC_CONFIG = {
 }
 # Without a write-ahead log every write waits for the disk.
 _TEMPORAL_SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "1"}
-# Settings in the environment that would lead MAPE-K past the embedded server of that name.
+# Environment variables with these prefixes would make MAPE-K bypass the embedded server.
 _ENV_PREFIX_BY_SERVICE = {
     "temporal": "TEMPORAL_",
     "prometheus": "PROMETHEUS_",
@@ -41,8 +41,7 @@ _ENV_PREFIX_BY_SERVICE = {
 class Service:
     """One process of the stack.
 
-    `ready` asks it once; None for one that is awaited to its end instead. `bound` is how long that may take and
-    `grace` how long it may take to end when asked to, both in seconds.
+    `ready_check` checks readiness once; None means that the service is ready when it has ended with success.
     """
 
     name: str
@@ -55,7 +54,7 @@ class Service:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """What the parts of one stack are made from."""
+    """The inputs for building the services of one stack."""
 
     layout: StackLayout
     state: StateDirectory
@@ -65,16 +64,16 @@ class StackPlan:
 
 
 def build_service(name: str, plan: StackPlan) -> Service:
-    """The part of that name."""
+    """Return the service with this name."""
     return _SERVICE_BUILDERS[name](plan)
 
 
 def build_environment(plan: StackPlan) -> dict[str, str]:
-    """The environment of all parts: ours, without what would lead past the embedded servers."""
-    foreign = tuple(prefix for part, prefix in _ENV_PREFIX_BY_SERVICE.items() if part in plan.layout.embedded)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    own = {"MAPEK_CONFIG": str(plan.state.config_file), "MAPEK_STATE": str(plan.state.path)}
-    return {**kept, **own, "PYTHONUNBUFFERED": "1"}
+    """Return the services' environment: this process's, without variables that bypass embedded servers."""
+    bypassing = tuple(prefix for name, prefix in _ENV_PREFIX_BY_SERVICE.items() if name in plan.layout.embedded)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(bypassing)}
+    stack = {"MAPEK_CONFIG": str(plan.state.config_file), "MAPEK_STATE": str(plan.state.path)}
+    return {**kept, **stack, "PYTHONUNBUFFERED": "1"}
 
 
 def _build_temporal(plan: StackPlan) -> Service:
@@ -93,8 +92,8 @@ def _build_temporal(plan: StackPlan) -> Service:
         *(("--sqlite-pragma", f"{key}={value}") for key, value in _TEMPORAL_SQLITE_PRAGMAS.items()),
     ]
     argv = [str(plan.binaries["temporal"]), "server", "start-dev", *(part for pair in pairs for part in pair)]
-    waits_for = f"a healthy answer, with the namespace {addresses.namespace}, on {addresses.temporal}"
-    return Service("temporal", tuple(argv), waits_for, lambda: _is_temporal_ready(plan))
+    condition = f"a healthy answer from {addresses.temporal} with namespace {addresses.namespace}"
+    return Service("temporal", tuple(argv), condition, lambda: _is_temporal_ready(plan))
 
 
 def _build_prometheus(plan: StackPlan) -> Service:
@@ -119,7 +118,7 @@ def _build_alertmanager(plan: StackPlan) -> Service:
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'data'}",
         f"--web.listen-address={urlsplit(url).netloc}",
-        # Empty: no cluster, or it would listen on all interfaces.
+        # Empty disables the cluster, which would listen on all interfaces.
         "--cluster.listen-address=",
     )
     return _build_http_service("alertmanager", argv, f"{url}/-/ready", plan)
@@ -137,14 +136,14 @@ def _build_charter(plan: StackPlan) -> Service:
 
 
 def parse_failure_rate(setting: object) -> float:
-    """The share of calls, 0 to 1, that `staging.simulate_failures` wants answered badly; true is one in twenty."""
+    """Return the fraction of failing calls (0 to 1) of `staging.simulate_failures`; true is 0.05."""
     if isinstance(setting, bool) or setting is None:
         return 0.05 if setting else 0.0
     return float(str(setting))
 
 
 def _build_bootstrap(_plan: StackPlan) -> Service:
-    return Service("bootstrap", (sys.executable, "-m", "worker.cli.main", "bootstrap"), "its end")
+    return Service("bootstrap", (sys.executable, "-m", "worker.cli.main", "bootstrap"), "exit code 0")
 
 
 def _build_worker(plan: StackPlan) -> Service:
@@ -163,14 +162,14 @@ _SERVICE_BUILDERS: dict[str, Callable[[StackPlan], Service]] = {
 
 
 def _build_http_service(name: str, argv: tuple[str, ...], url: str, plan: StackPlan) -> Service:
-    async def ready() -> bool:
+    async def is_ready() -> bool:
         try:
-            answer = await plan.http_client.get(url, timeout=_PROBE_TIMEOUT_SECONDS)
+            response = await plan.http_client.get(url, timeout=_PROBE_TIMEOUT_SECONDS)
         except httpx.HTTPError:
             return False
-        return answer.status_code == httpx.codes.OK
+        return response.status_code == httpx.codes.OK
 
-    return Service(name, argv, f"200 from {url}", ready)
+    return Service(name, argv, f"200 from {url}", is_ready)
 
 
 async def _is_temporal_ready(plan: StackPlan) -> bool:

@@ -95,9 +95,9 @@ class CharterStep(CrashStep):
     @asynccontextmanager
     async def hold(self, harness: StackHarness) -> AsyncIterator[None]:
         """Let Charter misbehave."""
-        await harness.set_misbehaviour(self.mode, self.route, delay=self.delay)
+        await harness.set_api_fault(self.mode, self.route, delay=self.delay)
         yield
-        await harness.set_misbehaviour("normal")
+        await harness.set_api_fault("normal")
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ class StoreStep(CrashStep):
     async def hold(self, harness: StackHarness) -> AsyncIterator[None]:
         """Keep `after` up at Charter if it has to write: it must not have written when the store is locked."""
         if self.lets_one_write:
-            await harness.set_misbehaviour("hang-then-execute", "/api/v1/policies", delay=1.0)
+            await harness.set_api_fault("hang-then-execute", "/api/v1/policies", delay=1.0)
         yield
         if self.lets_one_write:
-            await harness.set_misbehaviour("normal")
+            await harness.set_api_fault("normal")
 
     async def kill_worker_in(self, harness: StackHarness, since: float) -> CrashPoint:
         """Lock the store, let `after` write if it has to, and kill the worker where it waits for the lock."""

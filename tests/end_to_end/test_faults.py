@@ -59,13 +59,13 @@ def check_reasons(blind_cycles: dict[str, tuple[list[FinishedCycle], str]]) -> N
 async def test_charter_that_cannot_be_read(harness: StackHarness) -> None:
     """Charter failing in every way: trouble is neither remedied nor called health, and each reason is told."""
     told = {}
-    await harness.set_misbehaviour("unavailable")
+    await harness.set_api_fault("unavailable")
     since = await harness.inject_fault(*FAULT)
     for mode, reason in EXPECTED_BY_MISBEHAVIOUR.items():
-        await harness.set_misbehaviour(mode)
+        await harness.set_api_fault(mode)
         told[mode] = (await wait_for_blind_cycles(harness, time.time()), reason)
     async with invalid_charter_token(harness):
-        await harness.set_misbehaviour("normal")
+        await harness.set_api_fault("normal")
         told["wrong token"] = (await wait_for_blind_cycles(harness, time.time()), "401")
         assert await harness.fetch_ledger(since) == []
     check_reasons(told)
@@ -96,12 +96,12 @@ async def test_apply_that_never_gets_through(harness: StackHarness) -> None:
     """An apply that fails in a different way each time is tried four times, and was not done: the truth is told."""
     route = "/api/v1/policies/apply"
     modes = ["error-500", "rate-limit", "garbage", "hang"]
-    await harness.set_misbehaviour(modes[0], route)
+    await harness.set_api_fault(modes[0], route)
     since = await harness.inject_fault(*FAULT)
     remedy = await harness.wait_for_remediation(since)
     for answered, mode in enumerate(modes[1:], start=1):
         await wait_for_failed_attempts(harness, remedy, answered)
-        await harness.set_misbehaviour(mode, route)
+        await harness.set_api_fault(mode, route)
     await harness.set_mode(LoopMode.OBSERVE)  # what has begun goes on, and nothing else is tried
     result = await remedy.wait_for_result()
     rows = await list_attempts(harness, remedy)

@@ -77,7 +77,7 @@ async def test_in_the_middle_of_an_apply(
     harness: StackHarness, mode: str, delay: float, endings: tuple[str, ...], effects: list[str]
 ) -> None:
     """What was done is verified, what was not done is not done any more, and nothing new starts until it is off."""
-    await harness.set_misbehaviour(mode, "/api/v1/policies/apply", delay=delay)
+    await harness.set_api_fault(mode, "/api/v1/policies/apply", delay=delay)
     since = await harness.inject_fault_fully("overload", "gateway")
     await wait_for_change_sent(harness, since)
     async with active_kill_switch(harness, "ada: Charter is being moved"):

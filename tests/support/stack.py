@@ -1,4 +1,4 @@
-"""One running stack as a test sees it: cycles and remediations, Charter's truth, the store, and what can go wrong."""
+"""A running stack for tests: its cycles and remediations, Charter's true state, the store and faults."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -23,18 +23,18 @@ from workflows import search_attributes
 
 LOOP_NAME = CHARTER_NAME = "charter"
 DETECTION_TIMEOUT_SECONDS = 25.0
-"""Seconds from a fault to the remediation it leads to, at most."""
+"""Maximum from a fault to the start of its remediation."""
 OUTCOME_TIMEOUT_SECONDS = 60.0
-"""Seconds a remediation may take, its cool-down included."""
+"""Maximum of a remediation, including its cool-down."""
 HEALTHY_TIMEOUT_SECONDS = 45.0
-"""Seconds until the loop sees nothing wrong any more."""
+"""Maximum until the next healthy cycle."""
 FULL_EFFECT_SECONDS = 8.0
-"""Seconds after which a fault shows in full: the rate window of 5 s and what it takes to build up."""
+"""Time until a fault has its full effect: the rate window of 5 s and the growth of queues."""
 
 
 @dataclass(frozen=True)
 class FinishedCycle:
-    """A cycle that has ended; `started` is unix seconds."""
+    """A cycle that has ended; `started_at` is in unix seconds."""
 
     id: str
     started_at: float
@@ -43,37 +43,37 @@ class FinishedCycle:
 
 @dataclass(frozen=True)
 class StartedRemediation:
-    """A remediation that was started, with its plan as it stands in the store."""
+    """A started remediation with its plan from the store."""
 
     handle: WorkflowHandle[Any, RemediationResult]
     plan: Plan
 
     async def fetch_phase(self) -> str:
-        """Return the phase it is in."""
-        found = await self.handle.describe()
-        return str(found.typed_search_attributes.get(search_attributes.PHASE) or "")
+        """Return the current phase."""
+        description = await self.handle.describe()
+        return str(description.typed_search_attributes.get(search_attributes.PHASE) or "")
 
     async def wait_for_phase(self, phase: str, timeout_seconds: float = OUTCOME_TIMEOUT_SECONDS) -> None:
-        """Wait until it is in a phase."""
+        """Wait for a phase."""
 
-        async def look() -> bool:
+        async def is_in_phase() -> bool:
             return await self.fetch_phase() == phase
 
-        await wait_until(f"the phase {phase} of {self.handle.id}", look, timeout_seconds)
+        await wait_until(f"phase {phase} of {self.handle.id}", is_in_phase, timeout_seconds)
 
     async def wait_for_result(self, timeout_seconds: float = OUTCOME_TIMEOUT_SECONDS) -> RemediationResult:
-        """Return its result once it has ended, the cool-down included."""
+        """Wait for the end, including the cool-down, and return the result."""
 
-        async def look() -> bool:
+        async def has_ended() -> bool:
             return (await self.handle.describe()).close_time is not None
 
-        await wait_until(f"the end of {self.handle.id}", look, timeout_seconds)
+        await wait_until(f"the end of {self.handle.id}", has_ended, timeout_seconds)
         return await self.handle.result()
 
 
 @dataclass
 class StackHarness:
-    """A stack with connections to everything in it. All times are unix seconds."""
+    """A stack with connections to its servers. All times are in unix seconds."""
 
     stack: RunningStack
     client: Client
@@ -87,23 +87,23 @@ class StackHarness:
         return str(self.stack.layout.get_setting("knowledge.sqlite_path"))
 
     async def inject_fault(self, kind: str, component: str) -> float:
-        """Switch a fault on and return when."""
+        """Inject a fault and return the time."""
         now = time.time()
         (await self.charter.post("/sim/faults", json={"kind": kind, "component": component})).raise_for_status()
         return now
 
     async def inject_fault_fully(self, kind: str, component: str) -> float:
-        """Switch a fault on, let the loop act only when a whole rate window shows it, and return when it began.
+        """Inject a fault, let the loop act only after a full rate window, and return the time of the fault.
 
-        A trouble that is still growing when the plan is made would be counted against the plan and its rollback.
+        Otherwise verification would count the growing symptoms against the plan and its rollback.
         """
         await self.set_mode(LoopMode.OBSERVE)
         since = await self.inject_fault(kind, component)
 
-        async def in_full() -> bool:
+        async def has_full_effect() -> bool:
             return time.time() > since + FULL_EFFECT_SECONDS
 
-        await wait_until(f"a rate window full of {kind}", in_full, FULL_EFFECT_SECONDS + 1.0)
+        await wait_until(f"a full rate window with {kind}", has_full_effect, FULL_EFFECT_SECONDS + 1.0)
         await self.set_mode(LoopMode.ACT)
         return since
 
@@ -111,67 +111,67 @@ class StackHarness:
         """Set the loop's mode."""
         now = time.time()
         await self.store.guards.set_mode(
-            Mode(loop=LOOP_NAME, name=mode, actor="a test", reason="the test wants it", at=now)
+            Mode(loop=LOOP_NAME, name=mode, actor="a test", reason="required by the test", at=now)
         )
 
     async def clear_faults(self) -> None:
-        """Switch all faults and all misbehaviour off."""
+        """Clear all faults of the plant and of the API."""
         (await self.charter.delete("/sim/faults")).raise_for_status()
-        await self.set_misbehaviour("normal")
+        await self.set_api_fault("normal")
 
-    async def set_misbehaviour(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
-        """Make Charter's API misbehave; `bounds` are count, seconds and delay."""
+    async def set_api_fault(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
+        """Make Charter's API fail; `bounds` are count, seconds and delay."""
         (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
 
     async def fetch_ledger(self, since: float = 0.0) -> list[dict[str, Any]]:
-        """Return what clients really changed at Charter since then, the oldest first."""
+        """Return the effects of clients' changes at Charter since a time, oldest first."""
         rows: list[dict[str, Any]] = (await self.charter.get("/sim/ledger")).json()
         return [row for row in rows if row["at"] >= since and row["key"]]
 
     async def list_effects(self, plan: Plan) -> list[str]:
-        """Return what a plan really did at Charter: applied, rolled_back."""
+        """Return the effects of a plan at Charter: applied, rolled_back."""
         return [row["effect"] for row in await self.fetch_ledger() if row["key"].startswith(f"{plan.plan_id}-")]
 
     async def fetch_replicas(self) -> int:
-        """Return the committee's true size."""
+        """Return the committee's size at Charter."""
         return int((await self.charter.get("/sim/state")).json()["committee"]["replicas"])
 
     async def list_workflows(self, query: str, since: float) -> list[WorkflowExecution]:
-        """Return the workflows that started since then, the oldest first."""
-        found = [run async for run in self.client.list_workflows(query, page_size=80, limit=80)]
-        return sorted((r for r in found if r.start_time.timestamp() >= since), key=lambda run: run.start_time)
+        """Return the workflows that started since a time, oldest first."""
+        runs = [run async for run in self.client.list_workflows(query, page_size=80, limit=80)]
+        return sorted((run for run in runs if run.start_time.timestamp() >= since), key=lambda run: run.start_time)
 
     async def list_cycles(self, since: float) -> list[FinishedCycle]:
-        """Return the cycles that started since then and have ended with a result, the oldest first."""
+        """Return the completed cycles that started since a time, oldest first."""
         query = (
             f'WorkflowType="MapekCycle" AND {search_attributes.LOOP.name}="{LOOP_NAME}" AND ExecutionStatus="Completed"'
         )
-        found = await self.list_workflows(query, since)
-        for run in found:
+        runs = await self.list_workflows(query, since)
+        for run in runs:
             if run.id not in self.finished_cycles:
                 handle = self.client.get_workflow_handle(run.id, result_type=CycleResult)
                 self.finished_cycles[run.id] = FinishedCycle(run.id, run.start_time.timestamp(), await handle.result())
-        return [self.finished_cycles[run.id] for run in found]
+        return [self.finished_cycles[run.id] for run in runs]
 
     async def wait_for_cycle(self, outcomes: Sequence[str], since: float, timeout_seconds: float) -> FinishedCycle:
-        """Return the first cycle with one of these outcomes that started since then."""
+        """Return the first cycle with one of these outcomes that started since a time."""
 
-        async def look() -> FinishedCycle | None:
+        async def find_cycle() -> FinishedCycle | None:
             return next((cycle for cycle in await self.list_cycles(since) if cycle.result.outcome in outcomes), None)
 
-        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", look, timeout_seconds)
+        return await wait_until(f"a cycle with outcome {' or '.join(outcomes)}", find_cycle, timeout_seconds)
 
     async def wait_for_cycles(self, count: int, since: float, timeout_seconds: float) -> list[FinishedCycle]:
-        """Return the cycles since then once there are so many."""
+        """Wait for a number of cycles since a time and return them."""
 
-        async def look() -> list[FinishedCycle]:
-            found = await self.list_cycles(since)
-            return found if len(found) >= count else []
+        async def find_cycles() -> list[FinishedCycle]:
+            cycles = await self.list_cycles(since)
+            return cycles if len(cycles) >= count else []
 
-        return await wait_until(f"{count} cycles", look, timeout_seconds)
+        return await wait_until(f"{count} cycles", find_cycles, timeout_seconds)
 
     async def list_remediations(self, since: float = 0.0, status: str = "") -> list[WorkflowExecution]:
-        """Return the remediations that started since then, those of an execution status only if one is given."""
+        """Return the remediations that started since a time, if given only those with an execution status."""
         return await self.list_workflows(
             'WorkflowType="Remediation"' + (f' AND ExecutionStatus="{status}"' if status else ""), since
         )
@@ -179,7 +179,7 @@ class StackHarness:
     async def wait_for_remediation(
         self, since: float, timeout_seconds: float = DETECTION_TIMEOUT_SECONDS
     ) -> StartedRemediation:
-        """Return the first remediation that started since then."""
+        """Return the first remediation that started since a time."""
         run = (await wait_until("a remediation", lambda: self.list_remediations(since), timeout_seconds))[0]
         handle = self.client.get_workflow_handle(run.id, run_id=run.run_id, result_type=RemediationResult)
         return StartedRemediation(
@@ -187,16 +187,16 @@ class StackHarness:
         )
 
     async def list_pending_activities(self, workflow_id: str) -> dict[str, PendingActivityInfo]:
-        """Return the activities of a workflow that have not ended, by their type."""
+        """Return the pending activities of a workflow by type."""
         raw = (await self.client.get_workflow_handle(workflow_id).describe()).raw_description
         return {activity.activity_type.name: activity for activity in raw.pending_activities}
 
     async def restore_healthy(self) -> None:
-        """Leave the stack as the next test wants it: nothing wrong, nothing running, no rung used up, mode act."""
+        """Reset the stack for the next test: no faults, no remediations, no used rungs, mode act."""
         await self.set_mode(LoopMode.OBSERVE)
         await self.clear_faults()
 
-        async def idle() -> bool:
+        async def is_idle() -> bool:
             running = await self.list_remediations(status="Running")
             for run in running:
                 if run.typed_search_attributes.get(search_attributes.PHASE) == "quarantined":
@@ -205,17 +205,17 @@ class StackHarness:
 
         done = False
         while not done:
-            await wait_until("all remediations ended", idle, OUTCOME_TIMEOUT_SECONDS)
+            await wait_until("the end of all remediations", is_idle, OUTCOME_TIMEOUT_SECONDS)
             await self.wait_for_cycle(["healthy"], time.time(), HEALTHY_TIMEOUT_SECONDS)
-            done = await idle()
-        # What upkeep does after ten quiet minutes: a rung that one test used up must not be missing in the next.
+            done = await is_idle()
+        # Upkeep does this after ten quiet minutes. The next test needs every rung.
         await self.store.guards.close_quiet(CHARTER_NAME, time.time())
         await self.set_mode(LoopMode.ACT)
 
 
 @asynccontextmanager
 async def connect_harness(stack: RunningStack) -> AsyncIterator[StackHarness]:
-    """Give the connections to a stack for the length of a block."""
+    """Connect to a stack for the duration of a block."""
     client = await Client.connect(stack.addresses.temporal, data_converter=pydantic_data_converter)
     store = await open_store(stack.layout.get_setting("knowledge.sqlite_path"))
     try:
@@ -227,7 +227,7 @@ async def connect_harness(stack: RunningStack) -> AsyncIterator[StackHarness]:
 
 @asynccontextmanager
 async def paused_schedules(harness: StackHarness) -> AsyncIterator[None]:
-    """Keep the schedules of the loop from starting anything for the length of a block; what runs ends first."""
+    """Pause the loop's schedules for the duration of a block, after the running workflows have ended."""
     schedules = [
         harness.client.get_schedule_handle(name(LOOP_NAME))
         for name in (identifiers.schedule_id, identifiers.upkeep_schedule_id)
@@ -235,12 +235,12 @@ async def paused_schedules(harness: StackHarness) -> AsyncIterator[None]:
     for schedule in schedules:
         await schedule.pause()
 
-    async def quiet() -> bool:
+    async def is_quiet() -> bool:
         running = 'WorkflowType IN ("MapekCycle", "MapekUpkeep") AND ExecutionStatus="Running"'
         return not await harness.list_workflows(running, 0.0)
 
     try:
-        await wait_until("nothing runs", quiet, HEALTHY_TIMEOUT_SECONDS)
+        await wait_until("no running cycle or upkeep", is_quiet, HEALTHY_TIMEOUT_SECONDS)
         yield
     finally:
         for schedule in schedules:

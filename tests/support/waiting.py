@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a bound and with words for what did not happen."""
+"""Waits for a condition with a timeout and a description for the failure."""
 
 import asyncio
 import time
@@ -8,20 +8,20 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_SECONDS = 0.1
-"""Seconds between two looks."""
+"""Time between two checks."""
 
 
 async def wait_until(
     description: str, check: Callable[[], Awaitable[T | None]], timeout_seconds: float, interval: float = POLL_SECONDS
 ) -> T:
-    """Return the first true answer of `look`; after `bound` seconds the test fails with what was waited for."""
-    began = time.monotonic()
+    """Return the first true result of `check`; fail the test with the description after the timeout."""
+    started_at = time.monotonic()
     while True:
-        found = await check()
-        if found:
-            return found
-        waited = time.monotonic() - began
+        result = await check()
+        if result:
+            return result
+        waited = time.monotonic() - started_at
         assert waited < timeout_seconds, (
-            f"within {timeout_seconds:g} s it did not happen: {description} (last seen: {found!r})"
+            f"not reached within {timeout_seconds:g} s: {description} (last result: {result!r})"
         )
         await asyncio.sleep(interval)

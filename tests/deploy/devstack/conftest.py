@@ -1,4 +1,4 @@
-"""The servers' binaries, and what tells whether a process is still there."""
+"""Fixtures: the servers' binaries, and waiting for conditions and for the end of processes."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,17 @@ from deploy.devstack import binaries
 
 @pytest_asyncio.fixture(scope="session")
 async def server_binaries() -> dict[str, Path]:
-    """All binaries; missing ones are installed, as `make setup` would."""
+    """Return all binaries; install missing ones as `make setup` does."""
     return await binaries.ensure_binaries()
 
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    """Waits until a condition holds; TimeoutError after 10 seconds."""
+    """Return a function that waits for a condition; TimeoutError after 10 seconds."""
 
     async def wait(condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - processes and files announce nothing
+            while not condition():  # noqa: ASYNC110 - processes and files send no event
                 await asyncio.sleep(0.05)
 
     return wait
@@ -33,18 +33,18 @@ def wait_until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 def wait_until_gone(
     wait_until: Callable[[Callable[[], object]], Awaitable[None]],
 ) -> Callable[..., Awaitable[set[int]]]:
-    """Waits until none of the processes exists any more, and says which ones still do after 10 seconds."""
+    """Return a function that waits for the end of processes and returns those that remain after 10 seconds."""
 
-    async def still_there(*pids: int) -> set[int]:
+    async def remaining_processes(*pids: int) -> set[int]:
         with contextlib.suppress(TimeoutError):
             await wait_until(lambda: not any(map(_is_alive, pids)))
         return {pid for pid in pids if _is_alive(pid)}
 
-    return still_there
+    return remaining_processes
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether the process exists; a zombie, dead but not yet reaped by a foreign parent, does not count."""
+    """Return whether the process runs; a zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

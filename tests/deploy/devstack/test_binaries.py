@@ -20,51 +20,55 @@ PACKAGE = Package("prometheus", "1.0", ("prometheus", "promtool"), "", {})
 
 
 def write_executable(path: Path, text: str = PROGRAM) -> Path:
+    """Write an executable file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o755)
     return path
 
 
-def make_search_paths(tmp_path: Path, **more: str) -> SearchPaths:
-    return SearchPaths({"PATH": str(tmp_path / "path"), "MAPEK_CACHE": str(tmp_path / "cache"), **more})
+def make_search_paths(tmp_path: Path, **variables: str) -> SearchPaths:
+    """Return search paths below a folder, with further environment variables."""
+    return SearchPaths({"PATH": str(tmp_path / "path"), "MAPEK_CACHE": str(tmp_path / "cache"), **variables})
 
 
 def make_fetch_method(
     name: str, succeeds: bool, calls: list[str]
 ) -> Callable[[Package, Path, Reporter], Awaitable[None]]:
-    async def fetch_it(package: Package, into: Path, _say: Reporter) -> None:
+    """Return a fetch method that records its calls, and writes the binaries or fails."""
+
+    async def fetch_package(package: Package, target_dir: Path, _report: Reporter) -> None:
         calls.append(name)
         if not succeeds:
             raise FetchFailed("it is closed")
         for binary in package.binaries:
-            write_executable(into / binary)
+            write_executable(target_dir / binary)
 
-    fetch_it.__name__ = name
-    return fetch_it
+    fetch_package.__name__ = name
+    return fetch_package
 
 
 def test_every_binary_is_in_one_package() -> None:
-    """Each binary that can be asked for belongs to exactly one package, and the other way round."""
+    """Each known binary belongs to exactly one package, and each package holds only known binaries."""
     assert sorted(binary for package in PACKAGES for binary in package.binaries) == sorted(BINARY_NAMES)
 
 
-def test_setting_comes_first(tmp_path: Path) -> None:
-    """The explicit setting wins over PATH."""
+def test_environment_variable_comes_first(tmp_path: Path) -> None:
+    """The environment variable has precedence over PATH."""
     write_executable(tmp_path / "path/temporal")
-    mine = write_executable(tmp_path / "mine/whatever")
-    assert find_binary("temporal", make_search_paths(tmp_path, MAPEK_TEMPORAL_BIN=str(mine))) == mine
+    configured = write_executable(tmp_path / "tools/other-name")
+    assert find_binary("temporal", make_search_paths(tmp_path, MAPEK_TEMPORAL_BIN=str(configured))) == configured
 
 
-def test_wrong_setting_is_an_error(tmp_path: Path) -> None:
-    """A setting that names nothing executable is an error, not a reason to take another binary."""
+def test_wrong_environment_variable_is_an_error(tmp_path: Path) -> None:
+    """A variable that names no executable file is an error; no other binary is used instead."""
     write_executable(tmp_path / "path/temporal")
     with pytest.raises(UsageError, match="MAPEK_TEMPORAL_BIN=/nowhere"):
         find_binary("temporal", make_search_paths(tmp_path, MAPEK_TEMPORAL_BIN="/nowhere"))
 
 
 def test_path_comes_before_cache(tmp_path: Path) -> None:
-    """What is on PATH wins over what was cached."""
+    """A binary on PATH has precedence over a cached one."""
     package = next(package for package in PACKAGES if package.name == "temporal")
     cached = write_executable(tmp_path / "cache" / package.folder / "temporal")
     assert find_binary("temporal", make_search_paths(tmp_path)) == cached
@@ -72,45 +76,61 @@ def test_path_comes_before_cache(tmp_path: Path) -> None:
     assert find_binary("temporal", make_search_paths(tmp_path)) == on_path
 
 
-def test_debian_name_of_alertmanager(tmp_path: Path) -> None:
-    """On Debian the alertmanager binary is called prometheus-alertmanager."""
+def test_debian_name_of_alertmanager_is_found(tmp_path: Path) -> None:
+    """On Debian the alertmanager binary is calls prometheus-alertmanager."""
     on_path = write_executable(tmp_path / "path/prometheus-alertmanager")
     assert find_binary("alertmanager", make_search_paths(tmp_path)) == on_path
 
 
-def test_cache_follows_the_desktop_standard() -> None:
+def test_cache_is_in_the_user_cache_folder() -> None:
     """Without MAPEK_CACHE the cache is in the user's cache folder."""
     assert SearchPaths({"XDG_CACHE_HOME": "/somewhere"}).cache == Path("/somewhere/mapek")
     assert SearchPaths({}).cache == Path.home() / ".cache/mapek"
 
 
-async def test_ways_are_tried_in_order(tmp_path: Path) -> None:
-    """A way that fails costs one line, and the next one is tried; after success no further one."""
-    called: list[str] = []
-    said: list[str] = []
-    ways = [
-        make_fetch_method("first", False, called),
-        make_fetch_method("second", True, called),
-        make_fetch_method("third", True, called),
+async def test_fetch_methods_are_tried_in_order(tmp_path: Path) -> None:
+    """After a failure the next method is tried; after a success no further one."""
+    calls: list[str] = []
+    lines: list[str] = []
+    methods = [
+        make_fetch_method("first", False, calls),
+        make_fetch_method("second", True, calls),
+        make_fetch_method("third", True, calls),
     ]
-    found = await ensure_binaries(["promtool"], make_search_paths(tmp_path), said.append, ways)
-    assert called == ["first", "second"]
-    assert said[0] == "prometheus: not by first: it is closed"
-    assert found["promtool"].is_relative_to(tmp_path / "cache")
+    paths = await ensure_binaries(["promtool"], make_search_paths(tmp_path), lines.append, methods)
+    assert calls == ["first", "second"]
+    assert lines[0] == "cannot first: it is closed (prometheus); trying other sources"
+    assert paths["promtool"].is_relative_to(tmp_path / "cache")
 
 
-async def test_second_set_up_does_no_work(tmp_path: Path) -> None:
-    """What is cached is not fetched again, nor is anything said."""
-    called: list[str] = []
-    ways = [make_fetch_method("only", True, called)]
-    await ensure_binaries(BINARY_NAMES, make_search_paths(tmp_path), called.append, ways)
-    called.clear()
-    await ensure_binaries(BINARY_NAMES, make_search_paths(tmp_path), called.append, ways)
-    assert called == []
+async def test_failed_download_of_all_packages_is_one_line(tmp_path: Path) -> None:
+    """Packages whose download fails for the same reason share one line, even if one has another source."""
+    lines: list[str] = []
+
+    async def download(_package: Package, _target_dir: Path, _report: Reporter) -> None:
+        raise FetchFailed("vendor.example: HTTP 403")
+
+    methods = [download, make_fetch_method("build", True, [])]
+    await ensure_binaries(["temporal", "amtool", "promtool"], make_search_paths(tmp_path), lines.append, methods)
+    failures = [line for line in lines if line.startswith("cannot")]
+    assert failures == [
+        "cannot download: vendor.example: HTTP 403 (alertmanager, prometheus, temporal); trying other sources"
+    ]
+    assert len(lines) == 4  # one more for each installed package
 
 
-async def test_nothing_works(tmp_path: Path) -> None:
-    """If every way fails, the message says what a person can do, and nothing is left in the cache."""
+async def test_second_set_up_does_nothing(tmp_path: Path) -> None:
+    """Cached binaries are not fetched again, and no line is reported."""
+    calls: list[str] = []
+    methods = [make_fetch_method("only", True, calls)]
+    await ensure_binaries(BINARY_NAMES, make_search_paths(tmp_path), calls.append, methods)
+    calls.clear()
+    await ensure_binaries(BINARY_NAMES, make_search_paths(tmp_path), calls.append, methods)
+    assert calls == []
+
+
+async def test_failure_of_every_method_names_the_fix(tmp_path: Path) -> None:
+    """If every method fails, the message names the fix, and the cache stays empty."""
     with pytest.raises(BinaryMissing, match="MAPEK_TEMPORAL_BIN"):
         await ensure_binaries(
             ["temporal"], make_search_paths(tmp_path), lambda _: None, [make_fetch_method("only", False, [])]
@@ -118,27 +138,27 @@ async def test_nothing_works(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["temporal.lock"]
 
 
-async def test_two_set_ups_at_once(tmp_path: Path) -> None:
-    """Of two set-ups at the same time one fetches, and the other waits for it."""
-    called: list[str] = []
-    ways = [make_fetch_method("only", True, called)]
+async def test_concurrent_set_ups_fetch_once(tmp_path: Path) -> None:
+    """Of two concurrent set-ups one fetches and the other waits."""
+    calls: list[str] = []
+    methods = [make_fetch_method("only", True, calls)]
     first, second = await asyncio.gather(
-        *(ensure_binaries(["temporal"], make_search_paths(tmp_path), lambda _: None, ways) for _ in range(2))
+        *(ensure_binaries(["temporal"], make_search_paths(tmp_path), lambda _: None, methods) for _ in range(2))
     )
     assert first == second
-    assert called == ["only"]
+    assert calls == ["only"]
 
 
-async def test_interrupted_set_up_leaves_nothing(tmp_path: Path) -> None:
-    """A set-up cancelled half way leaves nothing that looks installed; a killed one is cleared away by the next."""
+async def test_interrupted_set_up_leaves_no_binary(tmp_path: Path) -> None:
+    """A cancelled set-up leaves no binary; the next set-up removes the folder of a killed one."""
 
-    async def endless(_package: Package, into: Path, _say: Reporter) -> None:
-        write_executable(into / "temporal")
+    async def fetch_forever(_package: Package, target_dir: Path, _report: Reporter) -> None:
+        write_executable(target_dir / "temporal")
         await asyncio.sleep(60)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(
-            ensure_binaries(["temporal"], make_search_paths(tmp_path), lambda _: None, [endless]), 0.2
+            ensure_binaries(["temporal"], make_search_paths(tmp_path), lambda _: None, [fetch_forever]), 0.2
         )
     assert find_binary("temporal", make_search_paths(tmp_path)) is None
     abandoned = write_executable(tmp_path / "cache/.temporal-1.5.1.killed/temporal").parent
@@ -148,21 +168,21 @@ async def test_interrupted_set_up_leaves_nothing(tmp_path: Path) -> None:
     assert not abandoned.exists()
 
 
-async def test_binary_for_another_machine(tmp_path: Path) -> None:
-    """A binary that does not run here is a way that failed, not an installation."""
+async def test_binary_for_another_machine_is_not_installed(tmp_path: Path) -> None:
+    """A binary that does not run on this machine counts as a failed fetch."""
 
-    async def foreign(package: Package, into: Path, _say: Reporter) -> None:
+    async def fetch_foreign(package: Package, target_dir: Path, _report: Reporter) -> None:
         for binary in package.binaries:
-            write_executable(into / binary, "#!/bin/sh\nexit 8\n")
+            write_executable(target_dir / binary, "#!/bin/sh\nexit 8\n")
 
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(BinaryMissing):
-        await ensure_binaries(["temporal"], make_search_paths(tmp_path), said.append, [foreign])
-    assert said == ["temporal: not by foreign: temporal does not run on this machine (exit code 8)"]
+        await ensure_binaries(["temporal"], make_search_paths(tmp_path), lines.append, [fetch_foreign])
+    assert lines == ["cannot fetch foreign: temporal does not run on this machine (exit code 8) (temporal)"]
 
 
 def make_archive() -> bytes:
-    """A vendor's archive: the binaries in a folder, and a file that tries to leave it."""
+    """Return a vendor's archive: the binaries in a folder, and a file whose path leaves it."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
         for name in ("prometheus-1.0/prometheus", "prometheus-1.0/promtool", "../../escaped"):
@@ -174,7 +194,7 @@ def make_archive() -> bytes:
 
 @pytest_asyncio.fixture(scope="session")
 async def vendor_url() -> AsyncIterator[str]:
-    """A vendor's download on loopback."""
+    """Serve a vendor's archive on loopback and return its URL."""
     body = make_archive()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -190,39 +210,40 @@ async def vendor_url() -> AsyncIterator[str]:
 
 @pytest.fixture
 def this_platform() -> str:
-    """The platform's key in the table of checksums."""
+    """Return the key of this platform in the table of checksums."""
     return "-".join(fetch.detect_platform())
 
 
 def list_files(folder: Path) -> list[str]:
+    """Return the names of all files below a folder."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-async def test_vendor_download(tmp_path: Path, vendor_url: str, this_platform: str) -> None:
-    """Of a download with the pinned checksum the binaries are taken, and nothing else."""
+async def test_vendor_download_extracts_only_binaries(tmp_path: Path, vendor_url: str, this_platform: str) -> None:
+    """Only the binaries are extracted from a download with the pinned checksum."""
     checksum = hashlib.sha256(make_archive()).hexdigest()
-    into = tmp_path / "deep/er"
-    into.mkdir(parents=True)
+    target_dir = tmp_path / "deep/er"
+    target_dir.mkdir(parents=True)
     package = replace(PACKAGE, url=vendor_url, sha256={this_platform: checksum})
-    await fetch.download_from_vendor(package, into, lambda _: None)
+    await fetch.download_from_vendor(package, target_dir, lambda _: None)
     assert list_files(tmp_path) == ["prometheus", "promtool"]
 
 
-async def test_vendor_download_with_another_checksum(tmp_path: Path, vendor_url: str, this_platform: str) -> None:
-    """A download that is not the pinned one is refused."""
+async def test_wrong_checksum_is_refused(tmp_path: Path, vendor_url: str, this_platform: str) -> None:
+    """A download with another checksum than the pinned one is refused."""
     package = replace(PACKAGE, url=vendor_url, sha256={this_platform: "0" * 64})
-    with pytest.raises(FetchFailed, match="the pinned one 0000"):
+    with pytest.raises(FetchFailed, match="pinned is 0000"):
         await fetch.download_from_vendor(package, tmp_path, lambda _: None)
 
 
-async def test_vendor_without_checksum(tmp_path: Path, vendor_url: str) -> None:
-    """Without a pinned checksum nothing is downloaded at all."""
+async def test_vendor_without_checksum_is_skipped(tmp_path: Path, vendor_url: str) -> None:
+    """Without a pinned checksum no download starts."""
     with pytest.raises(FetchFailed, match=r"no pinned checksum for prometheus-1\.0"):
         await fetch.download_from_vendor(replace(PACKAGE, url=vendor_url), tmp_path, lambda _: None)
 
 
-async def test_vendor_out_of_reach(tmp_path: Path, this_platform: str) -> None:
-    """A vendor that cannot be reached is one short line."""
+async def test_unreachable_vendor_is_one_line(tmp_path: Path, this_platform: str) -> None:
+    """The failure of an unreachable vendor is one short line."""
     package = replace(PACKAGE, url="http://127.0.0.1:9/x", sha256={this_platform: "0" * 64})
     with pytest.raises(FetchFailed) as raised:
         await fetch.download_from_vendor(package, tmp_path, lambda _: None)
@@ -230,8 +251,8 @@ async def test_vendor_out_of_reach(tmp_path: Path, this_platform: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_settings_have_one_pattern() -> None:
-    """The setting of a binary is MAPEK_<NAME>_BIN."""
+def test_environment_variables_have_one_pattern() -> None:
+    """The variable of a binary is MAPEK_<NAME>_BIN."""
     assert [env_variable_for(binary) for binary in binaries.BINARY_NAMES][:2] == [
         "MAPEK_TEMPORAL_BIN",
         "MAPEK_PROMETHEUS_BIN",

@@ -1,4 +1,4 @@
-"""What is rendered, judged by the servers' own tools."""
+"""The rendered configurations, checked with the servers' own tools."""
 
 import contextlib
 import subprocess
@@ -23,7 +23,7 @@ RenderFunction = Callable[..., Path]
 
 @pytest.fixture
 def render(tmp_path: Path) -> Iterator[RenderFunction]:
-    """Renders all configs for a user's config; returns the state folder they are in."""
+    """Return a function that renders all configurations into a state folder and returns it."""
     with contextlib.closing(StateDirectory(tmp_path / "state")) as state, contextlib.closing(PortAllocator()) as ports:
         state.prepare(keep_data=False)
 
@@ -35,15 +35,15 @@ def render(tmp_path: Path) -> Iterator[RenderFunction]:
 
 
 def run_checker(*command: str | Path) -> str:
-    """The output of a checking tool; its complaint fails the test."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """Return the output of a checking tool; a failed check fails the test."""
+    completed = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 @pytest.mark.parametrize("profile", TIMING_PROFILES)
 def test_rendered_configs_are_valid(server_binaries: dict[str, Path], render: RenderFunction, profile: str) -> None:
-    """promtool and amtool accept what is rendered, and find the rules in it."""
+    """promtool and amtool accept the rendered configurations and find the rules."""
     folder = render(profile)
     assert "4 rules found" in run_checker(
         server_binaries["promtool"], "check", "config", folder / "prometheus/prometheus.yml"
@@ -51,10 +51,10 @@ def test_rendered_configs_are_valid(server_binaries: dict[str, Path], render: Re
     run_checker(server_binaries["amtool"], "check-config", folder / "alertmanager/alertmanager.yml")
 
 
-def test_files_for_people_are_valid(server_binaries: dict[str, Path]) -> None:
-    """The repository's own files, before any rendering, are valid too."""
+def test_repository_files_are_valid(server_binaries: dict[str, Path]) -> None:
+    """The repository's files are valid before rendering."""
     folder = REPOSITORY_ROOT / "deploy/prometheus"
-    # Syntax only: the token's file exists where it is used, not here.
+    # Syntax only: the token file does not exist here.
     run_checker(server_binaries["promtool"], "check", "config", "--syntax-only", folder / "prometheus.yml")
     assert "4 rules found" in run_checker(
         server_binaries["promtool"], "check", "rules", folder / "rules/charter-recording.yml"
@@ -64,24 +64,24 @@ def test_files_for_people_are_valid(server_binaries: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("profile", TIMING_PROFILES)
 def test_mapek_accepts_its_config(render: RenderFunction, profile: str) -> None:
-    """MAPE-K itself accepts the config it is started with, and takes the Charter for the simulator."""
+    """MAPE-K accepts its rendered configuration, which declares Charter as the simulator."""
     folder = render(profile)
     config = load_config(folder / "mapek.yaml", state=folder, environ={})
     assert config.notes == ()
     assert config.staging.use_mock_charter
 
 
-def test_timings_of_the_profiles(render: RenderFunction) -> None:
-    """Real: scrapes and rules every 15 s over 60 s; demo: every second over 5 s."""
-    for profile, every, window in (("real", "15s", "[60s]"), ("demo", "1s", "[5s]")):
+def test_profiles_set_scrape_and_rule_timings(render: RenderFunction) -> None:
+    """real: scrapes and rules every 15 s over 60 s; demo: every second over 5 s."""
+    for profile, interval, window in (("real", "15s", "[60s]"), ("demo", "1s", "[5s]")):
         folder = render(profile)
         timings = yaml.safe_load((folder / "prometheus/prometheus.yml").read_text())["global"]
-        assert (timings["scrape_interval"], timings["evaluation_interval"]) == (every, every)
+        assert (timings["scrape_interval"], timings["evaluation_interval"]) == (interval, interval)
         assert (folder / "prometheus/rules.yml").read_text().count(window) == 3
 
 
-def test_timings_of_the_user(render: RenderFunction) -> None:
-    """The user's timings reach Prometheus, in fractions of a second as well."""
+def test_user_timings_reach_prometheus(render: RenderFunction) -> None:
+    """The user's timings reach Prometheus, including fractions of a second."""
     folder = render(monitor={"scrape_interval": 0.5, "rate_window": "2m"})
     timings = yaml.safe_load((folder / "prometheus/prometheus.yml").read_text())["global"]
     assert timings["scrape_interval"] == timings["scrape_timeout"] == "500ms"
@@ -90,8 +90,8 @@ def test_timings_of_the_user(render: RenderFunction) -> None:
         render(monitor={"scrape_interval": "soon"})
 
 
-def test_secrets_are_named_not_written(render: RenderFunction) -> None:
-    """No config holds a token, only the name of its file."""
+def test_configurations_contain_no_secrets(render: RenderFunction) -> None:
+    """Every configuration names the token's file and never contains the token."""
     folder = render()
     tokens = [(folder / name).read_text().strip() for name in ("charter.token", "webhook.token")]
     texts = [path.read_text() for path in folder.rglob("*.y*ml")]
@@ -101,7 +101,7 @@ def test_secrets_are_named_not_written(render: RenderFunction) -> None:
 
 PREFIX = "westworld_charter"
 # Scrapes every 15 s. `works` validates 10/s at 2 ms and fails 1/s; `fine` never had a violation; `dead` validates
-# nothing any more; `silent` is not scraped any more after two minutes.
+# nothing; `silent` is not scraped after two minutes.
 PROMETHEUS_SERIES = {
     f'{PREFIX}_metric_validation_latency_ns_count{{node_or_service="works"}}': "0+150x20",
     f'{PREFIX}_metric_validation_latency_ns_sum{{node_or_service="works"}}': "0+300000000x20",
@@ -117,7 +117,7 @@ PROMETHEUS_SERIES = {
     f'{PREFIX}_audit_committee_size{{node_or_service="works",job="charter",instance="a"}}': "5x20",
     f'{PREFIX}_audit_committee_size{{node_or_service="works",job="charter",instance="b"}}': "5x20",
 }
-EXPECTED_VALUES = {
+EXPECTED_VALUES: dict[str, dict[str, float]] = {
     "throughput_ops_per_sec": {"works": 10, "fine": 10, "dead": 0},
     "validation_latency_seconds": {"works": 0.002, "fine": 0.002},
     "failure_rate": {"works": 0.1, "fine": 0},
@@ -125,9 +125,8 @@ EXPECTED_VALUES = {
 }
 
 
-def test_recording_rules(server_binaries: dict[str, Path], tmp_path: Path) -> None:
-    """Each name has a value exactly where it can be known: a dead component has none but throughput 0, a silent
-    one none at all half a scrape later, one without violations failure rate 0."""
+def test_recording_rules_have_values_only_where_known(server_binaries: dict[str, Path], tmp_path: Path) -> None:
+    """A dead component has only throughput 0, a silent one no value half a scrape later, one without violations 0."""
     with contextlib.closing(PortAllocator()) as ports:
         (tmp_path / "rules.yml").write_text(render_recording_rules(build_layout({}, "real", tmp_path, ports)))
     queries = [

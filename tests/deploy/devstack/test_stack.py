@@ -1,4 +1,4 @@
-"""Real servers, without Charter and MAPE-K: those are not the stack's business."""
+"""The stack with real servers, without Charter and MAPE-K."""
 
 import asyncio
 import json
@@ -29,6 +29,7 @@ RUN_COMMAND = (sys.executable, "-m", "deploy.devstack", "run", "--services", ","
 def make_stack_options(
     state: Path, services: frozenset[str] = LIGHT_SERVICES, reports: list[str] | None = None
 ) -> StackOptions:
+    """Return options for a stack in a folder; `reports` collects its lines."""
     return StackOptions(
         state_dir=state, services=services, profile="demo", report=(reports if reports is not None else []).append
     )
@@ -36,7 +37,7 @@ def make_stack_options(
 
 @pytest_asyncio.fixture
 async def run_process(tmp_path: Path, server_binaries: dict[str, Path]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m deploy.devstack run` with all three servers, up."""
+    """Yield `python -m deploy.devstack run` with all three servers ready."""
     del server_binaries
     process = await asyncio.create_subprocess_exec(
         *RUN_COMMAND,
@@ -49,7 +50,7 @@ async def run_process(tmp_path: Path, server_binaries: dict[str, Path]) -> Async
     try:
         async with asyncio.timeout(60):
             while b"running until" not in (line := await process.stdout.readline()):
-                assert line, "it ended too early"
+                assert line, "the process ended before the stack was ready"
         yield process
     finally:
         if process.returncode is None:
@@ -58,11 +59,14 @@ async def run_process(tmp_path: Path, server_binaries: dict[str, Path]) -> Async
 
 
 def list_pids(state: Path) -> list[int]:
+    """Return the process ids in run.json."""
     return list(json.loads((state / "run.json").read_text())["pids"].values())
 
 
-async def test_up_and_down(tmp_path: Path, server_binaries: dict[str, Path], wait_until_gone: WaitUntilGone) -> None:
-    """Inside the block every server answers and run.json says where; after it no process and no run.json is left."""
+async def test_block_starts_and_stops_all_servers(
+    tmp_path: Path, server_binaries: dict[str, Path], wait_until_gone: WaitUntilGone
+) -> None:
+    """In the block every server answers at its address in run.json; after it no process and no run.json remain."""
     del server_binaries
     async with (
         running_stack(make_stack_options(tmp_path / "state", STACK_SERVICES)) as stack,
@@ -81,140 +85,144 @@ async def test_up_and_down(tmp_path: Path, server_binaries: dict[str, Path], wai
     assert not stack.state.run_file.exists()
 
 
-async def test_kill_and_start_again(tmp_path: Path, server_binaries: dict[str, Path]) -> None:
-    """A part killed on purpose does not take the stack down; started again it answers at the same address."""
+async def test_killed_service_can_be_restarted(tmp_path: Path, server_binaries: dict[str, Path]) -> None:
+    """`kill` does not stop the stack; the restarted service answers at the same address."""
     del server_binaries
-    said: list[str] = []
-    async with running_stack(make_stack_options(tmp_path / "state", STACK_SERVICES, said)) as stack:
+    lines: list[str] = []
+    async with running_stack(make_stack_options(tmp_path / "state", STACK_SERVICES, lines)) as stack:
         before = stack.pids
         await stack.kill("temporal")
         assert "temporal" not in stack.pids
-        with pytest.raises(UsageError, match="prometheus is running"):
+        with pytest.raises(UsageError, match="prometheus is already running"):
             await stack.start_service("prometheus")
         await stack.start_service("temporal")
         assert stack.pids["temporal"] != before["temporal"]
         assert json.loads(stack.state.run_file.read_text())["pids"] == stack.pids
-    assert said == []
+    assert lines == []
 
 
-async def test_death_of_a_part(
+async def test_dead_service_stops_the_stack(
     tmp_path: Path, server_binaries: dict[str, Path], wait_until_gone: WaitUntilGone
 ) -> None:
-    """A part that dies is said at once with the end of its log; the others go down, and the work ends with it."""
+    """A dead service is reported once with the end of its log; the other services and the work stop."""
     del server_binaries
-    said: list[str] = []
-    left: list[int] = []
+    lines: list[str] = []
+    pids: list[int] = []
 
-    async def killed(stack: RunningStack) -> None:
-        left.extend(stack.pids.values())
+    async def kill_prometheus(stack: RunningStack) -> None:
+        pids.extend(stack.pids.values())
         os.kill(stack.pids["prometheus"], signal.SIGKILL)
         await asyncio.sleep(60)
 
     async def work() -> None:
-        async with running_stack(make_stack_options(tmp_path / "state", STACK_SERVICES, said)) as stack:
-            await stack.run_while_up(killed(stack))
+        async with running_stack(make_stack_options(tmp_path / "state", STACK_SERVICES, lines)) as stack:
+            await stack.run_while_up(kill_prometheus(stack))
 
-    with pytest.raises(ServiceFailed, match="prometheus ended by itself"):
+    with pytest.raises(ServiceFailed, match="prometheus ended unexpectedly"):
         await asyncio.wait_for(work(), 30)
-    assert len(said) == 1
-    assert said[0].startswith("prometheus ended by itself (killed by SIGKILL), the stack goes down\nlast lines of")
-    assert "Server is ready" in said[0]
-    assert len(left) == 3
-    assert await wait_until_gone(*left) == set()
+    assert len(lines) == 1
+    assert lines[0].startswith("prometheus ended unexpectedly (killed by SIGKILL); the stack stops\nlast lines of")
+    assert "Server is ready" in lines[0]
+    assert len(pids) == 3
+    assert await wait_until_gone(*pids) == set()
 
 
-async def test_death_is_never_overlooked(
+async def test_dead_service_fails_the_block(
     tmp_path: Path, server_binaries: dict[str, Path], wait_until: WaitUntil
 ) -> None:
-    """Also a block that did not watch fails if a part died in it."""
+    """A block that does not wait for failures fails too."""
     del server_binaries
 
-    async def unaware() -> None:
+    async def run_block() -> None:
         async with running_stack(make_stack_options(tmp_path / "state")) as stack:
             os.kill(stack.pids["alertmanager"], signal.SIGKILL)
             await wait_until(lambda: not stack.state.run_file.exists())
 
     with pytest.raises(ServiceFailed, match="alertmanager"):
-        await unaware()
+        await run_block()
 
 
-async def test_failed_start(tmp_path: Path, server_binaries: dict[str, Path]) -> None:
-    """If a part cannot start, its own last lines are the reason, and what was up already goes down again."""
+async def test_failed_start_reports_the_log(tmp_path: Path, server_binaries: dict[str, Path]) -> None:
+    """If a service cannot start, the error has its last lines, and the started services stop."""
     del server_binaries
     # A webhook address that Alertmanager cannot parse.
-    wrong = {"alertmanager": {"webhook_path": "\n"}}
-    reason = r"(?s)alertmanager ended by itself \(exit code 1\).*invalid control character"
-    asked = StackOptions(state_dir=tmp_path / "state", services=STACK_SERVICES, settings=wrong, report=lambda _: None)
+    settings = {"alertmanager": {"webhook_path": "\n"}}
+    reason = r"(?s)alertmanager ended unexpectedly \(exit code 1\).*invalid control character"
+    options = StackOptions(
+        state_dir=tmp_path / "state", services=STACK_SERVICES, settings=settings, report=lambda _: None
+    )
     with pytest.raises(ServiceFailed, match=reason):
-        async with running_stack(asked):
-            pytest.fail("it is up")
+        async with running_stack(options):
+            pytest.fail("the stack is ready")
     assert not (tmp_path / "state/run.json").exists()
     assert [line for line in list_command_lines() if str(tmp_path) in line] == []
 
 
 def replace_with_stub(monkeypatch: pytest.MonkeyPatch, service: services.Service) -> None:
+    """Replace a service of the stack by another one."""
     monkeypatch.setitem(services._SERVICE_BUILDERS, service.name, lambda _plan: service)
 
 
-async def is_connection_refused() -> bool:
+async def is_never_ready() -> bool:
+    """Return False."""
     return False
 
 
-async def test_bootstrap_runs_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bootstrap is awaited to its end, with MAPE-K's config and state in its environment, before the worker starts."""
+async def test_bootstrap_ends_before_the_stack_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack waits for the end of bootstrap, whose environment has MAPE-K's configuration and state folder."""
     replace_with_stub(
-        monkeypatch, services.Service("bootstrap", ("/bin/sh", "-c", "echo $MAPEK_CONFIG $MAPEK_STATE"), "its end")
+        monkeypatch, services.Service("bootstrap", ("/bin/sh", "-c", "echo $MAPEK_CONFIG $MAPEK_STATE"), "exit code 0")
     )
     async with running_stack(make_stack_options(tmp_path / "state", frozenset({"bootstrap"}))) as stack:
         assert stack.pids == {}
         assert stack.log_path("bootstrap").read_text().split() == [str(stack.state.config_file), str(stack.state.path)]
 
 
-async def test_bootstrap_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bootstrap that fails is a failed start, with what it said."""
+async def test_failed_bootstrap_fails_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the output of the failed bootstrap."""
     replace_with_stub(
-        monkeypatch, services.Service("bootstrap", ("/bin/sh", "-c", "echo no such loop; exit 2"), "its end")
+        monkeypatch, services.Service("bootstrap", ("/bin/sh", "-c", "echo no such loop; exit 2"), "exit code 0")
     )
     with pytest.raises(ServiceFailed, match=r"(?s)bootstrap failed: exit code 2.*no such loop"):
         async with running_stack(make_stack_options(tmp_path / "state", frozenset({"bootstrap"}))):
-            pytest.fail("it is up")
+            pytest.fail("the stack is ready")
 
 
-async def test_part_that_never_gets_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part that does not get ready in time is named with what was waited for, and is gone afterwards."""
+async def test_service_that_is_never_ready_fails_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the service and the expected condition; its process is stopped."""
     argv = ("/bin/sleep", "987654")
     replace_with_stub(
         monkeypatch,
-        services.Service("worker", argv, "200 from nowhere", is_connection_refused, ready_timeout_seconds=0.3),
+        services.Service("worker", argv, "200 from nowhere", is_never_ready, ready_timeout_seconds=0.3),
     )
-    with pytest.raises(ServiceFailed, match=r"worker did not get there within 0.3 s: waited for 200 from nowhere"):
+    with pytest.raises(ServiceFailed, match=r"worker is not ready after 0.3 s; expected 200 from nowhere"):
         async with running_stack(make_stack_options(tmp_path / "state", frozenset({"worker"}))):
-            pytest.fail("it is up")
+            pytest.fail("the stack is ready")
     assert [line for line in list_command_lines() if "987654" in line] == []
 
 
-@pytest.mark.parametrize(("user", "seen"), [({}, False), ({"temporal": {"address": "10.0.0.1:7233"}}, True)])
-async def test_environment_of_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: dict[str, dict[str, str]], seen: bool
+@pytest.mark.parametrize(("user", "is_kept"), [({}, False), ({"temporal": {"address": "10.0.0.1:7233"}}, True)])
+async def test_environment_cannot_bypass_embedded_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: dict[str, dict[str, str]], is_kept: bool
 ) -> None:
-    """TEMPORAL_* would lead past the embedded server and is taken away; for the user's own server it stays."""
+    """Services do not inherit TEMPORAL_*, except for a user's own Temporal server."""
     monkeypatch.setenv("TEMPORAL_API_KEY", "mine")
-    replace_with_stub(monkeypatch, services.Service("bootstrap", ("/usr/bin/env",), "its end"))
-    asked = StackOptions(state_dir=tmp_path / "state", services=frozenset({"bootstrap"}), settings=user)
-    async with running_stack(asked) as stack:
-        assert ("TEMPORAL_API_KEY=mine" in stack.log_path("bootstrap").read_text()) is seen
+    replace_with_stub(monkeypatch, services.Service("bootstrap", ("/usr/bin/env",), "exit code 0"))
+    options = StackOptions(state_dir=tmp_path / "state", services=frozenset({"bootstrap"}), settings=user)
+    async with running_stack(options) as stack:
+        assert ("TEMPORAL_API_KEY=mine" in stack.log_path("bootstrap").read_text()) is is_kept
 
 
-async def test_two_side_by_side(tmp_path: Path, server_binaries: dict[str, Path]) -> None:
-    """Two stacks in two folders run at once on different ports; the same folder twice is refused."""
+async def test_two_stacks_run_side_by_side(tmp_path: Path, server_binaries: dict[str, Path]) -> None:
+    """Two stacks in two folders use different ports; a second stack in one folder is refused."""
     del server_binaries
     async with (
-        running_stack(make_stack_options(tmp_path / "one")) as one,
-        running_stack(make_stack_options(tmp_path / "two")) as two,
+        running_stack(make_stack_options(tmp_path / "one")) as first,
+        running_stack(make_stack_options(tmp_path / "two")) as second,
     ):
-        assert one.addresses.alertmanager != two.addresses.alertmanager
+        assert first.addresses.alertmanager != second.addresses.alertmanager
         async with httpx.AsyncClient() as http:
-            for stack in (one, two):
+            for stack in (first, second):
                 assert (await http.get(stack.addresses.alertmanager + "/-/ready")).is_success
         with pytest.raises(UsageError, match="in use by another stack"):
             async with running_stack(make_stack_options(tmp_path / "one")):
@@ -225,36 +233,36 @@ async def test_two_side_by_side(tmp_path: Path, server_binaries: dict[str, Path]
 async def test_signal_ends_run(
     tmp_path: Path, run_process: asyncio.subprocess.Process, wait_until_gone: WaitUntilGone, number: signal.Signals
 ) -> None:
-    """Ctrl-C or SIGTERM ends `run` with code 0, and nothing of it survives."""
-    left = list_pids(tmp_path / "state")
-    assert len(left) == 3
+    """Ctrl-C or SIGTERM ends `run` with code 0, and no process survives."""
+    pids = list_pids(tmp_path / "state")
+    assert len(pids) == 3
     run_process.send_signal(number)
     assert await asyncio.wait_for(run_process.wait(), 30) == 0
-    assert await wait_until_gone(*left) == set()
+    assert await wait_until_gone(*pids) == set()
 
 
-async def test_kill_of_run_leaves_nothing(
+async def test_killed_run_leaves_no_server(
     tmp_path: Path, run_process: asyncio.subprocess.Process, wait_until_gone: WaitUntilGone
 ) -> None:
-    """Even kill -9 of `run` leaves no server behind, and the next stack can have the folder."""
-    left = list_pids(tmp_path / "state")
+    """After SIGKILL to `run` no server remains, and the next stack can use the folder."""
+    pids = list_pids(tmp_path / "state")
     run_process.kill()
     await run_process.wait()
-    assert await wait_until_gone(*left) == set()
+    assert await wait_until_gone(*pids) == set()
     async with running_stack(make_stack_options(tmp_path / "state")):
         pass
 
 
-async def test_death_ends_run(tmp_path: Path, run_process: asyncio.subprocess.Process) -> None:
+async def test_dead_server_ends_run(tmp_path: Path, run_process: asyncio.subprocess.Process) -> None:
     """`run` ends with code 1 and the log's last lines when a server dies."""
     os.kill(json.loads((tmp_path / "state/run.json").read_text())["pids"]["temporal"], signal.SIGKILL)
     output, _ = await asyncio.wait_for(run_process.communicate(), 30)
     assert run_process.returncode == 1
-    assert output.count(b"temporal ended by itself (killed by SIGKILL)") == 1
+    assert output.count(b"temporal ended unexpectedly (killed by SIGKILL)") == 1
 
 
 def list_command_lines() -> list[str]:
-    """The command lines of all processes of this machine."""
+    """Return the command lines of all processes on this machine."""
     lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -10,11 +10,12 @@ from deploy.devstack.state import StateDirectory
 
 
 def file_mode(path: Path) -> int:
+    """Return the permission bits of a file."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_only_its_owner_can_read(tmp_path: Path) -> None:
-    """Folders are 0700 and tokens 0600, also in a folder that was open to all."""
+    """Folders are 0700 and tokens 0600, also in an existing folder with mode 0755."""
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
     with contextlib.closing(StateDirectory(folder)) as state:
@@ -24,7 +25,7 @@ def test_only_its_owner_can_read(tmp_path: Path) -> None:
 
 
 def test_tokens_are_new_for_each_stack(tmp_path: Path) -> None:
-    """Two tokens for each stack, all different, also with --keep."""
+    """Each stack gets two new tokens, also with --keep."""
     tokens = set()
     for keep in (False, True):
         with contextlib.closing(StateDirectory(tmp_path / "state")) as state:
@@ -33,8 +34,8 @@ def test_tokens_are_new_for_each_stack(tmp_path: Path) -> None:
     assert len(tokens) == 4
 
 
-def test_one_stack_at_a_time(tmp_path: Path) -> None:
-    """The same folder for a second stack is refused with the first one's process id; afterwards it is free."""
+def test_second_stack_in_a_folder_is_refused(tmp_path: Path) -> None:
+    """The error has the first stack's process id; after its end the folder is free."""
     with (
         contextlib.closing(StateDirectory(tmp_path / "state")),
         pytest.raises(UsageError, match=r"in use by another stack \(process \d+\)"),
@@ -44,14 +45,14 @@ def test_one_stack_at_a_time(tmp_path: Path) -> None:
 
 
 def test_foreign_folder_is_refused(tmp_path: Path) -> None:
-    """A folder with something else in it is not taken over."""
+    """A folder with files of another program is refused."""
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match="holds something else"):
+    with pytest.raises(UsageError, match="contains files of another program"):
         StateDirectory(tmp_path)
 
 
-def test_clean_start_removes_only_its_own(tmp_path: Path) -> None:
-    """A clean start removes the previous stack's data, and nothing that a person put beside it."""
+def test_clean_start_removes_only_the_stack_files(tmp_path: Path) -> None:
+    """A clean start removes the previous stack's data and no file of the operator."""
     for _ in range(2):
         with contextlib.closing(StateDirectory(tmp_path / "state")) as state:
             state.prepare(keep_data=False)
@@ -61,8 +62,8 @@ def test_clean_start_removes_only_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "state/notes.txt").exists()
 
 
-def test_keep_keeps_the_data(tmp_path: Path) -> None:
-    """With keep, data and logs stay; a run.json left by a killed stack does not."""
+def test_keep_data_preserves_data_and_logs(tmp_path: Path) -> None:
+    """Data and logs stay; the run.json of a killed stack is removed."""
     with contextlib.closing(StateDirectory(tmp_path / "state")) as state:
         state.prepare(keep_data=False)
         for name in ("temporal.db", "logs/worker.log"):
@@ -74,8 +75,8 @@ def test_keep_keeps_the_data(tmp_path: Path) -> None:
         assert not state.run_file.exists()
 
 
-def test_run_file(tmp_path: Path) -> None:
-    """run.json is JSON that only its owner can read, and goes away."""
+def test_run_file_is_private_and_removable(tmp_path: Path) -> None:
+    """run.json is JSON that only its owner can read, and can be removed."""
     with contextlib.closing(StateDirectory(tmp_path / "state")) as state:
         state.write_run_file({"pids": {"worker": 1}})
         assert json.loads(state.run_file.read_text()) == {"pids": {"worker": 1}}

@@ -187,7 +187,7 @@ class FaultInjector:
 
     async def hang_charter(self) -> bool:
         """Let a Charter hang with the key in flight, then execute."""
-        await self.pick_site().set_misbehaviour("hang-then-execute", delay=CHARTER_TIMEOUT_SECONDS + 1.5, count=1)
+        await self.pick_site().set_api_fault("hang-then-execute", delay=CHARTER_TIMEOUT_SECONDS + 1.5, count=1)
         return True
 
     async def refuse_rollbacks(self) -> bool:

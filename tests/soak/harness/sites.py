@@ -41,9 +41,9 @@ class Site:
     async def clear_faults(self) -> None:
         """Switch all faults of the plant and all misbehaviour of the API off."""
         (await self.charter.delete("/sim/faults")).raise_for_status()
-        await self.set_misbehaviour("normal")
+        await self.set_api_fault("normal")
 
-    async def set_misbehaviour(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
+    async def set_api_fault(self, mode: str, route: str = "/api/v1", **bounds: float) -> None:
         """Make the API misbehave; `bounds` are count, seconds and delay."""
         (await self.charter.post("/sim/behaviour", json={"mode": mode, "route": route, **bounds})).raise_for_status()
 
