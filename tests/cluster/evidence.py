@@ -9,7 +9,7 @@ from tests.cluster.harness import ClusterHarness
 from tests.soak.checker.evidence import Evidence
 from tests.soak.checker.loader import Rows, load_histories
 
-WORKFLOW_QUERY = 'WorkflowType="Remediation" OR WorkflowType="MapekCycle"'
+WORKFLOW_QUERY = 'WorkflowType="MapekRemediation" OR WorkflowType="Remediation" OR WorkflowType="MapekCycle"'
 
 
 async def collect_evidence(cluster_harness: ClusterHarness, period: float, quiet_since: float) -> Evidence:

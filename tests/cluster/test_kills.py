@@ -70,7 +70,7 @@ async def test_temporal_holds_nothing_readable(cluster_harness: ClusterHarness) 
     """Every request and result of every remediation that was played is encrypted where Temporal keeps it."""
     client = cluster_harness.harness.client
     found = [
-        event async for h in client.list_workflows('WorkflowType="Remediation"').map_histories() for event in h.events
+        event async for h in client.list_workflows('WorkflowType="MapekRemediation"').map_histories() for event in h.events
     ]
     kept = [
         payload

@@ -18,7 +18,7 @@ from tests.support.stack import StackHarness, StartedRemediation
 
 pytestmark = pytest.mark.stack
 
-CYCLE, REMEDIATION = "MapekCycle", "Remediation"
+CYCLE, REMEDIATION = "MapekCycle", "MapekRemediation"
 KEPT_OUTCOMES = ("fixed", "improved", "no_effect")
 
 MONITOR = CharterStep("monitor", CYCLE, "monitor", route="/api/v1/violations")

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from activities.model.identifiers import REMEDIATION_TYPES
 from activities.model.mode import LoopMode, Mode
 from activities.model.remediation import Approval, ResumeRequest
 from deploy.simulator.records import EXTERNAL_ORIGIN, ActionKind, PolicySpec
@@ -101,7 +102,7 @@ class Operators:
 
     def list_remediations(self) -> list[WorkflowRun]:
         """Return the remediations that run."""
-        return [run for run in self.environment.engine.running.values() if run.type == "Remediation"]
+        return [run for run in self.environment.engine.running.values() if run.type in REMEDIATION_TYPES]
 
 
 def parse_plan_id(run: WorkflowRun) -> str:

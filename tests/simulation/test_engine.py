@@ -40,7 +40,7 @@ def make_engine(script):
         return activity
 
     activities = {name: scripted(name, kind) for name, kind in REQUEST_TYPES.items()}
-    return Engine({"Remediation": MapekRemediation}, activities, lambda: 0.01)
+    return Engine({"MapekRemediation": MapekRemediation}, activities, lambda: 0.01)
 
 
 def play_remediation(script, intervene=None, after_seconds=0.0):
@@ -49,7 +49,7 @@ def play_remediation(script, intervene=None, after_seconds=0.0):
     async def main():
         engine = make_engine(script)
         started = engine.start_workflow(
-            "Remediation", "mapek-fix:charter:k", RemediationRequest(loop="c", plan_id=activity_results.PLAN_ID)
+            "MapekRemediation", "mapek-fix:charter:k", RemediationRequest(loop="c", plan_id=activity_results.PLAN_ID)
         )
         await asyncio.sleep(after_seconds)
         if intervene:

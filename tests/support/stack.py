@@ -173,7 +173,7 @@ class StackHarness:
     async def list_remediations(self, since: float = 0.0, status: str = "") -> list[WorkflowExecution]:
         """Return the remediations that started since a time, if given only those with an execution status."""
         return await self.list_workflows(
-            'WorkflowType="Remediation"' + (f' AND ExecutionStatus="{status}"' if status else ""), since
+            'WorkflowType="MapekRemediation"' + (f' AND ExecutionStatus="{status}"' if status else ""), since
         )
 
     async def wait_for_remediation(

@@ -35,7 +35,7 @@ CHARTER_DASHBOARD = Dashboard(
         Variable("temporal_ui", textbox_default="http://localhost:8233"),
         Variable("namespace", textbox_default="mapek"),
     ),
-    links=(("Remediations in Temporal", f"{_TEMPORAL_WORKFLOWS_URL}WorkflowType%3D%22Remediation%22"),),
+    links=(("Remediations in Temporal", f"{_TEMPORAL_WORKFLOWS_URL}WorkflowType%3D%22MapekRemediation%22"),),
     panels=(
         _build_gauge_panel(
             "Throughput",

@@ -29,7 +29,7 @@ LOOP_DASHBOARD = Dashboard(
         ),
         (
             "Remediations in Temporal",
-            f"{_TEMPORAL_WORKFLOWS_URL}MapekLoop%3D%22${{loop}}%22%20AND%20WorkflowType%3D%22Remediation%22",
+            f"{_TEMPORAL_WORKFLOWS_URL}MapekLoop%3D%22${{loop}}%22%20AND%20WorkflowType%3D%22MapekRemediation%22",
         ),
         (
             "Waiting for an operator",

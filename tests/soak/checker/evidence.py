@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from activities.model.identifiers import REMEDIATION_TYPES
+
 Row = Mapping[str, Any]
 
 OWN_KEY_PATTERN = re.compile(r"([0-9a-f]{12})-(\d+)-(do|undo)")
@@ -100,7 +102,7 @@ class Evidence:
 
     def list_remediations(self) -> list[Row]:
         """Return the runs of remediations."""
-        return [run for run in self.histories if run["type"] == "Remediation"]
+        return [run for run in self.histories if run["type"] in REMEDIATION_TYPES]
 
     def running_plans(self) -> set[str]:
         """Return the ids of plans a remediation still holds."""

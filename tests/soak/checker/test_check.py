@@ -41,7 +41,7 @@ def make_remediation_run(
     workflow_id="mapek-fix:charter:admission", plan=PLAN, started=PLAN_TIME - 20, closed=PLAN_TIME + 200, events=()
 ):
     """A run of a remediation."""
-    run = {"workflow_id": workflow_id, "run_id": "r", "type": "Remediation", "input": {"plan_id": plan}}
+    run = {"workflow_id": workflow_id, "run_id": "r", "type": "MapekRemediation", "input": {"plan_id": plan}}
     return {**run, "started": started, "closed": closed, "status": "completed", "outcome": "fixed", "events": events}
 
 

@@ -32,7 +32,7 @@ class EvidenceCollector:
     async def fetch_histories(self) -> None:
         """Fetch the histories of what ran since the last look."""
         ended = {run_id for run_id, run in self.histories.items() if run["closed"] is not None}
-        query = 'WorkflowType IN ("MapekCycle", "Remediation", "MapekUpkeep")'
+        query = 'WorkflowType IN ("MapekCycle", "MapekRemediation", "Remediation", "MapekUpkeep")'
         async for run in load_histories(self.fleet.client, query, ended):
             self.histories[run["run_id"]] = run
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 
+from activities.model.identifiers import REMEDIATION_TYPES, type_query
 from tests.soak.harness.deadlines import retry_while_unavailable
 from workflows import search_attributes
 
-RUNNING_QUERY = 'WorkflowType="Remediation" AND ExecutionStatus="Running"'
+RUNNING_QUERY = f'{type_query(*REMEDIATION_TYPES)} AND ExecutionStatus="Running"'
 IDLE_STEP_BY_PHASE = {"preparing": "settle", "verifying": "between", "rolling-back": "between"}
 """What a remediation does in a phase while no activity is pending."""
 ACTIVITY_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED

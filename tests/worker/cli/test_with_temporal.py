@@ -49,7 +49,7 @@ class FakeCycle:
         return CycleResult(headline=f"all well, {request.reason}", outcome="healthy")
 
 
-@workflow.defn(name="Remediation")
+@workflow.defn(name="MapekRemediation")
 class FakeRemediation:
     @workflow.init
     def __init__(self, request: RemediationRequest) -> None:
@@ -89,7 +89,7 @@ async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
 
 async def start_remediation(client: Client, phase: str) -> None:
     await client.start_workflow(
-        "Remediation",
+        "MapekRemediation",
         RemediationRequest(loop="charter", plan_id=PLAN.plan_id),
         id=identifiers.remediation_id("charter", "committee"),
         task_queue=identifiers.TASK_QUEUE,
