@@ -5,7 +5,7 @@ from typing import Any
 from activities.model.action import Action, ActionType
 from activities.model.audit import AuditEntry
 from activities.model.diagnosis import Cause
-from activities.model.incident import Rung
+from activities.model.incident import KnobProblem, Rung
 from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
 from activities.model.plan import CoolDowns, Plan, Risk, Verification
 
@@ -74,6 +74,11 @@ def make_outcome_transaction(plan_id: str = "a" * 12, **changes: Any) -> Outcome
 def make_rung(plan_id: str = "a" * 12, number: int = 0) -> Rung:
     """A rung that runs."""
     return Rung(rung=number, plan_id=plan_id, cause=Cause.OVERLOAD, component="committee")
+
+
+def make_problem(knob: str = "committee", onset: float = 1000.0, observed_at: float = 1010.0) -> KnobProblem:
+    """Return a problem of a knob of `charter`."""
+    return KnobProblem(charter="charter", knob=knob, onset=onset, observed_at=observed_at)
 
 
 def make_attempt_row(plan_id: str = "a" * 12, **changes: Any) -> AuditEntry:

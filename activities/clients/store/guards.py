@@ -11,7 +11,7 @@ from activities.model.audit import AuditEntry
 from activities.model.decision import Block
 from activities.model.guard_state import GuardState, KnobGuard
 from activities.model.history import RemediationRecord
-from activities.model.incident import Incident, IncidentTotals, Rung
+from activities.model.incident import Incident, IncidentTotals, KnobProblem, Rung
 from activities.model.mode import Mode
 from activities.model.storm import Storm
 
@@ -72,23 +72,23 @@ class GuardStore:
 
         await self._database.write(work)
 
-    async def open_incident(self, charter: str, knob: str, onset: float, now: float) -> Incident:
-        """Return the knob's open incident, opened with `onset` if there is none; the onset of an open one stands."""
-        return await self._database.write(lambda c: incidents.open_or_get(c, charter, knob, (onset, now)))
+    async def open_incident(self, problem: KnobProblem) -> Incident:
+        """Return the knob's open incident, opened if there is none. An open incident keeps its onset."""
+        return await self._database.write(lambda connection: incidents.open_or_get(connection, problem))
 
-    async def start_rung(
-        self, charter: str, knob: str, onset_and_now: tuple[float, float], rung: Rung, requested_at: float
-    ) -> Incident:
-        """Note that a plan starts and return the knob's incident; `times` are (onset, now), used if one is opened.
+    async def start_rung(self, problem: KnobProblem, rung: Rung, requested_at: float) -> Incident:
+        """Record that a plan starts, and return the knob's incident, opened if there is none.
 
-        The onset of an open incident stands; the same plan is one rung, however often this is called. A plan that
-        ended before without applying anything (stale, say) starts afresh: that ending is withdrawn. `asked` is when
-        that was asked for, by Temporal's clock. Raises: Superseded (it ended since: whoever asked was held up).
+        The same plan is one rung, however often it starts. An outcome without an applied step is withdrawn, because
+        the plan starts again. `requested_at` is the time of the request by Temporal's clock.
+
+        Raises:
+            Superseded: the plan ended after the request. The request was delayed, and the outcome is final.
         """
 
         def work(connection: Connection) -> Incident:
             outcomes.withdraw(connection, rung.plan_id, requested_at)
-            return incidents.start_rung(connection, charter, knob, onset_and_now, rung)
+            return incidents.start_rung(connection, problem, rung)
 
         return await self._database.write(work)
 

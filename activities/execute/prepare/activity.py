@@ -61,9 +61,7 @@ class PrepareActivities:
             if refusal:
                 return prepared.model_copy(update={"outcome": RemediationOutcome.FAILED, "headline": truncate(refusal)})
             rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
-            await self.store.guards.start_rung(
-                plan.charter, plan.knob, (plan.onset, facts.at), rung, request.requested_at
-            )
+            await self.store.guards.start_rung(plan.problem_at(facts.at), rung, request.requested_at)
             if prepared.needs_approval:
                 await self.store.notifications.open_or_touch(notification_for_approval(plan, prepared, facts.at))
             return prepared

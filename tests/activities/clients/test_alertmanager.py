@@ -101,7 +101,9 @@ async def test_silences():
 async def test_firing_an_alert():
     """It is posted as Prometheus posts one; a refusal raises."""
     seen: list[httpx.Request] = []
-    await make_client(httpx.Response(200), seen).post_alert({"alertname": "A"}, {}, starts_at=1768990500.5, ends_at=1768990560.0)
+    await make_client(httpx.Response(200), seen).post_alert(
+        {"alertname": "A"}, {}, starts_at=1768990500.5, ends_at=1768990560.0
+    )
     (posted,) = json.loads(seen[0].content)
     assert (posted["startsAt"], posted["endsAt"]) == ("2026-01-21T10:15:00.500000+00:00", "2026-01-21T10:16:00+00:00")
     with pytest.raises(Rejected):

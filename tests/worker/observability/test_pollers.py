@@ -31,6 +31,7 @@ from activities.clients.store.store import Store, open_store
 from activities.dependencies import Dependencies, LoopDependencies
 from activities.model.mode import LoopMode, Mode
 from activities.settings import LoopSettings
+from tests.support.model_builders import make_problem
 from tests.support.waiting import wait_until
 from worker.main import restart_on_failure
 from worker.observability.metrics import Metrics
@@ -71,8 +72,8 @@ async def test_quarantined_knobs(store: Store) -> None:
 
 async def test_time_to_detect_and_to_repair(store: Store) -> None:
     """Incidents that are over: onset to detection, and onset to the end; an open one does not count."""
-    await store.guards.open_incident("charter", "committee", 100.0, 130.0)
-    await store.guards.open_incident("charter", "retry.gateway", 200.0, 210.0)
+    await store.guards.open_incident(make_problem("committee", 100.0, 130.0))
+    await store.guards.open_incident(make_problem("retry.gateway", 200.0, 210.0))
     await store.guards.close_quiet("charter", 160.0)
     assert await read_metric(store, "mapek_incidents_closed_total", charter="charter") == 1
     assert await read_metric(store, "mapek_incident_detection_seconds_total", charter="charter") == 30

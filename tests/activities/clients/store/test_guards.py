@@ -10,7 +10,7 @@ from activities.model.guard_state import GuardState
 from activities.model.incident import compute_incident_id
 from activities.model.mode import LoopMode, Mode
 from activities.model.outcome import OutcomeTransaction
-from tests.support.model_builders import make_outcome, make_outcome_transaction, make_rung
+from tests.support.model_builders import make_outcome, make_outcome_transaction, make_problem, make_rung
 
 PLAN_A, PLAN_B = "a" * 12, "b" * 12
 
@@ -23,8 +23,8 @@ async def test_nothing_is_guarded(store: Store):
 
 async def test_the_first_rung_opens_the_incident(store: Store):
     """The incident's id and onset are frozen by its first plan; the next plan is another rung of it."""
-    first = await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0)
-    second = await store.guards.start_rung("charter", "committee", (1100.0, 1110.0), make_rung(PLAN_B, 1), 1010.0)
+    first = await store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0)
+    second = await store.guards.start_rung(make_problem(onset=1100.0, observed_at=1110.0), make_rung(PLAN_B, 1), 1010.0)
     assert first.incident_id == second.incident_id == compute_incident_id("charter", "committee", 1000.0)
     assert (second.onset, second.opened_at, second.last_seen_at) == (1000.0, 1010.0, 1110.0)
     assert [r.plan_id for r in second.rungs] == [PLAN_A, PLAN_B]
@@ -34,18 +34,16 @@ async def test_the_first_rung_opens_the_incident(store: Store):
 
 async def test_an_incident_is_opened_once(store: Store):
     """Opened without a rung, again or with another onset, it is the same incident, and its first rung joins it."""
-    first = await store.guards.open_incident("charter", "committee", 1000.0, 1010.0)
-    again = await store.guards.open_incident("charter", "committee", 1500.0, 1510.0)
+    first = await store.guards.open_incident(make_problem())
+    again = await store.guards.open_incident(make_problem(onset=1500.0, observed_at=1510.0))
     assert (again.incident_id, again.onset, again.rungs) == (first.incident_id, 1000.0, ())
-    joined = await store.guards.start_rung("charter", "committee", (1600.0, 1610.0), make_rung(PLAN_A), 1010.0)
+    joined = await store.guards.start_rung(make_problem(onset=1600.0, observed_at=1610.0), make_rung(PLAN_A), 1010.0)
     assert (joined.incident_id, [r.plan_id for r in joined.rungs]) == (first.incident_id, [PLAN_A])
 
 
 async def test_a_plan_is_one_rung(store: Store):
     """However often it starts, at once or later, a plan is one rung of one incident."""
-    calls = [
-        store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0) for _ in range(10)
-    ]
+    calls = [store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0) for _ in range(10)]
     incidents = await asyncio.gather(*calls)
     assert {i.incident_id for i in incidents} == {compute_incident_id("charter", "committee", 1000.0)}
     assert all(len(i.rungs) == 1 for i in incidents)
@@ -53,20 +51,20 @@ async def test_a_plan_is_one_rung(store: Store):
 
 async def test_a_new_trouble_is_a_new_incident(store: Store):
     """After the close another onset opens another incident; the same onset goes on with its rungs."""
-    first = await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0)
+    first = await store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0)
     await store.close_remediation(make_outcome_transaction(PLAN_A, close_incident=True))
-    again = await store.guards.start_rung("charter", "committee", (1000.0, 1200.0), make_rung(PLAN_B, 1), 1010.0)
+    again = await store.guards.start_rung(make_problem(onset=1000.0, observed_at=1200.0), make_rung(PLAN_B, 1), 1010.0)
     assert (again.incident_id, again.closed_at) == (first.incident_id, None)
     assert [(r.plan_id, r.outcome) for r in again.rungs] == [(PLAN_A, "fixed"), (PLAN_B, "")]
     await store.close_remediation(make_outcome_transaction(PLAN_B, close_incident=True))
-    other = await store.guards.start_rung("charter", "committee", (1500.0, 1510.0), make_rung("c" * 12), 1010.0)
+    other = await store.guards.start_rung(make_problem(onset=1500.0, observed_at=1510.0), make_rung("c" * 12), 1010.0)
     assert other.incident_id != first.incident_id
     assert len(other.rungs) == 1
 
 
 async def test_quiet_incidents_close(store: Store):
     """An incident closes when its violations were last seen long ago and nothing runs."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0)
+    await store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0)
     assert await store.guards.close_quiet("charter", 5000.0) == 0
     await store.close_remediation(make_outcome_transaction(PLAN_A))
     await store.guards.touch_incident("charter", "committee", 1300.0)
@@ -122,9 +120,9 @@ async def test_a_mode_and_its_audit(store: Store):
 
 async def test_a_plan_that_applied_nothing_may_start_again(store: Store):
     """An ending without an effect is withdrawn when the same plan starts anew, and its rung runs again."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0)
+    await store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0)
     await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, outcome="stale", seconds=None)))
-    await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), make_rung(PLAN_A), 1010.0)
+    await store.guards.start_rung(make_problem(onset=1000.0, observed_at=1020.0), make_rung(PLAN_A), 1010.0)
     assert await store.outcomes.load_for_plan(PLAN_A) is None
     [incident] = (await store.guards.load_state("charter", 0.0)).incidents
     assert [r.outcome for r in incident.rungs] == [""]
@@ -134,19 +132,19 @@ async def test_a_plan_that_applied_nothing_may_start_again(store: Store):
 async def test_a_plan_that_was_applied_keeps_its_outcome(store: Store):
     """Whatever starts again, an outcome with an effect stands."""
     await store.close_remediation(make_outcome_transaction(PLAN_A))
-    await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), make_rung(PLAN_A), 1010.0)
+    await store.guards.start_rung(make_problem(onset=1000.0, observed_at=1020.0), make_rung(PLAN_A), 1010.0)
     assert await store.outcomes.load_for_plan(PLAN_A) == make_outcome(PLAN_A)
 
 
 async def test_who_was_held_up_takes_nothing_back(store: Store):
     """A start that was asked for before the plan ended is refused, and that ending stands; a later one starts anew."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(PLAN_A), 1010.0)
+    await store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0)
     failed = make_outcome(PLAN_A, outcome="failed", seconds=None, ended_at=1050.0)
     await store.close_remediation(OutcomeTransaction(outcome=failed))
     with pytest.raises(Superseded):
-        await store.guards.start_rung("charter", "committee", (1000.0, 1020.0), make_rung(PLAN_A), 1010.0)
+        await store.guards.start_rung(make_problem(onset=1000.0, observed_at=1020.0), make_rung(PLAN_A), 1010.0)
     assert await store.outcomes.load_for_plan(PLAN_A) == failed
     [incident] = (await store.guards.load_state("charter", 0.0)).incidents
     assert [r.outcome for r in incident.rungs] == ["failed"]
-    await store.guards.start_rung("charter", "committee", (1000.0, 1030.0), make_rung(PLAN_A), 1060.0)
+    await store.guards.start_rung(make_problem(onset=1000.0, observed_at=1030.0), make_rung(PLAN_A), 1060.0)
     assert await store.outcomes.load_for_plan(PLAN_A) is None

@@ -12,7 +12,7 @@ from activities.model.action import ActionType
 from activities.model.diagnosis import Cause
 from activities.model.experience import Experience
 from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
-from tests.support.model_builders import make_outcome, make_outcome_transaction, make_rung
+from tests.support.model_builders import make_outcome, make_outcome_transaction, make_problem, make_rung
 
 SUPPRESSED_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
@@ -24,7 +24,7 @@ async def close_remediations(store: Store, *transactions: Outcome, keep: int = 1
 
 async def test_an_ending_changes_everything_at_once(store: Store):
     """Outcome, cool-down, quarantine, rung, incident and audit are written together."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(), 1010.0)
+    await store.guards.start_rung(make_problem(), make_rung(), 1010.0)
     change = make_outcome_transaction(
         cooldown_until=2000.0, cooldown_reason="fixed", quarantine_reason="undo failed", close_incident=True
     )
@@ -41,7 +41,7 @@ async def test_an_ending_changes_everything_at_once(store: Store):
 
 async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
     """Without closing, the incident stays open and its rung tells how it ended."""
-    await store.guards.start_rung("charter", "committee", (1000.0, 1010.0), make_rung(), 1010.0)
+    await store.guards.start_rung(make_problem(), make_rung(), 1010.0)
     await store.close_remediation(
         OutcomeTransaction(outcome=make_outcome(outcome="no_effect", value=0.0, type=EffectClass.INEFFECTIVE))
     )
