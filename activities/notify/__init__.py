@@ -1,1 +1,1 @@
-"""Notify: what people are told, and how it is put for each kind of receiver."""
+"""Notify: the notifications of operators, and their text for each kind of receiver."""

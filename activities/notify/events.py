@@ -1,4 +1,4 @@
-"""When a person is told, and of what. Pure."""
+"""The events of which operators are notified. Pure."""
 
 import hashlib
 
@@ -12,14 +12,14 @@ from activities.model.remediation import PrepareResult, RecordRequest
 from activities.model.remediation_outcome import consequences_of
 
 NOTIFIED_RULES = {GuardRule.STORM: NotificationKind.STORM, GuardRule.FROZEN: NotificationKind.FREEZE}
-"""Guards whose block is not only explained but told, by their rule."""
+"""The guards whose block is notified, by rule."""
 MAX_SHOWN_VIOLATIONS = 5
-"""Violations and causes named in one message."""
+"""Violations listed in one notification."""
 
 
 def notifications_for_decision(decision: Decision, loop: str, cycle_id: str, at: float) -> tuple[Notification, ...]:
-    """Return what of a decision a person is told: no rung is left, or a guard took the loop out of the game."""
-    found = [
+    """Return the notifications of a decision: no rung remains, or a guard stops the loop."""
+    notifications = [
         _block_notification(block.rule, block.knob, block.reason, loop)
         for block in decision.blocks
         if block.rule in NOTIFIED_RULES
@@ -31,25 +31,25 @@ def notifications_for_decision(decision: Decision, loop: str, cycle_id: str, at:
         escalation = Notification(
             key=key, kind=NotificationKind.ESCALATION, loop=loop, headline=decision.headline, details=details
         )
-        found.append(escalation)
-    distinct = {(notice.kind, notice.key): notice for notice in found}
-    return tuple(notice.model_copy(update={"workflow": cycle_id, "at": at}) for notice in distinct.values())
+        notifications.append(escalation)
+    distinct = {(notification.kind, notification.key): notification for notification in notifications}
+    return tuple(n.model_copy(update={"workflow": cycle_id, "at": at}) for n in distinct.values())
 
 
 def notification_for_approval(plan: Plan, prepared: PrepareResult, at: float) -> Notification:
-    """Return what is told when a plan waits for a person: what it would do, why, until when and how to answer."""
+    """Return the request for approval: the plan, its reason, the deadline and the commands to answer."""
     details = (
         prepared.headline,
-        f"silence for {prepared.deadline:.0f} s is a no",
+        f"without an answer within {prepared.deadline:.0f} s the plan expires",
         f"mapek approve {plan.plan_id}",
         f"mapek reject {plan.plan_id}",
         f"mapek explain {plan.plan_id}",
     )
-    return _plan_notification(plan, NotificationKind.APPROVAL, f"approval wanted: {plan.headline}", details, at)
+    return _plan_notification(plan, NotificationKind.APPROVAL, f"approval required: {plan.headline}", details, at)
 
 
 def notifications_for_outcome(plan: Plan, request: RecordRequest, at: float) -> tuple[Notification, ...]:
-    """Return what is told of an ending that leaves Charter in a state only a person can put right."""
+    """Return the notifications of an outcome that only an operator can repair."""
     if request.undo_failed:
         details = (
             request.undo_failed,
@@ -63,8 +63,8 @@ def notifications_for_outcome(plan: Plan, request: RecordRequest, at: float) -> 
         )
     kind = consequences_of(request.outcome).notification
     if kind is not None:
-        stands = ("what made it worse stands: nothing undoes it", f"mapek explain {plan.plan_id}")
-        return (_plan_notification(plan, kind, request.headline or "it got worse", stands, at),)
+        details = ("the change made it worse and is still applied", f"mapek explain {plan.plan_id}")
+        return (_plan_notification(plan, kind, request.headline or "the change made it worse", details, at),)
     return ()
 
 
@@ -85,11 +85,15 @@ def _plan_notification(
 
 
 def _block_notification(rule: str, knob: str, reason: str, loop: str) -> Notification:
-    # A storm is of the loop as a whole, a freeze of its knob.
-    kind, about = NOTIFIED_RULES[GuardRule(rule)], knob if rule != GuardRule.STORM else ""
-    what = f"{knob} is frozen" if about else "storm: the loop only observes"
+    # A storm concerns the whole loop, a freeze one knob.
+    knob = "" if rule == GuardRule.STORM else knob
+    effect = f"{knob} is frozen" if knob else "storm: the loop only observes"
     return Notification(
-        key=_dedup_key(loop, rule, about), kind=kind, loop=loop, headline=f"{what}: {reason}", knob=about
+        key=_dedup_key(loop, rule, knob),
+        kind=NOTIFIED_RULES[GuardRule(rule)],
+        loop=loop,
+        headline=f"{effect}: {reason}",
+        knob=knob,
     )
 
 

@@ -1,6 +1,6 @@
-"""A notice as each kind of receiver takes it: plain text, Slack's Markdown, our JSON, PagerDuty's events. Pure.
+"""A notification for each kind of receiver: plain text, Slack's Markdown, the webhook's JSON, PagerDuty events. Pure.
 
-Whatever came from outside is made harmless here, by the one function of each sink.
+Texts from outside are escaped here, by one function per sink.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from activities.sanitize import escape_slack, format_slack_link, sanitize_termin
 
 MAX_SUBJECT_CHARS = 120
 MAX_SUMMARY_CHARS = 1024
-"""Characters PagerDuty takes."""
+"""The limit of PagerDuty."""
 PAGERDUTY_SEVERITIES: Mapping[NotificationKind, str] = {
     NotificationKind.APPROVAL: "warning",
     NotificationKind.ESCALATION: "critical",
@@ -22,18 +22,18 @@ PAGERDUTY_SEVERITIES: Mapping[NotificationKind, str] = {
 }
 
 Links = Mapping[str, str]
-"""Name → address, from the configuration alone."""
+"""Name → URL, from the configuration alone."""
 
 
 class PlainMessage(NamedTuple):
-    """An e-mail, or what any other service takes: a title of one line and a plain text."""
+    """A title of one line and a plain text, for e-mail and any other service."""
 
     title: str
     body: str
 
 
 def render_title(notification: Notification) -> str:
-    """Return one line: `[mapek charter] approval: ...`, with how it ended in front once it is over."""
+    """Return one line: `[mapek charter] approval: ...`, with `resolved: ` before the kind once it is over."""
     state = "resolved: " if notification.resolution else ""
     return truncate(
         sanitize_terminal(f"[mapek {notification.loop}] {state}{notification.kind}: {notification.headline}"),
@@ -42,18 +42,18 @@ def render_title(notification: Notification) -> str:
 
 
 def render_text(notification: Notification, links: Links) -> PlainMessage:
-    """Return it as plain text."""
+    """Return a title and a plain text."""
     lines = [
         notification.headline,
         *([notification.resolution] if notification.resolution else []),
         *notification.details,
     ]
-    about = [f"{name}: {url}" for name, url in links.items()]
-    return PlainMessage(render_title(notification), "\n".join([*map(sanitize_terminal, lines), "", *about]))
+    link_lines = [f"{name}: {url}" for name, url in links.items()]
+    return PlainMessage(render_title(notification), "\n".join([*map(sanitize_terminal, lines), "", *link_lines]))
 
 
 def render_slack(notification: Notification, links: Links) -> dict[str, Any]:
-    """Return the body of an incoming webhook: one text in mrkdwn; nothing from outside is a link or mention in it."""
+    """Return the body of an incoming webhook: one text in mrkdwn, without links or mentions from outside."""
     lines = [
         f"*{escape_slack(render_title(notification))}*",
         escape_slack(notification.headline),
@@ -64,7 +64,7 @@ def render_slack(notification: Notification, links: Links) -> dict[str, Any]:
 
 
 def render_webhook(notification: Notification, links: Links) -> dict[str, Any]:
-    """Return our own JSON. The same `key` is the same trouble: `status` tells whether it is open or resolved."""
+    """Return the JSON of the webhook. Notifications of one problem share the `key`; `status` is open or resolved."""
     return {
         "key": notification.key,
         "kind": notification.kind.value,
@@ -81,7 +81,7 @@ def render_webhook(notification: Notification, links: Links) -> dict[str, Any]:
 
 
 def render_pagerduty(notification: Notification, links: Links, routing_key: str) -> dict[str, Any]:
-    """Return an event of the Events API v2: one PagerDuty incident a trouble and kind, resolved when it is over."""
+    """Return an event of the Events API v2: one PagerDuty incident per problem and kind, resolved when it is over."""
     event: dict[str, Any] = {
         "routing_key": routing_key,
         "event_action": "resolve" if notification.resolution else "trigger",

@@ -1,1 +1,1 @@
-"""Upkeep: what terminated, silent or expired things leave behind."""
+"""Upkeep: leftovers, expired waits, rechecks and retention."""

@@ -1,4 +1,4 @@
-"""The Temporal side of Upkeep: what is left to settle, to ask to give way, to close and to throw away."""
+"""The Temporal side of Upkeep: leftovers, yield orders, rechecks, shadow scores, limits and retention."""
 
 import asyncio
 from collections import Counter
@@ -34,11 +34,11 @@ from activities.upkeep.checks import RecheckResult, classify_recheck, score_shad
 INCIDENT_QUIET_SECONDS = 600.0
 """Seconds without a violation after which an incident is over."""
 LEARN_TIMEOUT_SECONDS = 8.0
-"""Seconds that making adaptive limits may take: what is left to settle must not wait for a slow Prometheus."""
+"""Time-out of computing adaptive limits, in seconds: leftovers must not wait for a slow Prometheus."""
 
 
 class UpkeepActivities:
-    """Looks after what cycles and remediations leave behind."""
+    """Does the work that cycles and remediations leave."""
 
     def __init__(self, dependencies: Dependencies, locks: RemediationLocks) -> None:
         self.dependencies = dependencies
@@ -47,209 +47,211 @@ class UpkeepActivities:
 
     @activity.defn(name="upkeep")
     async def upkeep(self, request: UpkeepRequest) -> UpkeepResult:
-        """Return the leftovers and the plans that wait for nothing; score shadows, look again at successes, close and
-        expire what is over.
+        """Run one round: return leftovers and yield orders; score, recheck, close and expire what is due.
 
         Raises:
-            StoreUnavailable, Unreachable: the next round tries again.
+            StoreUnavailable, Unreachable: The next round tries again.
         """
         async with background_heartbeat():
             settings, now = self.dependencies.loop(request.loop).settings, self.dependencies.clock()
-            leftovers, resting, blocking = await self.find_leftovers(request.loop, settings.charter)
-            look = make_input_loader(self.dependencies.loop(request.loop), self.dependencies.clock)
-            yielding = (*blocking, *await self.find_recovered(request.loop, look))
-            await self.score_shadows(request.loop, look)
+            leftovers, cooling, yield_orders = await self.find_leftovers(request.loop, settings.charter)
+            load_input = make_input_loader(self.dependencies.loop(request.loop), self.dependencies.clock)
+            yield_orders += await self.find_recovered(request.loop, load_input)
+            await self.score_shadows(request.loop, load_input)
             await self.audit_level_changes(request.loop)
             await self.close_notifications(request.loop, settings.charter)
             closed = await self.store.guards.close_quiet(settings.charter, now - INCIDENT_QUIET_SECONDS)
             expired = await self.store.snapshots.expire(now, settings.knowledge.snapshot_days * DAY_SECONDS)
-            told = await self.recheck_successes(request.loop, now, look) + await self.refresh_limits(request.loop, now)
-            told += await self.update_storm(request.loop, now, look)
+            notes = (
+                f"{len(leftovers)} leftovers, {len(yield_orders)} yield orders, {closed} incidents closed",
+                await self.recheck_successes(request.loop, now, load_input),
+                await self.refresh_limits(request.loop, now),
+                await self.update_storm(request.loop, now, load_input),
+            )
             return UpkeepResult(
-                headline=f"{len(leftovers)} leftovers, {len(yielding)} to give way, {closed} incidents closed{told}",
+                headline="; ".join(note for note in notes if note),
                 leftovers=leftovers,
-                yield_orders=yielding,
+                yield_orders=yield_orders,
                 closed=closed,
                 expired=expired,
-                cooling_remediations=resting,
+                cooling_remediations=cooling,
             )
 
     async def update_storm(self, loop_name: str, now: float, load_input: InputLoader) -> str:
-        """Look whether the loop's storm is over; return what to add to the headline. Healthy cycles ask no store."""
+        """Update the loop's storm, if any; return a note for the headline. A healthy cycle does not read the store."""
         loop, guards = self.dependencies.loop(loop_name), self.store.guards
-        standing = await guards.load_storm(loop_name)
-        if standing is None:
+        current_storm = await guards.load_storm(loop_name)
+        if current_storm is None:
             return ""
-        source = await load_input()
-        diagnosis = diagnose(source, loop.settings.analyze)
-        scope = build_trouble_scope(source, diagnosis, explained_components(diagnosis))
-        storm = derive_storm(standing, scope, loop_name, source.at, loop.settings.plan.storm)
-        if storm != standing:
+        analysis_input = await load_input()
+        diagnosis = diagnose(analysis_input, loop.settings.analyze)
+        scope = build_trouble_scope(analysis_input, diagnosis, explained_components(diagnosis))
+        storm = derive_storm(current_storm, scope, loop_name, analysis_input.at, loop.settings.plan.storm)
+        if storm != current_storm:
             await guards.set_storm(loop.settings.charter, loop_name, storm, now)
-        return "; still in a storm" if storm else "; the storm is over"
+        return "still in a storm" if storm else "the storm is over"
 
     async def refresh_limits(self, loop_name: str, now: float) -> str:
-        """Make a new version of the adaptive limits if it is time; return what to add to the headline.
+        """Compute a new version of the adaptive limits if it is due; return a note for the headline.
 
-        A Prometheus that does not answer now leaves the standing version in force: the next round tries again.
+        While Prometheus does not answer, the present version stays in force and the next round tries again.
         """
         loop = self.dependencies.loop(loop_name)
         if loop.limits is None:
             return ""
-        standing, monitor = await loop.limits.load_newest(), loop.settings.monitor
-        troubled = bool(
-            (await self.store.guards.load_state(loop.settings.charter, self.dependencies.clock())).incidents
-        )
-        if not is_refresh_due(standing, now, monitor.adaptive_refresh, troubled):
+        newest, guards = await loop.limits.load_newest(), await self.store.guards.load_state(loop.settings.charter, now)
+        if not is_refresh_due(newest, now, loop.settings.monitor.adaptive_refresh, bool(guards.incidents)):
             return ""
         try:
             async with asyncio.timeout(LEARN_TIMEOUT_SECONDS):
                 limits = await compute_limits(loop, now)
         except (MapekError, TimeoutError) as error:
-            activity.logger.warning(
-                "adaptive limits cannot be made: %s", str(error) or f"not within {LEARN_TIMEOUT_SECONDS:g} s"
-            )
-            return "; adaptive limits could not be made"
+            reason = str(error) or f"not done within {LEARN_TIMEOUT_SECONDS:g} s"
+            activity.logger.warning("adaptive limits are not refreshed: %s", reason)
+            return "adaptive limits are not refreshed"
         version = await loop.limits.put(limits)
-        return f"; {len(limits.limits)} adaptive limits, version {version[:12]}"
+        return f"{len(limits.limits)} adaptive limits, version {version[:12]}"
 
     async def find_leftovers(
         self, loop: str, charter: str
     ) -> tuple[tuple[PlanSummary, ...], tuple[CoolingRemediation, ...], tuple[YieldOrder, ...]]:
-        """Return the loop's plans that no outcome and no remediation answers for, and who is in their way.
+        """Return the loop's plans without outcome and remediation, and the remediations that hold their knobs.
 
-        Whoever rests on their knobs has recorded its own outcome, and whoever waits for an approval has done nothing
-        yet: neither must keep what stands from being taken back.
+        A remediation that cools down has recorded its outcome, and one that waits for approval has applied nothing.
+        Neither may delay the rollback of a leftover: the first is ended, the second yields.
         """
-        left, resting, yielding = [], [], []
-        shown = await self.read_own_changes(loop)
-        stands = {plan_id for plan_id, _ in shown}
-        for plan in await self.find_unresolved_plans(loop, charter, shown):
+        leftovers, cooling, yield_orders = [], [], []
+        own_changes = await self.read_own_changes(loop)
+        applied_plans = {plan_id for plan_id, _ in own_changes}
+        for plan in await self.find_unresolved_plans(loop, charter, own_changes):
             holder = await self.locks.find_holder(plan.workflow_id)
             if holder and holder.cooling_down:
-                resting.append(CoolingRemediation(workflow_id=plan.workflow_id, run_id=holder.run_id))
+                cooling.append(CoolingRemediation(workflow_id=plan.workflow_id, run_id=holder.run_id))
             if holder is None or holder.cooling_down:
-                left.append(PlanSummary.from_plan(plan))
-            elif holder.pending_plan_id and plan.plan_id in stands:
-                why = f"plan {plan.plan_id} was done late on this knob, and is taken back first"
-                signal = YieldRequest(plan=holder.pending_plan_id, outcome=RemediationOutcome.SUPERSEDED, reason=why)
-                yielding.append(YieldOrder(workflow_id=plan.workflow_id, signal=signal))
-        return tuple(left), tuple(dict.fromkeys(resting)), tuple(yielding)
+                leftovers.append(PlanSummary.from_plan(plan))
+            elif holder.pending_plan_id and plan.plan_id in applied_plans:
+                reason = f"plan {plan.plan_id} was applied late on this knob and is rolled back first"
+                signal = YieldRequest(plan=holder.pending_plan_id, outcome=RemediationOutcome.SUPERSEDED, reason=reason)
+                yield_orders.append(YieldOrder(workflow_id=plan.workflow_id, signal=signal))
+        return tuple(leftovers), tuple(dict.fromkeys(cooling)), tuple(yield_orders)
 
     async def find_unresolved_plans(
         self, loop: str, charter: str, own_changes: frozenset[tuple[str, int]]
     ) -> list[Plan]:
-        """Return the loop's plans that may stand without an outcome, that were done late, or that never came to begin.
+        """Return the loop's plans that may be applied without an outcome, were applied late, or never started.
 
-        The last ones were terminated before they sent anything; their rungs would hold their incident open for ever.
+        A plan never started if its remediation was terminated before it sent anything; its rung would keep its incident
+        open.
         """
         plans = await self.store.plans.load_unresolved(charter, own_changes)
         state = await self.store.guards.load_state(charter, self.dependencies.clock())
-        begun = {rung.plan_id for incident in state.incidents for rung in incident.rungs if not rung.outcome}
-        others = [
+        open_rungs = {rung.plan_id for incident in state.incidents for rung in incident.rungs if not rung.outcome}
+        never_started = [
             await self.store.plans.get(plan_id)
-            for plan_id in sorted(begun - {plan.plan_id for plan in plans})
+            for plan_id in sorted(open_rungs - {plan.plan_id for plan in plans})
             if await self.store.outcomes.load_for_plan(plan_id) is None
         ]
-        return [plan for plan in (*plans, *others) if plan.loop == loop]
+        return [plan for plan in (*plans, *never_started) if plan.loop == loop]
 
     async def read_own_changes(self, loop: str) -> frozenset[tuple[str, int]]:
-        """Return (plan id, step) of what Charter shows as done by us; nothing if it cannot be asked now."""
+        """Return the (plan id, step) of own changes at Charter; none while Charter cannot be read."""
         charter = self.dependencies.loop(loop).charter
         try:
             return own_applied_steps(*await asyncio.gather(charter.fetch_committee(), charter.fetch_policies()))
         except MapekError as error:
-            activity.logger.warning("late effects cannot be looked for: %s", error)
+            activity.logger.warning("late effects are not searched: %s", error)
             return frozenset()
 
     async def find_recovered(self, loop: str, load_input: InputLoader) -> tuple[YieldOrder, ...]:
-        """Return the plans that wait for approval while none of their violations is left, seen and not assumed."""
-        waiting = [
+        """Return a yield order for each plan that waits for approval although its targets have recovered."""
+        pending = [
             p for p in await self.store.plans.load_unsettled(loop) if p.needs_approval and await self.awaits_approval(p)
         ]
-        if not waiting:
+        if not pending:
             return ()
-        seen = await load_current_state(load_input)
+        state = await load_current_state(load_input)
         return tuple(
             YieldOrder(
                 workflow_id=plan.workflow_id,
-                signal=YieldRequest(plan=plan.plan_id, outcome=RemediationOutcome.RECOVERED, reason="its violations are gone"),
+                signal=YieldRequest(
+                    plan=plan.plan_id, outcome=RemediationOutcome.RECOVERED, reason="its violations are gone"
+                ),
             )
-            for plan in waiting
-            if seen.are_resolved(plan.verification.targets)
+            for plan in pending
+            if state.are_resolved(plan.verification.targets)
         )
 
     async def score_shadows(self, loop: str, load_input: InputLoader) -> None:
-        """Score the shadow decisions that are due; one that cannot be judged for ten minutes tells nothing."""
+        """Score the shadow decisions that are due; one that stays blind for ten minutes gives no evidence."""
         now = self.dependencies.clock()
         due = await self.store.autonomy.load_due_shadows(loop, now)
         if not due:
             return
-        seen = await load_current_state(load_input)
+        state = await load_current_state(load_input)
         for shadow in due:
-            mark = score_shadow(shadow, seen)
-            if mark or now > shadow.due_at + INCIDENT_QUIET_SECONDS:
-                await self.store.autonomy.record_score(shadow, mark, now)
+            evidence_kind = score_shadow(shadow, state)
+            if evidence_kind or now > shadow.due_at + INCIDENT_QUIET_SECONDS:
+                await self.store.autonomy.record_score(shadow, evidence_kind, now)
 
     async def recheck_successes(self, loop: str, now: float, load_input: InputLoader) -> str:
-        """Look again at the successes that are due; return what to add to the headline.
+        """Recheck the successes that are due; return a note for the headline.
 
-        What cannot be seen now is looked at in the next round.
+        A success that is not visible is rechecked in the next round.
         """
         due = await self.store.outcomes.load_due_rechecks(loop, now)
         if not due:
             return ""
-        seen = await load_current_state(load_input)
-        looks = Counter([await self.recheck_outcome(outcome, seen, now) for outcome in due])
-        return "; looked again: " + ", ".join(f"{count} {look}" for look, count in sorted(looks.items()))
+        state = await load_current_state(load_input)
+        results = Counter([await self.recheck_outcome(outcome, state, now) for outcome in due])
+        return "rechecked: " + ", ".join(f"{count} {result}" for result, count in sorted(results.items()))
 
     async def recheck_outcome(self, outcome: Outcome, state: CurrentState, now: float) -> RecheckResult:
-        """Look again at one success, and relabel it if its trouble is back."""
-        plan, knowledge = (
-            await self.store.plans.get(outcome.plan_id),
-            self.dependencies.loop(outcome.loop).settings.knowledge,
-        )
-        left = max(effect.generation for effect in await self.store.plans.load_effects(plan.plan_id))
-        look = classify_recheck(plan, outcome, left, state)
-        if look is RecheckResult.UNKNOWN:
-            return look
-        after = apply_recheck(outcome, look is RecheckResult.RELAPSED, now, knowledge)
-        following = None if look is RecheckResult.MOVED else next_recheck_at(after, knowledge)
-        text = f"{look} {now - outcome.at:.0f} s after it was called {outcome.outcome}"
+        """Recheck one success, and relabel its outcome if it relapsed."""
+        knowledge = self.dependencies.loop(outcome.loop).settings.knowledge
+        plan = await self.store.plans.get(outcome.plan_id)
+        last_generation = max(effect.generation for effect in await self.store.plans.load_effects(plan.plan_id))
+        result = classify_recheck(plan, outcome, last_generation, state)
+        if result is RecheckResult.UNKNOWN:
+            return result
+        rechecked = apply_recheck(outcome, result is RecheckResult.RELAPSED, now, knowledge)
+        next_at = None if result is RecheckResult.MOVED else next_recheck_at(rechecked, knowledge)
+        text = f"{result} {now - outcome.at:.0f} s after the outcome {outcome.outcome}"
         row = AuditEntry(at=now, kind="recheck", loop=plan.loop, plan_id=plan.plan_id, knob=plan.knob, summary=text)
-        await self.store.outcomes.relabel(after, following, row)
-        return look
+        await self.store.outcomes.relabel(rechecked, next_at, row)
+        return result
 
     async def audit_level_changes(self, loop: str) -> None:
-        """Note in the audit which trust rose or fell by the marks that came in since the last round."""
-        trust, settings = self.store.autonomy, self.dependencies.loop(loop).settings
-        fresh = await trust.count_unaudited(loop)
-        if not fresh:
+        """Write to the audit which levels rose or fell by the evidence since the last round."""
+        store, settings = self.store.autonomy, self.dependencies.loop(loop).settings
+        unaudited = await store.count_unaudited(loop)
+        if not unaudited:
             return
-        evidence, rules = await trust.load_evidence(loop), settings.knowledge.autonomy
-        before = compute_autonomy(evidence[:-fresh], settings.initial_level, rules)
-        for line in level_changes(before, compute_autonomy(evidence, settings.initial_level, rules)):
+        evidence, rules = await store.load_evidence(loop), settings.knowledge.autonomy
+        previous = compute_autonomy(evidence[:-unaudited], settings.initial_level, rules)
+        for line in level_changes(previous, compute_autonomy(evidence, settings.initial_level, rules)):
             await self.store.audit.append(
                 AuditEntry(at=self.dependencies.clock(), kind="autonomy", loop=loop, summary=line)
             )
-        await trust.mark_audited(loop, fresh)
+        await store.mark_audited(loop, unaudited)
 
     async def close_notifications(self, loop: str, charter: str) -> None:
-        """Close what people were told of and is over: not seen any more, released, or ended without telling so."""
-        notices, now = self.store.notifications, self.dependencies.clock()
-        await notices.close_quiet(loop, now - INCIDENT_QUIET_SECONDS, now)
-        standing = await notices.load_open(loop)
-        guards = await self.store.guards.load_state(charter, now) if standing else GuardState()
-        for notice in standing:
-            if notice.kind is NotificationKind.QUARANTINE and not guards.knob(notice.knob).quarantined:
-                await notices.close(notice.plan, (notice.kind,), "released", now)
-            elif notice.kind is NotificationKind.APPROVAL and (
-                ended := await self.store.outcomes.load_for_plan(notice.plan)
-            ):
-                await notices.close(notice.plan, (notice.kind,), ended.outcome, now)
+        """Close notifications that are over: quiet, released, or with an outcome recorded."""
+        store, now = self.store.notifications, self.dependencies.clock()
+        await store.close_quiet(loop, now - INCIDENT_QUIET_SECONDS, now)
+        notifications = await store.load_open(loop)
+        guards = await self.store.guards.load_state(charter, now) if notifications else GuardState()
+        for notification in notifications:
+            resolution = ""
+            if notification.kind is NotificationKind.QUARANTINE and not guards.knob(notification.knob).quarantined:
+                resolution = "released"
+            elif notification.kind is NotificationKind.APPROVAL:
+                outcome = await self.store.outcomes.load_for_plan(notification.plan)
+                resolution = outcome.outcome if outcome else ""
+            if resolution:
+                await store.close(notification.plan, (notification.kind,), resolution, now)
 
     async def awaits_approval(self, plan: Plan) -> bool:
-        """Tell whether the plan's remediation runs and has not touched Charter yet."""
+        """Return whether the plan's remediation runs and has sent nothing to Charter."""
         rows = await self.store.audit.load_for_plan(plan.plan_id)
         return not any(row.kind == "attempt" for row in rows) and await self.locks.is_held(plan.workflow_id)
 

@@ -79,7 +79,7 @@ async def test_a_version_is_made_kept_and_rendered():
     assert await elsewhere.load_newest() == await limits.load_newest()
     first = await limits.load_newest()
     around.now, around.is_down = around.now + 300.0, True
-    assert await keeping.refresh_limits("charter", around.now) == "; adaptive limits could not be made"
+    assert await keeping.refresh_limits("charter", around.now) == "adaptive limits are not refreshed"
     assert await limits.load_newest() == first
     around.is_down = False
     assert "version" in await keeping.refresh_limits("charter", around.now)
@@ -117,7 +117,7 @@ async def test_a_slow_prometheus_holds_nothing_up(monkeypatch: pytest.MonkeyPatc
     )
     assert (
         await make_upkeep(loop, store, around).refresh_limits("charter", around.now)
-        == "; adaptive limits could not be made"
+        == "adaptive limits are not refreshed"
     )
     await store.close()
 

@@ -93,19 +93,19 @@ async def started_rounds(monkeypatch):
 async def test_a_relapse_is_unlearned(started_rounds):
     """Unseen: again in the next round. Lasting: again in an hour. Back: worth nothing from now on, on record."""
     assert await started_rounds.run_recheck(1999.0) == ""
-    assert await started_rounds.run_recheck(2000.0) == "; looked again: 1 unseen"
-    assert await started_rounds.run_recheck(2030.0) == "; looked again: 1 lasts"
+    assert await started_rounds.run_recheck(2000.0) == "rechecked: 1 unseen"
+    assert await started_rounds.run_recheck(2030.0) == "rechecked: 1 lasts"
     assert (await started_rounds.fetch_experience()).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total == 1.0
     assert await started_rounds.run_recheck(4699.0) == ""
-    assert await started_rounds.run_recheck(4700.0) == "; looked again: 1 relapsed"
+    assert await started_rounds.run_recheck(4700.0) == "rechecked: 1 relapsed"
     assert (await started_rounds.fetch_experience()).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total == 0.0
     assert await started_rounds.run_recheck(200_000.0) == ""
     ended = await started_rounds.store.outcomes.load_for_plan("a" * 12)
     assert (ended.type, ended.relapsed_at) == (EffectClass.INEFFECTIVE, 4700.0)
     rows = await started_rounds.store.audit.load_for_plan("a" * 12)
     assert [(row.kind, row.summary) for row in rows][1:] == [
-        ("recheck", "lasts 930 s after it was called fixed"),
-        ("recheck", "relapsed 3600 s after it was called fixed"),
+        ("recheck", "lasts 930 s after the outcome fixed"),
+        ("recheck", "relapsed 3600 s after the outcome fixed"),
     ]
     assert await started_rounds.store.audit.verify_chain() is None
 
