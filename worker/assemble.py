@@ -1,4 +1,4 @@
-"""The only place that constructs clients: from the configuration to everything a worker process works with."""
+"""Construction of clients and of everything else in a worker process. No other module constructs clients."""
 
 import os
 import time
@@ -52,15 +52,15 @@ ACTIVITY_BY_COMPONENT = {
     "executor": "apply",
     "worker": "monitor",
 }
-"""A component of `/health` and the activity that tells when it last ran."""
+"""A component of `/health` and the activity whose last run it reports."""
 
 ALERTMANAGER_TIMEOUT_SECONDS = 3.0
-"""Seconds in which it has to answer a cycle."""
+"""Timeout of one request of a cycle."""
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """One worker process. `workers` is filled by whoever starts them, and `/ready` looks at it."""
+    """The parts of one worker process. The caller appends to `workers` what it starts; `/ready` reads the list."""
 
     dependencies: Dependencies
     locks: RemediationLocks
@@ -72,10 +72,10 @@ class Assembly:
     sender: NotificationSender
 
     async def check_simulator(self) -> None:
-        """Return if what this process was promised is there.
+        """Check that the Charter of every loop with the simulator answers.
 
         Raises:
-            ConfigurationError: the simulator was announced, and no Charter answers.
+            ConfigurationError: `staging.use_mock_charter` is true and no Charter answers.
         """
         for loop in self.dependencies.loops.values():
             if not loop.settings.simulator:
@@ -85,7 +85,7 @@ class Assembly:
             except MapekError as error:
                 raise ConfigurationError(
                     f"staging.use_mock_charter is true, but no Charter answers at {loop.settings.execute.charter_url}"
-                    f" ({error}); `make run` starts one there, or set it to false and name your own"
+                    f" ({error}); start one with `make run`, or set it to false with the address of your Charter"
                 ) from error
 
 
@@ -97,10 +97,9 @@ async def assemble(
     transport: httpx.AsyncBaseTransport | None = None,
     store_opener: Callable[[str | Path], Awaitable[Store]] = open_store,
 ) -> AsyncIterator[Assembly]:
-    """Give everything a worker process needs; closed in reverse order at the end.
+    """Yield the parts of a worker process, and close them in reverse order at the end.
 
-    `transport` stands for the network and `opening` opens the store: both are there for whoever has to stand between
-    the worker and what it changes.
+    Tests and simulations replace the network with `transport` and the store with `store_opener`.
 
     Raises:
         ConfigurationError, StoreUnavailable: the store cannot be opened.
@@ -111,40 +110,45 @@ async def assemble(
         store = await store_opener(config.store_address)
         stack.push_async_callback(store.close)
 
-        def made(loop: LoopSettings) -> LoopDependencies:
+        def build_loop(loop: LoopSettings) -> LoopDependencies:
             return replace(
                 build_loop_dependencies(loop, http, config.alertmanager), limits=build_limits_store(loop, store)
             )
 
-        loops = {loop.name: made(loop) for loop in config.loops}
-        switch = KillSwitch(config.kill_switch_file, os.environ)
-        parts = Dependencies(
-            loops=loops, store=store, clock=time.time, worker_identity=client.identity, kill_switch=switch
+        loops = {loop.name: build_loop(loop) for loop in config.loops}
+        dependencies = Dependencies(
+            loops=loops,
+            store=store,
+            clock=time.time,
+            worker_identity=client.identity,
+            kill_switch=KillSwitch(config.kill_switch_file, os.environ),
         )
         metrics, last_run = Metrics(CollectorRegistry()), LastRun()
         task_queues = (identifiers.TASK_QUEUE, identifiers.VERIFY_TASK_QUEUE)
         metrics.initialize_series((loop.name for loop in config.loops), task_queues, config.temporal.namespace)
         workers: list[Worker] = []
-        reloading = ConfigReloader(config, loops, made, store.audit, metrics, parts.clock, parts.worker_identity)
-        own = {name: worker_probe(workers, last_run, activity) for name, activity in ACTIVITY_BY_COMPONENT.items()}
-        probes = Probes({**own, **remote_probes(config, client, parts, http)})
+        reloader = ConfigReloader(
+            config, loops, build_loop, store.audit, metrics, dependencies.clock, dependencies.worker_identity
+        )
+        local = {name: worker_probe(workers, last_run, activity) for name, activity in ACTIVITY_BY_COMPONENT.items()}
+        probes = Probes({**local, **remote_probes(config, client, dependencies, http)})
         routes = [*build_webhook_routes(config, client, metrics), *build_codec_routes(config, client)]
         yield Assembly(
-            dependencies=parts,
+            dependencies=dependencies,
             locks=RemediationLocks(client),
             metrics=metrics,
             interceptor=MapekInterceptor(metrics, last_run),
             service=build_app(build_service_state(config, metrics, probes, routes)),
             workers=workers,
-            reloader=reloading,
-            sender=NotificationSender(store.notifications, lambda: reloading.config, metrics, parts.clock, os.environ),
+            reloader=reloader,
+            sender=NotificationSender(store.notifications, lambda: reloader.config, metrics, time.time, os.environ),
         )
 
 
 def build_loop_dependencies(
     settings: LoopSettings, http: HttpClient, alertmanager: AlertmanagerSettings | None = None
 ) -> LoopDependencies:
-    """Return the remotes of one loop, all over the one shared HTTP client; without `alerts` no Alertmanager."""
+    """Return the clients of one loop over the shared HTTP client; without `alertmanager` it has none."""
     monitor, execute = settings.monitor, settings.execute
     return LoopDependencies(
         settings=settings,
@@ -158,16 +162,16 @@ def build_loop_dependencies(
 
 
 def build_limits_store(settings: LoopSettings, store: Store) -> AdaptiveLimitsStore | None:
-    """Return the adaptive limits of one loop, None if all its metrics have hand-set ones."""
+    """Return the store of adaptive limits of one loop, None if every metric has a configured limit."""
     adaptive = any(rule.adaptive for rule in build_rules(settings.monitor))
     return AdaptiveLimitsStore(store.snapshots, settings.name, time.time) if adaptive else None
 
 
 def build_webhook_routes(config: Config, client: Client, metrics: Metrics) -> list[Route]:
-    """Return the door for alerts, none if alerts are switched off.
+    """Return the route of the webhook, none if Alertmanager is disabled.
 
     Raises:
-        ConfigurationError: anybody could post alerts, and nobody said that this is meant.
+        ConfigurationError: a token file cannot be read, or the webhook has no authentication and none was waived.
     """
     api, alerts = config.api, config.alertmanager
     if not alerts.enabled:
@@ -177,32 +181,32 @@ def build_webhook_routes(config: Config, client: Client, metrics: Metrics) -> li
         token()
     if not (tokens or api.allow_anonymous_alerts or api.tls_client_ca_file):
         raise ConfigurationError(
-            "api.webhook_token_file: without it anybody could post alerts; name a file with a token, or set "
+            "api.webhook_token_file: is missing, so anyone can post alerts; set it to a file with a token, or set "
             "api.allow_anonymous_alerts true on loopback, or alertmanager.enabled false"
         )
-    ways = {
+    batchers = {
         loop.name: AlertBatcher(
             intake_sender(client, LoopState(loop=loop.name, links=config.format_links(loop)), metrics),
             alerts.debounce_seconds,
         )
         for loop in config.loops
     }
-    door = AlertWebhook(TokenAuth(tokens), AlertRouting(ways, alerts.routes, config.loops[0].name), metrics)
-    return [Route(alerts.webhook_path, door.handle_post, methods=["POST"])]
+    webhook = AlertWebhook(TokenAuth(tokens), AlertRouting(batchers, alerts.routes, config.loops[0].name), metrics)
+    return [Route(alerts.webhook_path, webhook.handle_post, methods=["POST"])]
 
 
 def build_codec_routes(config: Config, client: Client) -> list[Mount]:
-    """Return the door through which the Temporal UI reads what is encrypted, none if nothing is."""
+    """Return the codec endpoint of the Temporal UI, none without encryption."""
     return codec_routes(client.data_converter.payload_codec, build_view_auth(config.api), config.temporal.ui_url)
 
 
 def build_view_auth(api: ApiSettings) -> TokenAuth:
-    """Return the gate of role view."""
+    """Return the authentication of role view."""
     return auth_for_host(api.host, [*operate_token_readers(api), *token_readers(api.view_token_file)])
 
 
 def build_service_state(config: Config, metrics: Metrics, probes: Probes, routes: Sequence[BaseRoute]) -> ServiceState:
-    """Return what the HTTP service shows."""
+    """Return the state of the HTTP service."""
     return ServiceState(
         version=version("mapek"),
         started_at=time.monotonic(),
@@ -216,17 +220,17 @@ def build_service_state(config: Config, metrics: Metrics, probes: Probes, routes
 
 
 def operate_token_readers(api: ApiSettings) -> list[Callable[[], str]]:
-    """Return what gives the tokens of role operate, at each call: the one in use, and the one before it."""
+    """Return the readers of the tokens of role operate: the present one and the previous one."""
     return token_readers(api.webhook_token_file, api.webhook_previous_token_file)
 
 
 def token_readers(*files: Path | None) -> list[Callable[[], str]]:
-    """Return what gives the tokens of the files that are set."""
+    """Return the readers of the token files that are set."""
     return [token_reader(file) for file in files if file is not None]
 
 
 def remote_probes(config: Config, client: Client, dependencies: Dependencies, http: HttpClient) -> dict[str, Probe]:
-    """Return the probes of everything this process talks to; of several loops the first failing one is told."""
+    """Return the probes of all remote systems. For several loops, a probe reports the first failure."""
     loops = tuple(dependencies.loops.values())
     probes = {
         "temporal": temporal_probe(client, config.temporal.address),

@@ -1,4 +1,4 @@
-"""The worker process: `mapek worker`. Starts what runs, waits for a signal, ends it in order."""
+"""The worker process: `mapek worker` starts the workers and background jobs, and stops them at a signal."""
 
 import asyncio
 import logging
@@ -48,42 +48,43 @@ log = logging.getLogger("mapek.worker")
 Assembler = Callable[[Config, Client], AbstractAsyncContextManager[Assembly]]
 
 BackgroundJob = Callable[[], Coroutine[Any, Any, None]]
-"""Something that goes on in the background, begun by calling it."""
+"""A function that starts a job in the background."""
 
 WORKFLOWS = [MapekCycle, MapekRemediation, Remediation, MapekLoop, MapekUpkeep]
 
 PASSED_THROUGH = ("activities", "workflows", "pydantic_core", "annotated_types")
-"""Modules the sandbox does not load anew for every workflow: ours are pure or only referenced by name."""
+"""Modules that the sandbox does not reload per workflow: pure ones, and activities referenced by name only."""
 
 SHUTDOWN_TIMEOUT = timedelta(seconds=10)
-"""For running activities at shutdown; a verification that is cut off goes on at the next worker."""
+"""Time for running activities at shutdown. A verification that is cut off continues on the next worker."""
 
 STICKY_TIMEOUT = timedelta(seconds=1)
-"""How long the next workflow task waits for a worker that died; the default of 10 s was the largest delay."""
+"""Time that a workflow task waits for a dead worker. The default of 10 s was the largest delay after a crash."""
 
 RESTART_DELAY_SECONDS = 15.0
-"""Seconds until what broke in the background is begun anew: often enough for its figures, seldom enough for the log."""
+"""Seconds until a failed background job restarts: metrics stay recent, and the log stays short."""
 
 MAX_VERIFICATIONS = 200
-"""Verifications at once: they mostly sleep."""
+"""Concurrent verifications, which mostly sleep."""
 
 
 async def run_worker(
     config: Config, assembler: Assembler = assemble, reload_config: Callable[[], Config] | None = None
 ) -> int:
-    """Run the worker until SIGINT or SIGTERM. Returns 0. `assembling` makes everything it works with,
-    `reload` reads the configuration again when its file has changed.
+    """Run the worker until SIGINT or SIGTERM and return 0.
+
+    `assembler` constructs the parts of the worker. `reload_config` reads the configuration again after a change.
 
     Raises:
-        ConfigurationError: something a person has to mend first; the message names the command.
+        ConfigurationError: a precondition is missing; the message names the command that creates it.
         Unreachable: Temporal cannot be reached.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        measured = MetricBuffer(METRIC_BUFFER_SIZE)
-        client = await connect(config.temporal, measured)
+        metric_buffer = MetricBuffer(METRIC_BUFFER_SIZE)
+        client = await connect(config.temporal, metric_buffer)
         await require_search_attributes(client)
         stack.enter_context(exclusive_sqlite_worker(config))
         assembly = await stack.enter_async_context(assembler(config, client))
@@ -91,8 +92,8 @@ async def run_worker(
         for worker in build_workers(client, config, assembly):
             assembly.workers.append(await stack.enter_async_context(worker))
         await stack.enter_async_context(serve(assembly.service, config.api.host, config.api.port, build_tls(config)))
-        for work in background_jobs(client, config, assembly, measured, reload_config):
-            await stack.enter_async_context(run_in_background(work))
+        for job in background_jobs(client, config, assembly, metric_buffer, reload_config):
+            await stack.enter_async_context(run_in_background(job))
         log.info("worker %s serves %s", client.identity, ", ".join(loop_names(config)))
         await warn_if_not_current(client, config.temporal)
         await stop.wait()
@@ -101,23 +102,24 @@ async def run_worker(
 
 
 async def warn_if_not_current(client: Client, settings: TemporalSettings) -> None:
-    """Write into the log that this worker does nothing new, if another version, or none, is current."""
+    """Log a warning if this version is not the current one of its deployment: it then gets no new workflows."""
     if not settings.deployment_name:
         return
     current = await find_current_build(client, settings.deployment_name)
     if current != settings.build_id:
-        stands = f"build {current} is current" if current else "nothing is current: no cycle runs"
-        log.warning("%s in deployment %s; %s", stands, settings.deployment_name, format_promote_command(settings))
+        state = f"build {current} is current" if current else "no build is current, so no cycle runs"
+        command = format_promote_command(settings)
+        log.warning("%s in deployment %s; to promote this build: %s", state, settings.deployment_name, command)
 
 
 def build_tls(config: Config) -> Tls | None:
-    """Return the certificates of the service, None to serve plain HTTP."""
+    """Return the certificates of the service, None for plain HTTP."""
     api = config.api
     return Tls(api.tls_cert_file, api.tls_key_file, api.tls_client_ca_file) if api.tls_cert_file else None
 
 
 def loop_names(config: Config) -> list[str]:
-    """Return the names of the loops this worker serves."""
+    """Return the names of the configured loops."""
     return [loop.name for loop in config.loops]
 
 
@@ -128,19 +130,19 @@ def background_jobs(
     metric_buffer: MetricBuffer,
     reload_config: Callable[[], Config] | None,
 ) -> list[BackgroundJob]:
-    """Return what goes on beside the work that Temporal hands out."""
-    works: list[BackgroundJob] = [
+    """Return the jobs that run beside activities and workflows."""
+    jobs: list[BackgroundJob] = [
         partial(poll_schedules, client, loop_names(config), assembly.metrics),
         partial(poll_store, assembly.dependencies, assembly.metrics),
         partial(poll_sdk_metrics, metric_buffer, assembly.metrics),
         assembly.sender.run,
     ]
-    return works if reload_config is None else [*works, partial(assembly.reloader.watch, reload_config)]
+    return jobs if reload_config is None else [*jobs, partial(assembly.reloader.watch, reload_config)]
 
 
 @asynccontextmanager
 async def run_in_background(job: BackgroundJob) -> AsyncIterator[None]:
-    """Keep the work going while the block runs."""
+    """Run the job while the block runs."""
     task = asyncio.create_task(restart_on_failure(job))
     try:
         yield
@@ -150,25 +152,30 @@ async def run_in_background(job: BackgroundJob) -> AsyncIterator[None]:
 
 
 async def restart_on_failure(job: BackgroundJob, delay_seconds: float = RESTART_DELAY_SECONDS) -> None:
-    """Do the work, and begin anew `pause` seconds after it broke: what it shows must not stand still unnoticed."""
+    """Run the job, and restart it `delay_seconds` after a failure, so that its metrics do not stop unnoticed."""
     while True:
         try:
             return await job()
         except Exception:
-            log.exception("a part of the worker broke, and begins again in %.0f s", delay_seconds)
+            log.exception("background job %s failed; restarting in %.0f s", _job_name(job), delay_seconds)
             await asyncio.sleep(delay_seconds)
 
 
+def _job_name(job: BackgroundJob) -> str:
+    function = job.func if isinstance(job, partial) else job
+    return str(getattr(function, "__qualname__", type(function).__name__))
+
+
 async def require_search_attributes(client: Client) -> None:
-    """Refuse to start where a schedule's start would fail without a trace."""
-    absent = await bootstrap.missing_search_attributes(client)
-    if absent:
-        lacking = ", ".join(key.name for key in absent)
-        raise ConfigurationError(f"search attributes are not registered: {lacking}; run `mapek bootstrap` first")
+    """Raise ConfigurationError for a missing search attribute, since cycles of the schedule would fail unnoticed."""
+    missing = await bootstrap.missing_search_attributes(client)
+    if missing:
+        keys = ", ".join(key.name for key in missing)
+        raise ConfigurationError(f"search attributes are not registered: {keys}; run `mapek bootstrap` first")
 
 
 def build_workers(client: Client, config: Config, assembly: Assembly) -> list[Worker]:
-    """Return the two workers: one for everything, one that only verifies, so that it delays nothing else."""
+    """Return two workers: one for verifications only, so that they delay no other activity, and one for the rest."""
     deployment = build_deployment_config(config.temporal)
     common = Worker(
         client,
@@ -185,7 +192,7 @@ def build_workers(client: Client, config: Config, assembly: Assembly) -> list[Wo
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
     )
-    verifying = Worker(
+    verify = Worker(
         client,
         task_queue=identifiers.VERIFY_TASK_QUEUE,
         activities=[VerifyActivities(assembly.dependencies).verify],
@@ -196,21 +203,21 @@ def build_workers(client: Client, config: Config, assembly: Assembly) -> list[Wo
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
     )
-    return [common, verifying]
+    return [common, verify]
 
 
 def common_activities(assembly: Assembly) -> list[Callable[..., Any]]:
-    """Return the activities of the common queue: all but the verification."""
-    parts = assembly.dependencies
-    execute, knowledge = ExecuteActivities(parts), KnowledgeActivities(parts)
+    """Return the activities of the common task queue: all but `verify`."""
+    dependencies = assembly.dependencies
+    execute, knowledge = ExecuteActivities(dependencies), KnowledgeActivities(dependencies)
     return [
-        MonitorActivities(parts).monitor,
-        AnalyzeActivities(parts).analyze,
-        PlanActivities(parts).plan,
-        PrepareActivities(parts).prepare,
+        MonitorActivities(dependencies).monitor,
+        AnalyzeActivities(dependencies).analyze,
+        PlanActivities(dependencies).plan,
+        PrepareActivities(dependencies).prepare,
         execute.apply,
         execute.undo,
         knowledge.record,
         knowledge.release,
-        UpkeepActivities(parts, assembly.locks).upkeep,
+        UpkeepActivities(dependencies, assembly.locks).upkeep,
     ]

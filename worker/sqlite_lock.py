@@ -1,4 +1,4 @@
-"""More than one worker: only on a store that is a server."""
+"""A lock that allows one worker on an SQLite store."""
 
 import fcntl
 import os
@@ -11,13 +11,13 @@ from worker.config.load import Config
 
 @contextmanager
 def exclusive_sqlite_worker(config: Config) -> Iterator[None]:
-    """Hold the store's file as its only worker inside the block; nothing to hold for a server, or with the simulator.
+    """Hold the lock of an SQLite store inside the block; do nothing for PostgreSQL or with the simulator.
 
-    Two workers on two hosts would each keep guards and undo of their own in such a file, and neither knew of the
-    other's. The embedded stack may have two on one file, which SQLite itself keeps whole.
+    Two workers on two hosts would each have guard state and undo data of their own. The embedded stack may run two
+    workers on one file, since both run on one host.
 
     Raises:
-        ConfigurationError: another worker holds it.
+        ConfigurationError: another worker holds the lock.
     """
     path = config.knowledge.sqlite_path
     if config.knowledge.database != "sqlite" or path is None or all(loop.simulator for loop in config.loops):
@@ -28,8 +28,8 @@ def exclusive_sqlite_worker(config: Config) -> Iterator[None]:
     try:
         if not _try_lock(lock):
             raise ConfigurationError(
-                f"another worker uses the store {path}, and SQLite serves one: for more replicas set "
-                "knowledge.database to postgres, with its address in MAPEK_POSTGRES_URL"
+                f"another worker uses the SQLite store {path}, which allows one worker; for more replicas set "
+                "knowledge.database to postgres, and its address in MAPEK_POSTGRES_URL"
             )
         yield
     finally:

@@ -32,7 +32,7 @@ _SURPRISING_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[
 class Document:
     """The values of a file, the line of each, and the problems found so far.
 
-    `origins[key_path]` is `file:line` of the key, or of the item of a sequence. Each problem is a complete line of text.
+    `origins[key_path]` is `file:line` of a key or of an item of a sequence. Each problem is a complete line of text.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -173,7 +173,7 @@ class _NodeReader:
         self._value_count += 1
         if self._value_count > MAX_EXPANDED_VALUES or len(key_path) > MAX_DEPTH:
             raise ConfigurationError(
-                f"{self._format_position(node)}: aliases expand to more than {MAX_EXPANDED_VALUES} values; write them out"
+                f"{self._format_position(node)}: aliases expand beyond {MAX_EXPANDED_VALUES} values; write them out"
             )
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, key_path)
@@ -189,7 +189,9 @@ class _NodeReader:
         values: dict[str, Any] = {}
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                self._add_problem(key, key_path, "contains a key that is not plain text; write `key: value` without merge keys")
+                self._add_problem(
+                    key, key_path, "contains a key that is not plain text; write `key: value` without merge keys"
+                )
                 continue
             inner = (*key_path, key.value)
             if key.value in values:
@@ -211,7 +213,7 @@ class _NodeReader:
             self._add_problem(node, key_path, f"is {node.value}; must be a finite number")
             return 0.0
         if isinstance(value, int | float) and _SURPRISING_NUMBER.fullmatch(node.value):
-            text = f"is {node.value}, which YAML reads as {value:g}; write {value:g}, or \"{node.value}\" for text"
+            text = f'is {node.value}, which YAML reads as {value:g}; write {value:g}, or "{node.value}" for text'
             self._add_problem(node, key_path, text)
         return value if isinstance(value, _SCALAR_TYPES) else str(node.value)
 

@@ -43,7 +43,7 @@ from worker.config.schema import (
 )
 from worker.config.sources import SECRET_KEYS, apply_environment, apply_flags, apply_stack, read_stack
 
-_PROCESS_SECTIONS: Mapping[str, type[Settings]] = {
+PROCESS_SECTIONS: Mapping[str, type[Settings]] = {
     "orchestrator": OrchestratorSettings,
     "alertmanager": AlertmanagerSettings,
     "api": ApiSettings,
@@ -57,10 +57,10 @@ _PROCESS_SECTIONS: Mapping[str, type[Settings]] = {
 
 
 class Config(Settings):
-    """Everything one process is configured with.
+    """The configuration of one process.
 
-    `state` is the folder of logs, data and `run.json`; `file` what was read, None for defaults; `notes` tell of keys
-    that were accepted and change nothing. `mapek_url` is where the service answers.
+    `state` is the folder of logs, data and `run.json`. `file` is the file that was read, None for defaults.
+    `notes` list accepted keys without effect. `mapek_url` is the address of the service.
     """
 
     orchestrator: OrchestratorSettings = OrchestratorSettings()
@@ -80,12 +80,12 @@ class Config(Settings):
 
     @property
     def knowledge(self) -> KnowledgeSettings:
-        """The one store of all loops."""
+        """The settings of the store, which all loops share."""
         return self.loops[0].knowledge
 
     @property
     def store_address(self) -> str:
-        """Where the store is, as `open_store` takes it: `memory`, a path or a database URL (with its credential)."""
+        """The store for `open_store`: `memory`, a path, or a database URL with its credential."""
         knowledge = self.knowledge
         if knowledge.database == "postgres" and knowledge.postgres_url is not None:
             return knowledge.postgres_url.get_secret_value()
@@ -93,29 +93,29 @@ class Config(Settings):
 
     @property
     def kill_switch_file(self) -> Path:
-        """The file that, while it exists, keeps every worker from doing anything new."""
+        """The file that keeps workers from starting changes while it exists."""
         return self.orchestrator.kill_switch_file or self.state / "kill-switch"
 
     def format_links(self, loop: LoopSettings) -> str:
-        """Return the Markdown that the Temporal UI shows beside the loop's cycles and remediations."""
-        known = {
+        """Return the links as Markdown that the Temporal UI shows with the cycles and remediations of the loop."""
+        urls = {
             "Grafana": self.links.grafana,
             "runbook": self.links.runbook,
             "Prometheus": loop.monitor.prometheus_url,
             "health": f"{self.mapek_url}/health",
         }
-        return " · ".join(f"[{name}]({url.replace('{loop}', loop.name)})" for name, url in known.items() if url)
+        return " · ".join(f"[{name}]({url.replace('{loop}', loop.name)})" for name, url in urls.items() if url)
 
     def loop(self, name: str) -> LoopSettings:
-        """Return the loop of that name.
+        """Return the loop with this name.
 
         Raises:
-            NotFound: there is none; the message names those there are.
+            NotFound: no loop has this name; the message lists the configured loops.
         """
-        found = next((loop for loop in self.loops if loop.name == name), None)
-        if found is None:
+        loop = next((loop for loop in self.loops if loop.name == name), None)
+        if loop is None:
             raise NotFound(f"no loop is called {name}; configured: {', '.join(loop.name for loop in self.loops)}")
-        return found
+        return loop
 
 
 def load_config(
@@ -127,12 +127,12 @@ def load_config(
 ) -> Config:
     """Return the configuration of this process.
 
-    `path` defaults to `MAPEK_CONFIG`, then to what the stack running in the state folder was started with, then to
-    defaults alone; `state` to `MAPEK_STATE`, then `.mapek`; `environ` to the process's. `flags` are addresses of the
-    command line, by place.
+    `path` defaults to `MAPEK_CONFIG`, then to the file of the stack that runs in the state folder, then to no file.
+    `state` defaults to `MAPEK_STATE`, then to `.mapek`. `environ` defaults to that of the process. `flags` are the
+    addresses of the command line by key path.
 
     Raises:
-        ConfigurationError: one line per mistake, `file:line: section.key: what is wrong; what would be right`.
+        ConfigurationError: one line per problem: `file:line: section.key: what is wrong; how to fix it`.
     """
     environ = os.environ if environ is None else environ
     state = (state or Path(environ.get("MAPEK_STATE") or ".mapek")).expanduser()
@@ -154,15 +154,15 @@ def load_config(
 def _find_default_file(state: Path, environ: Mapping[str, str], stack_running: bool) -> Path | None:
     if environ.get("MAPEK_CONFIG"):
         return Path(environ["MAPEK_CONFIG"]).expanduser()
-    started_with = state / "mapek.yaml"
-    return started_with if stack_running and started_with.is_file() else None
+    stack_file = state / "mapek.yaml"
+    return stack_file if stack_running and stack_file.is_file() else None
 
 
 def _configured_url(document: Document, stack: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     if environ.get("MAPEK_URL"):
         return environ["MAPEK_URL"]
-    given = document.get_value(("api", "host")) is not None or document.get_value(("api", "port")) is not None
-    return "" if given else str(stack.get("mapek") or "")
+    has_address = document.get_value(("api", "host")) is not None or document.get_value(("api", "port")) is not None
+    return "" if has_address else str(stack.get("mapek") or "")
 
 
 def _service_url(api: ApiSettings) -> str:
@@ -170,24 +170,24 @@ def _service_url(api: ApiSettings) -> str:
 
 
 def _refuse_secrets(document: Document) -> None:
-    """Take secrets out of the file's values before anything can print them."""
+    """Remove secrets from the values of the file, before a message can contain one."""
     loops = document.data.get("loops")
     for index in (None, *range(len(loops) if isinstance(loops, list) else 0)):
-        for secret, (_, instead) in SECRET_KEYS.items():
-            place = secret if index is None else ("loops", index, *secret)
-            section = document.get_value(place[:-1])
-            if isinstance(section, dict) and section.pop(place[-1], None) not in (None, ""):
-                document.add_problem(place, f"a secret does not belong in this file; use {instead}")
+        for secret, (_, replacement) in SECRET_KEYS.items():
+            key_path = secret if index is None else ("loops", index, *secret)
+            section = document.get_value(key_path[:-1])
+            if isinstance(section, dict) and section.pop(key_path[-1], None) not in (None, ""):
+                document.add_problem(key_path, f"secrets are refused in this file; use {replacement}")
 
 
 def _build_config(document: Document, environ: Mapping[str, str], state: Path) -> Config | None:
-    """Return the checked configuration, None where a section could not be made; problems are in the document."""
-    known = (*_PROCESS_SECTIONS, *LOOP_SECTIONS, "loops")
-    for key in document.data.keys() - set(known):
-        document.add_problem((key,), describe_unknown_key(key, known))
+    """Return the validated configuration, or None after adding the problems of its sections to the document."""
+    sections = (*PROCESS_SECTIONS, *LOOP_SECTIONS, "loops")
+    for key in document.data.keys() - set(sections):
+        document.add_problem((key,), describe_unknown_key(key, sections))
     process = {
         name: validate_section(model, document.get_value((name,)), (name,), document)
-        for name, model in _PROCESS_SECTIONS.items()
+        for name, model in PROCESS_SECTIONS.items()
     }
     for name, model in LOOP_SECTIONS.items():
         validate_section(model, document.get_value((name,)), (name,), document)
@@ -197,8 +197,8 @@ def _build_config(document: Document, environ: Mapping[str, str], state: Path) -
     if document.problems or None in process.values():
         return None
     config = Config.model_validate({**process, "loops": loops, "state": state})
-    for place, text in _validate_config(config, document, environ):
-        document.add_problem(place, text)
+    for key_path, text in _validate_config(config, document, environ):
+        document.add_problem(key_path, text)
     return config
 
 
@@ -210,6 +210,7 @@ def _validate_config(config: Config, document: Document, environ: Mapping[str, s
     yield from validate_store(config.loops, production)
     yield from validate_fleet(config.loops)
     for index, loop in enumerate(config.loops):
-        for place, text in validate_loop(loop, production):
-            own = ("loops", index, *place)
-            yield (own if own in document.origins or place == ("simulator",) else place), text
+        for key_path, text in validate_loop(loop, production):
+            loop_path = ("loops", index, *key_path)
+            is_own = loop_path in document.origins or key_path == ("simulator",)
+            yield (loop_path if is_own else key_path), text

@@ -1,4 +1,4 @@
-"""The loops of the configuration: each is the file's deciding sections with what it sets itself laid over them."""
+"""The loops of the configuration: each loop overrides the loop sections of the file with its own values."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ LOOP_SECTIONS: Mapping[str, type[Settings]] = {
     "execute": ExecuteSettings,
     "knowledge": KnowledgeSettings,
 }
-"""The sections that decide: each stands for all loops, and a loop may lay its own over it."""
+"""Sections that apply to all loops; a loop may override their keys."""
 
 _SHARED_STORE_KEYS = ("database", "sqlite_path", "postgres_url")
 
@@ -34,26 +34,26 @@ _SHARED_STORE_KEYS = ("database", "sqlite_path", "postgres_url")
 def build_loops(
     document: Document, environ: Mapping[str, str], state: Path, simulator: bool
 ) -> Iterator[LoopSettings | None]:
-    """Yield the settings of each loop of the file, None for one with mistakes; problems are in the document.
+    """Yield the settings of each loop of the file, None for one with problems, which are added to the document.
 
-    `simulator` is whether the Charter is one, for a loop that does not say so itself.
+    `simulator` is the default for a loop that does not set it.
     """
     entries = document.data.get("loops", [{}])
     if not isinstance(entries, list) or not entries:
         document.add_problem(("loops",), "must be a list with at least one loop, `- name: charter`")
         return
     for index, values in enumerate(entries):
-        place: KeyPath = ("loops", index)
-        entry = validate_section(LoopEntry, values, place, document)
+        loop_path: KeyPath = ("loops", index)
+        entry = validate_section(LoopEntry, values, loop_path, document)
         given = {name: values.get(name) if isinstance(values, dict) else None for name in LOOP_SECTIONS}
-        for key in (given["knowledge"] or {}) if isinstance(given["knowledge"], dict) else ():
+        for key in given["knowledge"] if isinstance(given["knowledge"], dict) else ():
             if key in _SHARED_STORE_KEYS:
                 document.add_problem(
-                    (*place, "knowledge", key), "all loops share one store; set it in section knowledge"
+                    (*loop_path, "knowledge", key), "all loops share one store; set it in section knowledge"
                 )
         sections = {
             name: validate_section(
-                model, deep_merge(document.get_value((name,)), given[name]), (*place, name), document, (name,)
+                model, deep_merge(document.get_value((name,)), given[name]), (*loop_path, name), document, (name,)
             )
             for name, model in LOOP_SECTIONS.items()
         }
@@ -78,13 +78,13 @@ def _build_loop(
             "sqlite_path": knowledge.sqlite_path or state / "knowledge.db",
         }
     )
-    names: dict[str, Any] = {"name": entry.name, "charter": entry.charter}
-    names["simulator"] = simulator if entry.simulator is None else entry.simulator
+    settings: dict[str, Any] = {"name": entry.name, "charter": entry.charter}
+    settings["simulator"] = simulator if entry.simulator is None else entry.simulator
     if entry.components is not None:
-        names["components"] = entry.components
+        settings["components"] = entry.components
     if entry.topology is not None:
-        names["topology"] = Topology(edges=entry.topology.edges)
-    return LoopSettings(**names, **sections)
+        settings["topology"] = Topology(edges=entry.topology.edges)
+    return LoopSettings(**settings, **sections)
 
 
 def _read_secret_variable(environ: Mapping[str, str], key_path: KeyPath) -> SecretStr | None:

@@ -1,4 +1,4 @@
-"""A changed configuration takes effect without a restart: as a whole or not at all, and the last good one stays."""
+"""Reload of a changed configuration without a restart: as a whole or not at all."""
 
 import asyncio
 import hashlib
@@ -20,12 +20,12 @@ from worker.observability.metrics import Metrics
 log = logging.getLogger("mapek.worker")
 
 POLL_SECONDS = 5.0
-"""Seconds between two looks at the file."""
+"""Seconds between two reads of the file."""
 MAX_SUMMARY_CHARS = 400
-"""Characters of an audit row."""
+"""Characters of the summary in an audit row."""
 
 _LOADER_FIELDS = ("file", "notes", "mapek_url", "state")
-"""How it was read, not what it says."""
+"""Fields set by the loader, not by the file."""
 _RELOADABLE_SECTIONS = ("notify", "links")
 _RELOADABLE_LOOP_KEYS = ("components", "topology", "monitor", "analyze", "plan", "execute", "knowledge")
 _FIXED_LOOP_KEYS = (
@@ -36,21 +36,21 @@ _FIXED_LOOP_KEYS = (
     "knowledge.sqlite_path",
     "knowledge.postgres_url",
 )
-"""A remediation that is under way has to find the same Charter and the same store again."""
+"""Loop keys that need a restart: a running remediation must keep its Charter and its store."""
 
 Changes = Mapping[str, tuple[Any, Any]]
-"""Dotted key → (value before, value now); a loop's keys begin with its name, as in `charter:plan.max_replicas`."""
+"""Dotted key → (old value, new value). Keys of a loop start with its name: `charter:plan.max_replicas`."""
 
 
 def diff_configs(old: Config, new: Config) -> Changes:
-    """Return what differs. Secrets are masked, so that a changed one shows no difference."""
+    """Return the differences. Secrets are masked, so a changed secret is no difference."""
     before, now = dict(_flatten(old)), dict(_flatten(new))
     keys = sorted(before.keys() | now.keys())
     return {key: (before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)}
 
 
 def find_restart_keys(changes: Changes) -> tuple[str, ...]:
-    """Return the changed keys that a running worker cannot take over."""
+    """Return the changed keys that take effect only at a restart."""
     return tuple(key for key in changes if not _is_reloadable(key))
 
 
@@ -78,17 +78,18 @@ def _iter_leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def describe_changes(changes: Changes, loop: str) -> str:
-    """Return what changed for one loop, itself and what all share; empty if nothing did."""
-    mine = {key.removeprefix(f"{loop}:"): pair for key, pair in changes.items() if key.rpartition(":")[0] in ("", loop)}
-    lines = (f"{key} {json.dumps(old)} → {json.dumps(new)}" for key, (old, new) in mine.items())
+    """Return the changes of one loop and of the sections that all loops share as text; "" for none."""
+    own = {key.removeprefix(f"{loop}:"): pair for key, pair in changes.items() if key.rpartition(":")[0] in ("", loop)}
+    lines = (f"{key} {json.dumps(old)} → {json.dumps(new)}" for key, (old, new) in own.items())
     return truncate("; ".join(lines), MAX_SUMMARY_CHARS)
 
 
 @dataclass
 class ConfigReloader:
-    """The configuration in force. `loops` are the parts the activities use; `remake` makes those of one loop anew.
+    """The configuration in effect, and its replacement when the file changes.
 
-    `seen` is the digest of the file that was looked at last, empty before the first look.
+    `loops` are the dependencies that activities use; `build_loop` builds those of one loop. `last_digest` is the digest
+    of the file at the last read, "" before the first.
     """
 
     config: Config
@@ -101,32 +102,32 @@ class ConfigReloader:
     last_digest: str = ""
 
     async def watch(self, reload_config: Callable[[], Config]) -> None:
-        """Take over what changes in the file, for ever."""
+        """Apply changes of the file until cancelled."""
         self.last_digest = self.last_digest or self.read_digest()
         while self.config.file:
             await asyncio.sleep(POLL_SECONDS)
-            content = self.read_digest()
-            # A file that is missing for a moment is being replaced.
-            if content and content != self.last_digest:
+            digest = self.read_digest()
+            # A missing file is being replaced.
+            if digest and digest != self.last_digest:
                 await self.apply(reload_config)
-                self.last_digest = content
+                self.last_digest = digest
 
     def read_digest(self) -> str:
-        """Return the digest of the file's content, empty if it cannot be read."""
+        """Return the digest of the file, "" if the file cannot be read."""
         try:
             return hashlib.sha256(self.config.file.read_bytes()).hexdigest() if self.config.file else ""
         except OSError:
             return ""
 
     async def apply(self, reload_config: Callable[[], Config]) -> None:
-        """Put a changed configuration in force, or say why the last good one stays."""
+        """Apply the changed configuration, or log why the one before stays in effect."""
         try:
             new = reload_config()
         except ConfigurationError as error:
             return self.reject(str(error))
         changes = diff_configs(self.config, new)
         if fixed := find_restart_keys(changes):
-            return self.reject(f"these changes need a restart of the worker: {', '.join(fixed)}")
+            return self.reject(f"these keys need a restart of the worker: {', '.join(fixed)}")
         if not changes:
             return None
         self.config = new
@@ -138,19 +139,19 @@ class ConfigReloader:
         return None
 
     def reject(self, reason: str) -> None:
-        """Say why nothing of the change is in force."""
+        """Log why the change is rejected."""
         self.metrics.reloads.labels("refused").inc()
-        log.error("the changed configuration is refused, the one before stays in force: %s", reason)
+        log.error("rejected the changed configuration, the one before stays in effect: %s", reason)
 
     async def audit_change(self, loop: str, summary: str) -> None:
-        """Write a change into the audit; it is in force even where that cannot be written."""
+        """Write a change into the audit log. A failed write is logged; the change stays in effect."""
         if not summary:
             return
-        log.info("the configuration of %s changed: %s", loop, summary)
+        log.info("the configuration of loop %s changed: %s", loop, summary)
         entry = AuditEntry(
             at=self.clock(), kind="config", loop=loop, worker_identity=self.worker_identity, summary=summary
         )
         try:
             await self.audit.append(entry)
         except StoreUnavailable as error:
-            log.error("the change of the configuration cannot be written into the audit: %s", error)
+            log.error("cannot write the configuration change to the audit log: %s", error)

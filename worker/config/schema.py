@@ -1,6 +1,6 @@
-"""The sections of the configuration that are about the process: who runs the loops, where, and how it is seen.
+"""The sections of the configuration for the process: servers, HTTP service, logs and loops.
 
-The sections monitor, analyze, plan, execute and knowledge belong to their rooms.
+The sections monitor, analyze, plan, execute, knowledge and notify are defined in their rooms.
 """
 
 from pathlib import Path
@@ -17,31 +17,31 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 
 
 class OrchestratorSettings(Settings):
-    """The loop as a whole."""
+    """The process and the period of its cycles."""
 
     mode: Literal["staging", "production"] = "staging"
-    """`production` refuses what only a trial may do: the simulator, a store in memory, `api.debug`."""
+    """`production` refuses the simulator, a store in memory and `api.debug`."""
     loop_interval: Annotated[WholeDuration, Field(le=3600)] = 30
-    """Whole seconds between cycles: the schedule's period."""
+    """Time between cycles, in whole seconds: the period of the schedule."""
     enable_logging: bool = True
     """False: no log file; standard error still gets every line."""
     log_level: LogLevel | None = None
-    """Level of this project's own loggers. Default: `logging.level`."""
+    """Level of the `mapek` loggers. Default: `logging.level`."""
     kill_switch_file: Path | None = None
-    """While it exists nothing new is done at any Charter. Default: `kill-switch` in the state folder, so that
-    `touch` is all it takes; `MAPEK_KILL_SWITCH` in the environment of the worker does the same."""
+    """While this file exists, no change is started at any Charter. Default: `kill-switch` in the state folder; `touch`
+    creates it. `MAPEK_KILL_SWITCH` in the environment of the worker has the same effect."""
 
 
 class AlertRoute(Settings):
-    """Which alerts go where. The first route that fits decides; what none fits goes to the first loop."""
+    """The target of some alerts. The first matching route decides; an alert without one goes to the first loop."""
 
     alert: Annotated[str, Field(min_length=1, max_length=200)]
-    """What the alert's whole name has to match, upper and lower case told apart."""
+    """Pattern for the whole name of the alert, case-sensitive."""
     match: Literal["exact", "glob", "regex"] = "glob"
     severities: tuple[str, ...] = ()
-    """Only alerts of these severities, in lower case; empty: of any."""
+    """Only alerts of these severities, in lower case; empty: of any severity."""
     to: Name = "ignore"
-    """A loop by name, or `ignore`: such alerts start nothing."""
+    """Name of a loop, or `ignore`: the alerts start nothing."""
 
 
 class AlertmanagerSettings(Settings):
@@ -49,14 +49,14 @@ class AlertmanagerSettings(Settings):
 
     url: str = "http://127.0.0.1:9093"
     webhook_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_.-]*$")] = "/webhooks/alerts"
-    """Where alerts are posted to, on `api.port`."""
+    """Path on `api.port` that alerts are posted to."""
     enabled: bool = True
-    """False: the webhook does not exist, and Alertmanager is not asked for silences."""
+    """False: there is no webhook, and silences are not read from Alertmanager."""
     routes: tuple[AlertRoute, ...] = ()
     debounce_seconds: Annotated[Duration, Field(le=300.0)] = 5.0
-    """The first alert starts a cycle at once; those that follow within so many seconds share the next one."""
+    """Minimum time between two cycles that alerts start. The first alert starts a cycle at once."""
     silences_required: bool = False
-    """True: while Alertmanager does not answer nothing is changed at Charter, since a silence could not be seen."""
+    """True: nothing is changed at Charter while Alertmanager does not answer, since there may be a silence."""
 
 
 class ApiSettings(Settings):
@@ -65,103 +65,103 @@ class ApiSettings(Settings):
     host: str = "127.0.0.1"
     """An address that is not loopback needs `view_token_file` or `webhook_token_file`."""
     port: Port = 8001
-    """0: any free one."""
+    """0: any free port."""
     debug: bool = False
-    """True: tracebacks in answers. Never in production."""
+    """True: answers contain tracebacks. Refused in production."""
     cors_enabled: bool = False
-    """True: pages of other origins may read the answers."""
+    """True: web pages of other origins may read the answers."""
     webhook_token_file: Path | None = None
-    """File with the bearer token of role operate: it posts alerts, and sees all that role view sees.
+    """File with the bearer token of role operate: it may post alerts, and read what role view reads.
 
-    Whoever can only send a user and a password sends any user with the token as password."""
+    Clients with basic authentication send any user, and the token as password."""
     webhook_previous_token_file: Path | None = None
-    """File with the token before this one, taken as well, while senders are changed over to the new one."""
+    """File with the previous token, which is accepted too while senders change to the new one."""
     view_token_file: Path | None = None
-    """File with the bearer token of role view: metrics and details on addresses that are not loopback, and nothing that
-    starts or changes anything. For Prometheus, so that who scrapes cannot post alerts."""
+    """File with the bearer token of role view: it may read metrics and details on addresses that are not loopback, and
+    cannot post alerts. For Prometheus."""
     allow_anonymous_alerts: bool = False
-    """True: on loopback, and without `webhook_token_file`, alerts are taken from anyone on this machine."""
+    """True: on loopback and without `webhook_token_file`, alerts are accepted from every process of this machine."""
     tls_cert_file: Path | None = None
-    """Certificate (PEM, with its chain) the service shows; with it, everything is served by HTTPS alone."""
+    """Certificate of the service (PEM, with its chain). With it, the service speaks HTTPS only."""
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
-    """Certificates of which one must have signed the caller's (mTLS), on every path, beside the token."""
+    """CA certificates for client certificates (mTLS), which every path then requires beside the token."""
 
 
 class LoggingSettings(Settings):
-    """Where log lines go and how they look. Standard error always gets them."""
+    """The level, format and file of the log. Standard error always gets every line."""
 
     level: LogLevel = "INFO"
     format: Literal["json", "text"] = "json"
     file: Path | None = None
-    """Default: none, because two workers must not rotate one file, and containers collect standard error."""
+    """Default: none. Two workers must not rotate one file, and containers collect standard error."""
     max_bytes: PositiveInt = 10_485_760
-    """Size at which the file is rotated."""
+    """Size in bytes at which the file is rotated."""
     backup_count: NonNegativeInt = 5
-    """Rotated files kept; 0 starts the file over."""
+    """Rotated files that are kept; 0 truncates the file."""
 
 
 class PerformanceSettings(Settings):
-    """How much is done at once."""
+    """Limits of concurrency."""
 
     max_concurrent_analyses: PositiveInt = 10
-    """Activities one worker runs at the same time, per task queue."""
+    """Maximum concurrent activities of one worker, per task queue."""
 
 
 class StagingSettings(Settings):
-    """What a trial may do."""
+    """Options for staging."""
 
     use_mock_charter: bool = False
-    """True: the Charter is the simulator, so that a loop may start in mode act, with a store in memory."""
+    """True: the Charter is the simulator, so a loop may start in mode act and use a store in memory."""
     simulate_failures: bool | Annotated[float, Field(ge=0.0, le=1.0)] = False
-    """The share of calls that the embedded simulator answers badly; true is one in twenty. Faults of the plant are
-    another thing: they are switched on while it runs."""
+    """Share of calls that the embedded simulator answers with a failure; true is 0.05. Faults of the plant are separate
+    and are switched on while it runs."""
     verbose_logging: bool = False
-    """True: level DEBUG everywhere."""
+    """True: level DEBUG for all loggers."""
     collect_metrics: bool = True
     """False: no `GET /metrics`."""
 
 
 class TemporalSettings(Settings):
-    """The Temporal server. Certificates and keys come by the environment (`TEMPORAL_*`) or its profile file."""
+    """The Temporal server. Certificates and API key come from `TEMPORAL_*` variables or the profile file."""
 
     address: str = "127.0.0.1:7233"
     namespace: str = "default"
     ui_url: str = "http://127.0.0.1:8233"
     encryption_key_file: Path | None = None
-    """File of keys (`ID BASE64` with 32 bytes, a line each): with it everything Temporal keeps for us is encrypted, by
-    the first of them, failures too; all of them decrypt. Whoever has no such file can read nothing. The Temporal UI
-    reads through `/codec` of this service. Default: none, since a lost key is a lost history."""
+    """File of keys, one per line: `ID BASE64` with 32 bytes. All payloads and failures at Temporal are encrypted with
+    the first key; every key decrypts. The Temporal UI decrypts through `/codec` of this service. Default: none, since a
+    lost key makes histories unreadable."""
     deployment_name: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$", max_length=100)] = ""
-    """Name of the worker deployment (`TEMPORAL_DEPLOYMENT_NAME`): with it a cycle ends on the code it began with.
-    Default: none, since a version that nobody makes current does nothing at all."""
+    """Name of the worker deployment (`TEMPORAL_DEPLOYMENT_NAME`). With it, a cycle ends on the version it started on.
+    Default: no versioning, since a version does nothing until an operator makes it current."""
     build_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$", max_length=100)] = ""
-    """The worker's version in that deployment (`TEMPORAL_WORKER_BUILD_ID`)."""
+    """Version of the worker in the deployment (`TEMPORAL_WORKER_BUILD_ID`)."""
     retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    """Days the namespace keeps histories; `mapek bootstrap` sees to it. Default: whatever it was made with, since on a
-    shared cluster that is not ours to decide; a namespace that bootstrap makes itself keeps them for 7 days."""
+    """Days that the namespace keeps histories; `mapek bootstrap` sets it. Default: unchanged, since a cluster may be
+    shared. A namespace that bootstrap creates keeps histories for 7 days."""
 
     def workflow_url(self, workflow_id: str) -> str:
-        """Return where the Temporal UI shows the latest run of a workflow."""
+        """Return the URL of the latest run of a workflow in the Temporal UI."""
         path = f"namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
         return f"{self.ui_url.rstrip('/')}/{path}"
 
 
 class LinksSettings(Settings):
-    """Where the Temporal UI points people to, beside Prometheus. Empty: no such link; `{loop}` is the loop's name."""
+    """Links in the Temporal UI beside Prometheus. Empty: no link; `{loop}` is the name of the loop."""
 
     grafana: str = ""
     runbook: str = ""
 
 
 class TopologyEntry(Settings):
-    """Who calls whom: pairs of caller and callee."""
+    """The calls between components: pairs of caller and callee."""
 
     edges: tuple[tuple[str, str], ...] = ()
 
 
 class LoopEntry(Settings):
-    """One loop of the file. The five sections hold only what differs from the sections of the whole file."""
+    """One loop of the file. Its sections contain only keys that differ from the sections of the file."""
 
     name: Name = "charter"
     charter: Name = "charter"

@@ -1,4 +1,4 @@
-"""What stands above and below the file: flags > environment > file > `run.json` of the running stack > default."""
+"""The sources of values beside the file: flags > environment > file > `run.json` of the running stack > default."""
 
 import json
 import re
@@ -24,27 +24,27 @@ ENV_KEYS: Mapping[str, KeyPath] = {
     "TEMPORAL_DEPLOYMENT_NAME": ("temporal", "deployment_name"),
     "TEMPORAL_WORKER_BUILD_ID": ("temporal", "build_id"),
 }
-"""Variables whose text is the value. Where two name one key, the later one here wins."""
+"""Variables whose text is the value. Of two variables for one key, the later one wins."""
 
 ENV_SPECIAL: Mapping[str, str] = {
     "MAPEK_CONFIG": "the configuration file, as `--config`",
-    "MAPEK_STATE": "the stack's folder, as `--state`",
-    "MAPEK_URL": "where commands reach the worker's service. Default: the running stack, else `api`",
-    "MAPEK_KILL_SWITCH": "of a worker: nothing new is done at Charter, as with `orchestrator.kill_switch_file`",
-    "MAPEK_NOTIFY_<TARGET>_*": "`..._ADDRESS` and `..._TOKEN` of a target of notices: secrets",
-    "MAPEK__SECTION__KEY": "any key but those of `loops`",
+    "MAPEK_STATE": "the state folder, as `--state`",
+    "MAPEK_URL": "URL of the worker's service for commands. Default: the running stack, else `api`",
+    "MAPEK_KILL_SWITCH": "set for a worker: it starts no change at Charter, as with `orchestrator.kill_switch_file`",
+    "MAPEK_NOTIFY_<TARGET>_*": "`..._ADDRESS` and `..._TOKEN` of a notification target: secrets",
+    "MAPEK__SECTION__KEY": "any key outside `loops`",
     "LOG_LEVEL": "`logging.level`",
     "MAPE_K_INTERVAL": "`orchestrator.loop_interval`",
     "MAPE_K_AUTO_APPROVE": "false: `plan.approval.from_risk: low`; true changes nothing",
-    "TEMPORAL_*": "as every client of Temporal reads them: address, namespace, API key, certificates, profile",
+    "TEMPORAL_*": "the standard variables of Temporal clients: address, namespace, API key, certificates, profile",
 }
-"""Variables that mean more, or less, than the text of one key."""
+"""Variables with a special meaning."""
 
 SECRET_KEYS: Mapping[KeyPath, tuple[str, str]] = {
     ("execute", "charter_api_key"): ("CHARTER_API_KEY", "CHARTER_API_KEY or execute.charter_api_key_file"),
     ("knowledge", "postgres_url"): ("MAPEK_POSTGRES_URL", "MAPEK_POSTGRES_URL"),
 }
-"""Keys that a file may not hold: the variable that sets each, and what to use instead."""
+"""Keys that are refused in a file: the variable that sets each, and what to use instead."""
 
 _STACK_KEYS: Mapping[str, KeyPath] = {
     "prometheus": ("monitor", "prometheus_url"),
@@ -54,19 +54,19 @@ _STACK_KEYS: Mapping[str, KeyPath] = {
 }
 _STACK_TEMPORAL_KEYS = {"address": "address", "namespace": "namespace", "ui": "ui_url"}
 IGNORED_ENV = {
-    "MAPE_K_THRESHOLD": "each analyzer has its own: set analyze.algorithms",
-    "WEBHOOK_PORT": "alerts come in on the service's own port: set api.port",
+    "MAPE_K_THRESHOLD": "each analyzer has its own threshold: set analyze.algorithms",
+    "WEBHOOK_PORT": "alerts arrive at the port of the service: set api.port",
 }
 
 
 def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Put what the environment sets into the document and return notes on variables that change nothing here.
+    """Write the values of the environment into the document and return notes on variables without effect.
 
-    Beside the original's variables, `MAPEK__SECTION__KEY` sets any key, `MAPEK__LOOPS` excepted; an empty variable
-    counts as unset. Secrets are left where they are.
+    Beside the variables of the original project, `MAPEK__SECTION__KEY` sets any key outside `loops`. An empty variable
+    counts as unset. Variables of secrets are not read here.
     """
-    for name, place in ENV_KEYS.items():
-        _set_from_environment(document, place, environ.get(name, ""), name)
+    for name, key_path in ENV_KEYS.items():
+        _set_from_environment(document, key_path, environ.get(name, ""), name)
     profile = load_temporal_profile(environ)
     _set_from_environment(document, ("temporal", "address"), profile.get("target_host"), "TEMPORAL_ADDRESS or profile")
     _set_from_environment(
@@ -79,7 +79,7 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[s
         document, ("orchestrator", "loop_interval"), parse_scalar(environ.get("MAPE_K_INTERVAL", "")), "MAPE_K_INTERVAL"
     )
     notes = [
-        f"environment {name}: changes nothing here; {why}" for name, why in IGNORED_ENV.items() if environ.get(name)
+        f"environment {name}: changes nothing here; {fix}" for name, fix in IGNORED_ENV.items() if environ.get(name)
     ]
     notes += _apply_auto_approve(document, environ.get("MAPE_K_AUTO_APPROVE", ""))
     for name in sorted(environ):
@@ -89,9 +89,10 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[s
 
 
 def load_temporal_profile(environ: Mapping[str, str]) -> ClientConnectConfig:
-    """Return what `TEMPORAL_*` says, from the profile file too if `TEMPORAL_PROFILE` or `TEMPORAL_CONFIG_FILE` is set.
+    """Return the connection settings of the `TEMPORAL_*` variables.
 
-    A profile nobody named is not read: its credentials would be sent to whatever address the configuration gives.
+    The profile file is read only if `TEMPORAL_PROFILE` or `TEMPORAL_CONFIG_FILE` is set. Otherwise credentials of a
+    default profile would be sent to the configured address.
 
     Raises:
         ConfigurationError: the profile or a certificate cannot be read.
@@ -104,17 +105,17 @@ def load_temporal_profile(environ: Mapping[str, str]) -> ClientConnectConfig:
 
 
 def apply_flags(document: Document, flags: Mapping[KeyPath, str | None]) -> None:
-    """Put the command line's addresses on top; None leaves a key alone."""
-    for place, value in flags.items():
+    """Write the addresses of the command line into the document; None leaves a key unchanged."""
+    for key_path, value in flags.items():
         if value is not None:
-            document.set_value(place, value, "command line")
+            document.set_value(key_path, value, "command line")
 
 
 def read_stack(state: Path) -> dict[str, Any]:
-    """Return `run.json` of the stack that runs in `state`, {} if none does.
+    """Return `run.json` of the stack that runs in the state folder, {} if there is no such file.
 
     Raises:
-        ConfigurationError: there is one and it cannot be read.
+        ConfigurationError: the file cannot be read.
     """
     path = state / "run.json"
     try:
@@ -131,15 +132,15 @@ def read_stack(state: Path) -> dict[str, Any]:
 
 
 def apply_stack(document: Document, stack: Mapping[str, Any], state: Path) -> None:
-    """Put the running stack's addresses below everything that was said.
+    """Write the addresses of the running stack into the document where no address is set.
 
-    Its Charter token belongs to its Charter: with any other address it is not used, so that it cannot be sent there.
+    The stack's Charter token is used with the stack's Charter address only, so that no other Charter receives it.
     """
     origin = str(state / "run.json")
     if document.get_value(("execute", "charter_url")) in (None, stack.get("charter")):
         _set_default(document, ("execute", "charter_api_key_file"), stack.get("charter_token_file"), origin)
-    for key, place in _STACK_KEYS.items():
-        _set_default(document, place, stack.get(key), origin)
+    for key, key_path in _STACK_KEYS.items():
+        _set_default(document, key_path, stack.get(key), origin)
     temporal = stack.get("temporal")
     for key, name in _STACK_TEMPORAL_KEYS.items():
         _set_default(document, ("temporal", name), temporal.get(key) if isinstance(temporal, dict) else None, origin)
@@ -157,7 +158,7 @@ def _set_from_environment(document: Document, key_path: KeyPath, value: Any, nam
 
 
 def _apply_auto_approve(document: Document, value: str) -> list[str]:
-    """`false` asks a person for everything; `true` is never taken as leave to do what needs approval here."""
+    """`false` requires approval of every plan; `true` is ignored, so that it never removes an approval."""
     if not value:
         return []
     if value.lower() in ("false", "0", "no"):
@@ -167,8 +168,8 @@ def _apply_auto_approve(document: Document, value: str) -> list[str]:
 
 
 def _apply_generic_variable(document: Document, name: str, value: str) -> None:
-    place = tuple(part.lower() for part in name.removeprefix("MAPEK__").split("__"))
-    if not _GENERIC_VARIABLE.fullmatch(name) or place[0] == "loops":
-        document.problems.append(f"environment {name}: not of the form MAPEK__SECTION__KEY; loops are set in the file")
+    key_path = tuple(part.lower() for part in name.removeprefix("MAPEK__").split("__"))
+    if not _GENERIC_VARIABLE.fullmatch(name) or key_path[0] == "loops":
+        document.problems.append(f"environment {name}: must be MAPEK__SECTION__KEY; set loops in the file")
         return
-    document.set_value(place, value if place in SECRET_KEYS else parse_scalar(value), f"environment {name}")
+    document.set_value(key_path, value if key_path in SECRET_KEYS else parse_scalar(value), f"environment {name}")

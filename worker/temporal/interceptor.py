@@ -1,4 +1,4 @@
-"""Where our error family becomes what Temporal understands, and where every activity is counted and timed."""
+"""Conversion of errors to Temporal failures, and metrics of every activity."""
 
 import time
 from datetime import timedelta
@@ -14,18 +14,18 @@ from worker.observability.activity_metrics import LastRun, record_result
 from worker.observability.metrics import Metrics
 
 MAX_MESSAGE_CHARS = 400
-"""Characters of an error that may enter a history."""
+"""Maximum characters of an error message in a history."""
 
 
 class MapekInterceptor(Interceptor):
-    """Wraps every activity of a worker."""
+    """The interceptor of all activities of a worker."""
 
     def __init__(self, metrics: Metrics, last_run: LastRun) -> None:
         self.metrics = metrics
         self.last_run = last_run
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
-        """Return the wrapper."""
+        """Return the interceptor of one activity."""
         return _ActivityInbound(next, self)
 
 
@@ -53,9 +53,9 @@ class _ActivityInbound(ActivityInboundInterceptor):
 
 
 def to_application_error(error: MapekError) -> ApplicationError:
-    """Return the error as Temporal takes it: its class name as type, retried only if a retry can help.
+    """Return the error for Temporal: its type is the class name, and only a RetryableError is retried.
 
-    The cause is left behind on purpose: its text was not written to be read in a history.
+    The cause is dropped, since its text may contain what must not enter a history.
     """
     delay = error.retry_after if isinstance(error, RetryableError) else None
     return ApplicationError(

@@ -1,7 +1,8 @@
-"""Encryption of everything Temporal keeps for us: arguments, results, summaries, and the texts of failures.
+"""Encryption of the payloads at Temporal: arguments, results, summaries, and the texts of failures.
 
-AES-256-GCM with a fresh nonce a payload; the key's id stands beside it, in clear, so that keys can be changed over:
-the first key of the file encrypts, all of them decrypt. Ids and search attributes stay in clear.
+The cipher is AES-256-GCM with a new nonce per payload. The id of the key is stored in clear with the payload, so that
+keys can be rotated: the first key of the file encrypts, every key decrypts. Workflow ids and search attributes stay in
+clear.
 """
 
 import base64
@@ -32,14 +33,14 @@ _KEY_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, repr=False)
 class EncryptionKeys:
-    """Keys by id; `current` is the id of the one that encrypts."""
+    """Keys by id; the key `current_id` encrypts."""
 
     current_id: str
     by_id: Mapping[str, AESGCM]
 
 
 class EncryptionCodec(PayloadCodec):
-    """Encrypts every payload; decrypts what is encrypted and passes the rest, so it can be switched on at any time."""
+    """A codec that encrypts every payload. Payloads in clear can still be read, so it can be enabled at any time."""
 
     def __init__(self, keys: EncryptionKeys) -> None:
         self._keys = keys
@@ -52,7 +53,7 @@ class EncryptionCodec(PayloadCodec):
         """Return the payloads in clear.
 
         Raises:
-            FinalError: a key that is not known, or content that was changed.
+            FinalError: the key is unknown, or the payload was modified.
         """
         return [self._decrypt(payload) for payload in payloads]
 
@@ -67,49 +68,55 @@ class EncryptionCodec(PayloadCodec):
         key_id = payload.metadata.get(KEY_ID, b"")
         key = self._keys.by_id.get(key_id.decode(errors="replace"))
         if key is None:
-            raise FinalError(f"a payload is encrypted with key {key_id[:64]!r}, which is not in the file of keys")
+            raise FinalError(
+                f"a payload is encrypted with key {key_id[:64]!r}, which is not in the key file; add the key"
+            )
         try:
             clear = key.decrypt(payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:], key_id)
             return Payload.FromString(clear)
         except (InvalidTag, DecodeError, ValueError):
-            raise FinalError(f"a payload is not what was encrypted with key {key_id.decode()!r}") from None
+            raise FinalError(
+                f"a payload encrypted with key {key_id.decode()!r} was modified or is incomplete"
+            ) from None
 
 
 def read_keys(path: Path) -> EncryptionKeys:
-    """Return the keys of a file: a line each, `ID BASE64` with 32 bytes; the first one encrypts. # begins a comment.
+    """Return the keys of a file, one per line: `ID BASE64` with 32 bytes. # starts a comment.
 
     Raises:
-        ConfigurationError: it cannot be read, or a line is not of this form. A key is never part of the message.
+        ConfigurationError: the file cannot be read, or a line is invalid. A message never contains a key.
     """
     try:
         raw = path.read_bytes()[: MAX_KEY_FILE_BYTES + 1]
         lines = [line.strip() for line in raw.decode("ascii").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: the keys cannot be read: {type(error).__name__}") from None
-    known: dict[str, AESGCM] = {}
+        raise ConfigurationError(f"{path}: cannot read the encryption keys: {type(error).__name__}") from None
+    keys: dict[str, AESGCM] = {}
     for number, line in enumerate(lines, start=1):
         if line and not line.startswith("#"):
             name, key = _parse_key(path, number, line)
-            if name in known:
-                raise ConfigurationError(f"{path}:{number}: a second key of the same id")
-            known[name] = key
-    if not known or len(raw) > MAX_KEY_FILE_BYTES:
-        raise ConfigurationError(f"{path}: must hold at least one key, `ID BASE64` with 32 bytes, and at most 64 KiB")
-    return EncryptionKeys(current_id=next(iter(known)), by_id=known)
+            if name in keys:
+                raise ConfigurationError(f"{path}:{number}: key id {name} is given twice; keep one of them")
+            keys[name] = key
+    if not keys or len(raw) > MAX_KEY_FILE_BYTES:
+        raise ConfigurationError(
+            f"{path}: must contain at least one key, `ID BASE64` with 32 bytes, and at most 64 KiB"
+        )
+    return EncryptionKeys(current_id=next(iter(keys)), by_id=keys)
 
 
 def build_data_converter(path: Path | None) -> DataConverter:
-    """Return how payloads are written: encrypted with the keys of the file, in clear without one.
+    """Return the data converter: it encrypts with the keys of the file, or leaves payloads in clear without a file.
 
     Raises:
-        ConfigurationError: as `read_keys`.
+        ConfigurationError: as in `read_keys`.
     """
     if path is None:
         return pydantic_data_converter
     return replace(
         pydantic_data_converter,
         payload_codec=EncryptionCodec(read_keys(path)),
-        # Otherwise messages and stack traces of failures would stay readable.
+        # The default failure converter leaves messages and stack traces in clear.
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 
@@ -122,6 +129,6 @@ def _parse_key(path: Path, line_number: int, line: str) -> tuple[str, AESGCM]:
         key = b""
     if not _KEY_ID_PATTERN.fullmatch(name) or len(key) != KEY_BYTES:
         raise ConfigurationError(
-            f"{path}:{line_number}: must be `ID BASE64` with {KEY_BYTES} bytes, as `openssl rand` gives"
+            f"{path}:{line_number}: must be `ID BASE64` with {KEY_BYTES} bytes; create one by `openssl rand -base64 32`"
         )
     return name, AESGCM(key)

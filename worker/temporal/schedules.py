@@ -1,4 +1,4 @@
-"""The schedules of a loop as they should be: its cycles, and half a period later its upkeep."""
+"""The desired schedules of a loop: its cycles, and its upkeep half a period later."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from workflows import options, search_attributes
 from workflows.search_attributes import build_search_attributes
 
 CATCH_UP_WINDOW = timedelta(seconds=60)
-"""Ten seconds were measured to lose ticks when the server is busy; under SKIP a longer window starts no flood."""
+"""Ten seconds lost ticks on a busy server (measured). Under SKIP a longer window starts no more cycles."""
 
 
 @dataclass(frozen=True)
 class LoopSchedule:
-    """What a loop's schedules need. `interval` is in whole seconds; `links` is Markdown for the Temporal UI."""
+    """The input of a loop's schedules. `interval` is in whole seconds; `links` is Markdown for the Temporal UI."""
 
     loop: str
     interval: int
@@ -33,12 +33,12 @@ class LoopSchedule:
 
     @property
     def offset(self) -> int:
-        """Seconds of the interval at which this loop ticks: hashed from its name, so that loops do not tick at once."""
+        """Seconds into the interval at which cycles start: a hash of the name, so that loops do not start together."""
         return int.from_bytes(hashlib.sha256(self.loop.encode()).digest()[:4], "big") % self.interval
 
     @property
     def upkeep_offset(self) -> int:
-        """Seconds of the interval at which its upkeep ticks: half an interval off the cycles."""
+        """Seconds into the interval at which upkeep starts: half an interval after the cycles."""
         return (self.offset + self.interval // 2) % self.interval
 
 
@@ -79,8 +79,8 @@ def upkeep_schedule(loop: LoopSchedule) -> Schedule:
 
 
 def interval_schedule(interval: int, offset: int, action: ScheduleActionStartWorkflow) -> Schedule:
-    """Return a schedule that drops a tick while the run before it is still open, and never pauses itself."""
-    # The server tells an offset of zero as none: given as zero the schedule would look changed to every bootstrap.
+    """Return a schedule that skips a tick while the previous run is open, and never pauses itself."""
+    # The server returns an offset of zero as None, so zero would look like a change to every bootstrap.
     phase = timedelta(seconds=offset) or None
     return Schedule(
         action=action,

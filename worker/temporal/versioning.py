@@ -1,7 +1,7 @@
-"""Worker versioning: a cycle ends on the code it began with; what lives for days goes over to the newest.
+"""Worker versioning: a cycle ends on the version it started on; long-lived workflows move to the current version.
 
-Off unless a deployment and a build are named. A version does nothing until somebody makes it current, and the schedule
-then starts runs that nobody takes: so whoever starts a worker, or asks the doctor, is told.
+Versioning is off unless a deployment and a build are configured. A version gets no work until an operator makes it
+current, and until then the schedule starts runs that no worker takes. The worker and `mapek doctor` warn about this.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from activities.model.identifiers import WorkflowName
 from worker.config.schema import TemporalSettings
 
 PINNED_WORKFLOWS = (WorkflowName.CYCLE, WorkflowName.UPKEEP)
-"""What ends within a minute; everything else goes over to the current version."""
+"""Workflows that end within a minute. All others move to the current version."""
 
 
 def build_deployment_config(settings: TemporalSettings) -> WorkerDeploymentConfig | None:
-    """Return which version this worker is, None if versions are not used."""
+    """Return the version of this worker, None without versioning."""
     if not settings.deployment_name:
         return None
     version = WorkerDeploymentVersion(deployment_name=settings.deployment_name, build_id=settings.build_id)
@@ -34,51 +34,51 @@ def build_deployment_config(settings: TemporalSettings) -> WorkerDeploymentConfi
 
 
 class PinningRunner(SandboxedWorkflowRunner):
-    """Runs workflows as usual, but says of the short ones that they stay on their version.
+    """A workflow runner that pins the short workflows to their version.
 
-    Not said where they are defined: the server refuses it from a worker without a version.
+    The workflow definitions do not declare this, since the server refuses it from a worker without a version.
     """
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """Return the instance of one run, whose every answer to the server says that it is pinned."""
+        """Return the instance of one run, which reports itself as pinned in every completion."""
         instance = super().create_instance(det)
         if det.defn.name in PINNED_WORKFLOWS:
-            answer = instance.activate
+            activate = instance.activate
 
-            def pinned(act: WorkflowActivation) -> WorkflowActivationCompletion:
-                completion = answer(act)
+            def activate_pinned(act: WorkflowActivation) -> WorkflowActivationCompletion:
+                completion = activate(act)
                 if completion.HasField("successful"):
                     completion.successful.versioning_behavior = VersioningBehavior.PINNED.value
                 return completion
 
-            instance.activate = pinned  # type: ignore[method-assign]  # of this one run only
+            instance.activate = activate_pinned  # type: ignore[method-assign]  # of this one run only
         return instance
 
 
 def build_workflow_runner(settings: TemporalSettings, passed_through: Sequence[str]) -> SandboxedWorkflowRunner:
-    """Return what runs the workflows of this worker."""
+    """Return the workflow runner of this worker."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*passed_through)
-    kind = PinningRunner if settings.deployment_name else SandboxedWorkflowRunner
-    return kind(restrictions=restrictions)
+    runner = PinningRunner if settings.deployment_name else SandboxedWorkflowRunner
+    return runner(restrictions=restrictions)
 
 
 async def find_current_build(client: Client, deployment: str, rpc_timeout: timedelta | None = None) -> str:
-    """Return the build that is current in a deployment, "" if none is, or if nobody ever worked for it.
+    """Return the current build of a deployment, "" if there is none or the deployment does not exist.
 
     Raises:
-        RPCError: Temporal does not say.
+        RPCError: Temporal does not answer.
     """
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
     try:
-        found = await client.workflow_service.describe_worker_deployment(request, timeout=rpc_timeout)
+        description = await client.workflow_service.describe_worker_deployment(request, timeout=rpc_timeout)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return ""
         raise
-    return found.worker_deployment_info.routing_config.current_deployment_version.build_id
+    return description.worker_deployment_info.routing_config.current_deployment_version.build_id
 
 
 def format_promote_command(settings: TemporalSettings) -> str:
     """Return the command that makes this worker's version the current one."""
-    named = f"--deployment-name {settings.deployment_name} --build-id {settings.build_id}"
-    return f"temporal worker deployment set-current-version {named} --yes"
+    options = f"--deployment-name {settings.deployment_name} --build-id {settings.build_id}"
+    return f"temporal worker deployment set-current-version {options} --yes"

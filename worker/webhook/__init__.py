@@ -1,1 +1,1 @@
-"""Alerts on their way in: what a payload says, whom it concerns, and how a loop is told."""
+"""Alerts from Alertmanager: reading payloads, routing alerts to loops, and signalling the loops."""

@@ -1,4 +1,4 @@
-"""Handing alerts over to a loop: few signals, and an answer only after Temporal has them."""
+"""Delivery of alerts to a loop in few signals. A post is answered only after Temporal has accepted its alerts."""
 
 import asyncio
 import contextlib
@@ -11,27 +11,27 @@ from activities.model.alert import Alert, AlertBatch
 from activities.model.errors import MapekError, Overloaded
 
 SendBatch = Callable[[AlertBatch], Awaitable[None]]
-"""Returns once Temporal has accepted the signal; raises MapekError if it has not, or nobody can tell."""
+"""Return once Temporal has accepted the signal; raise MapekError if it has not, or if that is unknown."""
 
 MAX_ALERTS_PER_SIGNAL = 100
-"""Of at most 400 bytes each: a signal of 40 KB."""
+"""At 400 bytes or fewer an alert, a signal has 40 KB or fewer."""
 MIN_INTERVAL_SECONDS = 0.02
-"""Seconds between signals while POSTs come in faster than they are handed over. A history that grows by more than 50
-signals a second cannot be continued as new in time."""
+"""Minimum seconds between signals. A history that grows by more than 50 signals a second cannot continue as new in
+time."""
 SUSTAINED_INTERVAL_SECONDS = 0.1
-"""Seconds between signals in the long run: 1,000 alerts a second, and a run of the intake lasts most of a minute."""
+"""Seconds between signals after a burst: 1,000 alerts a second, and a run of the intake lasts most of a minute."""
 BURST_SIZE = 250.0
-"""Signals that may be sent before that is kept to."""
+"""Signals that may be sent before the sustained interval applies."""
 MAX_PENDING_ALERTS = 4_000
-"""Alerts that may wait, 40 signals: what Temporal takes in the time a caller is given, also on a bad day. Beyond it
-callers are told at once to come again, before they wait in vain."""
+"""Alerts in the queue, 40 signals: a slow Temporal accepts them before callers time out. A post beyond the limit is
+rejected at once."""
 ANSWER_TIMEOUT_SECONDS = 4.0
-"""A caller is answered within this: Alertmanager gives up after ten."""
+"""Callers are answered within this time; Alertmanager gives up after 10 s."""
 
 
 @dataclass(eq=False)
 class _PendingPost:
-    """What of one POST is still to be sent, and the future that tells its sender the error, None for none."""
+    """The alerts of one post that are not sent yet, and the future of its result: an error, or None for success."""
 
     alerts: deque[Alert]
     omitted: int
@@ -39,7 +39,7 @@ class _PendingPost:
 
 
 class AlertBatcher:
-    """The way to one loop. `debounce` is carried along: the least seconds between two cycles that alerts start."""
+    """The queue of one loop. `debounce` goes with each signal: minimum seconds between two cycles that alerts start."""
 
     def __init__(self, send: SendBatch, debounce: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
@@ -52,23 +52,23 @@ class AlertBatcher:
 
     @property
     def pending_count(self) -> int:
-        """How many alerts are not sent yet."""
+        """The number of alerts that are not sent yet."""
         return sum(len(post.alerts) for post in self._posts)
 
     @property
     def is_full(self) -> bool:
-        """Whether a POST of usual size would be refused: then it need not be read either."""
+        """Whether a post of usual size would be rejected, so that it need not be read."""
         return self.pending_count + MAX_ALERTS_PER_SIGNAL > MAX_PENDING_ALERTS
 
     async def submit(self, alerts: Sequence[Alert], omitted: int = 0) -> None:
-        """Return once every signal that holds one of the alerts is accepted.
+        """Return once every signal with one of the alerts is accepted.
 
         Raises:
-            MapekError: Temporal did not take them, or not in time. The caller has to come again; what was taken
-                nevertheless is known by then and starts nothing twice.
+            MapekError: Temporal did not accept them, or not in time. The caller must post again; alerts that were
+                accepted nevertheless are known to the loop and start nothing twice.
         """
         if self.pending_count + len(alerts) > MAX_PENDING_ALERTS:
-            raise Overloaded(f"{self.pending_count} alerts wait already")
+            raise Overloaded(f"{self.pending_count} alerts are waiting; the limit is {MAX_PENDING_ALERTS}")
         post = _PendingPost(deque(alerts), omitted)
         self._posts.append(post)
         if self._sending is None:
@@ -77,15 +77,15 @@ class AlertBatcher:
             async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
                 error = await asyncio.shield(post.done)
         except TimeoutError:
-            # Whoever comes again brings them again: sent for nobody, they would only hold up the others.
+            # The sender posts them again, so sending them now would only delay other posts.
             with contextlib.suppress(ValueError):
                 self._posts.remove(post)
-            raise Overloaded(f"not handed over within {ANSWER_TIMEOUT_SECONDS:g} s") from None
+            raise Overloaded(f"the alerts were not delivered within {ANSWER_TIMEOUT_SECONDS:g} s") from None
         if error is not None:
             raise error
 
     async def _flush(self) -> None:
-        """Send until nothing waits. The first signal goes at once, unless too many were sent lately."""
+        """Send until the queue is empty. The first signal goes at once, unless the burst is used up."""
         try:
             if self._refill_tokens() < 1:
                 await self._pause()
@@ -97,7 +97,7 @@ class AlertBatcher:
             self._sending = None
 
     def _refill_tokens(self) -> float:
-        """Return how many signals may go without a long pause by now: one is earned every `LASTING` seconds."""
+        """Return how many signals may be sent without a long pause; one is added per sustained interval."""
         now = self._clock()
         self._tokens = min(BURST_SIZE, self._tokens + (now - self._refilled_at) / SUSTAINED_INTERVAL_SECONDS)
         self._refilled_at = now
@@ -108,7 +108,7 @@ class AlertBatcher:
         await asyncio.sleep(max(0.0, self._sent_at + spacing - self._clock()))
 
     async def _send_batch(self) -> None:
-        """Send one batch. If it fails, all that wait are told: they would only fail one after the other."""
+        """Send one batch. If it fails, every waiting post fails too: each would only fail after the one before it."""
         batch, complete = self._take_batch()
         self._tokens = self._refill_tokens() - 1
         self._sent_at = self._clock()
@@ -118,24 +118,24 @@ class AlertBatcher:
             self._resolve([*complete, *self._posts], error)
             self._posts.clear()
         except BaseException:
-            self._resolve([*complete, *self._posts], Overloaded("the hand-over ended"))
+            self._resolve([*complete, *self._posts], Overloaded("the delivery was cancelled"))
             self._posts.clear()
             raise
         else:
             self._resolve(complete, None)
 
     def _take_batch(self) -> tuple[AlertBatch, list[_PendingPost]]:
-        """Take a batch off the queue; return it with the posts that are complete once it is sent."""
+        """Take a batch off the queue and return it with the posts that it completes."""
         alerts: list[Alert] = []
-        left_out, complete = 0, []
+        omitted, complete = 0, []
         while self._posts and len(alerts) < MAX_ALERTS_PER_SIGNAL:
             post = self._posts[0]
-            left_out, post.omitted = left_out + post.omitted, 0
+            omitted, post.omitted = omitted + post.omitted, 0
             while post.alerts and len(alerts) < MAX_ALERTS_PER_SIGNAL:
                 alerts.append(post.alerts.popleft())
             if not post.alerts:
                 complete.append(self._posts.popleft())
-        return AlertBatch(alerts=tuple(alerts), omitted=left_out, debounce=self._debounce), complete
+        return AlertBatch(alerts=tuple(alerts), omitted=omitted, debounce=self._debounce), complete
 
     @staticmethod
     def _resolve(posts: Sequence[_PendingPost], error: MapekError | None) -> None:

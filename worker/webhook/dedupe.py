@@ -1,6 +1,6 @@
-"""What this process has handed over lately, so that a repeat costs no signal.
+"""The alerts this process delivered recently, so that a repeated alert costs no signal.
 
-Only a saving and a count: the loop itself knows every alert, across restarts and with several of these processes.
+This only saves signals: the loop itself knows every alert, across restarts and several processes.
 """
 
 from collections import OrderedDict
@@ -12,13 +12,13 @@ MAX_RECENT_ALERTS = 10_000
 
 
 class RecentAlerts:
-    """The newest states that Temporal has accepted, at most 10,000; the longest unchanged is forgotten first."""
+    """The last alert states that Temporal accepted, at most 10,000; the one unchanged for longest is dropped first."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[str, tuple[float, bool]] = OrderedDict()
 
     def new_alerts(self, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-        """Return the alerts whose state was not handed over yet."""
+        """Return the alerts whose state was not delivered yet."""
         return tuple(
             alert
             for alert in alerts
@@ -26,7 +26,7 @@ class RecentAlerts:
         )
 
     def remember(self, alerts: Iterable[Alert]) -> None:
-        """Note that these were accepted."""
+        """Record the alerts as accepted."""
         for alert in alerts:
             self._states[alert.fingerprint] = max(alert.state, self._states.pop(alert.fingerprint, alert.state))
             if len(self._states) > MAX_RECENT_ALERTS:

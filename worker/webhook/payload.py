@@ -1,7 +1,7 @@
-"""What Alertmanager posts (webhook payload version 4), read within limits. Pure.
+"""Parsing of Alertmanager's webhook payload (version 4) within limits. Pure.
 
-Unknown fields are ignored; what is missing or of the wrong kind is refused with a pointer to it. Nothing in a payload
-is ever fetched: the links in it are not even read.
+Unknown fields are ignored; a missing or invalid field is refused with a pointer to it. Links in a payload are neither
+read nor fetched.
 """
 
 from typing import Annotated, Literal
@@ -14,9 +14,9 @@ from activities.monitor.metric_names import COMPONENT_LABEL
 from activities.sanitize import sanitize_terminal
 
 MAX_BODY_BYTES = 2 << 20
-"""Of a body: 1,000 alerts of 2 KB."""
+"""1,000 alerts of 2 KB."""
 MAX_ALERTS = 1000
-"""Alerts read of one payload; the rest counts as left out, as what Alertmanager itself truncated."""
+"""Alerts read from one payload. The rest count as omitted, like those Alertmanager itself truncated."""
 
 _LabelName = Annotated[str, StringConstraints(max_length=256)]
 _Labels = Annotated[dict[_LabelName, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=64)]
@@ -24,7 +24,7 @@ _Annotations = Annotated[dict[_LabelName, Annotated[str, StringConstraints(max_l
 
 
 class InvalidPayload(ValueError):
-    """A payload that is not what version 4 says. `pointer` (RFC 6901) names the place."""
+    """A payload that does not conform to version 4. `pointer` (RFC 6901) names the invalid part."""
 
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(f"{pointer or '/'}: {reason}")
@@ -58,32 +58,30 @@ class _WirePayload(BaseModel):
 
 
 class Payload(BaseModel):
-    """What one POST tells: its alerts, and how many it does not hold."""
+    """The alerts of one post, and how many alerts were omitted from it."""
 
     alerts: tuple[Alert, ...]
     omitted: int = 0
 
 
 def parse_payload(body: bytes) -> Payload:
-    """Return what the body says. JSON deeper than about 200 levels is refused by the parser.
+    """Return the alerts in a body. The JSON parser refuses more than about 200 levels.
 
     Raises:
-        Malformed: it is no JSON, or something in it is missing, too long or of the wrong kind.
+        InvalidPayload: the body is not JSON, or a field is missing, too long or of the wrong type.
     """
     try:
         wire = _WirePayload.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise _to_invalid_payload(error) from None
-    over = wire.alerts[MAX_ALERTS:]
-    return Payload(
-        alerts=tuple(one.to_alert() for one in wire.alerts[:MAX_ALERTS]), omitted=wire.truncated_count + len(over)
-    )
+    alerts = tuple(alert.to_alert() for alert in wire.alerts[:MAX_ALERTS])
+    return Payload(alerts=alerts, omitted=wire.truncated_count + len(wire.alerts) - len(alerts))
 
 
 def to_one_line(text: str, max_bytes: int) -> str:
-    """Return `text` as one line without quotes and control signs, cut to `limit` bytes of UTF-8.
+    """Return `text` as one line without quotes and control characters, cut to `max_bytes` of UTF-8.
 
-    Quotes and backslashes would grow when they are written as JSON, and the size of an alert is bounded.
+    Quotes and backslashes would need more bytes in JSON, and the size of an alert is limited.
     """
     line = sanitize_terminal(text).translate({ord('"'): "'", ord("\\"): "/"})
     return line.encode()[:max_bytes].decode(errors="ignore")

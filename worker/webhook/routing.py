@@ -1,4 +1,4 @@
-"""Which loop an alert is for. Pure: the first route that fits decides, exactly once."""
+"""Routing of alerts to loops. Pure: the first matching route decides."""
 
 import fnmatch
 import re
@@ -8,7 +8,7 @@ from activities.model.alert import Alert
 from worker.config.schema import AlertRoute
 
 IGNORE = "ignore"
-"""In place of a loop: the alert starts nothing."""
+"""The target of a route whose alerts start nothing."""
 
 _MATCHERS: dict[str, Callable[[str, str], bool]] = {
     "exact": lambda pattern, name: pattern == name,
@@ -18,14 +18,14 @@ _MATCHERS: dict[str, Callable[[str, str], bool]] = {
 
 
 def route_alert(alert: Alert, routes: Sequence[AlertRoute], default_loop: str) -> str:
-    """Return the loop the alert is for, or `IGNORE`; `default` is the loop of what no route fits."""
+    """Return the loop of the alert, or `IGNORE`; `default_loop` is for alerts that match no route."""
     return next((route.to for route in routes if route_matches(alert, route)), default_loop)
 
 
 def route_matches(alert: Alert, route: AlertRoute) -> bool:
-    """Tell whether the route's pattern matches the whole name of the alert and its severities hold the alert's.
+    """Return whether the route's pattern matches the whole name of the alert, and its severities contain the alert's.
 
-    A route without severities takes any, unknown ones included.
+    A route without severities matches any severity, also an unknown one.
     """
-    severe = not route.severities or alert.severity in route.severities
-    return severe and _MATCHERS[route.match](route.alert, alert.name)
+    severity_matches = not route.severities or alert.severity in route.severities
+    return severity_matches and _MATCHERS[route.match](route.alert, alert.name)

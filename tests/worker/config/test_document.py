@@ -47,9 +47,9 @@ def test_bombs_are_refused_at_once() -> None:
     """Many aliases, aliases of aliases, an alias of itself and deep nesting end in an error, quickly."""
     levels = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
     started = time.monotonic()
-    assert "unfold" in parse_refused(levels)
+    assert "aliases expand" in parse_refused(levels)
     assert "more than 100 aliases" in parse_refused("a: &a 1\nb: [" + ", ".join(["*a"] * 101) + "]")
-    assert "unfold" in parse_refused("a: &a {b: *a}")
+    assert "aliases expand" in parse_refused("a: &a {b: *a}")
     assert "nested deeper than 20" in parse_refused("a: " + "[" * 50_000)
     assert time.monotonic() - started < 5.0
 

@@ -9,7 +9,7 @@ import yaml
 
 from activities.model.action import ActionType
 from activities.model.errors import ConfigurationError, NotFound
-from worker.config.legacy import REPLACED_KEYS, parse_duration
+from worker.config.legacy import REPLACED_KEYS
 from worker.config.load import Config, load_config
 
 ORIGINAL_CONFIG: dict[str, Any] = {
@@ -224,7 +224,7 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
     config = load_written_config(tmp_path, {"knowledge": {"database": "memory"}, "staging": {"use_mock_charter": True}})
     assert config.store_address == "memory"
     (problem,) = load_refused(tmp_path, {"knowledge": {"database": "memory"}})
-    assert problem.startswith("mapek.yaml:2: knowledge.database: memory forgets")
+    assert problem.startswith("mapek.yaml:2: knowledge.database: memory loses")
 
 
 @pytest.mark.parametrize(
@@ -239,37 +239,46 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
         ("plan: {cost_model: {SCALE_UPP: 0.1}}", ["did you mean SCALE_UP?"]),
         ("plan: {min_confidence: true}", ["plan.min_confidence: is true; must be a number"]),
         ("plan: {min_confidence: 1.5}", ["plan.min_confidence: is 1.5; must be less than or equal to 1"]),
-        ("orchestrator: {loop_interval: '30'}", ['loop_interval: is "30"; must be a whole number']),
-        ("orchestrator: {loop_interval: .nan}", ["loop_interval: is .nan; a finite number is needed"]),
+        (
+            "orchestrator: {loop_interval: '30'}",
+            ['loop_interval: is "30"; must be a number of seconds, or a duration such as 90s'],
+        ),
+        ("orchestrator: {loop_interval: .nan}", ["loop_interval: is .nan; must be a finite number"]),
         ("orchestrator: {mode: prod}", ["mode: is \"prod\"; must be 'staging' or 'production'"]),
         ("monitor: 5", ["monitor: is 5; must be a mapping of keys to values"]),
         ("monitor:\n  metrics:\n  - {treshold: 1, name: a}", ["mapek.yaml:3: monitor.metrics[0].treshold"]),
         ("monitor: {queries: [{name: q}]}", ["monitor.queries[0].query: is missing"]),
         ("monitor: {queries: [{name: q, query: up}]}", ["monitor.queries: 'up' is not `expression OP number`"]),
-        ("monitor: {rate_window: 20, scrape_interval: 15}", ["monitor.rate_window: is 20 s; a rate needs two scrapes"]),
+        (
+            "monitor: {rate_window: 20, scrape_interval: 15}",
+            ["monitor.rate_window: is 20 s; use at least two scrape intervals, 30 s"],
+        ),
         ("api: {host: 0.0.0.0}", ["api.host: 0.0.0.0 is not loopback; use 127.0.0.1 or set api.webhook_token_file"]),
         ("temporal: {address: 'http://a'}", ["temporal.address: must be host:port"]),
         ("execute: {charter_url: 'ftp://a'}", ["execute.charter_url: must be http://host:port"]),
         ("execute: {verify: {samples: 4}}", ["execute.verify.samples: is 4; use 5 or more, fewer are for a simulator"]),
         ("plan: {oscillation: {freeze_seconds: 604800}}", ["freeze_seconds: is 604800; must be less than or equal to"]),
-        ("execute: {verify: {passes: 9}}", ["execute.verify.passes: is 9 of only 5 samples"]),
-        ("knowledge: {database: postgres}", ["knowledge.database: postgres needs its address; set MAPEK_POSTGRES_URL"]),
+        ("execute: {verify: {passes: 9}}", ["execute.verify.passes: is 9; use at most verify.samples, 5"]),
+        ("knowledge: {database: postgres}", ["knowledge.database: postgres needs an address; set MAPEK_POSTGRES_URL"]),
         ("loops: []", ["loops: must be a list with at least one loop"]),
         ("loops:\n- {name: a}\n- {name: a}\n", ["mapek.yaml:3: loops[1].name: a is the name of another loop"]),
         ("loops: [{name: Bad Name}]", ["loops[0].name"]),
         ("loops:\n- plan:\n    zzz: 1", ["mapek.yaml:3: loops[0].plan.zzz: unknown key"]),
         (
             "loops:\n- name: a\n- name: b\n  execute: {charter_url: 'http://x:1'}",
-            ["mapek.yaml:3: loops[1].charter: charter stands for two addresses"],
+            ["mapek.yaml:3: loops[1].charter: charter has another address in another loop"],
         ),
-        ("loops:\n- name: a\n- {name: b, charter: other}", ["loops[1].charter: this Charter is called charter"]),
+        (
+            "loops:\n- name: a\n- {name: b, charter: other}",
+            ["loops[1].charter: another loop calls this Charter charter"],
+        ),
         ("loops: [{knowledge: {database: sqlite}}]", ["loops[0].knowledge.database: all loops share one store"]),
         (
             "orchestrator: {mode: production}\nstaging: {use_mock_charter: true}\napi: {debug: true}",
             ["simulator is refused in orchestrator.mode production", "api.debug: shows tracebacks"],
         ),
         ("a: 1\na: 2\n", ["mapek.yaml:2: a: is given twice (first at "]),
-        ("api: &x {port: 1}\nlogging: {<<: *x}", ["mapek.yaml:2: logging: this is no plain key"]),
+        ("api: &x {port: 1}\nlogging: {<<: *x}", ["mapek.yaml:2: logging: contains a key that is not plain text"]),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, problems: list[str]) -> None:
@@ -294,14 +303,14 @@ def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, section
     """The message names the variable to use and not the value."""
     sections = {section: {key: "geheim-4711"}}
     (problem,) = load_refused(tmp_path, {"loops": [sections]} if loop else sections)
-    assert "does not belong in this file" in problem
+    assert "secrets are refused in this file" in problem
     assert "geheim" not in problem
 
 
 def test_a_credential_in_an_address_is_refused_and_never_shown(tmp_path: Path) -> None:
     """A URL with user and password is no place for a secret."""
     (problem,) = load_refused(tmp_path, {"monitor": {"prometheus_url": "http://me:geheim@p:9090"}})
-    assert "monitor.prometheus_url: holds a credential" in problem
+    assert "monitor.prometheus_url: contains a credential" in problem
     assert "geheim" not in problem
 
 
@@ -329,7 +338,10 @@ def test_a_loop_overrides_only_what_it_names(tmp_path: Path) -> None:
     """Mappings are laid over key by key, the rest of a section stays."""
     content = {
         "plan": {"min_confidence": 0.7, "cooldown": {"after_success": "10m", "rolled_back": 5}},
-        "loops": [{"name": "a"}, {"name": "b", "plan": {"cooldown": {"after_success": 1}}, "topology": {"edges": [["x", "y"]]}}],
+        "loops": [
+            {"name": "a"},
+            {"name": "b", "plan": {"cooldown": {"after_success": 1}}, "topology": {"edges": [["x", "y"]]}},
+        ],
     }
     first, second = load_written_config(tmp_path, content).loops
     assert (first.plan.cooldown.after_success, second.plan.cooldown.after_success) == (600, 1)
@@ -376,9 +388,10 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, environ: dict[str,
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
     """A mistake in the environment is told with the variable instead of file and line."""
     problems = load_refused(tmp_path, "{}", {"MAPE_K_INTERVAL": "soon", "MAPEK__PLAN__ZZZ": "1", "MAPEK__X": "1"})
-    assert 'environment MAPE_K_INTERVAL: orchestrator.loop_interval: is "soon"; must be a whole number' in problems
+    place = "environment MAPE_K_INTERVAL: orchestrator.loop_interval"
+    assert f'{place}: is "soon"; must be a number of seconds, or a duration such as 90s, 5m, 2h or 1d' in problems
     assert any(line.startswith("environment MAPEK__PLAN__ZZZ: plan.zzz: unknown key") for line in problems)
-    assert any(line.startswith("environment MAPEK__X: not of the form") for line in problems)
+    assert any(line.startswith("environment MAPEK__X: must be MAPEK__SECTION__KEY") for line in problems)
 
 
 def make_stack_settings(folder: Path) -> dict[str, Any]:
@@ -453,21 +466,3 @@ def test_an_unknown_loop_is_named_with_those_there_are(tmp_path: Path) -> None:
     """Asking for a loop that is not configured says which are."""
     with pytest.raises(NotFound, match="no loop is called x; configured: charter"):
         load_config(state=tmp_path, environ={}).loop("x")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("60s", 60),
-        ("5m", 300),
-        ("1.5h", 5400),
-        ("250ms", 0.25),
-        ("7d", 604800),
-        ("5", None),
-        ("m", None),
-        ("-5s", None),
-    ],
-)
-def test_durations(text: str, value: float | None) -> None:
-    """Durations are read in seconds; what is none is left alone."""
-    assert parse_duration(text) == value

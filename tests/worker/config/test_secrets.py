@@ -28,7 +28,7 @@ def test_what_is_no_secret_is_refused_without_showing_it(tmp_path: Path, content
     """Empty, long, binary or many lines: refused by name alone."""
     path = tmp_path / "token"
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="must hold one line") as caught:
+    with pytest.raises(ConfigurationError, match="must contain one line") as caught:
         read_secret(path)
     assert "lines" not in str(caught.value)
 

@@ -12,10 +12,10 @@ from activities.model.errors import ConfigurationError
 from tests.support.alert_payloads import make_alert, make_body
 from tests.support.webhook_service import AUTHORIZATION_HEADER, WEBHOOK_PATH, WebhookService
 from worker.config.schema import AlertRoute
-from worker.http import header_timeout
+from worker.http import header_timeout, request_body
 from worker.http.auth import TokenAuth
 from worker.http.service import serve
-from worker.webhook import batcher, handler
+from worker.webhook import batcher
 from worker.webhook.payload import MAX_BODY_BYTES
 
 
@@ -180,7 +180,7 @@ async def send_pieces(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 async def test_slow_senders_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends nothing, a head byte by byte, or half a body is cut off, and others are served meanwhile."""
     monkeypatch.setattr(header_timeout, "HEADER_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr(handler, "BODY_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(request_body, "BODY_TIMEOUT_SECONDS", 0.3)
     world = WebhookService()
     head = b"POST /webhooks/alerts HTTP/1.1\r\nHost: m\r\nAuthorization: Bearer new\r\nContent-Length: 99\r\n\r\n"
     async with serve(world.app, "127.0.0.1", 0) as port, httpx.AsyncClient(trust_env=False) as client:

@@ -74,7 +74,7 @@ async def test_a_full_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_another_refusal_is_told(status: RPCStatusCode) -> None:
     """What another attempt would not mend is told after the first one: the sender comes again."""
     server = FakeTemporalServer(status)
-    with pytest.raises(Unreachable, match=f"did not take 1 alerts: {status.name}"):
+    with pytest.raises(Unreachable, match=f"did not accept 1 alerts: {status.name}"):
         await server.send(ALERT_BATCH)
     assert (len(server.requests), server.send_count) == (1, None)
 
