@@ -45,8 +45,10 @@ class EvidenceKind(StrEnum):
     HARM = "harm"
 
 
-class TrustEvidence(FrozenModel):
-    """One plan's mark for one of its actions, at `at` (unix seconds)."""
+class TrustEvidence(MigratedModel):
+    """What one plan says about one of its actions, at `at` (unix seconds)."""
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"mark": "kind"}
 
     plan_id: str
     cause: Cause
