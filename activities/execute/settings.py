@@ -9,11 +9,11 @@ from activities.model.types import Duration, PositiveDuration, Settings
 
 
 class ExecutionMode(StrEnum):
-    """What happens when a step fails.
+    """The reaction to a failed step.
 
-    `transactional`: it and the steps done before it are undone in reverse order. `best_effort`: it alone is undone, the
-    rest of the plan is left out, and what was done before stays if verification finds it good. If it may still stand
-    after that, all is undone. A step without an inverse (a restart) is judged with the others.
+    `transactional`: the step and those before it are undone in reverse order. `best_effort`: the step alone is undone,
+    the later ones are skipped, and the earlier ones are verified and kept if they help. If the step may still be
+    applied after its undo, all steps are undone. A step without inverse (a restart) is verified with the others.
     """
 
     TRANSACTIONAL = "transactional"
@@ -21,30 +21,30 @@ class ExecutionMode(StrEnum):
 
 
 class VerifySettings(Settings):
-    """How an effect is judged. Times in seconds."""
+    """How an effect is verified. Times in seconds."""
 
     delay: Duration = 30.0
-    """After the apply: nothing scraped before can show the effect (at least one scrape interval is kept)."""
+    """From the apply to the first sample: earlier scrapes cannot show the effect (at least one scrape interval)."""
     interval: PositiveDuration = 15.0
-    """Between samples: one scrape, since more often shows nothing new."""
+    """Between samples: one scrape interval, because more samples show nothing new."""
     samples: PositiveInt = 5
-    """Fewest usable samples for a verdict; an open question gets as many again, once. Below 5 with a simulator only."""
+    """Minimum of usable samples for a verdict; an open one gets as many again, once. Below 5 on a simulator only."""
     passes: PositiveInt = 4
-    """The last ones, which all have to be good for `fixed`: a minute, so that a rate shows what is, not what was."""
+    """The last samples, which must all be good for `fixed`: one minute, so that a rate shows the present."""
 
 
 class ExecuteSettings(Settings):
-    """How a plan is carried out at Charter."""
+    """How a plan is applied at Charter."""
 
     charter_url: str = "http://127.0.0.1:8000"
     charter_api_key: SecretStr | None = None
-    """Only by environment (`CHARTER_API_KEY`); a value in the file is refused."""
+    """From the environment only (`CHARTER_API_KEY`); a value in the file is refused."""
     charter_api_key_file: Path | None = None
     timeout_seconds: PositiveDuration = Field(default=30.0, le=120.0)
-    """Seconds for one call that changes Charter."""
+    """Time-out of a request that changes Charter."""
     max_retries: NonNegativeInt = 3
     """Retries of an apply after its first attempt. Each reads back before it sends."""
     rollback_enabled: bool = True
-    """False: what makes things worse is escalated to a person instead of undone."""
+    """False: a harmful change is escalated to an operator and not undone."""
     execution_mode: ExecutionMode = ExecutionMode.TRANSACTIONAL
     verify: VerifySettings = VerifySettings()

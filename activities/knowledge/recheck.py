@@ -10,15 +10,10 @@ from activities.model.remediation_outcome import consequences_of
 
 
 def next_recheck_at(outcome: Outcome, settings: KnowledgeSettings) -> float | None:
-    """Return when the outcome is rechecked next (unix seconds); None if it is no success, relapsed or fully checked."""
+    """Return when the outcome is rechecked next (unix seconds); None if no recheck is due any more."""
     delays = settings.recheck_seconds
-    if (
-        not consequences_of(outcome.outcome).is_rechecked
-        or outcome.relapsed_at is not None
-        or outcome.rechecks >= len(delays)
-    ):
-        return None
-    return outcome.at + sorted(delays)[outcome.rechecks]
+    has_rechecks = consequences_of(outcome.outcome).is_rechecked and outcome.relapsed_at is None
+    return outcome.at + sorted(delays)[outcome.rechecks] if has_rechecks and outcome.rechecks < len(delays) else None
 
 
 def apply_recheck(outcome: Outcome, relapsed: bool, now: float, settings: KnowledgeSettings) -> Outcome:

@@ -12,7 +12,7 @@ from activities.model.types import PositiveDuration, Settings
 
 
 class LevelOverrideSettings(Settings):
-    """A level that stays as it is set, whatever is earned. Without a cause, or an action, it is for all of them."""
+    """A fixed level, independent of the evidence. Without a cause or an action it applies to all of them."""
 
     level: Level
     cause: Cause | None = None
@@ -20,39 +20,39 @@ class LevelOverrideSettings(Settings):
 
 
 class AutonomySettings(Settings):
-    """How far each action against each cause is trusted, and how it earns more: shadow, suggest, auto."""
+    """How each action against each cause is promoted: shadow, suggest, auto."""
 
     start: Level | None = None
-    """Where everything begins. Default: auto on the simulator, shadow on a Charter that matters."""
+    """The first level. Default: auto on the simulator, shadow on a real Charter."""
     suggest_matches: PositiveInt = 20
-    """Shadow decisions that were right, less those that were not, from which a person is asked."""
+    """Right minus wrong shadow decisions for a promotion to suggest."""
     auto_outcomes: PositiveInt = 30
-    """Outcomes below which no rate is believed."""
+    """Minimum of outcomes for a promotion to auto."""
     auto_min_success: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    """The one-sided 95 % lower bound of "fixed and no harm" has to be above it: 30 of 30 give 0.908."""
+    """The one-sided 95 % lower bound of the rate of fixes must exceed it for auto: 30 of 30 give 0.908."""
     overrides: tuple[LevelOverrideSettings, ...] = ()
-    """Levels a person fixed; the first that fits decides."""
+    """Levels fixed by an operator; the first that matches decides."""
 
 
 class KnowledgeSettings(Settings):
-    """Where outcomes, snapshots, audit and guards are kept, and how they are learned from."""
+    """Where outcomes, snapshots, audit and guards are stored, and how the loop learns from them."""
 
     database: Literal["memory", "sqlite", "postgres"] = "sqlite"
-    """`memory` is SQLite in memory, lost at the end of the process: with the simulator only."""
+    """`memory` is SQLite in memory, lost at the end of the process: on the simulator only."""
     sqlite_path: Path | None = None
     """Default: `knowledge.db` in the state folder."""
     postgres_url: SecretStr | None = None
-    """Only by environment (`MAPEK_POSTGRES_URL`)."""
+    """From the environment only (`MAPEK_POSTGRES_URL`)."""
     pattern_learning_enabled: bool = True
-    """False: the priors are used for ever."""
+    """False: only the priors are used."""
     confidence_saturation_point: PositiveInt = 30
-    """Outcomes at which the mean is believed alone; below, it is shrunk towards the prior (weight n/30)."""
+    """Outcomes from which the mean counts alone; with fewer it is shrunk towards the prior (weight n/30)."""
     outcome_history_limit: PositiveInt = 1000
-    """Newest outcomes kept per loop."""
+    """The newest outcomes used per loop."""
     insight_generation_enabled: bool = True
     recheck_seconds: tuple[PositiveDuration, ...] = (900.0, 3600.0, 86400.0)
-    """Seconds after a success at which it is looked at again: a quarter of an hour shows what only hid the trouble, an
-    hour what load brings back, a day what comes with the time of day. Empty: a success is believed at once."""
+    """The delays of the rechecks after a success. 15 minutes shows a fix that only hid the problem, an hour a problem
+    that load brings back, a day one that depends on the time of day. Empty: no recheck."""
     autonomy: AutonomySettings = AutonomySettings()
     snapshot_days: PositiveFloat = 7.0
-    """Days a snapshot and the decision upon it are kept; those a plan came of are kept as long as the audit."""
+    """Retention in days of a snapshot and its decision. Those with a plan are kept as long as the audit."""

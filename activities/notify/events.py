@@ -51,16 +51,10 @@ def notification_for_approval(plan: Plan, prepared: PrepareResult, at: float) ->
 def notifications_for_outcome(plan: Plan, request: RecordRequest, at: float) -> tuple[Notification, ...]:
     """Return the notifications of an outcome that only an operator can repair."""
     if request.undo_failed:
-        details = (
-            request.undo_failed,
-            f"mapek explain {plan.plan_id}",
-            f"then mapek resume {plan.loop} --knob {plan.knob} --reason ...",
-        )
-        return (
-            _plan_notification(
-                plan, NotificationKind.QUARANTINE, f"{plan.knob} is quarantined: {request.headline}", details, at
-            ),
-        )
+        headline = f"{plan.knob} is quarantined: {request.headline}"
+        resume = f"then mapek resume {plan.loop} --knob {plan.knob} --reason ..."
+        details: tuple[str, ...] = (request.undo_failed, f"mapek explain {plan.plan_id}", resume)
+        return (_plan_notification(plan, NotificationKind.QUARANTINE, headline, details, at),)
     kind = consequences_of(request.outcome).notification
     if kind is not None:
         details = ("the change made it worse and is still applied", f"mapek explain {plan.plan_id}")

@@ -15,7 +15,7 @@ class RecheckResult(StrEnum):
     LASTS = "lasts"
     RELAPSED = "relapsed"
     MOVED = "moved"
-    """The knob was changed by somebody else: the present state does not show the plan's effect."""
+    """Another writer changed the knob: the present state does not show the plan's effect."""
     UNKNOWN = "unseen"
     """Charter or a component is not readable: nothing is concluded."""
 

@@ -112,7 +112,7 @@ def preflight_check(plan: Plan, facts: PreflightFacts) -> PrepareResult:
 def _check_integrity(plan: Plan) -> Refusal | None:
     expected = compute_plan_hash(plan.incident_id, plan.rung, plan.generation, plan.actions)
     if plan.hash != expected or plan.plan_id != expected[:12]:
-        return Refusal(RemediationOutcome.REJECTED, f"tampered: the content of plan {plan.plan_id} has the id {expected[:12]}")
+        return Refusal(RemediationOutcome.REJECTED, f"tampered: plan {plan.plan_id} hashes to {expected[:12]}")
     if not plan.actions or any(action.knob != plan.knob for action in plan.actions):
         return Refusal(RemediationOutcome.REJECTED, f"tampered: its actions do not all change {plan.knob}")
     return None
@@ -167,7 +167,7 @@ def _check_freshness(plan: Plan, facts: PreflightFacts) -> Refusal | None:
     age = facts.at - plan.created_at
     maximum_age = facts.settings.approval.deadline_seconds + plan.settle + PLAN_AGE_MARGIN_SECONDS
     if age > maximum_age:
-        return Refusal(RemediationOutcome.STALE, f"decided {age:.0f} s ago, and a plan is valid for {maximum_age:.0f} s")
+        return Refusal(RemediationOutcome.STALE, f"decided {age:.0f} s ago, a plan is valid for {maximum_age:.0f} s")
     violated, blind = facts.state.violated, facts.state.blind
     unreadable = sorted(blind.intersection(REMOTES))
     if unreadable:

@@ -81,7 +81,7 @@ def test_a_request_for_approval_shows_plan_reason_deadline_and_commands() -> Non
         ("worse", "a newer change is applied", [NotificationKind.QUARANTINE]),
     ],
 )
-def test_an_outcome_that_needs_repair_is_notified(
+def test_an_outcome_that_needs_an_operator_is_notified(
     outcome: str, undo_failed: str, kinds: list[NotificationKind]
 ) -> None:
     """A harmful change that is still applied or cannot be undone is notified; a completed rollback is not."""
