@@ -26,7 +26,7 @@ from activities.dependencies import Dependencies, LoopDependencies
 from activities.kill_switch import KillSwitch
 from activities.model import identifiers
 from activities.model.errors import ConfigurationError, MapekError
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 from activities.monitor.rules import build_rules
 from activities.settings import LoopSettings
 from worker.config.load import Config

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.alert import AlertBatch
     from activities.model.alert_state import AlertState
     from activities.model.cycle import CycleRequest, Trigger
-    from activities.model.intake import LoopState, ManualCycleRequest
+    from activities.model.loop_state import LoopState, ManualCycleRequest
     from workflows import options, search_attributes
     from workflows.cycle import MapekCycle
     from workflows.search_attributes import build_search_attributes, truncate_keyword

@@ -10,9 +10,9 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.model.cycle import PlanSummary
     from activities.model.identifiers import WorkflowName
-    from activities.model.intake import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
     from activities.model.phase import Phase
     from activities.model.remediation import RemediationRequest
+    from activities.model.upkeep import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
     from activities.upkeep.activity import UpkeepActivities
     from workflows import options, search_attributes
     from workflows.search_attributes import build_search_attributes

@@ -1,4 +1,4 @@
-"""The fixed grid all counting is done on, and the analysis input built upon it."""
+"""The fixed grid on which violations are counted, and the analysis input on that grid."""
 
 import math
 from collections import defaultdict
@@ -9,11 +9,11 @@ from activities.analyze.settings import AnalyzeSettings
 from activities.model.baseline import AdaptiveLimits
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
-from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
-from activities.model.timeseries import SampleSeries
+from activities.model.timeseries import SampleSeries, Series
 from activities.model.topology import Topology
+from activities.model.types import MetricKey
 from activities.monitor.adaptive_limits import broadcast_to_grid
 from activities.monitor.charter_findings import member_names
 from activities.monitor.queries import component_of
@@ -22,7 +22,7 @@ from activities.monitor.settings import MonitorSettings
 
 @dataclass(frozen=True)
 class GridTiming:
-    """The instants to ask Prometheus for (unix seconds, multiples of `step`) and the age limit of a sample."""
+    """The instants of the queries (unix seconds, multiples of `step`) and the maximum age of a sample in seconds."""
 
     instants: tuple[float, ...]
     step: float
@@ -31,11 +31,11 @@ class GridTiming:
 
 @dataclass(frozen=True)
 class RangeReading:
-    """What the remotes answered over a range.
+    """The answers of the remotes over a range.
 
-    `values` is the answer to `values_queries`, `freshness` to `coverage_detail_queries`, `findings`, `committee` and
-    `policies` are Charter's (None: not read). A remote that could not be read has its blind spot in `blind`. `limits`
-    are the adaptive limits in force (None: there are none).
+    `values` is the answer to `values_queries`, `freshness` that to `coverage_detail_queries`. `findings`, `committee`
+    and `policies` are Charter's; the committee is None if not read. A remote that cannot be read has its blind spot in
+    `blind`. `limits` are the current adaptive limits, None if there are none.
     """
 
     values: tuple[SampleSeries, ...] = ()
@@ -50,11 +50,11 @@ class RangeReading:
 def grid_instants(at: float, step: float, lookback: float) -> tuple[float, ...]:
     """Return the multiples of `step` in (a − lookback, a], where a is the last multiple at or before `at`.
 
-    All in seconds. Every `at` within a step has the same grid; at least one instant is returned.
+    All in seconds. Every `at` within a step has the same grid, which has at least one instant.
     """
     last = math.floor(at / step)
     count = max(1, math.ceil(lookback / step))
-    return tuple((last - back) * step for back in reversed(range(count)))
+    return tuple((last - steps_back) * step for steps_back in reversed(range(count)))
 
 
 def grid_timing(at: float, monitor: MonitorSettings, analyze: AnalyzeSettings) -> GridTiming:
@@ -70,10 +70,10 @@ def build_analysis_input(
     components: Iterable[str],
     topology: Topology,
 ) -> AnalysisInput:
-    """Return the analysis input: points put on their instants, None where there is none; nothing is judged.
+    """Return the analysis input: the points on their instants, None for an instant without a point.
 
-    `components` are the configured ones; members are added as the committee names them. Points beside the grid are
-    left out, never moved to another instant. An empty `topology` is replaced by what call metrics tell.
+    `components` are the configured ones, to which the committee's members are added. A point between two instants is
+    left out and never moved. An empty `topology` is replaced by the edges that call metrics show.
     """
     return AnalysisInput(
         at=timing.instants[-1],
@@ -94,9 +94,9 @@ def build_analysis_input(
 
 
 def _align_series(answers: Iterable[SampleSeries], label: str, timing: GridTiming) -> tuple[Series, ...]:
-    found: dict[tuple[str, str], list[Series]] = defaultdict(list)
+    lines: dict[MetricKey, list[Series]] = defaultdict(list)
     for answer in answers:
         component, metric = component_of(answer.labels), answer.labels.get(label, "")
         line = Series(component=component, metric=metric, values=answer.values_at(timing.instants, timing.step))
-        found[component, metric].append(line)
-    return tuple(series for key in sorted(found) for series in found[key])
+        lines[component, metric].append(line)
+    return tuple(line for key in sorted(lines) for line in lines[key])

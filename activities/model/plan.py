@@ -112,7 +112,6 @@ class Plan(MigratedModel):
     cool_downs: CoolDowns
     risk: Risk
     needs_approval: bool
-    approval_deadline: float
     confidence: float
     cost: float
     benefit: float
@@ -129,11 +128,6 @@ class Plan(MigratedModel):
     def workflow_id(self) -> str:
         """The fixed id of whatever remediates this knob: the lock, for every loop on the same Charter."""
         return remediation_id(self.charter, self.knob)
-
-    @property
-    def reversible(self) -> bool:
-        """Whether every action has an inverse."""
-        return all(a.inverse.value != "none" for a in self.actions)
 
     @property
     def as_unsettled(self) -> UnsettledPlan:

@@ -12,11 +12,11 @@ from activities.model.baseline import Baseline
 from activities.model.blindspot import BlindSpot
 from activities.model.charter import CharterFinding, Committee, Policy
 from activities.model.experience import Experience
-from activities.model.grid_series import Series
 from activities.model.guard_state import GuardState
 from activities.model.mode import Mode
 from activities.model.pattern import CalibrationCurve
 from activities.model.rule import MetricRule
+from activities.model.timeseries import Series
 from activities.model.topology import Topology
 from activities.model.types import FrozenModel, MigratedModel
 

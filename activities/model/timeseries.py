@@ -1,4 +1,4 @@
-"""What Prometheus answers."""
+"""Time series: as Prometheus returns them, and as samples on the fixed grid of an analysis input."""
 
 from collections.abc import Sequence
 
@@ -36,3 +36,15 @@ class SampleSeries(FrozenModel):
             if 0 <= index < len(found) and abs(at - instants[index]) <= _TOLERANCE_SECONDS:
                 found[index] = value
         return tuple(found)
+
+
+class Series(FrozenModel):
+    """One metric of one component at the instants of a grid.
+
+    `values[i]` belongs to `grid[i]` of the analysis input that holds the series. None: no fresh sample at that
+    instant. NaN and infinities are kept: they are blind spots, and the judgement decides about them.
+    """
+
+    component: str
+    metric: str
+    values: tuple[float | None, ...]

@@ -53,7 +53,6 @@ def build_plan(option: Option, context: PlanContext, committee: Committee) -> Pl
         cool_downs=settings.cooldown.to_cool_downs(),
         risk=risk,
         needs_approval=requires_approval(option, context, risk),
-        approval_deadline=settings.approval.deadline_seconds,
         confidence=root.confidence,
         cost=candidate.cost,
         benefit=candidate.benefit,

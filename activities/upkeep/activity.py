@@ -11,17 +11,17 @@ from activities.dependencies import Dependencies
 from activities.heartbeat import background_heartbeat
 from activities.knowledge.autonomy import compute_autonomy, level_changes
 from activities.knowledge.recheck import apply_recheck, next_recheck_at
-from activities.model.audit import AuditEntry
+from activities.model.audit import AuditEntry, AuditKind
 from activities.model.cycle import PlanSummary
 from activities.model.errors import MapekError
 from activities.model.guard_state import GuardState
-from activities.model.intake import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
 from activities.model.notification import NotificationKind
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
 from activities.model.remediation import YieldRequest
 from activities.model.remediation_outcome import RemediationOutcome
 from activities.model.types import DAY_SECONDS
+from activities.model.upkeep import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
 from activities.monitor.adaptive_limits import is_refresh_due
 from activities.monitor.current_state import CurrentState, build_current_state
 from activities.monitor.judgement import judge
@@ -216,7 +216,9 @@ class UpkeepActivities:
         rechecked = apply_recheck(outcome, result is RecheckResult.RELAPSED, now, knowledge)
         next_at = None if result is RecheckResult.MOVED else next_recheck_at(rechecked, knowledge)
         text = f"{result} {now - outcome.at:.0f} s after the outcome {outcome.outcome}"
-        row = AuditEntry(at=now, kind="recheck", loop=plan.loop, plan_id=plan.plan_id, knob=plan.knob, summary=text)
+        row = AuditEntry(
+            at=now, kind=AuditKind.RECHECK, loop=plan.loop, plan_id=plan.plan_id, knob=plan.knob, summary=text
+        )
         await self.store.outcomes.relabel(rechecked, next_at, row)
         return result
 
@@ -230,7 +232,7 @@ class UpkeepActivities:
         previous = compute_autonomy(evidence[:-unaudited], settings.initial_level, rules)
         for line in level_changes(previous, compute_autonomy(evidence, settings.initial_level, rules)):
             await self.store.audit.append(
-                AuditEntry(at=self.dependencies.clock(), kind="autonomy", loop=loop, summary=line)
+                AuditEntry(at=self.dependencies.clock(), kind=AuditKind.AUTONOMY, loop=loop, summary=line)
             )
         await store.mark_audited(loop, unaudited)
 
@@ -253,7 +255,7 @@ class UpkeepActivities:
     async def awaits_approval(self, plan: Plan) -> bool:
         """Return whether the plan's remediation runs and has sent nothing to Charter."""
         rows = await self.store.audit.load_for_plan(plan.plan_id)
-        return not any(row.kind == "attempt" for row in rows) and await self.locks.is_held(plan.workflow_id)
+        return not any(row.kind is AuditKind.ATTEMPT for row in rows) and await self.locks.is_held(plan.workflow_id)
 
 
 async def load_current_state(load_input: InputLoader) -> CurrentState:

@@ -26,11 +26,10 @@ from activities.clients.prometheus import PrometheusClient
 from activities.decision import decide
 from activities.model.baseline import AdaptiveLimits, BaselineLimit
 from activities.model.charter import Committee
-from activities.model.grid_series import Series
 from activities.model.guard_state import GuardState
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
-from activities.model.timeseries import SampleSeries
+from activities.model.timeseries import SampleSeries, Series
 from activities.model.topology import Topology
 from activities.monitor.adaptive_limits import broadcast_to_grid
 from activities.monitor.builtin_rules import EXPORTED_RULES

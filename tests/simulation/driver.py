@@ -9,7 +9,7 @@ from enum import StrEnum
 from random import Random
 
 from activities.model.cycle import CycleRequest, MonitorRequest
-from activities.model.intake import UpkeepRequest
+from activities.model.upkeep import UpkeepRequest
 from tests.simulation.environment import LOOP_SETTINGS, UNGUARDED_SETTINGS, SimulatedEnvironment
 from tests.simulation.incidents import IncidentGenerator
 from tests.simulation.operators import Operators

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from activities.model import identifiers
 from activities.model.alert_state import AlertState
 from activities.model.cycle import CycleResult
-from activities.model.intake import ManualCycleRequest
+from activities.model.loop_state import ManualCycleRequest
 from deploy.devstack.stack import RunningStack, StackOptions, running_stack
 from tests.support.alert_payloads import make_payload
 from tests.support.stack import StackHarness, connect_harness

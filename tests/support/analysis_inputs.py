@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from activities.model.charter import CharterFinding, Committee, Member
-from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
+from activities.model.timeseries import Series
 from activities.model.topology import Topology
 from activities.monitor.builtin_rules import BUILTIN_RULES
 from activities.monitor.metric_names import LIVENESS_COUNTER

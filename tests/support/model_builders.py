@@ -34,7 +34,6 @@ def make_plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
         "cool_downs": CoolDowns(),
         "risk": Risk.LOW,
         "needs_approval": False,
-        "approval_deadline": 86400.0,
         "confidence": 0.9,
         "cost": 0.2,
         "benefit": 0.72,

@@ -2,15 +2,9 @@
 
 from activities.model import identifiers
 from activities.model.alert import Alert, AlertBatch
-from activities.model.intake import (
-    CoolingRemediation,
-    LoopState,
-    ManualCycleRequest,
-    UpkeepRequest,
-    UpkeepResult,
-    YieldOrder,
-)
+from activities.model.loop_state import LoopState, ManualCycleRequest
 from activities.model.remediation import YieldRequest
+from activities.model.upkeep import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
 from tests.workflows import activity_results
 from tests.workflows.activity_results import PLAN_ID, make_plan_summary
 from tests.workflows.history_summary import summarize_history

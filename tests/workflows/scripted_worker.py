@@ -20,7 +20,6 @@ from activities.heartbeat import background_heartbeat
 from activities.model import identifiers
 from activities.model.cycle import AnalyzeRequest, DecisionSummary, DiagnosisSummary, MonitorRequest, PlanRequest
 from activities.model.errors import NotFound
-from activities.model.intake import UpkeepRequest, UpkeepResult
 from activities.model.observation import Observation
 from activities.model.remediation import (
     ApplyRequest,
@@ -35,6 +34,7 @@ from activities.model.remediation import (
     VerifyRequest,
     VerifyResult,
 )
+from activities.model.upkeep import UpkeepRequest, UpkeepResult
 from worker.main import PASSED_THROUGH, WORKFLOWS
 from worker.observability.activity_metrics import LastRun
 from worker.observability.metrics import Metrics

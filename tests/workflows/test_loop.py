@@ -7,7 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from activities.model import identifiers
 from activities.model.cycle import CycleResult
-from activities.model.intake import LoopState, ManualCycleRequest
+from activities.model.loop_state import LoopState, ManualCycleRequest
 from tests.workflows import activity_results
 from tests.workflows.history_summary import summarize_history
 from tests.workflows.loop_scenarios import RUNBOOK_LINK, start_loop_workflow

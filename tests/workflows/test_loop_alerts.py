@@ -8,7 +8,7 @@ from activities.model import identifiers
 from activities.model.alert import Alert, AlertBatch
 from activities.model.alert_state import AlertState
 from activities.model.cycle import CycleResult
-from activities.model.intake import LoopState, ManualCycleRequest
+from activities.model.loop_state import LoopState, ManualCycleRequest
 from tests.support.waiting import wait_until
 from tests.workflows.history_summary import summarize_history
 from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv

@@ -2,7 +2,7 @@
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.model.intake import UpkeepResult
+from activities.model.upkeep import UpkeepResult
 from tests.workflows import activity_results
 from tests.workflows.activity_results import PLAN_ID, make_plan_summary
 from tests.workflows.history_summary import list_scheduled_activities

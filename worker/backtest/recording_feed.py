@@ -8,9 +8,9 @@ import numpy as np
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.baseline import Baseline
 from activities.model.charter import Committee
-from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
+from activities.model.timeseries import Series
 from activities.model.topology import Topology
 from activities.model.types import FloatArray, MetricKey
 from activities.model.violation import BreachSide

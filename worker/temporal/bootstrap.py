@@ -33,7 +33,7 @@ from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model import identifiers
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 from worker.temporal.schedules import LoopSchedule, cycle_schedule, upkeep_schedule, upkeep_schedule_id
 from workflows import search_attributes
 from workflows.search_attributes import build_search_attributes

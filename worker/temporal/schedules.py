@@ -15,7 +15,7 @@ from temporalio.client import (
 
 from activities.model import identifiers
 from activities.model.cycle import CycleRequest, Trigger
-from activities.model.intake import UpkeepRequest
+from activities.model.upkeep import UpkeepRequest
 from workflows import options, search_attributes
 from workflows.search_attributes import build_search_attributes
 

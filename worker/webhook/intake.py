@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.model import identifiers
 from activities.model.alert import AlertBatch
 from activities.model.errors import Unreachable
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 from worker.observability.metrics import Metrics
 from worker.webhook.batcher import SendBatch
 from workflows import search_attributes

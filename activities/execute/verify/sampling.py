@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from itertools import takewhile
 
 from activities.execute.verify.verification import EffectSample
-from activities.model.grid_series import Series
 from activities.model.snapshot import AnalysisInput
+from activities.model.timeseries import Series
 from activities.monitor.current_state import build_current_state
 from activities.monitor.judgement import judge
 

@@ -10,8 +10,7 @@ from activities.analyze.analysis_input import GridTiming, RangeReading, build_an
 from activities.analyze.diagnose import diagnose
 from activities.analyze.settings import AnalyzeSettings
 from activities.model.charter import CharterFinding
-from activities.model.grid_series import Series
-from activities.model.timeseries import SampleSeries
+from activities.model.timeseries import SampleSeries, Series
 from activities.monitor.builtin_rules import BUILTIN_RULES
 from activities.monitor.queries import COUNTER_MOVING, all_signals
 from activities.monitor.settings import MonitorSettings

@@ -44,7 +44,6 @@ def _make_plan(*actions, **changes):
         "cool_downs": CoolDowns(),
         "risk": Risk.LOW,
         "needs_approval": False,
-        "approval_deadline": 86400.0,
         "confidence": 0.85,
         "cost": 0.2,
         "benefit": 0.68,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from activities.model import alert_state
 from activities.model.alert import Alert, AlertBatch
 from activities.model.alert_state import AlertState
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 
 
 def make_alert(fingerprint: str, at: float = 1.0, firing: bool = True, severity: str = "warning") -> Alert:

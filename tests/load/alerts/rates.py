@@ -11,7 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.model import identifiers
 from activities.model.alert import Alert, AlertBatch
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 from tests.load.alerts.figures import report
 from tests.load.alerts.sender import send_alerts
 from tests.load.alerts.storms import count_new_states

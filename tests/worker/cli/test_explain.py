@@ -41,7 +41,6 @@ PLAN = Plan(
     cool_downs=CoolDowns(),
     risk=Risk.LOW,
     needs_approval=False,
-    approval_deadline=60.0,
     confidence=0.8,
     cost=0.2,
     benefit=0.7,

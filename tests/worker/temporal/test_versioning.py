@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 
 from activities.model import identifiers
 from activities.model.cycle import AnalyzeRequest, CycleRequest, DiagnosisSummary, MonitorRequest
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 from activities.model.observation import Observation
 from worker.cli.doctor import check_version
 from worker.config.schema import TemporalSettings

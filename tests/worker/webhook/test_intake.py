@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model.alert import Alert, AlertBatch
 from activities.model.errors import Unreachable
-from activities.model.intake import LoopState
+from activities.model.loop_state import LoopState
 from worker.observability.metrics import Metrics
 from worker.webhook import intake
 from worker.webhook.intake import intake_sender

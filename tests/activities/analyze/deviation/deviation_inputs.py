@@ -2,9 +2,9 @@
 
 from activities.model.baseline import Baseline
 from activities.model.charter import Committee
-from activities.model.grid_series import Series
 from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
+from activities.model.timeseries import Series
 from activities.model.topology import Topology
 from activities.model.violation import BreachSide
 from activities.monitor.baseline import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS

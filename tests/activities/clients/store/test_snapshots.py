@@ -14,9 +14,9 @@ from activities.clients.store.store import Store, open_store
 from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
 from activities.model.errors import NotFound, Rejected, StoreUnavailable
-from activities.model.grid_series import Series
 from activities.model.mode import LoopMode, Mode
 from activities.model.snapshot import Snapshot, canonical_json, compute_digest
+from activities.model.timeseries import Series
 from activities.model.types import FrozenModel
 
 
