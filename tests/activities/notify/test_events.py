@@ -27,7 +27,7 @@ def make_decision(outcome: str, *blocks: Block, diagnosis: Diagnosis = DIAGNOSIS
 @pytest.mark.parametrize("outcome", ["planned", "observed", "blocked", "unknown", "busy"])
 def test_an_ordinary_decision_is_not_notified(outcome: str) -> None:
     """No operator is alarmed by an outcome the loop handles, nor by an ordinary guard."""
-    block = Block(rule="cool-down", knob="committee", reason="rests for another 10 s")
+    block = Block(rule="cool-down", knob="committee", reason="cools down for another 10 s")
     assert notifications_for_decision(make_decision(outcome, block), "charter", "cycle-1", 5.0) == ()
 
 

@@ -11,14 +11,15 @@ from activities.execute.settings import ExecuteSettings
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Change, Committee, Member
+from activities.model.diagnosis import Cause, RootCause
 from activities.model.guard_state import GuardState, KnobGuard, UnsettledPlan
 from activities.model.history import RemediationRecord
-from activities.model.mode import LoopMode, Mode
+from activities.model.mode import LoopMode, Mode, with_kill_switch
 from activities.model.storm import Storm
 from activities.monitor.current_state import CurrentState
 from activities.plan.guards.base import GuardInput
-from activities.plan.guards.core import TRANSIENT_GUARDS, find_first_block
 from activities.plan.guards.settings import FreezeDates, RateSettings, Window
+from activities.plan.guards.table import PASSING_GUARDS, Stage, find_block
 from activities.plan.settings import PlanSettings
 
 NOW = 100_000.0
@@ -68,6 +69,7 @@ BLOCKING_STATES = {
     "concurrency": make_guard_state(RUNNING_REMEDIATION),
     "freeze-date": {"settings": PlanSettings(freeze_dates=(PERMANENT_FREEZE,))},
     "window": {"settings": PlanSettings(windows=(ALWAYS_WINDOW,))},
+    "kill-switch": {"mode": with_kill_switch("kill switch: /k", ACT_MODE)},
     "mode": {"mode": Mode(loop="charter", name=LoopMode.OBSERVE)},
 }
 """For each passing rule what it alone refuses a SCALE_DOWN by; everything else lets it through."""
@@ -84,7 +86,14 @@ def make_unblocked_input(**changes):
 def make_guard_input(rule=""):
     """Return what the rules look at, with what one of them refuses."""
     seen = make_unblocked_input(**BLOCKING_STATES.get(rule, {}))
-    return GuardInput(**seen, loop="charter", component_count=8, storm=seen["guards"].storm("charter"))
+    return GuardInput(
+        **seen,
+        root=RootCause(cause=Cause.VALIDATION_LATENCY, component="committee", confidence=0.9),
+        autonomy=Autonomy(start=Level.AUTO),
+        loop="charter",
+        component_count=8,
+        storm=seen["guards"].storm("charter"),
+    )
 
 
 def make_preflight_facts(rule=""):
@@ -103,20 +112,16 @@ def make_preflight_facts(rule=""):
 
 
 def test_there_is_a_case_for_every_rule():
-    """No rule is forgotten, and without any case nothing is refused."""
-    first_blocking = [
-        next(guard for guard in TRANSIENT_GUARDS if guard((SCALE_DOWN_ACTION,), make_guard_input(rule)))
-        for rule in BLOCKING_STATES
-    ]
-    assert len(first_blocking) == len(TRANSIENT_GUARDS)
-    assert set(first_blocking) == set(TRANSIENT_GUARDS)
-    assert find_first_block(TRANSIENT_GUARDS, (SCALE_DOWN_ACTION,), make_guard_input()) is None
+    """Every guard that is checked before each step has a case, and without a case nothing is refused."""
+    rules = {guard.rule for guard in PASSING_GUARDS if Stage.SEND in guard.stages}
+    assert set(BLOCKING_STATES) == rules | CHARTER_RULES
+    assert find_block(Stage.PLAN, (SCALE_DOWN_ACTION,), make_guard_input()) is None
 
 
 @pytest.mark.parametrize("name", BLOCKING_STATES)
 def test_stopped_when_it_is_chosen(name):
     """The planner's rules refuse it."""
-    block = find_first_block(TRANSIENT_GUARDS, (SCALE_DOWN_ACTION,), make_guard_input(name))
+    block = find_block(Stage.PLAN, (SCALE_DOWN_ACTION,), make_guard_input(name))
     assert block is not None
     assert (block.rule, bool(block.reason)) == (name, True)
 
