@@ -1,4 +1,4 @@
-"""All settings one loop decides by, composed of the rooms' sections."""
+"""All settings of one loop, composed of the sections of the rooms."""
 
 from activities.analyze.settings import AnalyzeSettings
 from activities.execute.settings import ExecuteSettings
@@ -12,10 +12,10 @@ from activities.plan.settings import PlanSettings
 
 
 class LoopSettings(Settings):
-    """One loop: its names, what it watches and the sections that decide.
+    """The settings of one loop.
 
-    `components` are the services that must always be visible; members of the committee are added as Charter names
-    them. `simulator` is True for the embedded Charter: only then may a loop start in mode act by itself.
+    `components` are the services that must always be visible; Charter adds the members of the committee. `simulator` is
+    True for the embedded Charter; only then does a loop start in mode act.
     """
 
     name: str = "charter"
@@ -33,24 +33,24 @@ class LoopSettings(Settings):
 
     @property
     def initial_mode(self) -> Mode:
-        """The mode before anybody set one: act on the simulator, observe on a Charter that matters."""
+        """The mode until an operator sets one: act on the simulator, observe on a real Charter."""
         if self.simulator:
             return Mode(loop=self.name, name=LoopMode.ACT, reason="the Charter is the simulator")
-        why = "first mode on a Charter that is not the simulator; `mapek resume --mode act` is a person's decision"
-        return Mode(loop=self.name, name=LoopMode.OBSERVE, reason=why)
+        reason = "first mode on a Charter that is not the simulator; change it with `mapek resume --mode act`"
+        return Mode(loop=self.name, name=LoopMode.OBSERVE, reason=reason)
 
     @property
     def initial_level(self) -> Level:
-        """How far an action is trusted of which nothing is known: as set, else auto on the simulator, else shadow."""
+        """The level of an action without outcomes: the configured one, else auto on the simulator, else shadow."""
         return self.knowledge.autonomy.start or (Level.AUTO if self.simulator else Level.SHADOW)
 
     @property
     def max_components(self) -> int:
-        """About how many components there can be: those named, and as many members as the committee may have."""
+        """Estimate of the maximum number of components: the configured ones plus the maximum committee size."""
         return len(self.components) + self.plan.max_replicas
 
     def decision_settings(self) -> dict[str, object]:
-        """Return the sections a decision depends on as JSON values, without addresses and credentials."""
+        """Return the sections that a decision depends on as JSON values, without addresses and credentials."""
         dump = self.model_dump(mode="json", include={"monitor", "analyze", "plan", "knowledge"})
         dump["monitor"].pop("prometheus_url")
         dump["knowledge"] = {

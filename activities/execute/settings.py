@@ -43,7 +43,7 @@ class ExecuteSettings(Settings):
     timeout_seconds: PositiveDuration = Field(default=30.0, le=120.0)
     """Time-out of a request that changes Charter."""
     max_retries: NonNegativeInt = 3
-    """Retries of an apply after its first attempt. Each reads back before it sends."""
+    """Retries of an apply after its first attempt. Each retry reads back before it sends."""
     rollback_enabled: bool = True
     """False: a harmful change is escalated to an operator and not undone."""
     execution_mode: ExecutionMode = ExecutionMode.TRANSACTIONAL

@@ -24,7 +24,7 @@ class TargetSettings(Settings):
     address_file: Path | None = None
     """Holds an address that contains a credential, as those of Slack and Apprise do."""
     token_file: Path | None = None
-    """webhook: bearer token. pagerduty: routing key. email: password of `user`."""
+    """File with the bearer token (webhook), the routing key (pagerduty) or the password of `user` (email)."""
     user: str = ""
     sender: str = ""
     to: tuple[str, ...] = ()

@@ -30,60 +30,60 @@ DEFAULT_COSTS: dict[ActionType, float] = {
 
 
 class KnownPolicy(Settings):
-    """A policy the loop may apply when a component's policy is wrong: the last one known to be good."""
+    """The last good version of a policy, which the loop may apply when the policy of a component is wrong."""
 
     name: str
     components: tuple[str, ...] = ()
-    """The components it governs; empty for all."""
+    """The components of the policy; empty for all."""
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class CoolDownSettings(Settings):
-    """How long a knob rests, in seconds."""
+    """Time until a knob may change again."""
 
     after_success: Duration = 300.0
-    """After fixed, improved or inconclusive: longer than actuator delay and metric window together."""
+    """After fixed, improved or inconclusive: longer than actuator delay plus metric window."""
     no_effect: Duration = 0.0
-    """After no effect: none, so that the next rung may start."""
+    """After no effect: 0, so that the next rung may start."""
     rolled_back: Duration = 900.0
-    """After worse, rolled back, failed or stopped: long, because the same state would tempt the same plan."""
+    """After worse, rolled back, failed or stopped: long, since the same state leads to the same plan."""
 
     def to_cool_downs(self) -> CoolDowns:
-        """Return them as a plan carries them."""
+        """Return the cool-downs for a plan."""
         return CoolDowns(**self.model_dump())
 
 
 class ApprovalSettings(Settings):
-    """When a person has to say yes."""
+    """When an operator must approve a plan."""
 
     from_risk: Risk | Literal["never"] = Risk.HIGH
-    """The lowest risk that needs approval. Bypass validation and emergency override need it always."""
+    """The lowest risk that needs approval. BYPASS_VALIDATION and ACTIVATE_EMERGENCY_OVERRIDE always need it."""
     deadline_seconds: PositiveDuration = 86400.0
-    """Seconds an approval may take; after it the plan counts as rejected."""
+    """Time to wait for approval; after it the plan counts as rejected."""
 
 
 class PlanSettings(Settings):
-    """How a remedy is chosen: score = benefit − cost, the best one above zero."""
+    """How a remedy is chosen: the best score (benefit − cost) above zero."""
 
     cost_model: dict[ActionType, Fraction] = Field(default_factory=lambda: dict(DEFAULT_COSTS))
-    """Cost of each action type, 0 to 1; a type left out keeps the built-in figure."""
+    """Cost of each action type, 0 to 1; an omitted type keeps its default."""
     benefit_target: Fraction = 0.95
-    """No benefit is ever believed to be higher."""
+    """Upper limit of every benefit."""
     min_confidence: Fraction = 0.6
-    """Nothing is done upon a diagnosis, or against a cause in it, that the analyzers' constants make less sure; where
-    outcomes do, a person is asked."""
+    """Minimum confidence of a diagnosis and of a cause. Below it by the analyzers' defaults nothing is done; below it by
+    learned outcomes a plan needs approval."""
     max_policies_per_analysis: PositiveInt = 5
-    """Candidates considered per root cause."""
+    """Maximum candidates per root cause."""
     exploring: bool = False
-    """Draw among equally safe remedies instead of always taking the one believed best: learns faster, and sometimes
-    tries the worse one. A person's decision."""
+    """Choose at random among equally safe remedies instead of the best one: this learns faster, and sometimes tries a
+    worse remedy."""
     min_effectiveness: Fraction = 0.0
-    """Least one-sided 95 % lower bound of a remedy's effectiveness. 0: what was never tried may be tried, and a remedy
-    that fails loses by its score."""
+    """Minimum lower bound (one-sided, 95 %) of a remedy's effectiveness. 0: an untried remedy may be tried, and a failing
+    one loses by its score."""
     allowed_actions: tuple[ActionType, ...] = tuple(ActionType)
-    """Action types this loop may ever execute."""
+    """Action types that this loop may execute."""
     settle_seconds: Duration = 15.0
-    """Seconds between plan and apply, after which everything is checked again."""
+    """Wait between plan and apply; after it all conditions are checked again."""
     cooldown: CoolDownSettings = CoolDownSettings()
     rates: RateSettings = RateSettings()
     oscillation: OscillationSettings = OscillationSettings()
@@ -94,7 +94,7 @@ class PlanSettings(Settings):
     approval: ApprovalSettings = ApprovalSettings()
     known_policies: tuple[KnownPolicy, ...] = (KnownPolicy(name="admission", parameters={"ruleset": "strict-v1"}),)
     scale_step: PositiveInt = 1
-    """Members added or removed at once: one at a time, so that quorum never jumps."""
+    """Members added or removed in one change. One keeps the quorum stable."""
     max_replicas: PositiveInt = 15
     throttle_rate: PositiveFloat = 300.0
-    """Requests per second a throttled component still accepts."""
+    """Requests per second that a throttled component accepts."""
