@@ -1,9 +1,10 @@
-"""The Temporal side of Analyze: the recent past, stored, and what is behind it."""
+"""The Temporal side of Analyze: store the recent past and diagnose it."""
 
 from temporalio import activity
 
 from activities.analyze.diagnose import diagnose
 from activities.analyze.learning.pattern_learning import MAX_OUTCOMES, fit_curves, label_patterns
+from activities.clients.store.snapshots import SnapshotKind
 from activities.dependencies import Dependencies
 from activities.model.cycle import AnalyzeRequest, CycleOutcome, DiagnosisSummary
 from activities.model.diagnosis import Diagnosis
@@ -27,20 +28,22 @@ class AnalyzeActivities:
 
     @activity.defn(name="analyze")
     async def analyze(self, request: AnalyzeRequest) -> DiagnosisSummary:
-        """Return what is behind the trouble at `request.at`; the series go to the store, never into history."""
+        """Return the diagnosis at `request.at`; the series go to the store, never into history."""
         loop = self.dependencies.loop(request.loop)
-        source = (await collect_analysis_input(loop, request.at)).model_copy(
+        analysis_input = (await collect_analysis_input(loop, request.at)).model_copy(
             update={"calibration_curves": await self.load_curves(loop.settings)}
         )
-        diagnosis = diagnose(source, loop.settings.analyze)
+        diagnosis = diagnose(analysis_input, loop.settings.analyze)
         try:
-            digest = await self.dependencies.store.snapshots.put(source, "analysis", self.dependencies.clock())
+            digest = await self.dependencies.store.snapshots.put(analysis_input, SnapshotKind.ANALYSIS, self.dependencies.clock())
         except StoreUnavailable as error:
-            return summarize(diagnosis, outcome=CycleOutcome.BLOCKED, headline=f"blocked: store: {error}; {diagnosis.headline}")
+            return summarize(
+                diagnosis, outcome=CycleOutcome.BLOCKED, headline=f"blocked: store: {error}; {diagnosis.headline}"
+            )
         return summarize(diagnosis.model_copy(update={"digest": digest}), outcome=terminal_outcome(diagnosis))
 
     async def load_curves(self, settings: LoopSettings) -> tuple[CalibrationCurve, ...]:
-        """Return what the loop's outcomes say of patterns; nothing, so the constants, while they cannot be read."""
+        """Return the loop's calibration curves; none, and so the priors, while the outcomes cannot be read."""
         if not settings.knowledge.pattern_learning_enabled:
             return ()
         try:
@@ -51,7 +54,7 @@ class AnalyzeActivities:
 
 
 def terminal_outcome(diagnosis: Diagnosis) -> str:
-    """Return how the cycle ends if there is nothing to plan for, else an empty text."""
+    """Return the outcome of a cycle without anything to plan, else an empty text."""
     if any(spot.component in REMOTES for spot in diagnosis.blind):
         return CycleOutcome.BLIND
     if diagnosis.violations:
@@ -60,7 +63,7 @@ def terminal_outcome(diagnosis: Diagnosis) -> str:
 
 
 def summarize(diagnosis: Diagnosis, outcome: str, headline: str = "") -> DiagnosisSummary:
-    """Return what of the diagnosis goes into history."""
+    """Return the part of the diagnosis that goes into history."""
     return DiagnosisSummary(
         headline=truncate(headline or diagnosis.headline),
         at=diagnosis.at,

@@ -11,7 +11,7 @@ class TemporalPatternSettings(Settings):
 
     enabled: bool = True
     sensitivity: Fraction = 0.85
-    """Confidence of the pattern before there are outcomes: a prior, worth 20 of them (`analyze/lessons.py`)."""
+    """Confidence of the pattern before there are outcomes: a prior that counts as 20 outcomes."""
     window: PositiveDuration = 60.0
     """Seconds; written `60s`, `5m` or a number in the file."""
     threshold: PositiveInt = 3
@@ -23,7 +23,7 @@ class SpatialPatternSettings(Settings):
     enabled: bool = True
     sensitivity: Fraction = 0.80
     min_components: PositiveInt = 3
-    """Distinct components per loop; the same limit holds for violated metrics on one component."""
+    """Distinct violated components of the loop; also the number of distinct violated metrics on one component."""
 
 
 class CausalPatternSettings(Settings):
@@ -35,7 +35,7 @@ class CausalPatternSettings(Settings):
 
 
 class FrequencyPatternSettings(Settings):
-    """Violations of one component that keep coming."""
+    """Violations of one component that recur."""
 
     enabled: bool = True
     sensitivity: Fraction = 0.70
@@ -54,20 +54,20 @@ class AlgorithmSettings(Settings):
 
 
 class AnalyzeSettings(Settings):
-    """How patterns are found."""
+    """How patterns are found and weighed."""
 
     algorithms: AlgorithmSettings = AlgorithmSettings()
     pattern_history_limit: PositiveInt = 100
-    """How many patterns one diagnosis keeps at most, the most confident ones."""
+    """Patterns that one diagnosis keeps, the most confident ones."""
     analysis_step: PositiveDuration = 15.0
     """Seconds between the instants at which violations are counted. Never below the data's own step."""
     sample_size_saturation: PositiveInt = 10
-    """Counted violations at which the sample-size part of the overall confidence is full (n/10)."""
+    """Counted violations from which the sample-size part of the overall confidence is 1."""
     calibration: Calibration = Calibration(intercept=-2.2, weights=(0.0, 1.5, 0.0))
-    """From a deviation's evidence to its confidence; fitted on recorded faults (`make bench-quality` fits anew)."""
+    """Maps the evidence of a deviation to its confidence; fitted on recorded faults by `make bench-quality`."""
 
     @property
     def lookback(self) -> float:
-        """Seconds of range data the analyzers need: the longest window and as much again for hysteresis."""
+        """Seconds of range data for the analyzers: twice the longest window, the first half for hysteresis."""
         algorithms = self.algorithms
         return 2.0 * max(algorithms.temporal.window, algorithms.frequency.window)

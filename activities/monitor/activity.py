@@ -1,4 +1,4 @@
-"""The Temporal side of Monitor: one look at Prometheus and Charter."""
+"""The Temporal side of Monitor: one instant of Prometheus and Charter."""
 
 import asyncio
 
@@ -15,21 +15,25 @@ from activities.readings.instant import fetch_instant
 
 
 class MonitorActivities:
-    """Looks at one loop."""
+    """Observes one loop."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self.dependencies = dependencies
 
     @activity.defn(name="monitor")
     async def monitor(self, request: MonitorRequest) -> Observation:
-        """Return what is beyond its limits and what cannot be seen. A remote that fails is a blind spot, not an error.
+        """Return the violations and blind spots of one instant. A remote that fails is a blind spot, not an error.
 
-        Two queries for all rules of all components, two reads at Charter and two at Alertmanager; nothing is written.
+        Sends two queries for all rules of all components, two reads to Charter and two to Alertmanager; writes nothing.
         """
         loop = self.dependencies.loop(request.loop)
         rules = build_rules(loop.settings.monitor)
-        reading, heard = await asyncio.gather(fetch_instant(loop, self.dependencies.clock()), fetch_alertmanager(loop))
+        reading, alertmanager = await asyncio.gather(
+            fetch_instant(loop, self.dependencies.clock()), fetch_alertmanager(loop)
+        )
         observation = observe(reading, rules, loop.settings.components)
         return observation.model_copy(
-            update=alertmanager_fields(heard, loop, {*loop.settings.components, *member_names(reading.committee)})
+            update=alertmanager_fields(
+                alertmanager, loop, {*loop.settings.components, *member_names(reading.committee)}
+            )
         )

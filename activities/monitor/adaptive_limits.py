@@ -1,7 +1,7 @@
-"""Adaptive limits for a live loop: one version of them, made from range data off the idle path.
+"""Adaptive limits of a live loop: one version of them, computed from range data outside the cycle.
 
-The same centre and spread as in a backtest, as of the next instant. A version stands until the next one is made; while
-a trouble is open it is kept longer, so that the trouble does not become what is usual.
+Centre and spread are those of a backtest for the next instant. A version is valid until the next one is computed.
+During an incident it is kept longer, so that the incident does not become the baseline.
 """
 
 import math
@@ -35,9 +35,9 @@ class TimeSpan:
     step: float
 
     def days_ago(self, days: int) -> "TimeSpan":
-        """Return the same time of day on an earlier day, with one instant more before it and two after it."""
-        back = days * DAY_SECONDS
-        return TimeSpan(self.first - back - self.step, self.last - back + 2 * self.step, self.step)
+        """Return the same time of day on an earlier day, extended by one instant before it and two after it."""
+        shift = days * DAY_SECONDS
+        return TimeSpan(self.first - shift - self.step, self.last - shift + 2 * self.step, self.step)
 
     @property
     def count(self) -> int:
@@ -51,7 +51,7 @@ class TimeSpan:
 
 
 def learning_span(at: float, step: float) -> TimeSpan:
-    """Return the `PAST` multiples of `step` up to `at` (unix seconds) that limits are learned from."""
+    """Return the `LEARNING_SAMPLES` multiples of `step` up to `at` (unix seconds)."""
     last = at // step * step
     return TimeSpan(last - (LEARNING_SAMPLES - 1) * step, last, step)
 
@@ -59,10 +59,10 @@ def learning_span(at: float, step: float) -> TimeSpan:
 def is_refresh_due(
     current_limits: AdaptiveLimits | None, at: float, refresh_seconds: float, has_open_incident: bool
 ) -> bool:
-    """Tell whether a new version is to be made at `at`; `refresh` is seconds between versions in quiet times.
+    """Tell whether a new version is due at `at` (unix seconds), `refresh_seconds` after the current one.
 
-    While a trouble is open the standing version is kept for half the time it was learned from: long enough not to learn
-    the trouble, short enough for a level that has changed for good.
+    During an incident the current version is kept for at least half the time it was learned from: long enough not to
+    learn the incident, short enough for a level that has changed permanently.
     """
     if current_limits is None:
         return True
@@ -73,7 +73,7 @@ def is_refresh_due(
 
 
 def keep_if_fresh(limits: AdaptiveLimits | None, at: float) -> AdaptiveLimits | None:
-    """Return the limits unless they are older than the past they were learned from: those say nothing about now."""
+    """Return the limits, None if they are older than the past they were learned from."""
     return limits if limits is not None and at - limits.at <= LEARNING_SAMPLES * limits.step else None
 
 
@@ -84,10 +84,10 @@ def learn_limits(
     recent: Iterable[SampleSeries],
     earlier_days: Sequence[Iterable[SampleSeries]],
 ) -> AdaptiveLimits:
-    """Return the limits as of the instant after `span`.
+    """Return the limits for the instant after `span`.
 
-    `recent` is the answer to `values_queries` over the span, `days` those over `span.days_ago(1)`, `(2)` and so on. A
-    series with too little past has no limit.
+    `recent` is the answer to `values_queries` over the span. `earlier_days` are those over `span.days_ago(1)`, `(2)`
+    and so on. A series with too little past has no limit.
     """
     adaptive = {rule.metric: rule for rule in rules if rule.adaptive}
     lines = {key: line for key, line in _align_series(recent, span).items() if key[1] in adaptive}
@@ -95,39 +95,39 @@ def learn_limits(
     limits: tuple[BaselineLimit, ...] = ()
     if keys:
         floors = np.array([spread_floor(adaptive[metric].unit, adaptive[metric].kind) for _, metric in keys])
-        past = np.vstack([lines[key] for key in keys])
-        centre, spread = compute_seasonal_baseline(past, _season_levels(keys, span, earlier_days), floors)
+        history = np.vstack([lines[key] for key in keys])
+        centres, spreads = compute_seasonal_baseline(history, _season_levels(keys, span, earlier_days), floors)
         limits = tuple(
-            BaselineLimit(component=component, metric=metric, centre=float(middle), spread=float(width))
-            for (component, metric), middle, width in zip(keys, centre, spread, strict=True)
-            if np.isfinite(middle) and np.isfinite(width) and width > 0
+            BaselineLimit(component=component, metric=metric, centre=float(centre), spread=float(spread))
+            for (component, metric), centre, spread in zip(keys, centres, spreads, strict=True)
+            if np.isfinite(centre) and np.isfinite(spread) and spread > 0
         )
     edges = call_edges(component for component, _ in keys)
     return AdaptiveLimits(loop=loop, at=span.last, step=span.step, limits=limits, edges=edges)
 
 
 def broadcast_to_grid(limits: AdaptiveLimits | None, instant_count: int) -> tuple[Baseline, ...]:
-    """Return the limits as what is usual at each of so many instants."""
+    """Return the limits as baselines with the same centre and spread at each instant."""
     return tuple(
         Baseline(
-            component=one.component,
-            metric=one.metric,
-            centre=(one.centre,) * instant_count,
-            spread=(one.spread,) * instant_count,
+            component=limit.component,
+            metric=limit.metric,
+            centre=(limit.centre,) * instant_count,
+            spread=(limit.spread,) * instant_count,
         )
-        for one in (limits.limits if limits is not None else ())
+        for limit in (limits.limits if limits is not None else ())
     )
 
 
 def limits_by_key(limits: AdaptiveLimits | None) -> Mapping[MetricKey, BaselineLimit]:
     """Return the limits by (component, metric)."""
-    return {(one.component, one.metric): one for one in (limits.limits if limits is not None else ())}
+    return {(limit.component, limit.metric): limit for limit in (limits.limits if limits is not None else ())}
 
 
 def to_absolute_rule(rule: MetricRule, limit: BaselineLimit | None, value: float) -> MetricRule:
-    """Return the adaptive rule with its limits in the metric's unit, on the side `value` is on.
+    """Return the adaptive rule with its limits in the metric's unit, on the side of `value`.
 
-    Without a limit nothing is beyond it: what is not known to be unusual is not called so.
+    Without a limit the threshold is infinite, so that no value breaches it.
     """
     if limit is None:
         return rule.model_copy(
@@ -148,26 +148,26 @@ def to_absolute_rule(rule: MetricRule, limit: BaselineLimit | None, value: float
 def _season_levels(
     keys: Sequence[MetricKey], span: TimeSpan, earlier_days: Sequence[Iterable[SampleSeries]]
 ) -> FloatArray:
-    """Return the level of the time of day at each instant of the span and the next one, a row a key."""
+    """Return the level of the time of day at each instant of the span and at the next one, one row a key."""
     width = span.count + 1
     columns = []
-    for back, answers in enumerate(earlier_days[:SEASONAL_DAYS], start=1):
-        lines = _align_series(answers, span.days_ago(back))
-        nothing = np.full(width + 2, np.nan)
-        rows = np.vstack([lines.get(key, nothing) for key in keys])
-        columns += [rows[:, near : near + width] for near in range(3)]
+    for days, answers in enumerate(earlier_days[:SEASONAL_DAYS], start=1):
+        lines = _align_series(answers, span.days_ago(days))
+        no_values = np.full(width + 2, np.nan)
+        rows = np.vstack([lines.get(key, no_values) for key in keys])
+        columns += [rows[:, offset : offset + width] for offset in range(3)]
     if not columns:
         return np.full((len(keys), width), np.nan)
     return time_of_day_level(np.stack(columns, axis=2).reshape(len(keys) * width, -1)).reshape(len(keys), width)
 
 
 def _align_series(answers: Iterable[SampleSeries], span: TimeSpan) -> dict[MetricKey, FloatArray]:
-    """Return the finite values on the instants of a span; of a series told twice nothing is learned."""
-    found: dict[MetricKey, FloatArray] = {}
-    doubled: set[MetricKey] = set()
+    """Return the finite values on the instants of a span, without series that the answer holds twice."""
+    lines: dict[MetricKey, FloatArray] = {}
+    duplicates: set[MetricKey] = set()
     for answer in answers:
         key = (component_of(answer.labels), answer.labels.get("rule", ""))
-        doubled.update({key} & found.keys())
+        duplicates.update({key} & lines.keys())
         line = np.array(answer.values_at(span.instants, span.step), float)
-        found[key] = np.where(np.isfinite(line), line, np.nan)
-    return {key: line for key, line in found.items() if key not in doubled}
+        lines[key] = np.where(np.isfinite(line), line, np.nan)
+    return {key: line for key, line in lines.items() if key not in duplicates}

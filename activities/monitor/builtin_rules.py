@@ -1,4 +1,4 @@
-"""The built-in rules: the 15 metrics Charter exports and the 4 derived by recording rules."""
+"""The built-in rules: one for each of 15 exported metrics and 4 metrics of recording rules."""
 
 from activities.model.rule import MetricRule
 from activities.model.violation import BreachSide, Severity
@@ -28,11 +28,11 @@ TOP_BUCKET_BY_METRIC = {
     NOTIFICATION_P99: 1000.0,
     REVOCATION_P99: 5000.0,
 }
-"""Highest finite bucket of each histogram. A quantile never reads higher, so a limit there could never fire."""
+"""Highest finite bucket of each histogram. A quantile is never higher, so a threshold there could never fire."""
 
 
 def default_clear_threshold(threshold: float, breach: BreachSide) -> float:
-    """Return the leave limit that belongs to an enter limit: 10 % of it on the good side."""
+    """Return the value 10 % of the threshold on its good side."""
     margin = 0.1 * abs(threshold)
     return threshold - margin if breach is BreachSide.ABOVE else threshold + margin
 
@@ -52,8 +52,8 @@ def _rate_rule(
 
 
 def _p99_rule(metric: str, threshold: float) -> MetricRule:
-    # A histogram without a new observation has the quantile NaN: nothing happened, so it is left out. One whose count
-    # or sum is NaN must stay: "NaN == 0" is not true, and 0 × NaN is NaN.
+    # A histogram without a new observation has the quantile NaN and is left out. One whose count or sum is NaN must
+    # stay: "NaN == 0" is false, and 0 × NaN is NaN.
     name = f"{METRIC_PREFIX}{metric}"
     return MetricRule(
         metric=metric,
@@ -71,10 +71,10 @@ def _p99_rule(metric: str, threshold: float) -> MetricRule:
 def _recorded_rule(
     metric: str, threshold: float, clear_threshold: float, breach: BreachSide, severity: Severity
 ) -> MetricRule:
-    name, worst = f"{METRIC_PREFIX}{metric}", "max" if breach is BreachSide.ABOVE else "min"
+    name, aggregation = f"{METRIC_PREFIX}{metric}", "max" if breach is BreachSide.ABOVE else "min"
     return MetricRule(
         metric=metric,
-        expr=f"{worst} by ({COMPONENT_LABEL}) ({name})",
+        expr=f"{aggregation} by ({COMPONENT_LABEL}) ({name})",
         threshold=threshold,
         clear_threshold=clear_threshold,
         breach=breach,
@@ -92,7 +92,7 @@ _GAUGE_RULES = (
         clear_threshold=9.0,
         signals=(f"{METRIC_PREFIX}violations_under_investigation",),
     ),
-    # Members are whole numbers: with a margin a committee of exactly 4 would never be good again.
+    # Members are whole numbers: with a margin, a committee of exactly 4 would stay violated.
     MetricRule(
         metric=EXPORTED_COMMITTEE_SIZE,
         expr=f"min by ({COMPONENT_LABEL}) ({METRIC_PREFIX}{EXPORTED_COMMITTEE_SIZE})",
@@ -109,7 +109,7 @@ _GAUGE_RULES = (
         severity=Severity.CRITICAL,
         signals=(f"{METRIC_PREFIX}{POLICY_LAST_LOAD}",),
     ),
-    # The offset demands 30 minutes of history: after a start, a minute of data says nothing about 30.
+    # The offset requires 30 minutes of history: after a start, one minute of data does not cover 30.
     MetricRule(
         metric="emergency_override_active_count",
         expr=(
@@ -129,7 +129,7 @@ EXPORTED_RULES: tuple[MetricRule, ...] = (
     _rate_rule("data_revocation_events_total", 1.0, Severity.WARNING),
     _rate_rule(NOTIFICATIONS, 10.0, Severity.INFO),
     _rate_rule("investigation_initiated_total", 5.0, Severity.INFO),
-    # A window of its own: within a rate window of seconds one single override would look like a flood of them.
+    # A longer window: within a rate window of seconds, one override would look like a flood.
     _rate_rule("emergency_override_total", 0.1, Severity.INFO, window="5m"),
     _p99_rule(VALIDATION_P99, 5e6),
     _p99_rule(POLICY_LOAD_P99, 500.0),
@@ -138,7 +138,7 @@ EXPORTED_RULES: tuple[MetricRule, ...] = (
     _p99_rule(REVOCATION_P99, 2000.0),
     *_GAUGE_RULES,
 )
-"""The 15 exported metrics: counters by rate per second, histograms by p99, gauges as they are."""
+"""The 15 exported metrics: counters as rate per second, histograms as p99, gauges unchanged."""
 
 RECORDED_RULES: tuple[MetricRule, ...] = (
     _recorded_rule(VALIDATION_SECONDS, 1.0, 0.9, BreachSide.ABOVE, Severity.CRITICAL),
@@ -146,7 +146,7 @@ RECORDED_RULES: tuple[MetricRule, ...] = (
     _recorded_rule(COMMITTEE_SIZE, 4.0, 4.0, BreachSide.BELOW, Severity.WARNING),
     _recorded_rule(THROUGHPUT, 100.0, 110.0, BreachSide.BELOW, Severity.CRITICAL),
 )
-"""The 4 metrics of the recording rules; latency and failure rate are absent while a component validates nothing."""
+"""The 4 metrics of the recording rules; an idle component has no latency and no failure rate."""
 
 BUILTIN_RULES: tuple[MetricRule, ...] = (*EXPORTED_RULES, *RECORDED_RULES)
-"""All 19."""
+"""All 19 rules."""

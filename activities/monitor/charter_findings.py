@@ -1,4 +1,4 @@
-"""What Charter itself says is wrong: the second, independent source of violations."""
+"""Charter's own findings: the second, independent source of violations."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -11,12 +11,12 @@ from activities.monitor.visibility import CHARTER
 
 
 def is_open(finding: CharterFinding, instant: float) -> bool:
-    """Tell whether the finding holds at `instant` (unix seconds): from `opened_at` until just before `closed_at`."""
+    """Tell whether `instant` (unix seconds) is in [`opened_at`, `closed_at`)."""
     return finding.opened_at <= instant and (finding.closed_at is None or instant < finding.closed_at)
 
 
 def metric_of(finding: CharterFinding) -> str:
-    """Return the short name of the finding's metric, so that it merges with what the metric itself shows."""
+    """Return the short name of the finding's metric, which is also the name in the rules."""
     return finding.metric.removeprefix(METRIC_PREFIX)
 
 
@@ -25,28 +25,28 @@ def reported_violations(
 ) -> dict[tuple[str, str], Violation]:
     """Return Charter's violations at `instant` by (component, metric), source "charter".
 
-    These are its open findings, and each member that the committee's state calls unhealthy. The state has no past, so
-    without a finding an unhealthy member is violated since `instant` only. A finding does not tell its bad side: that
-    follows from value and limit.
+    They are the open findings and the unhealthy members of the committee. The committee's state has no past: without
+    a finding, an unhealthy member is violated since `instant`. A finding has no breach side: it follows from value and
+    limit.
     """
-    found = {
+    violations = {
         (member.name, MEMBER_HEALTH): _make_charter_violation(member.name, MEMBER_HEALTH, Severity.CRITICAL, instant)
         for member in (committee.members if committee else ())
         if not member.healthy
     }
-    held = sorted((f for f in findings if is_open(f, instant)), key=_finding_key)
-    for (component, metric), same in groupby(held, key=_finding_key):
-        worst = min(same, key=lambda f: (_parse_severity(f.severity).rank, f.opened_at))
+    open_findings = sorted((f for f in findings if is_open(f, instant)), key=_finding_key)
+    for (component, metric), group in groupby(open_findings, key=_finding_key):
+        worst = min(group, key=lambda f: (_parse_severity(f.severity).rank, f.opened_at))
         violation = _make_charter_violation(component, metric, _parse_severity(worst.severity), worst.opened_at)
         value, limit = worst.value, worst.limit
-        bad = BreachSide.BELOW if value is not None and limit is not None and value < limit else BreachSide.ABOVE
-        update = {"value": value, "limit": limit, "breach": bad}
-        found[component, metric] = violation.model_copy(update=update)
-    return found
+        breach = BreachSide.BELOW if value is not None and limit is not None and value < limit else BreachSide.ABOVE
+        update = {"value": value, "limit": limit, "breach": breach}
+        violations[component, metric] = violation.model_copy(update=update)
+    return violations
 
 
 def committee_blind_spots(committee: Committee | None) -> tuple[BlindSpot, ...]:
-    """Return the blind spot of a committee state that contradicts itself: more healthy nodes than replicas."""
+    """Return the blind spot of a contradictory committee state: more healthy nodes than replicas."""
     if committee is None or 0 <= committee.healthy_nodes <= committee.replicas:
         return ()
     detail = f"{committee.healthy_nodes} healthy of {committee.replicas} replicas"
@@ -54,7 +54,7 @@ def committee_blind_spots(committee: Committee | None) -> tuple[BlindSpot, ...]:
 
 
 def member_names(committee: Committee | None) -> tuple[str, ...]:
-    """Return the names of the committee's members, none if Charter does not tell."""
+    """Return the names of the committee's members, none if Charter does not report them."""
     return tuple(member.name for member in committee.members) if committee else ()
 
 
@@ -63,8 +63,8 @@ def _finding_key(finding: CharterFinding) -> tuple[str, str]:
 
 
 def _parse_severity(name: str) -> Severity:
-    known = {severity.value: severity for severity in Severity}
-    return known.get(name.lower(), Severity.WARNING)
+    severities = {severity.value: severity for severity in Severity}
+    return severities.get(name.lower(), Severity.WARNING)
 
 
 def _make_charter_violation(component: str, metric: str, severity: Severity, since: float) -> Violation:

@@ -1,7 +1,7 @@
-"""The quick check of a cycle: one instant, and only what the pre-filter let through.
+"""The quick check of a cycle: one instant, and only the values in the answer to the pre-filter.
 
-It never calls healthy what the judgement over the past would call violated: the pre-filter passes everything beyond
-the nearer limit, and what lies between the two limits is reported as a suspect.
+A violation of the full judgement is never healthy here: the pre-filter's answer holds every value beyond the nearer
+limit, and a value between the two limits is a suspect.
 """
 
 import math
@@ -24,16 +24,16 @@ from activities.monitor.queries import UNLABELLED, component_of
 from activities.monitor.visibility import PROMETHEUS, REMOTES, Visibility, visibility_from_coverage
 
 MAX_NAMED = 3
-"""How many violations or blind spots a headline names."""
+"""Violations or blind spots that a headline names."""
 
 
 @dataclass(frozen=True)
 class InstantReading:
-    """What the remotes answered at `at` (unix seconds).
+    """The answers of the remotes at `at` (unix seconds).
 
-    `prefilter` and `coverage` are the answers to the two queries, `findings` and `committee` Charter's (None: not
-    read). A remote that could not be read has its blind spot in `blind`. `limits` are the adaptive limits the
-    pre-filter was made with (None: there are none yet).
+    `prefilter` and `coverage` are the answers to the two queries. `findings` and `committee` are Charter's, None if not
+    read. A remote that cannot be read has its blind spot in `blind`. `limits` are the adaptive limits in the pre-filter
+    query, None if there are none yet.
     """
 
     at: float
@@ -46,16 +46,18 @@ class InstantReading:
 
 
 def observe(reading: InstantReading, rules: Sequence[MetricRule], components: Iterable[str]) -> Observation:
-    """Return what the instant shows; `components` are the configured ones, members are added from the committee."""
+    """Return the observation; `components` are the configured ones, to which the committee's members are added."""
     values = _group_by_key(reading.prefilter)
-    sights = _build_visibility(reading, rules, {*components, *member_names(reading.committee)}, values)
-    reports = reported_violations(reading.findings, reading.committee, reading.at)
-    spots = {name: sight.blind_spots(name, any(key[0] == name for key in reports)) for name, sight in sights.items()}
-    believed = {key: found[0] for key, found in values.items() if spots.get(key[0]) == ()}
-    violations, suspects = _find_violations(believed, rules, reports, reading)
+    visibility = _build_visibility(reading, rules, {*components, *member_names(reading.committee)}, values)
+    reported = reported_violations(reading.findings, reading.committee, reading.at)
+    spots = {
+        name: visible.blind_spots(name, any(key[0] == name for key in reported)) for name, visible in visibility.items()
+    }
+    trusted = {key: samples[0] for key, samples in values.items() if spots.get(key[0]) == ()}
+    violations, suspects = _find_violations(trusted, rules, reported, reading)
     blind = (*reading.blind, *committee_blind_spots(reading.committee), *(s for name in spots for s in spots[name]))
     return Observation(
-        headline=_format_headline(violations, suspects, blind, f"{len(rules)} rules on {len(sights)} components"),
+        headline=_format_headline(violations, suspects, blind, f"{len(rules)} rules on {len(visibility)} components"),
         at=reading.at,
         violations=violations[:MAX_SHOWN_ENTRIES],
         violation_count=len(violations),
@@ -78,17 +80,17 @@ def _build_visibility(
 ) -> dict[str, Visibility]:
     if any(spot.component == PROMETHEUS for spot in reading.blind):
         return {}
-    unnamed = {UNLABELLED} & {component for component, _ in values}
-    sights = visibility_from_coverage(reading.coverage, rules, required | unnamed)
+    unlabelled = {UNLABELLED} & {component for component, _ in values}
+    visibility = visibility_from_coverage(reading.coverage, rules, required | unlabelled)
     return {
         name: replace(
-            sight,
-            non_finite={m: found[0] for (c, m), found in values.items() if c == name and not _all_finite(found)},
+            visible,
+            non_finite={m: samples[0] for (c, m), samples in values.items() if c == name and not _all_finite(samples)},
             conflicting=tuple(
-                sorted(m for (c, m), found in values.items() if c == name and len(set(map(str, found))) > 1)
+                sorted(m for (c, m), samples in values.items() if c == name and len(set(map(str, samples))) > 1)
             ),
         )
-        for name, sight in sights.items()
+        for name, visible in visibility.items()
     }
 
 
@@ -99,23 +101,23 @@ def _all_finite(values: Iterable[float]) -> bool:
 def _find_violations(
     trusted_values: Mapping[MetricKey, float],
     rules: Sequence[MetricRule],
-    reports: Mapping[MetricKey, Violation],
+    reported: Mapping[MetricKey, Violation],
     reading: InstantReading,
 ) -> tuple[tuple[Violation, ...], int]:
-    """Return the violations, the worst first, and the number of values between the two limits of their rule."""
+    """Return the violations, the most severe first, and the number of values between the limits of their rule."""
     by_metric = {rule.metric: rule for rule in rules}
     limits = limits_by_key(reading.limits)
-    found, suspects = dict(reports), 0
+    violations, suspects = dict(reported), 0
     for (component, metric), value in trusted_values.items():
         rule = by_metric[metric]
         if rule.adaptive:
             rule = to_absolute_rule(rule, limits.get((component, metric)), value)
         if rule.is_breached(value, rule.threshold):
             violation = make_violation(component, rule, value, reading.at)
-            found[component, metric] = merge_sources(violation, reports.get((component, metric)))
-        elif rule.is_breached(value, rule.clear_threshold) and (component, metric) not in reports:
+            violations[component, metric] = merge_sources(violation, reported.get((component, metric)))
+        elif rule.is_breached(value, rule.clear_threshold) and (component, metric) not in reported:
             suspects += 1
-    return sort_by_severity(list(found.values())), suspects
+    return sort_by_severity(list(violations.values())), suspects
 
 
 def _format_headline(violations: Sequence[Violation], suspects: int, blind: Sequence[BlindSpot], scope: str) -> str:

@@ -1,8 +1,8 @@
-"""The only judgement: which metric of which component is violated, and what cannot be judged.
+"""The only judgement: which metric of which component is violated, and which components are blind.
 
-A value counts if it is finite, fresh and beyond its limit, with hysteresis replayed over the look-back. A component
-with any blind spot at an instant has its values of that instant set aside: neither healthy nor violated. What Charter
-itself reports counts all the same, because it is independent evidence.
+A value is violated if it is finite, fresh and beyond its limit, with hysteresis replayed over the look-back. A blind
+spot of a component at an instant excludes its values of that instant: they are neither healthy nor violated. Charter's
+findings count nevertheless, because they are independent evidence.
 """
 
 import math
@@ -24,12 +24,13 @@ from activities.monitor.trusted_values import trusted_values
 class MetricTrack(NamedTuple):
     """One metric of one component over the grid.
 
-    `values[i]` is the sample at instant i, None if there is none or it is not believed. `counted[i]` says that the
-    pair is violated there, by its value or by Charter; `held` that its value is at the last one. `since` is the
-    instant the present run began, unix seconds; a run lasts through instants without a believed value. It means
-    nothing unless the pair is violated at the end. `deviations` are those of a metric with an adaptive rule, in usual
-    spreads and positive in the bad direction; `bound` is where its violation begins at the last instant, in the
-    metric's unit, and on which side. A metric with a hand-set limit has neither.
+    `values[i]` is the trusted sample at instant i, None without one. `violated_at[i]` is True if the value or Charter
+    shows a violation there. `violated_now` is True if the value shows one at the last instant. `since` is the start of
+    the current violation in unix seconds; it continues through instants without a trusted value, and has no meaning
+    unless the metric is violated at the end.
+
+    Only a metric with an adaptive rule has `deviations`, in spreads and positive on the breach side. Only such a metric
+    has a `current_limit`: the limit at the last instant in the metric's unit, and its side.
     """
 
     component: str
@@ -43,7 +44,7 @@ class MetricTrack(NamedTuple):
 
     @property
     def adaptive(self) -> bool:
-        """Whether the metric is judged by its own past."""
+        """Whether the metric is judged by its baseline."""
         return bool(self.deviations)
 
 
@@ -51,8 +52,8 @@ class MetricTrack(NamedTuple):
 class Judgement:
     """The judgement over a grid of instants (unix seconds, `step` apart).
 
-    `tracks` holds every (component, metric) that was seen or reported, sorted. `violations` are those at the last
-    instant, the worst first; `blind` is what cannot be judged there.
+    `tracks` holds every (component, metric) with a sample or a finding, sorted. `violations` are those at the last
+    instant, the most severe first. `blind` are the blind spots at the last instant.
     """
 
     grid: tuple[float, ...]
@@ -68,25 +69,25 @@ class Judgement:
 
 
 def apply_hysteresis(values: Sequence[float | None], rule: MetricRule) -> tuple[bool, ...]:
-    """Replay the rule over the values, oldest first: on beyond `enter`, off at `leave` or better.
+    """Return the state at each value, oldest first: on beyond `threshold`, off at `clear_threshold` or better.
 
-    None, NaN and infinities leave the state as it is; before the first value it is off.
+    None, NaN and infinities do not change the state. It is off before the first value.
     """
-    # Inside out of `rule.beyond`: this loop sees every sample there is.
+    # `rule.is_breached`, written out: this loop runs for every sample.
     sign = -1.0 if rule.breach is BreachSide.BELOW and not rule.adaptive else 1.0
-    enter, leave = sign * rule.threshold, sign * rule.clear_threshold
-    if not any(sign * value > enter for value in values if value is not None):
+    threshold, clear_threshold = sign * rule.threshold, sign * rule.clear_threshold
+    if not any(sign * value > threshold for value in values if value is not None):
         return (False,) * len(values)
     state, states = False, []
     for value in values:
         if value is not None and math.isfinite(value):
-            state = sign * value > (leave if state else enter)
+            state = sign * value > (clear_threshold if state else threshold)
         states.append(state)
     return tuple(states)
 
 
 class JudgementInput(NamedTuple):
-    """One (component, metric) with its believed values, its rule, and what is usual if the rule is adaptive."""
+    """One (component, metric) with its trusted values, its rule, and the baseline of an adaptive rule."""
 
     key: MetricKey
     values: tuple[float | None, ...] | None
@@ -95,44 +96,44 @@ class JudgementInput(NamedTuple):
 
     @property
     def deviations(self) -> tuple[float | None, ...]:
-        """The deviations over the grid, empty unless the rule is adaptive and the past is known."""
+        """The deviations over the grid, empty without an adaptive rule and a baseline."""
         if self.values is None or self.baseline is None or self.rule is None or not self.rule.adaptive:
             return ()
         return compute_deviations(self.values, self.baseline.centre, self.baseline.spread, self.rule.breach)
 
     @property
     def current_limit(self) -> tuple[float, BreachSide] | None:
-        """Where a violation begins at the last instant, on the side the value is on; None without a past."""
+        """The limit at the last instant and its side, which is the side of the value; None without a baseline."""
         if self.baseline is None or self.rule is None or not self.values or not self.rule.adaptive:
             return None
         value, centre, spread = self.values[-1], self.baseline.centre[-1], self.baseline.spread[-1]
         if value is None or centre is None or spread is None:
             return None
-        reach = self.rule.threshold * spread
-        return (centre + reach, BreachSide.ABOVE) if value >= centre else (centre - reach, BreachSide.BELOW)
+        distance = self.rule.threshold * spread
+        return (centre + distance, BreachSide.ABOVE) if value >= centre else (centre - distance, BreachSide.BELOW)
 
 
 def judge(analysis_input: AnalysisInput) -> Judgement:
     """Judge every (component, metric) at every instant of the input's grid."""
-    view = trusted_values(analysis_input)
-    now = reported_violations(analysis_input.findings, analysis_input.committee, analysis_input.at)
-    reports = _reported_instants(analysis_input, now)
+    trusted = trusted_values(analysis_input)
+    reported_now = reported_violations(analysis_input.findings, analysis_input.committee, analysis_input.at)
+    reported_at = _reported_instants(analysis_input, reported_now)
     rules = {rule.metric: rule for rule in analysis_input.rules}
-    known = {(usual.component, usual.metric): usual for usual in analysis_input.baselines}
+    baselines = {(baseline.component, baseline.metric): baseline for baseline in analysis_input.baselines}
     tracks = tuple(
         _build_track(
             analysis_input.grid,
-            JudgementInput(key, view.values.get(key), rules.get(key[1]), known.get(key)),
-            reports.get(key),
+            JudgementInput(key, trusted.values.get(key), rules.get(key[1]), baselines.get(key)),
+            reported_at.get(key),
         )
-        for key in sorted({*view.values, *reports})
+        for key in sorted({*trusted.values, *reported_at})
     )
     return Judgement(
         grid=analysis_input.grid,
         step=analysis_input.step,
         tracks=tracks,
-        violations=_current_violations(tracks, rules, now),
-        blind=(*analysis_input.blind, *committee_blind_spots(analysis_input.committee), *view.current_blind_spots),
+        violations=_current_violations(tracks, rules, reported_now),
+        blind=(*analysis_input.blind, *committee_blind_spots(analysis_input.committee), *trusted.current_blind_spots),
     )
 
 
@@ -150,7 +151,7 @@ def make_violation(component: str, rule: MetricRule, value: float, since: float)
 
 
 def merge_sources(measured: Violation, reported: Violation | None) -> Violation:
-    """Return one violation of what a metric shows and Charter reports: the metric's numbers, the worse severity."""
+    """Return one violation of both sources: the metric's numbers, the higher severity, the earlier start."""
     if reported is None:
         return measured
     return measured.model_copy(
@@ -165,7 +166,7 @@ def merge_sources(measured: Violation, reported: Violation | None) -> Violation:
 def _reported_instants(
     analysis_input: AnalysisInput, reported_now: Mapping[MetricKey, Violation]
 ) -> dict[MetricKey, tuple[bool, ...]]:
-    """Return at which instants Charter reports each (component, metric)."""
+    """Return for each instant whether Charter reports the (component, metric)."""
     keys = {*reported_now, *((finding.component, metric_of(finding)) for finding in analysis_input.findings)}
     return {
         key: tuple(
@@ -182,29 +183,35 @@ def _build_track(
 ) -> MetricTrack:
     values = judgement_input.values or (None,) * len(grid)
     deviations = judgement_input.deviations
-    replayed = deviations if judgement_input.rule and judgement_input.rule.adaptive else values
+    judged_values = deviations if judgement_input.rule and judgement_input.rule.adaptive else values
     states = (
-        apply_hysteresis(replayed, judgement_input.rule) if judgement_input.rule and replayed else (False,) * len(grid)
+        apply_hysteresis(judged_values, judgement_input.rule)
+        if judgement_input.rule and judged_values
+        else (False,) * len(grid)
     )
     if reported is None and True not in states:
         return MetricTrack(
             *judgement_input.key, values, states, False, grid[-1], deviations, judgement_input.current_limit
         )
     reported = reported or (False,) * len(grid)
-    counted = tuple(r or (s and v is not None) for r, s, v in zip(reported, states, values, strict=True))
+    violated_at = tuple(
+        report or (state and value is not None) for report, state, value in zip(reported, states, values, strict=True)
+    )
     since = grid[-1]
     for instant, state, report in zip(reversed(grid), reversed(states), reversed(reported), strict=True):
         if not (state or report):
             break
         since = instant
-    held = states[-1] and values[-1] is not None
-    return MetricTrack(*judgement_input.key, values, counted, held, since, deviations, judgement_input.current_limit)
+    violated_now = states[-1] and values[-1] is not None
+    return MetricTrack(
+        *judgement_input.key, values, violated_at, violated_now, since, deviations, judgement_input.current_limit
+    )
 
 
 def _current_violations(
     tracks: Sequence[MetricTrack], rules: Mapping[str, MetricRule], reported_now: Mapping[MetricKey, Violation]
 ) -> tuple[Violation, ...]:
-    found = dict(reported_now)
+    violations = dict(reported_now)
     for track in tracks:
         value = track.values[-1]
         if track.violated_now and value is not None:
@@ -212,5 +219,7 @@ def _current_violations(
             rule = rules[track.metric]
             if track.current_limit is not None:
                 rule = rule.model_copy(update={"threshold": track.current_limit[0], "breach": track.current_limit[1]})
-            found[key] = merge_sources(make_violation(track.component, rule, value, track.since), reported_now.get(key))
-    return sort_by_severity(list(found.values()))
+            violations[key] = merge_sources(
+                make_violation(track.component, rule, value, track.since), reported_now.get(key)
+            )
+    return sort_by_severity(list(violations.values()))

@@ -1,7 +1,7 @@
-"""The PromQL of Monitor and Analyze: one request for the values, one for their freshness.
+"""The PromQL of Monitor and Analyze: queries for values, and queries for their freshness.
 
-Requests of this length belong into the body of a POST. All series they return carry `node_or_service` and, besides
-the one count per component of `coverage_query`, the label `rule` or `signal`.
+They are too long for a URL and are sent in the body of a POST. Every series in an answer has `COMPONENT_LABEL` and
+the label `rule` or `signal`, except the count per component of `coverage_query`.
 """
 
 from collections import defaultdict
@@ -14,14 +14,14 @@ from activities.model.violation import BreachSide
 from activities.monitor.metric_names import COMPONENT_LABEL, LIVENESS_COUNTER
 
 UNLABELLED = "unnamed"
-"""Stands for the component of a series without that label. It has no signals, so it is always blind."""
+"""The component of a series without the component label. It has no signals, so it is always blind."""
 
 MAX_SERIES_PER_QUERY = 150
-"""Series one query joins: each `or` sorts all of its series anew. Measured with 18 components over 50 instants, 19
-rules: all in one query 0.4 s, in parts of 5 to 8 rules 0.2 s, each alone 0.26 s."""
+"""Series that one query joins: each `or` sorts all of its series again. Measured with 18 components, 50 instants and
+19 rules: 0.4 s in one query, 0.2 s in queries of 5 to 8 rules, 0.26 s with one query per rule."""
 
 COUNTER_MOVING = "moving"
-"""The signal that tells whether a component's counters move; its value is a number of changes, not an age."""
+"""The signal of counter movement; its value is a number of changes, not an age."""
 
 
 def component_of(labels: Mapping[str, str]) -> str:
@@ -30,30 +30,32 @@ def component_of(labels: Mapping[str, str]) -> str:
 
 
 def prefilter_query(rules: Sequence[MetricRule], window: float, limits: AdaptiveLimits | None = None) -> str:
-    """Return the query for everything that could be violated: values beyond `leave`, NaN and infinities.
+    """Return the query for every value that could be violated: beyond `clear_threshold`, NaN or infinite.
 
-    `window` is the rate window in seconds. `leave` is the nearer of a rule's two limits, so whatever the judgement
-    finds violated, or may find with the past in view, is in the answer. Adaptive `limits` stand in it as numbers, one
-    for each component; what has no limit yet is not judged and not asked for.
+    `window` is the rate window in seconds. `clear_threshold` is the nearer of a rule's two limits, so the answer holds
+    every value that the judgement can find violated. Adaptive `limits` are numbers in the query, one for each
+    component. A metric without a limit yet is left out.
     """
-    known: dict[str, list[BaselineLimit]] = defaultdict(list)
+    limits_by_metric: dict[str, list[BaselineLimit]] = defaultdict(list)
     for limit in limits.limits if limits is not None else ():
-        known[limit.metric].append(limit)
+        limits_by_metric[limit.metric].append(limit)
     return _union(
         _set_label(
-            _deviation_expr(rule, window, known[rule.metric]) if rule.adaptive else _breach_expr(rule, window),
+            _deviation_expr(rule, window, limits_by_metric[rule.metric])
+            if rule.adaptive
+            else _breach_expr(rule, window),
             "rule",
             rule.metric,
         )
         for rule in rules
-        if not rule.adaptive or known[rule.metric]
+        if not rule.adaptive or limits_by_metric[rule.metric]
     )
 
 
 def values_queries(rules: Sequence[MetricRule], window: float, component_count: int) -> tuple[str, ...]:
-    """Return what to ask for all values, over a range; `window` is the rate window in seconds.
+    """Return the queries for all values over a range; `window` is the rate window in seconds.
 
-    It is one query or, for about so many components, as few as Prometheus takes lightly.
+    With `component_count` components, each query joins at most `MAX_SERIES_PER_QUERY` series.
     """
     return _batch_queries(
         [_set_label(_render_expr(rule, window), "rule", rule.metric) for rule in rules], component_count
@@ -63,11 +65,11 @@ def values_queries(rules: Sequence[MetricRule], window: float, component_count: 
 def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
     """Return the query for the freshness of all signals: a healthy answer is one series per component.
 
-    That series is the number of steady signals (`steady_signals`) whose last sample is at most `max_age` seconds
-    old by its own timestamp; Prometheus never answers with a sample from the future. What is wrong comes as further
-    series with the label `signal`: the age of a signal that is older, and `moving` 0 where the counters stand still.
+    That series is the number of `required_signals` whose last sample is at most `max_age` seconds old by its own
+    timestamp; Prometheus never answers with a sample from the future. Defects are further series with the label
+    `signal`: the age of an older signal, and `COUNTER_MOVING` 0 for frozen counters.
     """
-    counted = _union(
+    fresh = _union(
         _set_label(f"{_latest_timestamp(signal)} >= time() - {max_age!r}", "signal", signal)
         for signal in required_signals(rules)
     )
@@ -76,33 +78,33 @@ def coverage_query(rules: Sequence[MetricRule], max_age: float) -> str:
         for signal in all_signals(rules)
     )
     still = _set_label(f"{_counter_changes(max_age)} == 0", "signal", COUNTER_MOVING)
-    return _union((f"count by ({COMPONENT_LABEL}) ({counted})", *aged, still))
+    return _union((f"count by ({COMPONENT_LABEL}) ({fresh})", *aged, still))
 
 
 def coverage_detail_queries(rules: Sequence[MetricRule], max_age: float, component_count: int) -> tuple[str, ...]:
-    """Return what to ask for the age in seconds of every (component, signal), and for `moving`.
+    """Return the queries for the age in seconds of every (component, signal), and for `COUNTER_MOVING`.
 
-    Asked over a range for Analyze, and at one instant when somebody has to know which signal is missing. It is one
-    query or, for about so many components, as few as Prometheus takes lightly.
+    Analyze sends them over a range. The doctor sends them for one instant to name a missing signal. With
+    `component_count` components, each query joins at most `MAX_SERIES_PER_QUERY` series.
     """
     ages = (_set_label(f"time() - {_latest_timestamp(signal)}", "signal", signal) for signal in all_signals(rules))
     return _batch_queries([*ages, _set_label(_counter_changes(max_age), "signal", COUNTER_MOVING)], component_count)
 
 
 def required_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
-    """Return the signals every working component must have, sorted; `LIVENESS` is always among them."""
+    """Return the signals every working component must have, sorted, with `LIVENESS_COUNTER`."""
     return tuple(
         sorted({LIVENESS_COUNTER, *(signal for rule in rules if rule.always_present for signal in rule.signals)})
     )
 
 
 def all_signals(rules: Sequence[MetricRule]) -> tuple[str, ...]:
-    """Return all signals the rules depend on, sorted; `LIVENESS` is always among them."""
+    """Return all signals the rules depend on, sorted, with `LIVENESS_COUNTER`."""
     return tuple(sorted({LIVENESS_COUNTER, *(signal for rule in rules for signal in rule.signals)}))
 
 
 def _breach_expr(rule: MetricRule, window: float) -> str:
-    # "unless good" instead of "if bad": NaN compares false with everything and must come through.
+    # "unless good" and not "if bad": NaN compares false with everything and must be in the answer.
     expr = f"({_render_expr(rule, window)})"
     good = (
         f"<= {rule.clear_threshold!r} > -Inf"
@@ -113,10 +115,13 @@ def _breach_expr(rule: MetricRule, window: float) -> str:
 
 
 def _deviation_expr(rule: MetricRule, window: float, limits: Sequence[BaselineLimit]) -> str:
-    # A margin towards the centre: the judgement divides where this compares, and the last digit must not hide a value.
-    reach = {one.component: rule.clear_threshold * one.spread - 1e-9 * (one.spread + abs(one.centre)) for one in limits}
-    high = _component_constants({one.component: one.centre + reach[one.component] for one in limits})
-    low = _component_constants({one.component: one.centre - reach[one.component] for one in limits})
+    # The margin towards the centre covers rounding: the judgement divides, this query compares.
+    reach = {
+        limit.component: rule.clear_threshold * limit.spread - 1e-9 * (limit.spread + abs(limit.centre))
+        for limit in limits
+    }
+    high = _component_constants({limit.component: limit.centre + reach[limit.component] for limit in limits})
+    low = _component_constants({limit.component: limit.centre - reach[limit.component] for limit in limits})
     good = {
         BreachSide.ABOVE: f"<= ({high}) > -Inf",
         BreachSide.BELOW: f">= ({low}) < +Inf",
@@ -127,7 +132,7 @@ def _deviation_expr(rule: MetricRule, window: float, limits: Sequence[BaselineLi
 
 
 def _component_constants(values: Mapping[str, float]) -> str:
-    """Return an expression with one number a component."""
+    """Return an expression with one number for each component."""
     return _union(
         _set_label(f"vector({value!r})", COMPONENT_LABEL, component) for component, value in sorted(values.items())
     )
@@ -142,8 +147,8 @@ def _latest_timestamp(signal: str) -> str:
 
 
 def _counter_changes(max_age: float) -> str:
-    # Three scrapes: two samples even if one scrape fails, and still seen before a rate falls to its lower limit. What
-    # has vanished is not standing still, hence the "and": a range alone would go on for its length.
+    # Three scrapes: two samples even if one scrape fails, and noticed before a rate falls to its lower limit. The "and"
+    # leaves out a counter that disappeared: its range would hold old samples for the length of the window.
     window = _format_duration(1.5 * max_age)
     return f"sum by ({COMPONENT_LABEL}) (changes({LIVENESS_COUNTER}[{window}]) and {LIVENESS_COUNTER})"
 
@@ -153,7 +158,7 @@ def _format_duration(seconds: float) -> str:
 
 
 def _set_label(expr: str, label: str, value: str) -> str:
-    # "$" would stand for a group of the pattern.
+    # label_replace would read "$" as a group of the pattern.
     return f'label_replace({expr}, "{label}", "{escape_promql(value.replace("$", "$$"))}", "", "")'
 
 
@@ -163,9 +168,9 @@ def _batch_queries(queries: Sequence[str], component_count: int) -> tuple[str, .
 
 
 def _union(queries: Iterable[str]) -> str:
-    # In halves, not as a chain: there the last `or` sorts the series of all before it again, n² / 2 instead of n log n.
-    whole = tuple(queries)
-    if len(whole) < 2:
-        return "".join(whole)
-    half = len(whole) // 2
-    return f"({_union(whole[:half])}) or ({_union(whole[half:])})"
+    # In halves: in a chain each `or` sorts the series of all before it again, n² / 2 instead of n log n.
+    parts = tuple(queries)
+    if len(parts) < 2:
+        return "".join(parts)
+    half = len(parts) // 2
+    return f"({_union(parts[:half])}) or ({_union(parts[half:])})"

@@ -1,4 +1,4 @@
-"""The rules a loop judges by: the built-in ones, changed and added to by its configuration."""
+"""The rules of a loop: the built-in ones, with the changes and additions of its configuration."""
 
 import difflib
 import re
@@ -21,14 +21,13 @@ def build_rules(settings: MonitorSettings) -> tuple[MetricRule, ...]:
     """Return the rules in force, in a stable order; metric names are unique.
 
     Sources are applied in this order, each overriding the ones before: built-in rules, built-in critical queries,
-    `metrics` entries, other critical queries. A critical query on nothing but a metric that has a rule changes that
-    rule's limit and severity instead of adding a second one, which would count every violation twice. So each single
-    change of the configuration shows, whichever of the two lists it is made in. A rule whose entry is disabled is
-    left out whatever a query says.
+    `metrics` entries, other critical queries. A critical query on a bare metric with a rule changes the threshold and
+    severity of that rule: a second rule would count every violation twice. A disabled entry removes its rule, even if a
+    query names it.
 
     Raises:
-        ConfigurationError: a name or a query that cannot be used, a limit that can never fire, a leave limit harsher
-            than its threshold.
+        ConfigurationError: an invalid name or query, a threshold that can never fire, or a `clear_threshold` beyond
+            its threshold.
     """
     rules = {rule.metric: rule for rule in BUILTIN_RULES}
     entries = _index_by_name(settings.metrics)
@@ -44,41 +43,45 @@ def build_rules(settings: MonitorSettings) -> tuple[MetricRule, ...]:
 
 
 def _index_by_name(entries: tuple[MetricEntry, ...]) -> dict[str, MetricEntry]:
-    named: dict[str, MetricEntry] = {}
+    entry_by_name: dict[str, MetricEntry] = {}
     for entry in entries:
         name = _validate_name(entry.name, "monitor.metrics").removeprefix(METRIC_PREFIX)
-        if name in named:
+        if name in entry_by_name:
             raise ConfigurationError(f"monitor.metrics: {name} is listed twice; keep one entry")
-        named[name] = entry
-    return named
+        entry_by_name[name] = entry
+    return entry_by_name
 
 
 def _validate_name(name: str, key_path: str) -> str:
     if not _NAME_PATTERN.fullmatch(name):
-        raise ConfigurationError(f"{key_path}: {name!r} is not a name; use letters, digits and _")
+        raise ConfigurationError(
+            f"{key_path}: invalid name {name!r}; start with a letter or _, then use letters, digits and _"
+        )
     return name
 
 
 def _apply_query(rules: dict[str, MetricRule], query: QueryEntry) -> None:
     name = _validate_name(query.name, "monitor.queries")
-    expr, bad, limit = parse_threshold_query(name, query.query)
-    short = expr.removeprefix(METRIC_PREFIX)
-    metric = short if short in rules else name
-    if metric in rules and metric != short:
+    expr, breach, threshold = parse_threshold_query(name, query.query)
+    queried_metric = expr.removeprefix(METRIC_PREFIX)
+    metric = queried_metric if queried_metric in rules else name
+    if metric in rules and metric != queried_metric:
         raise ConfigurationError(f"monitor.queries.{name}: a metric has this name; choose another for the query")
-    known = rules.get(metric) or _build_threshold_rule(metric, expr, limit, bad)
-    rules[metric] = _with_threshold(known, limit, bad).model_copy(update={"severity": query.severity})
+    rule = rules.get(metric) or _build_threshold_rule(metric, expr, threshold, breach)
+    rules[metric] = _with_threshold(rule, threshold, breach).model_copy(update={"severity": query.severity})
 
 
 def _override_rule(rule: MetricRule, entry: MetricEntry) -> MetricRule:
-    bad = entry.breach or rule.breach
-    limit = rule.threshold if entry.threshold is None else entry.threshold
-    rule = _with_threshold(rule, limit, bad)
+    breach = entry.breach or rule.breach
+    rule = _with_threshold(rule, rule.threshold if entry.threshold is None else entry.threshold, breach)
     if entry.query is not None:
         rule = rule.model_copy(
-            update={"expr": _aggregate_expr(entry.query, bad), "signals": _find_signals(entry.query)}
+            update={
+                "expr": _aggregate_expr(entry.query, breach),
+                "signals": _find_signals(entry.query),
+                "always_present": False,
+            }
         )
-        rule = rule.model_copy(update={"always_present": False})
     changes = {"clear_threshold": entry.clear_threshold, "severity": entry.severity}
     return rule.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
@@ -91,26 +94,28 @@ def _build_entry_rule(name: str, entry: MetricEntry) -> MetricRule:
         )
     if entry.threshold is None:
         return _build_adaptive_rule(name, entry)
-    own = _build_threshold_rule(
+    rule = _build_threshold_rule(
         name, entry.query or f"{METRIC_PREFIX}{name}", entry.threshold, entry.breach or BreachSide.ABOVE
     )
-    return _override_rule(own, entry.model_copy(update={"query": None}))
+    return _override_rule(rule, entry.model_copy(update={"query": None}))
 
 
 def _build_adaptive_rule(name: str, entry: MetricEntry) -> MetricRule:
     if entry.query is None:
         raise ConfigurationError(
-            f"monitor.metrics: {name} is not built in, so it needs a threshold, or a query to learn what is usual from"
+            f"monitor.metrics: {name} is not built in; give it a threshold, or a query from which a baseline is learned"
         )
     if entry.clear_threshold is not None:
-        raise ConfigurationError(f"monitor.metrics: {name} has a leave but no threshold; give both or neither")
-    bad = entry.breach or BreachSide.ABOVE
+        raise ConfigurationError(
+            f"monitor.metrics: {name} has a clear_threshold but no threshold; give both or neither"
+        )
+    breach = entry.breach or BreachSide.ABOVE
     return MetricRule(
         metric=name,
-        expr=_aggregate_expr(entry.query, bad),
+        expr=_aggregate_expr(entry.query, breach),
         threshold=THRESHOLD_SPREADS,
         clear_threshold=CLEAR_THRESHOLD_SPREADS,
-        breach=bad,
+        breach=breach,
         severity=entry.severity or Severity.WARNING,
         signals=_find_signals(entry.query),
         adaptive=True,
@@ -141,16 +146,17 @@ def _find_signals(expr: str) -> tuple[str, ...]:
 def _with_threshold(rule: MetricRule, threshold: float, breach: BreachSide) -> MetricRule:
     if (threshold, breach) == (rule.threshold, rule.breach):
         return rule
-    whole = rule.clear_threshold == rule.threshold and rule.threshold != 0.0
-    leave = threshold if whole else default_clear_threshold(threshold, breach)
-    return rule.model_copy(update={"threshold": threshold, "clear_threshold": leave, "breach": breach})
+    has_no_margin = rule.clear_threshold == rule.threshold and rule.threshold != 0.0
+    clear_threshold = threshold if has_no_margin else default_clear_threshold(threshold, breach)
+    return rule.model_copy(update={"threshold": threshold, "clear_threshold": clear_threshold, "breach": breach})
 
 
 def _validate_rule(rule: MetricRule) -> None:
     if rule.clear_threshold != rule.threshold and rule.is_breached(rule.clear_threshold, rule.threshold):
         raise ConfigurationError(
-            f"monitor.metrics: {rule.metric} would end at {rule.clear_threshold:g}, which is worse than its threshold "
-            f"{rule.threshold:g}; choose a leave on the good side, for example {default_clear_threshold(rule.threshold, rule.breach):g}"
+            f"monitor.metrics: {rule.metric} has the clear_threshold {rule.clear_threshold:g} beyond its threshold "
+            f"{rule.threshold:g}; choose one on the good side, for example "
+            f"{default_clear_threshold(rule.threshold, rule.breach):g}"
         )
     top = TOP_BUCKET_BY_METRIC.get(rule.metric)
     if (
@@ -160,6 +166,6 @@ def _validate_rule(rule: MetricRule) -> None:
         and "histogram_quantile" in rule.expr
     ):
         raise ConfigurationError(
-            f"monitor.metrics: {rule.metric} > {rule.threshold:g} can never fire: its highest finite bucket is {top:g}; "
-            f"choose a threshold below it"
+            f"monitor.metrics: {rule.metric} > {rule.threshold:g} can never fire; "
+            f"choose a threshold below its highest finite bucket {top:g}"
         )

@@ -9,23 +9,23 @@ from activities.model.violation import BreachSide, Severity
 class MetricEntry(Settings):
     """One metric of the configuration, by its short name (with or without the `westworld_charter_` prefix).
 
-    A name of the built-in list changes that rule; any other name adds one. Fields left out keep the built-in value. An
-    added metric without a `threshold` is judged by its own past.
+    A built-in name changes that rule; any other name adds one. Omitted fields keep the built-in value. An added metric
+    without a `threshold` is judged by its baseline.
     """
 
     name: str
     query: str | None = None
     """PromQL with one series per `node_or_service`; default: the built-in one, or the metric itself."""
     threshold: float | None = None
-    """A value beyond it starts a violation, in the metric's unit."""
+    """In the metric's unit; a value beyond it starts a violation."""
     clear_threshold: float | None = None
-    """The violation ends at this value. Default: 10 % of the threshold on its good side, so that noise around the
-    limit does not flap."""
+    """The violation ends at this value. Default: 10 % of the threshold on its good side, so that noise does not start
+    and end violations."""
     breach: BreachSide | None = None
     severity: Severity | None = None
     unit: str = ""
-    """Of a metric judged by its own past: `seconds`, `percent`, `scaled 0..1` or empty. With `kind` it tells which
-    change is too small to matter."""
+    """Unit of a metric judged by its baseline: `seconds`, `percent`, `scaled 0..1` or empty. Unit and `kind` determine
+    which change is too small to matter."""
     kind: str = ""
     """`latency`, `error_ratio`, `availability`, `traffic`, `saturation`, `count` or empty."""
     enabled: bool = True
@@ -40,7 +40,7 @@ class QueryEntry(Settings):
 
 
 class MonitorSettings(Settings):
-    """What is read from Prometheus, and when a sample is believed."""
+    """The queries to Prometheus, and the age at which a sample becomes a blind spot."""
 
     prometheus_url: str = "http://127.0.0.1:9090"
     metrics: tuple[MetricEntry, ...] = ()
@@ -53,11 +53,11 @@ class MonitorSettings(Settings):
     scrape_interval: PositiveDuration = 15.0
     """Seconds between scrapes of Charter. A sample older than two of them is a blind spot."""
     rate_window: PositiveDuration = 60.0
-    """Seconds; four scrapes, so that a rate survives one failed scrape."""
+    """Seconds: four scrapes, so that one failed scrape does not lose the rate."""
     timeout_seconds: PositiveDuration = Field(default=5.0, le=30.0)
-    """Seconds for one query: a stale answer is worth less than none."""
+    """Seconds for one query. A late answer is not used: the next cycle sends the query again."""
     adaptive_step: PositiveDuration = 60.0
-    """Seconds between the samples adaptive limits are learned from. 120 of them are two hours: long enough that a short
-    incident does not become usual, short enough to follow the day."""
+    """Seconds between the samples from which adaptive limits are learned. 120 samples are two hours: long enough that a
+    short incident does not become the baseline, short enough to follow the day."""
     adaptive_refresh: PositiveDuration = 300.0
-    """Seconds between versions of the adaptive limits: within them no two hours of past change noticeably."""
+    """Seconds between versions of the adaptive limits: two hours of past change little within them."""

@@ -15,7 +15,7 @@ _LOW_PRECEDENCE_PATTERN = re.compile(r"[<>]|==|!=|\b(?:and|or|unless|bool)\b")
 
 
 class Comparison(NamedTuple):
-    """A parsed query: `expr` beyond `limit` on the side `bad` is a violation; exactly on `limit` is good."""
+    """A parsed query: `expr` beyond `limit` on the side `breach` is a violation; `limit` itself is good."""
 
     expr: str
     breach: BreachSide
@@ -23,25 +23,27 @@ class Comparison(NamedTuple):
 
 
 def parse_threshold_query(name: str, query: str) -> Comparison:
-    """Split the query called `name` into expression, side and limit.
+    """Split the query `name` into expression, side and limit.
 
-    `>=` and `<=` count the number itself as bad, so their limit is the next float on its good side.
+    For `>=` and `<=` the number itself is a violation, so the limit is the next float on its good side.
 
     Raises:
         ConfigurationError: the query does not compare one expression with one number.
     """
-    found = _COMPARISON_PATTERN.fullmatch(query)
-    if found is None or _LOW_PRECEDENCE_PATTERN.search(_strip_nested(found["expr"])):
+    match = _COMPARISON_PATTERN.fullmatch(query)
+    if match is None or _LOW_PRECEDENCE_PATTERN.search(_strip_nested(match["expr"])):
         raise ConfigurationError(
             f"monitor.queries.{name}: {query!r} is not `expression OP number` with OP one of > >= < <=; "
-            f"put an expression that itself compares or uses and, or, unless in parentheses: `(expression) > 1`"
+            f"put an expression with a comparison, and, or, unless in parentheses: `(expression) > 1`"
         )
-    bad, limit = (BreachSide.ABOVE if found["op"][0] == ">" else BreachSide.BELOW), float(found["number"])
+    breach, limit = (BreachSide.ABOVE if match["op"][0] == ">" else BreachSide.BELOW), float(match["number"])
     if not math.isfinite(limit):
-        raise ConfigurationError(f"monitor.queries.{name}: the number {found['number']} is too large")
-    if found["op"].endswith("="):
-        limit = math.nextafter(limit, -math.inf if bad is BreachSide.ABOVE else math.inf)
-    return Comparison(found["expr"], bad, limit)
+        raise ConfigurationError(
+            f"monitor.queries.{name}: the number {match['number']} is not finite; use a smaller one"
+        )
+    if match["op"].endswith("="):
+        limit = math.nextafter(limit, -math.inf if breach is BreachSide.ABOVE else math.inf)
+    return Comparison(match["expr"], breach, limit)
 
 
 def _strip_nested(expr: str) -> str:

@@ -1,4 +1,4 @@
-"""What can be seen of a component at one instant, and the blind spots that follow."""
+"""The visibility of a component at one instant, and the blind spots that follow from it."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,16 +13,15 @@ from activities.monitor.queries import COUNTER_MOVING, component_of, required_si
 PROMETHEUS = "prometheus"
 CHARTER = "charter"
 REMOTES = (PROMETHEUS, CHARTER)
-"""The names that stand for a remote as a whole in a blind spot."""
+"""The components of a blind spot that covers a whole remote."""
 
 
 @dataclass(frozen=True)
 class Visibility:
-    """What is wrong with the view of one component at one instant.
+    """The defects in the view of one component at one instant.
 
-    `absent` describes steady signals that are not there, `stale` maps signals to the age of their last sample in
-    seconds, `still` says that the counters do not move, `unreadable` maps metrics to a NaN or infinity, `disputed`
-    are metrics with several values that differ.
+    `missing` describes required signals without a sample. `stale` maps signals to the age of their last sample in
+    seconds. `non_finite` maps metrics to a NaN or infinity. `conflicting` are metrics with several different values.
     """
 
     missing: tuple[str, ...] = ()
@@ -32,10 +31,10 @@ class Visibility:
     conflicting: tuple[str, ...] = ()
 
     def blind_spots(self, component: str, reported: bool) -> tuple[BlindSpot, ...]:
-        """Return the blind spots of `component`; with any of them its values are not believed.
+        """Return the blind spots of `component`; with any of them its values are not trusted.
 
-        `reported` says that Charter itself reports something wrong with the component: then counters that stand
-        still are no contradiction, they are what a dead component looks like.
+        `reported` is True if Charter reports a finding on the component. Frozen counters are then no contradiction:
+        a dead component has them too.
         """
         spots = [
             *(_make_blind_spot(component, signal, BlindSpotKind.MISSING) for signal in self.missing),
@@ -53,7 +52,7 @@ class Visibility:
             ),
         ]
         if self.counters_frozen and not reported:
-            detail = "counters stand still, and Charter reports nothing wrong"
+            detail = "counters are frozen, and Charter reports no finding"
             spots.append(_make_blind_spot(component, LIVENESS_COUNTER, BlindSpotKind.CONTRADICTORY, detail))
         return tuple(spots)
 
@@ -61,11 +60,11 @@ class Visibility:
 def visibility_of(
     ages: Mapping[str, float], changes: float | None, signals: Sequence[str], max_age: float
 ) -> Visibility:
-    """Return the sight of a component from the ages of its signals, in seconds, and its changes (`MOVING`).
+    """Return the visibility from the ages of the signals, in seconds, and the counter changes (`COUNTER_MOVING`).
 
-    `steady` are the `steady_signals` of the rules. A component without `LIVENESS` is missing as a whole. One that
-    moves must have all steady signals; one that stands still lacks those that are made of its movement, which says
-    nothing new.
+    `signals` are the `required_signals` of the rules. A component without `LIVENESS_COUNTER` is missing as a whole.
+    With moving counters it must have every required signal. With frozen counters it lacks those derived from rates,
+    which is no further defect.
     """
     stale = {signal: age for signal, age in ages.items() if not abs(age) <= max_age}
     if LIVENESS_COUNTER not in ages:
@@ -78,23 +77,23 @@ def visibility_of(
 def visibility_from_coverage(
     coverage: Iterable[Sample], rules: Sequence[MetricRule], required_components: Collection[str]
 ) -> dict[str, Visibility]:
-    """Return the sight of every component from the answer to `coverage_query`.
+    """Return the visibility of every component from the answer to `coverage_query`.
 
-    Components are the `required` ones, and any other with a steady signal in the answer. The answer counts steady
-    signals and names only the stale ones, so what is absent is a number here.
+    Components are the required ones, and any other with a required signal in the answer. The answer counts required
+    signals and names only the stale ones, so missing signals are a number here.
     """
-    steady = required_signals(rules)
+    required = required_signals(rules)
     fresh: dict[str, float] = {}
-    odd: dict[str, dict[str, float]] = defaultdict(dict)
+    abnormal: dict[str, dict[str, float]] = defaultdict(dict)
     for sample in coverage:
         component, signal = component_of(sample.labels), sample.labels.get("signal")
         if signal is None:
             fresh[component] = sample.value
         else:
-            odd[component][signal] = sample.value
-    aged = {name for name, signals in odd.items() if signals.keys() & set(steady)}
+            abnormal[component][signal] = sample.value
+    aged = {name for name, signals in abnormal.items() if signals.keys() & set(required)}
     return {
-        name: _visibility_from_counts(fresh.get(name, 0.0), odd.get(name, {}), steady)
+        name: _visibility_from_counts(fresh.get(name, 0.0), abnormal.get(name, {}), required)
         for name in sorted({*required_components, *fresh, *aged})
     }
 
@@ -103,11 +102,11 @@ def _visibility_from_counts(
     fresh_count: float, abnormal_signals: Mapping[str, float], signals: Sequence[str]
 ) -> Visibility:
     stale = {signal: value for signal, value in abnormal_signals.items() if signal != COUNTER_MOVING}
-    lost = len(signals) - int(fresh_count) - sum(signal in stale for signal in signals)
+    missing_count = len(signals) - int(fresh_count) - sum(signal in stale for signal in signals)
     if COUNTER_MOVING in abnormal_signals:
         return Visibility(stale=stale, counters_frozen=True)
-    absent = (f"{lost} of {len(signals)} steady signals",) if lost > 0 else ()
-    return Visibility(missing=absent, stale=stale)
+    missing = (f"{missing_count} of {len(signals)} required signals",) if missing_count > 0 else ()
+    return Visibility(missing=missing, stale=stale)
 
 
 def _make_blind_spot(component: str, signal: str, kind: BlindSpotKind, detail: str = "") -> BlindSpot:

@@ -14,7 +14,7 @@ from activities.readings.blind_spots import fetch_or_blind
 
 @dataclass(frozen=True)
 class AlertmanagerState:
-    """What Alertmanager answered (None: nothing), and why if it did not."""
+    """Alertmanager's answers, None if it was not read, and the errors."""
 
     alerts: tuple[ActiveAlert, ...] | None = None
     silences: tuple[Silence, ...] | None = None
@@ -22,9 +22,9 @@ class AlertmanagerState:
 
 
 async def fetch_alertmanager(loop: LoopDependencies) -> AlertmanagerState:
-    """Return what Alertmanager tells.
+    """Return the alerts and silences.
 
-    One that does not answer makes nothing blind, for the loop measures by itself; only silences are then unknown.
+    An Alertmanager that fails causes no blind spot: the loop measures by itself, and only silences are unknown.
     """
     if loop.alertmanager is None:
         return AlertmanagerState()
@@ -39,7 +39,7 @@ async def fetch_alertmanager(loop: LoopDependencies) -> AlertmanagerState:
 def alertmanager_fields(
     state: AlertmanagerState, loop: LoopDependencies, components: Iterable[str]
 ) -> dict[str, object]:
-    """Return it as fields of an observation. Whatever fires there is no evidence."""
+    """Return the state as fields of an observation. A firing alert is not evidence of a violation."""
     return {
         "alerts": None if state.alerts is None else len(state.alerts),
         "alerts_unread": truncate("; ".join(state.errors)),
@@ -48,7 +48,7 @@ def alertmanager_fields(
 
 
 def silenced_or_all(state: AlertmanagerState, loop: LoopDependencies, components: Iterable[str]) -> tuple[str, ...]:
-    """Return the components that may only be observed, "*" if that cannot be told and has to be known."""
+    """Return the silenced components, "*" if silences are unknown but `silences_required`."""
     if state.errors and loop.silences_required:
         return (ALL_COMPONENTS,)
     return silenced_components(state.alerts or (), state.silences or (), components)

@@ -15,31 +15,32 @@ from activities.readings.blind_spots import fetch_or_blind
 from activities.readings.ranges import query_all_ranges
 
 InputLoader = Callable[[], Awaitable[AnalysisInput]]
+"""Loads the analysis input on the first call and returns the same one on later calls."""
 
 
 async def collect_analysis_input(loop: LoopDependencies, at: float) -> AnalysisInput:
     """Return the range data of all rules up to `at` (unix seconds), with Charter's own state.
 
-    `at` has to be the present, give or take what is not believed anyway: Charter's state always is.
+    `at` must be the present, at most the age of a stale sample ago: Charter's state is always that of the present.
     """
     settings = loop.settings
     rules = build_rules(settings.monitor)
     timing = grid_timing(at, settings.monitor, settings.analyze)
     limits = keep_if_fresh(await loop.limits.load_newest(), at) if loop.limits is not None else None
-    # The grid ends up to a step before `at`, and an answer takes up to the time-out.
-    present = timing.max_age + timing.step + settings.monitor.timeout_seconds
+    # The grid ends up to one step before `at`, and an answer takes up to the timeout.
+    max_skew = timing.max_age + timing.step + settings.monitor.timeout_seconds
     span = (timing.instants[0], timing.instants[-1], timing.step)
     size = settings.max_components
     blind: list[BlindSpot] = []
     values, freshness, findings, committee, policies = await asyncio.gather(
         fetch_or_blind(
-            query_all_ranges(loop, values_queries(rules, settings.monitor.rate_window, size), span, present),
+            query_all_ranges(loop, values_queries(rules, settings.monitor.rate_window, size), span, max_skew),
             PROMETHEUS,
             "values",
             blind,
         ),
         fetch_or_blind(
-            query_all_ranges(loop, coverage_detail_queries(rules, timing.max_age, size), span, present),
+            query_all_ranges(loop, coverage_detail_queries(rules, timing.max_age, size), span, max_skew),
             PROMETHEUS,
             "freshness",
             blind,
@@ -61,12 +62,12 @@ async def collect_analysis_input(loop: LoopDependencies, at: float) -> AnalysisI
 
 
 def make_input_loader(loop: LoopDependencies, clock: Callable[[], float]) -> InputLoader:
-    """Return what gathers when it is first asked, and then has it: whoever waits for silent remotes waits once."""
-    had: list[AnalysisInput] = []
+    """Return a loader of the present analysis input; the wait for remotes that do not answer occurs once."""
+    loaded: list[AnalysisInput] = []
 
-    async def look() -> AnalysisInput:
-        if not had:
-            had.append(await collect_analysis_input(loop, clock()))
-        return had[0]
+    async def load() -> AnalysisInput:
+        if not loaded:
+            loaded.append(await collect_analysis_input(loop, clock()))
+        return loaded[0]
 
-    return look
+    return load

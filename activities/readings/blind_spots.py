@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def fetch_or_blind(answer: Awaitable[T], remote: str, signal: str, blind_spots: list[BlindSpot]) -> T | None:
-    """Return the answer; None if the remote failed, and then the reason stands among the blind spots."""
+    """Return the answer. If the remote fails, add a blind spot with the reason and return None."""
     try:
         return await answer
     except MapekError as error:

@@ -8,13 +8,13 @@ from activities.plan.guards.rates import lowest_value
 
 
 async def read_error_budget(loop: LoopDependencies, at: float) -> float | None:
-    """Return the share left of the service's error budget at `at`; 0 if it cannot be told, None if it is not asked."""
+    """Return the remaining share of the service's error budget at `at`; 0 if unknown, None without a query."""
     query = loop.settings.plan.error_budget.query
     if not query:
         return None
     try:
         samples = await loop.prometheus.query(query, at)
     except MapekError as error:
-        activity.logger.warning("the error budget cannot be told, and counts as spent: %s", error)
+        activity.logger.warning("error budget cannot be read and counts as spent: %s", error)
         return 0.0
     return lowest_value(samples)

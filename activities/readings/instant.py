@@ -16,21 +16,21 @@ FINDINGS_LOOKBACK_SECONDS = 60.0
 
 
 async def fetch_instant(loop: LoopDependencies, at: float) -> InstantReading:
-    """Return what the remotes answer at `at` (unix seconds), all asked at once."""
+    """Return the answers of the remotes at `at` (unix seconds), requested concurrently."""
     monitor = loop.settings.monitor
     rules, max_age = build_rules(monitor), 2 * monitor.scrape_interval
-    present = max_age + monitor.timeout_seconds
+    max_skew = max_age + monitor.timeout_seconds
     limits = keep_if_fresh(await loop.limits.load_newest(), at) if loop.limits is not None else None
     blind: list[BlindSpot] = []
     prefilter, coverage, findings, committee = await asyncio.gather(
         fetch_or_blind(
-            loop.prometheus.query(prefilter_query(rules, monitor.rate_window, limits), at, present),
+            loop.prometheus.query(prefilter_query(rules, monitor.rate_window, limits), at, max_skew),
             PROMETHEUS,
             "pre-filter",
             blind,
         ),
         fetch_or_blind(
-            loop.prometheus.query(coverage_query(rules, max_age), at, present), PROMETHEUS, "coverage", blind
+            loop.prometheus.query(coverage_query(rules, max_age), at, max_skew), PROMETHEUS, "coverage", blind
         ),
         fetch_or_blind(loop.charter.fetch_violations(at - FINDINGS_LOOKBACK_SECONDS), CHARTER, "violations", blind),
         fetch_or_blind(loop.charter.fetch_committee(), CHARTER, "committee/state", blind),

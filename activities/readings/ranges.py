@@ -10,6 +10,9 @@ from activities.model.timeseries import SampleSeries
 async def query_all_ranges(
     loop: LoopDependencies, queries: tuple[str, ...], span: tuple[float, float, float], max_skew: float | None = None
 ) -> tuple[SampleSeries, ...]:
-    """Return the answers to all queries over the span (first and last instant, step); `within` as Prometheus's."""
+    """Return the answers to all queries over the span (first instant, last instant, step), in seconds.
+
+    `max_skew` is that of `PrometheusClient.query_range`.
+    """
     answers = await asyncio.gather(*(loop.prometheus.query_range(query, *span, max_skew) for query in queries))
     return tuple(chain.from_iterable(answers))

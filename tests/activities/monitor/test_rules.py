@@ -142,12 +142,12 @@ REFUSED_CASES = {
         (),
         "listed twice",
     ),
-    "not a name": ((MetricEntry(name='x"} or up', threshold=1),), (), "is not a name"),
-    "harsher leave": ((MetricEntry(name="failure_rate", clear_threshold=0.2),), (), "choose a leave on the good side"),
+    "not a name": ((MetricEntry(name='x"} or up', threshold=1),), (), "invalid name"),
+    "harsher leave": ((MetricEntry(name="failure_rate", clear_threshold=0.2),), (), "choose one on the good side"),
     "limit in the top bucket": ((MetricEntry(name="policy_load_duration_ms", threshold=1000),), (), "can never fire"),
     "query without a number": ((), (make_query_entry("westworld_charter_failure_rate"),), "expression OP number"),
     "query named like a metric": ((), (make_query_entry("up > 1", name="failure_rate"),), "choose another"),
-    "query name": ((), (make_query_entry("up > 1", name="a b"),), "is not a name"),
+    "query name": ((), (make_query_entry("up > 1", name="a b"),), "invalid name"),
 }
 
 
