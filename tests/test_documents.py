@@ -1,4 +1,4 @@
-"""README and runbook: every command is executed by a test, every alert has its entry, every link leads somewhere."""
+"""The documents: a test runs every command, every alert has an entry, and every link has a target."""
 
 import re
 import subprocess
@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.documents import DOCUMENTS, ROOT, list_alert_names, list_commands
+from tests.support.documents import (
+    COMMAND_DOCUMENTS,
+    ROOT,
+    list_alert_names,
+    list_commands,
+    list_documents,
+    list_heading_anchors,
+)
 from worker.config.load import load_config
 
-RUNBOOK = DOCUMENTS[1].read_text(encoding="utf-8")
+README, RUNBOOK = COMMAND_DOCUMENTS
 
 TEST_BY_COMMAND = {
     "make demo": "tests/end_to_end/test_demo.py",
@@ -26,48 +33,50 @@ TEST_BY_COMMAND = {
     "mapek worker": "tests/deploy/container/test_image.py",
     "pytest tests/end_to_end --stack URL": "tests/end_to_end/test_deployed.py",
 }
-"""Which file executes what; verbs of `mapek` and calls of the simulator: tests/end_to_end/test_runbook.py."""
+"""The file that runs each command. tests/end_to_end/test_runbook.py runs the commands `mapek` and `curl`."""
 
 MANUAL_MAKE_TARGETS = ("make bench", "make load", "make load-alerts", "make demo-seeds", "make simulate", "make soak")
-"""They give the figures the documents quote, take long, and are run by hand; that they are targets is checked."""
+"""Long measurements for the figures in the documents; a test checks only that the targets exist."""
 
 CONTAINER_COMMANDS = ("docker ", "kubectl ")
-"""Read by real implementations instead: tests/deploy/container, tests/deploy/kubernetes."""
+"""Commands that need an engine; tests/deploy/container and tests/deploy/kubernetes check their files."""
 
 
 def test_every_command_is_executed() -> None:
-    """A new command in a document needs a test that executes it."""
-    verbs = ("mapek ", ".venv/bin/mapek ", "curl ")
-    rest = [one for one in list_commands() if not one.startswith((*verbs, *CONTAINER_COMMANDS, *MANUAL_MAKE_TARGETS))]
-    assert [one for one in rest if one not in TEST_BY_COMMAND] == []
-    assert [
-        one for one, where in TEST_BY_COMMAND.items() if one not in list_commands() or not (ROOT / where).exists()
-    ] == []
+    """Each command of the documents is executed by a test."""
+    mapek_commands = ("mapek ", ".venv/bin/mapek ", "curl ")
+    other_commands = [
+        command
+        for command in list_commands()
+        if not command.startswith((*mapek_commands, *CONTAINER_COMMANDS, *MANUAL_MAKE_TARGETS))
+    ]
+    assert [command for command in other_commands if command not in TEST_BY_COMMAND] == []
+    assert [command for command in TEST_BY_COMMAND if command not in list_commands()] == []
+    assert [path for path in TEST_BY_COMMAND.values() if not (ROOT / path).exists()] == []
 
 
-def test_targets_exist() -> None:
+def test_make_targets_exist() -> None:
     """Each `make` command names a target, and `make help` lists it."""
-    listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for command in list_commands():
         if command.startswith("make "):
-            assert f"make {command.split()[1]} " in listed or command == "make help"
+            assert f"make {command.split()[1]} " in help_text or command == "make help"
 
 
-def test_what_needs_an_engine_names_what_is_there() -> None:
+def test_paths_in_container_commands_exist() -> None:
     """The files and folders in commands for Docker and Kubernetes exist."""
     for command in list_commands():
         if command.startswith(CONTAINER_COMMANDS):
-            assert all(
-                (ROOT / path).exists() for path in re.findall(r"deploy/[\w./-]*", command) if "/mapek" not in path
-            )
+            paths = [path for path in re.findall(r"deploy/[\w./-]*", command) if "/mapek" not in path]
+            assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_configuration_of_the_readme_is_one(tmp_path: Path) -> None:
-    """What README shows as a configuration is accepted as it stands."""
-    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENTS[0].read_text(encoding="utf-8"), re.DOTALL)
-    whole = [block for block in blocks if "orchestrator" in yaml.safe_load(block)]
-    assert whole
-    for block in whole:
+def test_readme_configuration_is_valid(tmp_path: Path) -> None:
+    """MAPE-K accepts each complete configuration in README."""
+    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    complete = [block for block in blocks if "orchestrator" in yaml.safe_load(block)]
+    assert complete
+    for block in complete:
         file = tmp_path / "mapek.yaml"
         file.write_text(block)
         assert load_config(file, state=tmp_path, environ={}).orchestrator.mode == "production"
@@ -75,12 +84,18 @@ def test_the_configuration_of_the_readme_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("alert", list_alert_names())
 def test_every_alert_has_an_entry(alert: str) -> None:
-    """Who is woken by an alert finds its name at the beginning of a row of the runbook."""
-    assert re.search(rf"(?m)^\| (?:`\w+`, )*`{alert}`", RUNBOOK)
+    """A row of the runbook begins with the alert's name."""
+    assert re.search(rf"(?m)^\| (?:`\w+`, )*`{alert}`", RUNBOOK.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "SECURITY.md"], ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link of a document is a file or folder of this repository."""
-    links = re.findall(r"\]\((?!https?:|#|\{)([^)\s]+)\)", document.read_text(encoding="utf-8"))
-    assert [link for link in links if not (document.parent / link.split("#")[0]).exists()] == []
+@pytest.mark.parametrize("document", list_documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_have_targets(document: Path) -> None:
+    """The target of each relative link exists, including the heading of its anchor."""
+    links = re.findall(r"\]\((?!https?:|\{)([^)\s]+)\)", document.read_text(encoding="utf-8"))
+    broken = []
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and anchor not in list_heading_anchors(target)):
+            broken.append(link)
+    assert broken == []
