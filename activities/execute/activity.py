@@ -11,6 +11,7 @@ from activities.execute.pre_apply import build_pre_apply_check, build_remediatio
 from activities.execute.readback import ChangeState, Readback, read_back
 from activities.heartbeat import background_heartbeat
 from activities.model.action import COMMITTEE, Inverse, Route
+from activities.model.audit import AttemptPhase
 from activities.model.charter import ChangeRequest, ChangeResult
 from activities.model.effect import Direction, Effect
 from activities.model.errors import Ambiguous, Blocked, KillSwitchActive, NotFound, Stale, Superseded
@@ -181,7 +182,7 @@ class ExecuteActivities:
         attempts = self.build_audited_step(plan, request, Direction.DO)
         rows = await attempts.load_attempts()
         phases = [row.phase for row in rows]
-        if phases.count("before") == phases.count("refused"):
+        if phases.count(AttemptPhase.BEFORE) == phases.count(AttemptPhase.REFUSED):
             return None
         call = build_apply_request(plan, request.step, rows[0].generation_before or 0, self.change_timeout(plan))
         return await self.recover_lost_reply(attempts, call, late=late)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from activities.model.audit import AuditEntry
+from activities.model.audit import AttemptPhase, AuditEntry
 from activities.model.effect import Direction, Effect
 
 
@@ -35,7 +35,9 @@ def build_step_state(effects: Iterable[Effect], audit_entries: Iterable[AuditEnt
     covered = {effect.step for effect in done_effects if not effect.late} if outcome else set()
     undone = {effect.step for effect in effects if effect.direction is Direction.UNDO}
     sent = {row.step for row in rows if row.direction == Direction.DO.value and row.step is not None}
-    sent_times = [row.at for row in rows if (row.direction, row.step, row.phase) == (Direction.DO.value, 0, "before")]
+    sent_times = [
+        row.at for row in rows if (row.direction, row.step, row.phase) == (Direction.DO.value, 0, AttemptPhase.BEFORE)
+    ]
     generations = [effect.generation for effect in effects if effect.direction is not Direction.BEFORE]
     return StepState(
         unresolved=frozenset(sent - undone - covered),

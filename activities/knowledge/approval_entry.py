@@ -1,6 +1,6 @@
 """The audit row of an operator's decision on a plan."""
 
-from activities.model.audit import AuditEntry
+from activities.model.audit import AuditEntry, AuditKind
 from activities.model.plan import Plan
 from activities.model.remediation import Approval
 from activities.model.types import truncate
@@ -10,7 +10,7 @@ def build_approval_entry(approval: Approval, plan: Plan, now: float) -> AuditEnt
     """Return the audit row of an approval or a rejection, as of `now` (unix seconds)."""
     return AuditEntry(
         at=now,
-        kind="approval",
+        kind=AuditKind.APPROVAL,
         loop=plan.loop,
         plan_id=plan.plan_id,
         knob=plan.knob,
