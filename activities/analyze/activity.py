@@ -35,7 +35,9 @@ class AnalyzeActivities:
         )
         diagnosis = diagnose(analysis_input, loop.settings.analyze)
         try:
-            digest = await self.dependencies.store.snapshots.put(analysis_input, SnapshotKind.ANALYSIS, self.dependencies.clock())
+            digest = await self.dependencies.store.snapshots.put(
+                analysis_input, SnapshotKind.ANALYSIS, self.dependencies.clock()
+            )
         except StoreUnavailable as error:
             return summarize(
                 diagnosis, outcome=CycleOutcome.BLOCKED, headline=f"blocked: store: {error}; {diagnosis.headline}"

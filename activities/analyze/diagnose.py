@@ -1,4 +1,4 @@
-"""Analyze as one pure function."""
+"""The diagnosis of one analysis input, as one pure function."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -31,42 +31,45 @@ from activities.monitor.visibility import REMOTES
 
 
 def diagnose(analysis_input: AnalysisInput, settings: AnalyzeSettings) -> Diagnosis:
-    """Return patterns, ranked root causes and overall confidence; `digest` is left to the caller.
+    """Return patterns, ranked root causes and overall confidence; the caller adds the `digest`.
 
-    Without a violation at the last instant there is no cause, whatever was before. While Prometheus or Charter as a
-    whole cannot be read, or contradicts itself, no cause is named: nothing may act upon half a picture.
+    Without a violation at the last instant there is no cause. While Prometheus or Charter cannot be read, or
+    contradicts itself, no cause is named: the loop must not act on incomplete data.
     """
-    judged = judge(analysis_input)
-    members = _visible_members(analysis_input, judged)
+    judgement = judge(analysis_input)
+    members = _visible_members(analysis_input, judgement)
     topology = expand_committee(analysis_input.topology, members)
-    trouble = rank_suspects(judged, topology)
-    found = _find_patterns(judged, topology, settings)
-    counted = tuple(apply_curve(pattern, settings.algorithms, analysis_input.calibration_curves) for pattern in found)
-    remote = any(spot.component in REMOTES for spot in judged.blind)
-    lately = latest_window(judged, settings.algorithms.temporal.window)
-    causes = () if remote else find_root_causes(_build_case(judged, topology, counted, members, lately))
-    # By the constants: what was learned weighs on the causes, and asks a person instead of silencing the loop.
-    sure = overall_confidence(found, _count_violations(judged, found), settings.sample_size_saturation)
-    patterns = counted
-    if trouble is not None:
-        patterns = (
-            *counted,
-            *deviation_patterns(judged, trouble, settings.calibration, settings.algorithms.spatial.min_components),
-        )
-        sure = max(sure, settings.calibration.probability(calibration_features(trouble)))
-        if not remote and not any(cause.cause is not Cause.UNKNOWN for cause in causes):
-            causes = deviation_causes(judged, trouble, settings.calibration) or causes
-    if not remote:
-        patterns = (*patterns, *find_predictive_patterns(judged, {rule.metric: rule for rule in analysis_input.rules}))
+    ranking = rank_suspects(judgement, topology)
+    prior_patterns = _find_patterns(judgement, topology, settings)
+    patterns = tuple(
+        apply_curve(pattern, settings.algorithms, analysis_input.calibration_curves) for pattern in prior_patterns
+    )
+    is_remote_blind = any(spot.component in REMOTES for spot in judgement.blind)
+    window = latest_window(judgement, settings.algorithms.temporal.window)
+    causes = () if is_remote_blind else find_root_causes(_build_case(judgement, topology, patterns, members, window))
+    # From the priors: calibration changes the confidence of a cause, so that an operator is asked. It must not lower
+    # the overall confidence, which would silence the loop.
+    confidence = overall_confidence(
+        prior_patterns, _count_violations(judgement, prior_patterns), settings.sample_size_saturation
+    )
+    if ranking is not None:
+        min_components = settings.algorithms.spatial.min_components
+        patterns = (*patterns, *deviation_patterns(judgement, ranking, settings.calibration, min_components))
+        confidence = max(confidence, settings.calibration.probability(calibration_features(ranking)))
+        if not is_remote_blind and not any(cause.cause is not Cause.UNKNOWN for cause in causes):
+            causes = deviation_causes(judgement, ranking, settings.calibration) or causes
+    if not is_remote_blind:
+        rules = {rule.metric: rule for rule in analysis_input.rules}
+        patterns = (*patterns, *find_predictive_patterns(judgement, rules))
     patterns = tuple(sorted(patterns, key=lambda pattern: -pattern.confidence))[: settings.pattern_history_limit]
     return Diagnosis(
-        headline=_format_headline(judged, causes, remote),
-        at=judged.at,
-        confidence=round(sure, 4),
+        headline=_format_headline(judgement, causes, is_remote_blind),
+        at=judgement.at,
+        confidence=round(confidence, 4),
         patterns=patterns,
         root_causes=causes,
-        violations=judged.violations,
-        blind=judged.blind,
+        violations=judgement.violations,
+        blind=judgement.blind,
     )
 
 
@@ -91,21 +94,21 @@ def _find_patterns(judgement: Judgement, topology: Topology, settings: AnalyzeSe
 
 
 def _count_violations(judgement: Judgement, patterns: tuple[Pattern, ...]) -> int:
-    """Return how many distinct counted violations the patterns rest on."""
+    """Return the number of distinct violation samples behind the patterns."""
     windows = {TimeWindow(pattern.evidence.start, pattern.evidence.end) for pattern in patterns}
-    within = {window: violation_samples(judgement, window) for window in windows}
+    samples_by_window = {window: violation_samples(judgement, window) for window in windows}
     return len(
         {
-            hit[:3]
+            sample[:3]
             for pattern in patterns
-            for hit in within[TimeWindow(pattern.evidence.start, pattern.evidence.end)]
-            if hit.component in pattern.components and hit.metric in pattern.metrics
+            for sample in samples_by_window[TimeWindow(pattern.evidence.start, pattern.evidence.end)]
+            if sample.component in pattern.components and sample.metric in pattern.metrics
         }
     )
 
 
 def _visible_members(analysis_input: AnalysisInput, judgement: Judgement) -> tuple[str, ...]:
-    """Return the visible members; where Charter does not name them, every component the topology does not name."""
+    """Return the visible members; if Charter does not name them, the components outside the topology."""
     blind = {spot.component for spot in judgement.blind}
     services = {name for edge in analysis_input.topology.edges for name in edge}
     names = member_names(analysis_input.committee) or {track.component for track in judgement.tracks} - services
@@ -123,7 +126,9 @@ def _build_case(
     recent = group_by_component(violation_samples(judgement, window))
     return DiagnosisCase(
         violations=judgement.violations,
-        symptoms={name: frozenset(hit.metric for hit in found) for name, found in recent.items() if name in violated},
+        symptoms={
+            name: frozenset(sample.metric for sample in samples) for name, samples in recent.items() if name in violated
+        },
         patterns=patterns,
         members=members,
         topology=topology,
@@ -134,6 +139,6 @@ def _format_headline(judgement: Judgement, causes: tuple[RootCause, ...], is_rem
     if judgement.blind and (is_remote_blind or not judgement.violations):
         return f"blind: {judgement.blind[0].summary}"
     if not judgement.violations:
-        ended = any(any(track.violated_at) for track in judgement.tracks)
-        return "ended: what was violated is good again" if ended else "healthy: no violation"
+        has_ended = any(any(track.violated_at) for track in judgement.tracks)
+        return "ended: no violation any more" if has_ended else "healthy: no violation"
     return "; ".join(f"{c.cause} on {c.component} {c.confidence:.2f}: {c.reason}" for c in causes)

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from activities.model.baseline import AdaptiveLimits, BaselineLimit
-from activities.model.promql import escape_promql
 from activities.model.rule import MetricRule
 from activities.model.violation import BreachSide
 from activities.monitor.metric_names import COMPONENT_LABEL, LIVENESS_COUNTER
+from activities.sanitize import escape_promql
 
 UNLABELLED = "unnamed"
 """The component of a series without the component label. It has no signals, so it is always blind."""

@@ -1,4 +1,4 @@
-"""The known causes by the symptoms they show. Each guess explains pairs no other guess explains."""
+"""The known causes and their symptoms. Each hypothesis explains pairs that no other one explains."""
 
 from collections.abc import Callable, Iterator
 
@@ -29,56 +29,59 @@ from activities.model.diagnosis import Cause, RootCause
 from activities.monitor.metric_names import FAILURE_RATE, VALIDATION_SECONDS, VIOLATIONS
 
 _MIN_CASCADE_COMPONENTS = 3
-"""Failing components that make a cascade."""
+"""Fewest failing components of a cascade."""
 
 
 def find_root_causes(case: DiagnosisCase) -> tuple[RootCause, ...]:
-    """Return the ranked causes of what is violated now, with disjoint pairs; nothing for no violation.
+    """Return the ranked causes of the present violations, with disjoint pairs; none without a violation.
 
-    The most certain evidence explains first: what Charter itself says, then what many components show together, then
-    what one component shows alone. If nothing can be named, the answer is one cause "unknown" with all pairs.
+    Rules are applied in the order of their evidence: Charter's own findings, then symptoms of many components, then
+    symptoms of one component. If no rule applies, the answer is one cause "unknown" with all pairs.
     """
     if not case.violations:
         return ()
-    found: list[RootCause] = []
-    left = case
-    for guesses in _CAUSE_RULES:
-        for guess in tuple(guesses(left)):
-            cause = confirm(left, guess)
+    causes: list[RootCause] = []
+    unexplained = case
+    for explain in _CAUSE_RULES:
+        for hypothesis in tuple(explain(unexplained)):
+            cause = confirm(unexplained, hypothesis)
             if cause is not None:
-                found.append(cause)
-                left = left.without(guess.explained_pairs)
-    return rank_causes(found) or (make_unknown_cause(case),)
+                causes.append(cause)
+                unexplained = unexplained.without(hypothesis.explained_pairs)
+    return rank_causes(causes) or (make_unknown_cause(case),)
 
 
 def _explain_dead_members(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
     for name in case.with_symptom(DEAD_MEMBER_METRICS):
-        why = f"Charter reports that {name} does not answer"
-        yield CauseHypothesis(Cause.UNHEALTHY_MEMBER, name, 1.0, symptom_pairs(case, [name]), why)
+        reason = f"Charter reports that {name} does not answer"
+        yield CauseHypothesis(Cause.UNHEALTHY_MEMBER, name, 1.0, symptom_pairs(case, [name]), reason)
 
 
 def _explain_cascades(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
     for group in connected_components(case.topology, case.with_symptom(FAILURE_METRICS)):
-        loud = [name for name in group if case.symptoms[name] & (REPORT_LATENCY_METRICS | NOTIFICATION_RATE_METRICS)]
-        if len(group) < _MIN_CASCADE_COMPONENTS or 2 * len(loud) <= len(group):
+        alarming = [
+            name for name in group if case.symptoms[name] & (REPORT_LATENCY_METRICS | NOTIFICATION_RATE_METRICS)
+        ]
+        if len(group) < _MIN_CASCADE_COMPONENTS or 2 * len(alarming) <= len(group):
             continue
-        why = f"{len(group)} linked components fail ({', '.join(sorted(group))}), {len(loud)} of them loudly"
-        explains = symptom_pairs(case, group, FAILURE_METRICS | REPORT_LATENCY_METRICS | NOTIFICATION_RATE_METRICS)
+        names = ", ".join(sorted(group))
+        reason = f"{len(group)} linked components fail ({names}), {len(alarming)} of them with alarms"
+        pairs = symptom_pairs(case, group, FAILURE_METRICS | REPORT_LATENCY_METRICS | NOTIFICATION_RATE_METRICS)
         yield CauseHypothesis(
-            Cause.CASCADE, _find_cascade_source(case, group), (1 + len(loud) / len(group)) / 2, explains, why
+            Cause.CASCADE, _find_cascade_source(case, group), (1 + len(alarming) / len(group)) / 2, pairs, reason
         )
 
 
 def _find_cascade_source(case: DiagnosisCase, group: frozenset[str]) -> str:
-    """Return where a cascade comes from: the component that fails most; of equals, the one no other of them calls.
+    """Return the component that fails most; of equals, the one that none of the others calls.
 
-    Each hop absorbs some of the retries, so failures are highest at the origin. Depth in the call graph alone would
-    blame a callee for what its caller sends it.
+    Each hop absorbs some of the retries, so failures are highest at the source. The call graph alone would blame a
+    callee for the load from its caller.
     """
     failing = [v for v in case.violations if v.metric == FAILURE_RATE and v.component in group]
     rates = {violation.component: violation.value or 0.0 for violation in failing}
-    worst = max(rates.values(), default=0.0)
-    candidates = {name for name in group if rates.get(name, 0.0) >= TIE_RATIO * worst}
+    highest = max(rates.values(), default=0.0)
+    candidates = {name for name in group if rates.get(name, 0.0) >= TIE_RATIO * highest}
     entries = [name for name in candidates if not set(case.topology.callers(name)) & candidates]
     return min(entries or candidates)
 
@@ -89,38 +92,38 @@ def _explain_slow_committee(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
     if len(slow) < 2 or 2 * len(slow) <= len(case.members):
         return
     limits = {v.limit for v in case.violations if v.metric == VALIDATION_SECONDS and v.limit is not None}
-    above = f"above {min(limits):g} s" if limits else "slow"
-    why = f"{len(slow)} of {len(case.members)} validators {above}, {len(failing)} of them failing"
+    latency = f"above {min(limits):g} s" if limits else "slow"
+    reason = f"{len(slow)} of {len(case.members)} validators {latency}, {len(failing)} of them failing"
     waiting = {
         name
         for name in find_upstream(case.topology, slow)
         if not case.symptoms.get(name, frozenset()) & REPORT_LATENCY_METRICS
     }
-    explains = symptom_pairs(case, [*slow, *waiting], LATENCY_METRICS | THROUGHPUT_METRICS) | symptom_pairs(
+    pairs = symptom_pairs(case, [*slow, *waiting], LATENCY_METRICS | THROUGHPUT_METRICS) | symptom_pairs(
         case, case.symptoms, COMMITTEE_SIZE_METRICS
     )
     share = 1.0 if 2 * len(failing) <= len(slow) else 0.5
-    yield CauseHypothesis(Cause.VALIDATION_LATENCY, COMMITTEE, share, explains, why)
+    yield CauseHypothesis(Cause.VALIDATION_LATENCY, COMMITTEE, share, pairs, reason)
 
 
 def _explain_single_component(case: DiagnosisCase) -> Iterator[CauseHypothesis]:
     for name, metrics in sorted(case.symptoms.items()):
-        late, slow = bool(metrics & REPORT_LATENCY_METRICS), bool(metrics & LATENCY_METRICS)
-        explains = symptom_pairs(case, [name])
+        reports_late, slow = bool(metrics & REPORT_LATENCY_METRICS), bool(metrics & LATENCY_METRICS)
+        pairs = symptom_pairs(case, [name])
         if slow and metrics & NOTIFICATION_LATENCY_METRICS:
-            why = f"{name} alone is slow and notifies late" + (", but it also reports late" if late else "")
-            yield CauseHypothesis(Cause.UNHEALTHY_MEMBER, name, 0.5 if late else 1.0, explains, why)
-        elif slow and late:
-            yield CauseHypothesis(Cause.OVERLOAD, name, 1.0, explains, f"{name} alone is slow and reports late")
+            reason = f"{name} alone is slow and notifies late" + (", but it also reports late" if reports_late else "")
+            yield CauseHypothesis(Cause.UNHEALTHY_MEMBER, name, 0.5 if reports_late else 1.0, pairs, reason)
+        elif slow and reports_late:
+            yield CauseHypothesis(Cause.OVERLOAD, name, 1.0, pairs, f"{name} alone is slow and reports late")
         elif metrics & FAILURE_METRICS and not slow and not _has_failing_neighbour(case, name):
             expected = ({FAILURE_RATE}, {VIOLATIONS}, POLICY_LOAD_METRICS)
-            seen = [sorted(family & metrics)[0] for family in expected if family & metrics]
-            why = f"{', '.join(seen)} on {name} without latency, and no neighbour fails"
-            yield CauseHypothesis(Cause.POLICY_MISCONFIGURATION, name, len(seen) / len(expected), explains, why)
+            present = [sorted(family & metrics)[0] for family in expected if family & metrics]
+            reason = f"{', '.join(present)} on {name} without latency, and no neighbour fails"
+            yield CauseHypothesis(Cause.POLICY_MISCONFIGURATION, name, len(present) / len(expected), pairs, reason)
 
 
 def _has_failing_neighbour(case: DiagnosisCase, component: str) -> bool:
-    return any(case.symptoms.get(near, frozenset()) & FAILURE_METRICS for near in case.topology.neighbours(component))
+    return any(case.symptoms.get(name, frozenset()) & FAILURE_METRICS for name in case.topology.neighbours(component))
 
 
 _CAUSE_RULES: tuple[Callable[[DiagnosisCase], Iterator[CauseHypothesis]], ...] = (

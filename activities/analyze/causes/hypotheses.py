@@ -1,8 +1,8 @@
-"""Root causes: what the violated metrics, taken together, are symptoms of.
+"""Hypotheses about the cause of violations, and their confirmation.
 
-Rather no name than a wrong one: a cause is named only for symptoms that persist (a temporal or frequency pattern) and
-when at least half of what it should show is seen; its confidence is scaled by that share, and what fits nothing is
-"unknown". A trouble that is still building up shows some of its symptoms first: then the next cycle looks again.
+No cause is better than a wrong one. A cause needs symptoms that persist (a temporal or frequency pattern) and at least
+half of its expected symptoms; its confidence is scaled by that share. Without such a cause the answer is "unknown", and
+the next cycle diagnoses again, when more symptoms may be present.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from activities.model.types import MetricKey
 from activities.model.violation import Violation
 
 PERSISTENT_KINDS = frozenset({PatternKind.TEMPORAL, PatternKind.FREQUENCY})
-"""The patterns over a span of time."""
+"""The kinds of pattern that span several instants."""
 
 MIN_SYMPTOM_SHARE = 0.5
 """Share of its expected symptoms below which a cause is not named."""
@@ -26,11 +26,11 @@ TIE_RATIO = 0.9
 
 @dataclass(frozen=True)
 class DiagnosisCase:
-    """What is to be explained.
+    """The violations to explain.
 
-    `violations` hold now. `symptoms` maps each component violated now to the metrics violated lately, so that one
-    that is absent for an instant is not forgotten. `members` are the visible members of the committee; `topology`
-    names them, not "committee".
+    `violations` are the present ones. `symptoms` maps each violated component to the metrics violated in the latest
+    window, so that a symptom missing for one instant still counts. `members` are the visible members of the committee;
+    `topology` names them, not "committee".
     """
 
     violations: tuple[Violation, ...]
@@ -44,22 +44,22 @@ class DiagnosisCase:
         return tuple(sorted(name for name, metrics in self.symptoms.items() if metrics & family))
 
     def without(self, pairs: Iterable[MetricKey]) -> "DiagnosisCase":
-        """Return the case that remains when the pairs are explained."""
+        """Return the case without the explained pairs."""
         explained = set(pairs)
-        left = {
+        remaining = {
             name: frozenset(metric for metric in metrics if (name, metric) not in explained)
             for name, metrics in self.symptoms.items()
         }
         return replace(
             self,
             violations=tuple(v for v in self.violations if v.key not in explained),
-            symptoms={name: metrics for name, metrics in left.items() if metrics},
+            symptoms={name: metrics for name, metrics in remaining.items() if metrics},
         )
 
 
 @dataclass(frozen=True)
 class CauseHypothesis:
-    """A cause that may explain some symptoms: `share` (0 to 1) of those it should show are there."""
+    """A cause that may explain some symptoms; `symptom_share` (0 to 1) of its expected ones are present."""
 
     cause: Cause
     component: str
@@ -71,7 +71,7 @@ class CauseHypothesis:
 def symptom_pairs(
     case: DiagnosisCase, components: Iterable[str], family: frozenset[str] | None = None
 ) -> frozenset[MetricKey]:
-    """Return the symptoms of the components as pairs, those of a family only if one is given."""
+    """Return the symptoms of the components as pairs; with a family, only its metrics."""
     return frozenset(
         (name, metric)
         for name in components
@@ -81,41 +81,41 @@ def symptom_pairs(
 
 
 def confirm(case: DiagnosisCase, hypothesis: CauseHypothesis) -> RootCause | None:
-    """Return the guess as a root cause; None if too few symptoms are seen, do not persist, or none holds now.
+    """Return the root cause; None if too few symptoms are present, do not persist, or none is violated now.
 
-    Its confidence is that of the most confident pattern on its components, times the share of symptoms seen.
+    Its confidence is that of the most confident pattern on its components, times the share of present symptoms.
     """
-    held = [violation for violation in case.violations if violation.key in hypothesis.explained_pairs]
+    violations = [violation for violation in case.violations if violation.key in hypothesis.explained_pairs]
     components = {component for component, _ in hypothesis.explained_pairs}
     supporting = [pattern for pattern in case.patterns if components & set(pattern.components)]
     if (
         hypothesis.symptom_share < MIN_SYMPTOM_SHARE
-        or not held
+        or not violations
         or not any(pattern.kind in PERSISTENT_KINDS for pattern in supporting)
     ):
         return None
-    learned = any(pattern.prior is not None for pattern in supporting)
-    constants = max(pattern.confidence if pattern.prior is None else pattern.prior for pattern in supporting)
+    is_calibrated = any(pattern.prior is not None for pattern in supporting)
+    prior = max(pattern.confidence if pattern.prior is None else pattern.prior for pattern in supporting)
     return RootCause(
         cause=hypothesis.cause,
         component=hypothesis.component,
         confidence=round(max(pattern.confidence for pattern in supporting) * hypothesis.symptom_share, 4),
-        prior=round(constants * hypothesis.symptom_share, 4) if learned else None,
-        onset=min(violation.since for violation in held),
+        prior=round(prior * hypothesis.symptom_share, 4) if is_calibrated else None,
+        onset=min(violation.since for violation in violations),
         reason=hypothesis.reason,
-        violated_pairs=tuple(sorted(violation.key for violation in held)),
+        violated_pairs=tuple(sorted(violation.key for violation in violations)),
     )
 
 
 def make_unknown_cause(case: DiagnosisCase) -> RootCause:
-    """Return the truthful answer when nothing fits. Its confidence is 0: no remedy can be chosen by it."""
-    patterns = "no known cause shows these symptoms" if case.patterns else "no pattern yet"
+    """Return the cause "unknown". Its confidence is 0, so that no action is planned for it."""
+    explanation = "no known cause has these symptoms" if case.patterns else "no pattern yet"
     return RootCause(
         cause=Cause.UNKNOWN,
         component=case.violations[0].component,
         confidence=0.0,
         onset=min(violation.since for violation in case.violations),
-        reason=f"{len(case.violations)} violation{'' if len(case.violations) == 1 else 's'}, {patterns}",
+        reason=f"{len(case.violations)} violation{'' if len(case.violations) == 1 else 's'}, {explanation}",
         violated_pairs=tuple(sorted(violation.key for violation in case.violations)),
     )
 

@@ -1,4 +1,4 @@
-"""What the metrics are symptoms of, and who is near whom."""
+"""Families of metrics that are symptoms of one defect, and the neighbourhood of components."""
 
 from collections.abc import Iterable
 
@@ -21,55 +21,57 @@ from activities.monitor.metric_names import (
 )
 
 LATENCY_METRICS = frozenset({VALIDATION_SECONDS, VALIDATION_P99})
-"""Validations take long."""
+"""Validations are slow."""
 FAILURE_METRICS = frozenset({FAILURE_RATE, VIOLATIONS})
 """Validations fail."""
 POLICY_LOAD_METRICS = frozenset({POLICY_LOAD_P99, POLICY_LAST_LOAD})
-"""A policy does not load as it should."""
+"""A policy loads slowly or not at all."""
 REPORT_LATENCY_METRICS = frozenset({REPORT_P99})
-"""Reports come late."""
+"""Reports are late."""
 NOTIFICATION_RATE_METRICS = frozenset({NOTIFICATIONS})
 """The committee is flooded with notices."""
 NOTIFICATION_LATENCY_METRICS = frozenset({NOTIFICATION_P99})
-"""Notices come late."""
+"""Notices are late."""
 COMMITTEE_SIZE_METRICS = frozenset({COMMITTEE_SIZE, EXPORTED_COMMITTEE_SIZE})
 """The committee is small."""
 THROUGHPUT_METRICS = frozenset({THROUGHPUT})
-"""Little is done."""
+"""Throughput is low."""
 DEAD_MEMBER_METRICS = frozenset({MEMBER_HEALTH})
-"""Charter says that it does not answer."""
+"""Charter reports that the member does not answer."""
 
 
 def expand_committee(topology: Topology, members: Iterable[str]) -> Topology:
     """Return the topology with the name "committee" replaced by each of its members."""
     names = tuple(members)
 
-    def parts(component: str) -> tuple[str, ...]:
+    def expand(component: str) -> tuple[str, ...]:
         return names if component == COMMITTEE else (component,)
 
-    return Topology(edges=tuple((a, b) for x, y in topology.edges for a in parts(x) for b in parts(y)))
+    return Topology(
+        edges=tuple((a, b) for caller, callee in topology.edges for a in expand(caller) for b in expand(callee))
+    )
 
 
 def find_upstream(topology: Topology, components: Iterable[str]) -> frozenset[str]:
-    """Return everything that calls one of the components, directly or through others; themselves only in a cycle."""
-    found: set[str] = set()
-    todo = list(components)
-    while todo:
-        new = set(topology.callers(todo.pop())) - found
-        found |= new
-        todo.extend(new)
-    return frozenset(found)
+    """Return the direct and indirect callers of the components; a component itself only if its calls form a cycle."""
+    upstream: set[str] = set()
+    pending = list(components)
+    while pending:
+        new = set(topology.callers(pending.pop())) - upstream
+        upstream |= new
+        pending.extend(new)
+    return frozenset(upstream)
 
 
 def connected_components(topology: Topology, components: Iterable[str]) -> tuple[frozenset[str], ...]:
-    """Return the groups of components that are linked by calls within the group, the largest first."""
-    left, groups = set(components), []
-    while left:
-        group, todo = set(), [min(left)]
-        while todo:
-            component = todo.pop()
+    """Return the groups of components linked by calls within the group, the largest first."""
+    remaining, groups = set(components), []
+    while remaining:
+        group, pending = set(), [min(remaining)]
+        while pending:
+            component = pending.pop()
             group.add(component)
-            todo.extend(set(topology.neighbours(component)) & left - group)
-        left -= group
+            pending.extend(set(topology.neighbours(component)) & remaining - group)
+        remaining -= group
         groups.append(frozenset(group))
     return tuple(sorted(groups, key=lambda group: (-len(group), min(group))))

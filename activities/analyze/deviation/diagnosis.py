@@ -1,6 +1,6 @@
-"""Patterns and root causes of components that depart from their own past.
+"""Patterns and root causes of components that deviate from their baseline.
 
-The trouble is one: its patterns differ in what they say of it, and share the probability that a fault is behind it.
+All patterns of one ranking have the same confidence: the probability of a fault behind the deviations.
 """
 
 import math
@@ -15,23 +15,27 @@ from activities.monitor.call_edges import parse_call_edge
 from activities.monitor.judgement import Judgement
 
 _MAX_COUNTED_COMPONENTS = 5
-"""Linked components beyond which one more says nothing new."""
+"""Linked components above which one more is no further evidence."""
 
 
 def calibration_features(ranking: SuspectRanking) -> tuple[float, float, float]:
-    """Return what the calibration weighs: log(strength ÷ `STRONG`), samples held beyond the first, log(group)."""
+    """Return log(strength ÷ `STRONG_THRESHOLD`), the samples held after the first, and log(group size)."""
     root = ranking.root.deviation
-    above = math.log(max(root.strength, 1e-6) / STRONG_THRESHOLD)
-    return (above, float(max(0, root.samples_held - 1)), math.log(min(_MAX_COUNTED_COMPONENTS, len(ranking.group))))
+    log_strength = math.log(max(root.strength, 1e-6) / STRONG_THRESHOLD)
+    return (
+        log_strength,
+        float(max(0, root.samples_held - 1)),
+        math.log(min(_MAX_COUNTED_COMPONENTS, len(ranking.group))),
+    )
 
 
 def deviation_patterns(
     judgement: Judgement, ranking: SuspectRanking, calibration: Calibration, min_components: int
 ) -> tuple[Pattern, ...]:
-    """Return the patterns of a trouble.
+    """Return the patterns of the ranked suspects.
 
-    Frequency: the root keeps deviating. Causal: it would explain deviating callers. Spatial: the linked components
-    that deviate, if at least `least` do; a grouping, no detector.
+    Frequency: the root deviates for several samples. Causal: its callers deviate too. Spatial: at least
+    `min_components` linked components deviate.
     """
     features, root = calibration_features(ranking), ranking.root
     probability = calibration.probability(features)
@@ -39,14 +43,15 @@ def deviation_patterns(
         (PatternKind.FREQUENCY, (root.component,), _describe_suspect(root))
     ]
     if root.affected_callers:
-        text = f"{root.component} deviates, no callee explains it, and its callers {', '.join(root.affected_callers)} deviate too"
-        kinds.append((PatternKind.CAUSAL, tuple(sorted({root.component, *root.affected_callers})), text))
+        callers = ", ".join(root.affected_callers)
+        summary = f"{root.component} deviates, no callee explains it, and its callers {callers} deviate too"
+        kinds.append((PatternKind.CAUSAL, tuple(sorted({root.component, *root.affected_callers})), summary))
     if len(ranking.group) >= min_components:
-        text = f"{len(ranking.group)} ≥ {min_components} components linked by calls deviate together"
-        kinds.append((PatternKind.SPATIAL, ranking.group, text))
+        summary = f"{len(ranking.group)} ≥ {min_components} components linked by calls deviate together"
+        kinds.append((PatternKind.SPATIAL, ranking.group, summary))
     window = TimeWindow(judgement.at - required_samples(judgement.step) * judgement.step, judgement.at)
-    found = _suspect_samples(judgement, root, window)
-    patterns = (build_pattern(kind, found, window, probability, text) for kind, _, text in kinds)
+    samples = _suspect_samples(judgement, root, window)
+    patterns = (build_pattern(kind, samples, window, probability, summary) for kind, _, summary in kinds)
     return tuple(
         pattern.model_copy(
             update={
@@ -59,50 +64,50 @@ def deviation_patterns(
 
 
 def deviation_causes(judgement: Judgement, ranking: SuspectRanking, calibration: Calibration) -> tuple[RootCause, ...]:
-    """Return the suspects as root causes: the first with the trouble's probability, each further one with half of it.
+    """Return the suspects as root causes, each with half the confidence of the one before it.
 
-    The first explains all violations of the linked components; the others are doubts, and explain nothing.
+    The first explains all violations of the linked components; the others are alternatives and explain none.
     """
     probability = calibration.probability(calibration_features(ranking))
-    near = {*ranking.group, ranking.root.deviation.track.component}
-    held = [
+    linked = {*ranking.group, ranking.root.deviation.track.component}
+    violations = [
         violation
         for violation in judgement.violations
-        if near & {violation.component, *(parse_call_edge(violation.component) or ())}
+        if linked & {violation.component, *(parse_call_edge(violation.component) or ())}
     ]
-    if not held:
+    if not violations:
         return ()
-    doubt = f"; {ranking.suspects[1].component} is as likely" if ranking.tied else ""
+    alternative = f"; {ranking.suspects[1].component} is as likely" if ranking.tied else ""
     return tuple(
         RootCause(
             cause=Cause.DEVIATION,
             component=suspect.component,
-            confidence=round(probability / 2**place, 4),
-            onset=min(violation.since for violation in held),
-            reason=_describe_suspect(suspect) + (doubt if place == 0 else ""),
-            violated_pairs=tuple(sorted(violation.key for violation in held)) if place == 0 else (),
+            confidence=round(probability / 2**rank, 4),
+            onset=min(violation.since for violation in violations),
+            reason=_describe_suspect(suspect) + (alternative if rank == 0 else ""),
+            violated_pairs=tuple(sorted(violation.key for violation in violations)) if rank == 0 else (),
         )
-        for place, suspect in enumerate(ranking.suspects)
+        for rank, suspect in enumerate(ranking.suspects)
     )
 
 
 def _describe_suspect(suspect: Suspect) -> str:
-    one = suspect.deviation
-    last = one.track.deviations[-1] or 0.0
-    bound = f" ({one.track.values[-1]:.4g}, limit {one.track.current_limit[0]:.4g})" if one.track.current_limit else ""
-    seen = "" if one.track.component == suspect.component else f" seen at {one.track.component}"
+    track = suspect.deviation.track
+    deviation = track.deviations[-1] or 0.0
+    limit = f" ({track.values[-1]:.4g}, limit {track.current_limit[0]:.4g})" if track.current_limit else ""
+    measured_at = "" if track.component == suspect.component else f" measured at {track.component}"
     return (
-        f"{one.track.metric} of {suspect.component}{seen} is {last:.1f} spreads from its usual{bound}, "
-        f"strength {one.strength:.1f}"
+        f"{track.metric} of {suspect.component}{measured_at} is {deviation:.1f} spreads from its baseline{limit}, "
+        f"strength {suspect.deviation.strength:.1f}"
     )
 
 
 def _suspect_samples(judgement: Judgement, suspect: Suspect, window: TimeWindow) -> list[ViolationSample]:
     track = suspect.deviation.track
-    timed = zip(judgement.grid, track.values, strict=True)
-    found = [
+    timed_values = zip(judgement.grid, track.values, strict=True)
+    samples = [
         ViolationSample(at, track.component, track.metric, value)
-        for at, value in timed
+        for at, value in timed_values
         if window.start < at <= window.end
     ]
-    return found[::-1]
+    return samples[::-1]

@@ -1,9 +1,9 @@
-"""Root causes among components that deviate: first who deviates, then the call graph, then by how much.
+"""The ranking of deviating components as root causes: by evidence, then by the call graph, then by strength.
 
-A component is *explained* if one it calls deviates at least half as strongly: the callee's trouble travels up. It is
-*doubted* if only its one caller speaks for it and another component that caller calls deviates too: then the caller
-sees the same trouble twice. Where nothing deviates strongly, or only an end point that its one caller speaks for, the
-answer is none.
+A component is *explained by a callee* that deviates at least half as strongly: faults spread from callee to caller. It
+has *weak evidence* if only its caller measures it and another callee of that caller deviates too: the caller may
+measure one fault twice. There is no ranking unless a component deviates strongly, and for longer if only its caller
+measures it.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from activities.model.topology import Topology
 from activities.monitor.judgement import Judgement
 
 _MIN_EXPLAINING_SHARE = 0.5
-"""Share of the caller's strength from which a callee explains it."""
+"""Share of a caller's strength from which its callee explains it."""
 MAX_SHOWN_SUSPECTS = 5
-"""Suspects named."""
+"""Suspects that a ranking holds."""
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A component that may be the root: what it shows, and the deviating components it would explain."""
+    """A component that may be the root cause, with its deviation and its deviating callers."""
 
     deviation: DeviatingComponent
     explained_by_callee: bool
@@ -39,15 +39,15 @@ class Suspect:
 
     @property
     def component(self) -> str:
-        """Its name."""
+        """The component's name."""
         return self.deviation.component
 
 
 @dataclass(frozen=True)
 class SuspectRanking:
-    """All suspects, the likeliest first; `group` are the deviating components linked to the first one by calls.
+    """The suspects, the most likely first; `group` are the deviating components linked to the first one by calls.
 
-    `tied` tells that the second is as likely as the first.
+    `tied` is True if the second suspect is as likely as the first.
     """
 
     suspects: tuple[Suspect, ...]
@@ -56,37 +56,37 @@ class SuspectRanking:
 
     @property
     def root(self) -> Suspect:
-        """The likeliest suspect."""
+        """The most likely suspect."""
         return self.suspects[0]
 
 
 def rank_suspects(judgement: Judgement, topology: Topology) -> SuspectRanking | None:
-    """Return what is in trouble at the last instant, None if nothing is for sure."""
-    found = find_deviating_components(judgement)
-    silent = find_leaf_components(found, topology, edge_endpoints(judgement))
-    if not any(_is_certain(one, one.component in silent) for one in found.values()):
+    """Return the suspects at the last instant, None without a certain one."""
+    deviations = find_deviating_components(judgement)
+    leaves = find_leaf_components(deviations, topology, edge_endpoints(judgement))
+    if not any(_is_certain(deviation, name in leaves) for name, deviation in deviations.items()):
         return None
-    weak = {name: one for name, one in found.items() if one.strength > WEAK_THRESHOLD}
-    ranked = sorted((_build_suspect(one, weak, silent, topology) for one in weak.values()), key=_sort_key)
-    first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
-    alike = second is not None and (second.weak_evidence, second.explained_by_callee) == (
-        first.weak_evidence,
-        first.explained_by_callee,
+    deviating = {name: deviation for name, deviation in deviations.items() if deviation.strength > WEAK_THRESHOLD}
+    suspects = sorted(
+        (_build_suspect(deviation, deviating, leaves, topology) for deviation in deviating.values()), key=_sort_key
     )
-    tied = alike and second is not None and second.deviation.strength >= TIE_RATIO * first.deviation.strength
-    return SuspectRanking(tuple(ranked[:MAX_SHOWN_SUSPECTS]), linked_components(first.component, weak, topology), tied)
+    return SuspectRanking(
+        suspects=tuple(suspects[:MAX_SHOWN_SUSPECTS]),
+        group=linked_components(suspects[0].component, deviating, topology),
+        tied=len(suspects) > 1 and _are_tied(suspects[0], suspects[1]),
+    )
 
 
 def linked_components(start: str, deviating: Mapping[str, DeviatingComponent], topology: Topology) -> tuple[str, ...]:
-    """Return the components among those given that calls link to `start`, with itself, sorted."""
+    """Return `start` and the deviating components that calls link to it, sorted."""
     callers, callees = call_graph(topology)
-    found, todo = {start}, [start]
-    while todo:
-        name = todo.pop()
-        near = (callers.get(name, set()) | callees.get(name, set())) & deviating.keys() - found
-        found |= near
-        todo.extend(near)
-    return tuple(sorted(found))
+    linked, pending = {start}, [start]
+    while pending:
+        name = pending.pop()
+        neighbours = (callers.get(name, set()) | callees.get(name, set())) & deviating.keys() - linked
+        linked |= neighbours
+        pending.extend(neighbours)
+    return tuple(sorted(linked))
 
 
 def _is_certain(deviation: DeviatingComponent, is_leaf: bool) -> bool:
@@ -101,12 +101,22 @@ def _build_suspect(
 ) -> Suspect:
     callers, callees = call_graph(topology)
     name = deviation.component
-    below = [deviating[callee] for callee in callees.get(name, ()) if callee in deviating]
+    deviating_callees = [deviating[callee] for callee in callees.get(name, ()) if callee in deviating]
     return Suspect(
         deviation=deviation,
-        explained_by_callee=any(callee.strength >= _MIN_EXPLAINING_SHARE * deviation.strength for callee in below),
+        explained_by_callee=any(
+            callee.strength >= _MIN_EXPLAINING_SHARE * deviation.strength for callee in deviating_callees
+        ),
         weak_evidence=name in leaves and any(callees[caller] & deviating.keys() - {name} for caller in callers[name]),
         affected_callers=tuple(sorted(callers.get(name, set()) & deviating.keys())),
+    )
+
+
+def _are_tied(first: Suspect, second: Suspect) -> bool:
+    return (
+        second.weak_evidence == first.weak_evidence
+        and second.explained_by_callee == first.explained_by_callee
+        and second.deviation.strength >= TIE_RATIO * first.deviation.strength
     )
 
 

@@ -1,8 +1,8 @@
-"""How far each component has departed from its own past, over all its metrics and the calls it takes part in.
+"""How far each component deviates from its baseline, over all its metrics and call edges.
 
-The strength of a series is √r × the least of its last r deviations: one far value and several nearer ones in a row are
-equally strong evidence, and a single spike among r samples is none. r is how many samples `HOLD` seconds hold, at most
-three: a sample over five minutes has held by itself what three samples a minute apart hold together.
+The strength of a series is √r × the smallest of its last r deviations. One far value and several nearer values in a row
+are equally strong evidence; a single spike among r samples is none. r is the number of samples in `HOLD_SECONDS`, at
+most three.
 """
 
 import math
@@ -16,22 +16,23 @@ from activities.monitor.call_edges import parse_call_edge
 from activities.monitor.judgement import Judgement, MetricTrack
 
 HOLD_SECONDS = 150.0
-"""Seconds a deviation has to last."""
+"""Seconds that a deviation must last."""
 MAX_SAMPLES = 3
-"""Samples in a row that are enough at any scrape interval."""
+"""Samples in a row that suffice at any scrape interval."""
 STRONG_THRESHOLD = 6.0
-"""Strength from which a component is believed to be in trouble: three samples at 3.5 spreads, or one at 6."""
+"""Strength above which a component is certain to deviate: three samples at 3.5 spreads, or one at 6."""
 WEAK_THRESHOLD = 3.0
-"""Strength from which a component is taken to be part of somebody's trouble."""
+"""Strength above which a component may be affected by another one."""
 _GAIN_PER_EDGE = 0.1
-"""By how much each further call edge makes the median of a component's edges more telling."""
+"""Added to the factor of the median strength for each call edge: more edges are stronger evidence."""
 
 
 @dataclass(frozen=True)
 class DeviatingComponent:
-    """One component: its `strength`, that over twice the samples (`lasting`), and where it was seen most.
+    """One component: its `strength`, its strength over twice the samples, and the track that deviates most.
 
-    `held` counts the latest samples in a row, at most `MOST`, in which that series was beyond `WEAK` deviations.
+    `samples_held` counts the latest samples in a row, at most `MAX_SAMPLES`, that deviate by more than
+    `WEAK_THRESHOLD` spreads.
     """
 
     component: str
@@ -47,43 +48,38 @@ def required_samples(step: float) -> int:
 
 
 def compute_strength(deviations: Sequence[float | None], sample_count: int, weight: float) -> float:
-    """Return weight × the least of the last `samples` deviations, 0 if there are not that many or one is negative.
+    """Return weight × the smallest of the last `sample_count` deviations, 0 with fewer samples or a negative one.
 
-    A missing sample is passed over, so that one failed scrape does not end a trouble; more than `samples` of them do.
+    Up to `sample_count` missing samples are skipped, so that one failed scrape does not end a deviation.
     """
-    found = [one for one in deviations[-2 * sample_count :] if one is not None][-sample_count:]
-    return max(0.0, weight * min(found)) if len(found) == sample_count and deviations[-1] is not None else 0.0
+    latest = [value for value in deviations[-2 * sample_count :] if value is not None][-sample_count:]
+    return max(0.0, weight * min(latest)) if len(latest) == sample_count and deviations[-1] is not None else 0.0
 
 
 def find_deviating_components(judgement: Judgement) -> dict[str, DeviatingComponent]:
     """Return every component with an adaptive metric or call edge, by name.
 
-    A call edge `caller->callee` speaks for both its ends, each of which is as strong as the median of its edges.
+    A call edge `caller->callee` is evidence for both ends; an end has the median strength of its edges.
     """
-    needed = required_samples(judgement.step)
-    own: dict[str, DeviatingComponent] = {}
+    sample_count = required_samples(judgement.step)
+    components: dict[str, DeviatingComponent] = {}
     edges: dict[str, list[DeviatingComponent]] = defaultdict(list)
     for track in judgement.tracks:
         if not track.adaptive:
             continue
-        one = _build_deviating_component(track, needed)
+        deviation = _build_deviating_component(track, sample_count)
         ends = parse_call_edge(track.component)
         for name in ends or ():
-            edges[name].append(one)
-        if ends is None and (one.component not in own or one.strength > own[one.component].strength):
-            own[one.component] = one
-    for name, found in edges.items():
-        folded = _combine_edges(name, found)
-        if name not in own or folded.strength > own[name].strength:
-            own[name] = folded
-    return own
+            edges[name].append(deviation)
+        if ends is None:
+            _keep_stronger(components, deviation)
+    for name, deviations in edges.items():
+        _keep_stronger(components, _combine_edges(name, deviations))
+    return components
 
 
 def find_leaf_components(components: Iterable[str], topology: Topology, endpoints: frozenset[str]) -> frozenset[str]:
-    """Return the components that only their one caller speaks for: no callees, one caller, no call edge of their own.
-
-    What is known of such an end point is what its caller sees of it.
-    """
+    """Return the components that only their caller measures: no callees, one caller, no call edge of their own."""
     callers, callees = call_graph(topology)
     return frozenset(
         c for c in components if not callees.get(c) and len(callers.get(c, ())) == 1 and c not in endpoints
@@ -102,8 +98,14 @@ def call_graph(topology: Topology) -> tuple[Mapping[str, set[str]], Mapping[str,
 
 
 def edge_endpoints(judgement: Judgement) -> frozenset[str]:
-    """Return the components some call edge speaks for."""
+    """Return the components at the ends of call edges."""
     return frozenset(name for track in judgement.tracks for name in parse_call_edge(track.component) or ())
+
+
+def _keep_stronger(components: dict[str, DeviatingComponent], deviation: DeviatingComponent) -> None:
+    known = components.get(deviation.component)
+    if known is None or deviation.strength > known.strength:
+        components[deviation.component] = deviation
 
 
 def _build_deviating_component(track: MetricTrack, sample_count: int) -> DeviatingComponent:
@@ -119,8 +121,8 @@ def _build_deviating_component(track: MetricTrack, sample_count: int) -> Deviati
 
 def _count_held_samples(deviations: Sequence[float | None]) -> int:
     count = 0
-    for one in reversed(deviations[-MAX_SAMPLES:]):
-        if one is None or one <= WEAK_THRESHOLD:
+    for value in reversed(deviations[-MAX_SAMPLES:]):
+        if value is None or value <= WEAK_THRESHOLD:
             break
         count += 1
     return count
@@ -128,11 +130,11 @@ def _count_held_samples(deviations: Sequence[float | None]) -> int:
 
 def _combine_edges(component: str, edges: Sequence[DeviatingComponent]) -> DeviatingComponent:
     factor = 1.0 + _GAIN_PER_EDGE * len(edges)
-    loudest = max(edges, key=lambda edge: (edge.strength, edge.component))
+    strongest = max(edges, key=lambda edge: (edge.strength, edge.component))
     return DeviatingComponent(
         component=component,
         strength=factor * median(edge.strength for edge in edges),
         sustained_strength=factor * median(edge.sustained_strength for edge in edges),
-        samples_held=loudest.samples_held,
-        track=loudest.track,
+        samples_held=strongest.samples_held,
+        track=strongest.track,
     )

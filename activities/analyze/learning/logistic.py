@@ -1,4 +1,4 @@
-"""Logistic regression: the one way a probability is learned here."""
+"""Logistic regression, for the calibration of confidences and for the forecasts of a backtest."""
 
 import numpy as np
 
@@ -9,22 +9,22 @@ _CONVERGENCE_TOLERANCE = 1e-7
 
 
 def fit_logistic(features: FloatArray, labels: FloatArray, weights: FloatArray, ridge: float) -> FloatArray:
-    """Return intercept and weights of highest likelihood by Newton's method; one row of `evidence` an outcome.
+    """Return intercept and weights of highest likelihood by Newton's method; `features` has one row an outcome.
 
-    `ridge` pulls all but the intercept towards 0. `truth` is 0 or 1, `weights` how much each outcome counts.
+    `ridge` pulls all but the intercept towards 0. `labels` are 0 or 1; `weights` are those of the outcomes.
     """
     table = np.column_stack([np.ones(len(labels)), features])
-    pull = np.diag([1e-6, *[ridge] * features.shape[1]])
-    beta = np.zeros(table.shape[1])
+    penalty = np.diag([1e-6, *[ridge] * features.shape[1]])
+    coefficients = np.zeros(table.shape[1])
     for _ in range(_MAX_ITERATIONS):
-        guess = sigmoid(table @ beta)
-        slope = table.T @ (weights * (guess - labels)) + pull @ beta
-        bend = (table * (weights * guess * (1.0 - guess))[:, None]).T @ table + pull
-        change = np.linalg.solve(bend, slope)
-        beta -= change
+        probability = sigmoid(table @ coefficients)
+        gradient = table.T @ (weights * (probability - labels)) + penalty @ coefficients
+        hessian = (table * (weights * probability * (1.0 - probability))[:, None]).T @ table + penalty
+        change = np.linalg.solve(hessian, gradient)
+        coefficients -= change
         if float(np.abs(change).max()) < _CONVERGENCE_TOLERANCE:
             break
-    return beta
+    return coefficients
 
 
 def sigmoid(score: FloatArray) -> FloatArray:

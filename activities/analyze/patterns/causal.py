@@ -1,4 +1,4 @@
-"""Causal: latency of one component that moves with the failures of one it calls or that calls it."""
+"""Causal patterns: latency of one component that correlates with the failures of a neighbour in the call graph."""
 
 import math
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from activities.model.topology import Topology
 from activities.monitor.judgement import Judgement, MetricTrack
 
 _LAG_STEPS = range(-2, 3)
-"""Steps the failures may lag behind the latency, or lead it."""
+"""Steps that the failures lag behind the latency, negative if they lead it."""
 _MIN_PAIRED_SAMPLES = 5
-"""Fewest instants with both values: below, a correlation is chance."""
+"""Fewest instants with both values: with fewer, a correlation is chance."""
 
 
 class Correlation(NamedTuple):
-    """The strongest correlation of two tracks: `r` in -1 to 1 over `paired` instants at `lag` steps."""
+    """Pearson's `coefficient`, -1 to 1, of two tracks over `sample_count` instants at `lag_steps`."""
 
     coefficient: float
     lag_steps: int
@@ -30,36 +30,38 @@ class Correlation(NamedTuple):
 def find_causal_patterns(
     judgement: Judgement, topology: Topology, settings: CausalPatternSettings
 ) -> tuple[Pattern, ...]:
-    """Return a pattern for each two neighbours whose latency and failures have |r| of at least the threshold.
+    """Return a pattern for each pair of neighbours whose latency and failures have |r| of at least the threshold.
 
-    Only what deviates is compared: both must be counted as violated somewhere on the grid, for plain correlation over
-    all series is no better than chance. r is Pearson's, over the instants where both are believed; a constant series
-    correlates with nothing. `topology` names members, not "committee".
+    Both tracks must be violated somewhere on the grid: correlation over all series is no better than chance. r is
+    Pearson's, over the instants where both values are trusted. A constant series has no correlation. `topology` names
+    members, not "committee".
     """
     if not settings.enabled:
         return ()
-    deviating = [track for track in judgement.tracks if any(track.violated_at)]
-    causes = [track for track in deviating if track.metric in LATENCY_METRICS]
-    effects = [track for track in deviating if track.metric in FAILURE_METRICS]
+    violated = [track for track in judgement.tracks if any(track.violated_at)]
+    causes = [track for track in violated if track.metric in LATENCY_METRICS]
+    effects = [track for track in violated if track.metric in FAILURE_METRICS]
     best: dict[tuple[str, str], tuple[Correlation, MetricTrack, MetricTrack]] = {}
     for cause, effect in product(causes, effects):
         ends = (cause.component, effect.component)
         if ends[1] not in topology.neighbours(ends[0]):
             continue
-        link = strongest_correlation(cause.values, effect.values)
-        if link is None:
+        correlated = strongest_correlation(cause.values, effect.values)
+        if correlated is None:
             continue
-        if abs(link.coefficient) >= settings.correlation_threshold and (
-            ends not in best or abs(link.coefficient) > abs(best[ends][0].coefficient)
+        if abs(correlated.coefficient) >= settings.correlation_threshold and (
+            ends not in best or abs(correlated.coefficient) > abs(best[ends][0].coefficient)
         ):
-            best[ends] = (link, cause, effect)
-    return tuple(_build_causal_pattern(judgement, found, settings.sensitivity) for found in best.values())
+            best[ends] = (correlated, cause, effect)
+    return tuple(_build_causal_pattern(judgement, tracks, settings.sensitivity) for tracks in best.values())
 
 
 def strongest_correlation(cause: Sequence[float | None], effect: Sequence[float | None]) -> Correlation | None:
-    """Return the link with the highest |r| over all lags, None if no lag has enough instants that vary."""
-    links = [link for lag in _LAG_STEPS if (link := _correlate_at_lag(cause, effect, lag)) is not None]
-    return max(links, key=lambda link: (abs(link.coefficient), -abs(link.lag_steps), link.lag_steps), default=None)
+    """Return the correlation with the highest |r| over all lags, None if no lag has enough varying instants."""
+    candidates = [match for lag in _LAG_STEPS if (match := _correlate_at_lag(cause, effect, lag)) is not None]
+    return max(
+        candidates, key=lambda match: (abs(match.coefficient), -abs(match.lag_steps), match.lag_steps), default=None
+    )
 
 
 def _correlate_at_lag(
@@ -70,8 +72,8 @@ def _correlate_at_lag(
     if len(pairs) < _MIN_PAIRED_SAMPLES:
         return None
     try:
-        r = correlation(*zip(*pairs, strict=True))
-        return Correlation(r, lag_steps, len(pairs)) if math.isfinite(r) else None
+        coefficient = correlation(*zip(*pairs, strict=True))
+        return Correlation(coefficient, lag_steps, len(pairs)) if math.isfinite(coefficient) else None
     except (StatisticsError, OverflowError):
         return None
 
@@ -79,17 +81,18 @@ def _correlate_at_lag(
 def _build_causal_pattern(
     judgement: Judgement, correlated_tracks: tuple[Correlation, MetricTrack, MetricTrack], confidence: float
 ) -> Pattern:
-    link, cause, effect = correlated_tracks
-    found = [
+    correlated, cause, effect = correlated_tracks
+    samples = [
         ViolationSample(instant, track.component, track.metric, value)
         for track in (cause, effect)
-        for instant, value, counted in zip(judgement.grid, track.values, track.violated_at, strict=True)
-        if counted
+        for instant, value, is_violated in zip(judgement.grid, track.values, track.violated_at, strict=True)
+        if is_violated
     ]
-    text = (
+    summary = (
         f"{cause.metric} of {cause.component} and {effect.metric} of {effect.component}: "
-        f"r = {link.coefficient:+.2f} at lag {link.lag_steps * judgement.step:g} s over {link.sample_count} instants"
+        f"r = {correlated.coefficient:+.2f} at lag {correlated.lag_steps * judgement.step:g} s "
+        f"over {correlated.sample_count} instants"
     )
     window = TimeWindow(judgement.grid[0] - judgement.step, judgement.at)
-    newest_first = sorted(found, key=lambda hit: (-hit.at, hit.component))
-    return build_pattern(PatternKind.CAUSAL, newest_first, window, confidence, text)
+    newest_first = sorted(samples, key=lambda sample: (-sample.at, sample.component))
+    return build_pattern(PatternKind.CAUSAL, newest_first, window, confidence, summary)

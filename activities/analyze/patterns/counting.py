@@ -1,4 +1,4 @@
-"""Counted violations: once per (component, metric, instant) of the grid."""
+"""Violation samples, one per (component, metric, instant) of the grid, and the patterns that count them."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from activities.model.pattern import Evidence, Pattern, PatternKind
 from activities.monitor.judgement import Judgement
 
 _MAX_EVIDENCE_SAMPLES = 5
-"""Samples a piece of evidence shows."""
+"""Samples that an evidence holds."""
 
 
 class ViolationSample(NamedTuple):
-    """One counted violation; `value` is None where only Charter reports it."""
+    """One metric violated at one instant; `value` is None where only Charter reports it."""
 
     at: float
     component: str
@@ -33,43 +33,43 @@ def latest_window(judgement: Judgement, seconds: float) -> TimeWindow:
 
 
 def violation_samples(judgement: Judgement, window: TimeWindow) -> tuple[ViolationSample, ...]:
-    """Return the counted violations of hand-set limits and of Charter in the window, the newest first.
+    """Return the violations of hand-set limits and of Charter in the window, the newest first.
 
-    What deviates from its own past has its own analysis: there, how far and how long counts, not how often.
+    Metrics with an adaptive rule are left out: `analyze/deviation` judges them by distance and duration, not by count.
     """
-    inside = [i for i, instant in enumerate(judgement.grid) if window.start < instant <= window.end]
-    found = [
+    indexes = [i for i, instant in enumerate(judgement.grid) if window.start < instant <= window.end]
+    samples = [
         ViolationSample(judgement.grid[i], track.component, track.metric, track.values[i])
         for track in judgement.tracks
         if not track.adaptive
-        for i in inside
+        for i in indexes
         if track.violated_at[i]
     ]
-    return tuple(sorted(found, key=lambda hit: (-hit.at, hit.component, hit.metric)))
+    return tuple(sorted(samples, key=lambda sample: (-sample.at, sample.component, sample.metric)))
 
 
 def group_by_component(samples: Iterable[ViolationSample]) -> dict[str, list[ViolationSample]]:
-    """Return the hits of each component, in the order of the components' names."""
+    """Return the samples of each component, sorted by its name."""
     groups: dict[str, list[ViolationSample]] = {}
-    for hit in sorted(samples, key=lambda hit: hit.component):
-        groups.setdefault(hit.component, []).append(hit)
+    for sample in sorted(samples, key=lambda sample: sample.component):
+        groups.setdefault(sample.component, []).append(sample)
     return groups
 
 
 def build_pattern(
     kind: PatternKind, samples: Sequence[ViolationSample], window: TimeWindow, confidence: float, summary: str
 ) -> Pattern:
-    """Return the pattern that the hits in the window make; `text` says with numbers why they do."""
+    """Return the pattern of the samples in the window; `summary` gives the reason with numbers."""
     return Pattern(
         kind=kind,
-        components=tuple(sorted({hit.component for hit in samples})),
-        metrics=tuple(sorted({hit.metric for hit in samples})),
+        components=tuple(sorted({sample.component for sample in samples})),
+        metrics=tuple(sorted({sample.metric for sample in samples})),
         confidence=confidence,
         evidence=Evidence(
             start=window.start,
             end=window.end,
             count=len(samples),
-            samples=tuple((hit.component, hit.metric, hit.at, hit.value) for hit in samples[:_MAX_EVIDENCE_SAMPLES]),
+            samples=tuple((s.component, s.metric, s.at, s.value) for s in samples[:_MAX_EVIDENCE_SAMPLES]),
             summary=summary,
         ),
     )
@@ -99,8 +99,12 @@ def _find_repeated_patterns(
     window = latest_window(judgement, seconds)
     return tuple(
         build_pattern(
-            kind, found, window, confidence, f"{len(found)} ≥ {min_count} violations on {component} in {seconds:g} s"
+            kind,
+            samples,
+            window,
+            confidence,
+            f"{len(samples)} ≥ {min_count} violations on {component} in {seconds:g} s",
         )
-        for component, found in group_by_component(violation_samples(judgement, window)).items()
-        if len(found) >= min_count
+        for component, samples in group_by_component(violation_samples(judgement, window)).items()
+        if len(samples) >= min_count
     )

@@ -213,7 +213,7 @@ def test_what_ended_has_no_cause() -> None:
     values = {("gateway", "failure_rate"): [0.3] * 8 + [0.002]}
     diagnosis = diagnose(make_analysis_input(values), SETTINGS)
     assert (diagnosis.root_causes, diagnosis.violations) == ((), ())
-    assert diagnosis.headline == "ended: what was violated is good again"
+    assert diagnosis.headline == "ended: no violation any more"
     assert diagnose(make_analysis_input(), SETTINGS).headline == "healthy: no violation"
 
 

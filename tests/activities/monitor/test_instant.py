@@ -67,7 +67,7 @@ def test_an_empty_answer_is_not_healthy() -> None:
     """Prometheus answers success with nothing for a metric it does not know."""
     found = observe(InstantReading(at=1.0, committee=COMMITTEE), BUILTIN_RULES, SERVICES)
     assert found.blind_count == len(SERVICES) + len(MEMBERS)
-    assert found.headline.startswith("blind: missing: 5 of 5 steady signals on audit-log")
+    assert found.headline.startswith("blind: missing: 5 of 5 required signals on audit-log")
     assert found.outcome == "blind"
 
 

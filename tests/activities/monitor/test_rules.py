@@ -136,7 +136,7 @@ def test_any_other_query_adds_a_rule() -> None:
 
 REFUSED_CASES = {
     "misspelt metric": ((MetricEntry(name="failure_rte", threshold=0.2),), (), "did you mean failure_rate?"),
-    "new metric without threshold": ((MetricEntry(name="queue"),), (), "needs a threshold"),
+    "new metric without threshold": ((MetricEntry(name="queue"),), (), "give it a threshold"),
     "metric listed twice": (
         (MetricEntry(name="failure_rate"), MetricEntry(name="westworld_charter_failure_rate")),
         (),

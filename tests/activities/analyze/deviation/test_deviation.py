@@ -99,7 +99,7 @@ def test_the_diagnosis_tells_what_a_person_can_check():
     found = diagnose(source, SETTINGS)
     first = found.root_causes[0]
     assert (first.cause, first.component, first.violated_pairs) == (Cause.DEVIATION, "shop", (("shop", "p99"),))
-    assert first.reason == "p99 of shop is 9.0 spreads from its usual (19, limit 14), strength 15.6; shop2 is as likely"
+    assert first.reason == "p99 of shop is 9.0 spreads from its baseline (19, limit 14), strength 15.6; shop2 is as likely"
     assert {violation.limit for violation in found.violations} == {14.0}
     assert [pattern.kind for pattern in found.patterns] == [PatternKind.FREQUENCY]
     assert len(found.patterns[0].evidence.features) == len(SETTINGS.calibration.weights)

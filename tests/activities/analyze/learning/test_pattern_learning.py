@@ -134,4 +134,4 @@ def test_what_was_learned_is_in_the_evidence_and_in_the_cause():
     source = make_analysis_input(make_bad_policy("gateway"))
     before, after = (diagnose(s, SETTINGS) for s in (source, source.model_copy(update={"calibration_curves": known})))
     assert after.root_causes[0].confidence < before.root_causes[0].confidence
-    assert all("of 60 such were real" in p.evidence.summary for p in after.patterns)
+    assert all("of 60 such patterns were true" in p.evidence.summary for p in after.patterns)
