@@ -70,16 +70,16 @@ class PlanSettings(Settings):
     benefit_target: Fraction = 0.95
     """Upper limit of every benefit."""
     min_confidence: Fraction = 0.6
-    """Minimum confidence of a diagnosis and of a cause. Below it by the analyzers' defaults nothing is done; below it by
-    learned outcomes a plan needs approval."""
+    """Minimum confidence of a diagnosis and of a cause. If the analyzers' defaults give less, nothing is done. If only
+    learned outcomes give less, a plan needs approval."""
     max_policies_per_analysis: PositiveInt = 5
     """Maximum candidates per root cause."""
     exploring: bool = False
     """Choose at random among equally safe remedies instead of the best one: this learns faster, and sometimes tries a
     worse remedy."""
     min_effectiveness: Fraction = 0.0
-    """Minimum lower bound (one-sided, 95 %) of a remedy's effectiveness. 0: an untried remedy may be tried, and a failing
-    one loses by its score."""
+    """Minimum lower bound (one-sided, 95 %) of a remedy's effectiveness. 0: an untried remedy may be tried, and one
+    that fails loses by its score."""
     allowed_actions: tuple[ActionType, ...] = tuple(ActionType)
     """Action types that this loop may execute."""
     settle_seconds: Duration = 15.0

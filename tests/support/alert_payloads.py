@@ -8,8 +8,8 @@ STARTED_AT = 1769860800.0
 
 
 def make_alert(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """One alert; `changes` replace fields, None takes one away."""
-    whole = {
+    """Return one alert; `changes` replace fields, None removes a field."""
+    fields = {
         "status": "firing",
         "labels": {"alertname": "CommitteeOverloaded", "severity": "warning", "node_or_service": "validator-2"},
         "annotations": {"description": "too many investigations"},
@@ -18,12 +18,12 @@ def make_alert(number: int = 1, **changes: Any) -> dict[str, Any]:
         "generatorURL": "http://169.254.169.254/",
         "fingerprint": f"{number:016x}",
     }
-    return {key: value for key, value in (whole | changes).items() if value is not None}
+    return {key: value for key, value in (fields | changes).items() if value is not None}
 
 
 def make_payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """One notice of a group."""
-    whole = {
+    """Return the notification of one group; `changes` replace fields, None removes a field."""
+    fields = {
         "version": "4",
         "groupKey": '{}:{alertname="CommitteeOverloaded"}',
         "truncatedAlerts": 0,
@@ -35,9 +35,9 @@ def make_payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "externalURL": "http://evil.example/",
         "alerts": list(alerts),
     }
-    return {key: value for key, value in (whole | changes).items() if value is not None}
+    return {key: value for key, value in (fields | changes).items() if value is not None}
 
 
 def make_body(*alerts: dict[str, Any], **changes: Any) -> bytes:
-    """One notice, as bytes."""
+    """Return the notification of one group as bytes."""
     return json.dumps(make_payload(*alerts, **changes)).encode()

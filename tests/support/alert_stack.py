@@ -1,4 +1,4 @@
-"""The embedded stack as the alert tests and the load program see it: Alertmanager, the webhook, and the intake."""
+"""The embedded stack for alert tests and load tests: Alertmanager, the webhook and the intake."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -29,33 +29,33 @@ SHORT_SETTINGS: dict[str, Any] = {
     "alertmanager": {"debounce_seconds": 1},
     "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},
 }
-"""Trust stands still: one round's harm would make the next one wait for a person."""
+"""Short timings, and a fixed level of trust: harm in one test must not make the next one wait for approval."""
 
 
 @dataclass
 class AlertStack:
-    """A running stack. `http` talks to anything in it, without the webhook's token."""
+    """A running stack. `http` is a client without the token of the webhook."""
 
     harness: StackHarness
     http: httpx.AsyncClient
 
     @property
     def stack(self) -> RunningStack:
-        """The processes."""
+        """The processes of the stack."""
         return self.harness.stack
 
     @property
     def webhook_token(self) -> str:
-        """The webhook's token."""
+        """The token of the webhook."""
         return self.read_secret("api.webhook_token_file")
 
     def read_secret(self, setting: str) -> str:
-        """Return what the file of this setting holds."""
+        """Return the secret in the file of a setting."""
         return Path(self.stack.layout.get_setting(setting)).read_text().strip()
 
     @property
     def loop_handle(self) -> WorkflowHandle[Any, Any]:
-        """The loop's intake."""
+        """The intake of the loop."""
         return self.harness.client.get_workflow_handle(identifiers.loop_workflow_id(LOOP_NAME))
 
     async def post_alerts(self, *alerts: dict[str, Any], **changes: Any) -> httpx.Response:
@@ -66,81 +66,88 @@ class AlertStack:
         )
 
     async def run_cycle_until(self, *outcomes: str, timeout_seconds: float = 45.0) -> CycleResult:
-        """Ask for cycles until one has one of these outcomes, and return its result."""
+        """Request cycles until one has one of these outcomes, and return its result."""
 
-        async def ask() -> CycleResult | None:
+        async def request_cycle() -> CycleResult | None:
             cycle = await self.loop_handle.execute_update(
-                "request_cycle", ManualCycleRequest(reason="the test looks"), result_type=str
+                "request_cycle", ManualCycleRequest(reason="requested by a test"), result_type=str
             )
             handle = self.harness.client.get_workflow_handle(cycle, result_type=CycleResult)
             result = await handle.result()
             return result if result.outcome in outcomes else None
 
-        return await wait_until(f"a cycle that is {' or '.join(outcomes)}", ask, timeout_seconds, interval=1.0)
+        return await wait_until(
+            f"a cycle that is {' or '.join(outcomes)}", request_cycle, timeout_seconds, interval=1.0
+        )
 
     async def wait_for_alert_cycle(self, since: float, timeout_seconds: float = 20.0) -> CycleResult:
         """Return the result of the first cycle that an alert started since then."""
-        found = await wait_until("a cycle for an alert", lambda: self.list_alert_cycles(since), timeout_seconds)
-        return await self.harness.client.get_workflow_handle(found[0], result_type=CycleResult).result()
+        cycles = await wait_until("a cycle for an alert", lambda: self.list_alert_cycles(since), timeout_seconds)
+        result: CycleResult = await self.harness.client.get_workflow_handle(cycles[0], result_type=CycleResult).result()
+        return result
 
     async def restore_healthy(self) -> None:
-        """Leave the stack without faults and with nothing running."""
+        """Clear all faults and wait until no remediation runs."""
         await self.harness.clear_faults()
 
-        async def idle() -> bool:
+        async def is_idle() -> bool:
             return not await self.harness.list_remediations(status="Running")
 
-        await wait_until("all remediations ended", idle, 60)
+        await wait_until("all remediations ended", is_idle, 60)
         await self.harness.store.guards.close_quiet(LOOP_NAME, time.time())
 
     async def fire_alerts(self, labels: Sequence[dict[str, str]], seconds: float = 600) -> None:
-        """Post alerts to Alertmanager, as Prometheus would."""
+        """Post alerts to Alertmanager like Prometheus."""
         ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
-        alerts = [{"labels": one, "endsAt": ends} for one in labels]
+        alerts = [{"labels": values, "endsAt": ends} for values in labels]
         (await self.http.post(f"{self.stack.addresses.alertmanager}/api/v2/alerts", json=alerts)).raise_for_status()
 
     async def create_silence(self, components: str) -> str:
-        """Silence at Alertmanager what this pattern of components says, and return the silence's id."""
+        """Silence the components that match a pattern at Alertmanager, and return the id of the silence."""
         begins, ends = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (time.time(), time.time() + 600))
         matcher = {"name": "node_or_service", "value": components, "isRegex": True, "isEqual": True}
         times = {"startsAt": begins, "endsAt": ends, "createdBy": "test", "comment": "maintenance"}
         url = f"{self.stack.addresses.alertmanager}/api/v2/silences"
-        made = await self.http.post(url, json={"matchers": [matcher]} | times)
-        return str(made.raise_for_status().json()["silenceID"])
+        response = await self.http.post(url, json={"matchers": [matcher]} | times)
+        return str(response.raise_for_status().json()["silenceID"])
 
     async def end_silence(self, silence_id: str) -> None:
         """End a silence."""
         (await self.http.delete(f"{self.stack.addresses.alertmanager}/api/v2/silence/{silence_id}")).raise_for_status()
 
     async def query_alert_state(self) -> AlertState:
-        """Return all the intake knows of alerts; an empty book while it cannot be asked."""
+        """Return the alert state of the intake; an empty one while the intake does not answer."""
         try:
             return AlertState.model_validate(await self.loop_handle.query("known_alerts"))
         except RPCError:
             return AlertState()
 
     async def query_alert_counts(self) -> AlertState:
-        """Return the book without the alerts known, which is asked for at next to no cost."""
+        """Return the alert state without its list of alerts, which is a cheap query."""
         try:
             return AlertState.model_validate((await self.loop_handle.query("status"))["alerts"])
         except RPCError:
             return AlertState()
 
     async def wait_until_processed(self, received: int, timeout_seconds: float) -> AlertState:
-        """Return the book once so many alerts were received and none waits any more."""
+        """Return the alert state once this number of alerts was received and none is pending."""
 
-        async def look() -> bool:
-            book = await self.query_alert_counts()
-            return book.received - book.duplicates >= received and not book.pending
+        async def is_processed() -> bool:
+            counts = await self.query_alert_counts()
+            return counts.received - counts.duplicates >= received and not counts.pending
 
-        await wait_until(f"{received} alerts received, and a cycle after them", look, timeout_seconds, interval=0.25)
+        await wait_until(
+            f"{received} alerts received, and a cycle after them", is_processed, timeout_seconds, interval=0.25
+        )
         return await self.query_alert_state()
 
     async def sum_metric(self, name: str, service: str = "mapek", **labels: str) -> float:
         """Return the sum of a metric over all series with these labels; 0 if there is none."""
         text = (await self.http.get(f"{getattr(self.stack.addresses, service)}/metrics")).text
-        samples = (one for family in text_string_to_metric_families(text) for one in family.samples)
-        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(
+            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
     async def list_alert_cycles(self, since: float) -> list[str]:
         """Return the ids of the cycles that alerts started since then."""
@@ -150,11 +157,11 @@ class AlertStack:
 
 @asynccontextmanager
 async def running_alert_stack(state: Path, **settings: Any) -> AsyncIterator[AlertStack]:
-    """Give a stack with brisk timings; `settings` are sections laid over them."""
+    """Yield a stack with short timings; `settings` are sections that override them."""
     options = StackOptions(state_dir=state, profile="demo", settings=SHORT_SETTINGS | settings, report=lambda _: None)
     async with (
         running_stack(options) as stack,
-        connect_harness(stack) as world,
+        connect_harness(stack) as harness,
         httpx.AsyncClient(trust_env=False, timeout=30) as http,
     ):
-        yield AlertStack(world, http)
+        yield AlertStack(harness, http)

@@ -1,4 +1,4 @@
-"""A service with the door for alerts, whose loops only note what they are told."""
+"""A service with the alert webhook, whose loops only record the batches they receive."""
 
 import time
 from typing import Any
@@ -22,22 +22,22 @@ AUTHORIZATION_HEADER = {"authorization": "Bearer new"}
 
 
 async def answer_probe() -> str:
-    """Answer a probe."""
+    """Answer a probe as healthy."""
     return "fine"
 
 
 class WebhookService:
-    """A service whose loops only note what they are told."""
+    """The alert webhook with two loops, `first` and `second`."""
 
     def __init__(self, routes: tuple[AlertRoute, ...] = ()) -> None:
         self.received: dict[str, list[AlertBatch]] = {"first": [], "second": []}
         self.is_down = False
         self.metrics = Metrics(CollectorRegistry())
-        ways = {loop: AlertBatcher(self.make_sender(loop), 5.0) for loop in self.received}
-        door = AlertWebhook(
-            TokenAuth([lambda: "new", lambda: "old"]), AlertRouting(ways, routes, "first"), self.metrics
+        batchers = {loop: AlertBatcher(self.make_sender(loop), 5.0) for loop in self.received}
+        webhook = AlertWebhook(
+            TokenAuth([lambda: "new", lambda: "old"]), AlertRouting(batchers, routes, "first"), self.metrics
         )
-        route = Route(WEBHOOK_PATH, door.handle_post, methods=["POST"])
+        route = Route(WEBHOOK_PATH, webhook.handle_post, methods=["POST"])
         probes = Probes(dict.fromkeys(("worker", "temporal", "charter"), answer_probe))
         registry = self.metrics.registry
         self.app = build_app(ServiceState("1", time.monotonic(), probes, registry=registry, routes=[route]))
@@ -58,12 +58,12 @@ class WebhookService:
             )
 
     def clear_received(self) -> None:
-        """Let go of what the loops were told."""
+        """Forget the received batches."""
         for batches in self.received.values():
             batches.clear()
 
     def list_fingerprints(self, loop: str = "first") -> list[str]:
-        return [one.fingerprint for batch in self.received[loop] for one in batch.alerts]
+        return [alert.fingerprint for batch in self.received[loop] for alert in batch.alerts]
 
     def read_counter(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"mapek_alerts_{name}_total", labels) or 0.0

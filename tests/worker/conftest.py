@@ -1,4 +1,4 @@
-"""The command, run in this process beside the Temporal server of the tests."""
+"""The `mapek` command, run in this process with the Temporal server of the tests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,10 +17,10 @@ RunMapek = Callable[..., Awaitable[tuple[int, str]]]
 def run_mapek(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> RunMapek:
-    """`mapek ARGS` against the namespace of the module's `client`, with a state folder of its own.
+    """Return a function that runs `mapek ARGS` in the namespace of the module's `client`, with its own state folder.
 
-    Returns exit code and standard output. A server on a machine at work takes seconds to be connected to: how long a
-    person waits is what other tests are about.
+    The function returns exit code and standard output. The connection timeout is long, since a busy machine may need
+    seconds to connect; other tests cover the timeout.
     """
     monkeypatch.setattr(session, "CONNECT_TIMEOUT_SECONDS", 20.0)
     monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
@@ -28,9 +28,9 @@ def run_mapek(
     monkeypatch.setenv("MAPEK_STATE", str(tmp_path))
     monkeypatch.delenv("MAPEK_CONFIG", raising=False)
 
-    async def said(*args: str) -> tuple[int, str]:
+    async def run_command(*args: str) -> tuple[int, str]:
         capsys.readouterr()
         code = await asyncio.to_thread(run, list(args))
         return code, capsys.readouterr().out
 
-    return said
+    return run_command

@@ -1,4 +1,4 @@
-"""How many workers one store may have."""
+"""The lock that allows one worker on an SQLite store."""
 
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,23 @@ def make_config(folder: Path, *, simulator: bool = False, database: str = "sqlit
     return Config.model_construct(loops=(LoopSettings(simulator=simulator, knowledge=knowledge),))
 
 
-def test_a_second_worker_on_a_file_is_refused(tmp_path: Path) -> None:
-    """It is told what to set instead; once the first one has ended, the file is free."""
+def test_a_second_worker_on_a_store_is_refused(tmp_path: Path) -> None:
+    """The error names the fix; after the first worker the lock is free."""
     alone, refused = (
         exclusive_sqlite_worker(make_config(tmp_path)),
         pytest.raises(ConfigurationError, match="MAPEK_POSTGRES_URL"),
     )
     with alone, refused, exclusive_sqlite_worker(make_config(tmp_path)):
-        pytest.fail("two workers hold one file")
+        pytest.fail("two workers hold the lock")
     with exclusive_sqlite_worker(make_config(tmp_path)):
         pass
 
 
-@pytest.mark.parametrize("given", [{"simulator": True}, {"database": "postgres"}, {"database": "memory"}])
-def test_where_nothing_is_held(tmp_path: Path, given: dict[str, Any]) -> None:
-    """A server takes as many as there are, and so does the simulator's file."""
+@pytest.mark.parametrize("options", [{"simulator": True}, {"database": "postgres"}, {"database": "memory"}])
+def test_other_stores_have_no_lock(tmp_path: Path, options: dict[str, Any]) -> None:
+    """A database server and the simulator's store allow several workers."""
     with (
-        exclusive_sqlite_worker(make_config(tmp_path, **given)),
-        exclusive_sqlite_worker(make_config(tmp_path, **given)),
+        exclusive_sqlite_worker(make_config(tmp_path, **options)),
+        exclusive_sqlite_worker(make_config(tmp_path, **options)),
     ):
         assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Reading YAML without trusting it."""
+"""Reading of untrusted YAML."""
 
 import time
 from pathlib import Path
@@ -17,8 +17,8 @@ def parse_refused(text: str) -> str:
     return str(caught.value)
 
 
-def test_every_value_knows_its_line() -> None:
-    """Keys and items are found at the line they were written on."""
+def test_every_value_has_its_line() -> None:
+    """The origin of a key or item is its line in the file."""
     document = parse_document("a:\n  b: 1\n  c:\n  - x\n  - d: 2\n", "f.yaml")
     assert document.data == {"a": {"b": 1, "c": ["x", {"d": 2}]}}
     assert document.origins[("a", "c", 1, "d")] == "f.yaml:5"
@@ -36,15 +36,15 @@ def test_every_value_knows_its_line() -> None:
         ("a: *nowhere", "not YAML: "),
     ],
 )
-def test_no_yaml_is_refused_with_its_line(text: str, problem: str) -> None:
-    """What the parser cannot read is told as one line."""
+def test_invalid_yaml_is_refused_with_its_line(text: str, problem: str) -> None:
+    """A parser error is reported as one line."""
     message = parse_refused(text)
     assert problem in message
     assert "\n" not in message
 
 
-def test_bombs_are_refused_at_once() -> None:
-    """Many aliases, aliases of aliases, an alias of itself and deep nesting end in an error, quickly."""
+def test_yaml_bombs_are_refused_quickly() -> None:
+    """Many aliases, nested aliases, a recursive alias and deep nesting are refused."""
     levels = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
     started = time.monotonic()
     assert "aliases expand" in parse_refused(levels)
@@ -54,13 +54,13 @@ def test_bombs_are_refused_at_once() -> None:
     assert time.monotonic() - started < 5.0
 
 
-def test_a_few_aliases_are_fine() -> None:
-    """An anchor used twice is two equal values."""
+def test_an_alias_is_accepted() -> None:
+    """An anchor that is used twice gives two equal values."""
     assert parse_document("a: &a [1]\nb: *a\n", "f").data == {"a": [1], "b": [1]}
 
 
-def test_files_are_bounded(tmp_path: Path) -> None:
-    """A file over 256 KiB, one that is no text and one that is not there are refused with their name."""
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+    """A file over 256 KiB, a binary file and a missing file are refused with their name."""
     large, binary = tmp_path / "large.yaml", tmp_path / "binary.yaml"
     large.write_bytes(b"#" * (MAX_BYTES + 1))
     binary.write_bytes(b"a: \xff")
@@ -70,7 +70,7 @@ def test_files_are_bounded(tmp_path: Path) -> None:
         assert str(caught.value).startswith(str(path))
 
 
-def test_nothing_is_executed_or_guessed() -> None:
+def test_tags_dates_and_keys_are_not_interpreted() -> None:
     """Tags are refused, dates stay text, keys stay as written."""
     document = parse_document("on: 2024-01-01\nx: !!python/name:os.system ''\n", "f.yaml")
     assert document.data["on"] == "2024-01-01"
@@ -81,15 +81,15 @@ def test_nothing_is_executed_or_guessed() -> None:
     ("text", "value"),
     [("5", 5), ("0.5", 0.5), ("true", True), ("[a, b]", ["a", "b"]), ("http://a:1", "http://a:1"), ("a: b", "a: b")],
 )
-def test_scalars(text: str, value: object) -> None:
-    """A variable's text is read as it would be in a file, and left as text where that is not possible."""
+def test_a_variable_is_read_as_in_a_file(text: str, value: object) -> None:
+    """The text of a variable is read as YAML, and stays text if it is not a valid value."""
     assert parse_scalar(text) == value
 
 
 @given(st.text(max_size=200))
 @settings(max_examples=100, deadline=None)
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """No text makes the reader raise anything but ConfigurationError."""
+    """Any text gives a document or a ConfigurationError."""
     message = ""
     try:
         parse_document(text, "f.yaml")

@@ -1,4 +1,4 @@
-"""The configuration: every key, every layer, and what is said of mistakes."""
+"""The configuration: every key, every source of values, and the messages for problems."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import yaml
 
 from activities.model.action import ActionType
 from activities.model.errors import ConfigurationError, NotFound
+from worker.config.document import KeyPath, format_key_path
 from worker.config.legacy import REPLACED_KEYS
 from worker.config.load import Config, load_config
 
@@ -86,7 +87,7 @@ ORIGINAL_CONFIG: dict[str, Any] = {
         "collect_metrics": True,
     },
 }
-"""Every key of the original's file in its own spelling, without its credential and its open door."""
+"""Every key of the original project's file in its spelling, without its credential and its open address."""
 
 CHANGED_VALUES: list[tuple[str, Any]] = [
     ("orchestrator.mode", "production"),
@@ -190,37 +191,37 @@ def test_defaults_are_safe(tmp_path: Path) -> None:
     assert (config.knowledge.database, config.store_address) == ("sqlite", str(tmp_path / "knowledge.db"))
 
 
-def test_the_originals_file_is_understood(tmp_path: Path) -> None:
-    """Every key and spelling of the original is accepted; those without meaning are listed with what replaces them."""
+def test_the_file_of_the_original_project_is_accepted(tmp_path: Path) -> None:
+    """Every key and spelling of the original is accepted; keys without effect are listed with their replacement."""
     config = load_written_config(tmp_path, ORIGINAL_CONFIG)
     loop = config.loops[0]
     assert loop.analyze.algorithms.temporal.window == 60
     assert [query.query for query in loop.monitor.queries][1] == "westworld_charter_failure_rate > 0.10"
     assert loop.plan.cost_model[ActionType.BYPASS_VALIDATION] == 0.2
-    noted = {note.split(": ")[1] for note in config.notes}
-    assert noted == {".".join(map(str, place)) for place in REPLACED_KEYS}
+    noted_keys = {note.split(": ")[1] for note in config.notes}
+    assert noted_keys == {format_key_path(key_path) for key_path in REPLACED_KEYS}
 
 
-def test_no_key_is_forgotten() -> None:
-    """Each key of the original is either changed in the table of changes or replaced."""
+def test_every_key_of_the_original_is_covered() -> None:
+    """Each key of the original is in the table of changes or in the table of replaced keys."""
     keys = {f"{section}.{key}" for section, values in ORIGINAL_CONFIG.items() for key in values}
-    replaced = {".".join(map(str, place)) for place in REPLACED_KEYS}
+    replaced = {format_key_path(key_path) for key_path in REPLACED_KEYS}
     assert keys - {key for key, _ in CHANGED_VALUES} - replaced == {"knowledge.database"}
 
 
 @pytest.mark.parametrize(("key", "value"), CHANGED_VALUES, ids=lambda x: str(x)[:40])
 def test_each_key_changes_the_configuration(tmp_path: Path, key: str, value: Any) -> None:
-    """Setting a key changes the composed settings."""
+    """A changed value of a key changes the settings."""
     section, _, name = key.partition(".")
     changed = load_written_config(tmp_path, {section: {name: value}})
-    plain = load_config(state=tmp_path / "state", environ={})
+    default = load_config(state=tmp_path / "state", environ={})
     ignored = {"file", "notes", "mapek_url"}
-    assert changed.model_dump(exclude=ignored) != plain.model_dump(exclude=ignored)
+    assert changed.model_dump(exclude=ignored) != default.model_dump(exclude=ignored)
     assert changed.notes == ()
 
 
 def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
-    """`memory` is taken with the simulator, and refused with a real Charter and in production."""
+    """`memory` is accepted with the simulator and refused with a real Charter."""
     config = load_written_config(tmp_path, {"knowledge": {"database": "memory"}, "staging": {"use_mock_charter": True}})
     assert config.store_address == "memory"
     (problem,) = load_refused(tmp_path, {"knowledge": {"database": "memory"}})
@@ -281,15 +282,15 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
         ("api: &x {port: 1}\nlogging: {<<: *x}", ["mapek.yaml:2: logging: contains a key that is not plain text"]),
     ],
 )
-def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, problems: list[str]) -> None:
-    """Each mistake is one line with file, line, key, what is wrong and what would be right."""
-    found = load_refused(tmp_path, text)
+def test_problems_are_reported_with_line_and_fix(tmp_path: Path, text: str, problems: list[str]) -> None:
+    """Each problem is one line with file, line, key, value and fix."""
+    lines = load_refused(tmp_path, text)
     for problem in problems:
-        assert any(problem in line for line in found), found
+        assert any(problem in line for line in lines), lines
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    """One run names every mistake, sorted by line."""
+def test_all_problems_are_reported_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """One run reports every problem, sorted by line."""
     text = "plan:\n  zzz: 1\n  min_confidence: 7\nmonitor:\n  zzz: 1\nloops:\n- name: X\n  plan: {zzz: 2}\n"
     lines = [int(line.split(":")[1]) for line in load_refused(tmp_path, text)]
     assert lines == [2, 3, 5, 7, 8]
@@ -300,7 +301,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     ("section", "key"), [("execute", "charter_api_key"), ("knowledge", "postgres_url")], ids=lambda x: str(x)
 )
 def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, section: str, key: str, loop: bool) -> None:
-    """The message names the variable to use and not the value."""
+    """The message names the variable to use, without the value."""
     sections = {section: {key: "geheim-4711"}}
     (problem,) = load_refused(tmp_path, {"loops": [sections]} if loop else sections)
     assert "secrets are refused in this file" in problem
@@ -308,14 +309,14 @@ def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, section
 
 
 def test_a_credential_in_an_address_is_refused_and_never_shown(tmp_path: Path) -> None:
-    """A URL with user and password is no place for a secret."""
+    """A URL with user and password is refused without showing it."""
     (problem,) = load_refused(tmp_path, {"monitor": {"prometheus_url": "http://me:geheim@p:9090"}})
     assert "monitor.prometheus_url: contains a credential" in problem
     assert "geheim" not in problem
 
 
 def test_secrets_never_appear_in_any_rendering(tmp_path: Path) -> None:
-    """repr, str and JSON of a configuration with credentials hold none of them."""
+    """repr, str and JSON of a configuration do not contain its credentials."""
     environ = {"CHARTER_API_KEY": "geheim-1", "MAPEK_POSTGRES_URL": "postgresql://u:geheim-2@db/mapek"}
     config = load_written_config(tmp_path, {"knowledge": {"database": "postgres"}}, environ)
     texts = (repr(config), str(config), config.model_dump_json(), json.dumps(config.loops[0].decision_settings()))
@@ -326,16 +327,16 @@ def test_secrets_never_appear_in_any_rendering(tmp_path: Path) -> None:
     assert config.store_address.endswith("geheim-2@db/mapek")
 
 
-def test_a_loops_own_key_file_is_not_overruled_by_the_environment(tmp_path: Path) -> None:
-    """CHARTER_API_KEY goes to the Charter of the whole file, not to one that has its own credential."""
-    other = {"name": "b", "charter": "b", "execute": {"charter_url": "http://b:1", "charter_api_key_file": "/k"}}
-    first, second = load_written_config(tmp_path, {"loops": [{}, other]}, {"CHARTER_API_KEY": "geheim"}).loops
+def test_the_environment_does_not_override_the_key_file_of_a_loop(tmp_path: Path) -> None:
+    """CHARTER_API_KEY is not used for a loop with its own key file."""
+    second_loop = {"name": "b", "charter": "b", "execute": {"charter_url": "http://b:1", "charter_api_key_file": "/k"}}
+    first, second = load_written_config(tmp_path, {"loops": [{}, second_loop]}, {"CHARTER_API_KEY": "geheim"}).loops
     assert first.execute.charter_api_key is not None
     assert second.execute.charter_api_key is None
 
 
-def test_a_loop_overrides_only_what_it_names(tmp_path: Path) -> None:
-    """Mappings are laid over key by key, the rest of a section stays."""
+def test_a_loop_overrides_only_its_own_keys(tmp_path: Path) -> None:
+    """Mappings are merged key by key; the other keys of a section stay."""
     content = {
         "plan": {"min_confidence": 0.7, "cooldown": {"after_success": "10m", "rolled_back": 5}},
         "loops": [
@@ -369,8 +370,8 @@ def test_a_loop_overrides_only_what_it_names(tmp_path: Path) -> None:
         ({"MAPEK__API__PORT": "9001"}, ("api", "port"), 9001),
     ],
 )
-def test_the_environment_goes_before_the_file(tmp_path: Path, environ: dict[str, str], path: Any, value: Any) -> None:
-    """Each variable sets its key, whatever the file says."""
+def test_the_environment_overrides_the_file(tmp_path: Path, environ: dict[str, str], path: Any, value: Any) -> None:
+    """Each variable overrides the value in the file."""
     content = {
         "monitor": {"prometheus_url": "http://f:1"},
         "execute": {"charter_url": "http://f:1"},
@@ -379,14 +380,14 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, environ: dict[str,
         "orchestrator": {"loop_interval": 30, "log_level": "ERROR"},
         "plan": {"min_confidence": 0.6},
     }
-    found: Any = load_written_config(tmp_path, content, environ).model_dump(mode="json")
+    dump: Any = load_written_config(tmp_path, content, environ).model_dump(mode="json")
     for part in path:
-        found = found[part]
-    assert found == value
+        dump = dump[part]
+    assert dump == value
 
 
-def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
-    """A mistake in the environment is told with the variable instead of file and line."""
+def test_an_invalid_variable_is_named(tmp_path: Path) -> None:
+    """A problem in the environment is reported with the variable instead of file and line."""
     problems = load_refused(tmp_path, "{}", {"MAPE_K_INTERVAL": "soon", "MAPEK__PLAN__ZZZ": "1", "MAPEK__X": "1"})
     place = "environment MAPE_K_INTERVAL: orchestrator.loop_interval"
     assert f'{place}: is "soon"; must be a number of seconds, or a duration such as 90s, 5m, 2h or 1d' in problems
@@ -409,8 +410,8 @@ def make_stack_settings(folder: Path) -> dict[str, Any]:
     return content
 
 
-def test_the_running_stack_fills_what_nobody_said(tmp_path: Path) -> None:
-    """Addresses and token files come from run.json; nothing else does."""
+def test_the_running_stack_sets_missing_addresses(tmp_path: Path) -> None:
+    """Addresses and token files come from run.json, other values do not."""
     make_stack_settings(tmp_path)
     config = load_config(state=tmp_path, environ={})
     loop = config.loops[0]
@@ -422,32 +423,32 @@ def test_the_running_stack_fills_what_nobody_said(tmp_path: Path) -> None:
     assert not loop.simulator
 
 
-def test_flag_before_environment_before_file_before_stack_before_default(tmp_path: Path) -> None:
-    """Taking one layer away after the other shows the next."""
+def test_precedence_is_flag_environment_file_stack_default(tmp_path: Path) -> None:
+    """Without a source, the value of the next source applies."""
     make_stack_settings(tmp_path)
     path = write_config(tmp_path, {"temporal": {"address": "f:1"}})
-    flags = {("temporal", "address"): "flag:1"}
+    flags: dict[KeyPath, str | None] = {("temporal", "address"): "flag:1"}
     environ = {"TEMPORAL_ADDRESS": "e:1"}
-    seen = [
+    configs = [
         load_config(path, state=tmp_path, environ=environ, flags=flags),
         load_config(path, state=tmp_path, environ=environ),
         load_config(path, state=tmp_path, environ={}),
         load_config(state=tmp_path, environ={"MAPEK_CONFIG": str(write_config(tmp_path / "..", "{}"))}),
         load_config(state=tmp_path / "nothing", environ={}),
     ]
-    assert [config.temporal.address for config in seen] == ["flag:1", "e:1", "f:1", "s:1", "127.0.0.1:7233"]
+    assert [config.temporal.address for config in configs] == ["flag:1", "e:1", "f:1", "s:1", "127.0.0.1:7233"]
 
 
 @pytest.mark.parametrize("environ", [{"CHARTER_URL": "http://other:1"}, {}])
-def test_the_stacks_token_goes_only_to_the_stacks_charter(tmp_path: Path, environ: dict[str, str]) -> None:
-    """With another address of Charter the token of run.json is not used."""
+def test_the_token_of_the_stack_is_used_with_its_charter_only(tmp_path: Path, environ: dict[str, str]) -> None:
+    """With another Charter address, the token of run.json is not used."""
     make_stack_settings(tmp_path)
     execute = load_config(state=tmp_path, environ=environ).loops[0].execute
     assert (execute.charter_api_key_file is None) == bool(environ)
 
 
-def test_a_running_stacks_own_file_is_the_default(tmp_path: Path) -> None:
-    """Beside run.json the file the stack was started with is read, without run.json it is not."""
+def test_the_file_of_the_running_stack_is_the_default(tmp_path: Path) -> None:
+    """The configuration in the state folder is read only if run.json exists."""
     write_config(tmp_path, {"orchestrator": {"loop_interval": 5}})
     assert load_config(state=tmp_path, environ={}).orchestrator.loop_interval == 30
     make_stack_settings(tmp_path)
@@ -456,13 +457,13 @@ def test_a_running_stacks_own_file_is_the_default(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_run_file_is_refused(tmp_path: Path) -> None:
-    """A damaged run.json is not taken for a stack that is not there."""
+    """A damaged run.json is an error, not a missing stack."""
     (tmp_path / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"run\.json: cannot be read"):
         load_config(state=tmp_path, environ={})
 
 
-def test_an_unknown_loop_is_named_with_those_there_are(tmp_path: Path) -> None:
-    """Asking for a loop that is not configured says which are."""
+def test_an_unknown_loop_is_reported_with_the_configured_loops(tmp_path: Path) -> None:
+    """The message lists the configured loops."""
     with pytest.raises(NotFound, match="no loop is called x; configured: charter"):
         load_config(state=tmp_path, environ={}).loop("x")

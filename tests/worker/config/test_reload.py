@@ -1,7 +1,7 @@
-"""A changed configuration: what takes effect, what is refused, what is written down."""
+"""A changed configuration: what takes effect, what is rejected, what is audited."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from activities.clients.store.store import Store, open_store
 from activities.dependencies import LoopDependencies
+from activities.settings import LoopSettings
 from worker.config import reload
-from worker.config.load import load_config
+from worker.config.load import Config, load_config
 from worker.config.reload import ConfigReloader, describe_changes, diff_configs, find_restart_keys
 from worker.observability.metrics import Metrics
 
@@ -20,49 +21,49 @@ from worker.observability.metrics import Metrics
 @pytest.fixture
 async def store() -> AsyncIterator[Store]:
     """A store in memory."""
-    opened = await open_store("memory")
-    yield opened
-    await opened.close()
+    memory_store = await open_store("memory")
+    yield memory_store
+    await memory_store.close()
 
 
 def write_config(folder: Path, settings: dict[str, Any]) -> Path:
-    """Write a configuration, over the one before."""
+    """Write the configuration file."""
     file = folder / "mapek.yaml"
     file.write_text(yaml.safe_dump(settings))
     return file
 
 
-def make_config_reader(folder: Path) -> Any:
-    """Return what reads it."""
+def make_config_reader(folder: Path) -> Callable[[], Config]:
+    """Return a function that loads the configuration file."""
     return lambda: load_config(folder / "mapek.yaml", state=folder / "state", environ={"MAPEK_POSTGRES_URL": ""})
 
 
 def make_reloader(folder: Path, store: Store) -> ConfigReloader:
-    """Return a worker's configuration as it began."""
+    """Return the reloader of a worker with the present configuration file."""
     config = make_config_reader(folder)()
 
-    def made(settings: Any) -> LoopDependencies:
+    def build_loop(settings: LoopSettings) -> LoopDependencies:
         return LoopDependencies(settings, cast(Any, None), cast(Any, None))
 
-    loops = {loop.name: made(loop) for loop in config.loops}
-    return ConfigReloader(config, loops, made, store.audit, Metrics(CollectorRegistry()), lambda: 100.0, "w")
+    loops = {loop.name: build_loop(loop) for loop in config.loops}
+    return ConfigReloader(config, loops, build_loop, store.audit, Metrics(CollectorRegistry()), lambda: 100.0, "w")
 
 
 async def test_a_change_takes_effect_and_is_audited(store: Store, tmp_path: Path) -> None:
-    """The parts the activities use have the new settings, and the audit says what changed from what to what."""
+    """The activities get the new settings, and the audit log has the old and the new value."""
     write_config(tmp_path, {"plan": {"max_replicas": 15}})
-    there = make_reloader(tmp_path, store)
+    reloader = make_reloader(tmp_path, store)
     write_config(tmp_path, {"plan": {"max_replicas": 12}, "notify": {"targets": []}})
-    await there.apply(make_config_reader(tmp_path))
-    assert there.loops["charter"].settings.plan.max_replicas == 12
+    await reloader.apply(make_config_reader(tmp_path))
+    assert reloader.loops["charter"].settings.plan.max_replicas == 12
     (row,) = await store.audit.load_for_loop("charter")
     assert (row.kind, row.worker_identity, row.summary) == ("config", "w", "plan.max_replicas 15 → 12")
-    await there.apply(make_config_reader(tmp_path))
+    await reloader.apply(make_config_reader(tmp_path))
     assert len(await store.audit.load_for_loop("charter")) == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    ("change", "reason"),
     [
         ({"plan": {"max_replicas": 12, "min_confidense": 0.7}}, "did you mean min_confidence?"),
         (
@@ -74,40 +75,40 @@ async def test_a_change_takes_effect_and_is_audited(store: Store, tmp_path: Path
         ({"plan": {"max_replicas": 12}, "staging": {"use_mock_charter": True}}, "charter:simulator"),
     ],
 )
-async def test_the_last_good_one_stays(
-    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: dict[str, Any], why: str
+async def test_a_rejected_change_keeps_the_last_valid_configuration(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, change: dict[str, Any], reason: str
 ) -> None:
-    """A mistake, or a change a running worker cannot take over, keeps all of it out; the log says why."""
+    """A problem, or a key that needs a restart, rejects the whole change; the log has the reason."""
     write_config(tmp_path, {"plan": {"max_replicas": 15}})
-    there = make_reloader(tmp_path, store)
+    reloader = make_reloader(tmp_path, store)
     write_config(tmp_path, change)
-    await there.apply(make_config_reader(tmp_path))
-    assert there.loops["charter"].settings.plan.max_replicas == there.config.loops[0].plan.max_replicas == 15
-    assert why in caplog.text
+    await reloader.apply(make_config_reader(tmp_path))
+    assert reloader.loops["charter"].settings.plan.max_replicas == reloader.config.loops[0].plan.max_replicas == 15
+    assert reason in caplog.text
     assert await store.audit.load_for_loop("charter") == ()
-    assert there.metrics.registry.get_sample_value("mapek_config_reloads_total", {"result": "refused"}) == 1.0
+    assert reloader.metrics.registry.get_sample_value("mapek_config_reloads_total", {"result": "refused"}) == 1.0
 
 
-async def test_the_file_is_watched(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new content is noticed, also after a moment without the file; the same content again is not."""
+async def test_a_changed_file_is_noticed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New content is applied, also after the file was missing; unchanged content is not."""
     monkeypatch.setattr(reload, "POLL_SECONDS", 0.02)
     file = write_config(tmp_path, {"plan": {"max_replicas": 15}})
-    there = make_reloader(tmp_path, store)
-    watching = asyncio.create_task(there.watch(make_config_reader(tmp_path)))
+    reloader = make_reloader(tmp_path, store)
+    watching = asyncio.create_task(reloader.watch(make_config_reader(tmp_path)))
     await asyncio.sleep(0)
     file.unlink()
     await asyncio.sleep(0.1)
     write_config(tmp_path, {"plan": {"max_replicas": 12}})
     async with asyncio.timeout(5.0):
-        while there.loops["charter"].settings.plan.max_replicas != 12:  # noqa: ASYNC110 - nothing tells of it
+        while reloader.loops["charter"].settings.plan.max_replicas != 12:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.02)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
 
 
-def test_each_loop_is_told_its_own_and_what_all_share(tmp_path: Path) -> None:
-    """A change of one loop stands in its audit alone; one of the receivers in that of every loop; no secret in any."""
-    loops = [{"name": "a"}, {"name": "b", "plan": {"max_replicas": 9}}]
+def test_each_loop_gets_its_own_and_the_shared_changes(tmp_path: Path) -> None:
+    """A change of one loop is in its audit only; a change of a shared section is in that of every loop."""
+    loops: list[dict[str, Any]] = [{"name": "a"}, {"name": "b", "plan": {"max_replicas": 9}}]
     write_config(tmp_path, {"loops": loops})
     old = make_config_reader(tmp_path)()
     loops[1]["plan"] = {"max_replicas": 7}

@@ -1,4 +1,4 @@
-"""Secrets by file."""
+"""Secrets in files."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from activities.model.errors import ConfigurationError
 from worker.config.secrets import charter_token_reader, read_secret, token_reader
 
 
-def test_a_rotated_file_is_picked_up(tmp_path: Path) -> None:
-    """The file is read at each use; the environment's key goes before it; without either there is none."""
+def test_a_rotated_secret_takes_effect(tmp_path: Path) -> None:
+    """The file is read at each use; the environment overrides it; without both the token is empty."""
     path = tmp_path / "token"
     path.write_text("one\n", encoding="utf-8")
     token = token_reader(path)
@@ -24,8 +24,8 @@ def test_a_rotated_file_is_picked_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"\xff\xfe", b"x" * 5000])
-def test_what_is_no_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
-    """Empty, long, binary or many lines: refused by name alone."""
+def test_an_invalid_secret_file_is_refused_without_its_content(tmp_path: Path, content: bytes) -> None:
+    """An empty, long, binary or multi-line file is refused by its name."""
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match="must contain one line") as caught:
@@ -34,6 +34,6 @@ def test_what_is_no_secret_is_refused_without_showing_it(tmp_path: Path, content
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """The path is in the message."""
+    """The message contains the path."""
     with pytest.raises(ConfigurationError, match="gone: cannot be read"):
         read_secret(tmp_path / "gone")

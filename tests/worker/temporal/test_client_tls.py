@@ -1,4 +1,4 @@
-"""Temporal behind TLS: whoever trusts it and shows a certificate gets in, and nobody else."""
+"""Temporal behind TLS: a client needs the CA certificate and a known client certificate."""
 
 import asyncio
 import ssl
@@ -27,31 +27,29 @@ def client(temporal: WorkflowEnvironment) -> Client:
 
 @asynccontextmanager
 async def tls_proxy(target: str, context: ssl.SSLContext) -> AsyncIterator[int]:
-    """Give a port of loopback that speaks TLS and hands everything on to the server in the clear."""
+    """Yield a loopback port that speaks TLS and forwards to the server in clear."""
     host, port = target.split(":")
 
-    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(BLOCK_BYTES):
             writer.write(data)
             await writer.drain()
         writer.close()
 
-    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inside, outside = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(hand_on(reader, outside), hand_on(inside, writer), return_exceptions=True)
+        await asyncio.gather(forward(reader, outside), forward(inside, writer), return_exceptions=True)
 
-    server = await asyncio.start_server(met, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_certificates(
+async def test_a_connection_needs_certificates(
     client: Client, run_mapek: RunMapek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the variables of the field's own SDK the command gets in; without, or as a stranger, it exits 3."""
-    (server, server_key), known, stranger = (
-        make_certificate(tmp_path, name) for name in ("server", "known", "stranger")
-    )
+    """With the `TEMPORAL_TLS_*` variables the command connects; without, or with an unknown certificate, it exits 3."""
+    (server, server_key), known, unknown = (make_certificate(tmp_path, name) for name in ("server", "known", "unknown"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(known[0]))
     context.load_cert_chain(server, server_key)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -59,11 +57,11 @@ async def test_certificates(
     async with tls_proxy(client.service_client.config.target_host, context) as port:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
         assert (await run_mapek("cycles"))[0] == 3
-        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(stranger[0]))
+        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(unknown[0]))
         with pytest.raises(Unreachable, match="check TEMPORAL_TLS_"):
             await connect(TemporalSettings(address=f"127.0.0.1:{port}"))
         monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(server))
-        for (shown, key), code in ((known, 0), (stranger, 3)):
-            monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(shown))
+        for (certificate, key), code in ((known, 0), (unknown, 3)):
+            monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(certificate))
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", str(key))
-            assert (await run_mapek("cycles"))[0] == code, shown
+            assert (await run_mapek("cycles"))[0] == code, certificate

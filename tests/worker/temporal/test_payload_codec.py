@@ -1,4 +1,4 @@
-"""Encryption: nothing readable at Temporal, keys that change over, and the door of the UI."""
+"""Payload encryption: ciphertext at Temporal, key rotation, and the codec endpoint of the UI."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ def make_key(byte: int) -> str:
 
 def write_keys(folder: Path, *lines: str) -> Path:
     path = folder / "keys"
-    path.write_text("# ours\n" + "\n".join(lines) + "\n")
+    path.write_text("# keys of a test\n" + "\n".join(lines) + "\n")
     return path
 
 
@@ -44,8 +44,8 @@ def round_trip(codec: EncryptionCodec, *payloads: Payload) -> Sequence[Payload]:
 
 
 @given(st.binary(max_size=2000), st.dictionaries(st.text(max_size=10), st.binary(max_size=20), max_size=3))
-def test_what_is_encrypted_is_read_again(data: bytes, metadata: dict[str, bytes]):
-    """Any payload comes back as it was, and two encryptions of one payload differ."""
+def test_an_encrypted_payload_is_decrypted(data: bytes, metadata: dict[str, bytes]) -> None:
+    """Decryption returns the payload, and two encryptions of one payload differ."""
     codec = EncryptionCodec(read_keys(KEYS_FOLDER))
     payload = Payload(data=data, metadata=metadata)
     first, second = (asyncio.run(codec.encode([payload]))[0] for _ in range(2))
@@ -62,34 +62,34 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 KEYS_FOLDER = Path()
 
 
-def test_rotation(tmp_path: Path):
-    """A new first key encrypts; what the old one encrypted is read for as long as it stands in the file."""
+def test_keys_are_rotated(tmp_path: Path) -> None:
+    """A new first key encrypts; payloads of the old key are readable while the old key is in the file."""
     clear = Payload(data=b"x")
     old = EncryptionCodec(read_keys(write_keys(tmp_path, f"a {make_key(1)}")))
-    sealed = asyncio.run(old.encode([clear]))[0]
+    encrypted = asyncio.run(old.encode([clear]))[0]
     both = EncryptionCodec(read_keys(write_keys(tmp_path, f"b {make_key(2)}", f"a {make_key(1)}")))
     renewed = asyncio.run(both.encode([clear]))[0]
-    assert (sealed.metadata["encryption-key-id"], renewed.metadata["encryption-key-id"]) == (b"a", b"b")
-    assert round_trip(both, sealed, renewed) == [clear, clear]
+    assert (encrypted.metadata["encryption-key-id"], renewed.metadata["encryption-key-id"]) == (b"a", b"b")
+    assert round_trip(both, encrypted, renewed) == [clear, clear]
     only = EncryptionCodec(read_keys(write_keys(tmp_path, f"b {make_key(2)}")))
     with pytest.raises(FinalError, match="key b'a'"):
-        round_trip(only, sealed)
+        round_trip(only, encrypted)
 
 
-@pytest.mark.parametrize("kept", [0, 5, 12, 20])
-def test_a_changed_payload_is_not_believed(kept: int):
-    """What was cut or tampered with is refused, not read wrongly."""
+@pytest.mark.parametrize("length", [0, 5, 12, 20])
+def test_a_modified_payload_is_refused(length: int) -> None:
+    """A truncated or modified payload is refused."""
     codec = EncryptionCodec(read_keys(KEYS_FOLDER))
-    sealed = asyncio.run(codec.encode([Payload(data=b"x")]))[0]
-    with pytest.raises(FinalError, match="not what was encrypted"):
-        round_trip(codec, Payload(metadata=sealed.metadata, data=sealed.data[:kept]))
-    turned = sealed.data[:-1] + bytes([sealed.data[-1] ^ 1])
-    with pytest.raises(FinalError, match="not what was encrypted"):
-        round_trip(codec, Payload(metadata=sealed.metadata, data=turned))
+    encrypted = asyncio.run(codec.encode([Payload(data=b"x")]))[0]
+    with pytest.raises(FinalError, match="was modified or is incomplete"):
+        round_trip(codec, Payload(metadata=encrypted.metadata, data=encrypted.data[:length]))
+    modified = encrypted.data[:-1] + bytes([encrypted.data[-1] ^ 1])
+    with pytest.raises(FinalError, match="was modified or is incomplete"):
+        round_trip(codec, Payload(metadata=encrypted.metadata, data=modified))
 
 
-def test_what_was_written_before_is_read_too():
-    """Payloads in clear pass, so that encryption can be switched on over old histories."""
+def test_payloads_in_clear_are_read_too() -> None:
+    """Payloads in clear stay readable, so that encryption can be enabled with old histories."""
     clear = Payload(data=b"{}", metadata={"encoding": b"json/plain"})
     assert round_trip(EncryptionCodec(read_keys(KEYS_FOLDER)), clear) == [clear]
 
@@ -106,8 +106,8 @@ def test_what_was_written_before_is_read_too():
         ["a \u00e9"],
     ],
 )
-def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, lines: list[str]):
-    """A wrong line is a configuration error that shows no key."""
+def test_an_invalid_key_file_is_refused(tmp_path: Path, lines: list[str]) -> None:
+    """An invalid line is a configuration error without a key in its message."""
     with pytest.raises(ConfigurationError) as caught:
         read_keys(write_keys(tmp_path, *lines))
     assert make_key(1)[:10] not in str(caught.value)
@@ -118,13 +118,13 @@ class FailingWorkflow:
     @workflow.run
     async def run(self, text: str) -> str:
         if text.startswith("fail"):
-            raise ApplicationError(f"it went wrong: {text}", non_retryable=True)
+            raise ApplicationError(f"failed: {text}", non_retryable=True)
         await workflow.sleep(0.01, summary=f"a summary of {text}")
         return f"got {text}"
 
 
-async def test_nothing_readable_at_temporal(temporal: WorkflowEnvironment):
-    """Arguments, results, summaries, and messages and traces of failures are ciphertext in the history."""
+async def test_histories_contain_ciphertext_only(temporal: WorkflowEnvironment) -> None:
+    """Arguments, results, summaries, and messages and stack traces of failures are encrypted in the history."""
     address = temporal.client.service_client.config.target_host
     client = await Client.connect(address, data_converter=build_data_converter(KEYS_FOLDER))
     queue = str(uuid.uuid4())
@@ -152,22 +152,22 @@ def make_codec_client(auth: TokenAuth | None = None) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(Starlette(routes=routes)), base_url="http://mapek")
 
 
-async def test_the_ui_reads_through_the_door():
-    """What /encode gives /decode takes back, in the form the UI sends."""
+async def test_the_codec_endpoint_encodes_and_decodes() -> None:
+    """/decode reverses /encode, in the format of the Temporal UI."""
     clear = {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "ImhpIg=="}]}
     client = make_codec_client()
-    sealed = (await client.post("/codec/encode", content=json.dumps(clear))).json()
-    assert "ImhpIg==" not in json.dumps(sealed)
-    assert (await client.post("/codec/decode", content=json.dumps(sealed))).json() == clear
+    encrypted = (await client.post("/codec/encode", content=json.dumps(clear))).json()
+    assert "ImhpIg==" not in json.dumps(encrypted)
+    assert (await client.post("/codec/decode", content=json.dumps(encrypted))).json() == clear
 
 
-async def test_only_the_uis_pages_read_the_answer():
-    """A page of another origin is not let in by the browser; the UI's own is."""
+async def test_only_the_origin_of_the_ui_is_allowed() -> None:
+    """The browser allows pages of the UI's origin to read answers, and no other page."""
     client = make_codec_client()
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-namespace"}
-    own = await client.options("/codec/decode", headers={"Origin": UI_ORIGIN, **asked})
-    assert (own.status_code, own.headers["access-control-allow-origin"]) == (200, UI_ORIGIN)
-    other = await client.options("/codec/decode", headers={"Origin": "http://evil.example", **asked})
+    headers = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-namespace"}
+    same = await client.options("/codec/decode", headers={"Origin": UI_ORIGIN, **headers})
+    assert (same.status_code, same.headers["access-control-allow-origin"]) == (200, UI_ORIGIN)
+    other = await client.options("/codec/decode", headers={"Origin": "http://evil.example", **headers})
     assert "access-control-allow-origin" not in other.headers
 
 
@@ -175,19 +175,19 @@ async def test_only_the_uis_pages_read_the_answer():
     ("body", "status"),
     [(b"", 400), (b"{", 400), (b"[1]", 400), (b'{"x": 1}', 400), (b"\xff", 400), (b"x" * (9 << 20), 413)],
 )
-async def test_whatever_is_posted_gets_an_answer(body: bytes, status: int):
-    """A body that is none is refused without being taken apart further."""
+async def test_invalid_bodies_are_refused(body: bytes, status: int) -> None:
+    """An invalid body is answered 400, an oversize one 413."""
     assert (await make_codec_client().post("/codec/decode", content=body)).status_code == status
 
 
-async def test_the_door_wants_a_token_of_role_view():
-    """With tokens, whoever shows none reads nothing."""
+async def test_the_codec_endpoint_needs_a_token_of_role_view() -> None:
+    """With tokens configured, a request without one is answered 401."""
     client = make_codec_client(TokenAuth([lambda: "secret"]))
     assert (await client.post("/codec/decode", content=b"{}")).status_code == 401
-    given = {"Authorization": "Bearer secret"}
-    assert (await client.post("/codec/decode", content=b"{}", headers=given)).status_code == 200
+    headers = {"Authorization": "Bearer secret"}
+    assert (await client.post("/codec/decode", content=b"{}", headers=headers)).status_code == 200
 
 
-def test_without_keys_there_is_no_door():
-    """Nothing is encrypted, nothing is offered."""
+def test_without_keys_there_is_no_codec_endpoint() -> None:
+    """Without encryption there are no routes."""
     assert codec_routes(None, TokenAuth(()), UI_ORIGIN) == []

@@ -1,13 +1,14 @@
-"""Worker versioning against a real Temporal server: who ends where, and what is said while nothing is current."""
+"""Worker versioning against a real Temporal server: where workflows end, and the warning without a current build."""
 
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -28,7 +29,7 @@ WAIT_TIMEOUT_SECONDS = 20.0
 
 
 class BuildWorker:
-    """A worker of one build: its Monitor waits until it is let go, its Analyze tells who it was."""
+    """A worker of one build: its `monitor` waits for `release`, and its `analyze` reports the build."""
 
     def __init__(self, client: Client, deployment: str, build: str) -> None:
         self.settings = TemporalSettings(deployment_name=deployment, build_id=build)
@@ -56,7 +57,7 @@ class BuildWorker:
 
 
 async def make_current(client: Client, build: BuildWorker) -> None:
-    """Make a build current once Temporal knows it."""
+    """Make a build the current one as soon as Temporal knows it."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,
         deployment_name=build.settings.deployment_name,
@@ -74,19 +75,19 @@ async def make_current(client: Client, build: BuildWorker) -> None:
                 return
 
 
-async def test_a_cycle_ends_on_the_code_it_began_with(temporal: WorkflowEnvironment) -> None:
-    """A cycle that began before another build became current is finished by the old one; the next one by the new."""
+async def test_a_cycle_ends_on_the_build_it_started_on(temporal: WorkflowEnvironment) -> None:
+    """A cycle that started before a new build became current ends on the old one; the next cycle uses the new one."""
     client, deployment = temporal.client, f"d-{uuid.uuid4().hex[:8]}"
     queue = f"{identifiers.TASK_QUEUE}-{deployment}"
     async with AsyncExitStack() as stack:
         old, new = BuildWorker(client, deployment, "b1"), BuildWorker(client, deployment, "b2")
         await stack.enter_async_context(old.worker)
-        found = await check_version(client, old.settings)
-        assert (found.state, "nothing is current" in found.detail) == ("missing", True)
-        assert "set-current-version" in found.fix
+        finding = await check_version(client, old.settings)
+        assert (finding.state, "no build is current" in finding.detail) == ("missing", True)
+        assert "set-current-version" in finding.fix
         await make_current(client, old)
         assert (await check_version(client, old.settings)).state == "ok"
-        begun = await start_cycle(client, queue)
+        first = await start_cycle(client, queue)
         intake = await client.start_workflow(
             "MapekLoop", LoopState(loop="charter"), id=f"loop-{uuid.uuid4()}", task_queue=queue
         )
@@ -95,18 +96,18 @@ async def test_a_cycle_ends_on_the_code_it_began_with(temporal: WorkflowEnvironm
         await stack.enter_async_context(new.worker)
         await make_current(client, new)
         assert await find_current_build(client, deployment) == "b2"
-        after = await start_cycle(client, queue)
+        second = await start_cycle(client, queue)
         for build in (old, new):
             build.release.set()
-        assert (await asyncio.wait_for(begun.result(), WAIT_TIMEOUT_SECONDS))["headline"] == "seen by b1"
-        assert (await asyncio.wait_for(after.result(), WAIT_TIMEOUT_SECONDS))["headline"] == "seen by b2"
+        assert (await asyncio.wait_for(first.result(), WAIT_TIMEOUT_SECONDS))["headline"] == "seen by b1"
+        assert (await asyncio.wait_for(second.result(), WAIT_TIMEOUT_SECONDS))["headline"] == "seen by b2"
         await intake.query("status")
         await intake.signal("run_cycle")
         await wait_until_on_build(intake, "b2")
         await intake.terminate()
 
 
-async def start_cycle(client: Client, queue: str):
+async def start_cycle(client: Client, queue: str) -> WorkflowHandle[Any, Any]:
     """Start a cycle."""
     request, limit = CycleRequest(loop="charter"), timedelta(seconds=60)
     return await client.start_workflow(
@@ -114,8 +115,8 @@ async def start_cycle(client: Client, queue: str):
     )
 
 
-async def wait_until_on_build(handle, build: str) -> None:
-    """Wait until a workflow is on a build."""
+async def wait_until_on_build(handle: WorkflowHandle[Any, Any], build: str) -> None:
+    """Wait until a workflow runs on a build."""
     async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         while True:
             info = (await handle.describe()).raw_description.workflow_execution_info.versioning_info
@@ -124,6 +125,6 @@ async def wait_until_on_build(handle, build: str) -> None:
             await asyncio.sleep(0.1)
 
 
-def test_without_a_name_nothing_is_versioned() -> None:
-    """Off is the default: a worker that nobody makes current would silently do nothing."""
+def test_versioning_is_off_by_default() -> None:
+    """Without a deployment name there is no version, since a version that is not current does nothing."""
     assert build_deployment_config(TemporalSettings()) is None

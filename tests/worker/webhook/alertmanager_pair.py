@@ -1,9 +1,10 @@
-"""Two real Alertmanagers that were meant to be one cluster, and whose network is cut: each believes it is alone."""
+"""Two real Alertmanagers of one cluster with a network partition: each sees only itself."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,32 +16,32 @@ from tests.support.alert_stack import AlertStack
 from tests.support.waiting import wait_until
 
 ALERT_LIFETIME_SECONDS = 600.0
-"""How long what is fired fires."""
+"""Time that an alert fires."""
 
 
 class AlertmanagerPair:
-    """Both of them; what is fired, both are told, as Prometheus does."""
+    """Both Alertmanagers. Both receive each alert, as from Prometheus."""
 
     def __init__(self, clients: list[httpx.AsyncClient]) -> None:
         self._clients = clients
 
     async def fire(self, labels: dict[str, str]) -> float:
-        """Fire an alert, with the same start at both, and return when (unix seconds)."""
+        """Fire an alert with the same start at both, and return its start (unix seconds)."""
         now = time.time()
         starts, ends = (
             time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (now, now + ALERT_LIFETIME_SECONDS)
         )
         alert = {"labels": labels, "startsAt": starts, "endsAt": ends}
-        await asyncio.gather(*(one.post("/api/v2/alerts", json=[alert]) for one in self._clients))
+        await asyncio.gather(*(client.post("/api/v2/alerts", json=[alert]) for client in self._clients))
         return now
 
     async def count_notifications(self) -> list[float]:
-        """Return how many notices each has delivered."""
-        return [await self._count_delivered(one) for one in self._clients]
+        """Return the number of delivered notifications of each."""
+        return [await self._count_delivered(client) for client in self._clients]
 
     async def count_peers(self) -> list[int]:
-        """Return how many members each sees in its cluster, itself among them."""
-        return [len((await one.get("/api/v2/status")).json()["cluster"]["peers"]) for one in self._clients]
+        """Return the number of cluster members that each sees, including itself."""
+        return [len((await client.get("/api/v2/status")).json()["cluster"]["peers"]) for client in self._clients]
 
     @staticmethod
     async def _count_delivered(client: httpx.AsyncClient) -> float:
@@ -54,13 +55,13 @@ class AlertmanagerPair:
 
 @asynccontextmanager
 async def partitioned_pair(alert_stack: AlertStack, binary: Path, folder: Path) -> AsyncIterator[AlertmanagerPair]:
-    """Give the pair, with the stack's own configuration: its receiver is the stack's webhook."""
+    """Yield the pair with the configuration of the stack, whose receiver is the webhook of the stack."""
     async with AsyncExitStack() as stack:
         ports = PortAllocator()
         stack.callback(ports.close)
-        # Nothing answers on it: so a peer looks behind a cut.
-        beyond = ports.allocate(9290)
-        both = []
+        # No process listens on this port, which looks like a partition.
+        unreachable = ports.allocate(9290)
+        clients: list[httpx.AsyncClient] = []
         for name in ("alertmanager-a", "alertmanager-b"):
             web, gossip = f"{LOOPBACK}:{ports.allocate(9193)}", f"{LOOPBACK}:{ports.allocate(9294)}"
             argv = (
@@ -70,15 +71,17 @@ async def partitioned_pair(alert_stack: AlertStack, binary: Path, folder: Path) 
                 f"--web.listen-address={web}",
                 f"--cluster.listen-address={gossip}",
                 f"--cluster.advertise-address={gossip}",
-                f"--cluster.peer={LOOPBACK}:{beyond}",
+                f"--cluster.peer={LOOPBACK}:{unreachable}",
                 "--cluster.settle-timeout=1s",
             )
             child = await process.start(name, argv, folder / f"{name}.log", cwd=REPOSITORY_ROOT)
             stack.push_async_callback(child.stop, 5.0)
-            both.append(await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{web}", trust_env=False)))
-        for one in both:
-            await wait_until("an Alertmanager is ready", lambda one=one: _is_ready(one), 20)
-        yield AlertmanagerPair(both)
+            clients.append(
+                await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{web}", trust_env=False))
+            )
+        for client in clients:
+            await wait_until("an Alertmanager is ready", partial(_is_ready, client), 20)
+        yield AlertmanagerPair(clients)
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:

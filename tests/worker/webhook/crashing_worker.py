@@ -1,4 +1,4 @@
-"""A worker that kills itself with SIGKILL while it takes an alert in.
+"""A worker that kills itself with SIGKILL while it receives an alert.
 
 `python -m tests.worker.webhook.crashing_worker POINT`
 """
@@ -16,35 +16,35 @@ from worker.cli.main import run
 from worker.webhook import intake
 from worker.webhook.handler import AlertWebhook
 
-CRASH_POINTS = ("before the hand-over", "after the hand-over", "before the reply")
-"""Read and not sent yet; accepted by Temporal, which the service does not know yet; known, and not answered yet."""
+CRASH_POINTS = ("before the signal", "after the signal", "before the answer")
+"""Read and not sent; accepted by Temporal, which the service does not know yet; known and not answered."""
 
 
 def kill_process() -> None:
-    """End as a machine does that loses its power."""
+    """End the process like a power failure."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arm_crash(point: str) -> None:
-    """Make this process die at the point, at the first alert that comes to it."""
+    """Make this process die at the crash point of the first alert."""
     send, post = intake.send_until_accepted, AlertWebhook.handle_post
 
     async def dying_send(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> str:
-        if point == "before the hand-over":
+        if point == "before the signal":
             kill_process()
         run = await send(client, request)
-        if point == "after the hand-over":
+        if point == "after the signal":
             kill_process()
         return run
 
     async def dying_post(self: AlertWebhook, request: Request) -> Response:
         answer = await post(self, request)
-        if point == "before the reply":
+        if point == "before the answer":
             kill_process()
         return answer
 
     intake.send_until_accepted = dying_send
-    AlertWebhook.handle_post = dying_post
+    AlertWebhook.handle_post = dying_post  # type: ignore[method-assign]  # in this process only
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A fuzzer of the door for alerts, over a real socket: `make fuzz`. Deterministic for a seed, which it prints."""
+"""A fuzzer of the alert webhook over a real socket: `make fuzz`. Deterministic for the seed, which it prints."""
 
 import argparse
 import asyncio
@@ -19,7 +19,7 @@ from worker.http.service import serve
 ALLOWED_STATUSES = {200, 400, 401, 404, 405, 408, 413, 503}
 MAX_HANG_SECONDS = 10.0
 MAX_GROWTH_KIB = 50 * 1024
-"""What the process may grow by after the first tenth of the run."""
+"""Allowed growth of the process after the first tenth of the run."""
 INVALID_VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 10**30, 1e308, "", "4", " ", "\x00", "é" * 50, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"),
     *("2026-01-31T12:00:00", "../../etc/passwd", "{{ .Labels }}", '"} or up{a="', "x" * 5000, [], {}, [[]], {"": ""}),
@@ -27,7 +27,7 @@ INVALID_VALUES: tuple[Any, ...] = (
 
 
 def mangle_value(value: Any, random_source: random.Random) -> Any:
-    """Return a JSON value with one random part of it replaced, dropped, doubled or renamed."""
+    """Return a JSON value with one random part replaced, dropped, repeated or renamed."""
     if isinstance(value, dict) and value and random_source.random() < 0.85:
         key = random_source.choice(list(value))
         rest = {name: inner for name, inner in value.items() if name != key}
@@ -51,7 +51,7 @@ def mangle_value(value: Any, random_source: random.Random) -> Any:
 
 
 def make_body(random_source: random.Random) -> bytes:
-    """Return a body: a good one, one with mistakes, or one that is hardly JSON."""
+    """Return a body that is valid, altered, or hardly JSON."""
     value: Any = make_payload(*(make_alert(random_source.randrange(500)) for _ in range(random_source.randrange(4))))
     for _ in range(random_source.choice((0, 1, 1, 2, 5))):
         value = mangle_value(value, random_source)
@@ -69,7 +69,7 @@ def make_body(random_source: random.Random) -> bytes:
 
 
 async def send_malformed_http(port: int, random_source: random.Random) -> None:
-    """Send bytes that are hardly HTTP, and hang up at some point."""
+    """Send bytes that are hardly HTTP, and disconnect at a random point."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = b"POST /webhooks/alerts HTTP/1.1\r\nHost: m\r\nAuthorization: Bearer new\r\nContent-Length: %d\r\n\r\n"
     raw = bytearray(head % random_source.choice((0, 5, 10**9, 2**70)) + make_body(random_source)[:2000])
@@ -87,37 +87,37 @@ async def send_malformed_http(port: int, random_source: random.Random) -> None:
 
 
 async def fuzz(seed: int, examples: int | None = None, seconds: float = 600.0) -> Counter[int]:
-    """Send bodies, one after the other, until the examples or the seconds are used up; return how they were answered.
+    """Send bodies until the examples or the seconds are used up, and return the number of answers by status.
 
     Raises:
-        AssertionError: an answer that must not be, or a service that grows.
-        TimeoutError: no answer.
+        AssertionError: an answer has an unexpected status, or the memory of the service grew too much.
+        TimeoutError: there was no answer.
     """
-    chance, world, answers = random.Random(seed), WebhookService(), Counter[int]()
-    began, number, settled = time.monotonic(), 0, 0
+    random_source, service, answers = random.Random(seed), WebhookService(), Counter[int]()
+    started_at, number, settled_kib = time.monotonic(), 0, 0
     async with (
-        serve(world.app, "127.0.0.1", 0) as port,
+        serve(service.app, "127.0.0.1", 0) as port,
         httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}") as client,
     ):
-        while number != examples and time.monotonic() - began < seconds:
+        while number != examples and time.monotonic() - started_at < seconds:
             number += 1
             headers = (
                 AUTHORIZATION_HEADER
-                if chance.random() < 0.95
-                else {"authorization": chance.choice(("", "Basic ==", "Bearer x"))}
+                if random_source.random() < 0.95
+                else {"authorization": random_source.choice(("", "Basic ==", "Bearer x"))}
             )
-            body = make_body(chance)
+            body = make_body(random_source)
             async with asyncio.timeout(MAX_HANG_SECONDS):
                 reply = await client.post(WEBHOOK_PATH, content=body, headers=headers)
             assert reply.status_code in ALLOWED_STATUSES, (seed, number, reply.status_code, body[:500])
             answers[reply.status_code] += 1
             if number % 10 == 0:
-                await send_malformed_http(port, chance)
-            world.clear_received()
-            if not settled and time.monotonic() - began > seconds / 10:
-                settled = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - settled if settled else 0
-    assert grown < MAX_GROWTH_KIB, f"grew by {grown} KiB"
+                await send_malformed_http(port, random_source)
+            service.clear_received()
+            if not settled_kib and time.monotonic() - started_at > seconds / 10:
+                settled_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    growth_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - settled_kib if settled_kib else 0
+    assert growth_kib < MAX_GROWTH_KIB, f"memory grew by {growth_kib} KiB"
     return answers
 
 

@@ -1,4 +1,4 @@
-"""Few signals, each POST answered only after its own are accepted."""
+"""Batching of alerts: few signals, and each post is answered only after its signals are accepted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def make_alerts(count: int, start: int = 0) -> Sequence[Alert]:
 
 
 class FakeIntake:
-    """Accepts batches once the gate is open; the next `failures` it refuses."""
+    """An intake that accepts batches while `accepting` is set, and refuses the next `failures` of them."""
 
     def __init__(self) -> None:
         self.batches: list[AlertBatch] = []
@@ -41,104 +41,108 @@ def fake_intake() -> FakeIntake:
     return FakeIntake()
 
 
-async def test_alone_at_once(fake_intake: FakeIntake) -> None:
-    """POSTs one after the other are each a signal of their own, without a pause."""
-    way = AlertBatcher(fake_intake.send, 5.0)
-    began = asyncio.get_running_loop().time()
+async def test_a_single_post_is_sent_at_once(fake_intake: FakeIntake) -> None:
+    """Consecutive posts are one signal each, without a pause."""
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
+    start = asyncio.get_running_loop().time()
     for number in range(20):
-        await way.submit(make_alerts(1, number))
-    assert asyncio.get_running_loop().time() - began < 20 * batcher.MIN_INTERVAL_SECONDS
+        await alert_batcher.submit(make_alerts(1, number))
+    assert asyncio.get_running_loop().time() - start < 20 * batcher.MIN_INTERVAL_SECONDS
     assert (len(fake_intake.batches), fake_intake.batches[0].debounce) == (20, 5.0)
 
 
-async def test_together_they_are_joined(fake_intake: FakeIntake) -> None:
-    """What comes in while a signal is on its way shares the next ones, 100 alerts each; none is lost or doubled."""
-    way = AlertBatcher(fake_intake.send, 5.0)
-    await asyncio.gather(*(way.submit(make_alerts(1, number)) for number in range(1000)))
+async def test_concurrent_posts_share_signals(fake_intake: FakeIntake) -> None:
+    """Posts that arrive during a signal share the next ones, 100 alerts each; no alert is lost or sent twice."""
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
+    await asyncio.gather(*(alert_batcher.submit(make_alerts(1, number)) for number in range(1000)))
     assert sorted(fake_intake.accepted) == [alert.fingerprint for alert in make_alerts(1000)]
     assert len(fake_intake.batches) <= 12
     assert max(len(batch.alerts) for batch in fake_intake.batches) == MAX_ALERTS_PER_SIGNAL
 
 
 async def test_a_large_post_is_split_and_answered_at_the_end(fake_intake: FakeIntake) -> None:
-    """A POST of 250 is three signals, and what it left out is told once."""
+    """A post of 250 alerts is three signals, and its omitted alerts are reported once."""
     await AlertBatcher(fake_intake.send, 5.0).submit(make_alerts(250), omitted=7)
     assert [len(batch.alerts) for batch in fake_intake.batches] == [100, 100, 50]
     assert [batch.omitted for batch in fake_intake.batches] == [7, 0, 0]
 
 
-async def test_no_answer_before_the_signal_is_accepted(fake_intake: FakeIntake) -> None:
-    """While Temporal has not answered, neither do we."""
+async def test_a_post_is_answered_after_the_signal_is_accepted(fake_intake: FakeIntake) -> None:
+    """There is no answer while Temporal has not accepted the signal."""
     fake_intake.accepting.clear()
-    handing = asyncio.create_task(AlertBatcher(fake_intake.send, 5.0).submit(make_alerts(1)))
+    submits = asyncio.create_task(AlertBatcher(fake_intake.send, 5.0).submit(make_alerts(1)))
     await asyncio.sleep(0.05)
-    assert not handing.done()
+    assert not submits.done()
     fake_intake.accepting.set()
-    await handing
+    await submits
 
 
-async def test_a_failure_is_told_to_all_that_wait(fake_intake: FakeIntake) -> None:
-    """Whoever waits while a signal fails has to come again; the next POST is tried afresh."""
-    way = AlertBatcher(fake_intake.send, 5.0)
+async def test_a_failed_signal_fails_all_waiting_posts(fake_intake: FakeIntake) -> None:
+    """Every post that waits during a failed signal fails; the next post is sent."""
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
     fake_intake.failures = 1
     fake_intake.accepting.clear()
-    handing = [asyncio.create_task(way.submit(make_alerts(1, number))) for number in range(3)]
+    submits = [asyncio.create_task(alert_batcher.submit(make_alerts(1, number))) for number in range(3)]
     await asyncio.sleep(0.01)
     fake_intake.accepting.set()
-    results = await asyncio.gather(*handing, return_exceptions=True)
+    results = await asyncio.gather(*submits, return_exceptions=True)
     assert [type(result) for result in results] == [Unreachable] * 3
-    await way.submit(make_alerts(1, 9))
+    await alert_batcher.submit(make_alerts(1, 9))
     assert fake_intake.accepted == ["0000000000000009"]
 
 
-async def test_an_answer_in_time(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Temporal that hangs costs a caller a bounded time; what was on its way is not cut."""
+async def test_a_hanging_server_times_out(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller waits for a limited time; a signal that was being sent is not cancelled."""
     monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 0.05)
     fake_intake.accepting.clear()
-    way = AlertBatcher(fake_intake.send, 5.0)
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
     with pytest.raises(Overloaded, match="within"):
-        await way.submit(make_alerts(1))
+        await alert_batcher.submit(make_alerts(1))
     fake_intake.accepting.set()
     monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 5.0)
-    await way.submit(make_alerts(1, 1))
+    await alert_batcher.submit(make_alerts(1, 1))
     assert len(fake_intake.accepted) == 2
 
 
-async def test_who_gave_up_holds_nobody_up(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a caller waited for in vain, and was not on its way yet, is not sent: it will be brought again."""
+async def test_timed_out_posts_are_not_sent(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alerts of a timed-out post that are not being sent yet are dropped: the sender posts them again."""
     monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 0.05)
     fake_intake.accepting.clear()
-    way = AlertBatcher(fake_intake.send, 5.0)
-    results = await asyncio.gather(*(way.submit(make_alerts(100, 100 * n)) for n in range(5)), return_exceptions=True)
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
+    results = await asyncio.gather(
+        *(alert_batcher.submit(make_alerts(100, 100 * n)) for n in range(5)), return_exceptions=True
+    )
     assert [type(result) for result in results] == [Overloaded] * 5
-    assert way.pending_count == 0
+    assert alert_batcher.pending_count == 0
     fake_intake.accepting.set()
     monkeypatch.setattr(batcher, "ANSWER_TIMEOUT_SECONDS", 5.0)
-    await way.submit(make_alerts(1, 900))
+    await alert_batcher.submit(make_alerts(1, 900))
     assert len(fake_intake.accepted) == 101
 
 
-async def test_bounded(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the room callers are told to come again, and nothing of theirs is kept."""
+async def test_the_queue_is_limited(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A post beyond the limit is rejected, and its alerts are not queued."""
     monkeypatch.setattr(batcher, "MAX_PENDING_ALERTS", 150)
     fake_intake.accepting.clear()
-    way = AlertBatcher(fake_intake.send, 5.0)
-    first = asyncio.create_task(way.submit(make_alerts(250)[:120]))
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
+    first = asyncio.create_task(alert_batcher.submit(make_alerts(250)[:120]))
     await asyncio.sleep(0.01)
-    with pytest.raises(Overloaded, match="wait already"):
-        await way.submit(make_alerts(140, 500))
+    with pytest.raises(Overloaded, match="120 alerts are waiting; the limit is 150"):
+        await alert_batcher.submit(make_alerts(140, 500))
     fake_intake.accepting.set()
     await first
     assert len(fake_intake.accepted) == 120
 
 
-async def test_in_the_long_run_signals_are_few(fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the burst is used up, POSTs share signals that are further apart, be they one after the other or at once."""
+async def test_the_sustained_interval_follows_the_burst(
+    fake_intake: FakeIntake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the burst, consecutive and concurrent posts share signals at the sustained interval."""
     monkeypatch.setattr(batcher, "BURST_SIZE", 5.0)
-    way = AlertBatcher(fake_intake.send, 5.0)
-    began = asyncio.get_running_loop().time()
+    alert_batcher = AlertBatcher(fake_intake.send, 5.0)
+    start = asyncio.get_running_loop().time()
     for number in range(10):
-        await way.submit(make_alerts(1, number))
-    assert asyncio.get_running_loop().time() - began > 4 * batcher.SUSTAINED_INTERVAL_SECONDS
-    await asyncio.gather(*(way.submit(make_alerts(1, number)) for number in range(10, 60)))
+        await alert_batcher.submit(make_alerts(1, number))
+    assert asyncio.get_running_loop().time() - start > 4 * batcher.SUSTAINED_INTERVAL_SECONDS
+    await asyncio.gather(*(alert_batcher.submit(make_alerts(1, number)) for number in range(10, 60)))
     assert len(fake_intake.batches) <= 12

@@ -1,4 +1,4 @@
-"""Each alert is acted on once: whoever tells it, however often, and whoever dies meanwhile."""
+"""Each alert starts one remediation, with repeated posts, several senders and crashes."""
 
 import asyncio
 import os
@@ -30,17 +30,18 @@ def make_labels(name: str, component: str = "validator-1") -> dict[str, str]:
 
 
 async def list_applied(alert_stack: AlertStack, since: float) -> list[dict[str, Any]]:
-    """Return what was applied at Charter since then."""
+    """Return the changes applied at Charter since then."""
     return [row for row in await alert_stack.harness.fetch_ledger(since) if row["effect"] == "applied"]
 
 
-async def test_one_remediation_an_incident(
+async def test_one_incident_is_one_remediation(
     alert_stack: AlertStack, server_binaries: dict[str, Path], tmp_path: Path
 ) -> None:
-    """While a person silences a component its alerts are only looked at. After that two Alertmanagers that cannot see
-    each other both tell of a trouble whose evidence is in Prometheus: that is one remediation, applied within seconds.
-    What still fires after the fix, because it looks back, starts no second one, be it the same alert or another of the
-    same cause; a real relapse does. How long it took to detect and to repair is exported."""
+    """One incident, reported by two partitioned Alertmanagers, is one remediation.
+
+    Alerts of a silenced component are only observed. After the silence the remediation is applied within seconds. An
+    alert that still fires after the fix starts no second remediation, nor does another alert of the same cause; a
+    relapse does. Times of detection and repair are exported."""
     async with partitioned_pair(alert_stack, server_binaries["alertmanager"], tmp_path) as pair:
         assert await pair.count_peers() == [1, 1]
         await play_silenced_incident(alert_stack)
@@ -48,18 +49,18 @@ async def test_one_remediation_an_incident(
         first = (await wait_until("an apply at Charter", lambda: list_applied(alert_stack, since), 15))[0]
         assert first["at"] - since < 6  # the bound of 2 s is measured by `make load-alerts`, on a machine at rest
 
-        async def both() -> bool:
+        async def both_delivered() -> bool:
             return min(await pair.count_notifications()) >= 1
 
-        await wait_until("both have delivered their notice", both, 15)
-        book = await alert_stack.wait_until_processed(before.received - before.duplicates + 1, 20)
-        assert len(book.last_states) == len(before.last_states) + 1
+        await wait_until("both notifications are delivered", both_delivered, 15)
+        state = await alert_stack.wait_until_processed(before.received - before.duplicates + 1, 20)
+        assert len(state.last_states) == len(before.last_states) + 1
         remedy = await alert_stack.harness.wait_for_remediation(since)
 
     for number, name in enumerate(("Partitioned", "LooksBackFurther")):
-        told = time.time()
+        posted_at = time.time()
         await alert_stack.post_alerts(make_alert(0, labels=make_labels(name), fingerprint=f"{number:016x}"))
-        assert (await alert_stack.wait_for_alert_cycle(told)).plans == ()
+        assert (await alert_stack.wait_for_alert_cycle(posted_at)).plans == ()
     await remedy.wait_for_result()
     assert len(await alert_stack.harness.list_remediations(since)) == len(await list_applied(alert_stack, since)) == 1
 
@@ -67,36 +68,35 @@ async def test_one_remediation_an_incident(
     await alert_stack.run_cycle_until("healthy")
     await alert_stack.harness.store.guards.close_quiet("charter", time.time())
     await alert_stack.harness.inject_fault_fully("few-validators", "validator-1")
-    relapse = time.time()
-    await alert_stack.post_alerts(make_alert(0, labels=make_labels("Partitioned"), startsAt=format_time(relapse)))
-    assert (await alert_stack.harness.wait_for_remediation(relapse)).plan.knob == remedy.plan.knob
-    await wait_until("a second apply", lambda: list_applied(alert_stack, relapse), 15)
+    relapse_at = time.time()
+    await alert_stack.post_alerts(make_alert(0, labels=make_labels("Partitioned"), startsAt=format_time(relapse_at)))
+    assert (await alert_stack.harness.wait_for_remediation(relapse_at)).plan.knob == remedy.plan.knob
+    await wait_until("a second apply", lambda: list_applied(alert_stack, relapse_at), 15)
 
-    async def exported() -> bool:
+    async def is_exported() -> bool:
         detection, repair = [
             await alert_stack.sum_metric(f"mapek_incident_{of}_seconds_total") for of in ("detection", "repair")
         ]
         return await alert_stack.sum_metric("mapek_incidents_closed_total") >= 1 and repair > detection > 0
 
-    await wait_until("the first incident is told in MTTD and MTTR", exported, 20)
+    await wait_until("the first incident is in MTTD and MTTR", is_exported, 20)
 
 
 async def play_silenced_incident(alert_stack: AlertStack) -> None:
-    """Let a trouble grow on a component that a person has silenced, see that it is only looked at, and end the
-    silence."""
+    """Inject a fault into a silenced component, check that it is only observed, and end the silence."""
     silence = await alert_stack.create_silence("validator-.*")
     await alert_stack.harness.inject_fault_fully("few-validators", "validator-1")
-    posted = time.time()
+    posted_at = time.time()
     await alert_stack.post_alerts(make_alert(0, labels=make_labels("Silenced"), fingerprint="5" * 16))
-    seen = await alert_stack.wait_for_alert_cycle(posted)
-    assert (seen.outcome, await alert_stack.harness.fetch_ledger(posted)) == ("observed", [])
-    assert any("silenced" in reason for reason in seen.rejected)
+    result = await alert_stack.wait_for_alert_cycle(posted_at)
+    assert (result.outcome, await alert_stack.harness.fetch_ledger(posted_at)) == ("observed", [])
+    assert any("silenced" in reason for reason in result.rejected)
     await alert_stack.end_silence(silence)
 
 
-async def test_killed_at_every_point(alert_stack: AlertStack) -> None:
-    """The service dies by SIGKILL before the hand-over of an alert; the next one, told again, after it; the one after
-    that before its reply. The alert is known once, and one cycle looks because of it."""
+async def test_a_crash_at_any_point_loses_no_alert(alert_stack: AlertStack) -> None:
+    """The service is killed before the signal of an alert, the next one after the signal, the third before the answer.
+    The alert is known once, and starts one cycle."""
     since, before = time.time(), await alert_stack.query_alert_state()
     await alert_stack.stack.kill("worker")
     try:
@@ -108,32 +108,37 @@ async def test_killed_at_every_point(alert_stack: AlertStack) -> None:
     finally:
         await alert_stack.stack.start_service("worker")
 
-    async def told_again() -> bool:
+    async def is_posted_again() -> bool:
         return await alert_stack.sum_metric("mapek_alerts_received_total", status="firing") >= 1
 
-    await wait_until("Alertmanager comes again", told_again, 30)
-    book = await alert_stack.wait_until_processed(before.received - before.duplicates + 1, 30)
+    await wait_until("Alertmanager posts again", is_posted_again, 30)
+    state = await alert_stack.wait_until_processed(before.received - before.duplicates + 1, 30)
     await alert_stack.wait_for_alert_cycle(since)
-    # Accepted by Temporal three times: twice before a kill, once at last.
-    assert (len(book.last_states) - len(before.last_states), book.duplicates - before.duplicates) == (1, 2)
-    assert book.cycles - before.cycles == len(await alert_stack.list_alert_cycles(since)) == 1
+    # Temporal accepted the alert three times: twice before a kill, and once at the end.
+    assert (len(state.last_states) - len(before.last_states), state.duplicates - before.duplicates) == (1, 2)
+    assert state.cycles - before.cycles == len(await alert_stack.list_alert_cycles(since)) == 1
 
 
 @asynccontextmanager
 async def crashing_worker(alert_stack: AlertStack, point: str) -> AsyncIterator[ChildProcess]:
-    """Give a worker in place of the stack's that is ready, and dies at the point."""
-    own = {"MAPEK_CONFIG": str(alert_stack.stack.state.config_file), "MAPEK_STATE": str(alert_stack.stack.state.path)}
+    """Yield a ready worker in place of the stack's, which dies at the crash point."""
+    variables = {
+        "MAPEK_CONFIG": str(alert_stack.stack.state.config_file),
+        "MAPEK_STATE": str(alert_stack.stack.state.path),
+    }
     command = (sys.executable, "-m", "tests.worker.webhook.crashing_worker", point)
-    child = await start("dying", command, alert_stack.stack.log_path("dying"), {**os.environ, **own}, REPOSITORY_ROOT)
+    child = await start(
+        "dying", command, alert_stack.stack.log_path("dying"), {**os.environ, **variables}, REPOSITORY_ROOT
+    )
     try:
-        await wait_until("the worker that is to die is ready", lambda: is_ready_or_dead(alert_stack, child), 30)
+        await wait_until("the crashing worker is ready", lambda: is_ready_or_dead(alert_stack, child), 30)
         yield child
     finally:
         await child.kill()
 
 
 async def is_ready_or_dead(alert_stack: AlertStack, child: ChildProcess) -> bool:
-    """Tell whether the worker is ready, or already dead: Alertmanager may have come before us."""
+    """Return whether the worker is ready, or already dead after a post of Alertmanager."""
     try:
         return (
             await alert_stack.http.get(f"{alert_stack.stack.addresses.mapek}/ready")
@@ -143,5 +148,5 @@ async def is_ready_or_dead(alert_stack: AlertStack, child: ChildProcess) -> bool
 
 
 def format_time(at: float) -> str:
-    """Return a time as Alertmanager writes it."""
+    """Return a time in the format of Alertmanager."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

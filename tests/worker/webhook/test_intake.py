@@ -1,4 +1,4 @@
-"""How a batch gets to the intake when the server does not take it at once."""
+"""Delivery of a batch to the intake when the server does not accept it at once."""
 
 import asyncio
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ ALERT_BATCH = AlertBatch(alerts=(Alert(fingerprint="f", firing=True, starts_at=1
 
 
 class FakeTemporalServer:
-    """Answers attempts with these statuses, one after the other, the last one for ever; None takes the batch."""
+    """A server that answers with these statuses in turn, and then always with the last; None accepts the batch."""
 
     def __init__(self, *answers: RPCStatusCode | None) -> None:
         self.answers = list(answers)
@@ -45,8 +45,8 @@ class FakeTemporalServer:
         return self.metrics.registry.get_sample_value("mapek_alert_signals_total", {"loop": "first"})
 
 
-async def test_a_closing_intake_is_asked_again_at_once() -> None:
-    """While it is being continued as new the same request is repeated, within a tenth of a second, and counted once."""
+async def test_a_closing_intake_is_signalled_again_at_once() -> None:
+    """While the intake continues as new, the same request is repeated within 0.1 s, and counted once."""
     server = FakeTemporalServer(RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE, None)
     await server.send(ALERT_BATCH)
     assert (len(server.requests), len(set(server.requests)), server.send_count) == (3, 1, 1)
@@ -54,35 +54,35 @@ async def test_a_closing_intake_is_asked_again_at_once() -> None:
     assert len(set(server.requests)) == 2
 
 
-async def test_a_full_run_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that has had its signals gets a moment without any, to continue as new in; the next run gets them."""
+async def test_a_full_run_gets_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with its maximum of signals gets a pause to continue as new; the next run gets the next signal."""
     monkeypatch.setattr(intake, "MAX_REQUESTS_PER_RUN", 3)
     server, clock = FakeTemporalServer(None), asyncio.get_running_loop().time
-    began = clock()
+    start = clock()
     for _ in range(3):
         await server.send(ALERT_BATCH)
-    assert clock() - began < intake.ROLLOVER_PAUSE_SECONDS
-    server.run_id, began = "second run", clock()
+    assert clock() - start < intake.ROLLOVER_PAUSE_SECONDS
+    server.run_id, start = "second run", clock()
     await server.send(ALERT_BATCH)
-    assert clock() - began > 0.8 * intake.ROLLOVER_PAUSE_SECONDS
-    began = clock()
+    assert clock() - start > 0.8 * intake.ROLLOVER_PAUSE_SECONDS
+    start = clock()
     await server.send(ALERT_BATCH)
-    assert clock() - began < intake.ROLLOVER_PAUSE_SECONDS / 2
+    assert clock() - start < intake.ROLLOVER_PAUSE_SECONDS / 2
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED])
-async def test_another_refusal_is_told(status: RPCStatusCode) -> None:
-    """What another attempt would not mend is told after the first one: the sender comes again."""
+async def test_a_final_error_is_not_retried(status: RPCStatusCode) -> None:
+    """An error that a retry cannot fix is raised after the first attempt."""
     server = FakeTemporalServer(status)
     with pytest.raises(Unreachable, match=f"did not accept 1 alerts: {status.name}"):
         await server.send(ALERT_BATCH)
     assert (len(server.requests), server.send_count) == (1, None)
 
 
-async def test_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that stays away costs a bounded time."""
+async def test_retries_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries against an unreachable server end after the timeout."""
     monkeypatch.setattr(intake, "SEND_TIMEOUT_SECONDS", 0.2)
     server = FakeTemporalServer(RPCStatusCode.UNAVAILABLE)
-    with pytest.raises(Unreachable, match=r"in 0\.2 s"):
+    with pytest.raises(Unreachable, match=r"within 0\.2 s"):
         await server.send(ALERT_BATCH)
     assert len(server.requests) > 1

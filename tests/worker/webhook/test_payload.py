@@ -1,4 +1,4 @@
-"""What a POST says, whatever it holds."""
+"""Parsing of webhook payloads, valid and invalid."""
 
 import contextlib
 import json
@@ -14,8 +14,8 @@ from tests.support.alert_payloads import STARTED_AT, make_alert, make_body, make
 from worker.webhook.payload import MAX_ALERTS, InvalidPayload, parse_payload
 
 
-def test_an_alert_keeps_what_tells_it_apart() -> None:
-    """Fingerprint, status, start, name, severity and component; links and annotations stay behind."""
+def test_an_alert_has_its_identifying_fields() -> None:
+    """Fingerprint, status, start, name, severity and component are read; links and annotations are not."""
     assert parse_payload(make_body(make_alert(7))).alerts == (
         Alert(
             fingerprint="0000000000000007",
@@ -28,23 +28,23 @@ def test_an_alert_keeps_what_tells_it_apart() -> None:
     )
 
 
-def test_firing_and_resolved_are_told_apart() -> None:
-    """The status of each alert counts, not the group's."""
-    found = parse_payload(make_body(make_alert(1, status="resolved"), make_alert(2), status="firing")).alerts
-    assert [one.firing for one in found] == [False, True]
+def test_each_alert_has_its_own_status() -> None:
+    """The status of the alert counts, not that of the group."""
+    alerts = parse_payload(make_body(make_alert(1, status="resolved"), make_alert(2), status="firing")).alerts
+    assert [alert.firing for alert in alerts] == [False, True]
 
 
-@pytest.mark.parametrize(("given_", "read"), [("CRITICAL", "critical"), ("Page", "page"), (None, "")])
-def test_severities(given_: str | None, read: str) -> None:
-    """In lower case; unknown ones stay what they are, a missing one is empty."""
-    labels = {"alertname": "A"} | ({"severity": given_} if given_ else {})
+@pytest.mark.parametrize(("label", "read"), [("CRITICAL", "critical"), ("Page", "page"), (None, "")])
+def test_severities_are_in_lower_case(label: str | None, read: str) -> None:
+    """An unknown severity is kept, and a missing one is empty."""
+    labels = {"alertname": "A"} | ({"severity": label} if label else {})
     assert parse_payload(make_body(make_alert(labels=labels))).alerts[0].severity == read
 
 
-def test_truncated_and_too_many() -> None:
-    """What the sender left out and what is beyond the limit is counted, and the rest is read."""
-    found = parse_payload(make_body(*(make_alert(n) for n in range(MAX_ALERTS + 3)), truncatedAlerts=5))
-    assert (len(found.alerts), found.omitted) == (MAX_ALERTS, 8)
+def test_truncated_and_excess_alerts_are_counted() -> None:
+    """Alerts that the sender truncated and alerts beyond the limit are counted as omitted."""
+    payload = parse_payload(make_body(*(make_alert(n) for n in range(MAX_ALERTS + 3)), truncatedAlerts=5))
+    assert (len(payload.alerts), payload.omitted) == (MAX_ALERTS, 8)
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_truncated_and_too_many() -> None:
         ("4", ""),
     ],
 )
-def test_what_is_wrong_is_pointed_at(content: Any, pointer: str) -> None:
-    """A missing, wrong or oversize field is refused, and named by a JSON pointer."""
+def test_an_invalid_field_is_named(content: Any, pointer: str) -> None:
+    """A missing, invalid or oversize field is refused with a JSON pointer."""
     with pytest.raises(InvalidPayload) as refused:
         parse_payload(json.dumps(content).encode())
     assert refused.value.pointer == pointer
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"version":"\\ud800"}', b"[" * 100_000, b'{"a":' * 5000])
-def test_no_json(raw: bytes) -> None:
-    """What is no JSON, or nested without end, is refused at once."""
+def test_invalid_json_is_refused(raw: bytes) -> None:
+    """A body that is not JSON or is nested too deeply is refused."""
     with pytest.raises(InvalidPayload):
         parse_payload(raw)
 
@@ -92,12 +92,12 @@ def test_no_json(raw: bytes) -> None:
 def test_an_alert_is_small_and_printable(
     name: str, severity: str, component: str, fingerprint: str, started: str
 ) -> None:
-    """Whatever its labels hold, an alert is at most 400 bytes of JSON, in one line that a terminal only prints."""
+    """With any labels, an alert has at most 400 bytes of JSON and its summary is one printable line."""
     labels = {"alertname": name, "severity": severity, "node_or_service": component}
     raw = json.dumps(make_payload(make_alert(labels=labels, fingerprint=fingerprint, startsAt=started))).encode()
-    (found,) = parse_payload(raw).alerts
-    assert len(found.model_dump_json().encode()) <= 400
-    assert sanitize_terminal(found.summary) == found.summary
+    (alert,) = parse_payload(raw).alerts
+    assert len(alert.model_dump_json().encode()) <= 400
+    assert sanitize_terminal(alert.summary) == alert.summary
 
 
 _json_values = st.recursive(
@@ -113,13 +113,13 @@ _alert_fields = st.sampled_from([*make_alert(), "extra"])
     st.dictionaries(st.sampled_from([*make_payload(), "x"]), _json_values, max_size=2),
 )
 def test_any_value_is_read_or_refused(inner: dict[str, Any], outer: dict[str, Any]) -> None:
-    """No value in any field makes anything but a payload or a refusal."""
+    """Any value in any field gives a payload or InvalidPayload."""
     with contextlib.suppress(InvalidPayload):
         parse_payload(json.dumps(make_payload(make_alert() | inner) | outer).encode())
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
-    """No body makes anything but a payload or a refusal."""
+def test_random_bytes_are_refused(raw: bytes) -> None:
+    """Random bytes give InvalidPayload."""
     with pytest.raises(InvalidPayload):
         parse_payload(raw)

@@ -1,4 +1,4 @@
-"""Which loop an alert is for."""
+"""Routing of alerts to loops."""
 
 from typing import Any
 
@@ -29,12 +29,12 @@ def make_alert(name: str, severity: str = "warning") -> Alert:
         ({"alert": "*", "to": "second"}, "", "", "second"),
     ],
 )
-def test_one_route(route: dict[str, Any], name: str, severity: str, to: str) -> None:
-    """A pattern matches the whole name, exact, glob or regex; severities narrow it; else the default loop."""
+def test_a_route_matches_by_name_and_severity(route: dict[str, Any], name: str, severity: str, to: str) -> None:
+    """A pattern matches the whole name (exact, glob, regex), severities restrict it; other alerts go to the default."""
     assert route_alert(make_alert(name, severity), (AlertRoute.model_validate(route),), "first") == to
 
 
-def test_the_first_route_that_fits_decides() -> None:
-    """Later routes are not asked."""
+def test_the_first_matching_route_decides() -> None:
+    """A later route has no effect."""
     routes = (AlertRoute(alert="Po*", to="second"), AlertRoute(alert="*"))
     assert [route_alert(make_alert(name), routes, "first") for name in ("Policy", "Other")] == ["second", "ignore"]
