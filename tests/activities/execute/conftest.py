@@ -1,4 +1,6 @@
-"""Plans to carry out. Factories are session-wide, so that hypothesis may draw many cases with one of them."""
+"""Plans to apply. The factories have session scope, so that hypothesis may draw many cases with one of them."""
+
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,12 +21,19 @@ OVERRIDE = Action(type=ActionType.ACTIVATE_EMERGENCY_OVERRIDE, parameters={"dura
 TARGETS = (("validator-1", "p99"), ("validator-2", "p99"))
 
 
-def _make_plan(*actions, **changes):
+class PlanFactory(Protocol):
+    """Makes a plan of these actions, with changes of its fields."""
+
+    def __call__(self, *actions: Action, **changes: Any) -> Plan:
+        """Return the plan."""
+
+
+def _make_plan(*actions: Action, **changes: Any) -> Plan:
     steps = actions or (SCALE_UP,)
-    full = compute_plan_hash("abcdefabcdef", 0, changes.get("generation", 7), steps)
-    usual = {
-        "plan_id": full[:12],
-        "hash": full,
+    plan_hash = compute_plan_hash("abcdefabcdef", 0, changes.get("generation", 7), steps)
+    defaults: dict[str, Any] = {
+        "plan_id": plan_hash[:12],
+        "hash": plan_hash,
         "loop": "charter",
         "charter": "charter",
         "cycle_id": "mapek-cycle:charter-1",
@@ -44,6 +53,7 @@ def _make_plan(*actions, **changes):
         "cool_downs": CoolDowns(),
         "risk": Risk.LOW,
         "needs_approval": False,
+        "approval_deadline": 86400.0,
         "confidence": 0.85,
         "cost": 0.2,
         "benefit": 0.68,
@@ -51,16 +61,16 @@ def _make_plan(*actions, **changes):
         "snapshot": "5" * 64,
         "headline": "SCALE_UP committee (replicas 6)",
     }
-    return Plan(**(usual | changes))
+    return Plan(**(defaults | changes))
 
 
 @pytest.fixture(scope="session")
-def make_plan():
-    """Return a plan of these actions (SCALE_UP to 6 without any), with its true hash."""
+def make_plan() -> PlanFactory:
+    """Return a factory of plans (without actions: SCALE_UP to 6 replicas), with their true hash."""
     return _make_plan
 
 
 @pytest.fixture(scope="session")
-def actions():
+def actions() -> dict[str, Action]:
     """Return actions by name."""
     return {"scale": SCALE_UP, "restart": RESTART, "throttle": THROTTLE, "override": OVERRIDE}

@@ -1,4 +1,4 @@
-"""The last look before the apply."""
+"""The last check before a plan is applied."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from activities.execute.prepare.preflight import PLAN_AGE_MARGIN_SECONDS, PreflightFacts, preflight_check
-from activities.execute.settings import ExecuteSettings
+from activities.execute.settings import ExecuteSettings, ExecutionMode
 from activities.model.action import Action, ActionType
 from activities.model.autonomy import Autonomy, Level
 from activities.model.charter import Committee, Member
@@ -16,6 +16,7 @@ from activities.model.plan import Risk
 from activities.model.remediation import Step
 from activities.monitor.current_state import CurrentState
 from activities.plan.settings import ApprovalSettings, PlanSettings
+from tests.activities.execute.conftest import PlanFactory
 
 MEMBERS = tuple(Member(name=f"validator-{i}", leader=i == 1) for i in range(1, 6))
 COMMITTEE = Committee(replicas=5, healthy_nodes=5, generation=7, members=MEMBERS)
@@ -46,8 +47,8 @@ def guarded(**guard: Any) -> dict[str, Any]:
     return {"guards": GuardState(knobs=(KnobGuard(knob="committee", **guard),))}
 
 
-def test_a_plan_that_is_still_right(make_plan):
-    """It may be applied, with the fence, the bounds and the steps the workflow needs."""
+def test_a_plan_that_is_still_right_is_ready(make_plan: PlanFactory) -> None:
+    """The result has the fence, the bounds and the steps that the workflow needs."""
     prepared = preflight_check(make_plan(), PREFLIGHT_FACTS)
     assert (prepared.outcome, prepared.needs_approval, prepared.generation) == ("", False, 7)
     assert prepared.headline == "ready, risk low: SCALE_UP committee (replicas 6)"
@@ -69,15 +70,15 @@ def test_a_plan_that_is_still_right(make_plan):
         {"actions": ()},
     ],
 )
-def test_a_tampered_plan_is_rejected(change, make_plan):
-    """Nothing that differs from what was hashed, and no action on another knob, is ever applied."""
+def test_a_tampered_plan_is_rejected(change: dict[str, Any], make_plan: PlanFactory) -> None:
+    """A plan that differs from its hash, or acts on another knob, is not applied."""
     prepared = preflight_check(make_plan().model_copy(update=change), PREFLIGHT_FACTS)
     assert prepared.outcome == "rejected"
     assert prepared.headline.startswith("rejected: tampered")
 
 
 @pytest.mark.parametrize(
-    ("change", "ending", "reason"),
+    ("change", "outcome", "reason"),
     [
         ({"settings": PlanSettings(allowed_actions=())}, "rejected", "allowed: SCALE_UP"),
         ({"settings": PlanSettings(max_replicas=5)}, "rejected", "max-replicas: replicas 6 > 5"),
@@ -107,72 +108,74 @@ def test_a_tampered_plan_is_rejected(change, make_plan):
         ({"blind": frozenset({"gateway"})}, "", "ready"),
     ],
 )
-def test_what_has_changed_since_the_decision(change, ending, reason, make_plan):
-    """The configuration rejects, the world makes stale, what is good again has recovered; blindness is not health."""
+def test_a_change_since_the_decision_ends_the_plan(
+    change: dict[str, Any], outcome: str, reason: str, make_plan: PlanFactory
+) -> None:
+    """The configuration rejects, the state makes stale, healthy targets mean recovered; blind is not healthy."""
     prepared = preflight_check(make_plan(), make_facts(**change))
-    assert prepared.outcome == ending
+    assert prepared.outcome == outcome
     assert reason in prepared.headline
 
 
-def test_risk_and_approval_are_the_workers(make_plan, actions):
-    """What the stored plan says of its risk and approval gains nothing."""
+def test_risk_and_approval_come_from_the_worker(make_plan: PlanFactory, actions: dict[str, Action]) -> None:
+    """The risk and the approval in the stored plan have no effect."""
     forged = make_plan(actions["override"], risk=Risk.LOW, needs_approval=False, generation=0)
     prepared = preflight_check(forged, PREFLIGHT_FACTS)
     assert (prepared.outcome, prepared.needs_approval) == ("", True)
     assert "risk high" in prepared.headline
     assert not preflight_check(forged, make_facts(approved=True)).needs_approval
-    careful = PlanSettings(approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0))
-    asked = preflight_check(make_plan(), make_facts(settings=careful))
-    assert (asked.needs_approval, asked.deadline) == (True, 60.0)
+    settings = PlanSettings(approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0))
+    pending = preflight_check(make_plan(), make_facts(settings=settings))
+    assert (pending.needs_approval, pending.deadline) == (True, 60.0)
 
 
-def test_a_refused_plan_asks_nobody(make_plan, actions):
-    """A plan that cannot be applied does not wait for a person first."""
+def test_a_refused_plan_needs_no_approval(make_plan: PlanFactory, actions: dict[str, Action]) -> None:
+    """A plan that cannot be applied does not wait for an operator first."""
     prepared = preflight_check(make_plan(actions["override"]), make_facts(committee=None))
     assert (prepared.outcome, prepared.needs_approval) == ("stale", False)
 
 
-def test_trust_is_asked_again(make_plan):
-    """Demoted since the decision, a plan is stale or waits for a person; what a person asked for is not held back."""
+def test_autonomy_is_checked_again(make_plan: PlanFactory) -> None:
+    """After a demotion a plan is stale or waits for approval; a plan that an operator requested is ready."""
     shadow, suggest = (make_facts(autonomy=Autonomy(start=level)) for level in (Level.SHADOW, Level.SUGGEST))
-    held = preflight_check(make_plan(), shadow)
-    assert held.headline.startswith("stale: autonomy: SCALE_UP against validation_latency is at shadow")
-    asked = preflight_check(make_plan(needs_approval=False), suggest)
-    assert (asked.outcome, asked.needs_approval) == ("", True)
-    assert asked.headline.startswith("ready, risk low, suggest: ")
+    refused = preflight_check(make_plan(), shadow)
+    assert refused.headline.startswith("stale: autonomy: SCALE_UP against validation_latency is at shadow")
+    pending = preflight_check(make_plan(needs_approval=False), suggest)
+    assert (pending.outcome, pending.needs_approval) == ("", True)
+    assert pending.headline.startswith("ready, risk low, suggest: ")
     assert not preflight_check(make_plan(), replace(suggest, approved=True)).needs_approval
     for facts in (shadow, suggest):
-        wanted = preflight_check(make_plan(requested_by="ada"), facts)
-        assert (wanted.outcome, wanted.needs_approval) == ("", False)
+        requested = preflight_check(make_plan(requested_by="ada"), facts)
+        assert (requested.outcome, requested.needs_approval) == ("", False)
 
 
-def test_who_asked_is_told(make_plan):
-    """The workflow learns who asked for the plan, because that person may not approve it."""
+def test_the_requester_is_returned(make_plan: PlanFactory) -> None:
+    """The workflow needs the operator who requested the plan, because that operator may not approve it."""
     assert preflight_check(make_plan(requested_by="ada"), PREFLIGHT_FACTS).requested_by == "ada"
 
 
-def test_standing_steps_are_marked(make_plan, actions):
-    """Steps that were sent before and not undone are shown as standing."""
+def test_applied_steps_are_marked(make_plan: PlanFactory, actions: dict[str, Action]) -> None:
+    """Steps that were sent before and not undone are marked as applied."""
     prepared = preflight_check(make_plan(actions["scale"], actions["restart"]), make_facts(unresolved=frozenset({0})))
     assert [step.is_applied for step in prepared.steps] == [True, False]
 
 
-def test_a_doubted_plan_waits_for_a_person(make_plan):
-    """Whatever its risk and its level: what outcomes speak against is not done without being asked for."""
+def test_a_plan_of_low_confidence_needs_approval(make_plan: PlanFactory) -> None:
+    """With any risk and level, a plan against a cause of low confidence is not applied without approval."""
     assert not preflight_check(make_plan(), PREFLIGHT_FACTS).needs_approval
     prepared = preflight_check(make_plan(low_confidence=True), PREFLIGHT_FACTS)
     assert (prepared.needs_approval, "low confidence" in prepared.headline) == (True, True)
     assert not preflight_check(make_plan(low_confidence=True), make_facts(approved=True)).needs_approval
 
 
-def test_best_effort_is_a_setting(make_plan):
+def test_best_effort_is_a_setting(make_plan: PlanFactory) -> None:
     """The execution mode reaches the workflow."""
-    facts = make_facts(execute=ExecuteSettings(execution_mode="best_effort"))
+    facts = make_facts(execute=ExecuteSettings(execution_mode=ExecutionMode.BEST_EFFORT))
     assert not preflight_check(make_plan(), facts).transactional
 
 
 @pytest.mark.parametrize(
-    ("change", "ending", "reason"),
+    ("change", "outcome", "reason"),
     [
         ({"last_generation": 8}, "", "ready"),
         ({"last_generation": 8, "violated": frozenset()}, "", "ready"),
@@ -181,23 +184,25 @@ def test_best_effort_is_a_setting(make_plan):
         ({"previous_outcome": "fixed"}, "stale", "the plan ended before: fixed"),
     ],
 )
-def test_a_plan_that_finds_itself_half_done(change, ending, reason, make_plan):
-    """After a reset its own work is part of the present; what helped has not "recovered"; no outcome is made twice."""
+def test_a_plan_may_be_half_applied_after_a_reset(
+    change: dict[str, Any], outcome: str, reason: str, make_plan: PlanFactory
+) -> None:
+    """Its own steps belong to the present state, their success is not "recovered", and an outcome is final."""
     moved = COMMITTEE.model_copy(update={"generation": 8})
     prepared = preflight_check(make_plan(), make_facts(committee=moved, **change))
-    assert prepared.outcome == ending
+    assert prepared.outcome == outcome
     assert reason in prepared.headline
 
 
-def test_what_is_done_needs_no_second_approval(make_plan, actions):
-    """A plan that could only be applied after a yes is not asked for again when its remediation is reset."""
+def test_an_applied_plan_needs_no_second_approval(make_plan: PlanFactory, actions: dict[str, Action]) -> None:
+    """A plan that was applied after its approval needs none again when its remediation is reset."""
     assert not preflight_check(
         make_plan(actions["override"], generation=0), make_facts(last_generation=0)
     ).needs_approval
 
 
-def test_another_plan_that_stands_comes_first(make_plan):
-    """What a terminated remediation left on the knob makes the plan stale."""
-    standing = GuardState(unsettled=(UnsettledPlan(knob="committee", plan_id="a" * 12, since=960.0),))
-    prepared = preflight_check(make_plan(), make_facts(guards=standing))
+def test_an_unsettled_plan_on_the_knob_comes_first(make_plan: PlanFactory) -> None:
+    """A plan that a terminated remediation left on the knob makes the new one stale."""
+    guards = GuardState(unsettled=(UnsettledPlan(knob="committee", plan_id="a" * 12, since=960.0),))
+    prepared = preflight_check(make_plan(), make_facts(guards=guards))
     assert (prepared.outcome, "unsettled" in prepared.headline) == ("stale", True)
