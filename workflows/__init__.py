@@ -1,1 +1,1 @@
-"""Order: which step, how long, how often, what to undo. Deterministic."""
+"""The workflows: which step runs, for how long, how often, and what is undone. Deterministic."""

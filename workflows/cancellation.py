@@ -1,4 +1,4 @@
-"""Waiting for steps that a cancellation must not overtake."""
+"""Waits that a cancellation must not overtake."""
 
 import asyncio
 from typing import TypeVar
@@ -12,11 +12,11 @@ T = TypeVar("T")
 async def wait_shielded(handle: workflow.ActivityHandle[T]) -> T:
     """Wait for a started activity to end, even if the workflow is cancelled meanwhile, and return its result.
 
-    A cancellation that arrives is not lost: `stopping` tells of it afterwards. With a plain await a rollback would be
-    scheduled in the same workflow task as the cancel request and could overtake an apply that is still in flight.
+    `cancellation_requested` reports the cancellation afterwards. With a plain await, a rollback would be scheduled in
+    the same workflow task as the cancel request, and could overtake an apply that is still in flight.
 
     Raises:
-        ActivityError: the activity failed for good.
+        ActivityError: the activity failed finally.
     """
     while not handle.done():
         try:
@@ -27,5 +27,5 @@ async def wait_shielded(handle: workflow.ActivityHandle[T]) -> T:
 
 
 def cancellation_requested() -> bool:
-    """Tell whether cancellation of this workflow was asked for (an empty reason counts)."""
+    """Return whether the cancellation of this workflow was requested (an empty reason counts)."""
     return workflow.cancellation_reason() is not None

@@ -1,8 +1,8 @@
 """MapekCycle: one pass Monitor → Analyze → Plan → Execute → Knowledge.
 
-It always ends within a minute. The long part, a remediation, is a detached child with a fixed id per knob: under
-overlap SKIP a cycle that waited for it would silently stop monitoring. Knowledge is the remediation's last step, and
-the next cycle's plan uses it.
+A cycle always ends within a minute. The long part, a remediation, is a detached child with a fixed id per knob: under
+overlap SKIP, a cycle that waited for its remediation would silently stop monitoring. Knowledge is the last step of the
+remediation, and the plan of the next cycle uses it.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class MapekCycle:
 
     @workflow.run
     async def run(self, request: CycleRequest) -> CycleResult:
-        """Look, and if there is trouble say what it is, decide, and start what was decided."""
+        """Monitor; with violations, analyze and plan, and start the remediations of the plans."""
         observation = await self.monitor(request)
         if observation.outcome:
             return self.publish_result(result_after_monitor(observation))
@@ -52,16 +52,16 @@ class MapekCycle:
         return self.publish_result(result_after_plan(diagnosis, decision, started))
 
     async def monitor(self, request: CycleRequest) -> Observation:
-        """Ask Prometheus and Charter what is beyond its limits and what cannot be seen."""
+        """Read violations and blind spots from Prometheus and Charter."""
         return await workflow.execute_activity_method(
             MonitorActivities.monitor,
             MonitorRequest(loop=request.loop),
-            summary=f"what is beyond its limits in {request.loop}?",
+            summary=f"violations and blind spots of {request.loop}",
             **options.MONITOR,
         )
 
     async def analyze(self, request: CycleRequest, observation: Observation) -> DiagnosisSummary:
-        """Find patterns and causes in the recent past of what was observed."""
+        """Find patterns and causes in the recent past of the observation."""
         return await workflow.execute_activity_method(
             AnalyzeActivities.analyze,
             AnalyzeRequest(loop=request.loop, at=observation.at),
@@ -72,7 +72,7 @@ class MapekCycle:
     async def plan(
         self, request: CycleRequest, observation: Observation, diagnosis: DiagnosisSummary
     ) -> DecisionSummary:
-        """Decide what to do about it, from the stored analysis input, experience and guard state."""
+        """Decide from the stored analysis input, experience and guard state."""
         return await workflow.execute_activity_method(
             PlanActivities.plan,
             PlanRequest(
@@ -86,11 +86,11 @@ class MapekCycle:
         )
 
     async def start_remediations(self, request: CycleRequest, decision: DecisionSummary) -> list[bool]:
-        """Start one remediation a plan; False where the knob's lock is held by another one."""
+        """Start one remediation per plan. Return for each plan whether its knob was free."""
         return list(await asyncio.gather(*(self.start_remediation(request, plan) for plan in decision.plans)))
 
     async def start_remediation(self, request: CycleRequest, plan: PlanSummary) -> bool:
-        """Start the plan's remediation and wait for its start only. A child not yet started dies with its parent."""
+        """Start the plan's remediation and wait for its start only: an unstarted child ends with its parent."""
         try:
             await workflow.start_child_workflow(
                 plan.workflow_type,
@@ -117,17 +117,17 @@ class MapekCycle:
         return True
 
     async def request_yield(self, plan: PlanSummary) -> None:
-        """Ask a plan of higher risk that waits for its approval on the same knob to give way."""
+        """Ask a plan of higher risk that waits for approval on the same knob to yield."""
         if not plan.supersedes:
             return
         lock = workflow.get_external_workflow_handle(plan.workflow_id)
         try:
             await lock.signal("yield", YieldRequest(plan=plan.supersedes, outcome="superseded", reason=plan.headline))
         except FailureError:
-            workflow.logger.info("%s does not wait any more", plan.workflow_id)
+            workflow.logger.info("%s no longer waits for approval", plan.workflow_id)
 
     def publish_result(self, result: CycleResult) -> CycleResult:
-        """Make the cycle findable by what came of it: the one upsert of a cycle."""
+        """Set the search attributes of the outcome: the only upsert of a cycle."""
         workflow.upsert_search_attributes(
             build_search_attribute_updates(
                 {
@@ -143,7 +143,7 @@ class MapekCycle:
 
 
 def result_after_monitor(observation: Observation) -> CycleResult:
-    """Return the result of a cycle that ends after Monitor: healthy, or blind, which is not healthy."""
+    """Return the result of a cycle that ends after Monitor: healthy or blind."""
     return CycleResult(
         headline=observation.headline,
         outcome=observation.outcome,
@@ -153,7 +153,7 @@ def result_after_monitor(observation: Observation) -> CycleResult:
 
 
 def result_after_analyze(diagnosis: DiagnosisSummary) -> CycleResult:
-    """Return the result of a cycle that ends after Analyze, as Analyze said."""
+    """Return the result of a cycle that ends after Analyze."""
     return CycleResult(
         headline=diagnosis.headline,
         outcome=diagnosis.outcome,
@@ -163,7 +163,7 @@ def result_after_analyze(diagnosis: DiagnosisSummary) -> CycleResult:
 
 
 def result_after_plan(diagnosis: DiagnosisSummary, decision: DecisionSummary, started: list[bool]) -> CycleResult:
-    """Return the result of a cycle that decided. `started` tells for each plan whether its knob was free."""
+    """Return the result of a cycle that planned. `started` holds for each plan whether its knob was free."""
     outcome, headline = decision.outcome, decision.headline
     if decision.plans and not any(started):
         outcome = CycleOutcome.BUSY

@@ -1,4 +1,4 @@
-"""MapekLoop: the long-lived intake of one loop. Whoever wants a cycle now asks here, and alerts come in here."""
+"""MapekLoop: the long-lived intake of one loop. It takes alerts and requests for cycles."""
 
 from datetime import timedelta
 
@@ -18,25 +18,25 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search_attributes import build_search_attributes, truncate_keyword
 
 MAX_REQUESTS_PER_RUN = 500
-"""After so many wishes and batches of alerts the run continues as new: a history must not grow for ever."""
+"""Requests and alert batches after which the run continues as new: a history must stay bounded."""
 MAX_RECENT_CYCLES = 10
 MAX_KEY_LENGTH = 100
 
 
 @workflow.defn(name=identifiers.WorkflowName.LOOP)
 class MapekLoop:
-    """Starts a cycle for each wish, once per key, and one for all alerts that came in since the last one for alerts."""
+    """Starts one cycle per request key, and one per batch of alerts."""
 
     @workflow.init
     def __init__(self, state: LoopState) -> None:
-        """Handlers may run before `run`: the state they touch is made here."""
+        """Create the state here: handlers can run before `run`."""
         self.state = state
         self.request_count_before = state.request_count
         self.batches = 0
 
     @workflow.run
-    async def run(self, state: LoopState) -> None:  # noqa: ARG002 - the SDK wants what __init__ takes
-        """Serve until the history is long enough, then go on in a fresh run."""
+    async def run(self, state: LoopState) -> None:  # noqa: ARG002 - the SDK requires the parameters of __init__
+        """Serve until the history is long, then continue as new."""
         while not self.should_continue_as_new():
             await workflow.wait_condition(lambda: self.should_continue_as_new() or self.state.alerts.pending > 0)
             if self.state.alerts.pending:
@@ -46,36 +46,36 @@ class MapekLoop:
         workflow.continue_as_new(self.state)
 
     def should_continue_as_new(self) -> bool:
-        """Tell whether this run has served enough."""
+        """Return whether the history of this run is long enough."""
         served = self.state.request_count - self.request_count_before + self.batches
         return served >= MAX_REQUESTS_PER_RUN or workflow.info().is_continue_as_new_suggested()
 
     async def start_alert_cycle(self) -> None:
-        """Start one cycle for all alerts that wait, once the last such cycle is long enough ago.
+        """Start one cycle for all pending alerts, once the debounce since the last such cycle is over.
 
-        A run that gets long meanwhile leaves them to the next one, which has the state.
+        If the run gets long meanwhile, the next run starts the cycle: it has the state.
         """
-        rest = self.state.alerts.debounce_remaining(workflow.now().timestamp())
-        if rest > 0:
+        remaining = self.state.alerts.debounce_remaining(workflow.now().timestamp())
+        if remaining > 0:
             try:
-                await workflow.wait_condition(self.should_continue_as_new, timeout=timedelta(seconds=rest))
+                await workflow.wait_condition(self.should_continue_as_new, timeout=timedelta(seconds=remaining))
             except TimeoutError:
                 pass
             else:
                 return
-        now, book = workflow.now(), self.state.alerts
-        self.state = self.state.model_copy(update={"alerts": book.mark_processed(now.timestamp())})
-        await self.start_cycle(Trigger.ALERT, f"{identifiers.timestamp_key(now)}-{book.cycles}", book.reason)
+        now, alerts = workflow.now(), self.state.alerts
+        self.state = self.state.model_copy(update={"alerts": alerts.mark_processed(now.timestamp())})
+        await self.start_cycle(Trigger.ALERT, f"{identifiers.timestamp_key(now)}-{alerts.cycles}", alerts.reason)
 
-    @workflow.signal(name="alerts", description="alerts that came in, up to 100 at once")
+    @workflow.signal(name="alerts", description="new alerts, at most 100 per batch")
     def receive_alerts(self, batch: AlertBatch) -> None:
-        """Take alerts in; `run` starts the cycle, so that a storm of them becomes one."""
+        """Take alerts; `run` starts the cycle, so that a storm of alerts becomes one cycle."""
         self.batches += 1
         self.state = self.state.model_copy(update={"alerts": self.state.alerts.merge(batch)})
 
-    @workflow.signal(description="run a cycle now: nothing, or {key, reason}")
+    @workflow.signal(description="run a cycle now: no argument, or {key, reason}")
     async def run_cycle(self, request: ManualCycleRequest | None = None) -> None:
-        """Start a cycle; nobody waits for an answer, so a key that is no name is replaced by the time."""
+        """Start a cycle. A signal has no reply to refuse by, so the time replaces an invalid key."""
         request = request or ManualCycleRequest()
         await self.start_requested_cycle(
             request if is_valid_key(request.key) else request.model_copy(update={"key": ""})
@@ -83,35 +83,36 @@ class MapekLoop:
 
     @workflow.update(description="run a cycle now and return its id: {key, reason}")
     async def request_cycle(self, request: ManualCycleRequest) -> str:
-        """Start a cycle and return its id once it is started."""
+        """Start a cycle and return its id."""
         return await self.start_requested_cycle(request)
 
     @request_cycle.validator
     def validate_request(self, request: ManualCycleRequest) -> None:
-        """Refuse a key that could not be part of an id."""
+        """Refuse a key that cannot be part of an id."""
         if not is_valid_key(request.key):
             raise ApplicationError(
-                f"a key is at most {MAX_KEY_LENGTH} characters of {identifiers.NAME_PATTERN.pattern}"
+                f"invalid key {request.key[:MAX_KEY_LENGTH]!r}: use at most {MAX_KEY_LENGTH} characters"
+                f" that match {identifiers.NAME_PATTERN.pattern}"
             )
 
-    @workflow.query(description="what was asked of this loop lately, and how many alerts came in")
+    @workflow.query(description="the last cycles, and the counts of requests and alerts")
     def status(self) -> LoopState:
-        """Return how many cycles were asked for, the last ids and the counts of alerts, without the alerts known."""
+        """Return the state without the known alerts."""
         return self.state.model_copy(update={"alerts": self.state.alerts.model_copy(update={"last_states": {}})})
 
-    @workflow.query(description="every alert this loop knows, with its newest state")
+    @workflow.query(description="every known alert with its newest state")
     def known_alerts(self) -> AlertState:
-        """Return all that is remembered of alerts."""
+        """Return the state of all known alerts."""
         return self.state.alerts
 
     async def start_requested_cycle(self, request: ManualCycleRequest) -> str:
-        """Start the wished cycle and return its id."""
+        """Start the requested cycle and return its id."""
         key = request.key or f"{identifiers.timestamp_key(workflow.now())}-{self.state.request_count}"
         self.state = self.state.model_copy(update={"request_count": self.state.request_count + 1})
         return await self.start_cycle(Trigger.MANUAL, key, request.reason)
 
     async def start_cycle(self, trigger: Trigger, key: str, reason: str) -> str:
-        """Start a cycle, detached, and return its id; one that was already there is as good."""
+        """Start a detached cycle and return its id. A cycle that already exists counts as started."""
         cycle = identifiers.cycle_id(self.state.loop, trigger, key)
         recent = (*self.state.recent, cycle)[-MAX_RECENT_CYCLES:]
         self.state = self.state.model_copy(update={"recent": recent})
@@ -130,10 +131,10 @@ class MapekLoop:
                 ),
             )
         except WorkflowAlreadyStartedError:
-            workflow.logger.info("cycle %s is there already", cycle)
+            workflow.logger.info("cycle %s already exists", cycle)
         return cycle
 
 
 def is_valid_key(key: str) -> bool:
-    """Tell whether `key` is empty or can be part of a workflow id."""
+    """Return whether `key` is empty or can be part of a workflow id."""
     return not key or (len(key) <= MAX_KEY_LENGTH and identifiers.NAME_PATTERN.fullmatch(key) is not None)

@@ -1,7 +1,7 @@
-"""Every time-out and retry policy, each with its reason.
+"""Every timeout and retry policy, each with its reason.
 
-All activities are bounded. Those that may run above 10 s heartbeat (time-out 5 s), so that a dead worker is noticed
-within seconds and not after the whole time-out.
+Every activity has a timeout. Activities that can run longer than 10 s send heartbeats (timeout 5 s), so that a dead
+worker is noticed within seconds and not after the whole timeout.
 """
 
 from datetime import timedelta
@@ -26,30 +26,30 @@ def seconds(value: float) -> timedelta:
 
 HEARTBEAT_TIMEOUT = seconds(5)
 
-# A remote that fails is a result of Monitor, and the next tick is the retry. The attempts here are for a worker that
-# died: the second one still fits into the cycle's minute.
+# A failed remote is a result of Monitor, and the next tick is its retry. These attempts are for a dead worker: the
+# second one still fits into the minute of the cycle.
 MONITOR = Options(
     start_to_close_timeout=seconds(8),
     schedule_to_close_timeout=seconds(25),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
-# Range data of all components, compressed and stored.
+# Reads range data of all components, compresses and stores it.
 ANALYZE = Options(
     start_to_close_timeout=seconds(10),
     schedule_to_close_timeout=seconds(25),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
-# Reads and writes the store, and asks Prometheus for the error budget if there is one. A store that is down is a result
-# (`blocked`).
+# Reads and writes the store, and queries Prometheus for the error budget if one is configured. An unavailable store is
+# a result (`blocked`).
 PLAN = Options(
     start_to_close_timeout=seconds(8),
     schedule_to_close_timeout=seconds(20),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
-# Observes again and validates at Charter. Nothing is changed yet, so giving up is harmless.
+# Observes again and validates at Charter. Nothing is changed yet, so a final failure is harmless.
 PREPARE = Options(
     start_to_close_timeout=seconds(30),
     schedule_to_close_timeout=seconds(120),
@@ -59,9 +59,9 @@ PREPARE = Options(
 
 
 def apply_options(timeout: float, retries: int) -> Options:
-    """Return the options of an apply: Charter's own time-out and a margin for reading back; `retries` after the first.
+    """Return the options of an apply: Charter's own timeout plus a margin to read back, and `retries` retries.
 
-    A dead worker costs an attempt too, so at least two retries are kept; each attempt after the first reads back.
+    A dead worker uses up an attempt too, so there are at least two retries. Every retry first reads back.
     """
     return Options(
         start_to_close_timeout=seconds(timeout + 30),
@@ -74,9 +74,9 @@ def apply_options(timeout: float, retries: int) -> Options:
 
 
 def verify_options(duration: float) -> Options:
-    """Return the options of a verification that takes samples for `span` seconds, its extension included.
+    """Return the options of a verification that takes samples for `duration` seconds, its extension included.
 
-    Bounded by time and not by attempts: a deploy in the middle starts another attempt, never an inconclusive verdict.
+    Bounded by time, not by attempts: a deploy meanwhile starts another attempt and causes no inconclusive verdict.
     """
     return Options(
         start_to_close_timeout=seconds(2 * duration + 60),
@@ -86,7 +86,7 @@ def verify_options(duration: float) -> Options:
     )
 
 
-# What was applied must be undone, however long Charter is away: an hour, then a person is needed.
+# An applied change must be undone even if Charter is unavailable for long: after an hour, an operator is needed.
 UNDO = Options(
     start_to_close_timeout=seconds(90),
     schedule_to_close_timeout=seconds(3600),
@@ -94,14 +94,14 @@ UNDO = Options(
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(15)),
 )
 
-# The outcome is recorded exactly once. Until it is, the knob stays locked, which is the safe side: so for days.
+# The outcome is recorded exactly once. Until then the knob stays locked, which is safe, so the attempts last for days.
 RECORD = Options(
     start_to_close_timeout=seconds(10),
     schedule_to_close_timeout=timedelta(days=7),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(15)),
 )
 
-# Leftovers, quiet incidents, retention: the next run is the retry.
+# The next round of upkeep is the retry.
 UPKEEP = Options(
     start_to_close_timeout=seconds(20),
     schedule_to_close_timeout=seconds(45),
@@ -110,4 +110,4 @@ UPKEEP = Options(
 )
 
 CYCLE_EXECUTION_TIMEOUT = seconds(60)
-"""A cycle that hangs would silence the schedule (overlap SKIP): it is timed out with the second tick after it."""
+"""A hanging cycle would stop the schedule (overlap SKIP), so it times out with the second tick after its start."""

@@ -34,26 +34,26 @@ MAX_KEYWORD_LIST_BYTES = 1500
 
 
 def truncate_keyword(text: str) -> str:
-    """Return `text` cut to what a Keyword attribute may hold (255 bytes of UTF-8)."""
+    """Return `text` truncated to the size of a Keyword attribute (255 bytes of UTF-8)."""
     raw = text.encode()
     return text if len(raw) <= MAX_KEYWORD_BYTES else raw[: MAX_KEYWORD_BYTES - 3].decode(errors="ignore") + "…"
 
 
 def truncate_keywords(texts: Sequence[str]) -> list[str]:
-    """Return as many texts, worst first, as fit into 1.5 KB; a last entry `+N more` counts the rest."""
+    """Return as many of the texts, most severe first, as fit into 1.5 KB. A last entry `+N more` counts the others."""
     kept: list[str] = []
-    room = MAX_KEYWORD_LIST_BYTES - len("+99999 more")
+    free_bytes = MAX_KEYWORD_LIST_BYTES - len("+99999 more")
     for text in map(truncate_keyword, texts):
-        if len(text.encode()) > room:
+        if len(text.encode()) > free_bytes:
             break
         kept.append(text)
-        room -= len(text.encode())
-    left = len(texts) - len(kept)
-    return [*kept, f"+{left} more"] if left else kept
+        free_bytes -= len(text.encode())
+    omitted = len(texts) - len(kept)
+    return [*kept, f"+{omitted} more"] if omitted else kept
 
 
 def build_search_attributes(values: dict[SearchAttributeKey[Any], Any]) -> TypedSearchAttributes:
-    """Return the values as search attributes, cut to size; empty ones are left out."""
+    """Return the values as search attributes, truncated; empty values are left out."""
     pairs = []
     for key, value in values.items():
         if value is None or value in ("", (), []):
@@ -67,5 +67,5 @@ def build_search_attributes(values: dict[SearchAttributeKey[Any], Any]) -> Typed
 
 
 def build_search_attribute_updates(values: dict[SearchAttributeKey[Any], Any]) -> list[SearchAttributeUpdate[Any]]:
-    """Return the values as one upsert takes them, cut to size; empty ones are left as they are."""
+    """Return the values as the updates of one upsert, truncated; attributes with an empty value stay unchanged."""
     return [pair.key.value_set(pair.value) for pair in build_search_attributes(values)]

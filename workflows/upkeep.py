@@ -1,6 +1,7 @@
-"""MapekUpkeep: leftovers, plans that wait for nothing, quiet incidents, retention.
+"""MapekUpkeep: leftovers, plans that wait without need, quiet incidents, retention.
 
-What a terminated or timed-out remediation left half applied is found here and settled under the same lock.
+A terminated or timed-out remediation can leave its plan half applied. Upkeep finds such a leftover and rolls it back
+under the same lock.
 """
 
 from temporalio import workflow
@@ -19,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 COOL_DOWN_END_GRACE_SECONDS = 2.0
-"""Seconds a remediation that rests needs to end."""
+"""Seconds that a cancelled cool-down needs to end."""
 
 
 @workflow.defn(name=WorkflowName.UPKEEP)
@@ -28,29 +29,29 @@ class MapekUpkeep:
 
     @workflow.run
     async def run(self, request: UpkeepRequest) -> UpkeepResult:
-        """Look what is left to do, and start it."""
-        found = await workflow.execute_activity_method(
-            UpkeepActivities.upkeep, request, summary=f"what is left to settle in {request.loop}?", **options.UPKEEP
+        """Find leftovers and plans that should yield, and start what they need."""
+        result = await workflow.execute_activity_method(
+            UpkeepActivities.upkeep, request, summary=f"leftovers of {request.loop}", **options.UPKEEP
         )
-        for resting in found.cooling_remediations:
-            await self.end_cool_down(resting)
-        if found.cooling_remediations:
-            await workflow.sleep(COOL_DOWN_END_GRACE_SECONDS, summary="whoever rests there ends first")
-        for leftover in found.leftovers:
+        for remediation in result.cooling_remediations:
+            await self.end_cool_down(remediation)
+        if result.cooling_remediations:
+            await workflow.sleep(COOL_DOWN_END_GRACE_SECONDS, summary="wait for the cool-downs to end")
+        for leftover in result.leftovers:
             await self.start_leftover_rollback(request, leftover)
-        for waiting in found.yield_orders:
-            await self.request_yield(waiting)
-        return found
+        for order in result.yield_orders:
+            await self.request_yield(order)
+        return result
 
     async def start_leftover_rollback(self, request: UpkeepRequest, leftover: PlanSummary) -> None:
-        """Start a remediation that rolls the leftover back; if the knob is locked again, its holder comes first."""
+        """Start a remediation that rolls the leftover back, unless the knob is locked again."""
         try:
             await workflow.start_child_workflow(
                 leftover.workflow_type,
                 RemediationRequest(loop=request.loop, plan_id=leftover.plan_id, roll_back_leftover=True),
                 id=leftover.workflow_id,
                 parent_close_policy=ParentClosePolicy.ABANDON,
-                static_summary=f"ROLLBACK of what was left of: {leftover.headline}"[:180],
+                static_summary=f"ROLLBACK of a leftover: {leftover.headline}"[:180],
                 search_attributes=build_search_attributes(
                     {
                         search_attributes.LOOP: request.loop,
@@ -62,19 +63,19 @@ class MapekUpkeep:
                 ),
             )
         except WorkflowAlreadyStartedError:
-            workflow.logger.info("%s is locked; its leftover waits for the next round", leftover.knob)
+            workflow.logger.info("%s is locked; the next round rolls its leftover back", leftover.knob)
 
     async def end_cool_down(self, remediation: CoolingRemediation) -> None:
-        """Cancel a remediation that only cools down: its knob is needed to settle what turned up after its end."""
+        """Cancel a remediation that only cools down: its knob is needed to roll a leftover back."""
         try:
             await workflow.get_external_workflow_handle(remediation.workflow_id, run_id=remediation.run_id).cancel()
         except FailureError:
-            workflow.logger.info("%s does not rest any more", remediation.workflow_id)
+            workflow.logger.info("%s no longer cools down", remediation.workflow_id)
 
     async def request_yield(self, order: YieldOrder) -> None:
-        """Ask a plan that waits for an approval to give way; it may just have ended by itself."""
+        """Ask a plan that waits for approval to yield. It may have ended meanwhile."""
         try:
             lock = workflow.get_external_workflow_handle(order.workflow_id)
             await lock.signal("yield", order.signal)
         except FailureError:
-            workflow.logger.info("%s does not wait any more", order.workflow_id)
+            workflow.logger.info("%s no longer waits for approval", order.workflow_id)

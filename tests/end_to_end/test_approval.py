@@ -134,7 +134,7 @@ async def test_superseded(approval_harness: StackHarness, harness: StackHarness)
     await harness.inject_fault("few-validators", "validator-1")
     result = await remedy.wait_for_result()
     assert (result.outcome, result.applied) == ("superseded", ())
-    await check_outcome_shown(harness, remedy, "superseded", "gave way while waiting for approval")
+    await check_outcome_shown(harness, remedy, "superseded", "yielded while waiting for approval")
     assert await harness.fetch_ledger(since) == []
 
 
@@ -144,7 +144,7 @@ async def test_expired(approval_harness: StackHarness, harness: StackHarness) ->
         remedy = await start_waiting_remediation(harness, "validator-1")
         result = await remedy.wait_for_result()
         assert (result.outcome, result.applied) == ("expired", ())
-        await check_outcome_shown(harness, remedy, "expired", "nobody decided within 2 s")
+        await check_outcome_shown(harness, remedy, "expired", "no decision within 2 s")
         await harness.clear_faults()
 
 

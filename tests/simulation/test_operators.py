@@ -19,7 +19,7 @@ from tests.simulation.charter_api import DELIVERED_LATE
 from tests.simulation.driver import LifeDriver
 from tests.simulation.speedups import fast_simulation
 from tests.simulation.virtual_time import run_in_virtual_time
-from tests.support.model_builders import make_plan
+from tests.support.model_builders import make_plan, quarantine_knob
 
 DAY_SECONDS = 86400.0
 KILL_SWITCH_REASON = "kill switch: /k: ada: Charter is being moved"
@@ -173,7 +173,7 @@ def clear_fault(driver: LifeDriver, plan: Plan) -> None:
     [
         (make_decision(True), 3 * DAY_SECONDS, "fixed", "violated pairs"),
         (make_decision(False), 3 * DAY_SECONDS, "rejected", "rejected by ada: slept on it"),
-        (do_nothing, DAY_SECONDS, "expired", "nobody decided within 86400 s"),
+        (do_nothing, DAY_SECONDS, "expired", "no decision within 86400 s"),
         (clear_fault, 3 * DAY_SECONDS, "recovered", "its violations are gone"),
     ],
 )
@@ -202,7 +202,7 @@ def test_a_yes_that_was_heard_days_too_late() -> None:
     with fast_simulation():
         seen = run_in_virtual_time(play_approval_without_worker())
     assert seen.outcome.outcome == "stale", seen.outcome.headline
-    assert "s ago, and a plan is valid for 90015 s" in seen.outcome.headline
+    assert "s ago, a plan is valid for 90015 s" in seen.outcome.headline
     assert seen.change_keys == []
 
 
@@ -219,7 +219,7 @@ async def play_late_change_during_approval() -> tuple[list[str], set[str]]:
         await driver.run_period()
         make_decision(True)(driver, made)
         await asyncio.sleep(1.0)
-    await world.store.guards.quarantine("charter", made.knob, "charter", "a test", world.now)
+    await quarantine_knob(world.store, made.knob, "a test", world.now)
     await driver.run_period()
     await world.store.guards.release("charter", made.knob, "ada", "a test", world.now)
     phases: set[str] = set()

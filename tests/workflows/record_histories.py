@@ -1,7 +1,7 @@
-"""Records one golden history for every scene that has none yet: `python -m tests.workflows.record_histories`.
+"""Records a golden history for every scenario without one: `python -m tests.workflows.record_histories`.
 
-Golden histories are only ever added. An existing one stands for workflows that were started with the code of its day:
-a change that cannot replay it would break them, and calls for `workflow.patched`, not for a new recording.
+Golden histories are only ever added. An existing one represents workflows that older code started. A change that cannot
+replay it would break them, and needs `workflow.patched`, not a new recording.
 """
 
 import asyncio
@@ -25,24 +25,27 @@ from tests.workflows.loop_scenarios import LOOP_SCENARIOS, UPKEEP_SCENARIOS
 from tests.workflows.remediation_scenarios import REMEDIATION_SCENARIOS
 from tests.workflows.workflow_env import CLIENT_IDENTITY, open_workflow_env
 
-HISTORIES = Path(__file__).parent / "histories"
-CHECKSUMS_FILE = HISTORIES / "SHA256SUMS"
+FORMER_HISTORIES = Path(__file__).parent / "histories"
+"""With the workflow type `Remediation` and the former field names; complete, nothing is added."""
+HISTORIES = Path(__file__).parent / "histories_mapek_remediation"
+"""With the workflow type `MapekRemediation` and the present field names; new scenarios are recorded here."""
+CHECKSUMS_NAME = "SHA256SUMS"
 SCENARIOS = {
-    f"{workflow}-{name}": scene
-    for workflow, scenes in (
+    f"{workflow}-{name}": scenario
+    for workflow, scenarios in (
         ("cycle", CYCLE_SCENARIOS),
         ("remediation", REMEDIATION_SCENARIOS),
         ("loop", LOOP_SCENARIOS),
         ("upkeep", UPKEEP_SCENARIOS),
     )
-    for name, scene in scenes.items()
+    for name, scenario in scenarios.items()
 }
 SUGGEST_AT = "limit.historyCount.suggestContinueAsNew=100"
-"""Events after which the server suggests to continue as new; no other scene is so long."""
+"""Events after which the server suggests to continue as new; no other scenario is so long."""
 
 
 class FailureConverterWithoutStack(DefaultFailureConverter):
-    """Leaves stack traces out: they would name the files of the machine that recorded."""
+    """Omits stack traces: they would name files of the recording machine."""
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """Fill the failure without its stack trace."""
@@ -51,7 +54,7 @@ class FailureConverterWithoutStack(DefaultFailureConverter):
 
 
 async def record_missing_histories() -> list[str]:
-    """Record what is missing and return the names of what was recorded."""
+    """Record the missing histories and return their names."""
     servers = await binaries.ensure_binaries()
     missing = [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
     converter = replace(pydantic_data_converter, failure_converter_class=FailureConverterWithoutStack)
@@ -63,9 +66,9 @@ async def record_missing_histories() -> list[str]:
     )
     async with environment:
         address = environment.client.service_client.config.target_host
-        async with open_workflow_env(address, "recording", converter=converter) as stage:
+        async with open_workflow_env(address, "recording", converter=converter) as env:
             for name in missing:
-                run = await SCENARIOS[name](stage)
+                run = await SCENARIOS[name](env)
                 write_history(name, json.loads((await run.fetch_history()).to_json()))
     return missing
 
@@ -74,20 +77,20 @@ def write_history(name: str, history: dict[str, Any]) -> None:
     """Write a history and its checksum.
 
     Raises:
-        FileExistsError: there is one of this name.
+        FileExistsError: a history of this name exists.
     """
     content = json.dumps(history, separators=(",", ":"), sort_keys=True).encode() + b"\n"
     HISTORIES.mkdir(exist_ok=True)
     with (HISTORIES / f"{name}.json").open("xb") as file:
         file.write(content)
-    with CHECKSUMS_FILE.open("a") as sums:
+    with (HISTORIES / CHECKSUMS_NAME).open("a") as sums:
         sums.write(f"{hashlib.sha256(content).hexdigest()}  {name}.json\n")
 
 
 if __name__ == "__main__":
-    logging.disable()  # the failures in the scripts are meant
+    logging.disable()  # the failures in the scripts are intended
     recorded = asyncio.run(record_missing_histories())
-    sys.stdout.write("".join(f"{name}\n" for name in recorded) or "every scene has its golden history\n")
+    sys.stdout.write("".join(f"{name}\n" for name in recorded) or "every scenario has its golden history\n")
     sys.stdout.flush()
-    # The SDK now and then aborts at interpreter exit, when all work is done.
+    # The SDK sometimes aborts at interpreter exit, after all work is done.
     os._exit(0)

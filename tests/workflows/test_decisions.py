@@ -34,7 +34,7 @@ async def start_waiting_remediation(workflow_env: WorkflowTestEnv, **changes: An
     ("approval", "why"),
     [
         (APPROVED.model_copy(update={"plan": "0123456789ab"}), f"the plan that waits is {PLAN_ID}, not 0123456789ab"),
-        (APPROVED.model_copy(update={"actor": " "}), "a decision needs a name"),
+        (APPROVED.model_copy(update={"actor": " "}), "a decision needs an actor"),
     ],
     ids=["another-plan", "nobody"],
 )
@@ -52,7 +52,7 @@ async def test_the_requester_is_not_the_approver(workflow_env):
     """Who asked for a plan may take it back, but somebody else has to approve it, however the name is written."""
     asked = make_prepare_result(needs_approval=True, requested_by="ada")
     run = await start_waiting_remediation(workflow_env, prepare=[asked, make_prepare_result()])
-    assert "somebody else has to approve it" in await send_decision(run, APPROVED.model_copy(update={"actor": " Ada"}))
+    assert "another operator must approve it" in await send_decision(run, APPROVED.model_copy(update={"actor": " Ada"}))
     assert await send_decision(run, APPROVED.model_copy(update={"actor": "bob"})) == f"plan {PLAN_ID} approved by bob"
     assert (await run.fetch_result()).outcome == "fixed"
     taken_back = await start_waiting_remediation(workflow_env, prepare=[asked])

@@ -82,7 +82,7 @@ async def test_a_bad_key(workflow_env, key):
     loop, run = await start_loop_workflow(workflow_env)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await run.handle.execute_update("request_cycle", ManualCycleRequest(key=key))
-    assert "a key is at most 100 characters" in str(refused.value.cause)
+    assert "use at most 100 characters" in str(refused.value.cause)
     await run.handle.signal("run_cycle", {"key": key})
     await run.wait_until_handled("child started")
     (cycle,) = (await query_status(run)).recent

@@ -1,4 +1,4 @@
-"""Golden histories replay with the code of today: a workflow that is open during a deploy goes on as it began."""
+"""The present code replays every golden history, so a workflow that is open during a deploy continues correctly."""
 
 import hashlib
 import json
@@ -12,25 +12,27 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from activities.model.identifiers import WorkflowName
+from activities.model.remediation_outcome import RemediationOutcome
 from tests.workflows.history_summary import summarize_history
-from tests.workflows.record_histories import CHECKSUMS_FILE, HISTORIES, SCENARIOS, write_history
+from tests.workflows.record_histories import CHECKSUMS_NAME, FORMER_HISTORIES, HISTORIES, SCENARIOS, write_history
 from tests.workflows.scripted_worker import make_workflow_runner
 from worker.main import WORKFLOWS
 
-GOLDEN_HISTORIES = sorted(HISTORIES.glob("*.json"))
+FOLDERS = (FORMER_HISTORIES, HISTORIES)
+GOLDEN_HISTORIES = [path for folder in FOLDERS for path in sorted(folder.glob("*.json"))]
 REQUIRED_CYCLES = ("healthy", "planned", "observed", "busy", "blocked", "blind", "unknown", "escalated")
-REQUIRED_VERDICTS = ("fixed", "improved", "no_effect", "worse", "inconclusive")
-REQUIRED_OUTCOMES = ("rolled_back", "rejected", "expired", "superseded", "recovered", "stale", "failed", "stopped")
 REQUIRED_OPEN_PHASES = ("open-awaiting-approval", "open-verifying", "open-cooling-down", "quarantined")
 
 
 def read_history(path: Path) -> dict[str, Any]:
     """Return a golden history as it was written."""
-    return json.loads(path.read_bytes())
+    history: dict[str, Any] = json.loads(path.read_bytes())
+    return history
 
 
 def parse_history(recorded: dict[str, Any]) -> WorkflowHistory:
-    """Return a history under the id its workflow had."""
+    """Return a history under the id of its workflow."""
     started = recorded["events"][0]["workflowExecutionStartedEventAttributes"]
     return WorkflowHistory.from_json(started["workflowId"], recorded)
 
@@ -40,74 +42,108 @@ def make_replayer() -> Replayer:
     return Replayer(workflows=WORKFLOWS, workflow_runner=make_workflow_runner(), data_converter=pydantic_data_converter)
 
 
-@pytest.mark.parametrize("path", GOLDEN_HISTORIES, ids=lambda path: path.stem)
-async def test_replay(path):
-    """The workflows of today do what this history says, command by command."""
+def history_id(path: Path) -> str:
+    """Return the test id of a golden history."""
+    return f"{path.parent.name}/{path.stem}"
+
+
+each_history = pytest.mark.parametrize("path", GOLDEN_HISTORIES, ids=history_id)
+each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+@each_history
+async def test_the_present_code_replays_it(path: Path) -> None:
+    """The workflows issue the commands of the history, in its order."""
     await make_replayer().replay_workflow(parse_history(read_history(path)))
 
 
-async def test_a_changed_order_is_noticed():
-    """The replay is a test: where a history says something else than the workflow does, it fails."""
+async def test_replay_detects_a_changed_order() -> None:
+    """A history with other commands than the workflow issues fails the replay."""
     recorded = (HISTORIES / "remediation-rolled_back.json").read_text()
     changed = json.loads(recorded.replace('"name":"undo"', '"name":"apply"'))
     with pytest.raises(NondeterminismError):
         await make_replayer().replay_workflow(parse_history(changed))
 
 
-def test_none_was_changed_or_removed():
-    """Every golden history is as it was recorded, and none lacks or has only its checksum."""
-    sums = dict(reversed(line.split("  ")) for line in CHECKSUMS_FILE.read_text().splitlines())
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in GOLDEN_HISTORIES} == sums
+@each_folder
+def test_no_history_was_changed_or_removed(folder: Path) -> None:
+    """Every golden history has its checksum, and every checksum its history."""
+    sums = dict(line.split("  ")[::-1] for line in (folder / CHECKSUMS_NAME).read_text().splitlines())
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.json")} == sums
 
 
-def test_none_is_overwritten():
-    """Recording under a name that exists is refused."""
-    before = GOLDEN_HISTORIES[0].read_bytes()
+def test_no_history_is_overwritten() -> None:
+    """Recording under an existing name is refused."""
+    path = next(iter(sorted(HISTORIES.glob("*.json"))))
+    before = path.read_bytes()
     with pytest.raises(FileExistsError):
-        write_history(GOLDEN_HISTORIES[0].stem, {})
-    assert GOLDEN_HISTORIES[0].read_bytes() == before
+        write_history(path.stem, {})
+    assert path.read_bytes() == before
 
 
-def test_every_scene_has_one():
-    """What is played in tests is kept for replay too."""
-    assert set(SCENARIOS) <= {path.stem for path in GOLDEN_HISTORIES}
+@each_folder
+def test_every_scenario_has_a_history(folder: Path) -> None:
+    """Every scenario of the tests is kept for replay too."""
+    assert set(SCENARIOS) <= {path.stem for path in folder.glob("*.json")}
 
 
+@pytest.mark.parametrize(
+    ("folder", "workflow_type"),
+    [(FORMER_HISTORIES, WorkflowName.FORMER_REMEDIATION), (HISTORIES, WorkflowName.REMEDIATION)],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_remediations_have_the_type_of_their_folder(folder: Path, workflow_type: str) -> None:
+    """Remediations, and the children that cycles and upkeep start, have the type of the code that recorded them."""
+    types = set()
+    for path in folder.glob("*.json"):
+        for event in read_history(path)["events"]:
+            for name in (
+                "workflowExecutionStartedEventAttributes",
+                "startChildWorkflowExecutionInitiatedEventAttributes",
+            ):
+                if name in event:
+                    types.add(event[name]["workflowType"]["name"])
+    assert types & {WorkflowName.REMEDIATION, WorkflowName.FORMER_REMEDIATION} == {workflow_type}
+
+
+@each_folder
 @pytest.mark.parametrize("outcome", REQUIRED_CYCLES)
-def test_every_outcome_of_a_cycle_has_one(outcome):
+def test_every_outcome_of_a_cycle_has_a_history(folder: Path, outcome: str) -> None:
     """The history named after an outcome ends with it."""
-    story = summarize_history(parse_history(read_history(HISTORIES / f"cycle-{outcome}.json")))
-    assert f"outcome {outcome}" in story
-    assert story[-1] == "completed"
+    summary = summarize_history(parse_history(read_history(folder / f"cycle-{outcome}.json")))
+    assert f"outcome {outcome}" in summary
+    assert summary[-1] == "completed"
 
 
-@pytest.mark.parametrize("outcome", [*REQUIRED_VERDICTS, *REQUIRED_OUTCOMES])
-def test_every_ending_of_a_remediation_has_one(outcome):
-    """The history named after an ending ends with it; one that can be reached in several ways has one of each."""
-    paths = [path for path in GOLDEN_HISTORIES if re.fullmatch(rf"remediation-{outcome}(-.*)?", path.stem)]
-    stories = [summarize_history(parse_history(read_history(path))) for path in paths]
-    assert any(story[-3:] == [f"outcome {outcome}", "phase done", "completed"] for story in stories)
+@each_folder
+@pytest.mark.parametrize("outcome", RemediationOutcome)
+def test_every_outcome_of_a_remediation_has_a_history(folder: Path, outcome: RemediationOutcome) -> None:
+    """A history named after an outcome ends with it; an outcome with several ways has a history of each."""
+    paths = [path for path in folder.glob("*.json") if re.fullmatch(rf"remediation-{outcome}(-.*)?", path.stem)]
+    summaries = [summarize_history(parse_history(read_history(path))) for path in paths]
+    assert any(summary[-3:] == [f"outcome {outcome}", "phase done", "completed"] for summary in summaries)
 
 
+@each_folder
 @pytest.mark.parametrize("phase", REQUIRED_OPEN_PHASES)
-def test_phases_that_last_have_an_open_one(phase):
-    """Where a remediation stays for minutes or days, a deploy will find it."""
-    story = summarize_history(parse_history(read_history(HISTORIES / f"remediation-{phase}.json")))
-    assert f"phase {phase.removeprefix('open-')}" in story
-    assert "completed" not in story
+def test_every_long_phase_has_an_open_history(folder: Path, phase: str) -> None:
+    """A phase of minutes or days has a history that ends in it: a deploy meets remediations there."""
+    summary = summarize_history(parse_history(read_history(folder / f"remediation-{phase}.json")))
+    assert f"phase {phase.removeprefix('open-')}" in summary
+    assert "completed" not in summary
 
 
-@pytest.mark.parametrize("path", GOLDEN_HISTORIES, ids=lambda path: path.stem)
-def test_it_names_no_machine(path):
-    """No path, process or host of whoever recorded it."""
+@each_history
+def test_it_names_no_machine(path: Path) -> None:
+    """No history contains a path, process or host of the recording machine."""
     assert not re.findall(r'File \\?"|site-packages|/(?:home|root)/|\d+@', path.read_text())
 
 
-@pytest.mark.parametrize("path", GOLDEN_HISTORIES, ids=lambda path: path.stem)
-async def test_the_first_half_of_it_goes_on(path):
-    """A workflow that a deploy finds in the middle is gone on with by the code of today: half a history replays too."""
+@each_history
+async def test_its_first_half_replays(path: Path) -> None:
+    """A workflow that a deploy meets halfway continues with the present code."""
     recorded = read_history(path)
     kinds = [event["eventType"] for event in recorded["events"]]
-    begun = [number for number, kind in enumerate(kinds, start=1) if kind == "EVENT_TYPE_WORKFLOW_TASK_STARTED"]
-    middle = begun[len(begun) // 2]
+    task_starts = [number for number, kind in enumerate(kinds, start=1) if kind == "EVENT_TYPE_WORKFLOW_TASK_STARTED"]
+    middle = task_starts[len(task_starts) // 2]
     await make_replayer().replay_workflow(parse_history({**recorded, "events": recorded["events"][:middle]}))
