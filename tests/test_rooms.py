@@ -1,6 +1,7 @@
-"""The arrows between the rooms, and the purity of what decides."""
+"""The allowed imports between the rooms, and the purity of the deciding code."""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ ROOT = Path(__file__).parent.parent
 PRODUCT_PACKAGES = ("workflows", "activities", "worker", "deploy")
 PHASES = ("monitor", "analyze", "plan", "execute", "knowledge")
 
-MAY_IMPORT = {
+MAY_IMPORT: Mapping[str, set[str]] = {
     "activities.model": set(),
     "activities.sanitize": set(),
     "activities.kill_switch": {"activities.model", "activities.sanitize"},
     "activities.clients": {"activities.model", "activities.sanitize"},
-    "activities.monitor": {"activities.model"},
+    "activities.monitor": {"activities.model", "activities.sanitize"},
     "activities.analyze": {"activities.model", "activities.monitor"},
     "activities.knowledge": {"activities.model"},
     "activities.plan": {"activities.model", "activities.monitor", "activities.analyze", "activities.knowledge"},
@@ -31,6 +32,7 @@ MAY_IMPORT = {
         "activities.model",
         "activities.clients",
         "activities.dependencies",
+        "activities.settings",
         *(f"activities.{phase}" for phase in PHASES),
     },
     "activities.dependencies": {"activities.model", "activities.clients", "activities.settings"},
@@ -40,15 +42,16 @@ MAY_IMPORT = {
     "workflows": {"activities"},
     "worker": {"activities", "workflows"},
     "deploy.simulator": set(),
-    "deploy.tools.dashboards": set(),
+    "deploy.tools.dashboards": {"deploy.tools.generated"},
+    "deploy.tools.generated": set(),
     "deploy.tools": set(),
     "deploy.tools.release": set(),
-    "deploy.tools.reference": {"activities", "workflows", "worker"},
+    "deploy.tools.reference": {"activities", "workflows", "worker", "deploy.tools.generated"},
     "deploy.devstack": {"activities", "workflows", "worker"},
 }
-"""Room → rooms it may import; itself is understood, and a name stands for everything below it."""
+"""Room → rooms it may import, besides itself; a name includes everything below it."""
 
-ACTIVITY_MAY_IMPORT = {
+ACTIVITY_MAY_IMPORT: Mapping[str, set[str]] = {
     "activities.clients",
     "activities.notify",
     "activities.readings",
@@ -58,7 +61,7 @@ ACTIVITY_MAY_IMPORT = {
     "activities.decision",
     "activities.settings",
 }
-"""What an `activity.py`, the Temporal side of its room, may import besides."""
+"""What an `activity.py`, the Temporal side of its room, may import in addition."""
 
 IMPURE_MODULES = frozenset(
     (
@@ -94,17 +97,17 @@ def list_imports(path: Path) -> set[str]:
 
 
 def find_room(module: str) -> str | None:
-    """Return the room a module is in, None if it is none of ours."""
+    """Return the room of a module, None if it has none."""
     return next((room for room in sorted(MAY_IMPORT, key=len, reverse=True) if is_within(module, room)), None)
 
 
 def is_within(module: str, room: str) -> bool:
-    """Tell whether a module is in a room or is it."""
+    """Return whether a module is a room or in it."""
     return module == room or module.startswith(room + ".")
 
 
 def is_pure(path: Path) -> bool:
-    """Tell whether a module has to be pure: what decides, and the words."""
+    """Return whether a module must be pure: the deciding code and the models."""
     parts = path.relative_to(ROOT).parts
     if parts[0] != "activities" or path.name == "activity.py":
         return False
@@ -112,16 +115,16 @@ def is_pure(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("path", list_sources(), ids=module_name)
-def test_imports_follow_the_arrows(path):
+def test_imports_follow_the_arrows(path: Path) -> None:
     """A room imports only the rooms it may."""
     room = find_room(module_name(path))
     if room is None:
         assert path.read_text().count("import ") == 0, "a module outside the rooms imports nothing"
         return
     allowed = MAY_IMPORT[room] | {room} | (ACTIVITY_MAY_IMPORT if path.name == "activity.py" else set())
-    ours = {name for name in list_imports(path) if name.split(".")[0] in PRODUCT_PACKAGES}
-    astray = {name for name in ours if not any(is_within(name, target) for target in allowed)}
-    assert astray == set()
+    product = {name for name in list_imports(path) if name.split(".")[0] in PRODUCT_PACKAGES}
+    forbidden = {name for name in product if not any(is_within(name, target) for target in allowed)}
+    assert forbidden == set()
 
 
 @pytest.mark.parametrize("path", [p for p in list_sources() if p.parts[-2:] != ("worker", "main.py")], ids=module_name)
@@ -132,25 +135,25 @@ def test_only_workflows_and_the_worker_import_activity_files(path):
 
 
 @pytest.mark.parametrize("path", [p for p in list_sources() if is_pure(p)], ids=module_name)
-def test_deciding_code_is_pure(path):
-    """What decides takes no clock, no randomness, no I/O."""
+def test_deciding_code_is_pure(path: Path) -> None:
+    """Deciding code has no clock, no randomness and no I/O."""
     tree = ast.parse(path.read_text())
     assert {name.split(".")[0] for name in list_imports(path)} & IMPURE_MODULES == set()
-    asked = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
-    assert asked & CLOCK_FUNCTIONS == set()
+    methods = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
+    assert methods & CLOCK_FUNCTIONS == set()
     assert "open" not in {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
 
 
 @pytest.mark.parametrize("path", [p for p in list_sources() if p.name == "__init__.py"], ids=module_name)
-def test_packages_import_nothing(path):
-    """Importing a pure module never drags in a client."""
+def test_packages_import_nothing(path: Path) -> None:
+    """The import of a pure module never imports a client."""
     assert list_imports(path) == set()
 
 
-def test_the_rooms_are_loaded_from_this_checkout():
-    """No installed package of the same name shadows a room."""
+def test_the_rooms_are_loaded_from_this_checkout() -> None:
+    """No installed package shadows a room."""
     import activities
     import worker
     import workflows
 
-    assert {Path(room.__file__).parent.parent for room in (activities, worker, workflows)} == {ROOT}
+    assert {Path(str(room.__file__)).parent.parent for room in (activities, worker, workflows)} == {ROOT}
