@@ -162,7 +162,7 @@ async def _download(url: str, target: Path) -> str:
 
 
 def _unpack(archive: Path, binaries: Sequence[str], target_dir: Path) -> None:
-    """Extract only the binaries from a tar archive, whatever their folders in it."""
+    """Extract only the binaries from a tar archive, from any folder in it."""
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(member.name).name

@@ -1,7 +1,7 @@
 """A temporary PostgreSQL on loopback, for tests: created, killed, restarted and removed.
 
-PostgreSQL refuses to run as root. For root it runs as `nobody`, who cannot read the cache of binaries or a private
-folder. So all its files are in a temporary folder of that user.
+PostgreSQL refuses to run as root. For root it runs as an unprivileged user, who cannot read the cache of binaries or a
+private folder. So all its files are in a temporary folder of that user.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from deploy.devstack.process import ChildProcess, describe_exit, wrap_as_user
 from deploy.devstack.state import write_private
 
 POSTGRES_USER = "mapek"
-_NOBODY_UID = 65534
+_UNPRIVILEGED_UID = 65534
 _INIT_TIMEOUT_SECONDS = 60.0  # for a new data folder
 _READY_TIMEOUT_SECONDS = 30.0  # includes replaying the log after a crash
 _POLL_INTERVAL_SECONDS = 0.1
@@ -43,7 +43,7 @@ class Postgres:
         self._binary = binary.resolve()
         self._environment = {**os.environ, **library_environment(binary)}
         self._data = folder / "data"
-        self._user = _NOBODY_UID if os.geteuid() == 0 else None
+        self._user = _UNPRIVILEGED_UID if os.geteuid() == 0 else None
         self._child: ChildProcess | None = None
 
     def build_url(self, database: str = "postgres") -> str:
@@ -125,7 +125,7 @@ async def running_postgres(binary: Path) -> AsyncIterator[Postgres]:
         folder = Path(tempfile.mkdtemp(prefix="mapek-postgres-"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         if os.geteuid() == 0:
-            binary = await asyncio.to_thread(_prepare_for_nobody, binary, folder)
+            binary = await asyncio.to_thread(_prepare_for_unprivileged_user, binary, folder)
         server = Postgres(binary, folder, ports.allocate(5432))
         try:
             await server.initialize()
@@ -140,12 +140,12 @@ async def running_postgres(binary: Path) -> AsyncIterator[Postgres]:
             await server.stop()
 
 
-def _prepare_for_nobody(binary: Path, folder: Path) -> Path:
-    """Give the folder to the user `nobody`, with a copy of the Debian packages; return the binary's new path."""
+def _prepare_for_unprivileged_user(binary: Path, folder: Path) -> Path:
+    """Give the folder to the unprivileged user, with a copy of the Debian packages; return the binary's new path."""
     tree = binary.parent / DEBIAN_TREE_DIR
     if tree.is_dir():
         shutil.copytree(tree, folder / DEBIAN_TREE_DIR, symlinks=True)
         (folder / binary.name).symlink_to(binary.resolve().relative_to(tree.resolve().parent))
         binary = folder / binary.name
-    os.chown(folder, _NOBODY_UID, _NOBODY_UID)
+    os.chown(folder, _UNPRIVILEGED_UID, _UNPRIVILEGED_UID)
     return binary

@@ -47,7 +47,7 @@ class StackOptions:
 class RunningStack:
     """A stack whose services can be killed and restarted one by one.
 
-    A service that ends unexpectedly stops the stack at once; `wait` and `run_while_up` then raise ServiceFailed.
+    A service that ends unexpectedly stops the stack immediately; `wait` and `run_while_up` then raise ServiceFailed.
     """
 
     def __init__(self, plan: StackPlan, report: Reporter) -> None:

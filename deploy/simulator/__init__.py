@@ -1,4 +1,4 @@
-"""A stand-in for Charter: the API contract (`openapi.yaml`) and a simulator that serves it.
+"""A simulated Charter that serves the API contract (deploy/charter/openapi.yaml).
 
-Nothing here imports the loop's own packages, so a wrong model on one side cannot cancel itself out on the other.
+It imports no package of the product: a wrong model in one of them cannot hide the same error in the other.
 """

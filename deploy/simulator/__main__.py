@@ -18,11 +18,11 @@ from deploy.simulator.simulator import SimulatorOptions
 
 
 class _Server(uvicorn.Server):
-    """Stops on a signal with exit code 0, where uvicorn would raise the signal again."""
+    """A server that exits with 0 on a signal; uvicorn would raise the signal again."""
 
     def __init__(self, config: uvicorn.Config, api_faults: ApiFaultInjection) -> None:
         super().__init__(config)
-        self._app = api_faults
+        self._api_faults = api_faults
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,27 +32,27 @@ class _Server(uvicorn.Server):
         yield
 
     def _stop(self) -> None:
-        self._app.stopping.set()
+        self._api_faults.stopping.set()
         self.should_exit = True
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until a signal; return 0, or 2 for wrong use."""
+    """Run until a signal; return 0, or 2 for a usage error."""
     parsed = _build_parser().parse_args(argv)
     if parsed.control_api and not _is_loopback(parsed.host):
-        return _report_usage_error("--control-api needs a loopback host: its doors ask for no token")
+        return _report_usage_error(f"--control-api needs no token, so --host {parsed.host} must be a loopback address")
     if not 0.0 <= parsed.simulate_failures <= 1.0:
-        return _report_usage_error("--simulate-failures is a share from 0 to 1")
+        return _report_usage_error(f"--simulate-failures {parsed.simulate_failures} must be from 0 to 1")
     try:
         token = parsed.token_file.read_text(encoding="utf-8").strip()
         family = socket.AF_INET6 if ":" in parsed.host else socket.AF_INET
         listener = socket.create_server((parsed.host, parsed.port), family=family)
-        # Connections inherit it. Without it head and body of an answer lie 40 ms apart, at every call.
+        # Connections inherit the option. Without it each body arrives 40 ms after its head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError, UnicodeDecodeError) as error:
         return _report_usage_error(str(error))
     if not token:
-        return _report_usage_error(f"{parsed.token_file} is empty")
+        return _report_usage_error(f"{parsed.token_file} is empty; it must contain the bearer token")
     options = SimulatorOptions(token, parsed.control_api, parsed.seed, parsed.simulate_failures)
     return _serve(options, listener)
 
@@ -76,11 +76,13 @@ def _serve(options: SimulatorOptions, listener: socket.socket) -> int:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.simulator", description="Simulated Charter service.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=8000, help="0 chooses a free port")
     parser.add_argument("--token-file", type=Path, required=True, help="file with the bearer token")
-    parser.add_argument("--control-api", action="store_true", help="open /sim, without a token, on loopback only")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise and of simulated failures")
-    parser.add_argument("--simulate-failures", type=float, default=0.0, metavar="RATE", help="0 to 1")
+    parser.add_argument("--control-api", action="store_true", help="serve /sim without a token; loopback only")
+    parser.add_argument("--seed", type=int, default=0, help="seed of noise and simulated failures")
+    parser.add_argument(
+        "--simulate-failures", type=float, default=0.0, metavar="RATE", help="fraction of failing API requests, 0 to 1"
+    )
     return parser
 
 

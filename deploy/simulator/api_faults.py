@@ -1,7 +1,7 @@
-"""The ways the API can be made to misbehave, on demand or at a rate.
+"""The faults of the API, on demand or at a rate.
 
-Only requests under /api/v1 are touched. Some modes act before the request is handled, so nothing has happened;
-`reply-lost` and `hang-then-execute` execute it and fail the caller anyway.
+They affect only requests under /api/v1. Most modes fail the request before it is executed. `reply-lost` and
+`hang-then-execute` execute it and fail the caller.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from deploy.simulator.problems import ProblemError, render_problem, service_unav
 API_PREFIX: Final = "/api/v1"
 CHANGE_ROUTE_SUFFIXES: Final = ("/apply", "/rollback", "/scale", "/restart")
 PAUSE_SCOPE_KEY: Final = "charter.pause"
-"""Key of the request's scope under which a change finds what it must wait for."""
+"""Key in the request's scope of the pause that a change must await."""
 DEFAULT_HANG_SECONDS: Final = 30.0
-"""How long a request hangs if the door does not say."""
+"""Default duration of a hang."""
 
 
 class ApiFaultMode(StrEnum):
-    """How a request is treated."""
+    """What happens to a request."""
 
     NORMAL = "normal"
     HANG = "hang"
@@ -46,14 +46,14 @@ RANDOM_MODES: Final = (
     ApiFaultMode.SLOW,
     ApiFaultMode.REPLY_LOST,
 )
-"""What a failure rate chooses from."""
+"""The modes of random failures."""
 
 
 @dataclass
 class ApiFaultRule:
-    """A mode for requests whose path starts with `route`, for `count` of them or until `ends` (None: no bound).
+    """A mode for requests whose path starts with `route`, for `count` requests or until `expires_at`.
 
-    `ends` is a reading of the monotonic clock, `delay` the seconds a request hangs.
+    None means no limit. `expires_at` is a time of the monotonic clock.
     """
 
     mode: ApiFaultMode = ApiFaultMode.NORMAL
@@ -63,9 +63,9 @@ class ApiFaultRule:
     delay_seconds: float = DEFAULT_HANG_SECONDS
 
     def consume(self, path: str, now: float) -> ApiFaultMode:
-        """Return the mode for one request, and count it."""
-        over = self.count == 0 or (self.expires_at is not None and now >= self.expires_at)
-        if self.mode is ApiFaultMode.NORMAL or over or not path.startswith(self.route):
+        """Return the mode of one request and count the request."""
+        is_over = self.count == 0 or (self.expires_at is not None and now >= self.expires_at)
+        if self.mode is ApiFaultMode.NORMAL or is_over or not path.startswith(self.route):
             return ApiFaultMode.NORMAL
         if self.count is not None:
             self.count -= 1
@@ -73,7 +73,7 @@ class ApiFaultRule:
 
 
 class ApiFaultInjection:
-    """ASGI middleware that treats requests by the behaviour that is set, else by the failure rate (0 to 1)."""
+    """ASGI middleware that applies the current rule, or random failures at the rate (0 to 1)."""
 
     def __init__(self, app: ASGIApp, failure_rate: float, seed: int) -> None:
         self._app = app
@@ -94,8 +94,8 @@ class ApiFaultInjection:
             await self._delay_request(
                 0.5 if mode is ApiFaultMode.SLOW else self.rule.delay_seconds, scope, receive, send
             )
-        elif (refusal := await self._build_error_response(mode)) is not None:
-            await refusal(scope, receive, send)
+        elif (response := await self._build_error_response(mode)) is not None:
+            await response(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -110,7 +110,7 @@ class ApiFaultInjection:
             await self._pause(delay_seconds)
             await self._app(scope, receive, send)
             return
-        # A change waits inside its idempotency key, so that a second request finds it in flight.
+        # A change waits while it holds its idempotency key, so a second request finds the key in flight.
         pause = scope[PAUSE_SCOPE_KEY] = self._pause(delay_seconds)
         await self._app(scope, receive, send)
         pause.close()
@@ -137,12 +137,12 @@ class ApiFaultInjection:
 
 
 def _truncate_reply(send: Send) -> Send:
-    """Send the head and half of the body, then no more: the server closes the connection."""
+    """Return a `send` that stops after half of the body; then the server closes the connection."""
 
-    async def cut(message: Message) -> None:
+    async def send_half(message: Message) -> None:
         if message["type"] == "http.response.body":
             body = message.get("body", b"")
             message = {**message, "body": body[: len(body) // 2], "more_body": True}
         await send(message)
 
-    return cut
+    return send_half

@@ -1,4 +1,4 @@
-"""The web application: nine API endpoints, metrics, and the doors if they are wanted."""
+"""The web application: nine API endpoints, metrics, and optionally the control API."""
 
 import asyncio
 import math
@@ -46,7 +46,7 @@ class CharterApi:
         self._simulator = simulator
 
     def build_routes(self) -> list[BaseRoute]:
-        """Routes below /api/v1."""
+        """Return the routes below /api/v1."""
         return [
             Route("/policies", self.list_policies, methods=["GET"]),
             Route("/policies/apply", self._build_change_handler(changes.apply_policy), methods=["POST"]),
@@ -59,33 +59,34 @@ class CharterApi:
         ]
 
     async def list_policies(self, request: Request) -> Response:
-        """Policies, active ones or with `status=all` also those of the past; `name` filters."""
+        """Return active policies, or with `status=all` also past ones; `name` filters."""
         status = request.query_params.get("status", "active")
         if status not in POLICY_STATUS_FILTERS:
             raise bad_request(f"status is one of {', '.join(POLICY_STATUS_FILTERS)}.")
-        book = self._simulator.advance_plant().policies
+        registry = self._simulator.advance_plant().policies
         name = request.query_params.get("name")
-        found = book.list_active() if status == "active" else book.list_history()
-        return JSONResponse([serialize_policy(one, book) for one in found if name in (None, one.spec.name)])
+        applications = registry.list_active() if status == "active" else registry.list_history()
+        selected = [application for application in applications if name in (None, application.spec.name)]
+        return JSONResponse([serialize_policy(application, registry) for application in selected])
 
     async def validate_policy(self, request: Request) -> Response:
-        """Whether a policy would be accepted, without applying it."""
+        """Validate a policy without applying it."""
         raw = await changes.read_json_object(request)
         spec = parse_policy(raw, self._simulator.advance_plant().components)
         return JSONResponse({"valid": True, "knob": spec.name})
 
     async def get_committee(self, _request: Request) -> Response:
-        """State of the committee."""
+        """Return the state of the committee."""
         plant = self._simulator.advance_plant()
         return JSONResponse(serialize_committee(plant), headers={"ETag": f'"{plant.committee.generation}"'})
 
     async def list_violations(self, request: Request) -> Response:
-        """Charter's own violations: all open ones, and those closed since `since`."""
+        """Return Charter's violations: all open ones, and those closed since `since`."""
         since = _parse_since(request.query_params.get("since"))
         return JSONResponse(
             [
-                serialize_violation(found)
-                for found in self._simulator.advance_plant().violation_detector.list_violations(since)
+                serialize_violation(violation)
+                for violation in self._simulator.advance_plant().violation_detector.list_violations(since)
             ]
         )
 
@@ -97,23 +98,23 @@ class CharterApi:
 
 
 class BearerTokenMiddleware:
-    """ASGI middleware: 401 without the bearer token."""
+    """ASGI middleware that returns 401 without the bearer token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass if it carries the token."""
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        if secrets.compare_digest(given, self._expected):
+        """Handle one request."""
+        authorization = dict(scope["headers"]).get(b"authorization", b"")
+        if secrets.compare_digest(authorization, self._expected):
             await self._app(scope, receive, send)
         else:
             await render_problem(unauthorized())(scope, receive, send)
 
 
 def build_app(options: SimulatorOptions) -> ApiFaultInjection:
-    """Return the application of a fresh simulator."""
+    """Return the application of a new simulator."""
     simulator = Simulator(options)
     render = build_exposition(lambda: simulator.advance_plant().read_exporters())
 
@@ -130,10 +131,10 @@ def build_app(options: SimulatorOptions) -> ApiFaultInjection:
         Mount(API_PREFIX, BearerTokenMiddleware(protected, options.token)),
     ]
     application = Starlette(routes=routes, exception_handlers=_EXCEPTION_HANDLERS, lifespan=_build_lifespan(simulator))
-    misbehaviour = ApiFaultInjection(application, options.failure_rate, options.seed)
+    api_faults = ApiFaultInjection(application, options.failure_rate, options.seed)
     if options.control_api:
-        application.router.routes.extend(ControlApi(simulator, misbehaviour).build_routes())
-    return misbehaviour
+        application.router.routes.extend(ControlApi(simulator, api_faults).build_routes())
+    return api_faults
 
 
 _EXCEPTION_HANDLERS: Final = {ProblemError: handle_problem, HTTPException: handle_http_error}
@@ -142,7 +143,7 @@ _EXCEPTION_HANDLERS: Final = {ProblemError: handle_problem, HTTPException: handl
 def _build_lifespan(simulator: Simulator) -> Lifespan[Starlette]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        # Without it a plant nobody asks for an hour would have to catch up within one request.
+        # Without this task a request after an idle hour must simulate the whole hour.
         task = asyncio.create_task(_tick_forever(simulator))
         yield
         task.cancel()
@@ -172,7 +173,7 @@ def _parse_since(text: str | None) -> float | None:
 
 def _parse_iso_time(text: str) -> float:
     try:
-        # A plus sign that was not escaped in the query arrives as a space.
+        # An unescaped plus sign in the query arrives as a space.
         at = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError as error:
         raise bad_request("since is unix seconds or an ISO 8601 time.") from error

@@ -1,7 +1,7 @@
-"""The four changes: what every one of them must carry, and how each is decided.
+"""The four changes: the required headers, and how each change is decided.
 
-Order of checks: token, body, key, fence, meaning. The key comes before the fence, so a retry of a change that was
-made gets its stored reply although the generation has moved on.
+The order of checks is token, body, idempotency key, generation, meaning. The key comes before the generation: a retry
+of an executed change gets its stored reply although the generation has changed.
 """
 
 import json
@@ -39,13 +39,13 @@ from deploy.simulator.validation import (
 )
 
 MAX_BODY_BYTES: Final = 65_536
-"""Bytes a body may have."""
+"""Maximum size of a body."""
 MAX_KEY_LENGTH: Final = 255
 
 
 @dataclass(frozen=True)
 class ChangeRequest:
-    """A change as asked for: who, on which generation of the knob, with which body and path parameters."""
+    """A requested change: origin, expected generation of the knob, body and path parameters."""
 
     origin: ChangeOrigin
     expected_generation: int
@@ -53,7 +53,7 @@ class ChangeRequest:
     path_params: dict[str, Any]
 
     def require_generation(self, knob: str, generation: int) -> None:
-        """Refuse with 412 if the knob moved since the caller looked."""
+        """Raise 412 if the knob has another generation than the caller expects."""
         if generation != self.expected_generation:
             raise generation_mismatch(knob, generation)
 
@@ -65,7 +65,7 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body; an empty body is an empty object.
 
     Raises:
-        ProblemError: 400, too large or not a JSON object.
+        ProblemError: 400 if the body is too large or not a JSON object.
     """
     raw = bytearray()
     async for part in request.stream():
@@ -82,17 +82,17 @@ async def read_json_object(request: Request) -> dict[str, Any]:
 
 
 async def handle_change(request: Request, simulator: Simulator, apply_change: ChangeHandler) -> Response:
-    """Carry out one change under its idempotency key."""
+    """Execute one change under its idempotency key."""
     body = await read_json_object(request)
-    order = _parse_change_request(request, body)
-    key = order.origin.key or ""
+    change_request = _parse_change_request(request, body)
+    key = change_request.origin.key or ""
     stored = simulator.idempotency_store.begin(key, compute_fingerprint(request.url.path, body))
     if stored is not None:
         return _build_response(stored, replayed=True)
     try:
         if PAUSE_SCOPE_KEY in request.scope:
             await request.scope[PAUSE_SCOPE_KEY]
-        reply = apply_and_record(simulator, apply_change, order)
+        reply = apply_and_record(simulator, apply_change, change_request)
     except ProblemError as problem:
         if not problem.is_final:
             raise
@@ -106,7 +106,7 @@ async def handle_change(request: Request, simulator: Simulator, apply_change: Ch
 
 
 def apply_and_record(simulator: Simulator, apply_change: ChangeHandler, change_request: ChangeRequest) -> Reply:
-    """Decide, and keep the committee as it was if there was an effect."""
+    """Execute a change and record the committee before each effect."""
     plant = simulator.advance_plant()
     before, effects = serialize_committee(plant), len(plant.ledger)
     reply = apply_change(plant, change_request)
@@ -117,7 +117,7 @@ def apply_and_record(simulator: Simulator, apply_change: ChangeHandler, change_r
 
 
 def apply_policy(plant: Plant, change_request: ChangeRequest) -> Reply:
-    """POST /api/v1/policies/apply."""
+    """Handle POST /api/v1/policies/apply."""
     raw = parse_envelope(change_request.body)
     name = raw.get("name")
     if isinstance(name, str):
@@ -132,7 +132,7 @@ def apply_policy(plant: Plant, change_request: ChangeRequest) -> Reply:
 
 
 def roll_back(plant: Plant, change_request: ChangeRequest) -> Reply:
-    """POST /api/v1/policies/{id}/rollback."""
+    """Handle POST /api/v1/policies/{id}/rollback."""
     application = plant.policies.find(change_request.path_params["policy_id"])
     if application is None:
         raise not_found(f"No policy has the id {change_request.path_params['policy_id']!r}.")
@@ -151,14 +151,14 @@ def roll_back(plant: Plant, change_request: ChangeRequest) -> Reply:
 
 
 def scale(plant: Plant, change_request: ChangeRequest) -> Reply:
-    """POST /api/v1/committee/scale."""
+    """Handle POST /api/v1/committee/scale."""
     change_request.require_generation(COMMITTEE, plant.committee.generation)
     size = plant.scale(parse_scale_body(change_request.body).replicas, change_request.origin)
     return _build_reply(200, COMMITTEE, plant.committee.generation, {"replicas": size})
 
 
 def restart(plant: Plant, change_request: ChangeRequest) -> Reply:
-    """POST /api/v1/committee/restart."""
+    """Handle POST /api/v1/committee/restart."""
     change_request.require_generation(COMMITTEE, plant.committee.generation)
     body = parse_restart_body(change_request.body)
     if body.member is not None and body.member not in plant.components:

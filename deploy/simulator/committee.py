@@ -1,4 +1,4 @@
-"""The validator committee: who belongs to it, who is out for a restart, who leads."""
+"""The validator committee: its members, its leader and the queue of restarts."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,15 +9,15 @@ from deploy.simulator.topology import INITIAL_MEMBERS, MAX_MEMBERS, validator_na
 JOIN_SECONDS: Final = 3.0
 """Seconds until a new member carries load."""
 RESTART_SECONDS: Final = 3.5
-"""Seconds a component that was named, or is sick, is out for its restart."""
+"""Restart time of a named or unhealthy component."""
 FORCED_RESTART_SECONDS: Final = 3.0
-"""Seconds out when the restart does not wait for running work (`graceful: false`)."""
+"""Restart time without waiting for running work (`graceful: false`)."""
 ROLLING_RESTART_SECONDS: Final = 1.5
-"""Seconds a healthy member is out when all are restarted in turn."""
+"""Restart time of a healthy member in a rolling restart."""
 
 
 class Committee:
-    """Members with the time from which they carry load, and one generation for scaling and restarting."""
+    """The members with the time at which they joined, and one generation for scaling and restarting."""
 
     def __init__(self, now: float) -> None:
         self._joined = {validator_name(number): now for number in range(1, INITIAL_MEMBERS + 1)}
@@ -28,27 +28,27 @@ class Committee:
 
     @property
     def member_names(self) -> tuple[str, ...]:
-        """All members by number, those who still join included."""
+        """All members by number, including joining ones."""
         return tuple(sorted(self._joined, key=_member_number))
 
     def joined_members(self, now: float) -> tuple[str, ...]:
-        """Members that have joined by `now` (unix seconds)."""
+        """Return the members that have joined by `now` (unix seconds)."""
         return tuple(name for name in self.member_names if self._joined[name] <= now)
 
     def record_change(self, origin: ChangeOrigin, at: float) -> KnobChange:
-        """Count one change of the committee."""
+        """Record one change of the committee and increment the generation."""
         self.generation += 1
         self.last_change = KnobChange(origin.key, origin.plan_hash, self.generation, at)
         return self.last_change
 
     def grow(self, replicas: int, now: float) -> None:
-        """Invite members under the lowest free numbers; they join after `JOIN_S`."""
+        """Add members with the lowest free numbers; they join after `JOIN_SECONDS`."""
         free = (validator_name(number) for number in range(1, MAX_MEMBERS + 1))
         for name in [name for name in free if name not in self._joined][: replicas - len(self._joined)]:
             self._joined[name] = now + JOIN_SECONDS
 
     def shrink(self, replicas: int, undrainable: frozenset[str]) -> list[str]:
-        """Dismiss the newest members, those in `stuck` and the leader last; return their names."""
+        """Remove the newest members, undrainable ones and the leader last; return their names."""
         order = sorted(
             self.member_names, key=lambda name: (name in undrainable or name == self.leader, -_member_number(name))
         )
@@ -58,7 +58,7 @@ class Committee:
         return leaving
 
     def elect_leader(self, responding: frozenset[str]) -> None:
-        """Keep the leader while it answers; otherwise the lowest number that does, or nobody."""
+        """Keep a responding leader; otherwise choose the responding member with the lowest number, or None."""
         if self.leader not in responding or self.leader not in self._joined:
             self.leader = next((name for name in self.member_names if name in responding), None)
 
@@ -70,41 +70,41 @@ class _QueuedRestart:
 
 
 class RestartQueue:
-    """Components that are out for a restart, one queue: the next one goes when the one before is back."""
+    """The queue of restarts: one component restarts at a time."""
 
     def __init__(self) -> None:
         self._waiting: list[_QueuedRestart] = []
         self._back_at: dict[str, float] = {}
 
     def components_down(self) -> frozenset[str]:
-        """Components that are out now."""
+        """Return the components that restart now."""
         return frozenset(self._back_at)
 
     @property
     def is_busy(self) -> bool:
-        """Whether any component is out or waits for its turn."""
+        """Whether a component restarts or waits for its restart."""
         return bool(self._waiting or self._back_at)
 
     def enqueue(self, component: str, seconds: float) -> None:
-        """Take the component out for that long as soon as it is its turn."""
+        """Add a restart of this duration to the queue."""
         self._waiting.append(_QueuedRestart(component, seconds))
 
     def remove(self, component: str) -> None:
-        """Drop a component that left the system."""
-        self._waiting = [turn for turn in self._waiting if turn.component != component]
+        """Remove a component that left the system."""
+        self._waiting = [restart for restart in self._waiting if restart.component != component]
         self._back_at.pop(component, None)
 
     def advance(self, now: float) -> tuple[list[str], list[str]]:
-        """Advance to `now`; return who came back and who went out."""
-        back = [component for component, at in self._back_at.items() if at <= now]
-        for component in back:
+        """Advance to `now`; return the components that came back and those that went down."""
+        restored = [component for component, at in self._back_at.items() if at <= now]
+        for component in restored:
             del self._back_at[component]
-        gone: list[str] = []
+        stopped: list[str] = []
         if self._waiting and not self._back_at:
-            turn = self._waiting.pop(0)
-            self._back_at[turn.component] = now + turn.seconds
-            gone.append(turn.component)
-        return back, gone
+            restart = self._waiting.pop(0)
+            self._back_at[restart.component] = now + restart.seconds
+            stopped.append(restart.component)
+        return restored, stopped
 
 
 def _member_number(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms of one component, filled tick by tick."""
+"""Counters, gauges and histograms of one component, updated at each tick, and the noise in them."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from deploy.simulator.metrics import METRICS, MetricKind
 from deploy.simulator.symptoms import BACKGROUND_FAILURE_FRACTION, Symptoms
 
 BASELINE_LATENCY_NS: Final = 102_000.0
-"""Median validation time of a component without a queue; with `USUAL_SPREAD` the p99 reads about 2 ms."""
+"""Median validation time without a queue; with `BASELINE_LATENCY_SPREAD` the p99 is about 2 ms."""
 BASELINE_LATENCY_SPREAD: Final = 1.0
 QUEUED_LATENCY_SPREAD: Final = 0.3
 POLICY_REFRESH_SECONDS: Final = 60.0
@@ -26,7 +26,7 @@ def compute_logarithms(bounds: tuple[float, ...]) -> tuple[float, ...]:
 
 @lru_cache(maxsize=256)
 def compute_uniform_shares(bounds: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
-    """Return which share of what is spread evenly between `low` and `high` is at most each bound."""
+    """Return for each bound the fraction of a uniform distribution from `low` to `high` up to it."""
     return tuple(min(1.0, max(0.0, (bound - low) / (high - low))) for bound in bounds)
 
 
@@ -34,8 +34,8 @@ def compute_uniform_shares(bounds: tuple[float, ...], low: float, high: float) -
 class Histogram:
     """Observations by bucket.
 
-    Counts are fractions of a whole until they are exported: the shares of each tick are exact, so a quantile does
-    not jitter as it would with drawn samples.
+    Counts are fractional until they are exported. Each tick adds exact fractions of a distribution, so quantiles do not
+    jitter as with random samples.
     """
 
     bounds: tuple[float, ...]
@@ -47,7 +47,7 @@ class Histogram:
         self.cumulative_counts = self.cumulative_counts or [0.0] * len(self.bounds)
 
     def observe_lognormal(self, count: float, median: float, spread: float) -> None:
-        """Add `count` observations of a log-normal distribution; `spread` is the deviation of the logarithm."""
+        """Add observations of a log-normal distribution; `spread` is the standard deviation of the logarithm."""
         middle, scale = math.log(median), -1.0 / (spread * math.sqrt(2))
         for index, bound in enumerate(compute_logarithms(self.bounds)):
             self.cumulative_counts[index] += count * 0.5 * math.erfc((bound - middle) * scale)
@@ -55,7 +55,7 @@ class Histogram:
         self.total += count * median * math.exp(spread**2 / 2)
 
     def observe_uniform(self, count: float, low: float, high: float) -> None:
-        """Add `count` observations spread evenly between two values."""
+        """Add observations of a uniform distribution between two values."""
         for index, share in enumerate(compute_uniform_shares(self.bounds, low, high)):
             self.cumulative_counts[index] += count * share
         self.count += count
@@ -77,7 +77,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class TickWork:
-    """What one component did in one tick of `seconds`; `wait` is in seconds, `jitter` about 1."""
+    """The work of one component in one tick of `seconds`; `jitter` is a factor near 1."""
 
     now: float
     seconds: float
@@ -88,7 +88,7 @@ class TickWork:
 
 
 class ComponentMetrics:
-    """All fifteen metrics of one component; every series exists, at zero, from the start."""
+    """All fifteen metrics of one component; every series starts at zero."""
 
     def __init__(self, now: float) -> None:
         self.values: dict[SeriesKey, float] = {
@@ -103,7 +103,7 @@ class ComponentMetrics:
         self.set_gauge("policy_last_load_timestamp", now)
 
     def increment(self, name: str, amount: float, *labels: str) -> None:
-        """Raise a counter."""
+        """Increment a counter."""
         self.values[name, labels] += amount
 
     def set_gauge(self, name: str, value: float, *labels: str) -> None:
@@ -111,7 +111,7 @@ class ComponentMetrics:
         self.values[name, labels] = value
 
     def record(self, work: TickWork) -> None:
-        """Account for one tick of a component that answers."""
+        """Record one tick of a responding component."""
         self._record_validations(work)
         self._record_failures(work)
         self._record_governance(work)
@@ -124,9 +124,9 @@ class ComponentMetrics:
 
     def _record_failures(self, work: TickWork) -> None:
         symptoms, validations = work.symptoms, work.validations
-        usual = BACKGROUND_FAILURE_FRACTION * validations * work.jitter
-        self.increment("violations_total", 0.3 * usual, "warning", "unlisted_metric")
-        self.increment("violations_total", 0.7 * usual, "info", "unlisted_metric")
+        background = BACKGROUND_FAILURE_FRACTION * validations * work.jitter
+        self.increment("violations_total", 0.3 * background, "warning", "unlisted_metric")
+        self.increment("violations_total", 0.7 * background, "info", "unlisted_metric")
         self.increment("violations_total", symptoms.timeouts * validations, "warning", "timeout")
         self.increment("violations_total", symptoms.retries * validations, "warning", "retry_exhausted")
         self.increment("violations_total", 0.25 * symptoms.denied * validations, "critical", "policy_denied")

@@ -1,14 +1,18 @@
-"""The simulator's own doors under /sim: no token, never on a network, not part of the contract.
+"""The control API of the simulator under /sim: without token, on loopback only, not part of the contract.
 
-`POST /sim/behaviour` `{"mode", "route"?, "count"?, "seconds"?, "delay"?}` makes the API misbehave: for paths that
-start with `route` (default all of /api/v1), for the next `count` requests or for `seconds`, else until changed.
-Modes: `normal`; `hang` (waits `delay` seconds, 30 by default, then 503; nothing executed); `error-500`;
-`unavailable` (503); `garbage` (200 with half a JSON text; nothing executed); `rate-limit` (429); `slow` (0.5 s);
-`reply-lost` (executes, sends half the reply and closes the connection); `hang-then-execute` (waits `delay` seconds
-with the key in flight, then executes, even if the caller has gone).
+`POST /sim/behaviour` `{"mode", "route"?, "count"?, "seconds"?, "delay"?}` injects faults into the API: for paths that
+start with `route` (default /api/v1), for the next `count` requests or for `seconds`, otherwise until changed. Modes:
 
-`DELETE /sim/keys` makes it forget the idempotency keys it has answered. `GET /sim/committee` gives for each effect of a
-client's change the body that asked for it, and the committee just before it.
+* `normal`
+* `hang`: wait `delay` seconds (default 30), then 503; not executed
+* `error-500`; `unavailable` (503); `rate-limit` (429); not executed
+* `garbage`: 200 with half a JSON text; not executed
+* `slow`: wait 0.5 s
+* `reply-lost`: execute, send half of the reply and close the connection
+* `hang-then-execute`: wait `delay` seconds with the key in flight, then execute, even if the caller has disconnected
+
+`DELETE /sim/keys` deletes all answered idempotency keys. `GET /sim/committee` returns for each effect of a client's
+change its body and the committee just before it.
 """
 
 import time
@@ -57,14 +61,14 @@ class _ApiFaultBody(BaseModel):
 
 
 class ControlApi:
-    """Look at the ground truth, switch faults, make the API misbehave."""
+    """Handlers that read the true state, inject faults into the plant and into the API."""
 
     def __init__(self, simulator: Simulator, api_faults: ApiFaultInjection) -> None:
         self._simulator = simulator
-        self._misbehaviour = api_faults
+        self._api_faults = api_faults
 
     def build_routes(self) -> list[Route]:
-        """Routes of all doors."""
+        """Return the routes below /sim."""
         return [
             Route("/sim/state", self.get_state, methods=["GET"]),
             Route("/sim/faults", self.add_fault, methods=["POST"]),
@@ -80,7 +84,7 @@ class ControlApi:
         return JSONResponse({"kinds": list(FaultKind), **serialize_state(self._simulator.advance_plant())})
 
     async def add_fault(self, request: Request) -> Response:
-        """Switch a fault on; 422 for an unknown kind or component."""
+        """Inject a fault; 422 for an unknown kind or component."""
         body = _parse_body(_FaultBody, await read_json_object(request))
         plant = self._simulator.advance_plant()
         if body.component not in plant.components:
@@ -89,39 +93,39 @@ class ControlApi:
         return JSONResponse({"kind": fault.kind, "component": fault.component, "until": fault.until}, 201)
 
     async def clear_faults(self, _request: Request) -> Response:
-        """End all faults."""
+        """Clear all faults."""
         self._simulator.advance_plant().clear_faults()
         return Response(status_code=204)
 
     async def get_ledger(self, _request: Request) -> Response:
-        """Return every effect a client's change had, oldest first; `at` in unix seconds."""
+        """Return every effect of clients' changes, oldest first; `at` in unix seconds."""
         return JSONResponse([asdict(entry) for entry in self._simulator.advance_plant().ledger])
 
     async def get_effect_contexts(self, _request: Request) -> Response:
-        """Return the committee as it was just before each effect: {at, key, kind, effect, body, before}."""
+        """Return the committee just before each effect: {at, key, kind, effect, body, before}."""
         rows = (
             {
-                "at": seen.ledger_entry.at,
-                "key": seen.ledger_entry.key,
-                "kind": seen.ledger_entry.kind,
-                "effect": seen.ledger_entry.effect,
-                "body": seen.request_body,
-                "before": seen.committee_before,
+                "at": context.ledger_entry.at,
+                "key": context.ledger_entry.key,
+                "kind": context.ledger_entry.kind,
+                "effect": context.ledger_entry.effect,
+                "body": context.request_body,
+                "before": context.committee_before,
             }
-            for seen in self._simulator.effect_contexts
+            for context in self._simulator.effect_contexts
         )
         return JSONResponse(list(rows))
 
     async def clear_keys(self, _request: Request) -> Response:
-        """Forget the idempotency keys of all changes that were answered."""
+        """Delete the idempotency keys of all answered changes."""
         self._simulator.idempotency_store.clear_answered()
         return Response(status_code=204)
 
     async def set_api_fault(self, request: Request) -> Response:
-        """Set how the API treats the next requests."""
+        """Set the fault of the next API requests."""
         body = _parse_body(_ApiFaultBody, await read_json_object(request))
-        ends = None if body.seconds is None else time.monotonic() + body.seconds
-        self._misbehaviour.rule = ApiFaultRule(body.mode, body.route, body.count, ends, body.delay)
+        expires_at = None if body.seconds is None else time.monotonic() + body.seconds
+        self._api_faults.rule = ApiFaultRule(body.mode, body.route, body.count, expires_at, body.delay)
         return JSONResponse({"mode": body.mode}, 201)
 
 

@@ -1,4 +1,4 @@
-"""The faults that can be switched on, and which policies count against them."""
+"""The faults that can be injected, and the policies that counteract them."""
 
 import math
 from collections.abc import Iterable
@@ -11,17 +11,17 @@ from deploy.simulator.records import ActionKind
 from deploy.simulator.topology import GATEWAY, POLICY_ENGINE, is_service
 
 POLICY_DELAY_SECONDS: Final = 1.0
-"""Seconds between the application of a policy and its effect."""
+"""Time between the application of a policy and its effect."""
 DEFAULT_OVERRIDE_SECONDS: Final = 300.0
-"""Duration of an emergency override that names none."""
+"""Default duration of an emergency override."""
 DEFAULT_RATE_LIMIT: Final = 300.0
-"""Requests per second let through by a throttle that names no limit."""
+"""Default limit of a throttle, in requests per second."""
 BASELINE_BATCH_SIZE: Final = 32
 BASELINE_PARALLELISM: Final = 4
 
 
 class FaultKind(StrEnum):
-    """What can go wrong on demand."""
+    """The kinds of faults."""
 
     FEW_VALIDATORS = "few-validators"
     BAD_POLICY = "bad-policy"
@@ -43,16 +43,16 @@ LOCAL_FAULT_KINDS: Final = frozenset(
         FaultKind.EXPORTER_LYING,
     }
 )
-"""Faults that sit in one component and leave with it; the others outlive it."""
+"""Faults of one component that end with its removal; the other kinds continue."""
 
 
 @dataclass
 class Fault:
     """One active fault.
 
-    `level` is fixed when it begins, so that it hurts whatever was set before: the demand factor of few-validators,
-    the capacity factor of remedy-worsens, the load (per second) of overload, the capacity (per second) of slow-node.
-    `size` is the committee size then. `restarted` says that its component, or any for a cascade, was restarted since.
+    `intensity` is fixed at the start: the demand factor of few-validators, the capacity factor of remedy-worsens, the
+    load per second of overload, the capacity per second of slow-node. `committee_size` is the size at the start.
+    `restarted` means that its component (for a cascade any component) was restarted since.
     """
 
     kind: FaultKind
@@ -65,10 +65,10 @@ class Fault:
 
 
 class PoliciesInForce:
-    """The policies in force at one moment, asked by what they do.
+    """The policies in force at one moment, by their effect.
 
-    A policy counts against a fault only if it was applied after the fault began: what was set before was sized for
-    the load of that time. Otherwise a remedy that is kept would make every later fault invisible.
+    A policy counteracts a fault only if it was applied after the start of the fault. Otherwise a remedy that stays in
+    force would hide every later fault.
     """
 
     def __init__(self, active: Iterable[PolicyApplication], now: float) -> None:
@@ -77,18 +77,21 @@ class PoliciesInForce:
     def find_applied(
         self, kind: ActionKind, targets: Iterable[str], since: float = -math.inf
     ) -> list[PolicyApplication]:
-        """Policies of a kind on one of the targets or on the whole system, applied at or after `since`."""
-        wanted = {*targets, None}
+        """Return the policies of a kind on a target or the whole system, applied at or after `since`."""
+        components = {*targets, None}
         return [
             application
             for application in self._in_force
             if application.spec.kind is kind
-            and application.spec.component in wanted
+            and application.spec.component in components
             and application.applied_at >= since
         ]
 
     def rate_limit(self, component: str, since: float = -math.inf) -> float:
-        """Requests per second the component may take, infinite without a throttle; null targets the gateway."""
+        """Return the component's limit in requests per second, infinite without a throttle.
+
+        A throttle without a component limits the gateway.
+        """
         limits = [
             float(application.spec.parameters.get("rate_limit", DEFAULT_RATE_LIMIT))
             for application in self.find_applied(ActionKind.THROTTLE_REQUESTS, [component], since)
@@ -97,7 +100,7 @@ class PoliciesInForce:
         return min(limits, default=math.inf)
 
     def capacity_factor(self, component: str) -> float:
-        """How much more a component handles under its configuration; the policy engine's batches reach validators."""
+        """Return the capacity factor of a component's configuration; the policy engine's also affects validators."""
         targets = [component] if is_service(component) else [component, POLICY_ENGINE]
         factor = 1.0
         for application in self.find_applied(ActionKind.UPDATE_CONFIGURATION, targets):
@@ -107,13 +110,13 @@ class PoliciesInForce:
         return min(max(factor, 0.4), 1.6)
 
     def count_overrides(self, component: str) -> int:
-        """Emergency overrides in force on the component."""
+        """Return the number of emergency overrides in force on the component."""
         return len(self.find_applied(ActionKind.ACTIVATE_EMERGENCY_OVERRIDE, [component]))
 
 
 def _is_in_force(application: PolicyApplication, now: float) -> bool:
-    begun = application.applied_at + POLICY_DELAY_SECONDS <= now
-    lasts = application.spec.parameters.get("duration")
-    if lasts is None and application.spec.kind is ActionKind.ACTIVATE_EMERGENCY_OVERRIDE:
-        lasts = DEFAULT_OVERRIDE_SECONDS
-    return begun and (lasts is None or now < application.applied_at + float(lasts))
+    has_started = application.applied_at + POLICY_DELAY_SECONDS <= now
+    duration = application.spec.parameters.get("duration")
+    if duration is None and application.spec.kind is ActionKind.ACTIVATE_EMERGENCY_OVERRIDE:
+        duration = DEFAULT_OVERRIDE_SECONDS
+    return has_started and (duration is None or now < application.applied_at + float(duration))

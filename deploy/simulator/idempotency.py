@@ -1,4 +1,4 @@
-"""Idempotency keys: the reply of every decided change, replayed when the same request comes again."""
+"""Idempotency keys: the stored reply of each decided change, returned for a repeated request."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ MAX_STORED_KEYS: Final = 10_000
 
 @dataclass(frozen=True)
 class Reply:
-    """A finished answer."""
+    """A complete response."""
 
     status: int
     body: Mapping[str, Any]
@@ -29,17 +29,17 @@ class _Entry:
 
 
 class IdempotencyStore:
-    """Keys in flight or answered; of the answered the newest `KEYS_KEPT` are remembered."""
+    """Keys in flight, and the newest `MAX_STORED_KEYS` answered keys."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._answered: deque[str] = deque()
 
     def begin(self, key: str, fingerprint: str) -> Reply | None:
-        """Take the key for a request; return the stored reply if this very request was decided before.
+        """Reserve the key for a request; return the stored reply if this request was decided before.
 
         Raises:
-            ProblemError: 422, the key belongs to another request; 409, the first one is not answered yet.
+            ProblemError: 422 if the key belongs to another request; 409 if the first request is in flight.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -52,24 +52,24 @@ class IdempotencyStore:
         return entry.reply
 
     def store_reply(self, key: str, reply: Reply) -> None:
-        """Keep the reply of a decided change."""
+        """Store the reply of a decided change."""
         self._entries[key].reply = reply
         self._answered.append(key)
         if len(self._answered) > MAX_STORED_KEYS:
             del self._entries[self._answered.popleft()]
 
     def clear_answered(self) -> None:
-        """Forget every answered key, as a service does that keeps them in memory and is restarted."""
+        """Delete every answered key, as a restart does in a service that keeps keys in memory."""
         while self._answered:
             del self._entries[self._answered.popleft()]
 
     def release(self, key: str) -> None:
-        """Forget a request that was not decided, so that it can be sent again."""
+        """Delete the key of an undecided request, which can be sent again."""
         if key in self._entries and self._entries[key].reply is None:
             del self._entries[key]
 
 
 def compute_fingerprint(path: str, body: Mapping[str, Any]) -> str:
-    """Digest of route and body. The time in the apply envelope is left out: a retry may carry a later one."""
+    """Return the digest of route and body, without the envelope's time, which can differ in a retry."""
     content = {name: value for name, value in body.items() if name != "timestamp"}
     return hashlib.sha256(f"{path}\n{json.dumps(content, sort_keys=True)}".encode()).hexdigest()

@@ -22,7 +22,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True)
 class MetricDefinition:
-    """One metric; `series` are the values of its labels that exist from the start, `bounds` its finite buckets."""
+    """One metric; `label_values` are the initial series, `bounds` the finite buckets."""
 
     name: str
     kind: MetricKind
@@ -87,4 +87,4 @@ METRICS: Final = (
     _define_gauge("policy_last_load_timestamp", "Last policy load, unix seconds."),
     _define_gauge("emergency_override_active_count", "Emergency overrides in force."),
 )
-"""All metrics; `METRICS` order is the order of the exposition."""
+"""All metrics in the order of the exposition."""

@@ -1,7 +1,7 @@
-"""The simulated Charter system: causes in, effects out.
+"""The simulated Charter system.
 
-Pure: time and seed are arguments, nothing here reads a clock. It advances by fixed ticks, so what happens does not
-depend on how often it is asked. All times are unix seconds.
+It is pure: time and seed are arguments. It advances by fixed ticks, so the result does not depend on the frequency of
+requests. All times are unix seconds.
 """
 
 import copy
@@ -36,14 +36,14 @@ from deploy.simulator.violation_detector import ViolationDetector, compute_criti
 
 TICK_SECONDS: Final = 0.25
 ADMISSION_POLICY: Final = "admission"
-"""The policy every request is checked by; it exists from the start and bad-policy breaks it."""
+"""The policy that checks every request; it exists from the start, and the fault bad-policy breaks it."""
 GOOD_RULESET: Final = "strict-v1"
 BROKEN_RULESET: Final = "broken-v1"
 UNDO_KEY_SUFFIX: Final = "-undo"
 
 
 class Plant:
-    """Components, committee, policies and faults, with a ledger of every effect of a client's change."""
+    """Components, committee, policies, faults, and a ledger of all effects of clients' changes."""
 
     def __init__(self, started_at: float, seed: int = 0) -> None:
         self._start, self._seed, self._ticks = started_at, seed, 0
@@ -63,11 +63,11 @@ class Plant:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Services and members, those who still join included."""
+        """Services and members, including joining ones."""
         return (*SERVICES, *self.committee.member_names)
 
     def advance(self, now: float) -> None:
-        """Let the plant run to `now`; an earlier time than the last changes nothing."""
+        """Advance to `now`; an earlier time than the last one is ignored."""
         while self._start + (self._ticks + 1) * TICK_SECONDS <= now:
             self._ticks += 1
             self.now = max(self.now, self._start + self._ticks * TICK_SECONDS)
@@ -75,7 +75,7 @@ class Plant:
         self.now = max(self.now, now)
 
     def apply_policy(self, spec: PolicySpec, origin: ChangeOrigin) -> PolicyApplication:
-        """Put a policy in force."""
+        """Apply a policy."""
         before = self.policies.knob(spec.name).generation
         application = self.policies.apply(spec, origin, self.now)
         self._record_policy_change(application, EffectDirection.APPLIED, before, origin)
@@ -85,7 +85,7 @@ class Plant:
         return application
 
     def undo_policy(self, application: PolicyApplication, origin: ChangeOrigin) -> bool:
-        """Take back an application; False if it was taken back before. Raises NotNewestError."""
+        """Undo an application; return False if it was undone before. Raises NotNewestError."""
         before = self.policies.knob(application.spec.name).generation
         undone = self.policies.undo(application, origin, self.now)
         if undone:
@@ -93,7 +93,7 @@ class Plant:
         return undone
 
     def scale(self, replicas: int, origin: ChangeOrigin) -> int:
-        """Grow or shrink the committee; return the size before. Growing also replaces members that are dead."""
+        """Scale the committee and return its previous size. Growing also restarts dead members."""
         size, before = len(self.committee.member_names), self.committee.generation
         dead = self.dead_components()
         if replicas > size:
@@ -104,33 +104,37 @@ class Plant:
         elif replicas < size:
             self._remove_members(self.committee.shrink(replicas, self._undrainable_components()))
         self.committee.record_change(origin, self.now)
-        undone = (origin.key or "").endswith(UNDO_KEY_SUFFIX)
-        grown = (replicas >= size) != undone
-        kind = ActionKind.SCALE_UP if grown else ActionKind.SCALE_DOWN
-        self._record_effect(EffectDirection.ROLLED_BACK if undone else EffectDirection.APPLIED, kind, before, origin)
+        is_undo = (origin.key or "").endswith(UNDO_KEY_SUFFIX)
+        is_scale_up = (replicas >= size) != is_undo
+        kind = ActionKind.SCALE_UP if is_scale_up else ActionKind.SCALE_DOWN
+        self._record_effect(EffectDirection.ROLLED_BACK if is_undo else EffectDirection.APPLIED, kind, before, origin)
         return size
 
     def restart(self, member: str | None, graceful: bool, origin: ChangeOrigin) -> Restart | None:
-        """Restart one component, or all members in turn, the sick first and the leader last; return the one before."""
+        """Restart one component, or all members (unhealthy ones first, the leader last).
+
+        Returns:
+            The previous restart.
+        """
         before, previous = self.committee.generation, self.committee.last_restart
         full = RESTART_SECONDS if graceful else FORCED_RESTART_SECONDS
         if member is not None:
             self.restart_queue.enqueue(member, full)
         else:
-            sick, leader = self._unhealthy_components(), self.committee.leader
-            for name in sorted(self.committee.member_names, key=lambda name: (name == leader, name not in sick)):
-                self.restart_queue.enqueue(name, full if name in sick else ROLLING_RESTART_SECONDS)
+            unhealthy, leader = self._unhealthy_components(), self.committee.leader
+            for name in sorted(self.committee.member_names, key=lambda name: (name == leader, name not in unhealthy)):
+                self.restart_queue.enqueue(name, full if name in unhealthy else ROLLING_RESTART_SECONDS)
         self.committee.last_restart = Restart(self.committee.record_change(origin, self.now), member)
         self._record_effect(EffectDirection.APPLIED, ActionKind.RESTART_SERVICE, before, origin)
         return previous
 
     def inject_fault(self, kind: FaultKind, component: str, for_seconds: float | None = None) -> Fault:
-        """Switch a fault on, in place of the same one if it is on; `for_seconds` None means until it is healed."""
-        self.faults = [found for found in self.faults if (found.kind, found.component) != (kind, component)]
+        """Inject a fault; it replaces the same fault. `for_seconds` None means until it is healed."""
+        self.faults = [other for other in self.faults if (other.kind, other.component) != (kind, component)]
         until = None if for_seconds is None else self.now + for_seconds
         fault = calibrate_fault(Fault(kind, component, self.now, until), self._build_load_state())
         if kind is FaultKind.BAD_POLICY:
-            self.faults = [found for found in self.faults if found.kind is not kind]
+            self.faults = [other for other in self.faults if other.kind is not kind]
             self.policies.apply(_build_admission_spec(component, BROKEN_RULESET), EXTERNAL_ORIGIN, self.now)
         if kind is FaultKind.EXPORTER_LYING:
             self._frozen[component] = copy.deepcopy(self._metrics_of(component))
@@ -138,62 +142,66 @@ class Plant:
         return fault
 
     def clear_faults(self) -> None:
-        """End all faults; policies and committee stay, but a broken `admission` is replaced by a good one."""
+        """Clear all faults. Policies and committee stay; a good `admission` policy replaces a broken one."""
         for fault in list(self.faults):
             self._end_fault(fault)
 
     def read_exporters(self) -> dict[str, tuple[ComponentMetrics, bool]]:
-        """Return what each exporter shows, and whether it lies; a silent one and a member not joined are absent."""
+        """Return each exporter's metrics and whether it lies; silent exporters and joining members are absent."""
         silent = {fault.component for fault in self.faults if fault.kind is FaultKind.EXPORTER_SILENT}
         lying = {fault.component for fault in self.faults if fault.kind is FaultKind.EXPORTER_LYING}
-        shown = [name for name in (*SERVICES, *self.committee.joined_members(self.now)) if name not in silent]
+        visible = [name for name in (*SERVICES, *self.committee.joined_members(self.now)) if name not in silent]
         return {
-            name: (self._frozen[name], True) if name in lying else (self._metrics_of(name), False) for name in shown
+            name: (self._frozen[name], True) if name in lying else (self._metrics_of(name), False) for name in visible
         }
 
     def _tick(self) -> None:
-        for fault in [found for found in self.faults if found.until is not None and found.until <= self.now]:
+        for fault in [fault for fault in self.faults if fault.until is not None and fault.until <= self.now]:
             self._end_fault(fault)
         self._advance_restarts()
-        situation = self._build_load_state()
-        self.committee.elect_leader(situation.responding)
-        work = compute_flows(situation, 1.0 + 0.01 * self._noise_of(COMMITTEE).step())
+        load_state = self._build_load_state()
+        self.committee.elect_leader(load_state.responding)
+        flows = compute_flows(load_state, 1.0 + 0.01 * self._noise_of(COMMITTEE).step())
         waits = {
-            name: compute_next_wait(self.state.waits.get(name, 0.0), flow, TICK_SECONDS) for name, flow in work.items()
+            name: compute_next_wait(self.state.waits.get(name, 0.0), flow, TICK_SECONDS) for name, flow in flows.items()
         }
-        self.state = PlantState(work, waits, compute_symptoms(situation, waits))
-        self._record_metrics(situation)
-        served = {name: flow.throughput for name, flow in work.items()}
+        self.state = PlantState(flows, waits, compute_symptoms(load_state, waits))
+        self._record_metrics(load_state)
+        throughput = {name: flow.throughput for name, flow in flows.items()}
         self.violation_detector.evaluate(
-            self.now, self.dead_components(), compute_critical_rates(self.state.symptoms, served)
+            self.now, self.dead_components(), compute_critical_rates(self.state.symptoms, throughput)
         )
 
     def _record_metrics(self, load_state: LoadState) -> None:
         for name in (*SERVICES, *load_state.members):
-            meter, noise = self._metrics_of(name), self._noise_of(name)
+            metrics, noise = self._metrics_of(name), self._noise_of(name)
             jitter = 1.0 + 0.04 * noise.step()
-            meter.set_gauge("audit_committee_size", len(load_state.members))
-            meter.set_gauge("emergency_override_active_count", load_state.policies_in_force.count_overrides(name))
+            metrics.set_gauge("audit_committee_size", len(load_state.members))
+            metrics.set_gauge("emergency_override_active_count", load_state.policies_in_force.count_overrides(name))
             if name in self.state.flows:
                 validations = self.state.flows[name].throughput * TICK_SECONDS * (1.0 + 0.03 * noise.step())
                 wait, symptom = self.state.waits[name], self.state.symptoms[name]
-                meter.record(TickWork(self.now, TICK_SECONDS, validations, wait, jitter, symptom))
+                metrics.record(TickWork(self.now, TICK_SECONDS, validations, wait, jitter, symptom))
 
     def _advance_restarts(self) -> None:
-        back, gone = self.restart_queue.advance(self.now)
-        ended = (FaultKind.SLOW_NODE, FaultKind.DEAD_NODE)
-        self.faults = [found for found in self.faults if not (found.component in back and found.kind in ended)]
+        restored, stopped = self.restart_queue.advance(self.now)
+        healed_kinds = (FaultKind.SLOW_NODE, FaultKind.DEAD_NODE)
+        self.faults = [
+            fault for fault in self.faults if not (fault.component in restored and fault.kind in healed_kinds)
+        ]
         for fault in self.faults:
-            fault.restarted |= fault.component in gone or (bool(gone) and fault.kind is FaultKind.RETRY_CASCADE)
+            fault.restarted |= fault.component in stopped or (bool(stopped) and fault.kind is FaultKind.RETRY_CASCADE)
 
     def _build_load_state(self) -> LoadState:
         members = self.committee.joined_members(self.now)
-        out = self.restart_queue.components_down() | self.dead_components()
-        answering = frozenset(name for name in (*SERVICES, *members) if name not in out)
-        return LoadState(PoliciesInForce(self.policies.list_active(), self.now), tuple(self.faults), members, answering)
+        down = self.restart_queue.components_down() | self.dead_components()
+        responding = frozenset(name for name in (*SERVICES, *members) if name not in down)
+        return LoadState(
+            PoliciesInForce(self.policies.list_active(), self.now), tuple(self.faults), members, responding
+        )
 
     def dead_components(self) -> frozenset[str]:
-        """Components that do not answer because of a fault."""
+        """Return the components with the fault dead-node."""
         return frozenset(fault.component for fault in self.faults if fault.kind is FaultKind.DEAD_NODE)
 
     def _unhealthy_components(self) -> frozenset[str]:
@@ -201,7 +209,7 @@ class Plant:
         return self.dead_components() | frozenset(slow)
 
     def _undrainable_components(self) -> frozenset[str]:
-        # Who is in trouble cannot hand over its work, so it is dismissed last.
+        # A component with a fault cannot hand over its work, so it is removed last.
         return frozenset(fault.component for fault in self.faults if fault.kind in LOCAL_FAULT_KINDS)
 
     def _remove_members(self, names: list[str]) -> None:
@@ -227,7 +235,7 @@ class Plant:
             self._metrics_of(name).set_gauge("policy_last_load_timestamp", self.now)
 
     def _sync_admission_fault(self) -> None:
-        # An undo can bring the broken version back: then the fault is back as well.
+        # An undo can restore the broken policy; then the fault returns.
         active = self.policies.knob(ADMISSION_POLICY).active
         broken = active is not None and active.spec.parameters.get("ruleset") == BROKEN_RULESET
         self.faults = [fault for fault in self.faults if broken or fault.kind is not FaultKind.BAD_POLICY]

@@ -1,4 +1,4 @@
-"""The policies of Charter: ids that are never reused, versions and one generation per name."""
+"""Charter's policies: unique ids, versions, and one generation per name."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,11 +7,14 @@ from typing import Final
 from deploy.simulator.records import ChangeOrigin, KnobChange, PolicySpec
 
 MAX_HISTORY_SHOWN: Final = 200
-"""How many applications that are no longer active a full listing shows."""
+"""Maximum of inactive applications in a complete list."""
 
 
 class PolicyStatus(StrEnum):
-    """Life of one application of a policy; this simulator approves at once, so the first two pass unseen."""
+    """The status values of the contract.
+
+    This simulator approves immediately: it never sets PENDING, APPROVED and FAILED.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -22,12 +25,12 @@ class PolicyStatus(StrEnum):
 
 
 class NotNewestError(Exception):
-    """The application to undo is not the active one on its knob: a later change would be destroyed."""
+    """The application is not the active one on its knob; an undo would destroy a later change."""
 
 
 @dataclass
 class PolicyApplication:
-    """One application of a policy. `before` is what was active when it was applied, restored by its undo."""
+    """One application of a policy; an undo restores `previous`."""
 
     policy_id: str
     spec: PolicySpec
@@ -39,7 +42,7 @@ class PolicyApplication:
 
 @dataclass
 class PolicyKnob:
-    """All applications under one policy name. Generation 0 means that it never existed."""
+    """All applications of one policy name; generation 0 means that there was none."""
 
     generation: int = 0
     last_change: KnobChange | None = None
@@ -47,20 +50,20 @@ class PolicyKnob:
     applications: list[PolicyApplication] = field(default_factory=list)
 
     def record_change(self, origin: ChangeOrigin, at: float) -> None:
-        """Count one change of this knob."""
+        """Record one change of this knob and increment the generation."""
         self.generation += 1
         self.last_change = KnobChange(origin.key, origin.plan_hash, self.generation, at)
 
 
 class PolicyRegistry:
-    """Every policy ever applied. Times are unix seconds and given by the caller."""
+    """All applied policies. Times are unix seconds."""
 
     def __init__(self) -> None:
         self._knobs: dict[str, PolicyKnob] = {}
         self._by_id: dict[str, PolicyApplication] = {}
 
     def knob(self, name: str) -> PolicyKnob:
-        """State of a name; for an unknown one an empty knob of generation 0, which is not kept."""
+        """Return the knob of a name; an unknown name gives an empty knob that is not stored."""
         return self._knobs.get(name) or PolicyKnob()
 
     def find(self, policy_id: str) -> PolicyApplication | None:
@@ -69,11 +72,11 @@ class PolicyRegistry:
 
     def list_active(self) -> list[PolicyApplication]:
         """Return the active application of every name that has one, oldest first."""
-        found = [knob.active for knob in self._knobs.values() if knob.active is not None]
-        return sorted(found, key=lambda application: _policy_number(application.policy_id))
+        applications = [knob.active for knob in self._knobs.values() if knob.active is not None]
+        return sorted(applications, key=lambda application: _policy_number(application.policy_id))
 
     def apply(self, spec: PolicySpec, origin: ChangeOrigin, at: float) -> PolicyApplication:
-        """Put a new version of `spec.name` in force under a new id."""
+        """Apply a new version of `spec.name` with a new id."""
         knob = self._knobs.setdefault(spec.name, PolicyKnob())
         number = len(self._by_id) + 1
         application = PolicyApplication(f"policy_{number}", spec, len(knob.applications) + 1, at, knob.active)
@@ -86,10 +89,10 @@ class PolicyRegistry:
         return application
 
     def undo(self, application: PolicyApplication, origin: ChangeOrigin, at: float) -> bool:
-        """Restore what was active before `application`; False if that was done already.
+        """Restore the policy before `application`; return False if it was undone before.
 
         Raises:
-            NotNewestError: Another application is active on the knob.
+            NotNewestError: another application is active on the knob.
         """
         if application.status is PolicyStatus.ROLLED_BACK:
             return False
@@ -104,12 +107,12 @@ class PolicyRegistry:
         return True
 
     def list_history(self) -> list[PolicyApplication]:
-        """Return all active ones, the last of every name, and the newest others up to `HISTORY_SHOWN`."""
-        kept = {knob.applications[-1].policy_id for knob in self._knobs.values()}
-        kept |= {application.policy_id for application in self.list_active()}
-        others = [policy_id for policy_id in self._by_id if policy_id not in kept]
-        kept |= set(others[-MAX_HISTORY_SHOWN:])
-        return [application for policy_id, application in self._by_id.items() if policy_id in kept]
+        """Return the active applications, the last of every name, and at most `MAX_HISTORY_SHOWN` others."""
+        selected = {knob.applications[-1].policy_id for knob in self._knobs.values()}
+        selected |= {application.policy_id for application in self.list_active()}
+        others = [policy_id for policy_id in self._by_id if policy_id not in selected]
+        selected |= set(others[-MAX_HISTORY_SHOWN:])
+        return [application for policy_id, application in self._by_id.items() if policy_id in selected]
 
 
 def _policy_number(policy_id: str) -> int:

@@ -11,10 +11,10 @@ PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """An answer other than success.
+    """An error response.
 
-    `decided` says that the change was judged and the verdict is final, so the reply is kept for its key; everything
-    else (who asks, stale generation, too much load) may turn out differently on a retry.
+    `is_final` means that the change was decided: its reply is stored for the key. A retry after another error (token,
+    generation, load) can succeed.
     """
 
     def __init__(self, status: int, detail: str, *, is_final: bool = False, **extensions: Any) -> None:
@@ -37,7 +37,7 @@ class ProblemError(Exception):
 
 
 def bad_request(detail: str, errors: list[dict[str, str]] | None = None) -> ProblemError:
-    """400: the request itself cannot be read."""
+    """Return 400: the request cannot be parsed."""
     problem = ProblemError(400, detail)
     if errors:
         problem.body["errors"] = errors
@@ -45,66 +45,66 @@ def bad_request(detail: str, errors: list[dict[str, str]] | None = None) -> Prob
 
 
 def unauthorized() -> ProblemError:
-    """401: no bearer token, or a wrong one."""
+    """Return 401: the bearer token is missing or wrong."""
     return ProblemError(401, "A valid bearer token is required.").with_headers(WWW_Authenticate="Bearer")
 
 
 def not_found(detail: str) -> ProblemError:
-    """404: there is no such thing, and a retry will not find it."""
+    """Return 404, also for a retry."""
     return ProblemError(404, detail, is_final=True)
 
 
 def newer_change_exists(detail: str) -> ProblemError:
-    """409: a later change is in force on the knob."""
+    """Return 409: a later change is in force on the knob."""
     return ProblemError(409, detail, is_final=True)
 
 
 def key_in_flight() -> ProblemError:
-    """409 with Retry-After: the first request with this key is not answered yet."""
+    """Return 409 with Retry-After: the first request with this key is in flight."""
     return ProblemError(409, "The first request with this key is still in flight.").with_headers(Retry_After="1")
 
 
 def generation_mismatch(knob: str, generation: int) -> ProblemError:
-    """412: somebody changed the knob since the caller looked; carries its generation now."""
+    """Return 412 with the knob's current generation: another writer has changed it."""
     detail = f"{knob} is at generation {generation}."
     problem = ProblemError(412, detail, knob=knob, generation=generation)
     return problem.with_headers(ETag=f'"{generation}"')
 
 
 def validation_failed(errors: list[dict[str, str]]) -> ProblemError:
-    """422: it can be read but does not validate; `errors` point into the body by JSON pointer."""
+    """Return 422: the body is invalid; `errors` have JSON pointers into it."""
     detail = "; ".join(f"{error['pointer'] or '/'}: {error['detail']}" for error in errors)
     return ProblemError(422, detail, is_final=True, errors=errors)
 
 
 def key_conflict() -> ProblemError:
-    """422: the key belongs to another request."""
+    """Return 422: the key belongs to another request."""
     return ProblemError(422, "This Idempotency-Key was used for another request.")
 
 
 def too_many_requests(seconds: int) -> ProblemError:
-    """429: ask again after that many seconds."""
+    """Return 429 with Retry-After."""
     return ProblemError(429, "Too many requests.").with_headers(Retry_After=str(seconds))
 
 
 def service_unavailable(seconds: int) -> ProblemError:
-    """503: ask again after that many seconds."""
+    """Return 503 with Retry-After."""
     return ProblemError(503, "Charter is overloaded.").with_headers(Retry_After=str(seconds))
 
 
 def render_problem(problem: ProblemError) -> JSONResponse:
-    """Render as problem+json."""
+    """Return the response as problem+json."""
     return JSONResponse(problem.body, problem.status, problem.headers, PROBLEM_MEDIA_TYPE)
 
 
 async def handle_problem(_request: Request, error: Exception) -> JSONResponse:
-    """Exception handler of the application for `ProblemError`."""
+    """Handle a `ProblemError` of the application."""
     assert isinstance(error, ProblemError)
     return render_problem(error)
 
 
 async def handle_http_error(_request: Request, error: Exception) -> JSONResponse:
-    """Exception handler for the framework's own errors (unknown path, wrong method)."""
+    """Handle an error of the framework (unknown path, wrong method)."""
     status = getattr(error, "status_code", 500)
     headers: Mapping[str, str] = getattr(error, "headers", None) or {}
     problem = ProblemError(status, HTTPStatus(status).description or HTTPStatus(status).phrase)

@@ -1,4 +1,4 @@
-"""The values the simulator passes around: policies, changes, ledger entries. Times are unix seconds."""
+"""The values of the simulator: policies, changes, ledger entries. Times are unix seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 
 class ActionKind(StrEnum):
-    """The nine action types; six of them travel as policies, three have committee routes."""
+    """The nine action types; six are applied as policies, three have committee routes."""
 
     SCALE_UP = "SCALE_UP"
     SCALE_DOWN = "SCALE_DOWN"
@@ -21,24 +21,24 @@ class ActionKind(StrEnum):
 
 
 COMMITTEE_ACTION_KINDS: Final = frozenset({ActionKind.SCALE_UP, ActionKind.SCALE_DOWN, ActionKind.RESTART_SERVICE})
-"""Kinds with a route of their own under /api/v1/committee; they validate, but cannot be applied as a policy."""
+"""Kinds with a route under /api/v1/committee; they validate, but cannot be applied as a policy."""
 
 
 @dataclass(frozen=True)
 class ChangeOrigin:
-    """Who asked for a change: idempotency key and plan hash, both None for a change made by others."""
+    """The origin of a change: idempotency key and plan hash, both None for an external change."""
 
     key: str | None = None
     plan_hash: str | None = None
 
 
 EXTERNAL_ORIGIN: Final = ChangeOrigin()
-"""A change that did not come through the API."""
+"""The origin of a change that did not come through the API."""
 
 
 @dataclass(frozen=True)
 class KnobChange:
-    """The last change of a knob; `generation` is the one it produced."""
+    """The last change of a knob with the resulting generation."""
 
     key: str | None
     plan: str | None
@@ -48,7 +48,7 @@ class KnobChange:
 
 @dataclass(frozen=True)
 class Restart:
-    """The last restart of the committee; `member` is None when all members were restarted in turn."""
+    """The last restart of the committee; `member` is None for a rolling restart of all members."""
 
     change: KnobChange
     member: str | None
@@ -56,7 +56,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """A policy as a client writes it; `name` is its knob, `component` None means the whole system."""
+    """A policy of a client; `name` is its knob, `component` None means the whole system."""
 
     name: str
     kind: ActionKind
@@ -73,7 +73,7 @@ class EffectDirection(StrEnum):
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One effect that really happened. For an undo, `kind` is the action that was undone."""
+    """One effect of a change. For an undo `kind` is the undone action."""
 
     at: float
     effect: EffectDirection

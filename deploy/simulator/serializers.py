@@ -1,4 +1,4 @@
-"""The JSON shapes of the API. Times leave as ISO 8601 in UTC, on the doors as unix seconds."""
+"""The JSON of the API. Times are ISO 8601 in UTC; in the control API unix seconds."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,24 +15,24 @@ JsonObject = dict[str, Any]
 
 
 def format_time(at: float) -> str:
-    """Time as ISO 8601 in UTC with milliseconds."""
+    """Return a time as ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def serialize_change(change: KnobChange | None) -> JsonObject | None:
-    """Last change of a knob; null if only Charter itself set it."""
+    """Return the last change of a knob; null if there was none."""
     return None if change is None else {**asdict(change), "at": format_time(change.at)}
 
 
 def serialize_spec(spec: PolicySpec | None) -> JsonObject | None:
-    """A policy as a client writes it; null for none."""
+    """Return a policy as in a client's request; null for none."""
     if spec is None:
         return None
     return {"name": spec.name, "kind": spec.kind, "component": spec.component, "parameters": dict(spec.parameters)}
 
 
 def serialize_policy(application: PolicyApplication, registry: PolicyRegistry) -> JsonObject:
-    """One application of a policy; `generation` and `last_change` are those of its knob now."""
+    """Return one application of a policy, with the current generation and last change of its knob."""
     knob = registry.knob(application.spec.name)
     return {
         "id": application.policy_id,
@@ -46,12 +46,12 @@ def serialize_policy(application: PolicyApplication, registry: PolicyRegistry) -
 
 
 def serialize_restart(restart: Restart | None) -> JsonObject | None:
-    """Last restart; null if there was none."""
+    """Return the last restart; null if there was none."""
     return None if restart is None else {**(serialize_change(restart.change) or {}), "member": restart.member}
 
 
 def serialize_committee(plant: Plant) -> JsonObject:
-    """State of the committee; `replicas` counts all members, `healthy_nodes` those that work now."""
+    """Return the state of the committee; `replicas` counts all members, `healthy_nodes` the working ones."""
     committee = plant.committee
     members = [_serialize_member(plant, name) for name in committee.member_names]
     healthy = sum(member["healthy"] for member in members)
@@ -68,7 +68,7 @@ def serialize_committee(plant: Plant) -> JsonObject:
 
 
 def serialize_violation(violation: CharterViolation) -> JsonObject:
-    """One of Charter's own violations."""
+    """Return one of Charter's violations."""
     fields = asdict(violation)
     fields["id"] = fields.pop("violation_id")
     fields["opened_at"] = format_time(violation.opened_at)
@@ -77,7 +77,7 @@ def serialize_violation(violation: CharterViolation) -> JsonObject:
 
 
 def serialize_state(plant: Plant) -> JsonObject:
-    """Ground truth for the doors; times are unix seconds."""
+    """Return the true state for the control API; times are unix seconds."""
     faults = [{"kind": fault.kind, "component": fault.component, "until": fault.until} for fault in plant.faults]
     return {
         "time": plant.now,

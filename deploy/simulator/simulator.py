@@ -1,4 +1,4 @@
-"""Everything one running simulator holds, and the single place where time enters it."""
+"""The state of one running simulator, and the only reader of the clock."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from deploy.simulator.records import LedgerEntry
 
 
 class WallClock:
-    """Unix time that starts at the wall clock and then follows the monotonic one, so it never jumps."""
+    """Unix time that starts at the wall clock and follows the monotonic clock, so it never jumps."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
@@ -22,7 +22,7 @@ class WallClock:
 
 @dataclass(frozen=True)
 class SimulatorOptions:
-    """How the simulator runs; `failure_rate` is the share of API requests that fail on purpose."""
+    """The options of the simulator; `failure_rate` is the fraction of API requests that fail."""
 
     token: str
     control_api: bool = False
@@ -32,7 +32,7 @@ class SimulatorOptions:
 
 @dataclass(frozen=True)
 class EffectContext:
-    """One effect with what was asked for, and the committee as it was just before it."""
+    """One effect with the body of its request and the committee just before it."""
 
     ledger_entry: LedgerEntry
     request_body: dict[str, Any]
@@ -41,7 +41,7 @@ class EffectContext:
 
 @dataclass
 class Simulator:
-    """The plant with its clock, the replies of decided changes, and what was so before each of them."""
+    """The plant with its clock, the stored replies and the context of each effect."""
 
     options: SimulatorOptions
     clock: WallClock = field(default_factory=WallClock)

@@ -1,4 +1,4 @@
-"""What goes wrong at each component, beyond its waiting time: failures, late reports, loud notices."""
+"""The symptoms of each component beside its waiting time: failures, late reports, many notices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from deploy.simulator.traffic import Flow, LoadState
 
 BACKGROUND_FAILURE_FRACTION: Final = 0.002
 CALLER_TIMEOUT_SECONDS: Final = 3.4
-"""A request that waits longer is given up by its caller."""
+"""The caller's timeout for a request."""
 MAX_FAILURE_FRACTION: Final = 0.9
 
 
 @dataclass
 class Symptoms:
-    """Shares of the requests that fail (0 to 1) by cause, and what else shows."""
+    """Fractions of failing requests (0 to 1) by cause, and other symptoms."""
 
     timeouts: float = 0.0
     denied: float = 0.0
@@ -30,13 +30,13 @@ class Symptoms:
 
     @property
     def failures(self) -> float:
-        """Share of the requests that fail, the usual background included."""
+        """Fraction of failing requests, including the background."""
         return min(MAX_FAILURE_FRACTION, BACKGROUND_FAILURE_FRACTION + self.timeouts + self.denied + self.retries)
 
 
 @dataclass(frozen=True)
 class PlantState:
-    """What the plant truly does at a tick, before any exporter: per component, rates per second, waits in seconds."""
+    """The true state at a tick, before any exporter: flows per second and waits in seconds by component."""
 
     flows: dict[str, Flow]
     waits: dict[str, float]
@@ -44,19 +44,19 @@ class PlantState:
 
 
 def compute_symptoms(load_state: LoadState, waits: Mapping[str, float]) -> dict[str, Symptoms]:
-    """Symptoms of every answering component; `waits` are their present waiting times in seconds."""
-    found = {name: Symptoms() for name in (*SERVICES, *load_state.members) if name in load_state.responding}
-    _mark_timeouts(load_state, found, waits)
+    """Return the symptoms of every responding component; `waits` are in seconds."""
+    symptoms = {name: Symptoms() for name in (*SERVICES, *load_state.members) if name in load_state.responding}
+    _mark_timeouts(load_state, symptoms, waits)
     for fault in load_state.faults:
         if fault.kind is FaultKind.RETRY_CASCADE and load_state.is_cascade_active(fault):
-            _mark_cascade(load_state, found, fault)
+            _mark_cascade(load_state, symptoms, fault)
         if fault.kind is FaultKind.BAD_POLICY:
-            _mark_bad_policy(load_state, found, fault)
-        if fault.component in found and waits.get(fault.component, 0.0) > 0.5:
-            found[fault.component].late_reports |= fault.kind is FaultKind.OVERLOAD
-            found[fault.component].late_notices |= fault.kind is FaultKind.SLOW_NODE
-    _mark_bypass(load_state, found)
-    return found
+            _mark_bad_policy(load_state, symptoms, fault)
+        if fault.component in symptoms and waits.get(fault.component, 0.0) > 0.5:
+            symptoms[fault.component].late_reports |= fault.kind is FaultKind.OVERLOAD
+            symptoms[fault.component].late_notices |= fault.kind is FaultKind.SLOW_NODE
+    _mark_bypass(load_state, symptoms)
+    return symptoms
 
 
 def _compute_timeout_fraction(wait: float) -> float:
@@ -70,11 +70,11 @@ def _mark_timeouts(load_state: LoadState, symptoms: dict[str, Symptoms], waits: 
     if len(members) < QUORUM:
         for symptom in symptoms.values():
             symptom.timeouts = max(symptom.timeouts, 0.4)
-    passed_on = sum(symptoms[name].timeouts for name in members) / max(1, len(members))
+    inherited = sum(symptoms[name].timeouts for name in members) / max(1, len(members))
     for caller in (POLICY_ENGINE, GATEWAY):
         if caller in symptoms:
-            symptoms[caller].timeouts = max(symptoms[caller].timeouts, 0.8 * passed_on)
-            passed_on = symptoms[caller].timeouts
+            symptoms[caller].timeouts = max(symptoms[caller].timeouts, 0.8 * inherited)
+            inherited = symptoms[caller].timeouts
 
 
 def _mark_cascade(load_state: LoadState, symptoms: dict[str, Symptoms], fault: Fault) -> None:
@@ -82,7 +82,7 @@ def _mark_cascade(load_state: LoadState, symptoms: dict[str, Symptoms], fault: F
     if is_service(fault.component):
         reached.add(AUDIT_LOG)
     if fault.restarted:
-        # What was lost in the restart is resent by everybody to everybody.
+        # All callers resend the requests that the restart lost.
         reached |= {AUDIT_LOG, *load_state.members}
     for name in reached & symptoms.keys():
         symptoms[name].retries = 0.28 if name == fault.component else 0.2
@@ -96,7 +96,7 @@ def _mark_bad_policy(load_state: LoadState, symptoms: dict[str, Symptoms], fault
     targets = [fault.component, POLICY_ENGINE]
     batches = load_state.policies_in_force.find_applied(ActionKind.UPDATE_CONFIGURATION, targets, fault.started_at)
     if fault.component in symptoms:
-        # A batch is refused as a whole, so a wrong rule hits more requests in larger batches.
+        # A batch is denied as a whole, so a wrong rule denies more requests in larger batches.
         symptoms[fault.component].denied = 0.55 if batches else 0.3
         symptoms[fault.component].slow_policy_load = True
     for name in (neighbours(fault.component) if batches else frozenset()) & symptoms.keys():

@@ -1,4 +1,4 @@
-"""The parts of the simulated Charter system and who calls whom."""
+"""The components of the simulated Charter system and their calls."""
 
 from typing import Final
 
@@ -7,31 +7,31 @@ POLICY_ENGINE: Final = "policy-engine"
 AUDIT_LOG: Final = "audit-log"
 
 SERVICES: Final = (GATEWAY, POLICY_ENGINE, AUDIT_LOG)
-"""Services in the order a request passes them; the validators are called by the policy engine."""
+"""Services in the order of a request; the policy engine calls the validators."""
 
 COMMITTEE: Final = "committee"
-"""The knob that scaling and restarting change; no component has this name."""
+"""The knob of scaling and restarting; no component has this name."""
 
 MIN_MEMBERS: Final = 1
 MAX_MEMBERS: Final = 15
 INITIAL_MEMBERS: Final = 5
-"""Committee size at the start."""
+"""Initial committee size."""
 QUORUM: Final = 3
-"""With fewer healthy members than this the committee cannot decide, and validations fail everywhere."""
+"""Minimum of healthy members for a decision; below it validations fail at every component."""
 
 
 def validator_name(number: int) -> str:
-    """Name of the member with this number, counted from 1."""
+    """Return the name of a member; numbers start at 1."""
     return f"validator-{number}"
 
 
 def is_service(component: str) -> bool:
-    """Whether the component is one of the three services (otherwise it is a validator)."""
+    """Return whether the component is one of the three services; otherwise it is a validator."""
     return component in SERVICES
 
 
 def neighbours(component: str) -> frozenset[str]:
-    """Callers and callees of a component that share its trouble; validators are named by their caller only."""
+    """Return the callers and callees that share a component's symptoms; never validators."""
     if component == GATEWAY:
         return frozenset({POLICY_ENGINE})
     if component == POLICY_ENGINE:

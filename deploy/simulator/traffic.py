@@ -1,4 +1,4 @@
-"""How much work reaches each component and how much it can do: pure arithmetic over one moment."""
+"""The arriving work and the capacity of each component at one moment."""
 
 import math
 from collections.abc import Mapping
@@ -13,37 +13,37 @@ DEMAND_PER_SECOND: Final = 400.0
 """Requests per second that reach the gateway."""
 SERVICE_CAPACITY_PER_SECOND: Final = 600.0
 MEMBER_CAPACITY_PER_SECOND: Final = 520.0
-"""Validations per second one member can do."""
+"""Validations per second of one member."""
 VALIDATIONS_PER_REQUEST: Final = 3.75
-"""Validations per request, shared by all members."""
+"""Validations per request, divided among all members."""
 LOCAL_VALIDATIONS_PER_SECOND: Final = 100.0
-"""Validations per second each member does for itself, whatever the load."""
+"""Validations per second of each member without any request."""
 RETRY_DEMAND_FACTOR: Final = 1.1
 SHED_FRACTION: Final = 0.9
-"""Share of the work beyond a component's capacity that goes elsewhere: to calm members, or away from a service."""
+"""Fraction of the work beyond capacity that moves to members with spare capacity, or leaves a service."""
 TAKEOVER_UTILISATION: Final = 0.95
-"""Members below this utilisation take over what others cannot do."""
+"""Members below this utilisation take over excess work."""
 QUEUE_GROWTH_SECONDS: Final = 0.5
-"""Time constant with which a queue grows to its level."""
+"""Time constant of a growing queue."""
 QUEUE_DRAIN_SECONDS: Final = 0.6
-"""Time constant with which it drains; the last half second of waiting goes at an even pace."""
+"""Time constant of a draining queue; the last half second of wait drains linearly."""
 QUEUEING_UTILISATION: Final = 0.975
-"""Utilisation from which requests wait at all."""
+"""Utilisation above which requests wait."""
 SATURATED_UTILISATION: Final = 1.02
-"""Utilisation from which the wait no longer grows as steeply."""
+"""Utilisation above which the wait grows more slowly."""
 MAX_WAIT_SECONDS: Final = 4.5
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Work that arrives and work that can be done, both per second."""
+    """Arriving work and capacity, both per second."""
 
     arrival: float
     capacity: float
 
     @property
     def utilisation(self) -> float:
-        """Arrival as a share of capacity; above 1 a queue grows."""
+        """Arrival as a fraction of capacity; above 1 a queue grows."""
         return self.arrival / self.capacity
 
     @property
@@ -54,9 +54,9 @@ class Flow:
 
 @dataclass(frozen=True)
 class LoadState:
-    """One moment of the plant.
+    """The load of the plant at one moment.
 
-    `members` have joined; `answering` are the components that work now, services included.
+    `members` have joined. `responding` are the working components, including services.
     """
 
     policies_in_force: PoliciesInForce
@@ -65,11 +65,11 @@ class LoadState:
     responding: frozenset[str]
 
     def faults_of_kind(self, kind: FaultKind) -> list[Fault]:
-        """Active faults of a kind."""
+        """Return the active faults of a kind."""
         return [fault for fault in self.faults if fault.kind is kind]
 
     def is_cascade_active(self, fault: Fault) -> bool:
-        """Whether a retry cascade still feeds itself: no throttle below the demand and no override since."""
+        """Return whether a retry cascade continues: no later override and no later throttle below the demand."""
         targets = [GATEWAY, POLICY_ENGINE, fault.component]
         if self.policies_in_force.find_applied(ActionKind.ACTIVATE_EMERGENCY_OVERRIDE, targets, fault.started_at):
             return False
@@ -77,20 +77,20 @@ class LoadState:
         return min(limits) > DEMAND_PER_SECOND * 0.9
 
     def is_rebalanced(self, fault: Fault) -> bool:
-        """Whether load was moved away from the fault's component since it began."""
+        """Return whether the fault's component was rebalanced since its start."""
         return bool(self.policies_in_force.find_applied(ActionKind.REBALANCE_LOAD, [fault.component], fault.started_at))
 
 
 def compute_wait_target(utilisation: float) -> float:
-    """Return the seconds a request waits once a queue has settled: 0 up to the strain, at most `MAX_WAIT_S`."""
+    """Return the wait in a stable queue in seconds: 0 up to `QUEUEING_UTILISATION`, at most `MAX_WAIT_SECONDS`."""
     if utilisation <= QUEUEING_UTILISATION:
         return 0.0
-    steep = min(utilisation, SATURATED_UTILISATION) - QUEUEING_UTILISATION
-    return min(MAX_WAIT_SECONDS, 55.0 * steep + 10.0 * max(0.0, utilisation - SATURATED_UTILISATION))
+    steep_part = min(utilisation, SATURATED_UTILISATION) - QUEUEING_UTILISATION
+    return min(MAX_WAIT_SECONDS, 55.0 * steep_part + 10.0 * max(0.0, utilisation - SATURATED_UTILISATION))
 
 
 def compute_next_wait(wait: float, flow: Flow, seconds: float) -> float:
-    """Return the wait (seconds) after a tick of that many seconds: it grows towards its target and drains faster."""
+    """Return the wait in seconds after a tick of `seconds`; it grows towards its target and drains faster."""
     target = compute_wait_target(flow.utilisation)
     if wait < target:
         return wait + (target - wait) * (1.0 - math.exp(-seconds / QUEUE_GROWTH_SECONDS))
@@ -98,22 +98,22 @@ def compute_next_wait(wait: float, flow: Flow, seconds: float) -> float:
 
 
 def compute_flows(load_state: LoadState, demand_factor: float = 1.0) -> dict[str, Flow]:
-    """Work of every component that answers; `demand_factor` is the noise of the demand, about 1."""
-    usual = _compute_service_flows(load_state, DEMAND_PER_SECOND * demand_factor)
+    """Return the flow of every responding component; `demand_factor` is noise near 1."""
+    base_flows = _compute_service_flows(load_state, DEMAND_PER_SECOND * demand_factor)
     result = {
         name: _shed_excess(load_state, name, _apply_local_faults(load_state, name, flow))
-        for name, flow in usual.items()
+        for name, flow in base_flows.items()
         if name in load_state.responding
     }
-    return result | _compute_committee_flows(load_state, usual[POLICY_ENGINE].arrival)
+    return result | _compute_committee_flows(load_state, base_flows[POLICY_ENGINE].arrival)
 
 
 def compute_base_flow(load_state: LoadState, component: str) -> Flow:
-    """Work of a component before the faults that hit it alone."""
-    usual = _compute_service_flows(load_state, DEMAND_PER_SECOND)
+    """Return the flow of a component without the faults of this component."""
+    base_flows = _compute_service_flows(load_state, DEMAND_PER_SECOND)
     if is_service(component):
-        return usual[component]
-    return _compute_member_flow(load_state, component, usual[POLICY_ENGINE].arrival)
+        return base_flows[component]
+    return _compute_member_flow(load_state, component, base_flows[POLICY_ENGINE].arrival)
 
 
 def _compute_service_flows(load_state: LoadState, demand: float) -> dict[str, Flow]:
@@ -130,11 +130,11 @@ def _compute_service_flows(load_state: LoadState, demand: float) -> dict[str, Fl
 
 def _compute_member_flow(load_state: LoadState, name: str, requests: float) -> Flow:
     demand = max((fault.intensity for fault in load_state.faults_of_kind(FaultKind.FEW_VALIDATORS)), default=1.0)
-    at_work = sum(member in load_state.responding for member in load_state.members)
-    share = VALIDATIONS_PER_REQUEST * requests * demand / max(1, at_work)
+    responding_count = sum(member in load_state.responding for member in load_state.members)
+    share = VALIDATIONS_PER_REQUEST * requests * demand / max(1, responding_count)
     capacity = MEMBER_CAPACITY_PER_SECOND * load_state.policies_in_force.capacity_factor(name)
     for fault in load_state.faults_of_kind(FaultKind.REMEDY_WORSENS):
-        # Members spend their time on agreeing: each one more costs all of them more than it adds.
+        # Members spend their time on agreement: one more member costs all of them more than it adds.
         capacity *= fault.intensity * (fault.committee_size / len(load_state.members)) ** 3
     return Flow(min(LOCAL_VALIDATIONS_PER_SECOND + share, load_state.policies_in_force.rate_limit(name)), capacity)
 
@@ -155,10 +155,10 @@ def _apply_local_faults(load_state: LoadState, name: str, flow: Flow) -> Flow:
 
 
 def _is_reconfigured(load_state: LoadState, fault: Fault) -> bool:
-    news = load_state.policies_in_force.find_applied(
+    updates = load_state.policies_in_force.find_applied(
         ActionKind.UPDATE_CONFIGURATION, [fault.component], fault.started_at
     )
-    return is_service(fault.component) and bool(news)
+    return is_service(fault.component) and bool(updates)
 
 
 def _shed_excess(load_state: LoadState, name: str, flow: Flow) -> Flow:
@@ -168,21 +168,21 @@ def _shed_excess(load_state: LoadState, name: str, flow: Flow) -> Flow:
 
 
 def _has_resend_surge(load_state: LoadState, name: str) -> bool:
-    # After an outage under overload the callers resend everything at once and no longer give way.
+    # After an outage under overload the callers resend all requests together and do not reduce their load.
     overloads = load_state.faults_of_kind(FaultKind.OVERLOAD)
     return any(fault.component == name and fault.restarted for fault in overloads)
 
 
 def _compute_committee_flows(load_state: LoadState, requests: float) -> dict[str, Flow]:
     names = [name for name in load_state.members if name in load_state.responding]
-    usual = {name: _compute_member_flow(load_state, name, requests) for name in names}
-    stressed = {name: _apply_local_faults(load_state, name, usual[name]) for name in names}
+    base_flows = {name: _compute_member_flow(load_state, name, requests) for name in names}
+    stressed = {name: _apply_local_faults(load_state, name, base_flows[name]) for name in names}
     calm = [name for name in names if stressed[name].utilisation <= 1.0]
-    spare = calm and sum(stressed[name].utilisation for name in calm) / len(calm) < TAKEOVER_UTILISATION
-    if not spare or len(calm) == len(names):
+    has_spare_capacity = calm and sum(stressed[name].utilisation for name in calm) / len(calm) < TAKEOVER_UTILISATION
+    if not has_spare_capacity or len(calm) == len(names):
         return stressed
-    kept = {name: _shed_excess(load_state, name, stressed[name]) for name in names}
-    return kept | _redistribute(stressed, kept, calm)
+    shed = {name: _shed_excess(load_state, name, stressed[name]) for name in names}
+    return shed | _redistribute(stressed, shed, calm)
 
 
 def _redistribute(before: Mapping[str, Flow], after: Mapping[str, Flow], spare_members: list[str]) -> dict[str, Flow]:

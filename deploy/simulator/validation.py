@@ -1,4 +1,4 @@
-"""What a policy and the bodies of the changes must look like. Strict: no unknown fields, no conversions."""
+"""Strict validation of policies and request bodies: no unknown fields, no conversions."""
 
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, Literal
@@ -18,13 +18,13 @@ class _StrictModel(BaseModel):
 
 
 class ScaleBody(_StrictModel):
-    """Body of committee/scale, and the parameters of SCALE_UP and SCALE_DOWN: the size wanted, not a step."""
+    """The body of committee/scale and the parameters of SCALE_UP and SCALE_DOWN; the absolute size, not a step."""
 
     replicas: Replicas
 
 
 class RestartBody(_StrictModel):
-    """Body of committee/restart, and the parameters of RESTART_SERVICE; `timeout` in seconds."""
+    """The body of committee/restart and the parameters of RESTART_SERVICE; `timeout` is in seconds."""
 
     graceful: bool = True
     timeout: Annotated[Seconds, Field(gt=0, le=600)] = 30.0
@@ -32,7 +32,7 @@ class RestartBody(_StrictModel):
 
 
 class _RulesetParameters(_StrictModel):
-    # The contract allows any name; these are the ones this Charter knows.
+    # The contract allows any name; this Charter has only these.
     ruleset: Annotated[str, Field(pattern=r"^(strict|relaxed)-v[1-9][0-9]{0,3}$")]
 
 
@@ -94,7 +94,7 @@ def parse_envelope(body: dict[str, Any]) -> dict[str, Any]:
     """Return the policy object inside the body of policies/apply.
 
     Raises:
-        ProblemError: 400, the envelope is not `{policy, timestamp, source}`.
+        ProblemError: 400 if the envelope is not `{policy, timestamp, source}`.
     """
     try:
         return _PolicyEnvelope.model_validate(body).policy
@@ -103,37 +103,37 @@ def parse_envelope(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_policy(raw: dict[str, Any], components: Collection[str], base_pointer: str = "") -> PolicySpec:
-    """Return the policy, its parameters as they were sent; `base` is the pointer to it in the body.
+    """Return the policy with its parameters as sent; `base_pointer` is its JSON pointer in the body.
 
     Raises:
         ProblemError: 422 with every error found.
     """
     try:
-        found = _PolicyBody.model_validate(raw)
+        policy = _PolicyBody.model_validate(raw)
     except ValidationError as error:
         raise validation_failed(format_errors(error, base_pointer)) from error
-    if found.kind not in ActionKind.__members__:
+    if policy.kind not in ActionKind.__members__:
         raise validation_failed(
             [_build_error(f"{base_pointer}/kind", f"unknown kind; known are {', '.join(ActionKind)}")]
         )
-    kind = ActionKind(found.kind)
-    errors = _check_component(found.component, kind, components, base_pointer)
+    kind = ActionKind(policy.kind)
+    errors = _check_component(policy.component, kind, components, base_pointer)
     try:
-        PARAMETER_MODELS[kind].model_validate(found.parameters)
+        PARAMETER_MODELS[kind].model_validate(policy.parameters)
     except ValidationError as error:
         errors += format_errors(error, f"{base_pointer}/parameters")
-    if (found.name == COMMITTEE) != (kind in COMMITTEE_ACTION_KINDS):
+    if (policy.name == COMMITTEE) != (kind in COMMITTEE_ACTION_KINDS):
         errors.append(_build_error(f"{base_pointer}/name", "the name committee belongs to scaling and restarting"))
     if errors:
         raise validation_failed(errors)
-    return PolicySpec(found.name, kind, found.component, found.parameters)
+    return PolicySpec(policy.name, kind, policy.component, policy.parameters)
 
 
 def require_applicable(spec: PolicySpec) -> PolicySpec:
-    """Return the policy if it can be applied as one.
+    """Return the policy if its kind can be applied as a policy.
 
     Raises:
-        ProblemError: 422, its kind has a route of its own.
+        ProblemError: 422 if its kind has a separate route.
     """
     if spec.kind in COMMITTEE_ACTION_KINDS:
         raise validation_failed([_build_error("/policy/kind", f"{spec.kind} has a route under /api/v1/committee")])
@@ -141,7 +141,7 @@ def require_applicable(spec: PolicySpec) -> PolicySpec:
 
 
 def parse_scale_body(body: dict[str, Any]) -> ScaleBody:
-    """Return the body of committee/scale; 422 if it does not validate."""
+    """Return the body of committee/scale; raise 422 if it is invalid."""
     try:
         return ScaleBody.model_validate(body)
     except ValidationError as error:
@@ -149,7 +149,7 @@ def parse_scale_body(body: dict[str, Any]) -> ScaleBody:
 
 
 def parse_restart_body(body: dict[str, Any]) -> RestartBody:
-    """Return the body of committee/restart; 422 if it does not validate."""
+    """Return the body of committee/restart; raise 422 if it is invalid."""
     try:
         return RestartBody.model_validate(body)
     except ValidationError as error:
@@ -157,20 +157,22 @@ def parse_restart_body(body: dict[str, Any]) -> RestartBody:
 
 
 def format_errors(error: ValidationError, base_pointer: str = "") -> list[dict[str, str]]:
-    """Errors with JSON pointers into the body."""
+    """Return the errors with JSON pointers into the body."""
     return [
-        _build_error(base_pointer + "".join(f"/{_escape_pointer(str(part))}" for part in found["loc"]), found["msg"])
-        for found in error.errors(include_url=False, include_input=False, include_context=False)
+        _build_error(base_pointer + "".join(f"/{_escape_pointer(str(part))}" for part in item["loc"]), item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
     ]
 
 
 def _check_component(
     component: str | None, kind: ActionKind, components: Collection[str], base_pointer: str
 ) -> list[dict[str, str]]:
-    known = component is None or component in components or (component == COMMITTEE and kind in COMMITTEE_ACTION_KINDS)
+    is_known = (
+        component is None or component in components or (component == COMMITTEE and kind in COMMITTEE_ACTION_KINDS)
+    )
     return (
         []
-        if known
+        if is_known
         else [_build_error(f"{base_pointer}/component", f"unknown component; known are {', '.join(components)}")]
     )
 

@@ -1,4 +1,4 @@
-"""Charter's own violations: what it notices by itself, besides what its metrics show."""
+"""The violations that Charter reports, in addition to its metrics."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from deploy.simulator.symptoms import Symptoms
 
 MAX_CLOSED_VIOLATIONS: Final = 500
 CRITICAL_RATE_LIMIT: Final = 0.5
-"""Critical violations per second at one component from which Charter reports it."""
+"""Charter reports a component above this rate of critical violations per second."""
 
 
 @dataclass
 class CharterViolation:
-    """One violation Charter itself found; times in unix seconds, open while `closed_at` is None."""
+    """One violation found by Charter; times in unix seconds, open while `closed_at` is None."""
 
     violation_id: str
     component: str
@@ -28,7 +28,7 @@ class CharterViolation:
 
 
 class ViolationDetector:
-    """Opens and closes violations by what is seen at each tick."""
+    """Opens and closes violations at each tick."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], CharterViolation] = {}
@@ -36,22 +36,22 @@ class ViolationDetector:
         self._count = 0
 
     def list_violations(self, since: float | None) -> list[CharterViolation]:
-        """All open violations, and those closed at or after `since` (all that are kept if None), oldest first."""
-        closed = [found for found in self._closed if since is None or (found.closed_at or 0.0) >= since]
-        return sorted([*closed, *self._open.values()], key=lambda found: found.opened_at)
+        """Return the open violations and those closed at or after `since` (None: all stored ones), oldest first."""
+        closed = [violation for violation in self._closed if since is None or (violation.closed_at or 0.0) >= since]
+        return sorted([*closed, *self._open.values()], key=lambda violation: violation.opened_at)
 
     def evaluate(self, now: float, dead: frozenset[str], critical_rates: Mapping[str, float]) -> None:
-        """Compare with what is seen now: dead components and critical violations per second by component."""
-        seen = {(name, "member_health"): (0.0, 1.0, f"{name} does not answer") for name in dead}
+        """Update the violations from dead components and critical violations per second by component."""
+        current = {(name, "member_health"): (0.0, 1.0, f"{name} does not answer") for name in dead}
         for name, rate in critical_rates.items():
             if rate > CRITICAL_RATE_LIMIT:
                 text = f"{name} has {rate:.0f} critical violations per second"
-                seen[name, "violations_total"] = (rate, CRITICAL_RATE_LIMIT, text)
-        for key in self._open.keys() - seen.keys():
-            found = self._open.pop(key)
-            found.closed_at = now
-            self._closed.append(found)
-        for key, (value, limit, text) in seen.items():
+                current[name, "violations_total"] = (rate, CRITICAL_RATE_LIMIT, text)
+        for key in self._open.keys() - current.keys():
+            violation = self._open.pop(key)
+            violation.closed_at = now
+            self._closed.append(violation)
+        for key, (value, limit, text) in current.items():
             self._open_or_update(key, now, (value, limit), text)
 
     def _open_or_update(
@@ -75,5 +75,5 @@ class ViolationDetector:
 
 
 def compute_critical_rates(symptoms: Mapping[str, Symptoms], validations: Mapping[str, float]) -> dict[str, float]:
-    """Critical violations per second of every component, from its failures and its validations per second."""
+    """Return the critical violations per second by component, from denied fractions and validations per second."""
     return {name: 0.25 * symptom.denied * validations.get(name, 0.0) for name, symptom in symptoms.items()}
