@@ -20,44 +20,46 @@ from tests.support.prometheus_history import COMPONENTS, CONFIGURED_COMPONENTS, 
 
 WINDOW_SECONDS, MAX_AGE_SECONDS = 60.0, 30.0
 ENTRIES = tuple(
-    MetricEntry(name=f"own_{metric}_{bad}", query=f"westworld_charter_{metric}", breach=bad)
+    MetricEntry(name=f"own_{metric}_{breach}", query=f"westworld_charter_{metric}", breach=breach)
     for metric in ("failure_rate", "throughput_ops_per_sec", "validation_latency_seconds")
-    for bad in BreachSide
+    for breach in BreachSide
 )
 DISABLED_ENTRIES = tuple(MetricEntry(name=rule.metric, enabled=False) for rule in build_rules(MonitorSettings()))
 RULES = build_rules(MonitorSettings(metrics=(*ENTRIES, *DISABLED_ENTRIES)))
-"""Nothing but adaptive rules, in every direction."""
-INSTANTS = tuple(float(END_TIME - END_TIME % SCRAPE_SECONDS - SCRAPE_SECONDS * back) for back in range(119, -1, -1))
+"""Adaptive rules only, with every breach side."""
+INSTANTS = tuple(
+    float(END_TIME - END_TIME % SCRAPE_SECONDS - SCRAPE_SECONDS * scrapes) for scrapes in range(119, -1, -1)
+)
 
 
 def draw_limits(seed: int, prometheus: PrometheusHistory) -> AdaptiveLimits:
-    """Limits around values that are really there, so that many lie at or next to a limit."""
-    source = random.Random(seed)
-    seen = {
+    """Return limits around existing values, so that many values are at or next to a limit."""
+    generator = random.Random(seed)
+    values_by_key = {
         (s.labels["node_or_service"], s.labels["rule"]): [v for _, v in s.points if math.isfinite(v)]
         for s in prometheus.query_range(values_queries(RULES, WINDOW_SECONDS, 1)[0], INSTANTS, SCRAPE_SECONDS)
     }
     limits = []
-    for (component, metric), values in sorted(seen.items()):
-        if values and source.random() < 0.9:
-            edge, spread = source.choice(values), 10 ** source.uniform(-6, 3)
-            centre = edge + source.choice([-4.0, -3.0, 0.0, 3.0, 4.0]) * spread
+    for (component, metric), values in sorted(values_by_key.items()):
+        if values and generator.random() < 0.9:
+            edge, spread = generator.choice(values), 10 ** generator.uniform(-6, 3)
+            centre = edge + generator.choice([-4.0, -3.0, 0.0, 3.0, 4.0]) * spread
             limits.append(BaselineLimit(component=component, metric=metric, centre=centre, spread=spread))
     return AdaptiveLimits(loop="charter", at=INSTANTS[0], step=60.0, limits=tuple(limits))
 
 
 def learn_past_limits(prometheus: PrometheusHistory) -> AdaptiveLimits:
-    """Limits as upkeep makes them, from the half hour before the last ten minutes."""
+    """Return limits as upkeep computes them, from the time before the last ten minutes."""
     span = TimeSpan(INSTANTS[0], INSTANTS[-41], SCRAPE_SECONDS)
     recent = prometheus.query_range(values_queries(RULES, WINDOW_SECONDS, 1)[0], INSTANTS[:-40], SCRAPE_SECONDS)
     return learn_limits("charter", span, RULES, recent, [])
 
 
 @pytest.mark.parametrize("seed", range(7))
-def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: PrometheusHistory, seed: int) -> None:
-    """With limits of the real past, and with drawn ones, at several instants: what is judged violated came through."""
+def test_prefilter_answer_has_every_violation_of_the_judgement(prometheus: PrometheusHistory, seed: int) -> None:
+    """At several instants, with learned and with random limits, each violation is in the answer of the pre-filter."""
     limits = draw_limits(seed, prometheus) if seed else learn_past_limits(prometheus)
-    found = 0
+    violation_count = 0
     for end in (40, 67, 90, 119, 120):
         grid = INSTANTS[end - 40 : end]
         timing = GridTiming(grid, SCRAPE_SECONDS, MAX_AGE_SECONDS)
@@ -68,18 +70,18 @@ def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: PrometheusH
         )
         prefilter = prometheus.query_instant(prefilter_query(RULES, WINDOW_SECONDS, limits), grid[-1])
         coverage = prometheus.query_instant(coverage_query(RULES, MAX_AGE_SECONDS), grid[-1])
-        passed = {(sample.labels["node_or_service"], sample.labels["rule"]) for sample in prefilter}
-        judged = judge(build_analysis_input(ranges, timing, RULES, CONFIGURED_COMPONENTS, TOPOLOGY))
-        violated = {violation.key for violation in judged.violations}
-        assert violated <= passed
-        found += len(violated)
+        answered = {(sample.labels["node_or_service"], sample.labels["rule"]) for sample in prefilter}
+        judgement = judge(build_analysis_input(ranges, timing, RULES, CONFIGURED_COMPONENTS, TOPOLOGY))
+        violated = {violation.key for violation in judgement.violations}
+        assert violated <= answered
+        violation_count += len(violated)
         quick = observe(InstantReading(grid[-1], prefilter, coverage, limits=limits), RULES, ())
         assert not violated or quick.outcome == ""
-    assert found or seed
+    assert violation_count or seed
 
 
-def test_a_healthy_answer_is_empty(prometheus: PrometheusHistory) -> None:
-    """Limits that nothing is beyond let nothing through but what cannot be read."""
+def test_healthy_prefilter_answer_has_only_non_finite_values(prometheus: PrometheusHistory) -> None:
+    """With limits that no value is beyond, the answer holds only NaN and infinities."""
     wide = tuple(
         BaselineLimit(component=c, metric=rule.metric, centre=0.0, spread=1e12) for c in COMPONENTS for rule in RULES
     )
@@ -89,8 +91,8 @@ def test_a_healthy_answer_is_empty(prometheus: PrometheusHistory) -> None:
     assert {sample.labels["node_or_service"] for sample in answer} >= {"nan-rate"}
 
 
-def test_names_from_outside_are_only_text(prometheus: PrometheusHistory) -> None:
-    """A component may be called anything: the query stays one, and a dollar is a dollar."""
+def test_component_names_are_escaped_in_the_query(prometheus: PrometheusHistory) -> None:
+    """A component name with any characters leaves the query valid, and a dollar stays a dollar."""
     names = ('a"b', "a\\b", "$1${2}$$", "a\nb", "{x}", "gateway")
     limits = tuple(BaselineLimit(component=n, metric=RULES[0].metric, centre=-1.0, spread=1e-9) for n in names)
     query = prefilter_query(

@@ -1,4 +1,4 @@
-"""Which changes at Charter are ours and still stand."""
+"""The loop's own changes that are applied at Charter."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from activities.monitor.own_changes import own_applied_steps, parse_own_key
 
 
 @pytest.mark.parametrize(
-    ("key", "found"),
+    ("key", "step"),
     [
         ("4efe27cacde8-0-do", ("4efe27cacde8", 0)),
         ("4efe27cacde8-12-do", ("4efe27cacde8", 12)),
@@ -18,13 +18,13 @@ from activities.monitor.own_changes import own_applied_steps, parse_own_key
         (None, None),
     ],
 )
-def test_a_key_tells_plan_and_step(key: str | None, found: tuple[str, int] | None):
-    """Only keys of our own form in the direction do are ours; anybody else's may look like anything."""
-    assert parse_own_key(Change(key=key)) == found
+def test_own_key_has_plan_and_step(key: str | None, step: tuple[str, int] | None) -> None:
+    """Only a key of the own form with the direction do is parsed; other keys may have any form."""
+    assert parse_own_key(Change(key=key)) == step
 
 
-def test_every_knob_is_looked_at():
-    """Scale, restart and each policy have a last change of their own."""
+def test_every_knob_has_a_last_change() -> None:
+    """Scale, restart and each policy have a separate last change."""
     committee = Committee(
         replicas=5, healthy_nodes=5, last_change=Change(key="a-0-do"), last_restart=Change(key="b-1-do")
     )
