@@ -56,13 +56,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusH
     text, data, config = folder / "history.txt", folder / "data", folder / "prometheus.yml"
     text.write_text(format_history())
     config.write_text("{}")
-    create_blocks = [require_binary("promtool"), "tsdb", "create-blocks-from", "openmetrics", text, data]
+    create_blocks = [str(require_binary("promtool")), "tsdb", "create-blocks-from", "openmetrics", str(text), str(data)]
     subprocess.run(create_blocks, check=True, capture_output=True, timeout=60)
     with socket.socket() as free_socket:
         free_socket.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free_socket.getsockname()[1]}"
     command = [
-        *(require_binary("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={data}"),
+        *(str(require_binary("prometheus")), f"--config.file={config}", f"--storage.tsdb.path={data}"),
         *(f"--web.listen-address={address}", "--storage.tsdb.retention.time=100y"),
     ]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:

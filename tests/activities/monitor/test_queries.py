@@ -1,4 +1,4 @@
-"""The PromQL against a real Prometheus."""
+"""The PromQL, evaluated by a real Prometheus."""
 
 import pytest
 
@@ -37,12 +37,12 @@ WINDOW_SECONDS, MAX_AGE_SECONDS = 60.0, 30.0
 
 
 def query_prefilter(prometheus: PrometheusHistory, at: float = END_TIME) -> dict[tuple[str, str], float]:
-    found = prometheus.query_instant(prefilter_query(BUILTIN_RULES, WINDOW_SECONDS), at)
-    return {(sample.labels["node_or_service"], sample.labels["rule"]): sample.value for sample in found}
+    samples = prometheus.query_instant(prefilter_query(BUILTIN_RULES, WINDOW_SECONDS), at)
+    return {(sample.labels["node_or_service"], sample.labels["rule"]): sample.value for sample in samples}
 
 
 def collect_readings(prometheus: PrometheusHistory, at: float) -> tuple[InstantReading, AnalysisInput]:
-    """What the cycle and what Analyze would get at that instant."""
+    """Return the readings of Monitor and of Analyze at that instant."""
     timing: GridTiming = grid_timing(at, MonitorSettings(), AnalyzeSettings())
     reading = InstantReading(
         at,
@@ -59,15 +59,15 @@ def collect_readings(prometheus: PrometheusHistory, at: float) -> tuple[InstantR
 
 
 @pytest.mark.parametrize("components", [300, 5000])
-def test_the_parts_are_the_whole(prometheus: PrometheusHistory, components: int) -> None:
-    """The more components, the more queries they are asked for in; the answers are the same."""
+def test_several_queries_have_the_answer_of_one(prometheus: PrometheusHistory, components: int) -> None:
+    """More components need more queries; together they have the answer of one query."""
     assert (
         len(values_queries(BUILTIN_RULES, WINDOW_SECONDS, 18))
         == len(coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, 18))
         == 3
     )
     instants = grid_timing(END_TIME, MonitorSettings(), AnalyzeSettings()).instants
-    for whole, parts in (
+    for joined, parts in (
         (
             values_queries(BUILTIN_RULES, WINDOW_SECONDS, 1)[0],
             values_queries(BUILTIN_RULES, WINDOW_SECONDS, components),
@@ -79,21 +79,21 @@ def test_the_parts_are_the_whole(prometheus: PrometheusHistory, components: int)
     ):
         assert len(parts) > 1
         expected = {
-            str(sorted(one.labels.items())): repr(one.points) for one in prometheus.query_range(whole, instants, 15.0)
+            str(sorted(s.labels.items())): repr(s.points) for s in prometheus.query_range(joined, instants, 15.0)
         }
-        found = {
+        answers = {
             str(sorted(s.labels.items())): repr(s.points)
             for q in parts
             for s in prometheus.query_range(q, instants, 15.0)
         }
-        assert found == expected
+        assert answers == expected
 
 
-def test_prefilter_passes_what_is_beyond_the_nearer_limit(prometheus: PrometheusHistory) -> None:
-    """Values beyond leave and NaN come through, each with its rule; good values do not."""
-    found = query_prefilter(prometheus)
-    named = {key for key in found if key[0] not in RANDOM_COMPONENTS}
-    assert named == {
+def test_prefilter_answer_has_values_beyond_the_nearer_limit(prometheus: PrometheusHistory) -> None:
+    """The answer has values beyond the clear threshold and NaN, each with its rule, and no good value."""
+    answer = query_prefilter(prometheus)
+    keys = {key for key in answer if key[0] not in RANDOM_COMPONENTS}
+    assert keys == {
         ("failing", "failure_rate"),
         ("failing", "violations_total"),
         ("failing", "policy_load_duration_ms"),
@@ -106,53 +106,52 @@ def test_prefilter_passes_what_is_beyond_the_nearer_limit(prometheus: Prometheus
         ("small", "committee_size"),
         ("small", "audit_committee_size"),
     }
-    assert found["failing", "violations_total"] == pytest.approx(30.0)
-    assert found["failing", "policy_load_duration_ms"] > 500.0
+    assert answer["failing", "violations_total"] == pytest.approx(30.0)
+    assert answer["failing", "policy_load_duration_ms"] > 500.0
 
 
-def test_a_healthy_coverage_is_one_series_per_component(prometheus: PrometheusHistory) -> None:
-    """What is wrong comes as further series with a signal."""
-    found = prometheus.query_instant(coverage_query(BUILTIN_RULES, MAX_AGE_SECONDS), END_TIME)
-    own = [sample for sample in found if sample.labels["node_or_service"] == "gateway"]
-    assert [(sample.labels, sample.value) for sample in own] == [
+def test_healthy_coverage_is_one_series_per_component(prometheus: PrometheusHistory) -> None:
+    """Only defects are further series with a signal."""
+    answer = prometheus.query_instant(coverage_query(BUILTIN_RULES, MAX_AGE_SECONDS), END_TIME)
+    gateway = [sample for sample in answer if sample.labels["node_or_service"] == "gateway"]
+    assert [(sample.labels, sample.value) for sample in gateway] == [
         ({"node_or_service": "gateway"}, float(len(required_signals(BUILTIN_RULES))))
     ]
 
 
-def test_a_vanished_component_ages_and_then_is_gone(prometheus: PrometheusHistory) -> None:
-    """Old samples are told as stale with their age; nothing at all is missing."""
+def test_vanished_component_is_stale_and_then_missing(prometheus: PrometheusHistory) -> None:
+    """Its last samples are stale with their age; without any sample it is missing."""
 
-    def spots(at: float, required: tuple[str, ...]) -> list[tuple[str, BlindSpotKind]]:
+    def list_blind_spots(at: float, required: tuple[str, ...]) -> list[tuple[str, BlindSpotKind]]:
         coverage = prometheus.query_instant(coverage_query(BUILTIN_RULES, MAX_AGE_SECONDS), at)
-        own = tuple(sample for sample in coverage if sample.labels["node_or_service"] == "vanished")
-        found = observe(InstantReading(at, coverage=own), BUILTIN_RULES, required)
-        return [(spot.component, spot.kind) for spot in found.blind]
+        vanished = tuple(sample for sample in coverage if sample.labels["node_or_service"] == "vanished")
+        observation = observe(InstantReading(at, coverage=vanished), BUILTIN_RULES, required)
+        return [(spot.component, spot.kind) for spot in observation.blind]
 
-    last = CHANGE_TIME
-    assert spots(last + 30, ("vanished",)) == []
-    assert set(spots(last + 31, ("vanished",))) == {("vanished", BlindSpotKind.STALE)}
-    assert spots(last + 400, ("vanished",)) == [("vanished", BlindSpotKind.MISSING)]
+    assert list_blind_spots(CHANGE_TIME + 30, ("vanished",)) == []
+    assert set(list_blind_spots(CHANGE_TIME + 31, ("vanished",))) == {("vanished", BlindSpotKind.STALE)}
+    assert list_blind_spots(CHANGE_TIME + 400, ("vanished",)) == [("vanished", BlindSpotKind.MISSING)]
 
 
-def test_detail_names_the_age_of_every_signal(prometheus: PrometheusHistory) -> None:
-    """One series for each (component, signal), and whether the counters move."""
-    found: dict[tuple[str, str], Sample] = {
+def test_coverage_detail_has_the_age_of_every_signal(prometheus: PrometheusHistory) -> None:
+    """There is one series for each (component, signal), and one for counter movement."""
+    ages: dict[tuple[str, str], Sample] = {
         (sample.labels["node_or_service"], sample.labels["signal"]): sample
         for sample in prometheus.query_instant(
             coverage_detail_queries(BUILTIN_RULES, MAX_AGE_SECONDS, 1)[0], END_TIME + 5
         )
     }
-    assert {found["gateway", signal].value for signal in all_signals(BUILTIN_RULES)} == {5.0}
-    assert (found["gateway", COUNTER_MOVING].value, found["standing", COUNTER_MOVING].value) == (2.0, 0.0)
-    assert ("rare", "westworld_charter_forbidden_metric_attempts_total") not in found
+    assert {ages["gateway", signal].value for signal in all_signals(BUILTIN_RULES)} == {5.0}
+    assert (ages["gateway", COUNTER_MOVING].value, ages["standing", COUNTER_MOVING].value) == (2.0, 0.0)
+    assert ("rare", "westworld_charter_forbidden_metric_attempts_total") not in ages
 
 
-def test_what_is_told_of_each_component(prometheus: PrometheusHistory) -> None:
-    """Violated, blind or healthy, the same from the quick check and from the judgement."""
-    reading, source = collect_readings(prometheus, END_TIME)
-    judged = judge(source)
-    violated = {v.component for v in judged.violations} - set(RANDOM_COMPONENTS)
-    blind = {spot.component: spot.kind for spot in judged.blind if spot.component not in RANDOM_COMPONENTS}
+def test_each_component_is_violated_blind_or_healthy(prometheus: PrometheusHistory) -> None:
+    """The judgement finds each fault of the history, and healthy components are not in the answer of the pre-filter."""
+    reading, analysis_input = collect_readings(prometheus, END_TIME)
+    judgement = judge(analysis_input)
+    violated = {v.component for v in judgement.violations} - set(RANDOM_COMPONENTS)
+    blind = {spot.component: spot.kind for spot in judgement.blind if spot.component not in RANDOM_COMPONENTS}
     assert violated == {"failing", "slow", "small"}
     assert blind == {
         "nan-sum": BlindSpotKind.NAN,
@@ -160,34 +159,35 @@ def test_what_is_told_of_each_component(prometheus: PrometheusHistory) -> None:
         "standing": BlindSpotKind.CONTRADICTORY,
         "half-gone": BlindSpotKind.MISSING,
     }
-    assert {(s.component, s.signal) for s in judged.blind if s.component == "standing"} == {
+    assert {(s.component, s.signal) for s in judgement.blind if s.component == "standing"} == {
         ("standing", LIVENESS_COUNTER)
     }
-    quiet = [s for s in reading.prefilter if s.labels["node_or_service"] in ("rare", "no-loads", "gateway")]
-    assert quiet == []
+    healthy = [s for s in reading.prefilter if s.labels["node_or_service"] in ("rare", "no-loads", "gateway")]
+    assert healthy == []
 
 
-@pytest.mark.parametrize("back", range(0, 1800, 195))
-def test_the_prefilter_hides_nothing_the_judgement_finds(prometheus: PrometheusHistory, back: int) -> None:
-    """At any instant what is judged violated was let through, and the same components are blind."""
-    at = float(END_TIME - END_TIME % SCRAPE_SECONDS - back)
-    reading, source = collect_readings(prometheus, at)
-    judged = judge(source)
-    passed = {(sample.labels["node_or_service"], sample.labels["rule"]) for sample in reading.prefilter}
-    assert {violation.key for violation in judged.violations} <= passed
+@pytest.mark.parametrize("seconds_ago", range(0, 1800, 195))
+def test_prefilter_answer_has_every_violation_of_the_judgement(prometheus: PrometheusHistory, seconds_ago: int) -> None:
+    """At any instant each violation is in the answer of the pre-filter, and the same components are blind."""
+    at = float(END_TIME - END_TIME % SCRAPE_SECONDS - seconds_ago)
+    reading, analysis_input = collect_readings(prometheus, at)
+    judgement = judge(analysis_input)
+    answered = {(sample.labels["node_or_service"], sample.labels["rule"]) for sample in reading.prefilter}
+    assert {violation.key for violation in judgement.violations} <= answered
     for component in COMPONENTS:
-        own = {
-            "prefilter": tuple(s for s in reading.prefilter if s.labels["node_or_service"] == component),
-            "coverage": tuple(s for s in reading.coverage if s.labels["node_or_service"] == component),
-        }
-        quick = observe(InstantReading(at, **own), BUILTIN_RULES, ())
-        assert bool(quick.blind_count) is any(spot.component == component for spot in judged.blind), component
-        if any(v.component == component for v in judged.violations):
+        component_reading = InstantReading(
+            at,
+            prefilter=tuple(s for s in reading.prefilter if s.labels["node_or_service"] == component),
+            coverage=tuple(s for s in reading.coverage if s.labels["node_or_service"] == component),
+        )
+        quick = observe(component_reading, BUILTIN_RULES, ())
+        assert bool(quick.blind_count) is any(spot.component == component for spot in judgement.blind), component
+        if any(v.component == component for v in judgement.violations):
             assert quick.outcome == ""
 
 
-def test_own_rules_are_valid_promql(prometheus: PrometheusHistory) -> None:
-    """Configured expressions fit into every query."""
+def test_configured_rules_are_valid_promql(prometheus: PrometheusHistory) -> None:
+    """Configured expressions are valid in every query."""
     settings = MonitorSettings(
         metrics=(
             MetricEntry(name="own", query="rate(westworld_charter_violations_total[{window}]) / 2", threshold=-1e-7),

@@ -1,4 +1,4 @@
-"""The rules in force."""
+"""The rules of a loop."""
 
 import pytest
 
@@ -13,26 +13,26 @@ from activities.monitor.settings import MetricEntry, MonitorSettings, QueryEntry
 def build_rules_by_metric(
     metrics: tuple[MetricEntry, ...] = (), queries: tuple[QueryEntry, ...] | None = None
 ) -> dict[str, MetricRule]:
-    """The rules by metric."""
+    """Return the rules by metric."""
     settings = (
         MonitorSettings(metrics=metrics) if queries is None else MonitorSettings(metrics=metrics, queries=queries)
     )
     return {rule.metric: rule for rule in build_rules(settings)}
 
 
-def make_query_entry(text: str, name: str = "mine", severity: Severity = Severity.WARNING) -> QueryEntry:
-    return QueryEntry(name=name, query=text, severity=severity)
+def make_query_entry(query: str, name: str = "mine", severity: Severity = Severity.WARNING) -> QueryEntry:
+    return QueryEntry(name=name, query=query, severity=severity)
 
 
-def test_built_in_are_fifteen_exported_and_four_recorded() -> None:
-    """All 19 exist under unique names, and the default queries add nothing to them."""
+def test_built_in_rules_are_fifteen_exported_and_four_recorded() -> None:
+    """All 19 rules have unique names, and the default queries add no rule."""
     assert (len(EXPORTED_RULES), len(RECORDED_RULES)) == (15, 4)
     assert build_rules_by_metric() == {rule.metric: rule for rule in BUILTIN_RULES}
 
 
 @pytest.mark.parametrize("rule", BUILTIN_RULES, ids=lambda rule: rule.metric)
-def test_every_rule_can_fire_and_end(rule: MetricRule) -> None:
-    """Leave is never the harsher limit, an expression is per component, a p99 limit lies below its top bucket."""
+def test_every_built_in_rule_can_start_and_end(rule: MetricRule) -> None:
+    """Its clear threshold is not beyond its threshold, and a p99 threshold is below the top bucket."""
     assert not rule.is_breached(rule.clear_threshold, rule.threshold)
     assert "by (node_or_service" in rule.expr
     assert rule.signals
@@ -40,7 +40,7 @@ def test_every_rule_can_fire_and_end(rule: MetricRule) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "good", "bad"),
+    ("metric", "good", "violated"),
     [
         ("committee_size", 4.0, 3.0),
         ("audit_committee_size", 4.0, 3.0),
@@ -49,21 +49,23 @@ def test_every_rule_can_fire_and_end(rule: MetricRule) -> None:
         ("emergency_override_active_count", 0.0, 1.0),
     ],
 )
-def test_exactly_on_the_limit_is_good(metric: str, good: float, bad: float) -> None:
-    """A limit is the last good value; whole numbers have no margin, so a committee of 4 is good again."""
+def test_threshold_itself_is_good(metric: str, good: float, violated: float) -> None:
+    """A threshold is the last good value; whole numbers have no margin, so a committee of 4 is good again."""
     rule = build_rules_by_metric()[metric]
     assert not rule.is_breached(good, rule.threshold)
-    assert rule.is_breached(bad, rule.threshold)
+    assert rule.is_breached(violated, rule.threshold)
     if "committee" in metric:
         assert not rule.is_breached(good, rule.clear_threshold)
 
 
-def test_threshold_moves_leave_along() -> None:
-    """Leave follows at 10 % on the good side unless it is given."""
+def test_clear_threshold_follows_the_threshold() -> None:
+    """The clear threshold is 10 % on the good side unless it is configured."""
     changed = build_rules_by_metric((MetricEntry(name="failure_rate", threshold=0.2),))["failure_rate"]
-    assert (changed.threshold, changed.clear_threshold) == (0.2, pytest.approx(0.18))
+    assert changed.threshold == 0.2
+    assert changed.clear_threshold == pytest.approx(0.18)
     low = build_rules_by_metric((MetricEntry(name="throughput_ops_per_sec", threshold=50),))["throughput_ops_per_sec"]
-    assert (low.threshold, low.clear_threshold) == (50.0, pytest.approx(55.0))
+    assert low.threshold == 50.0
+    assert low.clear_threshold == pytest.approx(55.0)
     size = build_rules_by_metric((MetricEntry(name="committee_size", threshold=3),))["committee_size"]
     assert (size.threshold, size.clear_threshold) == (3.0, 3.0)
     given = build_rules_by_metric((MetricEntry(name="failure_rate", clear_threshold=0.05),))["failure_rate"]
@@ -71,19 +73,16 @@ def test_threshold_moves_leave_along() -> None:
 
 
 @pytest.mark.parametrize("name", ["failure_rate", "westworld_charter_failure_rate"])
-def test_entries_go_by_short_or_full_name(name: str) -> None:
-    """The prefix may be written or not."""
+def test_entry_has_short_or_full_name(name: str) -> None:
+    """The prefix of a metric name is optional."""
     entry = MetricEntry(name=name, severity=Severity.INFO, breach=BreachSide.BELOW, threshold=0.5)
     changed = build_rules_by_metric((entry,))["failure_rate"]
-    assert (changed.severity, changed.breach, changed.clear_threshold) == (
-        Severity.INFO,
-        BreachSide.BELOW,
-        pytest.approx(0.55),
-    )
+    assert (changed.severity, changed.breach) == (Severity.INFO, BreachSide.BELOW)
+    assert changed.clear_threshold == pytest.approx(0.55)
 
 
-def test_disabled_rules_are_left_out() -> None:
-    """A disabled metric is not judged, even if a critical query names it."""
+def test_disabled_metric_has_no_rule() -> None:
+    """A disabled metric has no rule, even if a critical query names it."""
     entry = MetricEntry(name="failure_rate", enabled=False)
     assert "failure_rate" not in build_rules_by_metric((entry,))
     assert "failure_rate" not in build_rules_by_metric(
@@ -91,30 +90,32 @@ def test_disabled_rules_are_left_out() -> None:
     )
 
 
-def test_own_metric() -> None:
-    """A new name needs a threshold, and its expression is brought to one series per component."""
-    own = build_rules_by_metric((MetricEntry(name="queue", query="westworld_charter_queue / 2", threshold=5),))["queue"]
-    assert own.expr == "max by (node_or_service) (westworld_charter_queue / 2)"
-    assert (own.signals, own.always_present, own.clear_threshold) == (("westworld_charter_queue",), False, 4.5)
-    plain = build_rules_by_metric((MetricEntry(name="queue", threshold=5, breach=BreachSide.BELOW),))["queue"]
-    assert plain.expr == "min by (node_or_service) (westworld_charter_queue)"
+def test_added_metric() -> None:
+    """An added metric needs a threshold, and its expression is aggregated to one series per component."""
+    rule = build_rules_by_metric((MetricEntry(name="queue", query="westworld_charter_queue / 2", threshold=5),))[
+        "queue"
+    ]
+    assert rule.expr == "max by (node_or_service) (westworld_charter_queue / 2)"
+    assert (rule.signals, rule.always_present, rule.clear_threshold) == (("westworld_charter_queue",), False, 4.5)
+    without_query = build_rules_by_metric((MetricEntry(name="queue", threshold=5, breach=BreachSide.BELOW),))["queue"]
+    assert without_query.expr == "min by (node_or_service) (westworld_charter_queue)"
 
 
-def test_own_query_of_a_built_in_metric() -> None:
-    """Replacing the expression replaces the signals it depends on."""
-    own = build_rules_by_metric((MetricEntry(name="failure_rate", query="my_failures"),))["failure_rate"]
-    assert (own.expr, own.signals, own.always_present) == ("max by (node_or_service) (my_failures)", (), False)
+def test_query_of_a_built_in_metric() -> None:
+    """A new expression replaces the signals that the rule depends on."""
+    rule = build_rules_by_metric((MetricEntry(name="failure_rate", query="my_failures"),))["failure_rate"]
+    assert (rule.expr, rule.signals, rule.always_present) == ("max by (node_or_service) (my_failures)", (), False)
 
 
-def test_query_on_a_known_metric_merges_with_its_rule() -> None:
-    """One violation is not counted twice: limit and severity of the query, under the metric's own name."""
+def test_query_on_a_known_metric_changes_its_rule() -> None:
+    """The rule of the metric takes threshold and severity of the query, so that a violation counts once."""
     merged = build_rules_by_metric(queries=(make_query_entry("westworld_charter_failure_rate > 0.5"),))
     assert (merged["failure_rate"].threshold, merged["failure_rate"].severity) == (0.5, Severity.WARNING)
     assert len(merged) == 19
 
 
-def test_each_single_change_shows() -> None:
-    """Beside the built-in queries an entry's threshold holds; a changed query holds over the entry."""
+def test_changed_query_overrides_an_entry() -> None:
+    """An entry overrides a built-in query; a changed query overrides the entry."""
     entry = MetricEntry(name="failure_rate", threshold=0.2)
     assert build_rules_by_metric((entry,))["failure_rate"].threshold == 0.2
     assert (
@@ -125,13 +126,17 @@ def test_each_single_change_shows() -> None:
     )
 
 
-def test_any_other_query_adds_a_rule() -> None:
-    """An expression of its own is judged under the query's name."""
-    own = build_rules_by_metric(queries=(make_query_entry("rate(westworld_charter_violations_total[{window}]) < 3"),))[
+def test_other_query_adds_a_rule() -> None:
+    """The rule has the query's name."""
+    rule = build_rules_by_metric(queries=(make_query_entry("rate(westworld_charter_violations_total[{window}]) < 3"),))[
         "mine"
     ]
-    assert own.expr == "min by (node_or_service) (rate(westworld_charter_violations_total[{window}]))"
-    assert (own.breach, own.threshold, own.signals) == (BreachSide.BELOW, 3.0, ("westworld_charter_violations_total",))
+    assert rule.expr == "min by (node_or_service) (rate(westworld_charter_violations_total[{window}]))"
+    assert (rule.breach, rule.threshold, rule.signals) == (
+        BreachSide.BELOW,
+        3.0,
+        ("westworld_charter_violations_total",),
+    )
 
 
 REFUSED_CASES = {
@@ -142,9 +147,17 @@ REFUSED_CASES = {
         (),
         "listed twice",
     ),
-    "not a name": ((MetricEntry(name='x"} or up', threshold=1),), (), "invalid name"),
-    "harsher leave": ((MetricEntry(name="failure_rate", clear_threshold=0.2),), (), "choose one on the good side"),
-    "limit in the top bucket": ((MetricEntry(name="policy_load_duration_ms", threshold=1000),), (), "can never fire"),
+    "metric name": ((MetricEntry(name='x"} or up', threshold=1),), (), "invalid name"),
+    "clear threshold beyond the threshold": (
+        (MetricEntry(name="failure_rate", clear_threshold=0.2),),
+        (),
+        "choose one on the good side",
+    ),
+    "threshold in the top bucket": (
+        (MetricEntry(name="policy_load_duration_ms", threshold=1000),),
+        (),
+        "can never fire",
+    ),
     "query without a number": ((), (make_query_entry("westworld_charter_failure_rate"),), "expression OP number"),
     "query named like a metric": ((), (make_query_entry("up > 1", name="failure_rate"),), "choose another"),
     "query name": ((), (make_query_entry("up > 1", name="a b"),), "invalid name"),
@@ -152,9 +165,9 @@ REFUSED_CASES = {
 
 
 @pytest.mark.parametrize(("metrics", "queries", "message"), REFUSED_CASES.values(), ids=REFUSED_CASES.keys())
-def test_what_cannot_work_is_refused(
+def test_invalid_rules_are_refused(
     metrics: tuple[MetricEntry, ...], queries: tuple[QueryEntry, ...], message: str
 ) -> None:
-    """The message says what would be right."""
+    """The error names the fix."""
     with pytest.raises(ConfigurationError, match=message):
         build_rules_by_metric(metrics, queries)

@@ -1,4 +1,4 @@
-"""Which components a person has silenced."""
+"""The components that an operator silenced."""
 
 import pytest
 
@@ -10,17 +10,24 @@ COMPONENTS = ("gateway", "policy-engine")
 
 def make_alert(component: str, silenced: bool = False, inhibited: bool = False) -> ActiveAlert:
     labels = {"node_or_service": component} if component else {}
-    times = {"starts_at": 1.0, "ends_at": 2.0}
-    return ActiveAlert(fingerprint="f", labels=labels, annotations={}, silenced=silenced, inhibited=inhibited, **times)
+    return ActiveAlert(
+        fingerprint="f",
+        labels=labels,
+        annotations={},
+        silenced=silenced,
+        inhibited=inhibited,
+        starts_at=1.0,
+        ends_at=2.0,
+    )
 
 
 def make_silence(*matchers: tuple[str, str, bool, bool], active: bool = True) -> Silence:
-    made = tuple(Matcher(name=name, value=value, regex=regex, equal=equal) for name, value, regex, equal in matchers)
-    return Silence(id="s", active=active, matchers=made)
+    parsed = tuple(Matcher(name=name, value=value, regex=regex, equal=equal) for name, value, regex, equal in matchers)
+    return Silence(id="s", active=active, matchers=parsed)
 
 
 @pytest.mark.parametrize(
-    ("silences", "quiet"),
+    ("silences", "silenced"),
     [
         ([make_silence(("node_or_service", "gateway", False, True))], ("gateway",)),
         ([make_silence(("node_or_service", "gateway", False, True), active=False)], ()),
@@ -33,13 +40,13 @@ def make_silence(*matchers: tuple[str, str, bool, bool], active: bool = True) ->
         ([make_silence()], ()),
     ],
 )
-def test_silences_of_a_component(silences: list[Silence], quiet: tuple[str, ...]) -> None:
-    """A silence counts that holds for whatever alert on the component; an unreadable pattern counts for all."""
-    assert silenced_components([], silences, COMPONENTS) == quiet
+def test_silence_of_a_component(silences: list[Silence], silenced: tuple[str, ...]) -> None:
+    """A silence counts if it covers every alert on the component; an invalid pattern covers all components."""
+    assert silenced_components([], silences, COMPONENTS) == silenced
 
 
 @pytest.mark.parametrize(
-    ("alerts", "quiet"),
+    ("alerts", "silenced"),
     [
         ([make_alert("gateway", silenced=True)], ("gateway",)),
         ([make_alert("gateway", silenced=True), make_alert("gateway")], ()),
@@ -49,6 +56,6 @@ def test_silences_of_a_component(silences: list[Silence], quiet: tuple[str, ...]
         ([], ()),
     ],
 )
-def test_silenced_alerts(alerts: list[ActiveAlert], quiet: tuple[str, ...]) -> None:
-    """A component is quiet while all that fires on it is silenced; inhibition silences nothing."""
-    assert silenced_components(alerts, [], COMPONENTS) == quiet
+def test_silenced_alerts_silence_their_component(alerts: list[ActiveAlert], silenced: tuple[str, ...]) -> None:
+    """A component is silenced while all of its firing alerts are; inhibition does not count."""
+    assert silenced_components(alerts, [], COMPONENTS) == silenced

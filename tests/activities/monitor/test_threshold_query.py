@@ -1,4 +1,4 @@
-"""Critical queries."""
+"""Critical queries of the configuration."""
 
 import math
 
@@ -10,7 +10,7 @@ from activities.monitor.threshold_query import parse_threshold_query
 
 
 @pytest.mark.parametrize(
-    ("query", "expr", "bad", "limit"),
+    ("query", "expr", "breach", "limit"),
     [
         ("westworld_charter_failure_rate > 0.10", "westworld_charter_failure_rate", BreachSide.ABOVE, 0.1),
         ("x<100", "x", BreachSide.BELOW, 100.0),
@@ -22,9 +22,9 @@ from activities.monitor.threshold_query import parse_threshold_query
         ("rate(x[5m] offset 1m) > 1", "rate(x[5m] offset 1m)", BreachSide.ABOVE, 1.0),
     ],
 )
-def test_query_is_split(query: str, expr: str, bad: BreachSide, limit: float) -> None:
-    """Expression, side and limit; with = the number itself is bad."""
-    assert parse_threshold_query("mine", query) == (expr, bad, limit)
+def test_query_has_expression_side_and_limit(query: str, expr: str, breach: BreachSide, limit: float) -> None:
+    """For an operator with = the number itself is a violation."""
+    assert parse_threshold_query("mine", query) == (expr, breach, limit)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_query_is_split(query: str, expr: str, bad: BreachSide, limit: float) ->
         "a > 1 > 2",
     ],
 )
-def test_anything_else_is_refused_with_the_form(query: str) -> None:
-    """What binds weaker than the comparison would be cut apart, so it has to stand in parentheses."""
+def test_other_query_is_refused(query: str) -> None:
+    """An operator that binds weaker than the comparison must be in parentheses."""
     with pytest.raises(ConfigurationError, match=r"monitor\.queries\.mine"):
         parse_threshold_query("mine", query)
