@@ -1,1 +1,1 @@
-"""The nouns of the project, one file a noun. Pure: imports nothing of the other rooms."""
+"""The nouns of the project, one per file. Pure: imports no other room."""

@@ -1,4 +1,4 @@
-"""The nine action types, what they change and how they are undone."""
+"""The nine action types, the knobs they change, and how they are undone."""
 
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,7 @@ COMMITTEE = "committee"
 
 
 class ActionType(StrEnum):
-    """What the loop can do."""
+    """The changes a loop can make."""
 
     SCALE_UP = "SCALE_UP"
     SCALE_DOWN = "SCALE_DOWN"
@@ -26,7 +26,7 @@ class ActionType(StrEnum):
 
 
 class Route(StrEnum):
-    """The Charter route that carries the action."""
+    """The Charter route of an action."""
 
     SCALE = "committee/scale"
     RESTART = "committee/restart"
@@ -34,7 +34,7 @@ class Route(StrEnum):
 
 
 class Inverse(StrEnum):
-    """How the action is undone."""
+    """How an action is undone."""
 
     SCALE_BACK = "scale_back"
     ROLLBACK = "rollback"
@@ -62,10 +62,10 @@ INVERSES: dict[Route, Inverse] = {
 class Action(FrozenModel):
     """One change at Charter.
 
-    `component` is the target, None for one that concerns the whole of Charter. `parameters` are what the route
-    takes: `{"replicas": n}`, `{"member": name, "graceful": true, "timeout": 30}`, or the policy's parameters.
-    `policy` is the name an APPLY_POLICY applies. `rollback_of` is the id of a policy that is to be rolled back instead
-    of applied, None for all but a person's undo. `cost` is 0 to 1.
+    `component` is the target, None for an action on the whole of Charter. `parameters` belong to the route:
+    `{"replicas": n}`, `{"member": name, "graceful": true, "timeout": 30}`, or the parameters of the policy. `policy` is
+    the policy name of an APPLY_POLICY. `rollback_of` is set only in an operator's undo: the id of the policy to roll
+    back. `cost` is 0 to 1.
     """
 
     type: ActionType
@@ -77,17 +77,17 @@ class Action(FrozenModel):
 
     @property
     def route(self) -> Route:
-        """The Charter route that carries it."""
+        """The Charter route of the action."""
         return ROUTES[self.type]
 
     @property
     def inverse(self) -> Inverse:
-        """How it is undone."""
+        """How the action is undone."""
         return Inverse.NONE if self.rollback_of else INVERSES[self.route]
 
     @property
     def knob(self) -> str:
-        """What it changes: "committee", the policy's own name, or `<type>[.<component>]` in lower case."""
+        """The knob of the action: "committee", the policy name, or `<type>[.<component>]` in lower case."""
         if self.route is not Route.APPLY:
             return COMMITTEE
         if self.type is ActionType.APPLY_POLICY and self.policy:
@@ -97,7 +97,7 @@ class Action(FrozenModel):
 
     @property
     def summary(self) -> str:
-        """One line for people: `SCALE_UP committee (replicas 6)`."""
+        """One line for operators: `SCALE_UP committee (replicas 6)`."""
         if self.rollback_of:
             return f"roll back {self.rollback_of} ({self.knob})"
         values = ", ".join(f"{k} {v}" for k, v in sorted(self.parameters.items()))

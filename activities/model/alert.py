@@ -1,6 +1,6 @@
-"""An alert as it travels from the webhook to the loop: small, and only what people and routes need to tell it apart.
+"""An alert on its way from the webhook to the loop: only the fields that operators and routes need.
 
-An alert makes a loop look. It is no evidence: what is wrong, and where, only Prometheus and Charter tell.
+An alert starts a cycle and is not evidence: only Prometheus and Charter show what is wrong.
 """
 
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from typing import ClassVar
 from activities.model.types import FrozenModel, MigratedModel
 
 SEVERITIES = ("critical", "warning", "info")
-"""What this project knows, the worst first; anything else counts as less than info."""
+"""The known severities, most severe first; any other one ranks below info."""
 
 
 class Alert(FrozenModel):
-    """One state of one alert: at most 400 bytes of JSON.
+    """One state of one alert, at most 400 bytes of JSON.
 
-    `fingerprint` is Alertmanager's, the same for the same labels; `starts_at` (unix seconds) tells one firing of it
-    from the next; `firing` is False once it is resolved. `component` is the label `node_or_service`. Texts come from
-    outside, cut and printable.
+    `fingerprint` is Alertmanager's, equal for equal labels. `starts_at` (unix seconds) distinguishes one firing from
+    the next. `firing` is False once the alert is resolved. `component` is the label `node_or_service`. Texts come from
+    outside; they are truncated and printable.
     """
 
     fingerprint: str
@@ -29,25 +29,25 @@ class Alert(FrozenModel):
 
     @property
     def state(self) -> tuple[float, bool]:
-        """What grows from each state of the alert to the next: a new firing is later, resolved follows firing."""
+        """A key that grows with each state of the alert: a new firing is later, and resolved follows firing."""
         return self.starts_at, not self.firing
 
     @property
     def rank(self) -> int:
-        """0 for critical, rising as it matters less."""
+        """0 for critical; higher is less severe."""
         return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else len(SEVERITIES)
 
     @property
     def summary(self) -> str:
-        """Say it in one line: `critical CommitteeOverloaded on validator-2`."""
-        where = f" on {self.component}" if self.component else ""
-        return " ".join(part for part in (self.severity, self.name) if part) + where
+        """One line: `critical CommitteeOverloaded on validator-2`."""
+        target = f" on {self.component}" if self.component else ""
+        return " ".join(part for part in (self.severity, self.name) if part) + target
 
 
 class AlertBatch(MigratedModel):
-    """Argument of signal `alerts`: at most 100 of them.
+    """Argument of signal `alerts`: at most 100 alerts.
 
-    `left_out` counts alerts the sender did not put in. `debounce` is the least number of seconds between two cycles
+    `omitted` counts the alerts that the sender left out. `debounce` is the minimum number of seconds between two cycles
     that alerts start.
     """
 

@@ -1,4 +1,4 @@
-"""What a loop's intake remembers of alerts: which it knows already, and which no cycle has looked at yet."""
+"""The alerts that a loop's intake knows, and those that no cycle has processed yet."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,19 +9,19 @@ from activities.model.alert import Alert, AlertBatch
 from activities.model.types import MigratedModel
 
 MAX_KNOWN_ALERTS = 4000
-"""Alerts remembered: at most 45 bytes each, so 180 KB of the state that is carried from run to run."""
+"""Alerts kept: at most 45 bytes each, so 180 KB of the state that is carried from run to run."""
 MAX_SHOWN_ALERTS = 8
-"""Alerts that wait and are named; the others are counted."""
+"""Pending alerts that are named; the others are counted."""
 
 
 class AlertState(MigratedModel):
-    """The newest state of each alert, and what a cycle has still to look at.
+    """The newest state of each alert, and the alerts that no cycle has processed yet.
 
-    `known` holds the state by fingerprint; repeats are told by it. `worst` are the first `SHOWN` of the `waiting`
-    alerts for which no cycle was started yet, in order of severity. `overflow` counts those of them that found no room
-    in `known`, or that the sender left out: a repeat of one looks like a new alert, and its cycle reads Alertmanager
-    itself, as every cycle does. `received`, `repeated` and `cycles` count since the intake was first started;
-    `last_at` (unix seconds) is when the last cycle was started for alerts, `debounce` what the last batch wished.
+    `last_states` holds the newest state by fingerprint and identifies repeats. `pending` counts the alerts without a
+    cycle; `most_severe` are the first `MAX_SHOWN_ALERTS` of them by severity. `overflow` counts the pending alerts that
+    did not fit into `last_states` or that the sender omitted. A repeat of such an alert looks new and starts a cycle,
+    which reads Alertmanager as every cycle does. `received`, `duplicates` and `cycles` count since the first start of
+    the intake. `last_at` (unix seconds) is the start of the last cycle for alerts, `debounce` that of the last batch.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -42,54 +42,54 @@ class AlertState(MigratedModel):
     debounce: float = 0.0
 
     def merge(self, batch: AlertBatch) -> "AlertState":
-        """Return the book with a batch in it. Firing alerts not seen before wait for a cycle; resolved ones do not."""
-        known, news, lost, repeated = dict(self.last_states), [], batch.omitted, 0
-        # The longest known first. Sought once a batch: in a full book every alert of a storm would seek again.
+        """Return the state with a batch in it. New firing alerts become pending; resolved ones do not."""
+        known, firing, overflow, duplicates = dict(self.last_states), [], batch.omitted, 0
+        # The oldest first. Listed once per batch: with a full state, every alert of a storm would list them again.
         resolved = [fingerprint for fingerprint, state in known.items() if state[1]][::-1]
         for alert in batch.alerts:
             if alert.fingerprint in known and alert.state <= known[alert.fingerprint]:
-                repeated += 1
+                duplicates += 1
                 continue
             if alert.fingerprint in known or _make_room(known, resolved):
                 known[alert.fingerprint] = alert.state
             else:
-                lost += alert.firing
-            news += [alert] if alert.firing else []
+                overflow += alert.firing
+            firing += [alert] if alert.firing else []
         return self.model_copy(
             update={
                 "last_states": known,
                 "most_severe": tuple(
-                    sorted((*self.most_severe, *news), key=lambda alert: alert.rank)[:MAX_SHOWN_ALERTS]
+                    sorted((*self.most_severe, *firing), key=lambda alert: alert.rank)[:MAX_SHOWN_ALERTS]
                 ),
-                "pending": self.pending + len(news) + batch.omitted,
-                "overflow": self.overflow + lost,
+                "pending": self.pending + len(firing) + batch.omitted,
+                "overflow": self.overflow + overflow,
                 "received": self.received + len(batch.alerts) + batch.omitted,
-                "duplicates": self.duplicates + repeated,
+                "duplicates": self.duplicates + duplicates,
                 "debounce": batch.debounce,
             }
         )
 
     def debounce_remaining(self, now: float) -> float:
-        """Return the seconds until the next cycle may be started for alerts, 0 if it may at once."""
+        """Return the seconds until alerts may start the next cycle, 0 if they may now."""
         return min(self.debounce, max(0.0, self.last_at + self.debounce - now))
 
     def mark_processed(self, now: float) -> "AlertState":
-        """Return the book after a cycle was started at `now`: it looks at everything, so nothing waits any more."""
+        """Return the state after a cycle was started at `now`: it checks everything, so no alert is pending."""
         cleared = {"most_severe": (), "pending": 0, "overflow": 0}
         return self.model_copy(update={**cleared, "last_at": now, "cycles": self.cycles + 1})
 
     @property
     def reason(self) -> str:
-        """Why a cycle is started now, for people: the worst by name, the others by number."""
+        """Why a cycle is started now, for operators: the most severe alerts by name, the others counted."""
         named = ", ".join(alert.summary for alert in self.most_severe[:3])
         more = self.pending - min(len(self.most_severe), 3)
-        rest = f"{', ' if named else ''}+{more} more" if more else ""
+        others = f"{', ' if named else ''}+{more} more" if more else ""
         overflow = f" ({self.overflow} overflow)" if self.overflow else ""
-        return f"{self.pending} alert{'' if self.pending == 1 else 's'}: {named}{rest}{overflow}"
+        return f"{self.pending} alert{'' if self.pending == 1 else 's'}: {named}{others}{overflow}"
 
 
 def _make_room(last_states: dict[str, tuple[float, bool]], resolved: list[str]) -> bool:
-    """Tell whether another alert can be known, after forgetting a resolved one where that is needed."""
+    """Return whether another alert fits, after dropping a resolved one if needed."""
     while len(last_states) >= MAX_KNOWN_ALERTS and resolved:
         oldest = resolved.pop()
         if last_states[oldest][1]:

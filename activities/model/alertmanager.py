@@ -1,4 +1,4 @@
-"""What Alertmanager holds: alerts that fire, and silences people have set."""
+"""Alertmanager's state: firing alerts, and the silences that operators set."""
 
 from activities.model.types import FrozenModel
 
@@ -6,7 +6,7 @@ from activities.model.types import FrozenModel
 class ActiveAlert(FrozenModel):
     """One alert as Alertmanager holds it. Times are unix seconds; the same alert has the same fingerprint.
 
-    `silenced`: a person's silence keeps it from being told; `inhibited`: another alert does.
+    `silenced`: an operator's silence suppresses its notifications; `inhibited`: another alert does.
     """
 
     fingerprint: str
@@ -19,7 +19,7 @@ class ActiveAlert(FrozenModel):
 
 
 class Matcher(FrozenModel):
-    """One condition of a silence: the label's value is, or with `equal` False is not, `value`."""
+    """One condition of a silence: the label has, or with `equal` False does not have, the value."""
 
     name: str
     value: str
@@ -28,7 +28,7 @@ class Matcher(FrozenModel):
 
 
 class Silence(FrozenModel):
-    """One silence; only an active one silences."""
+    """One silence; only an active one has an effect."""
 
     id: str
     active: bool

@@ -1,4 +1,4 @@
-"""Earned autonomy: how far the loop is trusted with one action against one cause, and what it was earned by."""
+"""Earned autonomy: how far the loop is trusted with one action against one cause, and on what evidence."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,9 +10,9 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class Level(StrEnum):
-    """What the loop may do with an action against a cause, the least first.
+    """What the loop may do with an action against a cause, lowest first.
 
-    shadow: decide and write down, and see later whether it was right. suggest: a person has to approve. auto: act.
+    shadow: only decide, and check later whether the decision was right. suggest: an operator must approve. auto: act.
     """
 
     SHADOW = "shadow"
@@ -26,16 +26,16 @@ class Level(StrEnum):
 
     @property
     def demoted(self) -> "Level":
-        """The level one lower; shadow has none."""
+        """The next lower level; shadow stays shadow."""
         return list(Level)[max(0, self.rank - 1)]
 
 
 class EvidenceKind(StrEnum):
-    """What one plan said of the trust in its actions.
+    """What one plan says about the trust in its actions.
 
-    match: a shadow decision was right, the trouble stayed or a person turned the same knob. miss: it went away by
-    itself. good: carried out, and fixed. bad: carried out, not fixed, no harm done. harm: it made things worse, or
-    could not be undone.
+    match: a shadow decision was right: the problem persisted, or an operator moved the same knob. miss: the problem
+    went away without a change. good: applied and fixed. bad: applied and not fixed, without harm. harm: it made things
+    worse, or could not be undone.
     """
 
     MATCH = "match"
@@ -58,11 +58,11 @@ class TrustEvidence(MigratedModel):
 
 
 class AutonomyRecord(MigratedModel):
-    """Where one action against one cause stands. The counts are since the last harm; `harms` are all there were.
+    """The trust in one action against one cause. Counts start at the last harm, except `harmful`, which counts all.
 
-    `outcomes` counts plans that were carried out and could be judged, `good` those that fixed it. `bound` is the
-    one-sided 95 % lower bound of the rate of good ones, 0 to 1. `since` is when the level was reached (unix seconds),
-    0 from the start. `missing` says in words what the next level needs, empty at auto.
+    `outcomes` counts applied plans with a measured effect, `successes` those that fixed the problem.
+    `success_lower_bound` is the one-sided 95 % lower bound of the success rate, 0 to 1. `since` (unix seconds) is when
+    the level was reached, 0 for the initial level. `promotion_blocker` says what the next level needs, empty at auto.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -86,7 +86,7 @@ class AutonomyRecord(MigratedModel):
 
 
 class LevelOverride(FrozenModel):
-    """A level a person fixed, whatever was earned; None stands for every cause or every action."""
+    """A level that an operator fixed. None matches every cause or every action."""
 
     level: Level
     cause: Cause | None = None
@@ -94,7 +94,7 @@ class LevelOverride(FrozenModel):
 
 
 class Autonomy(MigratedModel):
-    """Where everything stands: `start` for what has no standing; the first pin that fits comes before both."""
+    """The trust in every pair. `start` is the level without a record; the first matching override precedes both."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"standings": "records", "pins": "overrides"}
 
@@ -103,25 +103,25 @@ class Autonomy(MigratedModel):
     overrides: tuple[LevelOverride, ...] = ()
 
     def find_override(self, cause: Cause, action: ActionType) -> LevelOverride | None:
-        """Return the pin that holds the pair, None if it is free to rise and fall."""
-        fits = (p for p in self.overrides if p.cause in (None, cause) and p.action in (None, action))
-        return next(fits, None)
+        """Return the override of the pair, None if its level can rise and fall."""
+        matching = (o for o in self.overrides if o.cause in (None, cause) and o.action in (None, action))
+        return next(matching, None)
 
     def find_record(self, cause: Cause, action: ActionType) -> AutonomyRecord | None:
-        """Return the standing of the pair, None if nothing is known of it."""
-        return next((s for s in self.records if (s.cause, s.action) == (cause, action)), None)
+        """Return the record of the pair, None without evidence."""
+        return next((r for r in self.records if (r.cause, r.action) == (cause, action)), None)
 
     def level(self, cause: Cause, action: ActionType) -> Level:
         """Return the level in force."""
-        found = self.find_override(cause, action) or self.find_record(cause, action)
-        return found.level if found else self.start
+        source = self.find_override(cause, action) or self.find_record(cause, action)
+        return source.level if source else self.start
 
 
 class ShadowDecision(MigratedModel):
-    """A plan that was held back, to be scored at `due_at` by what happened then. Times are unix seconds.
+    """A plan that was held back, to be scored at `due_at` by the state then. Times are unix seconds.
 
-    As long as the same trouble lasts there is one: `seen_at` is when it was last decided again. `targets` are the
-    (component, metric) pairs it wanted to make good, `generation` that of its knob.
+    One problem has one shadow decision; `last_seen_at` is when it was last decided again. `targets` are the (component,
+    metric) pairs that it should fix, `generation` is that of its knob.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"seen_at": "last_seen_at"}

@@ -1,12 +1,12 @@
-"""What is usual for a metric, and what is to be expected of it: numbers made from its past."""
+"""Baselines: the usual values of a metric, computed from its past."""
 
 from activities.model.types import FrozenModel
 
 
 class Baseline(FrozenModel):
-    """Centre and spread of one metric of one component at the instants of a grid, each from samples before it.
+    """Centre and spread of one metric of one component at the instants of a grid, each from earlier samples.
 
-    Both are in the metric's unit, None where there is too little past.
+    Both are in the unit of the metric, None with too little past.
     """
 
     component: str
@@ -16,7 +16,7 @@ class Baseline(FrozenModel):
 
 
 class BaselineLimit(FrozenModel):
-    """What is usual for one metric of one component now: `centre` and `spread` (above 0), in the metric's unit."""
+    """The usual value of one metric of one component: `centre` and `spread` (above 0), in its unit."""
 
     component: str
     metric: str
@@ -25,9 +25,9 @@ class BaselineLimit(FrozenModel):
 
 
 class AdaptiveLimits(FrozenModel):
-    """One version of a loop's adaptive limits, made at `at` (unix seconds) from samples before it, `step` s apart.
+    """One version of a loop's adaptive limits, made at `at` (unix seconds) from earlier samples, `step` s apart.
 
-    `edges` are the (caller, callee) whose call metrics were seen in that past.
+    `edges` are the (caller, callee) pairs whose call metrics occur in that past.
     """
 
     loop: str

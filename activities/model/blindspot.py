@@ -1,4 +1,4 @@
-"""A blind spot: neither healthy nor violated. Nothing acts on it."""
+"""A blind spot: neither healthy nor violated. No action is based on it."""
 
 from enum import StrEnum
 
@@ -18,8 +18,8 @@ class BlindSpotKind(StrEnum):
 class BlindSpot(FrozenModel):
     """A signal that cannot be judged.
 
-    `component` is a component, or "prometheus" or "charter" when that remote as a whole cannot be read;
-    `signal` is the metric, query or route; `detail` says with numbers what is wrong.
+    `component` is a component, or "prometheus" or "charter" if that remote cannot be read at all. `signal` is the
+    metric, query or route. `detail` gives the reason with numbers.
     """
 
     component: str

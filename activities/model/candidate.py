@@ -1,4 +1,4 @@
-"""A policy the planner considered."""
+"""A policy that the planner considered."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,12 +9,11 @@ from activities.model.types import MigratedModel
 
 
 class Candidate(MigratedModel):
-    """Actions on one knob with their price. All figures are 0 to 1, `score` = benefit − cost, −1 to 1.
+    """Actions on one knob with their cost. All figures are 0 to 1, except `score` = benefit − cost, −1 to 1.
 
-    `rung` is its step (from 0) on the ladder of its cause. `rejected_by` is the name of the rule that stopped it,
-    empty for the one that may go; `reason` says with numbers why. `propensity` is the probability with which it was
-    chosen among the alternatives of its cause: 1 or 0 as long as nothing is drawn. `lower` is the one-sided 95 % lower
-    bound of its effectiveness.
+    `rung` (from 0) is its rung on the ladder of its cause. `rejected_by` is the rule that rejected it, empty if none
+    did; `reason` gives the numbers. `propensity` is the probability with which it was chosen among the alternatives of
+    its cause, 1 or 0 without exploration. `effectiveness_lower_bound` is one-sided, 95 %.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"lower": "effectiveness_lower_bound"}
@@ -34,13 +33,13 @@ class Candidate(MigratedModel):
 
     @property
     def knob(self) -> str:
-        """The one knob all its actions change."""
+        """The one knob that all its actions change."""
         return self.actions[0].knob
 
     @property
     def summary(self) -> str:
         """One line with the numbers."""
-        what = " then ".join(a.summary for a in self.actions)
+        actions = " then ".join(a.summary for a in self.actions)
         numbers = f"benefit {self.benefit:.2f} − cost {self.cost:.2f} = score {self.score:+.2f}"
-        stop = f"; rejected by {self.rejected_by}: {self.reason}" if self.rejected_by else ""
-        return f"{what}: {numbers}{stop}"
+        rejection = f"; rejected by {self.rejected_by}: {self.reason}" if self.rejected_by else ""
+        return f"{actions}: {numbers}{rejection}"

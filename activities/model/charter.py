@@ -1,4 +1,4 @@
-"""What Charter says of itself."""
+"""Charter's replies and the requests that change it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from activities.model.types import FrozenModel
 
 
 class Change(FrozenModel):
-    """Who last changed a knob: idempotency key and plan (None if it was not us), generation after it, time."""
+    """The last change of a knob: idempotency key and plan (None from another writer), resulting generation, time."""
 
     key: str | None = None
     plan: str | None = None
@@ -25,7 +25,7 @@ class Member(FrozenModel):
 
 
 class Committee(FrozenModel):
-    """The committee's state. `replicas` is the configured number, `members` may be empty on a plain Charter."""
+    """The state of the committee. `replicas` is the configured number; a plain Charter may list no `members`."""
 
     status: str = "normal"
     replicas: int
@@ -51,7 +51,7 @@ class Policy(FrozenModel):
 
 
 class CharterFinding(FrozenModel):
-    """A violation Charter itself reports. Times are unix seconds, `closed_at` None while open."""
+    """A violation that Charter reports. Times are unix seconds, `closed_at` None while open."""
 
     id: str
     component: str
@@ -65,9 +65,9 @@ class CharterFinding(FrozenModel):
 
 
 class ChangeResult(FrozenModel):
-    """Charter's reply to a change. `previous` is the value before it; `replayed` tells a stored reply.
+    """Charter's reply to a change. `previous` is the value before it; `replayed` marks a stored reply.
 
-    `changed` is False for a rollback of what had been rolled back before.
+    `changed` is False for the rollback of a policy that was rolled back before.
     """
 
     knob: str
@@ -81,9 +81,9 @@ class ChangeResult(FrozenModel):
 class ChangeRequest(FrozenModel):
     """One call that changes Charter; equal calls are sent as equal bytes.
 
-    `path` is below `/api/v1/` and not escaped: `committee/scale`, `policies/<id>/rollback`. `body` None sends none.
-    `key` is the idempotency key `<plan id>-<step>-<do|undo>`. `generation` fences the change: the knob must still
-    have it. `timeout` is seconds for the whole call.
+    `path` is below `/api/v1/` and not escaped: `committee/scale`, `policies/<id>/rollback`. `body` None sends no body.
+    `key` is the idempotency key `<plan id>-<step>-<do|undo>`. `generation` fences the change: the knob must still have
+    it. `timeout` is in seconds, for the whole call.
     """
 
     path: str

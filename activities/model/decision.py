@@ -1,4 +1,4 @@
-"""Plan's answer: what will be done, and for everything else why not."""
+"""Plan's answer: the plans, and for every other candidate the reason against it."""
 
 from activities.model.candidate import Candidate
 from activities.model.diagnosis import Diagnosis
@@ -8,7 +8,7 @@ from activities.model.types import FrozenModel
 
 
 class Block(FrozenModel):
-    """A guard that stopped a candidate: the rule's name and the numbers."""
+    """A guard that stopped a candidate: the rule and the numbers."""
 
     rule: str
     knob: str
@@ -16,11 +16,11 @@ class Block(FrozenModel):
 
 
 class Decision(FrozenModel):
-    """`outcome` is the cycle's `MapekOutcome`: planned, observed, busy, blocked, unknown or escalated.
+    """The decision of one cycle. `outcome` is a `CycleOutcome`.
 
-    `plans` are to be started (empty unless planned), `shadow` those that only the mode, a silence, a storm or a lack of
-    trust held back. `candidates` are all that were considered, the best first, each rejected one with its rule. `storm`
-    is the storm the loop is in after this look, None if it is in none.
+    `plans` are to be started (empty unless planned). `shadow` are plans that only the mode, a silence, a storm or a
+    lack of trust held back. `candidates` are all considered ones, best first; a rejected one has its rule. `storm` is
+    the storm of the loop after this decision, None if there is none.
     """
 
     outcome: str

@@ -11,7 +11,7 @@ from activities.model.violation import Violation
 
 
 class Cause(StrEnum):
-    """What may be behind the violations."""
+    """The possible causes of violations."""
 
     VALIDATION_LATENCY = "validation_latency"
     POLICY_MISCONFIGURATION = "policy_misconfiguration"
@@ -23,11 +23,11 @@ class Cause(StrEnum):
 
 
 class RootCause(MigratedModel):
-    """A ranked cause. `component` is where it sits ("committee" for a trouble of all validators).
+    """A ranked cause. `component` is its location, "committee" for a problem of all validators.
 
-    `confidence` is 0 to 1. `onset` is unix seconds of the earliest violation it explains. `pairs` are the
-    (component, metric) it explains: what a remedy has to make good. `prior` is the confidence by the analyzers'
-    constants, where outcomes made another one of it, else None.
+    `confidence` is 0 to 1. `onset` (unix seconds) is the start of the earliest violation that it explains.
+    `violated_pairs` are the (component, metric) pairs that it explains: a remedy must fix them. `prior` is the
+    confidence before calibration by outcomes, None without calibration.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"why": "reason", "pairs": "violated_pairs"}
@@ -42,14 +42,14 @@ class RootCause(MigratedModel):
 
     @property
     def prior_confidence(self) -> float:
-        """The confidence before anything was learned."""
+        """The confidence before calibration by outcomes."""
         return self.confidence if self.prior is None else self.prior
 
 
 class Diagnosis(FrozenModel):
     """Patterns, ranked root causes and the overall confidence, or "unknown".
 
-    `digest` names the stored analysis input it was made from. `violations` are all that hold at `at`.
+    `digest` names the stored analysis input. `violations` are all that hold at `at`.
     """
 
     headline: str
@@ -63,5 +63,5 @@ class Diagnosis(FrozenModel):
 
     @property
     def has_known_cause(self) -> bool:
-        """Whether any cause but "unknown" was named."""
+        """Whether any cause other than "unknown" was named."""
         return any(c.cause is not Cause.UNKNOWN for c in self.root_causes)

@@ -1,4 +1,4 @@
-"""An effect: what one step of a plan did at Charter."""
+"""An effect: the change that one step of a plan made at Charter."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ from activities.model.types import MigratedModel
 
 
 class Direction(StrEnum):
-    """Whether a step is done or undone. `before` is the value a step is about to change, kept before it is sent."""
+    """The direction of a step. `before` is the value that a step is about to change, stored before the request."""
 
     BEFORE = "before"
     DO = "do"
@@ -17,11 +17,12 @@ class Direction(StrEnum):
 
 
 class Effect(MigratedModel):
-    """One step done or undone, kept once per (plan, step, direction). `at` is unix seconds.
+    """One step done or undone, stored once per (plan, step, direction). `at` is unix seconds.
 
-    `generation` is the knob's after it, `policy_id` what a rollback names, `previous` the value before it. `changed`
-    is False when there was nothing to do or it could not be done. `late`: it was heard of only after the plan's end, so
-    its outcome does not answer for it. `asked` is when it was asked for, by Temporal's clock; 0 in old ones.
+    `generation` is that of the knob afterwards, `policy_id` the id for a rollback, `previous` the value before.
+    `changed` is False if nothing was to be done or it could not be done. `late`: it was found after the end of the
+    plan, so the outcome does not cover it. `requested_at` is the time of the request by Temporal's clock, 0 in old
+    effects.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
@@ -41,7 +42,7 @@ class Effect(MigratedModel):
         """Return the number of replicas before the step.
 
         Raises:
-            NotFound: It was not recorded.
+            NotFound: the number was not recorded.
         """
         replicas = (self.previous or {}).get("replicas")
         if not isinstance(replicas, int):

@@ -1,7 +1,6 @@
 """A plan: the chosen candidate, frozen, hashed and stored."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from activities.model.identifiers import remediation_id
 from activities.model.incident import KnobProblem
 from activities.model.pattern import PatternBasis
 from activities.model.remediation_outcome import CoolDown, consequences_of
-from activities.model.types import MigratedModel
+from activities.model.types import MigratedModel, encode_json
 
 
 class Risk(StrEnum):
@@ -153,4 +152,4 @@ def compute_plan_hash(incident_id: str, rung: int, generation: int, actions: tup
         "generation": generation,
         "actions": [a.model_dump(mode="json", exclude={"cost"}, exclude_defaults=True) for a in actions],
     }
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(encode_json(body)).hexdigest()

@@ -1,7 +1,6 @@
 """The complete recorded input of one decision: enough to decide it again."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -18,7 +17,7 @@ from activities.model.pattern import CalibrationCurve
 from activities.model.rule import MetricRule
 from activities.model.timeseries import Series
 from activities.model.topology import Topology
-from activities.model.types import FrozenModel, MigratedModel
+from activities.model.types import FrozenModel, MigratedModel, encode_json
 
 
 class AnalysisInput(MigratedModel):
@@ -81,7 +80,7 @@ class Snapshot(FrozenModel):
 
 def canonical_json(model: FrozenModel) -> bytes:
     """Return the noun as JSON bytes with sorted keys: equal values have equal bytes."""
-    return json.dumps(model.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+    return encode_json(model.model_dump(mode="json"))
 
 
 def compute_digest(model: FrozenModel) -> str:

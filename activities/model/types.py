@@ -1,5 +1,6 @@
 """The base of every noun that crosses a workflow's history or the store, and the types that settings share."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
@@ -102,6 +103,15 @@ Duration = Annotated[float, BeforeValidator(_read_duration), Field(ge=0.0), _DUR
 PositiveDuration = Annotated[float, BeforeValidator(_read_duration), Field(gt=0.0), _DURATION_SCHEMA]
 WholeDuration = Annotated[int, BeforeValidator(_read_duration), Field(ge=1), _DURATION_SCHEMA]
 """A duration of whole seconds, one or more."""
+
+
+def encode_json(value: object, *, allow_nan: bool = True) -> bytes:
+    """Return `value` as compact JSON bytes with sorted keys: equal values have equal bytes.
+
+    Raises:
+        ValueError: a float is NaN or infinite, and `allow_nan` is False.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan).encode()
 
 
 def truncate(text: str, limit: int = 200) -> str:
