@@ -10,7 +10,7 @@ from tests.deploy.simulator.simulator_process import TOKEN, SimulatorProcess, ru
 
 @pytest.fixture
 async def api_client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a fresh simulator in this process, with token and doors."""
+    """Yield a client of a new simulator in this process, with token and control API."""
     transport = httpx.ASGITransport(build_app(SimulatorOptions(TOKEN, control_api=True, seed=1)))
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://charter", headers=headers) as client:
@@ -19,6 +19,6 @@ async def api_client() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
-    """A simulator in a process of its own, with doors."""
+    """Yield a simulator process with control API."""
     with running_simulator(tmp_path_factory.mktemp("charter"), "--control-api") as server:
         yield server

@@ -1,4 +1,4 @@
-"""Reads the simulator's metrics as Prometheus would: rates and quantiles between two scrapes."""
+"""Computes rates and quantiles between two scrapes of the simulator, as Prometheus does."""
 
 import math
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ OVERRIDE_LIMIT_SECONDS = 1800
 
 @dataclass(frozen=True)
 class Scrape:
-    """All samples of one scrape: by metric, component and remaining labels."""
+    """All samples of one scrape by metric, component and other labels."""
 
     at: float
     values: dict[tuple[str, str, tuple[tuple[str, str], ...]], float]
@@ -37,20 +37,20 @@ class Scrape:
         return {component for _, component, _ in self.values}
 
     def sum_samples(self, name: str, component: str, **labels: str) -> float:
-        wanted = labels.items()
+        required = labels.items()
         return sum(
             value
-            for (metric, where, rest), value in self.values.items()
-            if metric == name and where == component and wanted <= dict(rest).items()
+            for (metric, sample_component, others), value in self.values.items()
+            if metric == name and sample_component == component and required <= dict(others).items()
         )
 
     def list_buckets(self, name: str, component: str) -> list[tuple[float, float]]:
-        found = [
-            (float(dict(rest)["le"]), value)
-            for (metric, where, rest), value in self.values.items()
-            if metric == f"{name}_bucket" and where == component
+        buckets = [
+            (float(dict(others)["le"]), value)
+            for (metric, sample_component, others), value in self.values.items()
+            if metric == f"{name}_bucket" and sample_component == component
         ]
-        return sorted(found)
+        return sorted(buckets)
 
 
 def scrape_plant(plant: Plant) -> Scrape:
@@ -69,14 +69,16 @@ def parse_families(at: float, families: Iterable[Metric]) -> Scrape:
 
 @dataclass(frozen=True)
 class MetricWindow:
-    """Two scrapes and what lies between them; rates are per second."""
+    """The change between two scrapes; rates are per second."""
 
     before: Scrape
     after: Scrape
 
     def compute_rate(self, name: str, component: str, **labels: str) -> float:
-        risen = self.after.sum_samples(name, component, **labels) - self.before.sum_samples(name, component, **labels)
-        return risen / (self.after.at - self.before.at)
+        increase = self.after.sum_samples(name, component, **labels) - self.before.sum_samples(
+            name, component, **labels
+        )
+        return increase / (self.after.at - self.before.at)
 
     def compute_throughput(self, component: str) -> float:
         return self.compute_rate("metric_validation_latency_ns_count", component)
@@ -86,26 +88,26 @@ class MetricWindow:
         return self.compute_rate("violations_total", component) / count if count else 0.0
 
     def compute_mean_latency(self, component: str) -> float:
-        """Seconds; 0 without validations."""
+        """Return the mean latency in seconds; 0 without validations."""
         count = self.compute_throughput(component)
         return self.compute_rate("metric_validation_latency_ns_sum", component) / count / 1e9 if count else 0.0
 
     def compute_p99(self, name: str, component: str) -> float:
-        """As histogram_quantile: interpolated within the bucket, the highest finite bound beyond; NaN if empty."""
-        old = dict(self.before.list_buckets(name, component))
-        risen = [(bound, value - old[bound]) for bound, value in self.after.list_buckets(name, component)]
-        rank = 0.99 * risen[-1][1]
+        """Return the p99 as histogram_quantile: interpolated, at most the highest finite bound, NaN if empty."""
+        previous = dict(self.before.list_buckets(name, component))
+        increases = [(bound, value - previous[bound]) for bound, value in self.after.list_buckets(name, component)]
+        rank = 0.99 * increases[-1][1]
         if rank == 0:
             return math.nan
         low, below = 0.0, 0.0
-        for bound, count in risen:
+        for bound, count in increases:
             if count >= rank:
                 return low if math.isinf(bound) else low + (bound - low) * (rank - below) / (count - below)
             low, below = bound, count
         raise AssertionError("no bucket holds the rank")
 
     def list_violations(self) -> set[tuple[str, str]]:
-        """Every (component, metric) beyond its limit."""
+        """Return every (component, metric) beyond its limit."""
         return {
             (component, name)
             for component in self.after.list_components() & self.before.list_components()
@@ -113,7 +115,7 @@ class MetricWindow:
         }
 
     def compute_magnitude(self) -> float:
-        """Mean latencies in seconds plus failure rates in tenths, over all components."""
+        """Return the sum over all components of the mean latency in seconds and ten times the failure rate."""
         both = self.after.list_components() & self.before.list_components()
         return sum(self.compute_mean_latency(name) + 10 * self.compute_failure_rate(name) for name in both)
 
@@ -129,11 +131,11 @@ class MetricWindow:
             "committee_size": self.after.sum_samples("audit_committee_size", component) < 4,
             "policy_age": self.after.at - self.after.sum_samples("policy_last_load_timestamp", component) > 86400,
         }
-        return [name for name, broken in checks.items() if broken]
+        return [name for name, is_violated in checks.items() if is_violated]
 
 
 def read_window(plant: Plant, start: float, end: float) -> MetricWindow:
-    """Run the plant to `end` and read between `start` and `end`."""
+    """Advance the plant to `end` and return the window from `start`."""
     plant.advance(start)
     before = scrape_plant(plant)
     plant.advance(end)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and how a live reply is held against it."""
+"""The OpenAPI document, and checks of live responses against it."""
 
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,20 @@ OPERATIONS = {(method, path) for path, item in OPENAPI_DOCUMENT["paths"].items()
 
 def resolve_reference(node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node and node["$ref"].startswith("#/"):
-        found: Any = OPENAPI_DOCUMENT
+        target: Any = OPENAPI_DOCUMENT
         for part in node["$ref"][2:].split("/"):
-            found = found[part]
-        node = found
+            target = target[part]
+        node = target
     return node
 
 
 def check_response(response: httpx.Response, method: str, path: str) -> Any:
-    """Hold a reply against the contract: status, media type, required headers, body; return the body."""
-    promised = resolve_reference(OPENAPI_DOCUMENT["paths"][path][method]["responses"][str(response.status_code)])
-    (media_type, content), *others = promised["content"].items()
+    """Check status, media type, headers and body of a response against the contract; return the body."""
+    declared = resolve_reference(OPENAPI_DOCUMENT["paths"][path][method]["responses"][str(response.status_code)])
+    (media_type, content), *others = declared["content"].items()
     assert not others
     assert response.headers["content-type"].partition(";")[0] == media_type
-    for name, header in promised.get("headers", {}).items():
+    for name, header in declared.get("headers", {}).items():
         header = resolve_reference(header)
         assert name in response.headers or not header.get("required")
         if name in response.headers:
@@ -41,7 +41,7 @@ def check_response(response: httpx.Response, method: str, path: str) -> Any:
 
 
 def check_declared_fields(schema: dict[str, Any], body: Any) -> None:
-    """Fail on a field of the reply that the contract does not name (the contract itself leaves replies open)."""
+    """Fail on an undeclared field of the body; the contract itself allows further fields."""
     schema = resolve_reference(schema)
     for item in body if isinstance(body, list) else []:
         check_declared_fields(schema["items"], item)

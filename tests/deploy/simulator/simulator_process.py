@@ -1,4 +1,4 @@
-"""Real simulator processes, and the headers a change needs."""
+"""Simulator processes, and the headers and bodies of changes."""
 
 import subprocess
 import sys
@@ -36,9 +36,9 @@ def build_command(folder: Path, *arguments: str) -> list[str]:
 
 @contextmanager
 def running_simulator(folder: Path, *arguments: str) -> Iterator[SimulatorProcess]:
-    """Start on a free port and wait until it answers; killed at the end if it still runs."""
-    line = build_command(folder, "--port", "0", *arguments)
-    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    """Run a simulator on a free port for the duration of a block."""
+    command = build_command(folder, "--port", "0", *arguments)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         server = SimulatorProcess(process, process.stderr.readline().split()[-1])
@@ -58,7 +58,7 @@ def wait_until_ready(server: SimulatorProcess) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.05)
-    raise AssertionError("the simulator did not answer")
+    raise AssertionError(f"the simulator did not answer within {START_TIMEOUT_SECONDS:.0f} s")
 
 
 def make_change_headers(key: str, generation: int) -> dict[str, str]:

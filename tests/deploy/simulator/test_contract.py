@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and every live reply is what it promises."""
+"""The OpenAPI document is valid, and every live response conforms to it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,7 +22,7 @@ def test_document_is_valid_openapi() -> None:
 
 
 def test_document_has_the_nine_endpoints_and_metrics() -> None:
-    """The contract has nine endpoints and the metrics, all described, all but two behind the token."""
+    """The contract has nine endpoints and the metrics; all but two need the token."""
     assert {
         ("get", "/health"),
         ("get", "/metrics"),
@@ -35,17 +35,17 @@ def test_document_has_the_nine_endpoints_and_metrics() -> None:
         ("post", RESTART_PATH),
         ("get", "/api/v1/violations"),
     } == OPERATIONS
-    open_to_all = {path for method, path in OPERATIONS if OPENAPI_DOCUMENT["paths"][path][method].get("security") == []}
-    assert open_to_all == {"/health", "/metrics"}
+    public = {path for method, path in OPERATIONS if OPENAPI_DOCUMENT["paths"][path][method].get("security") == []}
+    assert public == {"/health", "/metrics"}
 
 
 def test_examples_in_the_document_validate() -> None:
-    """Every example body of the contract fits its own schema."""
+    """Every example of the contract conforms to its schema."""
     count = 0
     for method, path in OPERATIONS:
         operation = OPENAPI_DOCUMENT["paths"][path][method]
-        places = [operation.get("requestBody", {}), *map(resolve_reference, operation["responses"].values())]
-        for content in (content for place in places for content in place.get("content", {}).values()):
+        bodies = [operation.get("requestBody", {}), *map(resolve_reference, operation["responses"].values())]
+        for content in (content for body in bodies for content in body.get("content", {}).values()):
             if "example" in content:
                 schema = {"components": OPENAPI_DOCUMENT["components"], **content["schema"]}
                 Draft202012Validator(schema).validate(content["example"])
@@ -53,24 +53,27 @@ def test_examples_in_the_document_validate() -> None:
     assert count >= 10
 
 
-async def test_reads_reply_as_promised(api_client: httpx.AsyncClient) -> None:
-    """All reading endpoints answer within the contract, with a fault, a change and a restart to show."""
+async def test_reads_conform_to_the_contract(api_client: httpx.AsyncClient) -> None:
+    """All reading endpoints conform after a fault, a change and a restart."""
     await api_client.post("/sim/faults", json={"kind": "dead-node", "component": "validator-2"})
     await api_client.post(RESTART_PATH, json={"member": "validator-1"}, headers=make_change_headers("r", 1))
     await api_client.post(APPLY_PATH, json=make_throttle_body(), headers=make_change_headers("a", 0))
     await api_client.post("/api/v1/policies/policy_2/rollback", headers=make_change_headers("b", 1))
     for path in ("/health", "/metrics", "/api/v1/committee/state", "/api/v1/violations", "/api/v1/policies"):
         check_response(await api_client.get(path), "get", path)
-    listed = check_response(
+    policies = check_response(
         await api_client.get("/api/v1/policies", params={"status": "all"}), "get", "/api/v1/policies"
     )
-    assert [(one["id"], one["status"]) for one in listed] == [("policy_1", "active"), ("policy_2", "rolled_back")]
-    assert listed[1]["generation"] == 2
-    assert listed[1]["last_change"]["key"] == "b"
+    assert [(policy["id"], policy["status"]) for policy in policies] == [
+        ("policy_1", "active"),
+        ("policy_2", "rolled_back"),
+    ]
+    assert policies[1]["generation"] == 2
+    assert policies[1]["last_change"]["key"] == "b"
 
 
-async def test_changes_reply_as_promised(api_client: httpx.AsyncClient) -> None:
-    """Every change answers within the contract, first time and replayed, and says what was before."""
+async def test_changes_conform_to_the_contract(api_client: httpx.AsyncClient) -> None:
+    """Every change conforms, first and replayed, and returns the previous state."""
     headers = make_change_headers("one", 0)
     first = check_response(
         await api_client.post(APPLY_PATH, json=make_throttle_body(), headers=headers), "post", APPLY_PATH
@@ -109,25 +112,25 @@ def make_body(path: str) -> dict[str, Any]:
 
 
 def make_invalid_body(path: str) -> dict[str, Any]:
-    wrong: dict[str, dict[str, Any]] = {
+    bodies: dict[str, dict[str, Any]] = {
         APPLY_PATH: {**make_throttle_body(), "policy": {**make_throttle_body()["policy"], "kind": "NAP"}},
         "/api/v1/policies/validate": {"name": "x"},
         ROLLBACK_PATH: {"force": True},
         SCALE_PATH: {"replicas": 16},
         RESTART_PATH: {"timeout": -1},
     }
-    return wrong[path]
+    return bodies[path]
 
 
 async def send_request(
     client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str] | None = None, **changes: Any
 ) -> httpx.Response:
-    """Send a request that would succeed but for what the caller changes about it."""
-    usual = make_change_headers("usual", 1 if path != APPLY_PATH else 0)
+    """Send a valid request with the caller's changes."""
+    valid_headers = make_change_headers("usual", 1 if path != APPLY_PATH else 0)
     if method == "post" and not changes:
         changes = {"json": make_body(path)}
     return await client.request(
-        method, path.replace("{id}", "policy_1"), headers={**usual, **(headers or {})}, **changes
+        method, path.replace("{id}", "policy_1"), headers={**valid_headers, **(headers or {})}, **changes
     )
 
 
@@ -157,11 +160,11 @@ async def trigger_422(client: httpx.AsyncClient, method: str, path: str) -> http
 
 
 def make_mode_trigger(mode: str) -> StatusTrigger:
-    async def cause(client: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
+    async def trigger(client: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
         await client.post("/sim/behaviour", json={"mode": mode, "count": 1})
         return await send_request(client, method, path)
 
-    return cause
+    return trigger
 
 
 TRIGGER_BY_STATUS: dict[int, StatusTrigger] = {
@@ -183,8 +186,10 @@ DECLARED_RESPONSES = sorted(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), DECLARED_RESPONSES)
-async def test_errors_reply_as_promised(api_client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
-    """Every error an endpoint promises can be had from it, as a problem within the contract; 409 in test_changes."""
+async def test_errors_conform_to_the_contract(
+    api_client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    """Every declared error of an endpoint can be triggered and conforms; test_changes has 409."""
     response = await TRIGGER_BY_STATUS[status](api_client, method, path)
     assert response.status_code == status
     body = check_response(response, method, path)
@@ -192,7 +197,7 @@ async def test_errors_reply_as_promised(api_client: httpx.AsyncClient, method: s
 
 
 async def test_rollback_of_a_superseded_application_is_a_conflict(api_client: httpx.AsyncClient) -> None:
-    """Taking back what is not the newest on its knob is 409, within the contract."""
+    """The rollback of a superseded application is 409 and conforms."""
     for key, generation, limit in (("a", 0, 300), ("b", 1, 200)):
         await api_client.post(APPLY_PATH, json=make_throttle_body(limit), headers=make_change_headers(key, generation))
     response = await api_client.post("/api/v1/policies/policy_2/rollback", headers=make_change_headers("c", 2))
@@ -203,7 +208,7 @@ async def test_rollback_of_a_superseded_application_is_a_conflict(api_client: ht
 
 @pytest.mark.parametrize(("method", "path", "status"), [("get", "/api/v1/none", 404), ("get", SCALE_PATH, 405)])
 async def test_unknown_route_is_a_problem(api_client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
-    """An unknown path and a wrong method are problems too."""
+    """An unknown path and a wrong method return a problem."""
     response = await api_client.request(method, path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"

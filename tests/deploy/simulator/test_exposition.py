@@ -1,4 +1,4 @@
-"""The metrics as Prometheus gets them."""
+"""The metrics in the Prometheus text format."""
 
 import time
 
@@ -31,7 +31,7 @@ EXPECTED_METRICS = {
 
 
 def test_text_parses_to_exactly_the_fifteen_metrics() -> None:
-    """The text has the fifteen names with their types, every sample of every component, and the collector's values."""
+    """The text has the fifteen names with types and the collector's value of every sample."""
     plant = Plant(1000.0, 1)
     plant.advance(1010.0)
     families = list(text_string_to_metric_families(build_exposition(plant.read_exporters)().decode()))
@@ -42,32 +42,32 @@ def test_text_parses_to_exactly_the_fifteen_metrics() -> None:
 
 
 def test_every_series_exists_from_the_start() -> None:
-    """Fresh and troubled plants have the same series, so that no first increment is lost to a rate."""
-    fresh, troubled = Plant(0.0, 1), Plant(0.0, 1)
+    """New and faulty plants have the same series, so a rate includes the first increment."""
+    new, faulty = Plant(0.0, 1), Plant(0.0, 1)
     for kind in (FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE, FaultKind.SLOW_NODE):
-        troubled.inject_fault(kind, "validator-1")
-    troubled.advance(20.0)
-    assert scrape_plant(fresh).values.keys() == scrape_plant(troubled).values.keys()
-    assert scrape_plant(fresh).list_components() == set(fresh.components)
+        faulty.inject_fault(kind, "validator-1")
+    faulty.advance(20.0)
+    assert scrape_plant(new).values.keys() == scrape_plant(faulty).values.keys()
+    assert scrape_plant(new).list_components() == set(new.components)
 
 
 def test_buckets_are_whole_and_cumulative() -> None:
-    """Bucket counts are integers that never fall from one bound to the next, and the last one is the count."""
+    """Bucket counts are increasing integers, and the last one is the count."""
     plant = Plant(0.0, 2)
     plant.inject_fault(FaultKind.OVERLOAD, "gateway")
     plant.advance(7.3)
-    shown = scrape_plant(plant)
+    scrape = scrape_plant(plant)
     for metric in METRICS:
         for component in plant.components if metric.bounds else ():
-            counts = [count for _, count in shown.list_buckets(metric.name, component)]
+            counts = [count for _, count in scrape.list_buckets(metric.name, component)]
             assert counts == sorted(counts)
             assert all(count.is_integer() for count in counts)
-            assert counts[-1] == shown.sum_samples(f"{metric.name}_count", component)
+            assert counts[-1] == scrape.sum_samples(f"{metric.name}_count", component)
             assert len(counts) == len(metric.bounds) + 1
 
 
-def test_new_member_shows_once_it_has_joined() -> None:
-    """A joining member has no series, a joined one counts, a dismissed one is gone."""
+def test_new_member_has_series_after_joining() -> None:
+    """A joining member has no series, a joined one has, a removed one has none."""
     plant = Plant(0.0, 2)
     plant.scale(6, ChangeOrigin("k"))
     plant.advance(2.0)
@@ -78,12 +78,12 @@ def test_new_member_shows_once_it_has_joined() -> None:
     assert "validator-6" not in scrape_plant(plant).list_components()
 
 
-def test_scrape_is_cheap() -> None:
-    """A scrape of the usual plant takes a few milliseconds; the bound leaves room for a busy machine."""
+def test_scrape_is_fast() -> None:
+    """A scrape takes a few milliseconds; the limit allows for a busy machine."""
     render = build_exposition(Plant(0.0, 1).read_exporters)
     times = []
     for _ in range(10):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         render()
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started_at)
     assert min(times) < 0.02

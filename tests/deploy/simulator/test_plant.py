@@ -1,4 +1,4 @@
-"""The plant without remedies: calm when nothing is wrong, the right symptoms when something is."""
+"""The plant without remedies: no violation without a fault, and the expected symptoms of each fault."""
 
 import math
 
@@ -16,7 +16,7 @@ LATENCY_METRICS = {"mean_latency", "metric_validation_latency_ns"}
 
 @pytest.mark.parametrize("seed", range(6))
 def test_fault_free_plant_never_crosses_a_limit(seed: int) -> None:
-    """Without a fault every short window is calm, with room: throughput above 150, p99 below 3.5 ms, mean below 1.5."""
+    """Without a fault every window has throughput above 300/s, p99 below 3.5 ms and mean below 1.5 ms."""
     plant = Plant(1000.0, seed)
     for start in range(1000, 1300, 5):
         reading = read_window(plant, start, start + 4)
@@ -28,8 +28,8 @@ def test_fault_free_plant_never_crosses_a_limit(seed: int) -> None:
             assert reading.compute_failure_rate(name) < 0.01
 
 
-def test_healthy_windows_are_never_without_samples() -> None:
-    """Every histogram gets samples in every few seconds, so that no quantile of a healthy component is NaN."""
+def test_healthy_windows_always_have_samples() -> None:
+    """Every histogram gets samples within 4 seconds, so no quantile of a healthy component is NaN."""
     plant = Plant(0.0, 1)
     names = {name for name, _, _ in scrape_plant(plant).values if name.endswith("_bucket")}
     for start in range(0, 60, 5):
@@ -39,8 +39,8 @@ def test_healthy_windows_are_never_without_samples() -> None:
         assert not any(math.isnan(value) for value in values)
 
 
-def test_course_does_not_depend_on_how_often_it_is_asked() -> None:
-    """A plant asked once and one asked at odd moments end with identical metrics, fault and remedy included."""
+def test_result_is_independent_of_the_step() -> None:
+    """Plants advanced in large and in small steps end with the same metrics."""
     rare, often = Plant(0.0, 9), Plant(0.0, 9)
     for plant, step in ((rare, 40.0), (often, 0.37)):
         plant.advance(5.0)
@@ -51,8 +51,8 @@ def test_course_does_not_depend_on_how_often_it_is_asked() -> None:
     assert scrape_plant(rare).values == scrape_plant(often).values
 
 
-def test_seed_decides_the_noise() -> None:
-    """The same seed gives the same metrics, another one different ones."""
+def test_seed_determines_the_noise() -> None:
+    """Equal seeds give equal metrics, different seeds different ones."""
     plants = [Plant(0.0, seed) for seed in (1, 1, 2)]
     for plant in plants:
         plant.advance(20.0)
@@ -88,7 +88,7 @@ def test_seed_decides_the_noise() -> None:
     ],
 )
 def test_symptoms_of_each_fault(kind: FaultKind, component: str, expected: dict[str, set[str]]) -> None:
-    """A fault violates exactly the metrics that tell it apart, where it is and nowhere else."""
+    """A fault violates exactly its characteristic metrics at the expected components."""
     plant = Plant(0.0, 4)
     plant.advance(10.0)
     plant.inject_fault(kind, component)
@@ -99,28 +99,28 @@ def test_symptoms_of_each_fault(kind: FaultKind, component: str, expected: dict[
         assert reading.compute_failure_rate(name) > 0.15 or "failure_rate" not in metrics
 
 
-def test_slow_node_works_less_but_not_too_little() -> None:
-    """A slow component's throughput drops, yet stays above its limit, and the others take over."""
+def test_slow_node_keeps_minimum_throughput() -> None:
+    """A slow component's throughput drops but stays above its limit; the others take over."""
     plant = Plant(0.0, 4)
     plant.inject_fault(FaultKind.SLOW_NODE, "validator-2")
     reading = read_window(plant, 6.0, 10.0)
     assert 100 < reading.compute_throughput("validator-2") < 300 < 400 < reading.compute_throughput("validator-3")
 
 
-def test_silent_exporter_changes_nothing_but_its_series() -> None:
-    """A silent exporter has no series; the other components' metrics are those of a plant without the fault."""
-    silent, plain = Plant(0.0, 4), Plant(0.0, 4)
+def test_silent_exporter_removes_only_its_series() -> None:
+    """A silent exporter has no series; the other components' metrics equal a plant without the fault."""
+    silent, healthy = Plant(0.0, 4), Plant(0.0, 4)
     silent.inject_fault(FaultKind.EXPORTER_SILENT, "validator-2")
-    for plant in (silent, plain):
+    for plant in (silent, healthy):
         plant.advance(20.0)
-    shown, expected = scrape_plant(silent).values, scrape_plant(plain).values
-    assert shown == {key: value for key, value in expected.items() if key[1] != "validator-2"}
+    actual, expected = scrape_plant(silent).values, scrape_plant(healthy).values
+    assert actual == {key: value for key, value in expected.items() if key[1] != "validator-2"}
     silent.clear_faults()
     assert scrape_plant(silent).values == expected
 
 
 def test_lying_exporter_freezes_its_values_and_loses_its_sums() -> None:
-    """A lying exporter repeats what it showed at the start, with NaN for the sums of its histograms."""
+    """A lying exporter repeats its values from the start, with NaN for the sums of histograms."""
     plant = Plant(0.0, 4)
     plant.advance(10.0)
     truth = scrape_plant(plant)
@@ -136,7 +136,7 @@ def test_lying_exporter_freezes_its_values_and_loses_its_sums() -> None:
 
 
 def test_fault_ends_at_its_time() -> None:
-    """A fault with a duration is gone after it."""
+    """A fault with a duration ends after it."""
     plant = Plant(0.0, 4)
     plant.inject_fault(FaultKind.OVERLOAD, "gateway", 5.0)
     assert read_window(plant, 2.0, 5.0).list_violations()
@@ -145,7 +145,7 @@ def test_fault_ends_at_its_time() -> None:
 
 
 def test_bad_policy_is_a_foreign_change_of_admission() -> None:
-    """The broken version moves the generation of `admission` by one and names no key; healing moves it once more."""
+    """The broken version increments the generation of `admission` and has no key; healing increments it again."""
     plant = Plant(0.0)
     before = plant.policies.knob("admission").generation
     plant.inject_fault(FaultKind.BAD_POLICY, "gateway")
@@ -157,28 +157,28 @@ def test_bad_policy_is_a_foreign_change_of_admission() -> None:
     assert plant.policies.knob("admission").generation == before + 2
 
 
-def test_dead_member_is_a_violation_of_charter_until_it_is_back() -> None:
+def test_dead_member_is_a_violation_of_charter_until_its_restart() -> None:
     """Charter opens a critical member_health violation for a dead member and closes it after its restart."""
     plant = Plant(0.0)
     plant.advance(5.0)
     plant.inject_fault(FaultKind.DEAD_NODE, "validator-1")
     plant.advance(6.0)
-    (found,) = plant.violation_detector.list_violations(None)
-    assert (found.component, found.metric, found.severity) == ("validator-1", "member_health", "critical")
-    assert found.closed_at is None
+    (violation,) = plant.violation_detector.list_violations(None)
+    assert (violation.component, violation.metric, violation.severity) == ("validator-1", "member_health", "critical")
+    assert violation.closed_at is None
     state = serialize_committee(plant)
     assert (state["status"], state["healthy_nodes"]) == ("degraded", 4)
     assert [member["name"] for member in state["members"] if member["leader"]] == ["validator-2"]
     plant.restart("validator-1", True, ChangeOrigin("k"))
     plant.advance(12.0)
-    assert found.closed_at is not None
-    assert plant.violation_detector.list_violations(found.closed_at) == [found]
-    assert plant.violation_detector.list_violations(found.closed_at + 0.001) == []
+    assert violation.closed_at is not None
+    assert plant.violation_detector.list_violations(violation.closed_at) == [violation]
+    assert plant.violation_detector.list_violations(violation.closed_at + 0.001) == []
     assert serialize_committee(plant)["status"] == "normal"
 
 
 def test_committee_below_quorum_fails_everywhere() -> None:
-    """Two members are critical, and every component is beyond its failure rate."""
+    """With two members the status is critical, and every component exceeds its failure rate."""
     plant = Plant(0.0)
     plant.scale(2, ChangeOrigin("k"))
     plant.advance(1.0)
@@ -188,22 +188,22 @@ def test_committee_below_quorum_fails_everywhere() -> None:
 
 
 def test_all_members_restart_one_at_a_time_leader_last() -> None:
-    """A restart without a member never has two out at once, ends with the leader, and misses nobody."""
+    """A restart of all members stops one at a time, includes every member and ends with the leader."""
     plant = Plant(0.0)
     leader = plant.committee.leader
     plant.restart(None, True, ChangeOrigin("k"))
     order: list[str] = []
     while plant.restart_queue.is_busy:
         plant.advance(plant.now + 0.25)
-        out = plant.restart_queue.components_down()
-        assert len(out) <= 1
-        order += [name for name in out if name not in order[-1:]]
+        down = plant.restart_queue.components_down()
+        assert len(down) <= 1
+        order += [name for name in down if name not in order[-1:]]
     assert sorted(order) == sorted(plant.committee.member_names)
     assert order[-1] == leader
 
 
-def test_override_is_counted_and_ends_by_itself() -> None:
-    """An emergency override raises its gauge and counter, and the gauge falls when its duration is over."""
+def test_override_is_counted_and_ends_after_its_duration() -> None:
+    """An emergency override sets its gauge and counter; the gauge falls after its duration."""
     plant = Plant(0.0)
     plant.apply_policy(
         PolicySpec("override", ActionKind.ACTIVATE_EMERGENCY_OVERRIDE, None, {"duration": 20}), ChangeOrigin("k")
@@ -216,8 +216,8 @@ def test_override_is_counted_and_ends_by_itself() -> None:
     assert scrape_plant(plant).sum_samples("emergency_override_active_count", "gateway") == 0
 
 
-def test_ids_are_never_reused_and_undo_restores_the_version_before() -> None:
-    """Apply, apply, undo, apply: four ids differ, the undo restored the first, only the newest can be undone."""
+def test_ids_are_unique_and_undo_restores_the_previous_version() -> None:
+    """All ids differ, an undo restores the previous version, and only the newest can be undone."""
     plant = Plant(0.0)
     specs = [PolicySpec("x", ActionKind.THROTTLE_REQUESTS, None, {"rate_limit": limit}) for limit in (100, 200, 300)]
     first = plant.apply_policy(specs[0], ChangeOrigin("a"))
@@ -237,8 +237,8 @@ def test_ids_are_never_reused_and_undo_restores_the_version_before() -> None:
     assert [entry.generation_after for entry in plant.ledger] == [1, 2, 3, 4, 5, 6]
 
 
-def test_newest_members_leave_first_but_not_those_in_trouble() -> None:
-    """Scaling down dismisses the newest member that is well, so that it never cures a fault by accident."""
+def test_newest_healthy_members_leave_first() -> None:
+    """Scaling down removes the newest healthy member, so it never cures a fault by accident."""
     plant = Plant(0.0)
     plant.inject_fault(FaultKind.SLOW_NODE, "validator-5")
     plant.scale(4, ChangeOrigin("k"))

@@ -1,4 +1,4 @@
-"""What every action does to every fault, in virtual time, measured on the plant's own metrics."""
+"""The effect of every action on every fault, in virtual time, measured with the plant's metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from tests.deploy.simulator.metric_reader import MetricWindow, read_window
 
 CHANGE_ORIGIN = ChangeOrigin("3fa9c1d2e4b5-0-do", "3fa9c1d2e4b5")
 FAULT_AT_SECONDS, ACTION_AT_SECONDS = 10.0, 16.0
-"""When the fault begins and when the action follows (seconds of virtual time)."""
+"""Start of the fault and time of the action, in virtual time."""
 
 PlantChange = Callable[[Plant], None]
 
 
 @dataclass(frozen=True)
 class PlantAction:
-    """An action with the ledger kind its effect must show."""
+    """An action with the expected kind in the ledger."""
 
     label: str
     kind: ActionKind
@@ -31,25 +31,25 @@ def make_policy_action(
 ) -> PlantAction:
     spec = PolicySpec(name or f"{kind.lower().replace('_', '-')}.{component}", kind, component, parameters)
 
-    def act(plant: Plant) -> None:
+    def apply(plant: Plant) -> None:
         plant.apply_policy(spec, CHANGE_ORIGIN)
 
-    return PlantAction(f"{kind}@{component}", kind, act)
+    return PlantAction(f"{kind}@{component}", kind, apply)
 
 
 def make_scale_action(replicas: int) -> PlantAction:
-    def act(plant: Plant) -> None:
+    def apply(plant: Plant) -> None:
         plant.scale(replicas, CHANGE_ORIGIN)
 
     kind = ActionKind.SCALE_UP if replicas >= 5 else ActionKind.SCALE_DOWN
-    return PlantAction(f"scale-{replicas}", kind, act)
+    return PlantAction(f"scale-{replicas}", kind, apply)
 
 
 def make_restart_action(member: str | None) -> PlantAction:
-    def act(plant: Plant) -> None:
+    def apply(plant: Plant) -> None:
         plant.restart(member, True, CHANGE_ORIGIN)
 
-    return PlantAction(f"restart-{member}", ActionKind.RESTART_SERVICE, act)
+    return PlantAction(f"restart-{member}", ActionKind.RESTART_SERVICE, apply)
 
 
 def make_throttle_action(component: str | None) -> PlantAction:
@@ -224,7 +224,7 @@ EFFECT_PARAMETERS = [
 
 
 def run_faulty_plant(kind: FaultKind, component: str, seed: int = 3) -> tuple[Plant, MetricWindow]:
-    """A plant some seconds into a fault, and what it shows then."""
+    """Return a plant six seconds after a fault, with its metrics."""
     plant = Plant(0.0, seed)
     plant.advance(FAULT_AT_SECONDS)
     plant.inject_fault(kind, component)
@@ -233,7 +233,7 @@ def run_faulty_plant(kind: FaultKind, component: str, seed: int = 3) -> tuple[Pl
 
 @pytest.mark.parametrize(("kind", "component", "claim", "action"), EFFECT_PARAMETERS)
 def test_effect_of_action_on_fault(kind: FaultKind, component: str, claim: str, action: PlantAction) -> None:
-    """Each action helps, does nothing or harms as the table says, in pairs beyond a limit or in magnitude."""
+    """Each action helps, has no effect or harms as in the table, by violations or by magnitude."""
     plant, before = run_faulty_plant(kind, component)
     assert before.list_violations()
     action.apply(plant)
@@ -243,8 +243,8 @@ def test_effect_of_action_on_fault(kind: FaultKind, component: str, claim: str, 
         assert after.list_violations() == set()
         assert after.compute_magnitude() < 0.3
     elif claim == NO_EFFECT:
-        own = {pair for pair in before.list_violations() if pair[0] == component}
-        assert own <= after.list_violations()
+        local = {pair for pair in before.list_violations() if pair[0] == component}
+        assert local <= after.list_violations()
         assert after.list_violations() == before.list_violations()
         assert after.compute_magnitude() == pytest.approx(before.compute_magnitude(), rel=0.2, abs=0.1)
     else:
@@ -256,8 +256,8 @@ def test_effect_of_action_on_fault(kind: FaultKind, component: str, claim: str, 
 
 
 @pytest.mark.parametrize(("kind", "component", "claim", "action"), EFFECT_PARAMETERS)
-def test_ledger_holds_exactly_the_effect(kind: FaultKind, component: str, claim: str, action: PlantAction) -> None:
-    """One action leaves one ledger entry, with its key and one step of the generation; faults leave none."""
+def test_ledger_has_exactly_the_effect(kind: FaultKind, component: str, claim: str, action: PlantAction) -> None:
+    """One action adds one ledger entry with its key and the next generation; faults add none."""
     plant, _ = run_faulty_plant(kind, component)
     assert plant.ledger == []
     action.apply(plant)
@@ -268,11 +268,15 @@ def test_ledger_holds_exactly_the_effect(kind: FaultKind, component: str, claim:
 
 
 def test_every_fault_has_remedies_and_traps() -> None:
-    """For each fault that shows, at least two actions help, one does nothing and one harms."""
-    silent = {FaultKind.EXPORTER_SILENT, FaultKind.EXPORTER_LYING}
-    for kind in set(FaultKind) - silent:
+    """For each visible fault at least two actions help, one has no effect and one harms."""
+    exporter_faults = {FaultKind.EXPORTER_SILENT, FaultKind.EXPORTER_LYING}
+    for kind in set(FaultKind) - exporter_faults:
         counts = {
-            claim: sum(len(actions) for found, _, said, actions in EFFECT_CASES if (found, said) == (kind, claim))
+            claim: sum(
+                len(actions)
+                for case_kind, _, case_claim, actions in EFFECT_CASES
+                if (case_kind, case_claim) == (kind, claim)
+            )
             for claim in (HELPS, NO_EFFECT, HARMS)
         }
         assert counts[HELPS] >= 2, kind
@@ -280,8 +284,8 @@ def test_every_fault_has_remedies_and_traps() -> None:
         assert counts[HARMS] >= 1, kind
 
 
-def test_scaling_back_returns_to_the_state_before() -> None:
-    """Where scaling up made it worse, on services too, the undo restores exactly the pairs from before."""
+def test_undo_of_scaling_restores_the_previous_state() -> None:
+    """After a harmful scale-up the undo restores exactly the previous violations."""
     plant, before = run_faulty_plant(FaultKind.REMEDY_WORSENS, "validator-3")
     plant.scale(6, CHANGE_ORIGIN)
     worse = read_window(plant, ACTION_AT_SECONDS + 6, ACTION_AT_SECONDS + 9)
@@ -295,8 +299,8 @@ def test_scaling_back_returns_to_the_state_before() -> None:
     assert {entry.kind for entry in plant.ledger} == {ActionKind.SCALE_UP}
 
 
-def test_undoing_the_cure_brings_the_broken_policy_back() -> None:
-    """A good `admission` that is rolled back leaves the broken version in force, with its symptoms."""
+def test_undo_of_the_cure_restores_the_broken_policy() -> None:
+    """The rollback of a good `admission` restores the broken version with its symptoms."""
     plant, before = run_faulty_plant(FaultKind.BAD_POLICY, "gateway")
     application = plant.apply_policy(
         PolicySpec("admission", ActionKind.APPLY_POLICY, None, {"ruleset": "strict-v1"}), CHANGE_ORIGIN
@@ -308,8 +312,8 @@ def test_undoing_the_cure_brings_the_broken_policy_back() -> None:
     assert [fault.kind for fault in plant.faults] == [FaultKind.BAD_POLICY]
 
 
-def test_larger_batches_make_a_broken_policy_hit_more() -> None:
-    """Under a broken policy a new batch size raises the failure rate there and carries it to a neighbour."""
+def test_larger_batches_make_a_broken_policy_worse() -> None:
+    """With a broken policy a larger batch raises the failure rate and spreads it to a neighbour."""
     plant, before = run_faulty_plant(FaultKind.BAD_POLICY, "gateway")
     make_configure_action("gateway").apply(plant)
     after = read_window(plant, ACTION_AT_SECONDS + 2, ACTION_AT_SECONDS + 6)
@@ -319,8 +323,8 @@ def test_larger_batches_make_a_broken_policy_hit_more() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in FaultKind if not kind.startswith("exporter")])
 @pytest.mark.parametrize("component", ["gateway", "policy-engine", "audit-log", "validator-1", "validator-5"])
-def test_any_fault_shows_and_heals_on_any_component(kind: FaultKind, component: str) -> None:
-    """Every fault violates something within five seconds wherever it is posted, and nothing ten after it is healed."""
+def test_every_fault_is_visible_and_heals_on_every_component(kind: FaultKind, component: str) -> None:
+    """Every fault violates a metric within 6 seconds, and none 10 seconds after it is cleared."""
     plant, reading = run_faulty_plant(kind, component)
     assert reading.list_violations()
     plant.clear_faults()
@@ -328,8 +332,8 @@ def test_any_fault_shows_and_heals_on_any_component(kind: FaultKind, component: 
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FaultKind if not kind.startswith("exporter")])
-def test_remedies_kept_from_before_hide_no_fault(kind: FaultKind) -> None:
-    """Policies in force before a fault begins do not make it invisible."""
+def test_earlier_remedies_hide_no_fault(kind: FaultKind) -> None:
+    """Policies in force before a fault do not hide it."""
     plant = Plant(0.0, 5)
     for action in (
         make_throttle_action("gateway"),
@@ -348,7 +352,7 @@ def test_remedies_kept_from_before_hide_no_fault(kind: FaultKind) -> None:
 
 @pytest.mark.parametrize("size", range(4, 13))
 def test_one_more_member_cures_a_short_committee_of_any_size(size: int) -> None:
-    """Few-validators is cured by a single further member whatever the committee's size was."""
+    """One more member cures few-validators for every committee size."""
     plant = Plant(0.0, 7)
     plant.scale(size, CHANGE_ORIGIN)
     plant.advance(FAULT_AT_SECONDS)

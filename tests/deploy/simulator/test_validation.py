@@ -1,4 +1,4 @@
-"""Simulator and OpenAPI document agree on what a policy is."""
+"""Simulator and OpenAPI document agree on valid policies."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ POLICY_CASES: list[tuple[str, dict[str, Any], bool]] = [
 async def test_simulator_and_document_agree_on_policies(
     api_client: httpx.AsyncClient, kind: str, parameters: dict[str, Any], valid: bool
 ) -> None:
-    """What validate accepts fits PolicySpec, and what it refuses does not, with a pointer to the place."""
+    """The simulator accepts exactly the policies that conform to PolicySpec; a refusal has a pointer."""
     name = "committee" if kind in ("SCALE_UP", "SCALE_DOWN", "RESTART_SERVICE") else "x"
     spec = {"name": name, "kind": kind, "component": None, "parameters": parameters}
     schema = {"components": OPENAPI_DOCUMENT["components"], "$ref": "#/components/schemas/PolicySpec"}
