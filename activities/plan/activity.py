@@ -2,16 +2,16 @@
 
 from temporalio import activity
 
+from activities.clients.store.snapshots import SnapshotKind
 from activities.decision import decide
 from activities.dependencies import Dependencies
-from activities.knowledge.autonomy import compute_autonomy
-from activities.model.audit import AuditEntry
+from activities.model.audit import AuditEntry, AuditKind
 from activities.model.cycle import CycleOutcome, DecisionSummary, PlanRequest, PlanSummary
 from activities.model.decision import Decision
 from activities.model.errors import NotFound, StoreUnavailable
 from activities.model.guard_rule import GuardRule
 from activities.model.guard_state import GuardState
-from activities.model.mode import effective_mode, with_kill_switch
+from activities.model.mode import with_kill_switch
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.model.types import truncate
@@ -21,6 +21,7 @@ from activities.plan.exploration import cycle_seed
 from activities.plan.guards.oscillation import hold_seconds_by_rule
 from activities.readings.error_budget import read_error_budget
 from activities.readings.guard_state import load_guard_state
+from activities.readings.permissions import load_autonomy, load_effective_mode
 from activities.settings import LoopSettings
 
 MAX_SHOWN_REJECTED = 6
@@ -53,7 +54,6 @@ class PlanActivities:
         """Take the snapshot, decide upon it, and keep both before anything may come of it."""
         store, now = self.dependencies.store, self.dependencies.clock()
         analysis = await store.snapshots.get(request.digest, AnalysisInput)
-        mode = effective_mode(await store.guards.load_mode(settings.name), settings.initial_mode, now)
         snapshot = Snapshot(
             at=now,
             loop=settings.name,
@@ -62,16 +62,14 @@ class PlanActivities:
             analysis=request.digest,
             experience=await store.outcomes.load_experience(settings.name),
             guards=await load_guard_state(store, settings.charter, analysis, now),
-            mode=with_kill_switch(self.dependencies.kill_switch(), mode),
+            mode=with_kill_switch(self.dependencies.kill_switch(), await load_effective_mode(store, settings, now)),
             settings=settings.decision_settings(),
             silenced=request.silenced,
             error_budget=await read_error_budget(self.dependencies.loop(settings.name), now),
-            autonomy=compute_autonomy(
-                await store.autonomy.load_evidence(settings.name), settings.initial_level, settings.knowledge.autonomy
-            ),
+            autonomy=await load_autonomy(store, settings),
             seed=cycle_seed(request.cycle_id) if settings.plan.exploring else 0,
         )
-        digest = await store.snapshots.put(snapshot, "decision", now)
+        digest = await store.snapshots.put(snapshot, SnapshotKind.DECISION, now)
         decision = decide(snapshot, analysis, settings)
         await self.persist(decision, snapshot, digest)
         return decision
@@ -84,7 +82,7 @@ class PlanActivities:
             await store.snapshots.pin(digest)
             await store.snapshots.pin(snapshot.analysis)
             await store.plans.put(plan, now)
-            await store.guards.open_incident(plan.charter, plan.knob, plan.onset, now)
+            await store.guards.open_incident(plan.problem_at(now))
         hushed = {block.knob for block in decision.blocks if block.rule in (GuardRule.SILENCED, GuardRule.STORM)}
         for plan in decision.shadow:
             # What a person works on goes away by their hand, and a storm is a doubtful picture: neither tells anything.
@@ -95,7 +93,8 @@ class PlanActivities:
         holds = hold_seconds_by_rule(self.dependencies.loop(snapshot.loop).settings.plan.oscillation)
         for block in decision.blocks:
             if block.rule in holds:
-                entry = AuditEntry(at=now, kind=block.rule, loop=snapshot.loop, knob=block.knob, summary=block.reason)
+                kind = AuditKind(block.rule)
+                entry = AuditEntry(at=now, kind=kind, loop=snapshot.loop, knob=block.knob, summary=block.reason)
                 since = max(now - holds[GuardRule(block.rule)], snapshot.guards.knob(block.knob).released_at)
                 await store.audit.append_unless_recent(entry, since)
         for notice in notifications_for_decision(decision, snapshot.loop, snapshot.cycle_id, now):

@@ -1,8 +1,8 @@
-"""Drawing among equally safe remedies of one cause, where exploring is allowed.
+"""Exploration: draws among equally safe remedies of one cause, if the settings allow it.
 
-Without exploring, what looked best first is tried for ever, and nothing is learned of the others. With it the rungs
-that are as safe as the next one are drawn from their posteriors (Thompson sampling), and each choice is kept with its
-probability, without which nobody could say later what another rule would have earned.
+Without it the first good remedy is tried for ever, and nothing is learned of the others. With it one of the rungs that
+are as safe as the next one is drawn by their posteriors (Thompson sampling). Each choice is stored with its
+probability, which the later estimate of another rule needs.
 """
 
 import hashlib
@@ -19,19 +19,19 @@ from activities.plan.ladder import reject_candidate
 from activities.plan.risk import compute_risk, risk_requires_approval
 
 DRAW_COUNT = 4096
-"""Draws the probabilities are counted in: a standard error below 0.008."""
+"""Number of draws for the probabilities: their standard error is below 0.008."""
 
 
 def cycle_seed(cycle_id: str) -> int:
-    """Return the seed of a cycle's draws, 0 to 2³² − 1: another cycle draws anew, the same decided again does not."""
+    """Return the seed of a cycle's draws, 0 to 2³² − 1: the same cycle decided again draws the same."""
     return int.from_bytes(hashlib.sha256(cycle_id.encode()).digest()[:4])
 
 
 def explore(candidates: Sequence[Candidate], root: RootCause, context: PlanContext) -> tuple[Candidate, ...]:
     """Return the candidates of one cause with one drawn among those as safe as the next rung.
 
-    The others among them are rejected by rule `not-drawn`, riskier ones wait by rule `ladder`. Where there is nothing
-    to draw, all are returned as they are. The same context draws the same.
+    The others among them are rejected by rule `not-drawn`, riskier ones wait by rule `ladder`. With fewer than two safe
+    candidates all are returned unchanged. The same context draws the same.
     """
     arms = find_equally_safe(candidates, context)
     if len(arms) < 2:
@@ -41,42 +41,42 @@ def explore(candidates: Sequence[Candidate], root: RootCause, context: PlanConte
     odds = ", ".join(f"{candidates[index].actions[0].type} {share:.2f}" for index, share in shares.items())
     results = []
     for index, candidate in enumerate(candidates):
-        told = candidate.model_copy(update={"propensity": shares.get(index, 0.0)})
+        explored = candidate.model_copy(update={"propensity": shares.get(index, 0.0)})
         if candidate.rejected_by or index == arms[choice.chosen]:
-            results.append(told)
+            results.append(explored)
         elif index in shares:
-            results.append(reject_candidate(told, "not-drawn", f"drawn by lot: {odds}"))
+            results.append(reject_candidate(explored, "not-drawn", f"odds of the draw: {odds}"))
         else:
-            results.append(reject_candidate(told, "ladder", f"rung {told.rung} waits until the one drawn was tried"))
+            results.append(reject_candidate(explored, "ladder", f"rung {explored.rung} waits for the drawn one"))
     return tuple(results)
 
 
 def find_equally_safe(candidates: Sequence[Candidate], context: PlanContext) -> tuple[int, ...]:
-    """Return the places of those that may be drawn: open, as risky as the lowest open rung, reversible, unasked."""
-    still = {index: candidate for index, candidate in enumerate(candidates) if not candidate.rejected_by}
-    if not still:
+    """Return the indexes that may be drawn: open, as risky as the lowest open rung, reversible, without approval."""
+    open_candidates = {index: candidate for index, candidate in enumerate(candidates) if not candidate.rejected_by}
+    if not open_candidates:
         return ()
     components = len(context.analysis.components)
-    least = compute_risk(min(still.values(), key=lambda c: c.rung).actions, components)
+    lowest_risk = compute_risk(min(open_candidates.values(), key=lambda c: c.rung).actions, components)
     return tuple(
         index
-        for index, c in still.items()
-        if compute_risk(c.actions, components) is least
+        for index, c in open_candidates.items()
+        if compute_risk(c.actions, components) is lowest_risk
         and all(action.inverse is not Inverse.NONE for action in c.actions)
-        and not risk_requires_approval(c.actions, least, context.settings.approval)
+        and not risk_requires_approval(c.actions, lowest_risk, context.settings.approval)
     )
 
 
 def draw(candidates: Sequence[Candidate], root: RootCause, context: PlanContext) -> ThompsonChoice:
-    """Return the arm with the highest drawn score: min(target, confidence × effect) − cost, effects as posteriors."""
-    beliefs = [
+    """Return the choice with the highest drawn score: min(target, confidence × effect) − cost, effects by posterior."""
+    posteriors = [
         [
             posterior_for(context.experience.for_action(a.type, root.cause), root.component, context.knowledge)
             for a in arm.actions
         ]
         for arm in candidates
     ]
-    worths = np.minimum(
-        context.settings.benefit_target, root.prior_confidence * sample_effects(beliefs, DRAW_COUNT, context.seed)
+    benefits = np.minimum(
+        context.settings.benefit_target, root.prior_confidence * sample_effects(posteriors, DRAW_COUNT, context.seed)
     )
-    return thompson_sample(worths - np.array([[arm.cost] for arm in candidates]))
+    return thompson_sample(benefits - np.array([[arm.cost] for arm in candidates]))

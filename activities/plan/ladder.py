@@ -1,4 +1,4 @@
-"""The escalation ladder: which rung comes next against a cause."""
+"""The escalation ladder: the next rung against a cause."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,7 +10,7 @@ from activities.model.remediation_outcome import consequences_of
 
 
 def used_rungs(guards: GuardState, root: RootCause) -> Mapping[int, Rung]:
-    """Return the rungs that are used up against this cause on this component, in any open incident."""
+    """Return the used rungs against this cause on this component, in any open incident."""
     return {
         rung.rung: rung
         for incident in guards.incidents
@@ -21,12 +21,12 @@ def used_rungs(guards: GuardState, root: RootCause) -> Mapping[int, Rung]:
 
 
 def reject_candidate(candidate: Candidate, rule: str, reason: str) -> Candidate:
-    """Return the candidate as stopped by `rule`; `reason` holds the numbers."""
+    """Return the candidate rejected by `rule`; `reason` holds the numbers."""
     return candidate.model_copy(update={"rejected_by": rule, "reason": reason})
 
 
 def reject_used_rungs(candidates: Iterable[Candidate], used: Mapping[int, Rung]) -> tuple[Candidate, ...]:
-    """Return the candidates with those on a used-up rung rejected by rule `ladder`."""
+    """Return the candidates with those on a used rung rejected by rule `ladder`."""
     return tuple(
         reject_candidate(c, "ladder", f"rung {c.rung} was tried: {used[c.rung].outcome} by plan {used[c.rung].plan_id}")
         if c.rung in used
@@ -36,15 +36,15 @@ def reject_used_rungs(candidates: Iterable[Candidate], used: Mapping[int, Rung])
 
 
 def keep_next_rung(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Return the candidates with only the lowest rung open that has one nobody has rejected yet.
+    """Return the candidates with only the lowest rung open that has a candidate not rejected.
 
-    The rungs above it wait, by rule `ladder`. A rung with nothing but rejected candidates is passed over.
+    The rungs above it are rejected by rule `ladder`. A rung with rejected candidates only is passed over.
     """
-    listed = tuple(candidates)
-    following = min((c.rung for c in listed if not c.rejected_by), default=None)
+    candidates = tuple(candidates)
+    next_rung = min((c.rung for c in candidates if not c.rejected_by), default=None)
     return tuple(
         c
-        if c.rejected_by or following is None or c.rung == following
-        else reject_candidate(c, "ladder", f"rung {c.rung} waits until rung {following} was tried")
-        for c in listed
+        if c.rejected_by or next_rung is None or c.rung == next_rung
+        else reject_candidate(c, "ladder", f"rung {c.rung} waits until rung {next_rung} was tried")
+        for c in candidates
     )

@@ -1,4 +1,4 @@
-"""What a mistake would cost, and whether a person has to say yes first."""
+"""The risk of a plan, and whether an operator must approve it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from activities.model.plan import Risk
 from activities.plan.settings import ApprovalSettings
 
 APPROVAL_REQUIRED_ACTIONS = frozenset({ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE})
-"""Both switch Charter's own protection off, so a person decides, whatever the settings say."""
+"""Both switch off Charter's own protection, so they need approval with any settings."""
 
 BASE_RISK: Mapping[ActionType, Risk] = MappingProxyType(
     {
@@ -18,16 +18,16 @@ BASE_RISK: Mapping[ActionType, Risk] = MappingProxyType(
         ActionType.SCALE_DOWN: Risk.MEDIUM,
     }
 )
-"""The risk of an action that touches little. A restart has no inverse, fewer members carry less; others are low."""
+"""The risk of an action with a small blast radius; others are low. A restart has no inverse."""
 
 WIDE_BLAST_RADIUS = 0.5
-"""Share of the components above which the blast radius raises the risk by one."""
+"""Share of the components above which the blast radius raises the risk by one level."""
 
 
 def compute_blast_radius(actions: tuple[Action, ...], component_count: int) -> float:
-    """Return the share, 0 to 1, of `components` that the actions touch.
+    """Return the share, 0 to 1, of the components that the actions affect.
 
-    A policy or a restart without a target touches all of them, a change of the committee's size one.
+    A policy or a restart without a target affects all of them, a change of the committee's size one.
     """
     if any(a.component is None and a.route is not Route.SCALE for a in actions):
         return 1.0
@@ -35,19 +35,19 @@ def compute_blast_radius(actions: tuple[Action, ...], component_count: int) -> f
 
 
 def compute_risk(actions: tuple[Action, ...], component_count: int) -> Risk:
-    """Return the highest risk of the actions, one higher if they touch more than half of the components."""
-    least = max((_base_risk(a) for a in actions), key=lambda risk: risk.rank)
-    wide = compute_blast_radius(actions, component_count) > WIDE_BLAST_RADIUS
-    return list(Risk)[min(least.rank + wide, Risk.HIGH.rank)]
+    """Return the highest risk of the actions, one level higher if they affect more than half of the components."""
+    highest = max((_base_risk(a) for a in actions), key=lambda risk: risk.rank)
+    is_wide = compute_blast_radius(actions, component_count) > WIDE_BLAST_RADIUS
+    return list(Risk)[min(highest.rank + is_wide, Risk.HIGH.rank)]
 
 
 def _base_risk(action: Action) -> Risk:
-    # Going back to what was there before switches no protection off.
+    # A rollback switches no protection off.
     return Risk.LOW if action.rollback_of else BASE_RISK.get(action.type, Risk.LOW)
 
 
 def risk_requires_approval(actions: tuple[Action, ...], risk: Risk, settings: ApprovalSettings) -> bool:
-    """Tell whether a person has to say yes: by the lowest risk that needs it, and always for `ALWAYS_APPROVED`."""
+    """Return whether an operator must approve: from the configured risk, and always for `APPROVAL_REQUIRED_ACTIONS`."""
     if any(a.type in APPROVAL_REQUIRED_ACTIONS and not a.rollback_of for a in actions):
         return True
     return settings.from_risk != "never" and risk.rank >= settings.from_risk.rank

@@ -1,4 +1,4 @@
-"""What a candidate costs and what it is believed to bring."""
+"""Cost, benefit and score of a candidate."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from activities.plan.settings import DEFAULT_COSTS, PlanSettings
 
 
 def combine_independent(shares: Iterable[float]) -> float:
-    """Return 1 − Π(1 − xᵢ): several costs, or several chances to help, taken as independent; 0 for none."""
+    """Return 1 − Π(1 − xᵢ): several costs, or several chances of success, as if independent; 0 for none."""
     return 1.0 - math.prod(1.0 - share for share in shares)
 
 
@@ -24,7 +24,7 @@ def compute_benefit(confidence: float, effect: float, target: float) -> float:
 
 
 def with_costs(actions: tuple[Action, ...], settings: PlanSettings) -> tuple[Action, ...]:
-    """Return the actions with their cost from the settings; a type left out there has the built-in one."""
+    """Return the actions with their cost from the settings; a type missing there has the default."""
     return tuple(a.model_copy(update={"cost": settings.cost_model.get(a.type, DEFAULT_COSTS[a.type])}) for a in actions)
 
 
@@ -37,25 +37,25 @@ def score_candidate(
 ) -> Candidate:
     """Return the candidate with its figures: score = benefit − cost.
 
-    Of several actions the costs add up as 1 − Π(1 − cᵢ) and the effectiveness as 1 − Π(1 − eᵢ): one of them that
-    helps is enough. Each eᵢ is what was learned of that action against this cause; `lower` is the same of the lower
-    bounds of what is believed of it on this component.
+    Several actions cost 1 − Π(1 − cᵢ), with the effectiveness 1 − Π(1 − eᵢ): one successful action is enough. Each eᵢ
+    is learned for that action against this cause. `effectiveness_lower_bound` combines the lower bounds of the
+    posteriors on this component in the same way.
     """
     plan, knowledge = settings
-    paid = with_costs(actions, plan)
-    cost = combine_independent(a.cost for a in paid)
-    records = [experience.for_action(a.type, root.cause) for a in paid]
-    effect = combine_independent(estimate_effectiveness(record, knowledge) for record in records)
-    gain = compute_benefit(root.prior_confidence, effect, plan.benefit_target)
+    actions = with_costs(actions, plan)
+    cost = combine_independent(a.cost for a in actions)
+    records = [experience.for_action(a.type, root.cause) for a in actions]
+    effectiveness = combine_independent(estimate_effectiveness(record, knowledge) for record in records)
+    benefit = compute_benefit(root.prior_confidence, effectiveness, plan.benefit_target)
     return Candidate(
         cause=root.cause,
         component=root.component,
         rung=rung,
-        actions=paid,
+        actions=actions,
         cost=cost,
-        benefit=gain,
-        score=gain - cost,
-        effectiveness=effect,
+        benefit=benefit,
+        score=benefit - cost,
+        effectiveness=effectiveness,
         effectiveness_lower_bound=combine_independent(
             posterior_for(record, root.component, knowledge).lower_bound for record in records
         ),

@@ -1,10 +1,10 @@
 """The strategies: for each cause a ladder of rungs, for each rung the alternatives.
 
-A remedy is one tuple of actions on one knob; a rung that cannot be built here (no policy is known for the component,
-nobody calls the committee) is empty and passed over. After the last rung comes a person.
+A remedy is a tuple of actions on one knob. A rung without a remedy (no policy is known for the component, no component
+calls the committee) is empty and passed over. After the last rung the decision is escalated.
 
-SCALE_DOWN is a supported action that no strategy proposes: every strategy answers a fault, and taking a member away
-answers none of them. It is executed when a person plans it and is how a SCALE_UP is undone.
+No strategy proposes SCALE_DOWN: every strategy answers a fault, and a smaller committee answers none. It is applied as
+the undo of a SCALE_UP, or if an operator requests it.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,15 +21,15 @@ from activities.plan.settings import PlanSettings
 Remedy = tuple[Action, ...]
 
 OVERRIDE_DURATION_SECONDS = 300.0
-"""Seconds a bypass or an emergency override lasts at most: both end by themselves if nobody can end them."""
+"""Seconds that a bypass or an emergency override lasts at most: both end without the loop, if it is down."""
 
 RESTART_TIMEOUT_SECONDS = 30
-"""Seconds Charter waits for running work before it restarts a member all the same."""
+"""Seconds that Charter waits for running work before it restarts a member."""
 
 
 @dataclass(frozen=True)
 class StrategyContext:
-    """What a strategy builds upon: the cause, the committee as it is, who calls whom, and the settings."""
+    """The input of a strategy: the cause, the present committee, the calls and the settings."""
 
     root: RootCause
     committee: Committee
@@ -46,9 +46,9 @@ def build_ladder(context: StrategyContext) -> tuple[tuple[Remedy, ...], ...]:
 
 
 def find_entry_component(topology: Topology, affected: frozenset[str]) -> str | None:
-    """Return where load enters the affected part: the first affected component, by name, that no affected one calls.
+    """Return where load enters: the first affected component, by name, that no affected one calls.
 
-    None if there is none (nothing is affected, or they all call each other in a circle).
+    None if no component is affected, or if all of them call each other in a circle.
     """
     return next((c for c in sorted(affected) if not affected.intersection(topology.callers(c))), None)
 
@@ -56,9 +56,9 @@ def find_entry_component(topology: Topology, affected: frozenset[str]) -> str | 
 def _scale_up(context: StrategyContext) -> tuple[Remedy, ...]:
     replicas = context.committee.replicas + context.settings.scale_step
     grow = Action(type=ActionType.SCALE_UP, parameters={"replicas": replicas})
-    ill = sorted((m.leader, m.name) for m in context.committee.members if not m.healthy)
-    # The restart comes last because nothing undoes it, and one member at a time.
-    return ((grow, *(_restart_action(name) for _, name in ill[:1])),)
+    unhealthy = sorted((m.leader, m.name) for m in context.committee.members if not m.healthy)
+    # The restart is last because it has no inverse. One member at a time.
+    return ((grow, *(_restart_action(name) for _, name in unhealthy[:1])),)
 
 
 def _update_configuration(context: StrategyContext) -> tuple[Remedy, ...]:
@@ -126,7 +126,7 @@ def _restart(context: StrategyContext) -> tuple[Remedy, ...]:
 
 
 def _target_component(root: RootCause) -> str | None:
-    # "committee" is a knob and a place for a diagnosis, but no component that Charter knows.
+    # "committee" is a knob and a component of a diagnosis, but Charter has no component of this name.
     return None if root.component == COMMITTEE else root.component
 
 

@@ -1,52 +1,49 @@
-"""Each guard taken away, one at a time, and the short life or the test that notices."""
+"""One mutant per guard: the product without it, and the scenario or the tests that notice."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from activities.model.guard_rule import GuardRule
+from activities.plan.guards.table import GUARDS, GuardRow
 from tests.mutation.mutants import Mutant
+
+SCENARIOS: Mapping[GuardRule, str] = MappingProxyType(
+    {
+        GuardRule.QUORUM: "quorum",
+        GuardRule.STORM: "storm",
+        GuardRule.FROZEN: "oscillation",
+        GuardRule.FOREIGN_WRITER: "fighting",
+        GuardRule.BUDGET: "budget",
+        GuardRule.CONCURRENCY: "concurrency",
+    }
+)
+"""The simulated scenario that goes wrong without the guard. Without the other guards only the tests notice."""
+GUARD_FUNCTIONS_FILE = "activities/plan/guards/core.py"
+GUARD_TABLE_FILE = "activities/plan/guards/table.py"
 
 
 @dataclass(frozen=True)
 class GuardMutant:
-    """A product without one guard. `scenario` is the short life that goes wrong without it, `case` the test's.
+    """A product without the guard of `rule`. `scenario` is the one that goes wrong without it, empty for none."""
 
-    Where there is no scenario nothing of the loop's own does what the guard is for: then the tests alone notice.
-    """
-
+    rule: GuardRule
     mutant: Mutant
     scenario: str
-    test_case: str
 
 
-def remove_guard(function_name: str, rule: str, scenario: str = "") -> GuardMutant:
-    """Return the product without a passing rule."""
-    before = f"    unsettled,\n    {function_name},\n" if function_name == "storm" else f"    {function_name},\n"
-    after = "    unsettled,\n" if function_name == "storm" else ""
-    if function_name == "quarantine":
-        before, after = "PASSING: tuple[Rule, ...] = (\n    quarantine,\n", "PASSING: tuple[Rule, ...] = (\n"
-    return GuardMutant(Mutant(f"no-{rule}", "activities/plan/guards/core.py", before, after, ()), scenario, rule)
+def remove_guard(guard: GuardRow) -> GuardMutant:
+    """Return the product without a guard: its function in the table lets everything pass."""
+    before = f"GuardRule.{guard.rule.name}, {guard.refuse.__name__}"
+    mutant = Mutant(f"no-{guard.rule}", GUARD_TABLE_FILE, before, f"GuardRule.{guard.rule.name}, lambda *_: ''", ())
+    return GuardMutant(guard.rule, mutant, SCENARIOS.get(guard.rule, ""))
 
 
-GUARD_MUTANTS = (
-    GuardMutant(
-        Mutant(
-            "no-quorum",
-            "activities/plan/guards/core.py",
-            "    committee = conditions.committee\n",
-            "    return None\n",
-            (),
-        ),
-        "quorum",
-        "",
-    ),
-    remove_guard("quarantine", "quarantine"),
-    remove_guard("storm", "storm", "storm"),
-    remove_guard("frozen", "frozen", "oscillation"),
-    remove_guard("foreign", "foreign-writer", "fighting"),
-    remove_guard("cool_down", "cool-down"),
-    remove_guard("reverse", "reverse"),
-    remove_guard("budget", "budget", "budget"),
-    remove_guard("concurrency", "concurrency", "concurrency"),
-    remove_guard("freeze_date", "freeze-date"),
-    remove_guard("window", "window"),
-    remove_guard("mode", "mode"),
-)
+def remove_quorum() -> GuardMutant:
+    """Return the product without the quorum guard: Execute calls its function too, so the function lets all pass."""
+    before = "    replicas, healthy = committee.replicas, committee.healthy_nodes\n    for action in actions:\n"
+    mutant = Mutant(f"no-{GuardRule.QUORUM}", GUARD_FUNCTIONS_FILE, before, f'    return ""\n{before}', ())
+    return GuardMutant(GuardRule.QUORUM, mutant, SCENARIOS[GuardRule.QUORUM])
+
+
+GUARD_MUTANTS = tuple(remove_quorum() if guard.rule is GuardRule.QUORUM else remove_guard(guard) for guard in GUARDS)

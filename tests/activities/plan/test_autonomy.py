@@ -1,4 +1,4 @@
-"""What trust lets a plan do: shadow, suggest, auto; asked when it is chosen and again before it is applied."""
+"""The consequences of autonomy when a plan is chosen: shadow, suggest, auto."""
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from activities.plan.autonomy import AUTONOMY_PAIRS, build_shadow_decision, lowe
 from activities.plan.choose import choose
 from activities.plan.settings import PlanSettings
 from activities.plan.strategies import StrategyContext, build_ladder
+from tests.activities.plan.builders import make_context, make_root_cause
 
 REBALANCE_AUTONOMY = Autonomy(
     start=Level.AUTO,
@@ -27,19 +28,19 @@ REBALANCE_AUTONOMY = Autonomy(
 )
 
 
-def test_a_shadow_is_decided_and_not_planned(make_root_cause, make_context):
-    """The same plan as at auto is held back, and the block says what is missing."""
+def test_at_level_shadow_a_plan_is_held_back() -> None:
+    """It is the plan of level auto, and the block says which evidence is missing."""
     acting = choose(make_context(make_root_cause("overload", "gateway")))
-    held = choose(make_context(make_root_cause("overload", "gateway"), autonomy=REBALANCE_AUTONOMY))
-    assert (held.outcome, held.plans) == ("observed", ())
-    assert [plan.plan_id for plan in held.shadow] == [plan.plan_id for plan in acting.plans]
-    (block,) = held.blocks
+    shadow = choose(make_context(make_root_cause("overload", "gateway"), autonomy=REBALANCE_AUTONOMY))
+    assert (shadow.outcome, shadow.plans) == ("observed", ())
+    assert [plan.plan_id for plan in shadow.shadow] == [plan.plan_id for plan in acting.plans]
+    (block,) = shadow.blocks
     assert block.rule == "autonomy"
     assert block.reason == "REBALANCE_LOAD against overload is at shadow: 3 more matches"
 
 
-def test_a_suggestion_asks_a_person(make_root_cause, make_context):
-    """At suggest the plan is planned, and needs approval although its risk would not."""
+def test_at_level_suggest_a_plan_needs_approval() -> None:
+    """It is planned, and needs approval although its risk does not require it."""
     suggested = choose(make_context(make_root_cause("overload", "gateway"), autonomy=Autonomy(start=Level.SUGGEST)))
     acting = choose(make_context(make_root_cause("overload", "gateway")))
     assert (suggested.outcome, [p.needs_approval for p in suggested.plans]) == ("planned", [True])
@@ -47,17 +48,17 @@ def test_a_suggestion_asks_a_person(make_root_cause, make_context):
     assert suggested.plans[0].plan_id == acting.plans[0].plan_id
 
 
-def test_a_pin_comes_first(make_root_cause, make_context):
-    """A person's pin to shadow holds an action back that earned auto, and says so."""
-    pinned = Autonomy(
+def test_an_override_comes_first() -> None:
+    """An override to shadow holds back an action that would be at auto, and the block says so."""
+    overridden = Autonomy(
         start=Level.AUTO, overrides=(LevelOverride(level=Level.SHADOW, action=ActionType.REBALANCE_LOAD),)
     )
-    held = choose(make_context(make_root_cause("overload", "gateway"), autonomy=pinned))
-    assert held.blocks[0].reason.endswith("is at shadow: pinned")
+    shadow = choose(make_context(make_root_cause("overload", "gateway"), autonomy=overridden))
+    assert shadow.blocks[0].reason.endswith("is at shadow: fixed by an override")
 
 
-def test_a_plan_is_trusted_as_its_least_trusted_action():
-    """Two actions in one plan: the lower level counts."""
+def test_a_plan_has_the_level_of_its_least_trusted_action() -> None:
+    """Of two actions the lower level counts."""
     actions = tuple(Action(type=kind) for kind in (ActionType.SCALE_UP, ActionType.RESTART_SERVICE))
     autonomy = Autonomy(
         start=Level.AUTO, overrides=(LevelOverride(level=Level.SUGGEST, action=ActionType.RESTART_SERVICE),)
@@ -65,8 +66,8 @@ def test_a_plan_is_trusted_as_its_least_trusted_action():
     assert lowest_level(Cause.VALIDATION_LATENCY, actions, autonomy) is Level.SUGGEST
 
 
-def test_a_shadow_is_due_when_a_remedy_would_have_been_judged(make_root_cause, make_context):
-    """Settle, delay and all samples after the decision."""
+def test_a_shadow_is_due_when_its_verification_would_end() -> None:
+    """Settling, delay and all samples after the decision."""
     (plan,) = choose(make_context(make_root_cause("overload", "gateway"))).plans
     shadow = build_shadow_decision(plan, 1000.0)
     verify = plan.verification
@@ -75,10 +76,10 @@ def test_a_shadow_is_due_when_a_remedy_would_have_been_judged(make_root_cause, m
 
 
 @given(st.lists(st.sampled_from(list(Level)), min_size=4, max_size=4))
-def test_less_trust_never_adds_an_action(make_root_cause, make_context, levels):
-    """Whatever is pinned, what is started is among what full trust starts."""
+def test_less_trust_never_adds_an_action(levels: list[Level]) -> None:
+    """With any overrides, the plans are among those of full trust."""
     kinds = (ActionType.REBALANCE_LOAD, ActionType.RESTART_SERVICE, ActionType.SCALE_UP, ActionType.THROTTLE_REQUESTS)
-    pins = tuple(LevelOverride(level=level, action=kind) for level, kind in zip(levels, kinds, strict=True))
+    overrides = tuple(LevelOverride(level=level, action=kind) for level, kind in zip(levels, kinds, strict=True))
     roots = (
         make_root_cause("overload", "gateway"),
         make_root_cause("validation_latency"),
@@ -86,20 +87,21 @@ def test_less_trust_never_adds_an_action(make_root_cause, make_context, levels):
     )
     free = {plan.plan_id for plan in choose(make_context(*roots)).plans}
     bound = {
-        plan.plan_id for plan in choose(make_context(*roots, autonomy=Autonomy(start=Level.AUTO, overrides=pins))).plans
+        plan.plan_id
+        for plan in choose(make_context(*roots, autonomy=Autonomy(start=Level.AUTO, overrides=overrides))).plans
     }
     assert bound <= free
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.UNKNOWN])
-def test_every_answer_has_a_level(cause):
-    """The table `mapek autonomy` shows names exactly the actions the ladders can hold."""
+def test_every_action_on_a_ladder_has_a_level(cause: Cause) -> None:
+    """`AUTONOMY_PAIRS` holds exactly the actions that the ladder of each cause can hold."""
     members = tuple(Member(name=f"validator-{i}", leader=i == 1, healthy=i != 2) for i in range(1, 6))
     committee = Committee(replicas=5, healthy_nodes=4, generation=1, members=members)
     topology = Topology(edges=(("gateway", "policy-engine"), ("policy-engine", COMMITTEE)))
-    found = set()
+    action_types = set()
     for component in ("gateway", "validator-2", COMMITTEE):
-        cause_there = RootCause(cause=cause, component=component, confidence=0.9, violated_pairs=((component, "p99"),))
-        for rung in build_ladder(StrategyContext(cause_there, committee, topology, PlanSettings())):
-            found |= {action.type for actions in rung for action in actions}
-    assert found == set(AUTONOMY_PAIRS[cause])
+        root = RootCause(cause=cause, component=component, confidence=0.9, violated_pairs=((component, "p99"),))
+        for rung in build_ladder(StrategyContext(root, committee, topology, PlanSettings())):
+            action_types |= {action.type for actions in rung for action in actions}
+    assert action_types == set(AUTONOMY_PAIRS[cause])

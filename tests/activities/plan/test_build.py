@@ -1,6 +1,7 @@
-"""The plan: what its id depends on, and what it fixes."""
+"""The plan: what its id depends on, and what it holds."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,24 +10,25 @@ from hypothesis import strategies as st
 from activities.model.action import ActionType
 from activities.model.blindspot import BlindSpot, BlindSpotKind
 from activities.model.charter import Policy
+from activities.model.decision import Decision
 from activities.model.experience import ActionStats, Experience
 from activities.model.guard_state import GuardState
 from activities.model.incident import Incident, compute_incident_id
-from activities.model.plan import CoolDowns, Risk, Verification, compute_plan_hash
+from activities.model.plan import CoolDowns, Plan, Risk, Verification, compute_plan_hash
 from activities.plan.choose import choose
 from activities.plan.knobs import knob_generation
 from activities.plan.settings import DEFAULT_COSTS, ApprovalSettings, CoolDownSettings, PlanSettings
 from tests.activities.plan.builders import make_committee, make_context, make_root_cause
 
 
-def find_only_plan(decision):
-    """Return the one plan of a decision."""
+def find_only_plan(decision: Decision) -> Plan:
+    """Return the only plan of a decision."""
     (plan,) = decision.plans
     return plan
 
 
-def test_everything_is_fixed() -> None:
-    """A plan carries its trouble, its fence, its numbers and its timings."""
+def test_a_plan_holds_everything() -> None:
+    """A plan holds its cause, its generation, its numbers and its timings."""
     plan = find_only_plan(
         choose(
             make_context(make_root_cause("validation_latency", pairs=(("validator-1", "p99"), ("validator-2", "p99"))))
@@ -55,9 +57,9 @@ def test_everything_is_fixed() -> None:
     n=st.integers(0, 40),
     at=st.floats(0, 1e6),
 )
-def test_the_id_depends_on_nothing_but_the_change(cost: float, confidence: float, n: int, at: str) -> None:
-    """Cost, confidence, experience, wording and time do not change what a plan is."""
-    usual = find_only_plan(choose(make_context(make_root_cause("overload", "gateway"))))
+def test_the_id_depends_on_the_change_alone(cost: float, confidence: float, n: int, at: str) -> None:
+    """Cost, confidence, experience, settling and time do not change the id."""
+    expected = find_only_plan(choose(make_context(make_root_cause("overload", "gateway"))))
     settings = PlanSettings(cost_model={**DEFAULT_COSTS, ActionType.REBALANCE_LOAD: cost}, settle_seconds=1.0)
     learned = ActionStats(action=ActionType.REBALANCE_LOAD, cause="overload", count=n, total=float(n))
     other = make_context(
@@ -67,7 +69,7 @@ def test_the_id_depends_on_nothing_but_the_change(cost: float, confidence: float
         confidence=0.7,
         at=at,
     )
-    assert find_only_plan(choose(other)).plan_id == usual.plan_id
+    assert find_only_plan(choose(other)).plan_id == expected.plan_id
 
 
 @pytest.mark.parametrize(
@@ -78,24 +80,24 @@ def test_the_id_depends_on_nothing_but_the_change(cost: float, confidence: float
         {"replicas": 6},
     ],
 )
-def test_another_state_or_trouble_is_another_plan(change: dict[str, Any]) -> None:
-    """Another incident, another observed generation or another parameter gives another id."""
-    usual = find_only_plan(choose(make_context(make_root_cause("validation_latency"))))
-    found = make_root_cause("validation_latency", onset=change.get("onset", 900.0))
+def test_another_state_or_incident_is_another_plan(change: dict[str, Any]) -> None:
+    """Another onset, generation or parameter gives another id."""
+    expected = find_only_plan(choose(make_context(make_root_cause("validation_latency"))))
+    root = make_root_cause("validation_latency", onset=change.get("onset", 900.0))
     state = make_committee(change.get("replicas", 5), generation=change.get("generation", 7))
-    assert find_only_plan(choose(make_context(found, committee=state))).plan_id != usual.plan_id
+    assert find_only_plan(choose(make_context(root, committee=state))).plan_id != expected.plan_id
 
 
 def test_an_open_incident_keeps_its_id_and_onset() -> None:
-    """While an incident is open, a later onset does not make a new trouble of it."""
-    known = Incident(incident_id="abcdefabcdef", charter="charter", knob="committee", onset=700.0, opened_at=710.0)
-    found = make_context(make_root_cause("validation_latency", onset=950.0))
-    plan = find_only_plan(choose(replace(found, guards=GuardState(incidents=(known,)))))
+    """While an incident is open, a later onset does not open another one."""
+    incident = Incident(incident_id="abcdefabcdef", charter="charter", knob="committee", onset=700.0, opened_at=710.0)
+    context = make_context(make_root_cause("validation_latency", onset=950.0))
+    plan = find_only_plan(choose(replace(context, guards=GuardState(incidents=(incident,)))))
     assert (plan.incident_id, plan.onset) == ("abcdefabcdef", 700.0)
 
 
-def test_neighbours_are_what_can_be_seen_around() -> None:
-    """Targets' components with callers and callees; all members for the committee; not what is blind already."""
+def test_neighbours_are_the_visible_components_around() -> None:
+    """The components of the targets with callers and callees, all members for the committee, no blind component."""
     spot = BlindSpot(component="audit-log", signal="up", kind=BlindSpotKind.MISSING)
     near = find_only_plan(
         choose(make_context(make_root_cause("overload", "policy-engine"), blind=(spot,)))
@@ -108,8 +110,8 @@ def test_neighbours_are_what_can_be_seen_around() -> None:
     assert far == ("gateway", "policy-engine")
 
 
-def test_what_was_wrong_around_is_known() -> None:
-    """Violations of a neighbour that another cause explains are not held against the plan."""
+def test_preexisting_violations_of_neighbours_are_kept() -> None:
+    """Violations of a neighbour that another cause explains do not count against the plan."""
     plans = choose(
         make_context(make_root_cause("overload", "gateway"), make_root_cause("overload", "policy-engine"))
     ).plans
@@ -119,16 +121,21 @@ def test_what_was_wrong_around_is_known() -> None:
 
 
 def test_timings_come_from_the_context() -> None:
-    """Delay, interval, samples and passes are those of the settings."""
+    """Delay, interval, samples and passes are those of the context."""
     timings = Verification(targets=(), delay=2.0, interval=1.0, samples=3, required_passes=2)
-    found = find_only_plan(
+    verification = find_only_plan(
         choose(make_context(make_root_cause("overload", "gateway"), verification=timings))
     ).verification
-    assert (found.delay, found.interval, found.samples, found.required_passes) == (2.0, 1.0, 3, 2)
+    assert (verification.delay, verification.interval, verification.samples, verification.required_passes) == (
+        2.0,
+        1.0,
+        3,
+        2,
+    )
 
 
 def test_settings_reach_the_plan() -> None:
-    """Cool-downs, approval and settling are the configured ones."""
+    """Cool-downs, approval and settling are those of the settings."""
     settings = PlanSettings(
         settle_seconds=0.0,
         cooldown=CoolDownSettings(after_success=1.0, no_effect=2.0, rolled_back=3.0),
@@ -139,8 +146,8 @@ def test_settings_reach_the_plan() -> None:
     assert plan.cool_downs == CoolDowns(after_success=1.0, no_effect=2.0, rolled_back=3.0)
 
 
-def test_generation_of_a_knob() -> None:
-    """The committee's own, the newest policy of the name, 0 for one that never existed."""
+def test_the_generation_of_a_knob() -> None:
+    """The committee's own, that of the newest policy of the name, or 0 for an unknown one."""
     policies = tuple(Policy(id=f"p{g}", name="admission", generation=g) for g in (2, 5, 3))
     state = make_committee(generation=9)
     assert knob_generation("committee", state, policies) == 9

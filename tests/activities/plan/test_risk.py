@@ -1,4 +1,6 @@
-"""Risk and the need of approval."""
+"""Risk and the need for approval."""
+
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from activities.plan.risk import compute_blast_radius, compute_risk, risk_requir
 from activities.plan.settings import ApprovalSettings
 
 
-def make_action(kind, component=None):
+def make_action(kind: str, component: str | None = None) -> Action:
     """Return an action of a type."""
     return Action(type=ActionType(kind), component=component)
 
@@ -32,13 +34,13 @@ def make_action(kind, component=None):
         ((make_action("ACTIVATE_EMERGENCY_OVERRIDE"),), 8, Risk.HIGH),
     ],
 )
-def test_risk_from_reversibility_and_blast_radius(actions, components, expected):
-    """The worst action counts, and one more if more than half of the components are touched."""
+def test_risk_from_reversibility_and_blast_radius(actions: tuple[Action, ...], components: int, expected: Risk) -> None:
+    """The riskiest action counts, one level higher if more than half of the components are affected."""
     assert compute_risk(actions, components) is expected
 
 
-def test_blast_radius_is_a_share():
-    """Distinct targets over all components; without a target everything, except for the committee's size."""
+def test_blast_radius_is_a_share() -> None:
+    """Distinct targets over all components; without a target all of them, except for the committee's size."""
     two = (make_action("REBALANCE_LOAD", "a"), make_action("THROTTLE_REQUESTS", "b"))
     assert compute_blast_radius(two, 8) == 0.25
     assert compute_blast_radius((make_action("APPLY_POLICY"),), 8) == 1.0
@@ -47,18 +49,18 @@ def test_blast_radius_is_a_share():
 
 
 @given(st.sampled_from([*Risk, "never"]), st.sampled_from(list(Risk)))
-def test_bypass_and_override_always_need_approval(from_risk, risk):
-    """No setting lets the loop switch Charter's protection off by itself."""
+def test_bypass_and_override_always_need_approval(from_risk: Risk | Literal["never"], risk: Risk) -> None:
+    """No setting lets the loop switch off Charter's protection without approval."""
     settings = ApprovalSettings(from_risk=from_risk)
     assert risk_requires_approval((make_action("BYPASS_VALIDATION"),), risk, settings)
     assert risk_requires_approval((make_action("SCALE_UP"), make_action("ACTIVATE_EMERGENCY_OVERRIDE")), risk, settings)
 
 
 @pytest.mark.parametrize(
-    ("from_risk", "asked"),
+    ("from_risk", "requiring"),
     [(Risk.LOW, {"low", "medium", "high"}), (Risk.MEDIUM, {"medium", "high"}), (Risk.HIGH, {"high"}), ("never", set())],
 )
-def test_approval_starts_at_the_configured_risk(from_risk, asked):
-    """Approval is asked for from the configured risk upwards."""
+def test_approval_starts_at_the_configured_risk(from_risk: Risk | Literal["never"], requiring: set[str]) -> None:
+    """Approval is required from the configured risk upwards."""
     settings = ApprovalSettings(from_risk=from_risk)
-    assert {r.value for r in Risk if risk_requires_approval((make_action("SCALE_UP"),), r, settings)} == asked
+    assert {r.value for r in Risk if risk_requires_approval((make_action("SCALE_UP"),), r, settings)} == requiring

@@ -1,4 +1,6 @@
-"""The guard rails, with their numbers."""
+"""The guards without history or calendar, with their numbers."""
+
+from typing import Any
 
 import pytest
 
@@ -6,57 +8,32 @@ from activities.model.action import Action, ActionType
 from activities.model.charter import Committee
 from activities.model.guard_state import GuardState, KnobGuard, UnsettledPlan
 from activities.model.mode import LoopMode, Mode, with_kill_switch
-from activities.plan.guards.base import GuardInput
-from activities.plan.guards.core import (
-    OPERATOR_PLAN_GUARDS,
-    PERMANENT_GUARDS,
-    TRANSIENT_GUARDS,
-    allowed_actions_guard,
-    confidence_guard,
-    cool_down_guard,
-    find_first_block,
-    max_replicas_guard,
-    mode_guard,
-    quarantine_guard,
-    quorum_guard,
-    rollback_breaks_quorum,
-    unsettled_guard,
-)
+from activities.plan.guards import core
+from activities.plan.guards.base import Actions, GuardInput
 from activities.plan.settings import PlanSettings
+from tests.activities.plan.builders import make_committee, make_root_cause
+from tests.activities.plan.guards import guard_inputs
+from tests.activities.plan.guards.guard_inputs import NOW, SCALE_UP_ACTIONS
 
-NOW = 1000.0
 
-
-def make_scale_actions(replicas):
+def make_scale_actions(replicas: object) -> Actions:
     """Return a change of the committee's size."""
     return (Action(type=ActionType.SCALE_UP, parameters={"replicas": replicas}),)
 
 
-def make_restart_actions(member):
+def make_restart_actions(member: str | None) -> Actions:
     """Return a restart of one member, or of all for None."""
     parameters = {} if member is None else {"member": member}
     return (Action(type=ActionType.RESTART_SERVICE, component=member, parameters=parameters),)
 
 
-@pytest.fixture(scope="session")
-def make_guard_input(make_committee):
-    """Return what the rules look at."""
-
-    def make(**changes):
-        usual = {
-            "at": NOW,
-            "mode": Mode(loop="charter", name=LoopMode.ACT),
-            "guards": GuardState(),
-            "committee": make_committee(),
-            "settings": PlanSettings(),
-        }
-        return GuardInput(**(usual | changes))
-
-    return make
+def make_guard_input(**changes: Any) -> GuardInput:
+    """Return an input with a healthy committee of five."""
+    return guard_inputs.make_guard_input(**({"committee": make_committee()} | changes))
 
 
 @pytest.mark.parametrize(
-    ("replicas", "ill", "actions", "refused"),
+    ("replicas", "unhealthy", "actions", "refused"),
     [
         (5, (), make_scale_actions(6), ""),
         (5, (), make_scale_actions(7), "5 → 7"),
@@ -75,7 +52,7 @@ def make_guard_input(make_committee):
             7,
             ("validator-3",),
             make_restart_actions("validator-1"),
-            "leader goes last: 1 other members are ill (validator-3)",
+            "leader is restarted last: 1 other members are unhealthy (validator-3)",
         ),
         (5, ("validator-1",), make_restart_actions("validator-1"), ""),
         (5, ("validator-3",), make_restart_actions("gateway"), ""),
@@ -89,117 +66,105 @@ def make_guard_input(make_committee):
         ),
     ],
 )
-def test_quorum(replicas, ill, actions, refused, make_guard_input, make_committee):
-    """Quorum + 1 stays healthy, an ill member costs nothing, one at a time, the leader last."""
-    block = quorum_guard(actions, make_guard_input(committee=make_committee(replicas, ill)))
-    assert (block is None) == (refused == "")
-    assert block is None or (block.rule == "quorum" and refused in block.reason)
+def test_quorum(replicas: int, unhealthy: tuple[str, ...], actions: Actions, refused: str) -> None:
+    """Quorum + 1 stays healthy, an unhealthy member costs nothing, one at a time, the leader last."""
+    reason = core.quorum_guard(actions, make_guard_input(committee=make_committee(replicas, unhealthy)))
+    assert bool(reason) == bool(refused)
+    assert refused in reason
 
 
-def test_members_that_are_not_named_count_as_healthy(make_guard_input):
-    """A plain Charter names no members: a restart is then taken to cost a healthy one."""
+def test_quorum_of_an_unknown_committee_refuses() -> None:
+    """Without the committee its majority is unknown."""
+    reason = core.quorum_guard(SCALE_UP_ACTIONS, make_guard_input(committee=None))
+    assert reason == "the committee is unknown, so its majority is unknown too"
+
+
+def test_an_unnamed_member_counts_as_healthy() -> None:
+    """A plain Charter names no members: a restart then costs a healthy one."""
     plain = Committee(replicas=4, healthy_nodes=4)
-    assert quorum_guard(make_restart_actions("validator-2"), make_guard_input(committee=plain)) is not None
+    assert core.quorum_guard(make_restart_actions("validator-2"), make_guard_input(committee=plain))
 
 
-@pytest.mark.parametrize("value", [None, "6", 5.5])
-def test_a_scale_without_a_number_is_refused(value, make_guard_input):
-    """What does not name a whole number of replicas is no scaling."""
-    actions = (Action(type=ActionType.SCALE_UP, parameters={"replicas": value}),)
-    assert quorum_guard(actions, make_guard_input()) is not None
+@pytest.mark.parametrize("replicas", [None, "6", 5.5])
+def test_a_scale_without_a_whole_number_is_refused(replicas: object) -> None:
+    """The number of replicas must be a whole number."""
+    assert core.quorum_guard(make_scale_actions(replicas), make_guard_input())
 
 
-def test_steps_and_size_are_settings(make_guard_input, make_committee):
+def test_scale_step_and_max_replicas_are_settings() -> None:
     """`scale_step` widens the step, `max_replicas` bounds the size; exactly at the bound is allowed."""
-    assert quorum_guard(make_scale_actions(7), make_guard_input(settings=PlanSettings(scale_step=2))) is None
-    full = make_guard_input(settings=PlanSettings(max_replicas=6))
-    assert max_replicas_guard(make_scale_actions(6), full) is None
-    block = max_replicas_guard(make_scale_actions(7), full)
-    assert block is not None
-    assert (block.rule, block.reason) == ("max-replicas", "replicas 7 > 6")
+    assert not core.quorum_guard(make_scale_actions(7), make_guard_input(settings=PlanSettings(scale_step=2)))
+    bounded = make_guard_input(settings=PlanSettings(max_replicas=6))
+    assert not core.max_replicas_guard(make_scale_actions(6), bounded)
+    assert core.max_replicas_guard(make_scale_actions(7), bounded) == "replicas 7 > 6"
 
 
-def test_only_allowed_actions(make_guard_input):
+def test_a_forbidden_action_type_is_named() -> None:
     """An action type that is not allowed is refused by name."""
-    settings = PlanSettings(allowed_actions=(ActionType.SCALE_UP,))
-    assert allowed_actions_guard(make_scale_actions(6), make_guard_input(settings=settings)) is None
-    block = allowed_actions_guard(make_restart_actions("validator-2"), make_guard_input(settings=settings))
-    assert block is not None
-    assert block.reason == "RESTART_SERVICE not among allowed_actions"
+    guard_input = make_guard_input(settings=PlanSettings(allowed_actions=(ActionType.SCALE_UP,)))
+    assert not core.allowed_actions_guard(make_scale_actions(6), guard_input)
+    reason = core.allowed_actions_guard(make_restart_actions("validator-2"), guard_input)
+    assert reason == "RESTART_SERVICE not among allowed_actions"
 
 
-@pytest.mark.parametrize(("until", "left"), [(0.0, None), (NOW, None), (NOW + 1, "1 s"), (NOW + 240, "240 s")])
-def test_cool_down(until, left, make_guard_input):
-    """A knob rests until its time, and is free at that very second."""
+@pytest.mark.parametrize(("until", "remaining"), [(0.0, ""), (NOW, ""), (NOW + 1, "1 s"), (NOW + 240, "240 s")])
+def test_cool_down(until: float, remaining: str) -> None:
+    """A knob is free at the last second of its cool-down."""
     guards = GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=until, cooldown_reason="fixed"),))
-    block = cool_down_guard(make_scale_actions(6), make_guard_input(guards=guards))
-    assert (block is None) == (left is None)
-    assert block is None or (left in block.reason and block.knob == "committee")
+    reason = core.cool_down_guard(make_scale_actions(6), make_guard_input(guards=guards))
+    assert bool(reason) == bool(remaining)
+    assert remaining in reason
 
 
-def test_quarantine_holds_its_knob_only(make_guard_input):
+def test_quarantine_holds_its_knob_only() -> None:
     """A quarantined knob is refused with the reason, others are free."""
     guards = GuardState(knobs=(KnobGuard(knob="committee", quarantined=True, quarantine_reason="undo failed"),))
-    held = make_guard_input(guards=guards)
-    assert "undo failed" in quarantine_guard(make_scale_actions(6), held).reason
-    assert quarantine_guard((Action(type=ActionType.REBALANCE_LOAD, component="gateway"),), held) is None
+    guard_input = make_guard_input(guards=guards)
+    assert "undo failed" in core.quarantine_guard(make_scale_actions(6), guard_input)
+    rebalance = (Action(type=ActionType.REBALANCE_LOAD, component="gateway"),)
+    assert not core.quarantine_guard(rebalance, guard_input)
 
 
 @pytest.mark.parametrize(("name", "refused"), [("act", False), ("observe", True), ("stopped", True)])
-def test_mode(name, refused, make_guard_input):
-    """Only mode act acts."""
-    block = mode_guard(
-        make_scale_actions(6),
-        make_guard_input(mode=Mode(loop="charter", name=LoopMode(name), reason="holiday", at=5.0)),
-    )
-    assert (block is not None) == refused
-    assert block is None or block.reason == f"mode {name} since 5 holiday"
+def test_only_mode_act_acts(name: str, refused: bool) -> None:
+    """The other modes are refused with their time and reason."""
+    mode = Mode(loop="charter", name=LoopMode(name), reason="holiday", at=5.0)
+    reason = core.mode_guard(make_scale_actions(6), make_guard_input(mode=mode))
+    assert reason == (f"mode {name} since 5 holiday" if refused else "")
 
 
-def test_the_kill_switch_has_its_own_name(make_guard_input):
-    """Blocks by the switch are told apart from a person's stop, with what throws it."""
-    block = mode_guard(
-        make_scale_actions(6),
-        make_guard_input(mode=with_kill_switch("kill switch: /k: ada", Mode(loop="c", name=LoopMode.ACT))),
-    )
-    assert (block.rule, block.reason) == ("kill-switch", "kill switch: /k: ada")
+def test_the_kill_switch_has_its_own_guard() -> None:
+    """A block by the kill switch differs from a stop by an operator, and says what set the switch."""
+    act = Mode(loop="c", name=LoopMode.ACT)
+    switched = make_guard_input(mode=with_kill_switch("kill switch: /k: ada", act))
+    assert core.kill_switch_guard(make_scale_actions(6), switched) == "kill switch: /k: ada"
+    stopped = make_guard_input(mode=Mode(loop="c", name=LoopMode.STOPPED, reason="holiday"))
+    assert not core.kill_switch_guard(make_scale_actions(6), stopped)
 
 
 @pytest.mark.parametrize(
-    ("overall", "own", "reason"),
-    [(0.6, 0.6, None), (0.59, 0.9, "overall confidence 0.59 < 0.60"), (0.9, 0.5, "confidence in overload 0.50 < 0.60")],
+    ("overall", "prior", "refused"),
+    [(0.6, 0.6, ""), (0.59, 0.9, "overall confidence 0.59 < 0.60"), (0.9, 0.5, "confidence in overload 0.50 < 0.60")],
 )
-def test_confidence(overall, own, reason, make_root_cause, make_context):
-    """Both the diagnosis and the cause must be believed; exactly the limit is enough."""
-    cause = make_root_cause("overload", confidence=own)
-    block = confidence_guard(cause, make_context(cause, confidence=overall).diagnosis, make_scale_actions(6), 0.6)
-    assert (block.reason if block else None) == reason
+def test_confidence(overall: float, prior: float, refused: str) -> None:
+    """Diagnosis and cause must both reach the limit; exactly the limit is enough."""
+    guard_input = make_guard_input(root=make_root_cause("overload", confidence=prior), confidence=overall)
+    assert core.confidence_guard(make_scale_actions(6), guard_input) == refused
 
 
-def test_the_first_rule_that_refuses_answers(make_guard_input):
-    """Of several rules that refuse, the first one is named; without any, nothing is."""
-    guards = GuardState(knobs=(KnobGuard(knob="committee", quarantined=True, cooldown_until=NOW + 5),))
-    block = find_first_block(TRANSIENT_GUARDS, make_scale_actions(6), make_guard_input(guards=guards))
-    assert block is not None
-    assert block.rule == "quarantine"
-    assert find_first_block((*PERMANENT_GUARDS, *TRANSIENT_GUARDS), make_scale_actions(6), make_guard_input()) is None
-
-
-def test_what_is_not_settled_is_not_built_upon(make_guard_input):
-    """A knob on which another plan may stand is left alone, whoever asks; other knobs are not."""
-    standing = GuardState(unsettled=(UnsettledPlan(knob="committee", plan_id="a" * 12, since=960.0),))
-    block = unsettled_guard(make_scale_actions(6), make_guard_input(guards=standing))
-    assert block is not None
-    assert block.reason == f"plan {'a' * 12}, 40 s old, was sent to Charter and is not settled"
-    assert unsettled_guard(make_scale_actions(6), make_guard_input()) is None
-    elsewhere = GuardState(unsettled=(UnsettledPlan(knob="admission", plan_id="a" * 12, since=960.0),))
-    assert unsettled_guard(make_scale_actions(6), make_guard_input(guards=elsewhere)) is None
-    assert unsettled_guard in TRANSIENT_GUARDS
-    assert unsettled_guard in OPERATOR_PLAN_GUARDS
+def test_an_unsettled_plan_holds_its_knob_only() -> None:
+    """A knob on which another plan may be applied is refused; other knobs are free."""
+    unsettled = UnsettledPlan(knob="committee", plan_id="a" * 12, since=NOW - 40)
+    guard_input = make_guard_input(guards=GuardState(unsettled=(unsettled,)))
+    reason = core.unsettled_guard(make_scale_actions(6), guard_input)
+    assert reason == f"plan {'a' * 12}, 40 s old, was sent to Charter and is not settled"
+    assert not core.unsettled_guard(make_scale_actions(6), make_guard_input())
+    elsewhere = GuardState(unsettled=(unsettled.model_copy(update={"knob": "admission"}),))
+    assert not core.unsettled_guard(make_scale_actions(6), make_guard_input(guards=elsewhere))
 
 
 @pytest.mark.parametrize(
-    ("replicas", "ill", "back_to", "refused"),
+    ("replicas", "unhealthy", "replicas_before", "refused"),
     [
         (6, (), 5, ""),
         (6, ("validator-1",), 5, ""),
@@ -210,8 +175,10 @@ def test_what_is_not_settled_is_not_built_upon(make_guard_input):
         (3, ("validator-1",), 2, "quorum: 2 healthy − 1 < 2"),
     ],
 )
-def test_the_way_back_keeps_the_quorum(replicas, ill, back_to, refused, make_committee):
-    """A rollback takes no member that the committee cannot spare, however far back it goes; growing costs none."""
-    found = rollback_breaks_quorum(back_to, make_committee(replicas, ill))
-    assert found.startswith(refused)
-    assert bool(found) == bool(refused)
+def test_a_rollback_keeps_the_quorum(
+    replicas: int, unhealthy: tuple[str, ...], replicas_before: int, refused: str
+) -> None:
+    """A rollback removes no member that the committee needs, however long it is; growing removes none."""
+    reason = core.rollback_breaks_quorum(replicas_before, make_committee(replicas, unhealthy))
+    assert reason.startswith(refused)
+    assert bool(reason) == bool(refused)

@@ -1,6 +1,7 @@
-"""Adding a guard never adds an action, whatever the guard and whatever it looks at."""
+"""A further guard never adds an action, whatever the guard and its input."""
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from activities.model.history import RemediationRecord
 from activities.model.storm import Storm
 from activities.plan.choose import choose
 from activities.plan.guards.settings import OscillationSettings, RateSettings, StormSettings, Window
-from tests.activities.plan.test_choose import draw_situations, make_situation_context
+from tests.activities.plan.situations import Situation, draw_situations
 
 KNOBS = (
     "committee",
@@ -23,9 +24,9 @@ OUTCOMES = ("", "fixed", "rolled_back", "failed", "worse", "no_effect")
 
 
 @st.composite
-def draw_remediations(draw):
+def draw_remediations(draw: st.DrawFn) -> tuple[RemediationRecord, ...]:
     """Draw remediations of the last day."""
-    drawn = draw(
+    rows = draw(
         st.lists(
             st.tuples(st.sampled_from(KNOBS), st.sampled_from(OUTCOMES), st.floats(0, 90_000), st.integers(-1, 1)),
             max_size=12,
@@ -33,20 +34,20 @@ def draw_remediations(draw):
     )
     return tuple(
         RemediationRecord(
-            plan_id=f"past{n}",
+            plan_id=f"past{number}",
             loop="charter",
             knob=knob,
             cause="validation_latency",
             component="committee",
-            knob_direction=sense,
+            knob_direction=direction,
             affected_components=("committee",) if knob == "committee" else ("*",),
-            started_at=1000.0 - ago,
-            ended_at=None if not ending else 1060.0 - ago,
-            outcome=ending,
-            rolled_back=ending == "rolled_back",
-            generation=n,
+            started_at=1000.0 - seconds_ago,
+            ended_at=1060.0 - seconds_ago if outcome else None,
+            outcome=outcome,
+            rolled_back=outcome == "rolled_back",
+            generation=number,
         )
-        for n, (knob, ending, ago, sense) in enumerate(drawn)
+        for number, (knob, outcome, seconds_ago, direction) in enumerate(rows)
     )
 
 
@@ -71,7 +72,10 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
             external_change_hold=st.floats(3600, 86_400),
         ),
         "storm": st.builds(
-            StormSettings, unexplained=st.floats(0, 0.2), min_components=st.integers(1, 3), affected_fraction=st.floats(0, 0.6)
+            StormSettings,
+            unexplained=st.floats(0, 0.2),
+            min_components=st.integers(1, 3),
+            affected_fraction=st.floats(0, 0.6),
         ),
         "windows": st.lists(
             st.builds(
@@ -79,7 +83,7 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
                 name=st.just("w"),
                 cron=st.sampled_from(("0 0 * * *", "*/5 * * * *")),
                 duration_seconds=st.floats(1, 7200),
-                mode=st.booleans(),
+                mode=st.sampled_from(("allow", "block")),
                 actions=st.lists(st.sampled_from(list(ActionType)), max_size=2).map(tuple),
             ),
             max_size=2,
@@ -88,21 +92,29 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
 )
 
 
-@given(drawn=draw_situations(), more=draw_remediations(), tighter=TIGHTER_SETTINGS, stormy=st.booleans())
-def test_adding_a_guard_never_adds_an_action(
-    drawn, more, tighter, stormy, make_root_cause, make_context, make_committee
-):
-    """More in the past, tighter settings, a window or a storm: every plan left was a plan before, and none is new."""
-    free = make_situation_context(drawn, make_root_cause, make_context, make_committee)
+@given(
+    situation=draw_situations(),
+    remediations=draw_remediations(),
+    tighter_settings=TIGHTER_SETTINGS,
+    has_storm=st.booleans(),
+)
+def test_a_further_guard_never_adds_an_action(
+    situation: Situation,
+    remediations: tuple[RemediationRecord, ...],
+    tighter_settings: dict[str, Any],
+    has_storm: bool,
+) -> None:
+    """With more remediations, tighter settings, a window or a storm, every plan left was a plan before."""
+    free = situation.to_context()
     before = choose(free)
-    storms = (Storm(loop="charter", since=900.0, reason="75% in trouble"),) if stormy else ()
+    storms = (Storm(loop="charter", since=900.0, reason="75% in trouble"),) if has_storm else ()
     guarded = replace(
         free,
-        guards=free.guards.model_copy(update={"recent_remediations": more, "storms": storms}),
-        settings=free.settings.model_copy(update=tighter),
+        guards=free.guards.model_copy(update={"recent_remediations": remediations, "storms": storms}),
+        settings=free.settings.model_copy(update=tighter_settings),
     )
     after = choose(guarded)
     assert {plan.plan_id for plan in after.plans} <= {plan.plan_id for plan in before.plans}
-    assert not (stormy and after.plans)
+    assert not (has_storm and after.plans)
     lost = {plan.knob for plan in before.plans} - {plan.knob for plan in after.plans}
-    assert lost <= {block.knob for block in after.blocks if block.reason}, "what is held back says by which rule"
+    assert lost <= {block.knob for block in after.blocks if block.reason}, "each lost plan has a block with a reason"

@@ -1,8 +1,9 @@
-"""A silence narrows what is done, and never what is thought."""
+"""A silence limits what is applied, never what is diagnosed."""
 
 import pytest
 
 from activities.plan.choose import choose
+from tests.activities.plan.builders import make_context, make_root_cause
 
 
 @pytest.mark.parametrize(
@@ -15,21 +16,21 @@ from activities.plan.choose import choose
         (("*",), "observed"),
     ],
 )
-def test_silenced_is_observed_only(make_root_cause, make_context, silenced, outcome):
-    """If the cause, or what suffers from it, is silenced, the same plan is in `shadow` with the reason."""
+def test_silenced_is_observed_only(silenced: tuple[str, ...], outcome: str) -> None:
+    """If the component of the cause, or an affected one, is silenced, the same plan is in `shadow` with the reason."""
     pairs = (("gateway", "failure_rate"), ("policy-engine", "failure_rate"))
     cause = make_root_cause("cascade", "gateway", pairs=pairs)
-    free, found = choose(make_context(cause)), choose(make_context(cause, silenced=silenced))
-    assert (found.outcome, len(found.plans) + len(found.shadow)) == (outcome, 1)
-    assert (found.plans or found.shadow)[0].plan_id == free.plans[0].plan_id
+    free, decision = choose(make_context(cause)), choose(make_context(cause, silenced=silenced))
+    assert (decision.outcome, len(decision.plans) + len(decision.shadow)) == (outcome, 1)
+    assert (decision.plans or decision.shadow)[0].plan_id == free.plans[0].plan_id
     if outcome == "observed":
-        assert [(block.rule, "silenced at Alertmanager" in block.reason) for block in found.blocks] == [
+        assert [(block.rule, "silenced at Alertmanager" in block.reason) for block in decision.blocks] == [
             ("silenced", True)
         ]
 
 
-def test_other_causes_go_on(make_root_cause, make_context):
-    """Only what is silenced is left alone."""
+def test_a_silence_leaves_other_causes_alone() -> None:
+    """Only the plan against the silenced component is held back."""
     other = make_root_cause("overload", "committee", pairs=(("validator-1", "failure_rate"),))
-    found = choose(make_context(make_root_cause("cascade", "gateway"), other, silenced=("gateway",)))
-    assert [plan.component for plan in found.plans] == ["committee"]
+    decision = choose(make_context(make_root_cause("cascade", "gateway"), other, silenced=("gateway",)))
+    assert [plan.component for plan in decision.plans] == ["committee"]
