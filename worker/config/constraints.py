@@ -15,7 +15,7 @@ from worker.config.secrets import notify_variable_name
 from worker.webhook.routing import IGNORE
 
 Problem = tuple[KeyPath, str]
-"""A key path and what is wrong with its value."""
+"""A key path and the problem of its value."""
 
 MIN_VERIFY_SAMPLES = 5
 """Minimum samples for a verdict on a real Charter. With fewer, one stray scrape is a large share of them."""

@@ -25,7 +25,7 @@ KeyPath = tuple[str | int, ...]
 
 _SCALAR_TYPES = (str, int, float, bool, type(None))
 _SURPRISING_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
-"""Numbers that YAML reads otherwise than people: 010 is 8, 8:00 is 480."""
+"""Numbers that YAML reads in base 8 or 60: 010 is 8, 8:00 is 480."""
 
 
 @dataclass

@@ -84,7 +84,7 @@ def _refuse_renamed_key(document: Document, prefix: KeyPath, former: str, name: 
 
 
 def _find_key_paths(values: Any, keys: list[str], key_path: KeyPath) -> Iterator[KeyPath]:
-    """Yield the key path of each value that the keys reach; `[]` stands for every item of a list."""
+    """Yield the key path of each value that the keys reach; `[]` is every item of a list."""
     if not keys:
         yield key_path
     elif keys[0] == "[]":

@@ -132,7 +132,7 @@ def load_config(
     addresses of the command line by key path.
 
     Raises:
-        ConfigurationError: one line per problem: `file:line: section.key: what is wrong; how to fix it`.
+        ConfigurationError: one line per problem: `file:line: section.key: problem; fix`.
     """
     environ = os.environ if environ is None else environ
     state = (state or Path(environ.get("MAPEK_STATE") or ".mapek")).expanduser()

@@ -10,7 +10,7 @@ from typing import Any
 
 from activities.clients.store.audit import AuditLog
 from activities.dependencies import LoopDependencies
-from activities.model.audit import AuditEntry
+from activities.model.audit import AuditEntry, AuditKind
 from activities.model.errors import ConfigurationError, StoreUnavailable
 from activities.model.types import truncate
 from activities.settings import LoopSettings
@@ -149,7 +149,7 @@ class ConfigReloader:
             return
         log.info("the configuration of loop %s changed: %s", loop, summary)
         entry = AuditEntry(
-            at=self.clock(), kind="config", loop=loop, worker_identity=self.worker_identity, summary=summary
+            at=self.clock(), kind=AuditKind.CONFIG, loop=loop, worker_identity=self.worker_identity, summary=summary
         )
         try:
             await self.audit.append(entry)

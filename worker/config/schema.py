@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from activities.model.identifiers import NAME_PATTERN
 from activities.model.types import Duration, Settings, WholeDuration
 
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN.pattern}$", max_length=64)]
 
 
 class OrchestratorSettings(Settings):
@@ -54,7 +55,7 @@ class AlertmanagerSettings(Settings):
     """False: there is no webhook, and silences are not read from Alertmanager."""
     routes: tuple[AlertRoute, ...] = ()
     debounce_seconds: Annotated[Duration, Field(le=300.0)] = 5.0
-    """Minimum time between two cycles that alerts start. The first alert starts a cycle at once."""
+    """Minimum time between two cycles that alerts start. The first alert starts a cycle immediately."""
     silences_required: bool = False
     """True: nothing is changed at Charter while Alertmanager does not answer, since there may be a silence."""
 

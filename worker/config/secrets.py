@@ -1,4 +1,4 @@
-"""Secrets from files or the environment, read at each use: a rotated secret takes effect at once."""
+"""Secrets from files or the environment, read at each use: a rotated secret takes effect immediately."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

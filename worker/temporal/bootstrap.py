@@ -34,6 +34,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model import identifiers
 from activities.model.loop_state import LoopState
+from worker.temporal.rpc import none_if_missing
 from worker.temporal.schedules import LoopSchedule, cycle_schedule, upkeep_schedule, upkeep_schedule_id
 from workflows import search_attributes
 from workflows.search_attributes import build_search_attributes
@@ -97,14 +98,8 @@ async def find_changes(
 
 async def describe_namespace(client: Client) -> DescribeNamespaceResponse | None:
     """Return the client's namespace, None if it does not exist."""
-    try:
-        return await client.workflow_service.describe_namespace(
-            DescribeNamespaceRequest(namespace=client.namespace), timeout=RPC_TIMEOUT
-        )
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    return await none_if_missing(client.workflow_service.describe_namespace(request, timeout=RPC_TIMEOUT))
 
 
 def namespace_changes(
@@ -130,11 +125,8 @@ def namespace_changes(
 async def schedule_changes(client: Client, schedule_id: str, desired: Schedule) -> list[PendingChange]:
     """Return the pending change of a schedule, if any; its state (pause, note) is not compared."""
     handle = client.get_schedule_handle(schedule_id)
-    try:
-        current = await handle.describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+    current = await none_if_missing(handle.describe(rpc_timeout=RPC_TIMEOUT))
+    if current is None:
         return [PendingChange(f"schedule {schedule_id} created", lambda: create_schedule(client, schedule_id, desired))]
     if await schedule_matches(client, current, desired):
         return []
@@ -165,14 +157,9 @@ async def apply_with_retry(change: PendingChange) -> None:
 async def intake_changes(client: Client, loop: LoopSchedule) -> list[PendingChange]:
     """Return the start of the loop's intake if it is not running. A plain signal needs a running intake."""
     intake = identifiers.loop_workflow_id(loop.loop)
-    try:
-        description = await client.get_workflow_handle(intake).describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-    else:
-        if description.status is WorkflowExecutionStatus.RUNNING:
-            return []
+    description = await none_if_missing(client.get_workflow_handle(intake).describe(rpc_timeout=RPC_TIMEOUT))
+    if description is not None and description.status is WorkflowExecutionStatus.RUNNING:
+        return []
     return [PendingChange(f"intake {intake} started", lambda: start_intake(client, loop))]
 
 

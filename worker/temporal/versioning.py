@@ -12,12 +12,12 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkerDeploymentConfig, WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.model.identifiers import WorkflowName
 from worker.config.schema import TemporalSettings
+from worker.temporal.rpc import none_if_missing
 
 PINNED_WORKFLOWS = (WorkflowName.CYCLE, WorkflowName.UPKEEP)
 """Workflows that end within a minute. All others move to the current version."""
@@ -69,13 +69,14 @@ async def find_current_build(client: Client, deployment: str, rpc_timeout: timed
         RPCError: Temporal does not answer.
     """
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
-    try:
-        description = await client.workflow_service.describe_worker_deployment(request, timeout=rpc_timeout)
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return ""
-        raise
-    return description.worker_deployment_info.routing_config.current_deployment_version.build_id
+    description = await none_if_missing(
+        client.workflow_service.describe_worker_deployment(request, timeout=rpc_timeout)
+    )
+    return (
+        ""
+        if description is None
+        else description.worker_deployment_info.routing_config.current_deployment_version.build_id
+    )
 
 
 def format_promote_command(settings: TemporalSettings) -> str:

@@ -24,7 +24,7 @@ BURST_SIZE = 250.0
 """Signals that may be sent before the sustained interval applies."""
 MAX_PENDING_ALERTS = 4_000
 """Alerts in the queue, 40 signals: a slow Temporal accepts them before callers time out. A post beyond the limit is
-rejected at once."""
+rejected immediately."""
 ANSWER_TIMEOUT_SECONDS = 4.0
 """Callers are answered within this time; Alertmanager gives up after 10 s."""
 
@@ -85,7 +85,7 @@ class AlertBatcher:
             raise error
 
     async def _flush(self) -> None:
-        """Send until the queue is empty. The first signal goes at once, unless the burst is used up."""
+        """Send until the queue is empty. The first signal goes immediately, unless the burst is used up."""
         try:
             if self._refill_tokens() < 1:
                 await self._pause()

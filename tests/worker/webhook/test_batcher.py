@@ -41,7 +41,7 @@ def fake_intake() -> FakeIntake:
     return FakeIntake()
 
 
-async def test_a_single_post_is_sent_at_once(fake_intake: FakeIntake) -> None:
+async def test_a_single_post_is_sent_immediately(fake_intake: FakeIntake) -> None:
     """Consecutive posts are one signal each, without a pause."""
     alert_batcher = AlertBatcher(fake_intake.send, 5.0)
     start = asyncio.get_running_loop().time()
@@ -127,7 +127,7 @@ async def test_the_queue_is_limited(fake_intake: FakeIntake, monkeypatch: pytest
     alert_batcher = AlertBatcher(fake_intake.send, 5.0)
     first = asyncio.create_task(alert_batcher.submit(make_alerts(250)[:120]))
     await asyncio.sleep(0.01)
-    with pytest.raises(Overloaded, match="120 alerts are waiting; the limit is 150"):
+    with pytest.raises(Overloaded, match="20 alerts are waiting; the limit is 150"):
         await alert_batcher.submit(make_alerts(140, 500))
     fake_intake.accepting.set()
     await first

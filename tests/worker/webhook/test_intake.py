@@ -1,4 +1,4 @@
-"""Delivery of a batch to the intake when the server does not accept it at once."""
+"""Delivery of a batch to the intake when the server does not accept it immediately."""
 
 import asyncio
 from types import SimpleNamespace
@@ -45,7 +45,7 @@ class FakeTemporalServer:
         return self.metrics.registry.get_sample_value("mapek_alert_signals_total", {"loop": "first"})
 
 
-async def test_a_closing_intake_is_signalled_again_at_once() -> None:
+async def test_a_closing_intake_is_signalled_again() -> None:
     """While the intake continues as new, the same request is repeated within 0.1 s, and counted once."""
     server = FakeTemporalServer(RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE, None)
     await server.send(ALERT_BATCH)
