@@ -1,6 +1,8 @@
-"""The checker on small runs written by hand: it finds what is broken, and nothing else."""
+"""The checker on small handwritten runs: it finds each broken invariant, and no other."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ PLAN, OTHER_PLAN = "a1b2c3d4e5f6", "ffffffffffff"
 PLAN_TIME = 1000.0
 
 
-def make_ledger_row(step=0, direction="do", generation_before=7, at=PLAN_TIME, **changes):
+def make_ledger_row(
+    step: int = 0, direction: str = "do", generation_before: int = 7, at: float = PLAN_TIME, **changes: Any
+) -> dict[str, Any]:
     """A row of Charter's ledger."""
     effect = "applied" if direction == "do" else "rolled_back"
     key = f"{PLAN}-{step}-{direction}"
@@ -20,7 +24,7 @@ def make_ledger_row(step=0, direction="do", generation_before=7, at=PLAN_TIME, *
     return {**row, "generation_before": generation_before, "generation_after": generation_before + 1, **changes}
 
 
-def make_attempt_row(step=0, direction="do", **changes):
+def make_attempt_row(step: int = 0, direction: str = "do", **changes: Any) -> dict[str, Any]:
     """The audit row before a change is sent."""
     row = {
         "at": PLAN_TIME - 1,
@@ -32,39 +36,43 @@ def make_attempt_row(step=0, direction="do", **changes):
     return {**row, "step": step, "direction": direction, "phase": "before", "text": "", **changes}
 
 
-def make_outcome_row(at=PLAN_TIME + 100, text="fixed"):
-    """The audit row of an ending."""
+def make_outcome_row(at: float = PLAN_TIME + 100, text: str = "fixed") -> dict[str, Any]:
+    """The audit row of an outcome."""
     return {"at": at, "kind": "ending", "plan_id": PLAN, "knob": "admission", "key": "", "phase": "", "text": text}
 
 
 def make_remediation_run(
-    workflow_id="mapek-fix:charter:admission", plan=PLAN, started=PLAN_TIME - 20, closed=PLAN_TIME + 200, events=()
-):
+    workflow_id: str = "mapek-fix:charter:admission",
+    plan: str = PLAN,
+    started: float = PLAN_TIME - 20,
+    closed: float | None = PLAN_TIME + 200,
+    events: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """A run of a remediation."""
     run = {"workflow_id": workflow_id, "run_id": "r", "type": "MapekRemediation", "input": {"plan_id": plan}}
     return {**run, "started": started, "closed": closed, "status": "completed", "outcome": "fixed", "events": events}
 
 
-def make_plan_row(plan_id=PLAN, **changes):
+def make_plan_row(plan_id: str = PLAN, **changes: Any) -> dict[str, Any]:
     """A stored plan."""
     rule = {"samples": 5, "passes": 4, "targets": [["gateway", "failure_rate"]]}
     row = {"plan_id": plan_id, "knob": "admission", "incident_id": "i", "generation": 7, "created_at": PLAN_TIME - 20}
     return {**row, "verification": rule, **changes}
 
 
-def make_stored_outcome(kind="fixed", **changes):
+def make_stored_outcome(kind: str = "fixed", **changes: Any) -> dict[str, Any]:
     """A stored outcome."""
     return {"plan_id": PLAN, "ending": kind, "at": PLAN_TIME + 100, "seconds": 90.0, **changes}
 
 
-def make_verify_event(verdict="fixed", samples=5):
+def make_verify_event(verdict: str = "fixed", samples: int = 5) -> dict[str, Any]:
     """The result of a verification in a history."""
     result = {"verdict": verdict, "samples": samples}
     return {"at": PLAN_TIME + 90, "event": "activity", "name": "verify", "result": result}
 
 
-def make_unauthorized_post(mark="stranger-1", status=401):
-    """A post that must not be heard."""
+def make_unauthorized_post(mark: str = "stranger-1", status: int | None = 401) -> dict[str, Any]:
+    """A post that must be refused."""
     return {"mark": mark, "kind": "without a token", "status": status}
 
 
@@ -87,7 +95,7 @@ ROLLED_BACK_EVIDENCE = replace(
 MEMBERS = [{"name": f"validator-{n}", "healthy": n != 1} for n in range(1, 6)]
 
 
-def make_restart_state(member):
+def make_restart_state(member: str) -> dict[str, Any]:
     """Charter's state before a restart of ours."""
     before = {"replicas": 5, "members": MEMBERS}
     return {
@@ -99,8 +107,8 @@ def make_restart_state(member):
     }
 
 
-def make_scale_down_state():
-    """Charter's state before a member of ours is taken away again: two of six are dead."""
+def make_scale_down_state() -> dict[str, Any]:
+    """Charter's state before the loop removes the member that it added: two of six are dead."""
     members = [{"name": f"validator-{n}", "healthy": n > 2} for n in range(1, 7)]
     before = {"replicas": 6, "members": members}
     return {
@@ -225,13 +233,13 @@ REFUSED_POSTS_EVIDENCE = replace(
     [VALID_EVIDENCE, ROLLED_BACK_EVIDENCE, REFUSED_POSTS_EVIDENCE],
     ids=["kept", "rolled back", "turned away"],
 )
-def test_a_good_run_is_good(evidence) -> None:
-    """Nothing is found in a run that broke nothing."""
+def test_a_valid_run_has_no_violation(evidence: Evidence) -> None:
+    """The checker finds nothing in a run that broke no invariant."""
     assert find_violations(evidence) == []
 
 
 @pytest.mark.parametrize(("invariant", "evidence"), BROKEN_EVIDENCE.values(), ids=BROKEN_EVIDENCE.keys())
-def test_a_broken_invariant_is_found(invariant, evidence) -> None:
+def test_a_broken_invariant_is_found(invariant: str, evidence: Evidence) -> None:
     """Each way to break an invariant is found under its name, with the seed."""
     found = find_violations(evidence)
     assert invariant in {violation.invariant for violation in found}
@@ -239,25 +247,25 @@ def test_a_broken_invariant_is_found(invariant, evidence) -> None:
 
 
 def test_a_dead_member_may_be_restarted_below_quorum() -> None:
-    """Restarting who is dead already takes nobody away."""
+    """Restarting a dead member removes no healthy member."""
     assert find_violations(replace(VALID_EVIDENCE, committee=(make_restart_state("validator-1"),))) == []
 
 
 @pytest.mark.parametrize(("recorded", "found"), [(PLAN_TIME - 5, 0), (PLAN_TIME + 5, 1)])
-def test_a_restart_that_came_after_its_end_is_charters_to_refuse(recorded, found) -> None:
-    """A worker that stood still sends what its remediation has given up: no guard of ours is asked any more."""
-    late = {"kind": "RESTART_SERVICE", "policy_id": None}
-    told = {
+def test_charter_must_refuse_a_restart_sent_after_the_outcome(recorded: float, found: int) -> None:
+    """A worker that was frozen sends a step after its remediation ended: no guard of the loop runs any more."""
+    late: dict[str, Any] = {"kind": "RESTART_SERVICE", "policy_id": None}
+    changes: dict[str, Any] = {
         "outcomes": (make_stored_outcome("stale", at=recorded),),
         "audit": (make_attempt_row(at=PLAN_TIME - 10), make_outcome_row()),
         "histories": (),
     }
-    run = replace(VALID_EVIDENCE, ledger=(make_ledger_row(**late),), **told)
+    run = replace(VALID_EVIDENCE, ledger=(make_ledger_row(**late),), **changes)
     shown = replace(run, committee=(make_restart_state("validator-2"),))
     assert len([v for v in find_violations(shown) if v.invariant == "quorum"]) == found
 
 
-def test_what_is_taken_back_long_after_the_end_is_still_ours() -> None:
+def test_a_rollback_long_after_the_end_belongs_to_the_loop() -> None:
     """Upkeep finds a late change and sends its undo anew: that was not on its way when the plan ended."""
     audit = (
         make_attempt_row(),
@@ -294,14 +302,14 @@ def test_what_was_undone_before_a_reset_need_not_be_undone_again() -> None:
     assert find_violations(replace(ROLLED_BACK_EVIDENCE, histories=(first, again))) == []
 
 
-@pytest.mark.parametrize(("seen", "found"), [("member_health 0 < 1", 0), ("failure_rate 0.4 > 0.2", 1)])
-def test_what_charter_reports_may_be_planned_for_again_while_blind(seen, found) -> None:
-    """The plan is the one that was made while more could be seen; what is seen now is what counts."""
+@pytest.mark.parametrize(("violation", "found"), [("member_health 0 < 1", 0), ("failure_rate 0.4 > 0.2", 1)])
+def test_a_violation_reported_by_charter_may_be_planned_for_while_blind(violation: str, found: int) -> None:
+    """Only the violations of the cycle that decides count, not those of the cycle that made the plan."""
     analyzed = {
         "at": PLAN_TIME - 21,
         "event": "activity",
         "name": "analyze",
-        "result": {"violations": [f"{seen} on gateway"]},
+        "result": {"violations": [f"{violation} on gateway"]},
     }
     cycle = {**make_remediation_run(events=(analyzed, BLIND_DECISION)), "type": "MapekCycle", "outcome": "planned"}
     assert (
@@ -318,34 +326,37 @@ def test_what_charter_reports_may_be_planned_for_again_while_blind(seen, found) 
     )
 
 
-def test_a_quarantine_excuses_what_stands() -> None:
-    """A rollback that failed is escalated on record."""
+def test_a_quarantine_excuses_an_applied_step() -> None:
+    """A failed rollback is escalated, and the record says so."""
     knobs = ({"knob": "admission", "quarantined": 1},)
     assert find_violations(replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("rolled_back"),), knobs=knobs)) == []
 
 
 @pytest.mark.parametrize(("key", "found"), [(None, 0), (f"{OTHER_PLAN}-0-do", 1)])
-def test_a_size_that_somebody_else_has_set_since_is_theirs(key, found) -> None:
-    """A late change of the committee that nobody can take back any more; our own next one does not excuse it."""
-    size = {"kind": "SCALE_UP", "knob": "committee", "policy_id": None}
+def test_a_size_set_by_another_writer_excuses_a_late_change(key: str | None, found: int) -> None:
+    """The loop cannot undo a late change of the committee any more; a next change of the loop does not excuse it."""
+    size: dict[str, Any] = {"kind": "SCALE_UP", "knob": "committee", "policy_id": None}
     ledger = (make_ledger_row(**size), make_ledger_row(generation_before=8, at=PLAN_TIME + 5, **{**size, "key": key}))
     audit = (
         make_attempt_row(knob="committee"),
         *([make_attempt_row(knob="committee", plan_id=OTHER_PLAN, key=key)] if key else []),
     )
-    told = {"outcomes": (make_stored_outcome("failed", at=PLAN_TIME - 5, knob="committee"),), "histories": ()}
-    run = replace(VALID_EVIDENCE, ledger=ledger, audit=audit, **told)
-    about = [v for v in find_violations(run) if v.invariant == "I4" and PLAN in v.summary]
-    assert len(about) == found
+    changes: dict[str, Any] = {
+        "outcomes": (make_stored_outcome("failed", at=PLAN_TIME - 5, knob="committee"),),
+        "histories": (),
+    }
+    run = replace(VALID_EVIDENCE, ledger=ledger, audit=audit, **changes)
+    violations = [v for v in find_violations(run) if v.invariant == "I4" and PLAN in v.summary]
+    assert len(violations) == found
 
 
-def test_what_a_newer_policy_replaced_does_not_stand() -> None:
-    """Somebody else's newer version is in force: there is nothing left to take back."""
+def test_a_replaced_policy_is_not_in_force() -> None:
+    """Another writer's newer version is in force: there is nothing to undo."""
     replaced = replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("failed"),), generations={"admission": 9})
     assert find_violations(replaced) == []
 
 
-def make_started_evidence(times, plans=None):
+def make_started_evidence(times: Sequence[float], plans: Sequence[str] | None = None) -> Evidence:
     """A run that began a remediation at each of these times."""
     named = plans or [f"{n:012x}" for n in range(len(times))]
     return replace(
@@ -361,26 +372,26 @@ def make_started_evidence(times, plans=None):
     ("times", "found"),
     [((0, 100, 200), 0), ((0, 100, 200, 3599), 1), ((0, 100, 200, 3600), 0), ((0, 1000, 4000, 4100, 4200, 4300), 1)],
 )
-def test_more_remediations_than_the_budget_allows_are_told(times, found) -> None:
-    """Three an hour are allowed, in whichever hour; a fourth in the same one is not."""
+def test_more_remediations_than_the_budget_allows_are_found(times: Sequence[float], found: int) -> None:
+    """Three are allowed in any hour; a fourth in the same hour is not."""
     assert len(list(check_budgets(make_started_evidence(times)))) == found
 
 
-def test_a_change_no_budget_heard_of_is_told() -> None:
-    """What the guards do not remember they cannot count."""
+def test_a_change_outside_the_budgets_is_found() -> None:
+    """The guards cannot count a change that they do not remember."""
     assert [v.invariant for v in check_budgets(replace(make_started_evidence((0,)), started=()))] == ["churn"]
 
 
-def test_what_a_person_asked_for_is_not_counted() -> None:
-    """A budget is about what the loop does by itself."""
+def test_an_operator_s_plan_is_not_counted() -> None:
+    """A budget limits only the plans of the loop."""
     many = make_started_evidence((0, 1, 2, 3))
-    asked = tuple({**row, "requested_by": "ada"} for row in many.plans)
-    assert not list(check_budgets(replace(many, plans=asked)))
+    requested = tuple({**row, "requested_by": "ada"} for row in many.plans)
+    assert not list(check_budgets(replace(many, plans=requested)))
 
 
 @pytest.mark.parametrize(("at", "found"), [(50, 0), (150, 1), (350, 0)])
-def test_an_action_in_a_storm_is_told(at, found) -> None:
-    """Between entering and leaving nothing begins."""
+def test_an_action_in_a_storm_is_found(at: float, found: int) -> None:
+    """No remediation begins between the start and the end of a storm."""
     rows = tuple(
         {"at": when, "kind": "storm", "loop": "charter", "plan_id": "", "text": text}
         for when, text in ((100, "entered: 5 of 8 in trouble"), (300, "left after 200 s"))

@@ -1,4 +1,6 @@
-"""What histories are read as."""
+"""How histories are read."""
+
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ WORKFLOW_STARTED, WORKFLOW_TASK_SCHEDULED = (
 )
 
 
-def make_event(kind, seconds):
+def make_event(kind: str, seconds: float) -> dict[str, Any]:
     """An event so many seconds after 1970."""
     return {"eventType": kind, "eventTime": f"1970-01-01T00:00:{seconds:06.3f}Z"}
 
@@ -39,6 +41,6 @@ def make_event(kind, seconds):
         pytest.param(5.0, [make_event(WORKFLOW_STARTED, 5.0)], 5.0, id="nothing of it yet"),
     ],
 )
-def test_a_run_begins_when_it_takes_its_id(start, history, at) -> None:
-    """Not when it was asked for: two runs of one id would seem to overlap."""
+def test_a_run_begins_when_it_takes_its_id(start: float, history: list[dict[str, Any]], at: float) -> None:
+    """It does not begin at the request: two runs of one id would seem to overlap."""
     assert find_started_at(start, history) == at
