@@ -1,4 +1,4 @@
-"""When a success is looked at again, and what a relapse makes of it."""
+"""When a success is rechecked, and how a relapse changes its outcome."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ DEFAULT_SETTINGS = KnowledgeSettings()
 
 
 @pytest.mark.parametrize(
-    ("ending", "rechecks", "after"),
+    ("outcome", "rechecks", "delay"),
     [
         ("fixed", 0, 900.0),
         ("improved", 1, 3600.0),
@@ -24,29 +24,29 @@ DEFAULT_SETTINGS = KnowledgeSettings()
         ("inconclusive", 0, None),
     ],
 )
-def test_when_it_is_looked_at_again(ending, rechecks, after):
-    """A success after 15 minutes, an hour and a day; nothing else promised anything."""
-    expected = None if after is None else 1100.0 + after
-    assert next_recheck_at(make_outcome(outcome=ending, rechecks=rechecks), DEFAULT_SETTINGS) == expected
+def test_a_success_is_rechecked_three_times(outcome: str, rechecks: int, delay: float | None) -> None:
+    """A success is rechecked after 15 minutes, an hour and a day; any other outcome is not."""
+    expected = None if delay is None else 1100.0 + delay
+    assert next_recheck_at(make_outcome(outcome=outcome, rechecks=rechecks), DEFAULT_SETTINGS) == expected
 
 
-def test_without_spans_a_success_is_believed_at_once():
-    """An empty setting looks at nothing again."""
+def test_without_delays_there_is_no_recheck() -> None:
+    """An empty setting disables rechecks."""
     assert next_recheck_at(make_outcome(), KnowledgeSettings(recheck_seconds=())) is None
 
 
-def test_a_relapse_is_relabelled_and_ends_the_looks():
-    """What is back did not help: ineffective, worth nothing, with the time."""
-    back = apply_recheck(make_outcome(), True, 2000.0, DEFAULT_SETTINGS)
-    assert (back.type, back.value, back.relapsed_at) == (EffectClass.INEFFECTIVE, 0.0, 2000.0)
-    assert next_recheck_at(back, DEFAULT_SETTINGS) is None
+def test_a_relapse_is_relabelled_and_ends_the_rechecks() -> None:
+    """A relapsed outcome is ineffective, has value 0 and the time of the relapse."""
+    relapsed = apply_recheck(make_outcome(), True, 2000.0, DEFAULT_SETTINGS)
+    assert (relapsed.type, relapsed.value, relapsed.relapsed_at) == (EffectClass.INEFFECTIVE, 0.0, 2000.0)
+    assert next_recheck_at(relapsed, DEFAULT_SETTINGS) is None
 
 
-@given(late=st.floats(900.0, 200_000.0))
-def test_overdue_looks_are_made_at_once(late):
-    """After a long stop one look stands for all that were due by then, and the next one lies ahead."""
-    now = 1100.0 + late
-    seen = apply_recheck(make_outcome(), False, now, DEFAULT_SETTINGS)
-    assert (seen.type, seen.value, seen.relapsed_at) == (EffectClass.SUCCESS, 1.0, None)
-    following = next_recheck_at(seen, DEFAULT_SETTINGS)
-    assert following is None or following > now
+@given(delay=st.floats(900.0, 200_000.0))
+def test_one_recheck_counts_for_all_overdue_ones(delay: float) -> None:
+    """After a long stop one recheck counts for all that are due, and the next one is later."""
+    now = 1100.0 + delay
+    lasting = apply_recheck(make_outcome(), False, now, DEFAULT_SETTINGS)
+    assert (lasting.type, lasting.value, lasting.relapsed_at) == (EffectClass.SUCCESS, 1.0, None)
+    next_at = next_recheck_at(lasting, DEFAULT_SETTINGS)
+    assert next_at is None or next_at > now

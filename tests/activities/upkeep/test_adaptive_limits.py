@@ -1,4 +1,4 @@
-"""Upkeep makes the adaptive limits, and Monitor renders them, over a real store."""
+"""Upkeep computes the adaptive limits, and Monitor renders them, over a real store."""
 
 import asyncio
 from typing import Any, cast
@@ -24,10 +24,12 @@ LOOP_SETTINGS = LoopSettings(monitor=MonitorSettings(metrics=(QUEUE_METRIC,)))
 
 
 class FakeServices:
-    """A clock, a Prometheus whose every value is 10, and a Charter that does not answer."""
+    """A clock, a Prometheus that always returns 10, and a Charter that does not answer."""
 
     def __init__(self) -> None:
-        self.now, self.queries, self.ranges = 1_700_000_000.0, [], set()
+        self.now = 1_700_000_000.0
+        self.queries: list[str] = []
+        self.ranges: set[str] = set()
         self.is_down = self.is_slow = False
 
     def clock(self) -> float:
@@ -60,107 +62,108 @@ class FakeServices:
 
 
 def make_upkeep(loop: LoopDependencies, store: Store, services: FakeServices) -> UpkeepActivities:
+    """Return the activities over one loop."""
     return UpkeepActivities(Dependencies({"charter": loop}, store, services.clock, "w"), cast(Any, None))
 
 
-async def test_a_version_is_made_kept_and_rendered():
-    """Made once in five minutes, read by another process, kept while Prometheus is down, in the query as a number."""
-    around = FakeServices()
-    remote = cast(Any, around)
+async def test_a_version_is_computed_stored_and_rendered() -> None:
+    """It is computed every five minutes, read by any worker, kept without Prometheus, and rendered as a number."""
+    services = FakeServices()
+    remote = cast(Any, services)
     store = await open_store("memory")
-    limits = AdaptiveLimitsStore(store.snapshots, "charter", around.clock)
+    limits = AdaptiveLimitsStore(store.snapshots, "charter", services.clock)
     loop = LoopDependencies(LOOP_SETTINGS, remote, remote, limits=limits)
-    keeping = make_upkeep(loop, store, around)
-    assert "queue_length" not in await render_prefilter(loop, around)
-    assert "1 adaptive limits, version" in await keeping.refresh_limits("charter", around.now)
-    assert await keeping.refresh_limits("charter", around.now + 250.0) == ""
-    assert "vector(" in await render_prefilter(loop, around)
-    elsewhere = AdaptiveLimitsStore(store.snapshots, "charter", around.clock)
-    assert await elsewhere.load_newest() == await limits.load_newest()
+    upkeep_activities = make_upkeep(loop, store, services)
+    assert "queue_length" not in await render_prefilter(loop, services)
+    assert "1 adaptive limits, version" in await upkeep_activities.refresh_limits("charter", services.now)
+    assert await upkeep_activities.refresh_limits("charter", services.now + 250.0) == ""
+    assert "vector(" in await render_prefilter(loop, services)
+    other_worker = AdaptiveLimitsStore(store.snapshots, "charter", services.clock)
+    assert await other_worker.load_newest() == await limits.load_newest()
     first = await limits.load_newest()
-    around.now, around.is_down = around.now + 300.0, True
-    assert await keeping.refresh_limits("charter", around.now) == "adaptive limits are not refreshed"
+    services.now, services.is_down = services.now + 300.0, True
+    assert await upkeep_activities.refresh_limits("charter", services.now) == "adaptive limits are not refreshed"
     assert await limits.load_newest() == first
-    around.is_down = False
-    assert "version" in await keeping.refresh_limits("charter", around.now)
-    assert await elsewhere.load_newest() == await limits.load_newest() != first
+    services.is_down = False
+    assert "version" in await upkeep_activities.refresh_limits("charter", services.now)
+    assert await other_worker.load_newest() == await limits.load_newest() != first
     await store.close()
 
 
 @pytest.mark.parametrize(("components", "queries"), [(10, 1), (3000, 2)])
-async def test_many_components_are_learned_from_in_parts(components: int, queries: int):
-    """No chain of `or` grows over thousands of series, and no metric is left out for it."""
-    around = FakeServices()
+async def test_many_components_are_queried_in_parts(components: int, queries: int) -> None:
+    """The queries stay bounded with thousands of series, and include every metric."""
+    services = FakeServices()
     store = await open_store("memory")
     settings = LoopSettings(
         components=tuple(f"c{number}" for number in range(components)),
         monitor=MonitorSettings(metrics=(QUEUE_METRIC, BACKLOG_METRIC)),
     )
-    limits = AdaptiveLimitsStore(store.snapshots, "charter", around.clock)
-    loop = LoopDependencies(settings, cast(Any, around), cast(Any, around), limits=limits)
-    assert "2 adaptive limits" in await make_upkeep(loop, store, around).refresh_limits("charter", around.now)
-    assert len(around.ranges) == queries
+    limits = AdaptiveLimitsStore(store.snapshots, "charter", services.clock)
+    loop = LoopDependencies(settings, cast(Any, services), cast(Any, services), limits=limits)
+    assert "2 adaptive limits" in await make_upkeep(loop, store, services).refresh_limits("charter", services.now)
+    assert len(services.ranges) == queries
     await store.close()
 
 
-async def test_a_slow_prometheus_holds_nothing_up(monkeypatch: pytest.MonkeyPatch):
-    """What takes too long is given up, so that upkeep gets to tell what is left to settle."""
+async def test_a_slow_prometheus_does_not_delay_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The computation has a time-out, so that upkeep returns its leftovers."""
     monkeypatch.setattr(upkeep, "LEARN_TIMEOUT_SECONDS", 0.01)
-    around = FakeServices()
-    around.is_slow = True
+    services = FakeServices()
+    services.is_slow = True
     store = await open_store("memory")
     loop = LoopDependencies(
         LOOP_SETTINGS,
-        cast(Any, around),
-        cast(Any, around),
-        limits=AdaptiveLimitsStore(store.snapshots, "charter", around.clock),
+        cast(Any, services),
+        cast(Any, services),
+        limits=AdaptiveLimitsStore(store.snapshots, "charter", services.clock),
     )
-    assert (
-        await make_upkeep(loop, store, around).refresh_limits("charter", around.now)
-        == "adaptive limits are not refreshed"
-    )
+    note = await make_upkeep(loop, store, services).refresh_limits("charter", services.now)
+    assert note == "adaptive limits are not refreshed"
     await store.close()
 
 
-async def test_a_round_looks_once():
-    """Whatever needs a look in one round gets the same one: each might have to wait for a silent Prometheus."""
-    around = FakeServices()
-    look = make_input_loader(LoopDependencies(LOOP_SETTINGS, cast(Any, around), cast(Any, around)), around.clock)
-    first = await look()
-    around.now += 3600.0
-    assert await look() is first
+async def test_a_round_reads_the_input_once() -> None:
+    """Every part of a round gets the same input, because each reading may wait for a silent Prometheus."""
+    services = FakeServices()
+    load_input = make_input_loader(
+        LoopDependencies(LOOP_SETTINGS, cast(Any, services), cast(Any, services)), services.clock
+    )
+    first = await load_input()
+    services.now += 3600.0
+    assert await load_input() is first
 
 
-async def test_limits_that_grew_old_are_not_used():
-    """After two hours without a new version nothing is judged by the last one."""
-    around = FakeServices()
-    remote = cast(Any, around)
+async def test_old_limits_are_not_used() -> None:
+    """After two hours without a new version the last one expires."""
+    services = FakeServices()
+    remote = cast(Any, services)
     store = await open_store("memory")
-    limits = AdaptiveLimitsStore(store.snapshots, "charter", around.clock)
+    limits = AdaptiveLimitsStore(store.snapshots, "charter", services.clock)
     loop = LoopDependencies(LOOP_SETTINGS, remote, remote, limits=limits)
-    await make_upkeep(loop, store, around).refresh_limits("charter", around.now)
-    around.now += 7300.0
-    assert "queue_length" not in await render_prefilter(loop, around)
+    await make_upkeep(loop, store, services).refresh_limits("charter", services.now)
+    services.now += 7300.0
+    assert "queue_length" not in await render_prefilter(loop, services)
     await store.close()
 
 
-async def test_without_the_store_the_cached_version_stands():
-    """A store that cannot be read does not blind a loop that knows its limits; one that never did has none."""
-    around = FakeServices()
+async def test_without_the_store_the_cached_version_is_used() -> None:
+    """A worker with cached limits keeps them while the store is unavailable; a new worker has none."""
+    services = FakeServices()
     store = await open_store("memory")
-    known, fresh = (AdaptiveLimitsStore(store.snapshots, "charter", around.clock) for _ in range(2))
-    loop = LoopDependencies(LOOP_SETTINGS, cast(Any, around), cast(Any, around), limits=known)
-    await make_upkeep(loop, store, around).refresh_limits("charter", around.now)
+    cached, new = (AdaptiveLimitsStore(store.snapshots, "charter", services.clock) for _ in range(2))
+    loop = LoopDependencies(LOOP_SETTINGS, cast(Any, services), cast(Any, services), limits=cached)
+    await make_upkeep(loop, store, services).refresh_limits("charter", services.now)
     await store.close()
-    around.now += CACHE_SECONDS
-    assert await known.load_newest() is not None
-    assert await fresh.load_newest() is None
+    services.now += CACHE_SECONDS
+    assert await cached.load_newest() is not None
+    assert await new.load_newest() is None
     with pytest.raises(StoreUnavailable):
         await store.snapshots.load_latest("limits:charter", AdaptiveLimits)
 
 
 async def render_prefilter(loop: LoopDependencies, services: FakeServices) -> str:
-    """Return the pre-filter of one look."""
+    """Return the pre-filter query."""
     services.queries.clear()
     await fetch_instant(loop, services.now)
     return services.queries[0]

@@ -1,10 +1,11 @@
-"""A later look at a success."""
+"""Rechecks of successes and scores of shadow decisions."""
 
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, cast
 
 import pytest
 
-from activities.clients.store.store import open_store
+from activities.clients.store.store import Store, open_store
 from activities.dependencies import Dependencies, LoopDependencies
 from activities.knowledge.recheck import next_recheck_at
 from activities.knowledge.settings import KnowledgeSettings
@@ -26,12 +27,17 @@ TARGET = ("validator-1", "failure_rate")
 APPLIED_EFFECT = Effect(plan_id="a" * 12, step=0, direction=Direction.DO, at=1050.0, generation=4)
 
 
-def make_current_state(violated=(), blind=(), committee=UNCHANGED_COMMITTEE):
+def make_current_state(
+    violated: Iterable[tuple[str, str]] = (),
+    blind: Iterable[str] = (),
+    committee: Committee | None = UNCHANGED_COMMITTEE,
+) -> CurrentState:
+    """Return a present state."""
     return CurrentState(frozenset(violated), frozenset(blind), committee, None if committee is None else ())
 
 
 @pytest.mark.parametrize(
-    ("sight", "after", "look"),
+    ("state", "after", "result"),
     [
         (make_current_state(), 0, RecheckResult.LASTS),
         (make_current_state({TARGET}), 0, RecheckResult.RELAPSED),
@@ -49,59 +55,68 @@ def make_current_state(violated=(), blind=(), committee=UNCHANGED_COMMITTEE):
         (make_current_state(committee=None), 0, RecheckResult.UNKNOWN),
     ],
 )
-def test_what_is_seen(sight, after, look):
-    """Back is more violated pairs than were left; a knob that moved says nothing of the plan, and blindness nothing."""
-    assert classify_recheck(make_plan(), make_outcome(after=after), 4, sight) is look
+def test_a_success_lasts_relapses_or_is_unknown(state: CurrentState, after: int, result: RecheckResult) -> None:
+    """It relapses with more violated pairs than at its verdict; a moved knob or a blind spot is no evidence."""
+    assert classify_recheck(make_plan(), make_outcome(after=after), 4, state) is result
 
 
 class UpkeepRound:
-    """Upkeep over a real store whose sight is given, and one success in it."""
+    """Upkeep over a real store with one success, and given present states."""
 
-    def __init__(self, store, states):
+    def __init__(self, store: Store, states: list[CurrentState]) -> None:
         self.store, self.states, self.now = store, list(states), 2000.0
         loop = LoopDependencies(LoopSettings(), cast(Any, None), cast(Any, None))
         self.upkeep = UpkeepActivities(Dependencies({"charter": loop}, store, lambda: self.now, "w"), cast(Any, None))
 
-    async def load_state(self):
+    async def load_state(self) -> CurrentState:
+        """Return the next of the given states."""
         return self.states.pop(0)
 
-    async def run_recheck(self, now):
-        return await self.upkeep.recheck_successes("charter", now, self.load_state)
+    async def run_recheck(self, now: float) -> str:
+        """Run the rechecks due at `now` and return the note."""
+        return await self.upkeep.recheck_successes("charter", now, cast(Any, self.load_state))
 
-    async def start(self):
+    async def start(self) -> None:
+        """Store the plan, its effect and its success."""
         await self.store.plans.put(make_plan(), 1010.0)
         await self.store.plans.put_effect(APPLIED_EFFECT)
-        ended = make_outcome()
+        outcome = make_outcome()
         await self.store.close_remediation(
-            OutcomeTransaction(outcome=ended, recheck_at=next_recheck_at(ended, KnowledgeSettings()))
+            OutcomeTransaction(outcome=outcome, recheck_at=next_recheck_at(outcome, KnowledgeSettings()))
         )
 
-    def fetch_experience(self):
-        return self.store.outcomes.load_experience("charter")
+    async def load_total(self) -> float:
+        """Return the learned total of SCALE_UP against an overload."""
+        experience = await self.store.outcomes.load_experience("charter")
+        return experience.for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total
 
 
 @pytest.fixture
-async def started_rounds(monkeypatch):
+async def started_rounds(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[UpkeepRound]:
+    """Return upkeep whose next three states are blind, healthy and relapsed."""
     monkeypatch.setattr(activity, "load_current_state", lambda load_input: load_input())
     store = await open_store("memory")
-    around = UpkeepRound(store, [make_current_state(blind={"*"}), make_current_state(), make_current_state({TARGET})])
-    await around.start()
-    yield around
+    upkeep_round = UpkeepRound(
+        store, [make_current_state(blind={"*"}), make_current_state(), make_current_state({TARGET})]
+    )
+    await upkeep_round.start()
+    yield upkeep_round
     await store.close()
 
 
-async def test_a_relapse_is_unlearned(started_rounds):
-    """Unseen: again in the next round. Lasting: again in an hour. Back: worth nothing from now on, on record."""
+async def test_a_relapse_loses_its_value(started_rounds: UpkeepRound) -> None:
+    """A blind recheck is repeated, a lasting success is rechecked later, a relapse has value 0 and an audit row."""
     assert await started_rounds.run_recheck(1999.0) == ""
     assert await started_rounds.run_recheck(2000.0) == "rechecked: 1 unseen"
     assert await started_rounds.run_recheck(2030.0) == "rechecked: 1 lasts"
-    assert (await started_rounds.fetch_experience()).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total == 1.0
+    assert await started_rounds.load_total() == 1.0
     assert await started_rounds.run_recheck(4699.0) == ""
     assert await started_rounds.run_recheck(4700.0) == "rechecked: 1 relapsed"
-    assert (await started_rounds.fetch_experience()).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).total == 0.0
+    assert await started_rounds.load_total() == 0.0
     assert await started_rounds.run_recheck(200_000.0) == ""
-    ended = await started_rounds.store.outcomes.load_for_plan("a" * 12)
-    assert (ended.type, ended.relapsed_at) == (EffectClass.INEFFECTIVE, 4700.0)
+    outcome = await started_rounds.store.outcomes.load_for_plan("a" * 12)
+    assert outcome is not None
+    assert (outcome.type, outcome.relapsed_at) == (EffectClass.INEFFECTIVE, 4700.0)
     rows = await started_rounds.store.audit.load_for_plan("a" * 12)
     assert [(row.kind, row.summary) for row in rows][1:] == [
         ("recheck", "lasts 930 s after the outcome fixed"),
@@ -113,10 +128,10 @@ async def test_a_relapse_is_unlearned(started_rounds):
 SHADOW_DECISION = ShadowDecision(
     plan_id="0123456789ab",
     loop="charter",
-    cause="validation_latency",
+    cause=Cause.VALIDATION_LATENCY,
     component="committee",
     knob="committee",
-    actions=("SCALE_UP",),
+    actions=(ActionType.SCALE_UP,),
     generation=7,
     targets=(("validator-1", "p99"), ("validator-2", "p99")),
     at=1000.0,
@@ -128,7 +143,7 @@ SHADOW_TARGET, UNRELATED_PAIR = ("validator-1", "p99"), ("gateway", "p99")
 
 
 @pytest.mark.parametrize(
-    ("committee", "violated", "blind", "mark"),
+    ("committee", "violated", "blind", "kind"),
     [
         (SHADOWED_COMMITTEE, {SHADOW_TARGET}, (), EvidenceKind.MATCH),
         (SHADOWED_COMMITTEE, (), (), EvidenceKind.MISS),
@@ -142,7 +157,9 @@ SHADOW_TARGET, UNRELATED_PAIR = ("validator-1", "p99"), ("gateway", "p99")
         (None, {SHADOW_TARGET}, (), None),
     ],
 )
-def test_what_became_of_the_trouble(committee, violated, blind, mark):
-    """It stayed, or a person turned the knob: right. It went away, seen and not assumed: wrong. Blind: not told."""
-    seen = CurrentState(frozenset(violated), frozenset(blind), committee, ())
-    assert score_shadow(SHADOW_DECISION, seen) is mark
+def test_a_shadow_decision_is_scored(
+    committee: Committee | None, violated: Iterable[tuple[str, str]], blind: Iterable[str], kind: EvidenceKind | None
+) -> None:
+    """A persistent problem or a moved knob is a match, a visible recovery a miss, a blind spot no evidence."""
+    state = CurrentState(frozenset(violated), frozenset(blind), committee, ())
+    assert score_shadow(SHADOW_DECISION, state) is kind
