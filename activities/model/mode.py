@@ -1,6 +1,7 @@
 """A loop's mode."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -33,9 +34,11 @@ class Mode(MigratedModel):
 
     @property
     def summary(self) -> str:
-        """One line for the audit: `observe until 1767225600: a drill`."""
-        until = "" if self.until is None else f" until {self.until:.0f}"
-        return f"{self.name}{until}: {self.reason}"
+        """One line for the audit: `observe until 2026-01-01T00:00:00Z: a drill`."""
+        if self.until is None:
+            return f"{self.name}: {self.reason}"
+        until = datetime.fromtimestamp(self.until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{self.name} until {until}: {self.reason}"
 
 
 def effective_mode(stored: Mode | None, initial: Mode, now: float) -> Mode:

@@ -1,4 +1,4 @@
-"""`mapek autonomy`: how far the loop is trusted with what, and what each next level still needs."""
+"""`mapek autonomy`: the level of each action against each cause, and what the next level requires."""
 
 from typing import Annotated
 
@@ -20,43 +20,46 @@ async def autonomy(
     loop: Annotated[str, typer.Argument(metavar="[LOOP]", help="Only this loop.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show for each action against each cause its level (shadow, suggest, auto), why, and what the next one needs."""
+    """Show the level (shadow, suggest, auto) of each action against each cause, and what the next level requires."""
     session = current_session(ctx)
     loops = [session.loop(loop)] if loop else list(session.config.loops)
     async with session.open_store(create=True) as store:
-        found = {one.name: autonomy_records(one, await store.autonomy.load_evidence(one.name)) for one in loops}
+        records = {
+            settings.name: autonomy_records(settings, await store.autonomy.load_evidence(settings.name))
+            for settings in loops
+        }
     if as_json:
         return output.print_json(
-            {name: [_record_fields(s, pinned) for s, pinned in rows] for name, rows in found.items()}
+            {name: [_record_fields(record, pinned) for record, pinned in rows] for name, rows in records.items()}
         )
-    for name, rows in found.items():
+    for name, rows in records.items():
         output.print_heading(f"loop {name}")
-        columns = ("cause", "action", "level", "matches", "fixed", "bound", "harms", "since", "missing")
-        output.print_table(columns, [_format_row(standing, pinned) for standing, pinned in rows])
+        columns = ("cause", "action", "level", "matches", "fixed", "bound", "harmful", "since", "required")
+        output.print_table(columns, [_format_row(record, pinned) for record, pinned in rows])
     return None
 
 
 def autonomy_records(loop: LoopSettings, evidence: tuple[TrustEvidence, ...]) -> list[tuple[AutonomyRecord, bool]]:
-    """Return every pair's standing with the level in force, and whether a person pinned it."""
+    """Return the record of every pair with its level in force, and whether the configuration sets that level."""
     rules = loop.knowledge.autonomy
-    known = compute_autonomy(evidence, loop.initial_level, rules)
+    autonomy = compute_autonomy(evidence, loop.initial_level, rules)
     return [
-        _effective_record(known, cause, action, loop) for cause, actions in AUTONOMY_PAIRS.items() for action in actions
+        _effective_record(autonomy, cause, action, loop)
+        for cause, actions in AUTONOMY_PAIRS.items()
+        for action in actions
     ]
 
 
 def _effective_record(
-    earned_autonomy: Autonomy, cause: Cause, action: ActionType, loop: LoopSettings
+    autonomy: Autonomy, cause: Cause, action: ActionType, loop: LoopSettings
 ) -> tuple[AutonomyRecord, bool]:
-    standing, pin = earned_autonomy.find_record(cause, action), earned_autonomy.find_override(cause, action)
-    if standing is None:
-        standing = AutonomyRecord(cause=cause, action=action, level=earned_autonomy.start)
-        standing = standing.model_copy(
-            update={"promotion_blocker": promotion_blocker(standing, loop.knowledge.autonomy)}
-        )
-    if pin is None:
-        return standing, False
-    return standing.model_copy(update={"level": pin.level, "promotion_blocker": "pinned by the configuration"}), True
+    record, override = autonomy.find_record(cause, action), autonomy.find_override(cause, action)
+    if record is None:
+        record = AutonomyRecord(cause=cause, action=action, level=autonomy.start)
+        record = record.model_copy(update={"promotion_blocker": promotion_blocker(record, loop.knowledge.autonomy)})
+    if override is None:
+        return record, False
+    return record.model_copy(update={"level": override.level, "promotion_blocker": "set by the configuration"}), True
 
 
 def _record_fields(record: AutonomyRecord, is_overridden: bool) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The verb backtest: what would the loop have done?"""
+"""`mapek backtest`: replay a recording through the loop's decisions."""
 
 import asyncio
 import json
@@ -27,15 +27,19 @@ from worker.cli import output
 from worker.cli.session import JsonOption, current_session
 
 SinceOption = Annotated[
-    str, typer.Option("--from", metavar="TIME", help="Record from here first: UTC like 2026-01-31T12:00, or 7d ago.")
+    str,
+    typer.Option(
+        "--from", metavar="TIME", help="Start of a new recording: UTC like 2026-01-31T12:00, or an age like 7d."
+    ),
 ]
-UntilOption = Annotated[str, typer.Option("--to", metavar="TIME", help="… up to here. Default: now.")]
+UntilOption = Annotated[str, typer.Option("--to", metavar="TIME", help="End of the new recording. Default: now.")]
 
 
 def backtest(  # noqa: PLR0913 - a command's options are its parameters
     ctx: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="A recording, a folder of them, or where to record to.")
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A recording, a folder of recordings, or the folder for a new one."),
     ] = None,
     since: SinceOption = "",
     until: UntilOption = "",
@@ -43,13 +47,13 @@ def backtest(  # noqa: PLR0913 - a command's options are its parameters
         Path | None,
         typer.Option("--output", help="Write a JSON line for each cycle; for a folder of recordings, a folder."),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page with a chart (HTML).")] = None,
-    loop: Annotated[str, typer.Option(help="Decide by the settings of this loop. Default: the first one.")] = "",
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report with a chart.")] = None,
+    loop: Annotated[str, typer.Option(help="Use the settings of this loop. Default: the first one.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Play a recording through the loop's own decisions: how often would it have acted, on what and why?
+    """Replay a recording: how often would the loop have acted, on what and why?
 
-    With --from a recording is made of the loop's Prometheus first (--prometheus URL for another one).
+    With --from it first records from the loop's Prometheus, or from --prometheus URL.
     """
     session = current_session(ctx)
     settings = session.loop(loop) if loop else session.config.loops[0]
@@ -58,9 +62,9 @@ def backtest(  # noqa: PLR0913 - a command's options are its parameters
         report = report or folder / "report.html"
         asyncio.run(record_prometheus(RecordingRequest(settings, parse_time(since), parse_time(until or "0s")), folder))
     if folder is None or (until and not since):
-        raise typer.BadParameter("name a folder with a recording, or a time to record from: --from 7d")
+        raise typer.BadParameter("name a folder with a recording, or set --from, such as --from 7d")
     folders = find_recordings(folder)
-    summaries = [replay(Recording(one), settings, _output_path(output_path, one, len(folders))) for one in folders]
+    summaries = [replay(Recording(path), settings, _output_path(output_path, path, len(folders))) for path in folders]
     if report is not None:
         report.write_text(html_report(summaries), encoding="utf-8")
         output.print_status(f"report: {report}")
@@ -72,35 +76,35 @@ def backtest(  # noqa: PLR0913 - a command's options are its parameters
 
 
 def parse_time(text: str) -> float:
-    """Return unix seconds of `2026-01-31`, `2026-01-31T12:00` (UTC), or of so long ago: `7d`, `36h`.
+    """Return unix seconds of `2026-01-31`, `2026-01-31T12:00` (UTC), or of an age like `7d` or `36h`.
 
     Raises:
-        BadParameter: it is neither.
+        BadParameter: the text is neither.
     """
-    ago = parse_duration(text)
-    if ago is not None:
-        return time.time() - ago
+    age = parse_duration(text)
+    if age is not None:
+        return time.time() - age
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time: write 2026-01-31T12:00 (UTC), or 7d for a week ago") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        raise typer.BadParameter(f"invalid time {text!r}: use 2026-01-31T12:00 (UTC), or 7d for a week ago") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 async def record_prometheus(request: RecordingRequest, folder: Path) -> None:
-    """Make a recording of the loop's Prometheus, with a progress bar."""
+    """Record the loop's Prometheus, with a progress bar."""
     http = HttpClient()
     try:
-        ask = build_loop_dependencies(request.settings, http).prometheus.query_range
+        query_range = build_loop_dependencies(request.settings, http).prometheus.query_range
         with _progress_bar(f"record {request.settings.name}", request.end - request.start) as bar:
-            async for at in download(request, ask, folder):
+            async for at in download(request, query_range, folder):
                 bar.update(bar.task_ids[0], completed=at - request.start)
     finally:
         await http.close()
 
 
 def replay(recording: Recording, settings: LoopSettings, output_path: Path | None) -> BacktestSummary:
-    """Return what was counted in a recording; each cycle goes to `target` as soon as it is decided."""
+    """Return the summary of a recording; each cycle is written to `output_path` as soon as it is decided."""
     summary = BacktestSummary(recording.header)
     with _open_output(output_path) as file, _progress_bar(recording.header.name, recording.duration_seconds) as bar:
         for cycle in replay_cycles(recording, settings):
@@ -121,7 +125,7 @@ def _output_path(base_path: Path | None, folder: Path, recording_count: int) -> 
 
 @contextmanager
 def _open_output(output_path: Path | None) -> Iterator[IO[str] | None]:
-    """Give a file that takes its name only when it is complete: half a file would be scored as a whole one."""
+    """Yield a file that gets its name only when it is complete, so that no partial file is scored."""
     if output_path is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Verbs that keep the store safe: back-up and restore, from SQLite or PostgreSQL into either."""
+"""`mapek backup` and `mapek restore`: copy the store, between SQLite and PostgreSQL in any direction."""
 
 import shutil
 import tempfile
@@ -14,41 +14,41 @@ from worker.cli import output
 from worker.cli.session import async_command, current_session
 
 TEMP_FOLDER_PREFIX = ".backup-"
-"""What the name of the folder begins with in which a copy is made."""
+"""Prefix of the temporary folder beside the back-up file."""
 
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The back-up.")]
 
 
 @async_command
 async def backup(ctx: typer.Context, file: BackupFile) -> None:
-    """Copy the store, as it is at one moment, into a file; what stood there is replaced once the copy is whole.
+    """Copy a consistent snapshot of the store into FILE. An existing file is replaced once the copy is complete.
 
-    An empty store replaces no back-up: it may be the one that is about to be restored.
+    An empty store does not replace a back-up, because it may be about to be restored.
     """
     async with current_session(ctx).open_store() as store:
-        beside = file.absolute().parent
-        for left in beside.glob(f"{TEMP_FOLDER_PREFIX}*"):
-            # Of a back-up that was killed. Two at once onto one file would be in each other's way anyhow.
-            shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=TEMP_FOLDER_PREFIX, dir=beside) as folder:
-            made = Path(folder) / "store.db"
-            target = await open_store(made)
+        parent = file.absolute().parent
+        for leftover in parent.glob(f"{TEMP_FOLDER_PREFIX}*"):
+            # Of a back-up that was killed. Two simultaneous back-ups into one file are not supported.
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=TEMP_FOLDER_PREFIX, dir=parent) as folder:
+            copy = Path(folder) / "store.db"
+            target = await open_store(copy)
             try:
                 rows = await copy_store(store, target)
                 await verify_audit(target, str(file))
             finally:
                 await target.close()
             if not rows and file.exists():
-                raise Rejected(f"the store is empty, and {file} stays as it is")
-            made.replace(file)
+                raise Rejected(f"the store is empty; {file} is unchanged")
+            copy.replace(file)
     output.print_line(f"{rows} rows in {file}")
 
 
 @async_command
 async def restore(ctx: typer.Context, file: BackupFile) -> None:
-    """Put a back-up into the configured store, which has to be empty; then run `mapek bootstrap`."""
+    """Copy a back-up into the configured store, which must be empty. Run `mapek bootstrap` afterwards."""
     if not file.is_file():
-        raise NotFound(f"there is no back-up at {file}")
+        raise NotFound(f"no back-up at {file}")
     source = await open_store(file)
     try:
         async with current_session(ctx).open_store(create=True) as store:
@@ -61,9 +61,9 @@ async def restore(ctx: typer.Context, file: BackupFile) -> None:
 
 
 async def verify_audit(store: Store, store_name: str) -> None:
-    """Return if the audit of a store is as it was written. Raises StoreUnavailable."""
-    broken = await store.audit.verify_chain()
-    if broken is not None:
+    """Verify the hash chain of a store's audit. Raises StoreUnavailable."""
+    broken_row = await store.audit.verify_chain()
+    if broken_row is not None:
         raise StoreUnavailable(
-            f"{store_name}: audit row {broken} is not what was written; find out who changed it, and use another back-up"
+            f"{store_name}: audit row {broken_row} was changed after writing; investigate, and use another back-up"
         )

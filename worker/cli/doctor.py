@@ -1,4 +1,4 @@
-"""`mapek doctor`: asks every server, and names what is missing with the command that mends it."""
+"""`mapek doctor`: check every server, and print the fix for each problem."""
 
 import asyncio
 import time
@@ -11,7 +11,6 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import HttpClient
@@ -29,15 +28,16 @@ from worker.cli import output
 from worker.cli.session import RPC_TIMEOUT, JsonOption, Session, async_command, current_session
 from worker.config.schema import TemporalSettings
 from worker.temporal import bootstrap
+from worker.temporal.rpc import none_if_missing
 from worker.temporal.versioning import find_current_build, format_promote_command
 from workflows import search_attributes
 
 REMOTE_TIMEOUT_SECONDS = 2.0
-SCRAPE_FIX = "see whether Prometheus scrapes Charter, and has the recording rules"
+SCRAPE_FIX = "check that Prometheus scrapes Charter and has the recording rules"
 
 
 class Finding(FrozenModel):
-    """One thing that was looked at. `mend` is the command or change that helps, empty if all is well."""
+    """The result of one check. `fix` is the command or change that helps, empty if the state is ok."""
 
     part: str
     state: Literal["ok", "missing", "unreachable"] = "ok"
@@ -47,31 +47,31 @@ class Finding(FrozenModel):
 
 @async_command
 async def doctor(ctx: typer.Context, as_json: JsonOption = False) -> int:
-    """Ask every server, and name what is missing with the command that mends it."""
-    with output.spinner("asking every server"):
+    """Check every server, and print the fix for each problem."""
+    with output.spinner("checking every server"):
         findings = await _check_all(current_session(ctx))
     if as_json:
         output.print_json(findings)
     else:
         for finding in findings:
-            mend = f"; {finding.fix}" if finding.fix else ""
-            output.print_line(f"{finding.state:<11} {finding.part}: {finding.detail}{mend}")
+            fix = f"; {finding.fix}" if finding.fix else ""
+            output.print_line(f"{finding.state:<11} {finding.part}: {finding.detail}{fix}")
     states = {finding.state for finding in findings}
     return 3 if "unreachable" in states else 1 if "missing" in states else 0
 
 
 async def _check_all(session: Session) -> list[Finding]:
-    """Ask all servers at once: a person is told within seconds, however many are silent."""
+    """Check all servers concurrently: silent ones cost one timeout, however many there are."""
     config = session.config
     http = HttpClient()
     try:
-        asking = [_check_temporal(session), _check_store(session), *(_check_loop(http, loop) for loop in config.loops)]
+        checks = [_check_temporal(session), _check_store(session), *(_check_loop(http, loop) for loop in config.loops)]
         if config.alertmanager.enabled:
-            asking.append(_check_alertmanager(http, config.alertmanager.url))
-        answers = await asyncio.gather(*asking)
+            checks.append(_check_alertmanager(http, config.alertmanager.url))
+        findings = await asyncio.gather(*checks)
     finally:
         await http.close()
-    return [Finding(part="config", detail=str(config.file or "defaults")), *chain.from_iterable(answers)]
+    return [Finding(part="config", detail=str(config.file or "defaults")), *chain.from_iterable(findings)]
 
 
 async def _check_temporal(session: Session) -> list[Finding]:
@@ -88,20 +88,22 @@ async def _check_temporal(session: Session) -> list[Finding]:
             queues = [
                 await _check_pollers(client, queue) for queue in (identifiers.TASK_QUEUE, identifiers.VERIFY_TASK_QUEUE)
             ]
-            reached = Finding(part="temporal", detail=f"{settings.address}, namespace {settings.namespace}")
+            server = Finding(part="temporal", detail=f"{settings.address}, namespace {settings.namespace}")
             versions = [await check_version(client, settings)] if settings.deployment_name else []
-            return [reached, await _check_search_attributes(client), *schedules, *queues, *versions]
+            return [server, await _check_search_attributes(client), *schedules, *queues, *versions]
     except MapekError as error:
         return [_failed_finding("temporal", error, "if the namespace is missing, run `mapek bootstrap`")]
 
 
 async def check_version(client: Client, settings: TemporalSettings) -> Finding:
-    """Look which version of the worker deployment is current: without one no cycle runs, and nothing else says so."""
+    """Check which version of the worker deployment is current. Without one no cycle runs, and no other check fails."""
     current = await find_current_build(client, settings.deployment_name, RPC_TIMEOUT)
     part = f"deployment {settings.deployment_name}"
     if current == settings.build_id:
         return Finding(part=part, detail=f"build {current} is current")
-    detail = f"build {current} is current, not {settings.build_id}" if current else "nothing is current: no cycle runs"
+    detail = (
+        f"build {current} is current, not {settings.build_id}" if current else "no build is current, so no cycle runs"
+    )
     return Finding(part=part, state="missing", detail=detail, fix=f"run `{format_promote_command(settings)}`")
 
 
@@ -114,30 +116,27 @@ async def _check_search_attributes(client: Client) -> Finding:
 
 async def _check_schedule(client: Client, schedule_id: str, loop: str) -> Finding:
     part = f"schedule {schedule_id}"
-    try:
-        found = await client.get_schedule_handle(schedule_id).describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+    description = await none_if_missing(client.get_schedule_handle(schedule_id).describe(rpc_timeout=RPC_TIMEOUT))
+    if description is None:
         return Finding(part=part, state="missing", detail="does not exist", fix="run `mapek bootstrap`")
-    if found.schedule.state.paused:
-        note = found.schedule.state.note or "no note"
+    if description.schedule.state.paused:
+        note = description.schedule.state.note or "no note"
         return Finding(part=part, state="missing", detail=f"paused: {note}", fix=f"run `mapek resume {loop}`")
-    return Finding(part=part, detail=f"{found.info.num_actions} started")
+    return Finding(part=part, detail=f"{description.info.num_actions} started")
 
 
 async def _check_pollers(client: Client, task_queue: str) -> Finding:
-    """Look for whoever polled for activities within the last minutes."""
+    """Check which workers polled for activities within the last minutes."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     )
-    found = await client.workflow_service.describe_task_queue(request, timeout=RPC_TIMEOUT)
-    workers = sorted({poller.identity for poller in found.pollers})
+    response = await client.workflow_service.describe_task_queue(request, timeout=RPC_TIMEOUT)
+    workers = sorted({poller.identity for poller in response.pollers})
     if not workers:
         return Finding(
-            part=f"queue {task_queue}", state="missing", detail="nobody polls it", fix="start `mapek worker`"
+            part=f"queue {task_queue}", state="missing", detail="no worker polls it", fix="start `mapek worker`"
         )
     return Finding(part=f"queue {task_queue}", detail=f"polled by {', '.join(workers)}")
 
@@ -145,27 +144,27 @@ async def _check_pollers(client: Client, task_queue: str) -> Finding:
 async def _check_store(session: Session) -> list[Finding]:
     knowledge = session.config.knowledge
     if knowledge.database == "sqlite" and knowledge.sqlite_path and not knowledge.sqlite_path.is_file():
-        detail = f"there is none at {knowledge.sqlite_path} yet"
+        detail = f"no file at {knowledge.sqlite_path}"
         return [Finding(part="store", state="missing", detail=detail, fix="start `mapek worker`")]
     try:
         async with session.open_store() as store:
-            broken = await store.audit.verify_chain()
+            broken_row = await store.audit.verify_chain()
     except MapekError as error:
-        return [_failed_finding("store", error, "see section knowledge")]
-    if broken is not None:
-        detail = f"audit row {broken} is not what was written"
-        return [Finding(part="store", state="missing", detail=detail, fix="find out who changed it; restore a backup")]
-    return [Finding(part="store", detail=f"{knowledge.database}, audit unbroken")]
+        return [_failed_finding("store", error, "check section knowledge")]
+    if broken_row is not None:
+        detail = f"audit row {broken_row} was changed after writing"
+        return [Finding(part="store", state="missing", detail=detail, fix="investigate; restore a back-up")]
+    return [Finding(part="store", detail=f"{knowledge.database}, audit intact")]
 
 
 async def _check_loop(http: HttpClient, loop: LoopSettings) -> list[Finding]:
     parts, url = build_loop_dependencies(loop, http), loop.execute.charter_url
     key = "execute.charter_url and CHARTER_API_KEY"
-    of_charter, of_prometheus = await asyncio.gather(
+    charter_finding, prometheus_findings = await asyncio.gather(
         _check_remote(f"charter {loop.charter}", url, parts.charter.fetch_committee(), key),
         _check_signals(parts.prometheus, loop),
     )
-    return [of_charter, *of_prometheus]
+    return [charter_finding, *prometheus_findings]
 
 
 async def _check_alertmanager(http: HttpClient, url: str) -> list[Finding]:
@@ -177,38 +176,38 @@ async def _check_alertmanager(http: HttpClient, url: str) -> list[Finding]:
 
 
 async def _check_signals(prometheus: PrometheusClient, loop: LoopSettings) -> list[Finding]:
-    """Run every rule's query and the coverage as of now."""
+    """Run the queries of all rules and of the coverage as of now."""
     url, rules, now = loop.monitor.prometheus_url, build_rules(loop.monitor), time.time()
-    reached = await _check_remote("prometheus", url, prometheus.check_ready(), "monitor.prometheus_url")
-    if reached.state != "ok":
-        return [reached]
+    server = await _check_remote("prometheus", url, prometheus.check_ready(), "monitor.prometheus_url")
+    if server.state != "ok":
+        return [server]
     max_age = 2 * loop.monitor.scrape_interval
     try:
         queries = [_check_rule(prometheus, rule, loop.monitor.rate_window, now) for rule in rules]
-        of_rules = await asyncio.gather(*queries)
+        rule_findings = await asyncio.gather(*queries)
         details = coverage_detail_queries(rules, max_age, loop.max_components)
         ages = await asyncio.gather(*(prometheus.query(query, now) for query in details))
     except MapekError as error:
-        return [reached, _failed_finding(f"rules of {loop.name}", error, "see section monitor")]
+        return [server, _failed_finding(f"rules of {loop.name}", error, "check section monitor")]
     fresh = {
         (s.labels.get(COMPONENT_LABEL, ""), s.labels.get("signal", ""))
         for s in chain.from_iterable(ages)
         if s.value <= max_age
     }
-    steady = required_signals(rules)
-    of_components = [_component_finding(c, [s for s in steady if (c, s) not in fresh]) for c in loop.components]
-    return [reached, *of_rules, *of_components]
+    signals = required_signals(rules)
+    component_findings = [_component_finding(c, [s for s in signals if (c, s) not in fresh]) for c in loop.components]
+    return [server, *rule_findings, *component_findings]
 
 
 async def _check_rule(prometheus: PrometheusClient, rule: MetricRule, window: float, now: float) -> Finding:
-    """Run one rule's query; one that counts rare events may have nothing to say yet."""
+    """Run one rule's query. A rule of rare events may have no series yet."""
     part = f"rule {rule.metric}"
     (query,) = values_queries([rule], window, 1)
-    answer = await prometheus.query(query, now)
-    if answer:
-        return Finding(part=part, detail=f"{len(answer)} components")
+    samples = await prometheus.query(query, now)
+    if samples:
+        return Finding(part=part, detail=f"{len(samples)} components")
     if not rule.always_present:
-        return Finding(part=part, detail="nothing yet, as is usual for rare events")
+        return Finding(part=part, detail="no series yet, as usual for rare events")
     return Finding(part=part, state="missing", detail="its query returns nothing", fix=SCRAPE_FIX)
 
 
@@ -227,13 +226,13 @@ async def _check_remote(part: str, url: str, request: Awaitable[object], key: st
             await request
     except TimeoutError:
         return _failed_finding(
-            part, Unreachable(f"{url} gives no answer within {REMOTE_TIMEOUT_SECONDS:g} s"), f"check {key}"
+            part, Unreachable(f"{url} does not answer within {REMOTE_TIMEOUT_SECONDS:g} s"), f"check {key}"
         )
     except MapekError as error:
-        return _failed_finding(part, error, f"start it, or check {key}")
+        return _failed_finding(part, error, f"start the server, or check {key}")
     return Finding(part=part, detail=url)
 
 
 def _failed_finding(part: str, error: MapekError, fix: str) -> Finding:
-    away = isinstance(error, RetryableError)
-    return Finding(part=part, state="unreachable" if away else "missing", detail=str(error), fix=fix)
+    is_unreachable = isinstance(error, RetryableError)
+    return Finding(part=part, state="unreachable" if is_unreachable else "missing", detail=str(error), fix=fix)

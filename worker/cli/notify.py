@@ -1,4 +1,4 @@
-"""`mapek notify test`: a message to every target, to see that it arrives before it is needed."""
+"""`mapek notify test`: send a test message to the notification targets."""
 
 import asyncio
 import importlib
@@ -20,32 +20,31 @@ from worker.cli.session import JsonOption, async_command, current_session
 @async_command
 async def send_test(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[TARGET]", help="Only this one.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[TARGET]", help="Only this target.")] = "",
     as_json: JsonOption = False,
 ) -> int:
-    """Send a test message to the configured targets and tell which took it; 1 if one did not."""
+    """Send a test message to the configured targets and print which accepted it; 1 if one did not."""
     config = current_session(ctx).config
-    targets = [one for one in config.notify.targets if name in ("", one.name)]
+    targets = [target for target in config.notify.targets if name in ("", target.name)]
     if not targets:
-        raise ConfigurationError(f"no target {name}".rstrip() + " is configured; see notify.targets")
-    notice = Notification(
+        raise ConfigurationError(f"no target {name}".rstrip() + " is configured: add it to notify.targets")
+    notification = Notification(
         key="test",
         kind=NotificationKind.ESCALATION,
         loop=config.loops[0].name,
-        headline="a test by mapek notify test: nothing has happened",
+        headline="test message of mapek notify test; no action needed",
         at=time.time(),
     )
-    # Loaded only here: it brings the library for all services, and the other verbs answer sooner without.
-    notifying = importlib.import_module("worker.notifications")
-    letter = _TestNotification(notifying.send_notification, notice, notifying.build_links(config, notice))
-    answers = await asyncio.gather(*(asyncio.to_thread(letter.send_to, target) for target in targets))
+    # Imported here only: the other verbs start faster without the libraries of the services.
+    module = importlib.import_module("worker.notifications")
+    test = _TestNotification(module.send_notification, notification, module.build_links(config, notification))
+    errors = await asyncio.gather(*(asyncio.to_thread(test.send_to, target) for target in targets))
+    results = list(zip(targets, errors, strict=True))
     if as_json:
-        output.print_json([{"target": one.name, "error": why} for one, why in zip(targets, answers, strict=True)])
+        output.print_json([{"target": target.name, "error": error} for target, error in results])
     else:
-        output.print_table(
-            ("target", "result"), [[t.name, why or "taken"] for t, why in zip(targets, answers, strict=True)]
-        )
-    return int(any(answers))
+        output.print_table(("target", "result"), [[target.name, error or "accepted"] for target, error in results])
+    return int(any(errors))
 
 
 class _TestNotification(NamedTuple):
@@ -54,12 +53,12 @@ class _TestNotification(NamedTuple):
     links: Links
 
     def send_to(self, target: TargetSettings) -> str:
-        """Return why the target did not take it, empty if it did."""
+        """Send the message and its resolution; return the error, "" if the target accepted both."""
         try:
             self.send(target, self.notification, self.links, os.environ)
             if target.supports_updates:
-                over = self.notification.model_copy(update={"resolution": "the test is over"})
-                self.send(target, over, self.links, os.environ)
+                resolved = self.notification.model_copy(update={"resolution": "the test is over"})
+                self.send(target, resolved, self.links, os.environ)
         except MapekError as error:
             return str(error)
         return ""

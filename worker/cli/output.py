@@ -1,10 +1,11 @@
-"""What a person sees: tables and colours on a terminal, plain lines everywhere else, JSON when asked for.
+"""What a verb prints: tables and colours on a terminal, plain lines elsewhere, JSON with `--json`.
 
-Results go to standard output and everything said about them to standard error. Text that came from outside passes
-`terminal` first, so that it cannot move a cursor or forge a line.
+Results go to standard output, everything else to standard error. Text passes `sanitize_terminal`, so that text from
+outside cannot move the cursor or forge a line.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +19,30 @@ from rich.text import Text
 
 from activities.sanitize import sanitize_terminal
 
+_SECONDS_BY_SUFFIX = {"_seconds": 1.0, "_ms": 1e-3, "_ns": 1e-9}
+_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_TIME_KEY_PATTERN = re.compile(r"at|since|until|start|end|onset|next|.+_(at|since|until)")
+"""Names of fields that are unix seconds in models, and RFC 3339 in JSON."""
+
 
 def print_json(value: Any) -> None:
-    """Print a value, nouns included, as indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_to_json_value))
+    """Print a value, models included, as indented JSON."""
+    print(json.dumps(to_json(value), indent=2, ensure_ascii=False))
+
+
+def to_json(value: Any, key: str = "") -> Any:
+    """Return a value as JSON knows it, with times as RFC 3339 in UTC; a time of 0 is null."""
+    if isinstance(value, BaseModel):
+        return to_json(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {name: to_json(item, str(name)) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, datetime):
+        return format_time(value.timestamp())
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and _TIME_KEY_PATTERN.fullmatch(key):
+        return format_time(value) if value else None
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def print_line(text: str = "") -> None:
@@ -38,7 +59,7 @@ def print_heading(text: str) -> None:
 
 
 def print_list(title: str, texts: Sequence[str]) -> None:
-    """Print a heading with its lines indented below, nothing if there are none."""
+    """Print a heading with indented lines below it, or nothing without lines."""
     if texts:
         print_heading(title)
         for text in texts:
@@ -46,29 +67,29 @@ def print_list(title: str, texts: Sequence[str]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their columns; the last column takes what is left of the line."""
-    safe = [[sanitize_terminal(cell) for cell in row] for row in rows]
+    """Print rows under their columns."""
+    safe_rows = [[sanitize_terminal(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        drawn = Table(box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns:
-            drawn.add_column(column, overflow="fold")
-        for row in safe:
-            drawn.add_row(*map(Text, row))
-        Console().print(drawn)
+            table.add_column(column, overflow="fold")
+        for row in safe_rows:
+            table.add_row(*map(Text, row))
+        Console().print(table)
         return
-    widths = [max(map(len, down)) for down in zip(columns, *safe, strict=True)]
-    for cells in (list(columns), *safe):
-        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+    widths = [max(map(len, cells)) for cells in zip(columns, *safe_rows, strict=True)]
+    for row in (list(columns), *safe_rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_status(text: str) -> None:
-    """Say something that is not the result, on standard error."""
-    print("\n".join(sanitize_terminal(part) for part in text.splitlines()), file=sys.stderr)
+    """Print something that is not the result to standard error."""
+    print("\n".join(sanitize_terminal(line) for line in text.splitlines()), file=sys.stderr)
 
 
 @contextmanager
 def spinner(text: str) -> Iterator[None]:
-    """Show that something goes on: a spinner on a terminal, otherwise one line."""
+    """Show progress: a spinner on a terminal, otherwise one line."""
     if sys.stderr.isatty():
         with Console(stderr=True).status(Text(sanitize_terminal(text))):
             yield
@@ -78,13 +99,15 @@ def spinner(text: str) -> Iterator[None]:
 
 
 def format_time(seconds: float | None) -> str:
-    """Return unix seconds as `2026-01-31 12:00:30Z`, "-" for none."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds else "-"
+    """Return unix seconds as RFC 3339, `2026-01-31T12:00:30Z`, or "-" for none."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else "-"
 
 
-def _to_json_value(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)
+def format_quantity(metric: str, value: float) -> str:
+    """Return a metric's value to read: `10 ms` if the metric's name ends in a unit of time, else `0.31`."""
+    factor = next((factor for suffix, factor in _SECONDS_BY_SUFFIX.items() if metric.endswith(suffix)), None)
+    if factor is None or not value:
+        return f"{value:.4g}"
+    seconds = factor * value
+    size, unit = next(((size, unit) for size, unit in _TIME_UNITS if abs(seconds) >= size), _TIME_UNITS[-1])
+    return f"{seconds / size:.4g} {unit}"

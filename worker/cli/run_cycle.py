@@ -1,4 +1,4 @@
-"""`mapek run`: a cycle now."""
+"""`mapek run`: run one cycle now."""
 
 import asyncio
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from worker.cli.session import (
     Session,
     async_command,
     current_session,
+    no_worker_error,
 )
 from workflows import search_attributes
 from workflows.options import CYCLE_EXECUTION_TIMEOUT
@@ -34,15 +35,15 @@ async def run(  # noqa: PLR0913 - a command's options are its parameters
     ctx: typer.Context,
     loop: LoopArgument,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the cycle's result and print it.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Print each step as it begins, then the result.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Print each step when it starts, then the result.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once the request is queued; needs no worker.")
     ] = False,
-    key: Annotated[str, typer.Option(help="The same key is the same cycle.")] = "",
-    reason: Annotated[str, typer.Option(help="Who or what asked; shown in the Temporal UI.")] = "",
+    key: Annotated[str, typer.Option(help="Requests with the same key run one cycle.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason of the request; shown in the Temporal UI.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Run a cycle of LOOP now and print its id."""
+    """Run one cycle of LOOP now and print its id."""
     session = current_session(ctx)
     settings = session.loop(loop)
     intake = LoopState(loop=settings.name, links=session.config.format_links(settings))
@@ -66,32 +67,24 @@ async def _signal_cycle(client: Client, intake: LoopState, request: ManualCycleR
     await client.start_workflow(
         identifiers.WorkflowName.LOOP,
         intake,
-        id=identifiers.loop_workflow_id(intake.loop),
-        task_queue=identifiers.TASK_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        **_intake_options(intake.loop),
         start_signal="run_cycle",
         start_signal_args=[request],
-        search_attributes=build_search_attributes({search_attributes.LOOP: intake.loop}),
         rpc_timeout=RPC_TIMEOUT,
     )
     output.print_status(
-        f"handed over to {identifiers.loop_workflow_id(intake.loop)}; the cycle starts as soon as a worker runs"
+        f"request queued at {identifiers.loop_workflow_id(intake.loop)}; the cycle starts when a worker runs"
     )
 
 
 async def _request_cycle(client: Client, intake: LoopState, request: ManualCycleRequest) -> str:
-    """Return the id of the cycle once it is started.
+    """Return the id of the cycle once it has started.
 
     Raises:
-        Unreachable: no worker took it up in time.
+        Unreachable: no worker accepted the request in time.
     """
     start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
-        identifiers.WorkflowName.LOOP,
-        intake,
-        id=identifiers.loop_workflow_id(intake.loop),
-        task_queue=identifiers.TASK_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        search_attributes=build_search_attributes({search_attributes.LOOP: intake.loop}),
+        identifiers.WorkflowName.LOOP, intake, **_intake_options(intake.loop)
     )
     try:
         async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
@@ -99,17 +92,25 @@ async def _request_cycle(client: Client, intake: LoopState, request: ManualCycle
                 "request_cycle", request, start_workflow_operation=start, id=request.key or None, result_type=str
             )
     except TimeoutError:
-        raise Unreachable(
-            f"no worker took it up within {CALL_TIMEOUT_SECONDS:g} s: is one running? start it with `mapek worker`"
-        ) from None
+        raise no_worker_error() from None
     return str(cycle_id)
 
 
+def _intake_options(loop: str) -> dict[str, Any]:
+    return {
+        "id": identifiers.loop_workflow_id(loop),
+        "task_queue": identifiers.TASK_QUEUE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "search_attributes": build_search_attributes({search_attributes.LOOP: loop}),
+    }
+
+
 async def _wait_for_result(client: Client, cycle_id: str, follow: bool) -> CycleResult:
-    """Return the cycle's result, after printing its steps as they begin if they are to be followed.
+    """Return the cycle's result. With `follow` print each step when it starts.
 
     Raises:
-        FinalError: the cycle failed: the loop itself is broken.
+        FinalError: the cycle failed, so the loop itself is broken.
+        Unreachable: the cycle did not end in time.
     """
     handle = client.get_workflow_handle(cycle_id, result_type=CycleResult)
     if follow:
@@ -123,11 +124,11 @@ async def _wait_for_result(client: Client, cycle_id: str, follow: bool) -> Cycle
     except WorkflowFailureError as error:
         raise FinalError(f"{cycle_id} failed: {error.cause}") from None
     except TimeoutError:
-        raise Unreachable(f"{cycle_id} has not ended: does a worker run?") from None
+        raise Unreachable(f"{cycle_id} did not end in time: is a worker running? Run `mapek worker`") from None
 
 
 async def _describe_step(client: Client, event: HistoryEvent) -> str:
-    """Return an activity's name with the summary that carries its values."""
+    """Return the activity type and its summary."""
     name = event.activity_task_scheduled_event_attributes.activity_type.name
     if not event.user_metadata.HasField("summary"):
         return name
@@ -141,5 +142,5 @@ def _print_result(session: Session, cycle_id: str, result: CycleResult | None, a
         output.print_json(body | ({"result": result} if result else {}))
     elif result is not None:
         output.print_line(with_outcome_prefix(result.outcome, result.headline))
-        for plan in result.plans:
-            output.print_line(f"  plan {plan} (mapek explain {plan})")
+        for plan_id in result.plans:
+            output.print_line(f"  plan {plan_id} (mapek explain {plan_id})")

@@ -1,4 +1,4 @@
-"""What every verb needs: the configuration, and connections that are bounded in time and closed in order."""
+"""The session of one `mapek` call: the configuration, and connections with timeouts."""
 
 import asyncio
 import functools
@@ -34,11 +34,11 @@ P = ParamSpec("P")
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 CALL_TIMEOUT_SECONDS = 4.0
-"""For one call: with the connection it takes six seconds at most until a person is told that nobody answers."""
+"""Timeout of one call. With the connection, a silent server is reported after at most six seconds."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ActorOption = Annotated[str, typer.Option(help="Who acts. Default: your user name.")]
-ReasonOption = Annotated[str, typer.Option(help="Why, for those who read it later.")]
+ActorOption = Annotated[str, typer.Option(help="Name recorded in the audit. Default: your user name.")]
+ReasonOption = Annotated[str, typer.Option(help="Reason recorded in the audit.")]
 LoopArgument = Annotated[str, typer.Argument(metavar="LOOP", help="A configured loop.")]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, 12 hex digits.")]
 
@@ -50,7 +50,7 @@ _UNAUTHORIZED_STATUSES = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSIO
 
 @dataclass
 class Session:
-    """One call of `mapek`: where its configuration is, and the addresses given on the command line."""
+    """One call of `mapek`: the places of its configuration, and the addresses from the command line."""
 
     file: Path | None = None
     state: Path | None = None
@@ -62,11 +62,11 @@ class Session:
         return self.reload()
 
     def reload(self) -> Config:
-        """Return the configuration as it is now. Raises ConfigurationError."""
+        """Read and return the configuration. Raises ConfigurationError."""
         return load_config(self.file, state=self.state, flags=self.flags)
 
     def loop(self, name: str) -> LoopSettings:
-        """Return the loop a person named; a name that is not configured is wrong use."""
+        """Return the configured loop of this name. Raises BadParameter."""
         try:
             return self.config.loop(name)
         except NotFound as error:
@@ -74,20 +74,20 @@ class Session:
 
     @asynccontextmanager
     async def connect_temporal(self) -> AsyncIterator[Client]:
-        """Give a connected client; what Temporal answers inside the block becomes our error family."""
+        """Yield a connected client; errors of Temporal inside the block become MapekErrors."""
         settings = self.config.temporal
         with _map_temporal_errors(settings.address):
             yield await connect(settings, timeout_seconds=CONNECT_TIMEOUT_SECONDS)
 
     @asynccontextmanager
     async def open_store(self, *, create: bool = False) -> AsyncIterator[Store]:
-        """Give the open store. Without `create` it must be there already: reading makes no database."""
+        """Yield the open store. Without `create` it must exist: reading creates no database."""
         knowledge = self.config.knowledge
         if knowledge.database == "memory":
-            raise ConfigurationError("knowledge.database memory lives in the worker alone; ask with sqlite or postgres")
+            raise ConfigurationError("knowledge.database memory exists only in the worker; set sqlite or postgres")
         path = knowledge.sqlite_path
         if knowledge.database == "sqlite" and not create and not (path and path.is_file()):
-            raise StoreUnavailable(f"there is no store at {path}: has a worker run with this configuration?")
+            raise StoreUnavailable(f"no store at {path}: has a worker run with this configuration?")
         store = await open_store(self.config.store_address, CALL_TIMEOUT_SECONDS)
         try:
             yield store
@@ -95,12 +95,12 @@ class Session:
             await store.close()
 
     def workflow_url(self, workflow_id: str) -> str:
-        """Return where the Temporal UI shows the latest run of a workflow."""
+        """Return the URL of a workflow's latest run in the Temporal UI."""
         return self.config.temporal.workflow_url(workflow_id)
 
 
 def async_command(body: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
-    """Make a command of an asynchronous function; the number it returns is the exit code, None is 0."""
+    """Turn an asynchronous function into a command; its result is the exit code, None is 0."""
 
     @functools.wraps(body)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -119,33 +119,40 @@ def current_session(ctx: typer.Context) -> Session:
 
 
 def actor_or_user(actor: str) -> str:
-    """Return who acts: as said, else the user of this process."""
+    """Return the given actor, or else the user of this process. Raises BadParameter."""
     if actor.strip():
         return actor.strip()
     try:
         return os.environ.get("USER") or getpass.getuser()
     except (OSError, KeyError):
-        raise typer.BadParameter("no user name found; name yourself with --actor") from None
+        raise typer.BadParameter("this process has no user name; set --actor") from None
 
 
 @contextmanager
 def _map_temporal_errors(address: str) -> Iterator[None]:
-    """Turn what the Temporal client raises into our error family."""
+    """Map the errors of the Temporal client to MapekErrors."""
     try:
         yield
     except WorkflowUpdateFailedError as error:
         raise Rejected(f"refused: {error.cause or error}") from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
-        raise Unreachable("no worker took it up in time: is one running? start it with `mapek worker`") from None
+        raise no_worker_error() from None
     except RPCError as error:
         raise _map_rpc_error(error, address) from None
+
+
+def no_worker_error() -> Unreachable:
+    """Return the error for an update that no worker accepted in time."""
+    return Unreachable(
+        f"no worker accepted the request within {CALL_TIMEOUT_SECONDS:g} s: is one running? Run `mapek worker`"
+    )
 
 
 def _map_rpc_error(error: RPCError, address: str) -> Exception:
     if error.status in _UNAVAILABLE_STATUSES:
         return unreachable_error(address)
     if error.status in _UNAUTHORIZED_STATUSES:
-        return Unauthorized(f"Temporal at {address} refuses the credential: {error.message}")
+        return Unauthorized(f"Temporal at {address} refused the credential: {error.message}; check TEMPORAL_API_KEY")
     if error.status is RPCStatusCode.NOT_FOUND:
         return NotFound(error.message)
     if error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message:

@@ -1,35 +1,36 @@
-"""Verbs that only read: status, cycles, audit."""
+"""`mapek status` and `mapek cycles`: the state of the loops and their newest cycles."""
 
 import time
 from typing import Annotated, Any
 
 import typer
 from temporalio.client import Client, ScheduleDescription, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.kill_switch import KillSwitch
 from activities.knowledge.insights import format_insights
 from activities.model import identifiers
 from activities.model.audit import AuditEntry
 from activities.model.errors import ConfigurationError, StoreUnavailable
+from activities.model.guard_rule import GuardRule
 from activities.model.guard_state import GuardState
 from activities.model.mode import effective_mode, with_kill_switch
 from activities.plan.guards.oscillation import hold_seconds_by_rule
 from activities.settings import LoopSettings
 from worker.cli import lookup, output
 from worker.cli.session import RPC_TIMEOUT, JsonOption, Session, async_command, current_session
+from worker.temporal.rpc import none_if_missing
 from workflows import search_attributes
 
 
 @async_command
 async def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Show each loop's mode, schedule, last cycle, running remediations, locked knobs, and what was learned."""
+    """Show mode, schedule, last cycle, running remediations, locked knobs and learned experience of each loop."""
     session = current_session(ctx)
     async with session.connect_temporal() as client:
-        found = [await _load_loop_status(session, client, loop) for loop in session.config.loops]
+        loops = [await _load_loop_status(session, client, loop) for loop in session.config.loops]
     if as_json:
-        return output.print_json(found)
-    for loop in found:
+        return output.print_json(loops)
+    for loop in loops:
         _show_loop(loop)
     return None
 
@@ -37,7 +38,7 @@ async def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
 @async_command
 async def cycles(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number, the newest first.")] = 20,
     outcome: Annotated[str, typer.Option(help="Only cycles of this MapekOutcome, such as planned.")] = "",
     loop: Annotated[str, typer.Option(help="Only cycles of this loop.")] = "",
     as_json: JsonOption = False,
@@ -45,86 +46,43 @@ async def cycles(
     """List the newest cycles."""
     session = current_session(ctx)
     if outcome and not outcome.replace("_", "").isalpha():
-        raise typer.BadParameter(f"{outcome!r} is no outcome; see MapekOutcome, such as healthy, planned or blocked")
+        raise typer.BadParameter(f"invalid --outcome {outcome!r}: use a MapekOutcome such as healthy or planned")
     loops = [session.loop(loop).name] if loop else [configured.name for configured in session.config.loops]
     async with session.connect_temporal() as client:
-        found = [_cycle_fields(session, one) async for one in lookup.list_cycles(client, loops, outcome, limit)]
+        executions = lookup.list_cycles(client, loops, outcome, limit)
+        rows = [_cycle_fields(session, execution) async for execution in executions]
     if as_json:
-        return output.print_json(found)
+        return output.print_json(rows)
     columns = ("started", "outcome", "trigger", "root_cause", "id")
-    output.print_table(columns, [[one[column] for column in columns] for one in found])
-    return None
-
-
-@async_command
-async def audit(
-    ctx: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="A plan id, a cycle id, or a loop's name.")],
-    limit: Annotated[int, typer.Option(min=1, help="Of a loop: how many rows, the newest.")] = 100,
-    as_json: JsonOption = False,
-) -> None:
-    """Show every attempt at Charter and every decision of a person; works when Temporal has forgotten the workflow.
-
-    Of a loop also what concerns no plan: pauses, stops, quarantines, changes of the configuration.
-    """
-    session = current_session(ctx)
-    async with session.open_store() as store:
-        if any(loop.name == identifier for loop in session.config.loops):
-            entries = list(await store.audit.load_for_loop(identifier, limit))
-        else:
-            plans = await lookup.find_plan_ids(store, identifier)
-            entries = [entry for plan in plans for entry in await store.audit.load_for_plan(plan)]
-    if as_json:
-        return output.print_json(entries)
-    columns = ("at", "plan", "kind", "direction", "step", "attempt", "phase", "status", "generations", "who", "text")
-    rows = [
-        [
-            output.format_time(e.at),
-            e.plan_id,
-            e.kind,
-            e.direction,
-            _format_optional(e.step),
-            str(e.attempt or "-"),
-            e.phase,
-            _format_optional(e.status),
-            f"{_format_optional(e.generation_before)}→{_format_optional(e.generation_after)}"
-            if e.kind == "attempt"
-            else "",
-            e.actor or e.worker_identity,
-            e.summary,
-        ]
-        for e in entries
-    ]
-    output.print_table(columns, rows)
+    output.print_table(columns, [[row[column] for column in columns] for row in rows])
     return None
 
 
 async def _load_loop_status(session: Session, client: Client, loop: LoopSettings) -> dict[str, Any]:
-    schedule = await _describe_schedule(client, loop.name)
-    open_now = await lookup.list_running_workflows(client, loop.name, identifiers.REMEDIATION_TYPES)
-    last = [_cycle_fields(session, one) async for one in lookup.list_cycles(client, [loop.name], "", 1)]
+    handle = client.get_schedule_handle(identifiers.schedule_id(loop.name))
+    schedule = await none_if_missing(handle.describe(rpc_timeout=RPC_TIMEOUT))
+    remediations = await lookup.list_running_workflows(client, loop.name, identifiers.REMEDIATION_TYPES)
+    last_cycles = [_cycle_fields(session, cycle) async for cycle in lookup.list_cycles(client, [loop.name], "", 1)]
     return {
         "loop": loop.name,
         "charter": loop.charter,
         "schedule": _schedule_fields(schedule),
-        "last_cycle": last[0] if last else None,
-        "remediations": [_remediation_fields(session, one) for one in open_now],
+        "last_cycle": last_cycles[0] if last_cycles else None,
+        "remediations": [_remediation_fields(session, execution) for execution in remediations],
         **await _load_store_status(session, loop),
     }
 
 
 async def _load_store_status(session: Session, loop: LoopSettings) -> dict[str, Any]:
-    """Return what the store knows: mode, guarded knobs, and what was learned; why not, and None for each, if it cannot
-    be asked.
-    """
+    """Return what the store knows of a loop. Without a store each field is None, and `unknown` has the reason."""
     try:
         async with session.open_store() as store:
             mode = effective_mode(await store.guards.load_mode(loop.name), loop.initial_mode, time.time())
-            # The worker's environment is not seen from here, its file is.
+            # The file of the kill switch is visible here, the environment of the worker is not.
             mode = with_kill_switch(KillSwitch(session.config.kill_switch_file, {})(), mode)
             guards = await store.guards.load_state(loop.charter, time.time())
             experience = await store.outcomes.load_experience(loop.name)
-            told = await store.audit.load_newest(loop.name, hold_seconds_by_rule(loop.plan.oscillation))
+            entries = await store.audit.load_newest(loop.name, hold_seconds_by_rule(loop.plan.oscillation))
     except (StoreUnavailable, ConfigurationError) as error:
         return {"mode": None, "knobs": None, "learned": None, "storm": None, "held": None, "unknown": str(error)}
     storm = guards.storm(loop.name)
@@ -133,29 +91,18 @@ async def _load_store_status(session: Session, loop: LoopSettings) -> dict[str, 
         "knobs": [knob.model_dump(mode="json") for knob in guards.knobs],
         "learned": list(format_insights(experience, loop.knowledge)),
         "storm": storm.model_dump(mode="json") if storm else None,
-        "held": [_hold_fields(row) for row in told if _is_in_force(row, guards, loop)],
+        "held": [_hold_fields(entry) for entry in entries if _is_in_force(entry, guards, loop)],
     }
 
 
 def _is_in_force(entry: AuditEntry, guards: GuardState, loop: LoopSettings) -> bool:
-    """Tell whether what a row says may still hold: it is no longer ago than such a block lasts, and nobody released."""
-    since = max(
-        time.time() - hold_seconds_by_rule(loop.plan.oscillation)[entry.kind], guards.knob(entry.knob).released_at
-    )
-    return entry.at > since
+    """Return whether a block may still be in force: younger than its maximum duration, and not released since."""
+    hold_seconds = hold_seconds_by_rule(loop.plan.oscillation)[GuardRule(entry.kind)]
+    return entry.at > max(time.time() - hold_seconds, guards.knob(entry.knob).released_at)
 
 
 def _hold_fields(entry: AuditEntry) -> dict[str, Any]:
-    return {"rule": entry.kind, "knob": entry.knob, "at": entry.at, "why": entry.summary}
-
-
-async def _describe_schedule(client: Client, loop: str) -> ScheduleDescription | None:
-    try:
-        return await client.get_schedule_handle(identifiers.schedule_id(loop)).describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
+    return {"rule": entry.kind, "knob": entry.knob, "at": entry.at, "reason": entry.summary}
 
 
 def _schedule_fields(description: ScheduleDescription | None) -> dict[str, Any] | None:
@@ -213,11 +160,10 @@ def _show_loop(loop: dict[str, Any]) -> None:
         output.print_line(f"  knobs      unknown: {loop['unknown']}")
     if loop["storm"]:
         output.print_line(f"  storm      since {output.format_time(loop['storm']['since'])}: {loop['storm']['reason']}")
-    for one in loop["held"] or ():
-        release = f" (mapek resume {loop['loop']} --knob {one['knob']})" if one["rule"] == "frozen" else ""
-        output.print_line(
-            f"  {one['rule']:<10} {one['knob']} at {output.format_time(one['at'])}: {one['why']}{release}"
-        )
+    for hold in loop["held"] or ():
+        release = f" (mapek resume {loop['loop']} --knob {hold['knob']})" if hold["rule"] == GuardRule.FROZEN else ""
+        since = output.format_time(hold["at"])
+        output.print_line(f"  {hold['rule']:<10} {hold['knob']} at {since}: {hold['reason']}{release}")
     output.print_list("  learned", loop["learned"] or ())
     for knob in loop["knobs"] or ():
         if knob["quarantined"]:
@@ -227,10 +173,11 @@ def _show_loop(loop: dict[str, Any]) -> None:
 
 def _format_mode(mode: dict[str, Any] | None) -> str:
     if mode is None:
-        return "unknown: the store cannot be asked"
-    by = f" by {mode['actor']} at {output.format_time(mode['at'])}" if mode["actor"] else ""
-    by += f" until {output.format_time(mode['until'])}" if mode["until"] else ""
-    return f"{mode['name']}{by}" + (f": {mode['reason']}" if mode["reason"] else "")
+        return "unknown: the store does not answer"
+    actor = f" by {mode['actor']} at {output.format_time(mode['at'])}" if mode["actor"] else ""
+    until = f" until {output.format_time(mode['until'])}" if mode["until"] else ""
+    reason = f": {mode['reason']}" if mode["reason"] else ""
+    return f"{mode['name']}{actor}{until}{reason}"
 
 
 def _format_schedule(schedule: dict[str, Any] | None) -> str:
@@ -238,7 +185,3 @@ def _format_schedule(schedule: dict[str, Any] | None) -> str:
         return "missing: run `mapek bootstrap`"
     counts = f"{schedule['started']} started, {schedule['skipped']} skipped, {schedule['missed']} missed"
     return f"paused: {schedule['note']} ({counts})" if schedule["paused"] else f"running ({counts})"
-
-
-def _format_optional(value: int | None) -> str:
-    return "-" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The verb `undo`: bring a knob back to what stood before a plan, weeks later if need be."""
+"""`mapek undo`: restore what a knob had before a plan, also weeks later."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ from workflows import search_attributes
 from workflows.search_attributes import build_search_attributes
 
 POLL_SECONDS = 1.0
-"""Seconds between two looks whether it has ended; a person is waiting, and verifying takes minutes."""
+"""Seconds between two checks for the outcome. An operator waits, and verification takes minutes."""
 
 
 @async_command
@@ -45,38 +45,36 @@ async def undo(
     plan: PlanArgument,
     reason: ReasonOption = "",
     actor: ActorOption = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is verified, and print how it ended.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the verification and print the outcome.")] = False,
 ) -> None:
-    """Undo what PLAN changed: a plan like any other, refused if somebody changed the knob since."""
-    session, by = current_session(ctx), actor_or_user(actor)
+    """Undo what PLAN changed, by a plan of its own. Refused if the knob was changed since."""
+    session, actor = current_session(ctx), actor_or_user(actor)
     async with session.connect_temporal() as client, session.open_store() as store:
         original = await store.plans.get(lookup.parse_plan_id(plan))
         settings = session.loop(original.loop)
         await _end_cool_down(client, original)
-        wanted = await _build_undo_plan(store, original, settings, by)
-        workflow_id = await _start_remediation(client, wanted, reason)
-        output.print_line(f"{wanted.plan_id} {wanted.headline}")
+        undo_plan = await _build_undo_plan(store, original, settings, actor)
+        workflow_id = await _start_remediation(client, undo_plan, reason)
+        output.print_line(f"{undo_plan.plan_id} {undo_plan.headline}")
         output.print_status(session.workflow_url(workflow_id))
-        if wanted.needs_approval:
-            output.print_status(f"waits for somebody else: `mapek approve {wanted.plan_id}`")
+        if undo_plan.needs_approval:
+            output.print_status(f"waits for approval by another operator: `mapek approve {undo_plan.plan_id}`")
         if wait:
-            await _wait_for_outcome(session, client, store, wanted)
+            await _wait_for_outcome(session, client, store, undo_plan)
 
 
 async def _end_cool_down(client: Client, plan: Plan) -> None:
-    """End the knob's cool-down: it guards against the loop's next idea, not against a person's."""
-    for one in await lookup.list_running_workflows(client, plan.loop, identifiers.REMEDIATION_TYPES):
-        if (
-            one.id == plan.workflow_id
-            and lookup.read_search_attribute(one, search_attributes.PHASE) == Phase.COOLING_DOWN
-        ):
-            handle = client.get_workflow_handle(one.id, run_id=one.run_id)
+    """End the cool-down of the plan's remediation: it holds back the loop, not an operator."""
+    for execution in await lookup.list_running_workflows(client, plan.loop, identifiers.REMEDIATION_TYPES):
+        phase = lookup.read_search_attribute(execution, search_attributes.PHASE)
+        if execution.id == plan.workflow_id and phase == Phase.COOLING_DOWN:
+            handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
             await handle.cancel(rpc_timeout=RPC_TIMEOUT)
             await handle.result(rpc_timeout=RPC_TIMEOUT)
 
 
 async def _build_undo_plan(store: Store, original: Plan, settings: LoopSettings, actor: str) -> Plan:
-    """Return the stored plan that undoes `original`, made from what Charter says now."""
+    """Store and return a plan that undoes `original`, from the present state of Charter."""
     http = HttpClient()
     try:
         charter = build_loop_dependencies(settings, http).charter
@@ -85,7 +83,7 @@ async def _build_undo_plan(store: Store, original: Plan, settings: LoopSettings,
         )
     finally:
         await http.close()
-    present = UndoContext(
+    context = UndoContext(
         at=time.time(),
         actor=actor,
         committee=committee,
@@ -93,8 +91,8 @@ async def _build_undo_plan(store: Store, original: Plan, settings: LoopSettings,
         components=tuple(sorted({*settings.components, *(member.name for member in committee.members)})),
         approval=settings.plan.approval,
     )
-    wanted = build_undo_plan(original, await store.plans.load_effects(original.plan_id), present)
-    return await store.plans.put(wanted, present.at)
+    undo_plan = build_undo_plan(original, await store.plans.load_effects(original.plan_id), context)
+    return await store.plans.put(undo_plan, context.at)
 
 
 async def _start_remediation(client: Client, plan: Plan, reason: str) -> str:
@@ -105,7 +103,7 @@ async def _start_remediation(client: Client, plan: Plan, reason: str) -> str:
             id=plan.workflow_id,
             task_queue=identifiers.TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            static_summary=f"{plan.headline}, asked for by {plan.requested_by}: {reason}"[:180],
+            static_summary=f"{plan.headline}, requested by {plan.requested_by}: {reason}"[:180],
             search_attributes=build_search_attributes(
                 {
                     search_attributes.LOOP: plan.loop,
@@ -118,22 +116,24 @@ async def _start_remediation(client: Client, plan: Plan, reason: str) -> str:
             rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
-        raise Superseded(f"{plan.knob} is being remediated; wait for it, or `mapek stop {plan.loop}`") from None
+        raise Superseded(f"a remediation of {plan.knob} is running; wait, or run `mapek stop {plan.loop}`") from None
     return plan.workflow_id
 
 
 async def _wait_for_outcome(session: Session, client: Client, store: Store, plan: Plan) -> None:
-    """Print how the plan ended, as soon as that is recorded: its knob may rest for long after it."""
+    """Print the outcome as soon as it is recorded; the cool-down that follows may take long."""
     handle = client.get_workflow_handle(plan.workflow_id)
     with output.spinner(f"waiting for {plan.workflow_id}"):
-        runs = True
+        is_running = True
         while (outcome := await store.outcomes.load_for_plan(plan.plan_id)) is None:
-            if not runs:
+            if not is_running:
                 raise FinalError(
-                    f"it ended without an outcome; upkeep settles it: {session.workflow_url(plan.workflow_id)}"
+                    f"the remediation ended without an outcome; upkeep will roll it back:"
+                    f" {session.workflow_url(plan.workflow_id)}"
                 )
             await asyncio.sleep(POLL_SECONDS)
-            runs = (await handle.describe(rpc_timeout=RPC_TIMEOUT)).status is WorkflowExecutionStatus.RUNNING
+            description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+            is_running = description.status is WorkflowExecutionStatus.RUNNING
     output.print_line(with_outcome_prefix(outcome.outcome, outcome.headline))
     if outcome.seconds is None:
         raise NotFound(f"nothing was undone: {session.workflow_url(plan.workflow_id)}")

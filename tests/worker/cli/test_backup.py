@@ -1,4 +1,4 @@
-"""Back-up and restore as commands: what they leave, and what they refuse."""
+"""`mapek backup` and `mapek restore`: their results and refusals."""
 
 import asyncio
 import sqlite3
@@ -21,7 +21,7 @@ async def fill_store(path: Path) -> None:
 
 @pytest.fixture
 def state_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """The state folder of the store, and one that has none."""
+    """A state folder for a store, and an empty one."""
     monkeypatch.delenv("MAPEK_CONFIG", raising=False)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -36,8 +36,10 @@ async def run_mapek(state: Path, *args: str) -> int:
     return await asyncio.to_thread(run, ["--state", str(state), *args])
 
 
-async def test_there_and_back(state_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """A back-up is one file for this user only, replaced as a whole, and makes the store anew where there is none."""
+async def test_a_back_up_restores_into_an_empty_store(
+    state_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A back-up is one private file, replaced as a whole; restore creates the store."""
     one, two = state_folders
     await fill_store(one / "knowledge.db")
     backup = tmp_path / "backup.db"
@@ -52,25 +54,27 @@ async def test_there_and_back(state_folders: tuple[Path, Path], tmp_path: Path, 
     await store.close()
 
 
-async def test_what_is_left_of_a_killed_one_goes_and_an_empty_store_replaces_nothing(
+async def test_leftovers_are_removed_and_an_empty_store_replaces_no_back_up(
     state_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    """A back-up every five minutes must not fill its disk, nor overwrite what is about to be restored."""
+) -> None:
+    """Frequent back-ups must not fill the disk, nor replace a back-up that is about to be restored."""
     one, two = state_folders
     await fill_store(one / "knowledge.db")
     backup, unfinished = tmp_path / "backup.db", tmp_path / ".backup-killed"
     unfinished.mkdir()
     assert await run_mapek(one, "backup", str(backup)) == 0
     assert not unfinished.exists()
-    whole = backup.read_bytes()
+    before = backup.read_bytes()
     await (await open_store(two / "knowledge.db")).close()
     assert await run_mapek(two, "backup", str(backup)) == 1
     assert "the store is empty" in capsys.readouterr().err
-    assert backup.read_bytes() == whole
+    assert backup.read_bytes() == before
 
 
-async def test_what_is_refused(state_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """No back-up, a store in use, and a back-up somebody changed are each told in one line; nothing is written."""
+async def test_refusals_of_restore(
+    state_folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing back-up, a store with rows and a changed back-up are refused with one line; nothing is written."""
     one, two = state_folders
     await fill_store(one / "knowledge.db")
     backup = tmp_path / "backup.db"

@@ -1,4 +1,4 @@
-"""The command without any server: exit codes, wrong use, what goes where."""
+"""The command without servers: exit codes, invalid arguments, standard output and standard error."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,12 +22,14 @@ from activities.model.errors import (
     Unauthorized,
     Unreachable,
 )
-from worker.cli.main import app, exit_code, hoist_global_options, run
+from activities.model.mode import LoopMode, Mode
+from worker.cli.main import FORMER_OPTIONS, app, exit_code, hoist_global_options, run
+from worker.cli.output import format_quantity, to_json
 
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No stack, no configuration and no server of this machine."""
+    """Hide every stack, configuration and server of this machine."""
     for name in list(os.environ):
         if name.startswith(("MAPEK", "MAPE_K", "TEMPORAL", "CHARTER", "PROMETHEUS", "ALERTMANAGER", "LOG_LEVEL")):
             monkeypatch.delenv(name)
@@ -45,47 +49,45 @@ def run_mapek(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def time_beyond_start_up(*args: str) -> tuple[subprocess.CompletedProcess[str], float]:
-    """Run the command and return the seconds it took beyond what starting a process takes on this machine just now."""
-    began = time.monotonic()
+def time_without_start_up(*args: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    """Run the command and return its seconds minus those of `--help`, which is start-up only."""
+    start = time.monotonic()
     run_mapek("--help")
-    started = time.monotonic()
-    return run_mapek(*args), (time.monotonic() - started) - (started - began)
+    ready = time.monotonic()
+    return run_mapek(*args), (time.monotonic() - ready) - (ready - start)
 
 
 @pytest.mark.parametrize("verb", [["status"], ["cycles"], ["run", "charter"], ["bootstrap"], ["doctor"], ["worker"]])
-def test_an_unreachable_server_is_3_and_told_with_the_way_out(
-    verb: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each verb that needs Temporal says where it looked and how to mend it."""
+def test_an_unreachable_temporal_is_3_with_a_fix(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each verb that needs Temporal prints the address and the fix."""
     assert run(verb) == 3
     captured = capsys.readouterr()
-    said = captured.out + captured.err
-    assert "cannot reach Temporal at 127.0.0.1:1" in said
-    assert "make run" in said
+    text = captured.out + captured.err
+    assert "cannot reach Temporal at 127.0.0.1:1" in text
+    assert "make run" in text
 
 
-def test_a_server_that_never_answers_is_given_up_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket that takes the connection and stays silent is unreachable too, and the code survives the exit."""
+def test_a_silent_temporal_is_3_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that accepts the connection and stays silent is unreachable; the process ends with that code."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        ended, seconds = time_beyond_start_up("status", "--json", "--temporal-address", address)
+        process, seconds = time_without_start_up("status", "--json", "--temporal-address", address)
         assert seconds < 5.0
-    assert (ended.returncode, ended.stdout) == (3, "")
-    assert f"cannot reach Temporal at {address}" in ended.stderr
+    assert (process.returncode, process.stdout) == (3, "")
+    assert f"cannot reach Temporal at {address}" in process.stderr
 
 
-def test_everything_silent_is_told_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`doctor` asks all servers at once, so that many silent ones take no longer than one."""
+def test_doctor_reports_silent_servers_within_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` checks all servers concurrently, so many silent ones take no longer than one."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
             monkeypatch.setenv(name, url)
         monkeypatch.setenv("TEMPORAL_ADDRESS", url.removeprefix("http://"))
-        ended, seconds = time_beyond_start_up("doctor", "--json")
+        process, seconds = time_without_start_up("doctor", "--json")
         assert seconds < 5.0
-    parts = {finding["part"]: finding["state"] for finding in json.loads(ended.stdout)}
-    assert ended.returncode == 3
+    parts = {finding["part"]: finding["state"] for finding in json.loads(process.stdout)}
+    assert process.returncode == 3
     assert [parts[name] for name in ("temporal", "charter charter", "prometheus", "alertmanager")] == [
         "unreachable"
     ] * 4
@@ -108,15 +110,15 @@ def test_everything_silent_is_told_within_five_seconds(monkeypatch: pytest.Monke
     ],
 )
 def test_wrong_use_is_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong verb, argument or file is told on standard error and nothing is done."""
+    """An invalid verb, argument or file is reported on standard error, and nothing is done."""
     assert run(args) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err
 
 
-def test_a_broken_configuration_is_2_with_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`config check`, like every verb, names all mistakes, one a line; the process ends with that code too."""
+def test_an_invalid_configuration_is_2_with_every_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`config check`, like every verb, prints all errors, one per line; the process ends with that code."""
     path = tmp_path / "mapek.yaml"
     path.write_text("plan:\n  zzz: 1\n  min_confidence: 7\n", encoding="utf-8")
     for args in (["config", "check", str(path)], ["--config", str(path), "status"], ["status", f"--config={path}"]):
@@ -125,8 +127,8 @@ def test_a_broken_configuration_is_2_with_every_mistake(tmp_path: Path, capsys: 
     assert run_mapek("config", "check", str(path)).returncode == 2
 
 
-def test_a_good_configuration_is_0_with_its_notes(tmp_path: Path) -> None:
-    """Keys that change nothing are listed with what replaces them."""
+def test_a_valid_configuration_is_0_with_its_notes(tmp_path: Path) -> None:
+    """Keys without effect are listed with their replacement."""
     path = tmp_path / "mapek.yaml"
     path.write_text("monitor: {poll_interval: 30}\n", encoding="utf-8")
     plain = CliRunner().invoke(app, ["config", "check", str(path)])
@@ -137,8 +139,8 @@ def test_a_good_configuration_is_0_with_its_notes(tmp_path: Path) -> None:
     assert (body["ok"], body["loops"], len(body["notes"])) == (True, ["charter"], 1)
 
 
-def test_a_missing_store_is_not_created_by_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Asking for a plan where no worker ever ran says so and leaves no file behind."""
+def test_reading_creates_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a store `audit` says that no worker has run, and leaves no file."""
     assert run(["audit", "0123456789ab"]) == 3
     assert "has a worker run with this configuration?" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
@@ -156,9 +158,52 @@ def test_a_missing_store_is_not_created_by_reading(tmp_path: Path, capsys: pytes
         (MapekError("x"), 1),
     ],
 )
-def test_errors_and_their_codes(error: MapekError, code: int) -> None:
-    """Wrong use is 2, what may work later is 3, every other no is 1."""
+def test_exit_codes_of_errors(error: MapekError, code: int) -> None:
+    """Wrong use is 2, an unavailable server is 3, every other error is 1."""
     assert exit_code(error) == code
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_OPTIONS.items())
+def test_a_former_option_is_refused_with_the_present_one(
+    former: str, present: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both spellings of an option with a value are refused; after `--` the same text is an argument."""
+    for args in (["pause", "charter", former, "x"], ["pause", "charter", f"{former}=x"]):
+        assert run(args) == 2
+        assert f"option {former} was renamed: use {present}" in capsys.readouterr().err
+    run(["explain", "--", former])
+    assert "was renamed" not in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints the version of the installed package."""
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"mapek {version('mapek')}\n"
+
+
+def test_times_in_json_are_rfc_3339() -> None:
+    """Times of models, datetimes and nested values are UTC text; a time of 0 is null; durations stay numbers."""
+    mode = Mode(loop="charter", name=LoopMode.ACT, at=1_767_225_600.0, until=None)
+    assert to_json(mode)["at"] == "2026-01-01T00:00:00Z"
+    assert to_json({"since": 0.0, "until": None, "step": 15.0}) == {"since": None, "until": None, "step": 15.0}
+    assert to_json([{"ended_at": 1_767_225_600, "next": datetime(2026, 1, 1, tzinfo=UTC)}]) == [
+        {"ended_at": "2026-01-01T00:00:00Z", "next": "2026-01-01T00:00:00Z"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("validation_latency_ns", 1e7, "10 ms"),
+        ("validation_latency_seconds", 0.0000123, "12.3 µs"),
+        ("report_latency_ms", 1500.0, "1.5 s"),
+        ("failure_rate", 0.31, "0.31"),
+        ("queue_seconds", 0.0, "0"),
+    ],
+)
+def test_quantities_have_readable_units(metric: str, value: float, text: str) -> None:
+    """A metric whose name ends in a unit of time is shown in the largest fitting unit."""
+    assert format_quantity(metric, value) == text
 
 
 @pytest.mark.parametrize(
@@ -170,23 +215,23 @@ def test_errors_and_their_codes(error: MapekError, code: int) -> None:
         (["status", "--state"], ["--state", "status"]),
     ],
 )
-def test_global_options_may_stand_behind_the_verb(args: list[str], front: list[str]) -> None:
-    """They are moved to the front; after `--` nothing is touched."""
+def test_global_options_are_accepted_behind_the_verb(args: list[str], front: list[str]) -> None:
+    """They are moved to the front; arguments after `--` stay."""
     assert hoist_global_options(args) == front
 
 
-def test_interrupting_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C ends with the code shells expect."""
+def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends with the code that shells expect."""
 
-    def interrupted(_args: list[str]) -> None:
+    def raise_interrupt(_args: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("worker.cli.main.app", interrupted)
+    monkeypatch.setattr("worker.cli.main.app", raise_interrupt)
     assert run(["status"]) == 130
 
 
-def test_a_pause_may_end_by_itself_and_the_audit_tells_who_why_and_until(capsys: pytest.CaptureFixture[str]) -> None:
-    """`pause --for` keeps when it ends, `status` and `audit LOOP` tell it; what is no duration is wrong use."""
+def test_a_pause_with_an_end_is_in_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
+    """The row has actor, reason and end of `pause --for`; an invalid duration is wrong use."""
     assert run(["pause", "charter", "--reason", "a drill", "--actor", "ada", "--for", "soon"]) == 2
     before = time.time()
     assert run(["pause", "charter", "--reason", "a drill", "--actor", "ada", "--for", "2h"]) == 0
@@ -194,14 +239,15 @@ def test_a_pause_may_end_by_itself_and_the_audit_tells_who_why_and_until(capsys:
     assert run(["audit", "charter", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["kind"], row["actor"]) == ("mode", "ada")
-    until = float(row["summary"].removeprefix("observe until ").removesuffix(": a drill"))
+    end = row["summary"].removeprefix("observe until ").removesuffix(": a drill")
+    until = datetime.fromisoformat(end).timestamp()
     assert before + 7199 <= until <= time.time() + 7201
 
 
-def test_autonomy_shows_where_everything_stands(
+def test_autonomy_shows_levels_and_requirements(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a Charter that matters all begins at shadow, on the simulator at auto; pins and what is missing show."""
+    """The first level is shadow on a production Charter and auto on the simulator; overrides are marked."""
     assert run(["autonomy", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["charter"]
     assert {row["level"] for row in rows} == {"shadow"}

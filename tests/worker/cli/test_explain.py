@@ -1,4 +1,4 @@
-"""Explaining and auditing from the store alone."""
+"""`mapek explain` and `mapek audit` from the store, without Temporal."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from activities.clients.store.store import open_store
 from activities.model.action import Action, ActionType
-from activities.model.audit import AuditEntry
+from activities.model.audit import AttemptPhase, AuditEntry, AuditKind
 from activities.model.candidate import Candidate
 from activities.model.decision import Block, Decision
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
@@ -82,11 +82,14 @@ async def fill_store(path: Path) -> None:
     store = await open_store(path)
     await store.plans.put(PLAN, 100.0)
     await store.plans.put_decision(CYCLE, "charter", 100.0, DECISION, PLAN.snapshot)
-    attempt = AuditEntry(at=101.0, kind="attempt", loop="charter", plan_id=PLAN.plan_id, knob="committee")
-    attempt = attempt.model_copy(update={"step": 0, "direction": "do", "attempt": 1, "phase": "after", "status": 200})
+    attempt = AuditEntry(at=101.0, kind=AuditKind.ATTEMPT, loop="charter", plan_id=PLAN.plan_id, knob="committee")
+    attempt = attempt.model_copy(
+        update={"step": 0, "direction": "do", "attempt": 1, "phase": AttemptPhase.AFTER, "status": 200}
+    )
     await store.audit.append(attempt.model_copy(update={"generation_before": 7, "generation_after": 8}))
-    approval = {"kind": "approval", "actor": "ann\x1b[2J", "summary": "approved: yes"}
-    await store.audit.append(AuditEntry(at=101.0, loop="charter", plan_id=PLAN.plan_id, **approval))
+    approval = AuditEntry(at=101.0, kind=AuditKind.APPROVAL, loop="charter", plan_id=PLAN.plan_id)
+    approval = approval.model_copy(update={"actor": "ann\x1b[2J", "summary": "approved: yes"})
+    await store.audit.append(approval)
     for direction, at in ((Direction.DO, 101.0), (Direction.UNDO, 130.0)):
         effect = Effect(
             plan_id=PLAN.plan_id, step=0, direction=direction, at=at, generation=8, previous={"replicas": 3}
@@ -116,16 +119,16 @@ async def fill_store(path: Path) -> None:
 def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MAPEK_STATE", str(tmp_path))
     monkeypatch.delenv("MAPEK_CONFIG", raising=False)
-    # No server may be needed for what the store knows.
+    # Records of the store need no server.
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     asyncio.run(fill_store(tmp_path / "knowledge.db"))
     return tmp_path
 
 
-def test_a_plan_is_explained_from_what_was_written_down(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Found, chosen, rejected with rule and numbers, applied, undone, verdict: all of it, without Temporal."""
+def test_a_plan_is_explained_from_the_store(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Violations, causes, chosen and rejected candidates, effects and verdict, all without Temporal."""
     assert run(["explain", PLAN.plan_id]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for text in (
         "failure_rate 0.31 > 0.1 on gateway",
         "overload on committee, confidence 0.90: queue grows",
@@ -136,48 +139,49 @@ def test_a_plan_is_explained_from_what_was_written_down(state_folder: Path, caps
         "Undone",
         "Verdict: rolled_back (degradation), violations 1 before, 3 after: made it worse",
     ):
-        assert text in said
-    assert "\x1b" not in said
+        assert text in printed
+    assert "\x1b" not in printed
 
 
-def test_a_cycle_explains_its_plans(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The cycle's id gives the decision and each plan's fate, as JSON too."""
+def test_a_cycle_is_explained_with_its_plans(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON has the decision and a report of each plan, with times as RFC 3339."""
     assert run(["explain", CYCLE, "--json"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert body["decision"]["outcome"] == "planned"
-    assert [carried["plan"]["plan_id"] for carried in body["plans"]] == [PLAN.plan_id]
+    assert [report["plan"]["plan_id"] for report in body["plans"]] == [PLAN.plan_id]
     assert body["plans"][0]["outcome"]["outcome"] == "rolled_back"
+    assert body["plans"][0]["applied"][0]["at"] == "1970-01-01T00:01:41Z"
 
 
 @pytest.mark.parametrize("identifier", [PLAN.plan_id, CYCLE])
-def test_the_audit_lists_attempts_people_and_ending(
+def test_the_audit_lists_attempts_decisions_and_outcome(
     state_folder: Path, capsys: pytest.CaptureFixture[str], identifier: str
 ) -> None:
-    """By plan or by cycle: every row in the order it was written."""
+    """By plan or by cycle, every row in the order of writing."""
     assert run(["audit", identifier, "--json"]) == 0
     kinds = [entry["kind"] for entry in json.loads(capsys.readouterr().out)]
     assert kinds == ["attempt", "approval", "ending"]
     assert run(["audit", identifier]) == 0
-    said = capsys.readouterr().out
-    assert "7→8" in said
-    assert "\x1b" not in said
+    printed = capsys.readouterr().out
+    assert "7→8" in printed
+    assert "\x1b" not in printed
 
 
 @pytest.mark.parametrize("args", [["explain", "ffffffffffff"], ["audit", "ffffffffffff"], ["audit", CYCLE + "x"]])
-def test_what_is_not_known_is_1(state_folder: Path, args: list[str]) -> None:
-    """A plan or cycle nobody stored: the answer is no."""
+def test_an_unknown_id_is_1(state_folder: Path, args: list[str]) -> None:
+    """A plan or cycle without records exits with 1."""
     assert run(args) == 1
 
 
 def test_pausing_needs_no_temporal(state_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The mode is in the store, with who and why, and in the audit."""
+    """The store has the mode with actor and reason."""
     assert run(["pause", "charter", "--reason", "maintenance", "--actor", "ann"]) == 0
 
-    async def mode() -> tuple[str, str, str]:
+    async def load_mode() -> tuple[str, str, str]:
         store = await open_store(state_folder / "knowledge.db")
-        found = await store.guards.load_mode("charter")
+        mode = await store.guards.load_mode("charter")
         await store.close()
-        assert found is not None
-        return found.name.value, found.actor, found.reason
+        assert mode is not None
+        return mode.name.value, mode.actor, mode.reason
 
-    assert asyncio.run(mode()) == ("observe", "ann", "maintenance")
+    assert asyncio.run(load_mode()) == ("observe", "ann", "maintenance")

@@ -1,4 +1,4 @@
-"""The verbs against a real Temporal server, with workflows that only stand in for the loop's own."""
+"""The verbs against a real Temporal server, with fakes of the loop's workflows."""
 
 import asyncio
 import json
@@ -23,6 +23,7 @@ from activities.model.audit import AuditEntry
 from activities.model.cycle import CycleRequest, CycleResult
 from activities.model.remediation import Approval, RemediationRequest, ResumeRequest
 from activities.model.storm import Storm
+from tests.support.model_builders import quarantine_knob
 from tests.worker.cli.test_explain import PLAN
 from tests.worker.conftest import RunMapek
 from worker.temporal import bootstrap
@@ -73,7 +74,7 @@ class FakeRemediation:
 
 @pytest_asyncio.fixture(scope="module")
 async def client(temporal: WorkflowEnvironment) -> AsyncIterator[Client]:
-    """A namespace of its own, prepared by `mapek bootstrap` and served by the stand-ins."""
+    """A client of a separate namespace, prepared by `mapek bootstrap` and served by the fakes."""
     address = temporal.client.service_client.config.target_host
     connected = await Client.connect(address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
     await bootstrap.bootstrap(connected, [LoopSchedule("charter", 30)])
@@ -116,24 +117,24 @@ async def fill_store(folder: Path, *, is_quarantined: bool = False) -> None:
     store = await open_store(folder / "knowledge.db")
     await store.plans.put(PLAN, 100.0)
     if is_quarantined:
-        await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 100.0)
+        await quarantine_knob(store, "committee", "rollback failed", 100.0)
     await store.close()
 
 
 async def test_run_waits_and_follows(client: Client, run_mapek: RunMapek) -> None:
-    """The update gives the cycle's id, --wait its result, --json all of it; the same key is the same cycle."""
+    """`run` prints the cycle's id, --wait its result, --json both; the same key runs one cycle."""
     cycle = "mapek-cycle:charter:manual-k1"
     assert await run_mapek("run", "charter", "--key", "k1") == (0, f"{cycle}\n")
-    code, said = await run_mapek("run", "charter", "--key", "k1", "--wait", "--reason", "test")
-    assert (code, said.splitlines()[0]) == (0, cycle)
-    code, said = await run_mapek("run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
-    body = json.loads(said)
+    code, printed = await run_mapek("run", "charter", "--key", "k1", "--wait", "--reason", "test")
+    assert (code, printed.splitlines()[0]) == (0, cycle)
+    code, printed = await run_mapek("run", "charter", "--key", "k2", "--follow", "--json", "--reason", "test")
+    body = json.loads(printed)
     assert (code, body["result"]["headline"]) == (0, "all well, test")
     assert body["link"].endswith("/namespaces/cli/workflows/mapek-cycle%3Acharter%3Amanual-k2")
 
 
-async def test_a_signal_only_hands_over(client: Client, run_mapek: RunMapek) -> None:
-    """--detach prints no id and the cycle runs."""
+async def test_detach_only_queues_the_request(client: Client, run_mapek: RunMapek) -> None:
+    """--detach prints no id, and the cycle runs."""
     assert await run_mapek("run", "charter", "--detach", "--key", "k3") == (0, "")
     async with asyncio.timeout(15):
         while True:
@@ -144,17 +145,17 @@ async def test_a_signal_only_hands_over(client: Client, run_mapek: RunMapek) -> 
                 await asyncio.sleep(0.05)
 
 
-async def test_cycles_and_explain_of_a_healthy_one(client: Client, run_mapek: RunMapek) -> None:
-    """Cycles are listed by outcome, and a healthy one, of which the store knows nothing, is explained by itself."""
+async def test_cycles_and_explain_of_a_healthy_cycle(client: Client, run_mapek: RunMapek) -> None:
+    """Cycles are listed by outcome; a healthy one has no stored records and is explained from its result."""
     cycle = "mapek-cycle:charter:manual-k4"
     await run_mapek("run", "charter", "--key", "k4", "--wait")
     await wait_until_visible(client, f'WorkflowId="{cycle}" AND MapekOutcome="healthy"')
-    code, said = await run_mapek("cycles", "--outcome", "healthy", "--json")
+    code, printed = await run_mapek("cycles", "--outcome", "healthy", "--json")
     assert code == 0
-    assert cycle in [one["id"] for one in json.loads(said)]
+    assert cycle in [row["id"] for row in json.loads(printed)]
     assert (await run_mapek("cycles", "--outcome", "planned"))[1].splitlines()[1:] == []
-    code, said = await run_mapek("explain", cycle)
-    assert (code, "healthy: all well" in said) == (0, True)
+    code, printed = await run_mapek("explain", cycle)
+    assert (code, "healthy: all well" in printed) == (0, True)
     assert (await run_mapek("explain", "mapek-cycle:charter:manual-never"))[0] == 1
 
 
@@ -163,19 +164,19 @@ async def test_cycles_and_explain_of_a_healthy_one(client: Client, run_mapek: Ru
 async def test_a_decision_reaches_the_waiting_plan(
     client: Client, run_mapek: RunMapek, tmp_path: Path, verb: str, approved: str, in_store: bool
 ) -> None:
-    """It is found through the store, or by its search attribute where there is no store."""
+    """The remediation is found through the store, or without a store by its search attribute."""
     if in_store:
         await fill_store(tmp_path)
     await start_remediation(client, "awaiting-approval")
     await wait_until_visible(client, f'MapekPlan="{PLAN.plan_id}" AND ExecutionStatus="Running"')
-    code, said = await run_mapek(verb, PLAN.plan_id, "--actor", "ann", "--reason", "because")
-    assert (code, said) == (0, f"{approved} by ann: because\n")
+    code, printed = await run_mapek(verb, PLAN.plan_id, "--actor", "ann", "--reason", "because")
+    assert (code, printed) == (0, f"{approved} by ann: because\n")
     await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).result()
     assert (await run_mapek(verb, PLAN.plan_id, "--actor", "ann"))[0] == 1
 
 
-async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, run_mapek: RunMapek, tmp_path: Path) -> None:
-    """A storm, and which knobs are frozen or left to another writer; not what is over or was released."""
+async def test_status_shows_storm_and_holds(client: Client, run_mapek: RunMapek, tmp_path: Path) -> None:
+    """It shows a storm, frozen knobs and knobs of another writer, but no expired or released hold."""
     store, now = await open_store(tmp_path / "knowledge.db"), time.time()
     await store.guards.set_storm(
         "charter", "charter", Storm(loop="charter", since=now, reason="5 of 8 in trouble"), now
@@ -183,30 +184,28 @@ async def test_status_tells_what_keeps_a_loop_from_acting(client: Client, run_ma
     for knob, kind, ago in (("committee", "frozen", 60), ("admission", "foreign-writer", 60), ("old", "frozen", 4000)):
         row = AuditEntry(at=now - ago, kind=kind, loop="charter", knob=knob, summary="for some time")
         await store.audit.append(row)
-    said = (await run_mapek("status"))[1]
-    assert "storm      since " in said
-    assert "5 of 8 in trouble" in said
-    assert "frozen     committee at " in said
-    assert "mapek resume charter --knob committee" in said
-    assert "foreign-writer admission at " in said
-    assert " old " not in said
-    await store.guards.quarantine("charter", "committee", "charter", "why", now)
+    printed = (await run_mapek("status"))[1]
+    assert "storm      since " in printed
+    assert "5 of 8 in trouble" in printed
+    assert "frozen     committee at " in printed
+    assert "mapek resume charter --knob committee" in printed
+    assert "foreign-writer admission at " in printed
+    assert " old " not in printed
+    await quarantine_knob(store, "committee", "why", now)
     await store.guards.release("charter", "committee", "ann", "looked at it", now)
     await store.close()
     (loop,) = json.loads((await run_mapek("status", "--json"))[1])
-    assert [one["knob"] for one in loop["held"]] == ["admission"]
+    assert [hold["knob"] for hold in loop["held"]] == ["admission"]
     assert loop["storm"]["reason"] == "5 of 8 in trouble"
 
 
-async def test_status_tells_mode_schedule_cycle_and_remediations(
-    client: Client, run_mapek: RunMapek, tmp_path: Path
-) -> None:
-    """Everything a person asks first, as JSON and as lines."""
+async def test_status_shows_mode_schedule_and_remediations(client: Client, run_mapek: RunMapek, tmp_path: Path) -> None:
+    """JSON and plain lines have mode, schedule, remediations and quarantines."""
     await fill_store(tmp_path, is_quarantined=True)
     await start_remediation(client, "quarantined")
     await wait_until_visible(client, 'MapekPhase="quarantined" AND ExecutionStatus="Running"')
-    code, said = await run_mapek("status", "--json")
-    (loop,) = json.loads(said)
+    code, printed = await run_mapek("status", "--json")
+    (loop,) = json.loads(printed)
     assert (code, loop["mode"]["name"], loop["schedule"]["paused"]) == (0, "observe", False)
     assert (loop["remediations"][0]["plan"], loop["knobs"][0]["quarantined"]) == (PLAN.plan_id, True)
     assert "quarantine committee: rollback failed" in (await run_mapek("status"))[1]
@@ -214,13 +213,13 @@ async def test_status_tells_mode_schedule_cycle_and_remediations(
         0,
         "knob committee is released\n",
     )
-    ended: Any = await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).result()
-    assert ended == "released by ann"
+    result: Any = await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).result()
+    assert result == "released by ann"
     assert (await run_mapek("resume", "charter", "--knob", "committee"))[0] == 1
 
 
-async def test_stop_cancels_and_resume_goes_on(client: Client, run_mapek: RunMapek) -> None:
-    """Stop pauses the schedule with its reason and ends remediations; resume goes back to the mode before."""
+async def test_stop_cancels_and_resume_restores_the_mode(client: Client, run_mapek: RunMapek) -> None:
+    """Stop pauses the schedule with its reason and cancels remediations; resume restores the previous mode."""
     assert (await run_mapek("resume", "charter", "--mode", "act"))[0] == 0
     await start_remediation(client, "applying")
     await wait_until_visible(client, 'MapekPhase="applying" AND ExecutionStatus="Running"')
@@ -231,22 +230,22 @@ async def test_stop_cancels_and_resume_goes_on(client: Client, run_mapek: RunMap
     described = await client.get_workflow_handle(identifiers.remediation_id("charter", "committee")).describe()
     assert described.status is not None
     assert described.status.name == "CANCELED"
-    # A pause on top of a stop keeps the mode to come back to.
+    # A pause after a stop keeps the mode to restore.
     assert (await run_mapek("pause", "charter", "--reason", "still"))[0] == 0
     assert (await run_mapek("resume", "charter"))[1] == "charter is in mode act\n"
     assert not (await schedule.describe()).schedule.state.paused
 
 
-async def test_doctor_names_what_is_missing(
+async def test_doctor_reports_states_and_fixes(
     client: Client, run_mapek: RunMapek, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is there is ok, what is missing is named with the command that mends it, what is away makes it 3."""
+    """Existing parts are ok, missing ones have a fix, and an unreachable server gives exit code 3."""
     for name in ("PROMETHEUS_URL", "CHARTER_URL", "ALERTMANAGER_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    code, said = await run_mapek("doctor", "--json")
-    found = {one["part"]: one for one in json.loads(said)}
+    code, printed = await run_mapek("doctor", "--json")
+    findings = {finding["part"]: finding for finding in json.loads(printed)}
     assert code == 3
-    assert found["search attributes"]["state"] == found["schedule mapek:charter"]["state"] == "ok"
-    assert found["queue mapek"]["state"] == "ok"
-    assert found["queue mapek-verify"]["fix"] == "start `mapek worker`"
-    assert found["prometheus"]["state"] == "unreachable"
+    assert findings["search attributes"]["state"] == findings["schedule mapek:charter"]["state"] == "ok"
+    assert findings["queue mapek"]["state"] == "ok"
+    assert findings["queue mapek-verify"]["fix"] == "start `mapek worker`"
+    assert findings["prometheus"]["state"] == "unreachable"
