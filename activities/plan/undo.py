@@ -1,4 +1,4 @@
-"""A person's undo: a plan like any other, back to what stood before an earlier one."""
+"""An operator's undo: a plan that moves the knob back to its state before an earlier plan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from activities.plan.settings import ApprovalSettings
 
 @dataclass(frozen=True)
 class UndoContext:
-    """What stands now, at `at` (unix seconds): Charter's state, the components, and who asks."""
+    """The state at `at` (unix seconds): Charter, the components, the operator who requests the undo."""
 
     at: float
     actor: str
@@ -29,27 +29,28 @@ class UndoContext:
 
 
 def build_undo_plan(plan: Plan, effects: Sequence[Effect], context: UndoContext) -> Plan:
-    """Return the plan that brings the knob of `plan` back to what `effects` say stood before it.
+    """Return the plan that moves the knob of `plan` back to its state before the `effects`.
 
-    It verifies that nothing gets worse on any component: what it is to cure only the person knows.
+    Its verification only requires that no component gets worse: the purpose is known to the operator alone.
 
     Raises:
-        NotFound: the plan changed nothing that can be undone, or it has been undone.
-        Superseded: the knob has moved since; undoing would take a newer change away.
+        NotFound: The plan has no effect that can be undone, or it is undone already.
+        Superseded: The knob has moved since; the undo would revert a newer change.
     """
     done = _find_undoable_effects(plan, effects)
     generation = knob_generation(plan.knob, context.committee, context.policies)
-    left = max(effect.generation for effect in effects)
-    if generation != left:
-        raise Superseded(f"{plan.knob} is at generation {generation}, plan {plan.plan_id} left it at {left}")
+    last_generation = max(effect.generation for effect in effects)
+    if generation != last_generation:
+        moved = f"{plan.knob} moved from generation {last_generation} to {generation}"
+        raise Superseded(f"{moved} since plan {plan.plan_id}; undo the newer change first")
     actions = tuple(_inverse_action(plan.actions[effect.step], effect, context.committee) for effect in reversed(done))
-    incident = compute_incident_id(plan.charter, plan.knob, context.at)
-    full = compute_plan_hash(incident, 0, generation, actions)
+    incident_id = compute_incident_id(plan.charter, plan.knob, context.at)
+    plan_hash = compute_plan_hash(incident_id, 0, generation, actions)
     risk = compute_risk(actions, len(context.components))
     changes = {
-        "plan_id": full[:12],
-        "hash": full,
-        "incident_id": incident,
+        "plan_id": plan_hash[:12],
+        "hash": plan_hash,
+        "incident_id": incident_id,
         "rung": 0,
         "cause": Cause.UNKNOWN,
         "onset": context.at,
@@ -73,10 +74,10 @@ def build_undo_plan(plan: Plan, effects: Sequence[Effect], context: UndoContext)
 def _find_undoable_effects(plan: Plan, effects: Sequence[Effect]) -> list[Effect]:
     undone = {effect.step for effect in effects if effect.direction is Direction.UNDO}
     done = [effect for effect in effects if effect.direction is Direction.DO and effect.step not in undone]
-    kept = [effect for effect in done if plan.actions[effect.step].inverse is not Inverse.NONE]
-    if not kept:
-        raise NotFound(f"plan {plan.plan_id} left nothing that can be undone")
-    return sorted(kept, key=lambda effect: effect.step)
+    undoable = [effect for effect in done if plan.actions[effect.step].inverse is not Inverse.NONE]
+    if not undoable:
+        raise NotFound(f"plan {plan.plan_id} has no effect that can be undone")
+    return sorted(undoable, key=lambda effect: effect.step)
 
 
 def _inverse_action(action: Action, effect: Effect, committee: Committee) -> Action:

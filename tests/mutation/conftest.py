@@ -1,4 +1,4 @@
-"""A table at the end of the tests that break the product: which mutant was caught, by what, in how many seconds."""
+"""Prints a table after the tests of mutants: each mutant, what caught it, and the seconds."""
 
 import pytest
 
@@ -6,14 +6,14 @@ CAUGHT_BY_PROPERTY = "caught by"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, if any mutant was played."""
-    played = [
-        (report.nodeid.partition("[")[2].rstrip("]"), what, report.duration)
+    """Print the table, if a mutant was played."""
+    rows = [
+        (report.nodeid.partition("[")[2].rstrip("]"), catcher, report.duration)
         for report in terminalreporter.getreports("passed")
-        for name, what in report.user_properties
+        for name, catcher in report.user_properties
         if name == CAUGHT_BY_PROPERTY
     ]
-    if played:
+    if rows:
         terminalreporter.section("mutants")
-    for mutant, what, seconds in played:
-        terminalreporter.write_line(f"{mutant:<34} {what:<40} {seconds:6.1f} s")
+    for mutant, catcher, seconds in rows:
+        terminalreporter.write_line(f"{mutant:<34} {catcher:<40} {seconds:6.1f} s")

@@ -1,4 +1,4 @@
-"""Eight ways to break the product, as edits that are made to a copy of the tree and nowhere else."""
+"""Eight ways to break the product, as edits of a copy of the tree."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Mutant:
-    """In `file` the text `before`, which must be there exactly once, becomes `after`; then the same with `more`.
+    """Replaces the text `before`, which must be in `file` exactly once, by `after`; then each of `more_edits`.
 
-    `invariants` are those of which the checker has to find at least one broken in a simulated life.
+    The checker must find at least one of `invariants` broken in a simulated life.
     """
 
     name: str
@@ -19,12 +19,18 @@ class Mutant:
     more_edits: tuple[tuple[str, str], ...] = ()
 
     def apply(self, root: Path) -> None:
-        """Edit the copy under `root`. Raises: ValueError (the product has changed, and so must the mutant)."""
+        """Edit the copy under `root`.
+
+        Raises:
+            ValueError: the product has changed, so the mutant must change too.
+        """
         path = root / self.file
         text = path.read_text(encoding="utf-8")
         for before, after in ((self.before, self.after), *self.more_edits):
             if text.count(before) != 1:
-                raise ValueError(f"{self.name}: {self.file} holds its text {text.count(before)} times, not once")
+                raise ValueError(
+                    f"{self.name}: {self.file} holds the text {text.count(before)} times, not once; update the mutant"
+                )
             text = text.replace(before, after)
         path.write_text(text, encoding="utf-8")
 
@@ -47,28 +53,27 @@ MUTANTS = (
     Mutant(
         "retry-without-reading-back",
         "activities/execute/activity.py",
-        "if not await attempts.made():",
-        "if await attempts.made() is not None:",
+        "if not await audited_step.load_attempts():",
+        "if await audited_step.load_attempts() is not None:",
         ("I3", "I4"),
     ),
     Mutant(
         "verified-by-nothing",
         "activities/execute/verify/verification.py",
-        "return Finding(Verdict.INCONCLUSIVE, before, before, worst, len(counts))",
-        "return Finding(Verdict.FIXED, before, 0, worst, len(counts))",
+        "return VerdictDetails(Verdict.INCONCLUSIVE, before, before, worst, len(counts))",
+        "return VerdictDetails(Verdict.FIXED, before, 0, worst, len(counts))",
         ("I7",),
     ),
     Mutant(
         "undo-registered-after-the-effect",
         "workflows/remediation.py",
-        "            self.undo.append(number)\n",
-        "",
+        "        self.steps_to_undo.append(number)\n        handle = ",
+        "        handle = ",
         ("I3", "I4"),
         more_edits=(
             (
-                "            generation, self.applied_at = done.generation, workflow.time()\n",
-                "            generation, self.applied_at = done.generation, workflow.time()\n"
-                "            self.undo.append(number)\n",
+                "        self.applied_at = workflow.time()\n",
+                "        self.applied_at = workflow.time()\n        self.steps_to_undo.append(number)\n",
             ),
         ),
     ),
@@ -83,16 +88,16 @@ MUTANTS = (
     Mutant(
         "outcome-recorded-twice",
         "activities/clients/store/store.py",
-        "        return standing\n    plan_rows.refuse_if_gone_on(",
-        "    plan_rows.refuse_if_gone_on(",
+        "        return first_outcome\n    plan_rows.require_not_resumed(",
+        "    plan_rows.require_not_resumed(",
         ("I9",),
-        (("    outcome_rows.add(connection", "    if standing is None:\n        outcome_rows.add(connection"),),
+        (("    outcome_rows.add(connection", "    if first_outcome is None:\n        outcome_rows.add(connection"),),
     ),
     Mutant(
         "lock-per-symptom",
         "activities/model/plan.py",
-        'return f"mapek-fix:{self.charter}:{self.knob}"',
-        'return f"mapek-fix:{self.charter}:{self.cause}-{self.component}"',
+        "return remediation_id(self.charter, self.knob)",
+        'return remediation_id(self.charter, f"{self.cause}-{self.component}")',
         ("I6", "I8"),
     ),
 )

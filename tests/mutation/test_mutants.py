@@ -1,9 +1,10 @@
-"""The proof of the checker: whoever breaks the product as one of the mutants does is caught by a simulated life."""
+"""The checker works: a simulated life catches every mutant of the product."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ PLAYED_MUTANTS = (
 
 
 def run_violation_search(root: Path, mutant: Mutant) -> subprocess.CompletedProcess[str]:
-    """Return what a hunt in the tree under `root` came to."""
+    """Search simulated lives of the tree under `root` for a broken invariant, and return the ended process."""
     command = [
         sys.executable,
         "-m",
@@ -37,25 +38,27 @@ def run_violation_search(root: Path, mutant: Mutant) -> subprocess.CompletedProc
 
 
 @pytest.fixture
-def product_copy(tmp_path):
-    """A copy of the tree that may be broken."""
+def product_copy(tmp_path: Path) -> Path:
+    """Return a copy of the tree that a mutant may edit."""
     for room in COPIED_FOLDERS:
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__", "pictures"))
     return tmp_path
 
 
 @pytest.mark.parametrize("mutant", PLAYED_MUTANTS, ids=lambda mutant: mutant.name)
-def test_every_mutant_is_caught(product_copy, mutant: Mutant, record_property):
-    """A broken promise shows as a broken invariant, one of those it is about."""
+def test_every_mutant_is_caught(
+    product_copy: Path, mutant: Mutant, record_property: Callable[[str, object], None]
+) -> None:
+    """The search finds one of the invariants that the mutant must break."""
     mutant.apply(product_copy)
-    found = run_violation_search(product_copy, mutant)
-    broken = {line.partition(":")[0] for line in found.stdout.splitlines()}
-    assert broken & set(mutant.invariants), found.stdout + found.stderr[-2000:]
-    seed = found.stdout.rpartition("(seed ")[2].partition(")")[0]
+    search = run_violation_search(product_copy, mutant)
+    broken = {line.partition(":")[0] for line in search.stdout.splitlines()}
+    assert broken & set(mutant.invariants), search.stdout + search.stderr[-2000:]
+    seed = search.stdout.rpartition("(seed ")[2].partition(")")[0]
     record_property(CAUGHT_BY_PROPERTY, f"{', '.join(sorted(broken & set(mutant.invariants)))} in seed {seed}")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_every_mutant_still_fits(product_copy, mutant: Mutant):
-    """The texts the mutants edit are still in the product."""
+def test_every_mutant_still_fits(product_copy: Path, mutant: Mutant) -> None:
+    """The texts that the mutants edit are still in the product."""
     mutant.apply(product_copy)

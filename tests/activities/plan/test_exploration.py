@@ -51,9 +51,14 @@ def test_a_failing_rung_is_drawn_less() -> None:
     """After ten failures the first rung is drawn less than a quarter as often."""
     before, after = (
         draw_over_seeds(
-            make_context(make_root_cause("validation_latency"), settings=EXPLORATION_SETTINGS, **changes), 100
+            make_context(
+                make_root_cause("validation_latency"),
+                settings=EXPLORATION_SETTINGS,
+                experience=make_failures(ActionType.SCALE_UP, count),
+            ),
+            100,
         )[0]
-        for changes in ({}, {"experience": make_failures(ActionType.SCALE_UP, 10)})
+        for count in (0, 10)
     )
     assert after < before / 4
 

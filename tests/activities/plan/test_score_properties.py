@@ -37,7 +37,7 @@ def test_the_units_of_values_change_no_score(cause: Cause, factor: float) -> Non
     """Values and limits multiplied by the same factor leave every score and choice as it is."""
     plain = make_context(make_root_cause(cause))
     violations = tuple(
-        v.model_copy(update={"value": (v.value or 0.0) * factor, "limit": v.limit * factor})
+        v.model_copy(update={"value": (v.value or 0.0) * factor, "limit": (v.limit or 0.0) * factor})
         for v in plain.diagnosis.violations
     )
     scaled = replace(plain, diagnosis=plain.diagnosis.model_copy(update={"violations": violations}))
