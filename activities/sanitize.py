@@ -1,39 +1,48 @@
-"""One function a sink for text that came from outside. Pure."""
+"""One function for each sink of text from outside. Pure."""
 
 import re
 import unicodedata
 from urllib.parse import quote
 
+_PROMQL_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _SLACK_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SLACK_EMPHASIS = re.compile(r"[*_~`@]")
 _SLACK_URL_UNSAFE = re.compile(r"[<>|\s]")
 
 
-def escape_slack(value: str) -> str:
-    """Return `value` as one line of Slack's mrkdwn that shows as the same plain text: no link, mention or emphasis.
+def escape_promql(value: str) -> str:
+    """Return `value` for use between double quotes in PromQL, as in `{instance="..."}`.
 
-    Slack knows no escape for its marks of emphasis; an invisible sign before each keeps it from being one.
+    Lone surrogates cannot be encoded; they become question marks.
     """
-    safe = "".join(_SLACK_ESCAPES.get(sign, sign) for sign in sanitize_terminal(value))
+    return _replace_surrogates(value.translate(_PROMQL_ESCAPES))
+
+
+def escape_slack(value: str) -> str:
+    """Return `value` as one line of Slack's mrkdwn that shows the same plain text: no link, mention or emphasis.
+
+    Slack has no escape for its emphasis characters. An invisible character before each disables it.
+    """
+    safe = "".join(_SLACK_ESCAPES.get(char, char) for char in sanitize_terminal(value))
     return _SLACK_EMPHASIS.sub("\u200b\\g<0>", safe)
 
 
 def format_slack_link(name: str, url: str) -> str:
-    """Return a link in Slack's mrkdwn; `url` must come from the configuration."""
+    """Return a link in Slack's mrkdwn. `url` must come from the configuration."""
     return f"<{_SLACK_URL_UNSAFE.sub('', url)}|{escape_slack(name).replace('|', ' ')}>"
 
 
 def sanitize_terminal(value: str) -> str:
-    """Return `value` as one line a terminal only prints.
+    """Return `value` as one line without effect on a terminal.
 
     Control and format characters (escape sequences, line ends, right-to-left overrides) become spaces or the
     replacement character.
     """
-    return "".join(_make_printable(sign) for sign in value)
+    return "".join(_make_printable(char) for char in value)
 
 
 def quote_path_segment(value: str) -> str:
-    """Return `value` as exactly one segment of a URL path: no slash, query or dot segment survives."""
+    """Return `value` as exactly one segment of a URL path: no slash, query or dot segment remains."""
     quoted = quote(_replace_surrogates(value), safe="")
     return quoted.replace(".", "%2E") if quoted in {".", ".."} else quoted
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
 from activities.clients.http import HttpClient
-from activities.clients.http_messages import Request, encode_json
+from activities.clients.http_messages import Request, encode_body
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
 
 MAX_BYTES = 2 << 20
@@ -104,7 +104,7 @@ class AlertmanagerClient:
                 "POST",
                 f"{self._url}/api/v2/alerts",
                 headers={"Content-Type": "application/json"},
-                content=encode_json([alert]),
+                content=encode_body([alert]),
                 timeout=self._timeout,
             )
         )

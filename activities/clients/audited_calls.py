@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from activities.clients.charter import CharterClient
 from activities.clients.store.audit import AuditLog
-from activities.model.audit import AuditEntry
+from activities.model.audit import AttemptPhase, AuditEntry, AuditKind
 from activities.model.charter import ChangeRequest, ChangeResult
 from activities.model.effect import Direction
 from activities.model.errors import FinalError, MapekError
@@ -38,20 +38,24 @@ class AuditedStep:
 
         Raises: as `CharterClient.change`; StoreUnavailable: without the row before it nothing is sent.
         """
-        number = 1 + sum(row.phase == "before" for row in await self.load_attempts())
-        await self.write_row(change_request, number, "before", summary=change_request.path)
+        number = 1 + sum(row.phase is AttemptPhase.BEFORE for row in await self.load_attempts())
+        await self.write_row(change_request, number, AttemptPhase.BEFORE, summary=change_request.path)
         try:
             changed = await self.charter.change(change_request)
         except MapekError as error:
             refused = isinstance(error, FinalError)
             text = f"{'refused' if refused else 'no answer'}: {type(error).__name__}: {error}"
             await self.write_row(
-                change_request, number, "refused" if refused else "after", status=error.status, summary=text
+                change_request,
+                number,
+                AttemptPhase.REFUSED if refused else AttemptPhase.AFTER,
+                status=error.status,
+                summary=text,
             )
             raise
         text = "replayed: it had been done before" if changed.replayed else "done"
         await self.write_row(
-            change_request, number, "after", status=HTTP_OK, summary=text, generation=changed.generation
+            change_request, number, AttemptPhase.AFTER, status=HTTP_OK, summary=text, generation=changed.generation
         )
         return changed
 
@@ -59,7 +63,7 @@ class AuditedStep:
         self,
         change_request: ChangeRequest,
         attempt: int,
-        phase: str,
+        phase: AttemptPhase,
         *,
         summary: str,
         status: int | None = None,
@@ -69,7 +73,7 @@ class AuditedStep:
         await self.audit.append(
             AuditEntry(
                 at=self.clock(),
-                kind="attempt",
+                kind=AuditKind.ATTEMPT,
                 loop=self.plan.loop,
                 plan_id=self.plan.plan_id,
                 knob=self.plan.knob,

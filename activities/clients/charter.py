@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
 from activities.clients.http import HttpClient
-from activities.clients.http_messages import Request, encode_json
+from activities.clients.http_messages import Request, encode_body
 from activities.model.charter import ChangeRequest, ChangeResult, CharterFinding, Committee, Policy
 from activities.model.errors import ConfigurationError
 from activities.sanitize import quote_path_segment
@@ -71,7 +71,7 @@ class CharterClient:
             "POST",
             f"{self._url}/api/v1/policies/validate",
             headers=self._build_headers() | {"Content-Type": "application/json"},
-            content=encode_json(policy),
+            content=encode_body(policy),
             timeout=self._timeout,
         )
         await self._http.probe(request)
@@ -94,7 +94,7 @@ class CharterClient:
             "POST",
             f"{self._url}/api/v1/{path}",
             headers=self._build_headers() | headers,
-            content=None if change_request.body is None else encode_json(change_request.body),
+            content=None if change_request.body is None else encode_body(change_request.body),
             timeout=change_request.timeout,
         )
         reply = await self._http.change(request, _CHANGE_RESULT)

@@ -1,7 +1,6 @@
 """One HTTP call and its reply, as values."""
 
 import email.utils
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from activities.model.errors import Rejected
-from activities.model.types import truncate
+from activities.model.types import encode_json, truncate
 from activities.sanitize import sanitize_terminal
 
 T = TypeVar("T")
@@ -66,15 +65,16 @@ def parse_response_date(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def encode_json(value: object) -> bytes:
-    """Return `value` as JSON bytes with sorted keys: equal values have equal bytes.
+def encode_body(value: object) -> bytes:
+    """Return the JSON body of a request. Equal values have equal bytes, so that a repeat has the same bytes.
 
-    Raises: Rejected (NaN or an infinity, which JSON does not have).
+    Raises:
+        Rejected: a number is NaN or infinite.
     """
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+        return encode_json(value, allow_nan=False)
     except ValueError as error:
-        raise Rejected("a body with NaN or an infinity is not JSON") from error
+        raise Rejected("the request body has a number that is NaN or infinite: JSON allows neither") from error
 
 
 def parse_retry_after(header: str | None) -> float | None:

@@ -16,7 +16,7 @@ from activities.model.types import MigratedModel, encode_json
 
 
 class Risk(StrEnum):
-    """What a mistake would cost: from blast radius and reversibility."""
+    """The cost of a mistake, from blast radius and reversibility."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -29,12 +29,12 @@ class Risk(StrEnum):
 
 
 class Verification(MigratedModel):
-    """How the effect is judged. Times in seconds.
+    """How the effect is verified. Times are in seconds.
 
-    `targets` are the (component, metric) pairs that must become good; `neighbours` the components that must not get
-    worse. `before` counts the targets violated at the decision; `known` are the neighbours' other pairs violated then,
-    which are not held against the plan. Samples start `delay` after the apply, one every `interval`, at least `samples`
-    of them; `fixed` needs the last `passes` to be all good.
+    `targets` are the (component, metric) pairs that must recover; `neighbours` are the components that must not get
+    worse. `baseline_count` counts the targets violated at the decision. `preexisting` are the other pairs of the
+    neighbours that were violated then; the plan is not blamed for them. Samples start `delay` after the apply, one per
+    `interval`, at least `samples` of them. `fixed` requires the last `required_passes` to have no violated target.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -54,7 +54,7 @@ class Verification(MigratedModel):
 
 
 class CoolDowns(MigratedModel):
-    """How long a knob rests after each ending, in seconds."""
+    """The cool-down of a knob after a remediation, in seconds."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"kept": "after_success"}
 
@@ -74,15 +74,15 @@ class CoolDowns(MigratedModel):
 
 
 class Plan(MigratedModel):
-    """What one remediation executes. It changes exactly one knob.
+    """The content of one remediation. A plan changes exactly one knob.
 
-    `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation the decision saw: the fence
-    of the first step. `created_at` (unix seconds) is the plan's time and goes into Charter's apply envelope, so that
-    a retry is byte-identical. `settle` seconds pass before it is prepared. `requested_by` is the person who asked for
-    it, empty for a plan of the loop's own. `leading` are the components the leading diagnosis explained: trouble
-    elsewhere is held against the picture. `watched` is how many components there were. `grounds` are the counted
-    patterns on the components it is for. `doubted`: outcomes left so little confidence in the cause that a person has
-    to decide.
+    `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation at the decision: the fence of
+    the first step. `created_at` (unix seconds) is part of Charter's apply envelope, so a retry is byte-identical.
+    `settle` seconds pass before the plan is prepared. `requested_by` is the operator who requested the plan, empty for
+    a plan of the loop. `explained_components` are those that the leading diagnosis explains: a problem elsewhere counts
+    against the diagnosis. `component_count` is the number of components. `evidence_patterns` are the counted patterns
+    on the components of the plan. `low_confidence`: outcomes lowered the confidence in the cause so far that an
+    operator must decide.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -125,12 +125,12 @@ class Plan(MigratedModel):
 
     @property
     def workflow_id(self) -> str:
-        """The fixed id of whatever remediates this knob: the lock, for every loop on the same Charter."""
+        """The fixed id of every remediation of this knob: the lock, for every loop on the same Charter."""
         return remediation_id(self.charter, self.knob)
 
     @property
     def as_unsettled(self) -> UnsettledPlan:
-        """It as a guard on its knob, for as long as no outcome answers for it."""
+        """The plan as a guard on its knob, until an outcome is recorded."""
         return UnsettledPlan(knob=self.knob, plan_id=self.plan_id, since=self.created_at)
 
     def problem_at(self, observed_at: float) -> KnobProblem:
@@ -139,12 +139,12 @@ class Plan(MigratedModel):
 
 
 def compute_plan_hash(incident_id: str, rung: int, generation: int, actions: tuple[Action, ...]) -> str:
-    """Return sha256 (64 hex) over incident, rung, observed generation and actions with parameters.
+    """Return sha256 (64 hex digits) over incident, rung, observed generation and actions with parameters.
 
     Fields at their default are left out, so that a field added later changes no hash.
 
-    Cost and wording are left out: the same change to the same state in the same trouble is the same plan, and so it
-    has the same idempotency keys.
+    Cost and wording are left out too: the same change to the same state in the same incident is the same plan, with the
+    same idempotency keys.
     """
     body: dict[str, Any] = {
         "incident": incident_id,

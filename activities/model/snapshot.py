@@ -21,15 +21,15 @@ from activities.model.types import FrozenModel, MigratedModel, encode_json
 
 
 class AnalysisInput(MigratedModel):
-    """What Analyze looks at.
+    """The input of Analyze.
 
-    `at` is the last instant of `grid` (unix seconds, multiples of `step`); series hold one value an instant.
-    `freshness` holds, per component and signal, seconds since the last sample; its signal "moving" counts how often
-    the component's validation counter changed lately. A sample older than `max_age` seconds is not believed.
-    `components` are those that must be visible: configured ones and members of the committee.
-    `findings` are Charter's own violations, `committee` and `policies` its state at `at` (None: not readable, and
-    then `blind` says so). `usual` holds what is usual for metrics with an adaptive rule, without it they are not
-    judged. `curves` is what outcomes say of patterns, a kind without one keeps its constant.
+    `at` is the last instant of `grid` (unix seconds, multiples of `step`); a series holds one value per instant.
+    `freshness` holds, per component and signal, the seconds since the last sample. Its signal "moving" counts the
+    recent changes of the component's validation counter. A sample older than `max_age` seconds is ignored. `components`
+    are those that must be visible: the configured ones and the members of the committee. `findings` are Charter's own
+    violations. `committee` and `policies` are its state at `at`, None if not readable; then `blind` says so.
+    `baselines` belong to metrics with an adaptive rule, which are not judged without one. `calibration_curves` are
+    learned from outcomes; a kind of pattern without one keeps its constant confidence.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -55,12 +55,12 @@ class AnalysisInput(MigratedModel):
 
 
 class Snapshot(FrozenModel):
-    """One decision's input. `analysis` is the digest of the stored analysis input it was made from.
+    """The input of one decision. `analysis` is the digest of the stored analysis input.
 
-    `settings` is the dump of the sections that decide; `seed` feeds the choices that are drawn (none while exploring
-    is off); `at` is the decision's time in unix seconds; `silenced` are components that may only be observed.
-    `autonomy` is how far each action is trusted, None in what was recorded before anything was earned.
-    `error_budget` is the share left of the service's own, 0 to 1, 0 if it cannot be told, None if it is not asked.
+    `settings` is the dump of the deciding sections. `seed` feeds the random choices, none without exploration. `at` is
+    the time of the decision in unix seconds. `silenced` are components that may only be observed. `autonomy` is the
+    trust in each action, None in snapshots from before there was evidence. `error_budget` is the remaining fraction, 0
+    to 1: 0 if it is unknown, None if it is not configured.
     """
 
     at: float
@@ -79,10 +79,10 @@ class Snapshot(FrozenModel):
 
 
 def canonical_json(model: FrozenModel) -> bytes:
-    """Return the noun as JSON bytes with sorted keys: equal values have equal bytes."""
+    """Return the model as JSON bytes with sorted keys: equal values have equal bytes."""
     return encode_json(model.model_dump(mode="json"))
 
 
 def compute_digest(model: FrozenModel) -> str:
-    """Return the content address of a noun: sha256 over its canonical bytes, 64 hex digits."""
+    """Return the content address of a model: sha256 over its canonical JSON, 64 hex digits."""
     return hashlib.sha256(canonical_json(model)).hexdigest()

@@ -1,4 +1,4 @@
-"""The base of every noun that crosses a workflow's history or the store, and the types that settings share."""
+"""The bases of every model that is stored or part of a history, and the types that settings share."""
 
 import json
 import re
@@ -15,7 +15,7 @@ DAY_SECONDS = 86400.0
 MetricKey = tuple[str, str]
 """(component, metric)."""
 FloatArray = npt.NDArray[np.float64]
-"""One row a series, one column an instant, NaN where there is no sample."""
+"""One row per series, one column per instant, NaN without a sample."""
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share or a probability, 0 to 1."""
 
@@ -23,15 +23,15 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class FrozenModel(BaseModel):
     """A frozen value.
 
-    Wire rule: fields are only ever added, each with a default, and unknown ones are ignored, so that a
-    history or a row written by a newer or older worker can still be read. NaN and infinities survive JSON
-    as strings: a lying exporter must stay visible in the record of what was decided.
+    Wire rule: fields are only added, each with a default, and unknown ones are ignored. So a history or a row from a
+    newer or older worker can be read. NaN and infinities are kept in JSON as strings: the values of a faulty exporter
+    must stay visible in the record of a decision.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy as pydantic does, but refuse a key that is no field: pydantic would store it without a word.
+        """Copy as pydantic does, but refuse an unknown field, which pydantic would store without an error.
 
         Raises:
             TypeError: `update` names a field that the model does not have.
@@ -43,10 +43,10 @@ class FrozenModel(BaseModel):
 
 
 class MigratedModel(FrozenModel):
-    """A frozen value some of whose fields had another name in histories and rows written before.
+    """A frozen value with fields that had another name in older histories and rows.
 
-    `FORMER_NAMES` maps each former name to the present one. Reading takes both, and the present name wins; writing
-    uses the present one. A model that Charter's answers are read into strictly cannot be one.
+    `FORMER_NAMES` maps each former name to the present one. Reading accepts both, and the present name takes
+    precedence. Writing uses the present name. A model that strictly reads Charter's replies must not be one.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
@@ -61,7 +61,7 @@ class MigratedModel(FrozenModel):
 
 
 class Settings(BaseModel):
-    """A section of the configuration: strict, so that a misspelt key is refused and not ignored."""
+    """A section of the configuration. Strict: a misspelt key is refused and not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -115,7 +115,7 @@ def encode_json(value: object, *, allow_nan: bool = True) -> bytes:
 
 
 def truncate(text: str, limit: int = 200) -> str:
-    """Return `text` cut to `limit` characters, with an ellipsis as the last one if anything was cut."""
+    """Return `text` truncated to `limit` characters, with an ellipsis as the last one."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

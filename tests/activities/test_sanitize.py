@@ -8,8 +8,7 @@ import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.model.promql import escape_promql
-from activities.sanitize import quote_path_segment, sanitize_terminal
+from activities.sanitize import escape_promql, quote_path_segment, sanitize_terminal
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 ESCAPED_TEXTS = st.text(st.sampled_from('\\"{}[]().*+?|^$\n\r\t/%#&=-_~`<>!@: a1é'))

@@ -1,9 +1,11 @@
-"""Nouns to put into the store."""
+"""Models to put into the store."""
 
 from typing import Any
 
+from activities.clients.store.guards import ensure_quarantined
+from activities.clients.store.store import Store
 from activities.model.action import Action, ActionType
-from activities.model.audit import AuditEntry
+from activities.model.audit import AttemptPhase, AuditEntry, AuditKind
 from activities.model.diagnosis import Cause
 from activities.model.incident import KnobProblem, Rung
 from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
@@ -13,7 +15,7 @@ SCALE_ACTION = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost
 
 
 def make_plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
-    """A plan for `committee`."""
+    """Return a plan for `committee`."""
     values: dict[str, Any] = {
         "plan_id": plan_id,
         "hash": plan_id.ljust(64, "0"),
@@ -45,7 +47,7 @@ def make_plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
 
 
 def make_outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
-    """The outcome of a plan that fixed its trouble."""
+    """Return the outcome of a plan that fixed its problem."""
     values: dict[str, Any] = {
         "plan_id": plan_id,
         "loop": "charter",
@@ -66,12 +68,12 @@ def make_outcome(plan_id: str = "a" * 12, **changes: Any) -> Outcome:
 
 
 def make_outcome_transaction(plan_id: str = "a" * 12, **changes: Any) -> OutcomeTransaction:
-    """The ending of `outcome(plan_id)`; changes are the ending's fields."""
+    """Return the transaction that ends a plan; changes are fields of the transaction."""
     return OutcomeTransaction(**{"outcome": make_outcome(plan_id), **changes})
 
 
 def make_rung(plan_id: str = "a" * 12, number: int = 0) -> Rung:
-    """A rung that runs."""
+    """Return a running rung."""
     return Rung(rung=number, plan_id=plan_id, cause=Cause.OVERLOAD, component="committee")
 
 
@@ -80,7 +82,20 @@ def make_problem(knob: str = "committee", onset: float = 1000.0, observed_at: fl
     return KnobProblem(charter="charter", knob=knob, onset=onset, observed_at=observed_at)
 
 
+async def quarantine_knob(store: Store, knob: str, reason: str, now: float, loop: str = "charter") -> None:
+    """Quarantine a knob of `charter`, with an audit row."""
+    entry = AuditEntry(at=now, kind=AuditKind.QUARANTINE, loop=loop, knob=knob, summary=reason)
+    await store.database.write(lambda connection: ensure_quarantined(connection, "charter", knob, entry))
+
+
 def make_attempt_row(plan_id: str = "a" * 12, **changes: Any) -> AuditEntry:
-    """An audit row of a call that changes Charter."""
-    values = {"at": 1050.0, "kind": "attempt", "loop": "charter", "plan_id": plan_id, "phase": "before", "attempt": 1}
+    """Return the audit row of a request that changes Charter."""
+    values: dict[str, Any] = {
+        "at": 1050.0,
+        "kind": AuditKind.ATTEMPT,
+        "loop": "charter",
+        "plan_id": plan_id,
+        "phase": AttemptPhase.BEFORE,
+        "attempt": 1,
+    }
     return AuditEntry(**{**values, **changes})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from activities.clients.store.snapshots import SnapshotStore
+from activities.clients.store.snapshots import SnapshotKind, SnapshotStore
 from activities.model.baseline import AdaptiveLimits
 from activities.model.errors import StoreUnavailable
 
@@ -15,7 +15,7 @@ class AdaptiveLimitsStore:
 
     def __init__(self, snapshots: SnapshotStore, loop: str, clock: Callable[[], float]) -> None:
         self._snapshots = snapshots
-        self._kind = f"limits:{loop}"
+        self._kind = SnapshotKind.LIMITS.for_loop(loop)
         self._clock = clock
         self._cached: AdaptiveLimits | None = None
         self._read_at = float("-inf")

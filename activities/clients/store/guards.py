@@ -1,4 +1,4 @@
-"""Guards: what keeps a knob from being touched now, the open incidents, and the loops' modes."""
+"""Guards: what blocks a knob now, the open incidents, and the modes of the loops."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, or_, select
 from activities.clients.store import audit, incidents, outcomes, remediations
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import knobs, modes, storms
-from activities.model.audit import AuditEntry
+from activities.model.audit import AuditEntry, AuditKind
 from activities.model.decision import Block
 from activities.model.guard_state import GuardState, KnobGuard
 from activities.model.history import RemediationRecord
@@ -23,19 +23,19 @@ class GuardStore:
         self._database = database
 
     async def load_state(self, charter: str, now: float) -> GuardState:
-        """Return what guards the knobs of a Charter at `now`.
+        """Return the guards of a Charter at `now`.
 
-        The knobs that ever had a cool-down, are quarantined or were released, the open incidents with their rungs, the
-        remediations that began within the last day, and the loops in storm mode.
+        They are the knobs with a cool-down, a quarantine or a release, the open incidents with their rungs, the
+        remediations that started within the last day, and the loops in storm mode.
         """
         return await self._database.read(lambda connection: _load_state(connection, charter, now))
 
     async def try_begin(
         self, charter: str, remediation: RemediationRecord, check_guards: Callable[[GuardState], Block | None]
     ) -> Block | None:
-        """Note that a remediation begins, unless `asked` blocks it; return the block.
+        """Record that a remediation starts, unless `check_guards` blocks it; return the block.
 
-        Asking and noting are one transaction: of two that begin at once, the second one sees the first.
+        Check and record are one transaction: of two that start at once, the second one reads the first.
         """
 
         def work(connection: Connection) -> Block | None:
@@ -47,28 +47,27 @@ class GuardStore:
         return await self._database.write(work)
 
     async def load_storm(self, loop: str) -> Storm | None:
-        """Return the storm the loop is in, None if it is in none."""
+        """Return the storm of the loop, None if the loop is not in storm mode."""
         query = select(storms.c.body).where(storms.c.loop == loop)
         body = await self._database.read(lambda connection: connection.scalar(query))
         return None if body is None else Storm.model_validate_json(body)
 
     async def set_storm(self, charter: str, loop: str, storm: Storm | None, now: float) -> None:
-        """Set or end the storm of a loop. Entering and leaving it is one audit row each, of kind `storm`."""
+        """Set the storm of a loop, or end it with None. Entering and leaving write one audit row each."""
 
         def work(connection: Connection) -> None:
             body = connection.scalar(select(storms.c.body).where(storms.c.loop == loop))
-            standing = None if body is None else Storm.model_validate_json(body)
+            current_storm = None if body is None else Storm.model_validate_json(body)
             if storm is not None:
                 upsert(connection, storms, {"loop": loop}, {"charter": charter, "body": storm.model_dump_json()})
-            elif standing is not None:
+                if current_storm is None:
+                    append_change(connection, f"entered: {storm.reason}")
+            elif current_storm is not None:
                 connection.execute(delete(storms).where(storms.c.loop == loop))
-            if standing is None and storm is not None:
-                audit.append(
-                    connection, AuditEntry(at=now, kind="storm", loop=loop, summary=f"entered: {storm.reason}")
-                )
-            if standing is not None and storm is None:
-                text = f"left after {now - standing.since:.0f} s"
-                audit.append(connection, AuditEntry(at=now, kind="storm", loop=loop, summary=text))
+                append_change(connection, f"left after {now - current_storm.since:.0f} s")
+
+        def append_change(connection: Connection, summary: str) -> None:
+            audit.append(connection, AuditEntry(at=now, kind=AuditKind.STORM, loop=loop, summary=summary))
 
         await self._database.write(work)
 
@@ -93,86 +92,74 @@ class GuardStore:
         return await self._database.write(work)
 
     async def touch_incident(self, charter: str, knob: str, at: float) -> None:
-        """Note that the violations of the knob's open incident still held at `at`; without one nothing happens."""
+        """Record that the violations of the knob's open incident still held at `at`, if it has one."""
         await self._database.write(lambda c: incidents.touch_incident(c, charter, knob, at))
 
     async def close_quiet(self, charter: str, before: float) -> int:
-        """Close, as of `before`, the incidents last seen earlier that have no rung running; return how many."""
+        """Close, as of `before`, incidents last seen earlier without a running rung; return how many."""
         return await self._database.write(lambda c: incidents.close_quiet(c, charter, before))
 
     async def load_closed_totals(self, charter: str) -> IncidentTotals:
-        """Return how many incidents of the Charter are over, and how long they took."""
+        """Return the number of closed incidents of the Charter, and their durations."""
         return await self._database.read(lambda connection: incidents.load_closed_totals(connection, charter))
 
-    async def quarantine(self, charter: str, knob: str, loop: str, reason: str, now: float) -> None:
-        """Keep every plan off the knob until a person releases it; the audit tells which loop asked."""
-
-        def work(connection: Connection) -> None:
-            quarantine(connection, charter, knob, loop, reason)
-            entry = AuditEntry(at=now, kind="quarantine", loop=loop, knob=knob, summary=f"quarantined: {reason}")
-            audit.append(connection, entry)
-
-        await self._database.write(work)
-
     async def release(self, charter: str, knob: str, actor: str, reason: str, now: float) -> bool:
-        """Release a quarantined knob, and let nothing it did before `now` freeze it any more; the audit tells who did.
+        """Release a quarantined knob, so that no change to it before `now` freezes it. The audit records the actor.
 
-        False if it is not quarantined and nothing was done to it within the last day: then nothing changes.
+        Return False, and change nothing, if the knob is not quarantined and was not changed within the last day.
         """
 
         def work(connection: Connection) -> bool:
-            mine = (knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
-            past = [one.loop for one in remediations.load_recent(connection, charter, now) if one.knob == knob]
-            loop = connection.scalar(select(knobs.c.loop).where(*mine)) or next(reversed(past), None)
+            is_held = (knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
+            recent_loops = [r.loop for r in remediations.load_recent(connection, charter, now) if r.knob == knob]
+            loop = connection.scalar(select(knobs.c.loop).where(*is_held)) or next(reversed(recent_loops), None)
             if loop is None:
                 return False
             values = {"loop": loop, "quarantined": False, "quarantine_reason": "", "released_at": now}
             upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
-            entry = AuditEntry(
-                at=now, kind="quarantine", loop=loop, knob=knob, actor=actor, summary=f"released: {reason}"
-            )
-            audit.append(connection, entry)
+            row = AuditEntry(at=now, kind=AuditKind.QUARANTINE, loop=loop, knob=knob, summary=f"released: {reason}")
+            audit.append(connection, row.model_copy(update={"actor": actor}))
             return True
 
         return await self._database.write(work)
 
     async def load_mode(self, loop: str) -> Mode | None:
-        """Return the loop's mode as it was last set, None if it never was."""
+        """Return the mode of the loop as last set, None if it was never set."""
         body = await self._database.read(lambda c: c.scalar(select(modes.c.body).where(modes.c.loop == loop)))
         return None if body is None else Mode.model_validate_json(body)
 
     async def set_mode(self, mode: Mode) -> None:
-        """Set the mode of a loop and write it into the audit."""
+        """Set the mode of a loop, with an audit row."""
 
         def work(connection: Connection) -> None:
             upsert(connection, modes, {"loop": mode.loop}, {"body": mode.model_dump_json()})
-            entry = AuditEntry(at=mode.at, kind="mode", loop=mode.loop, actor=mode.actor, summary=mode.summary)
+            entry = AuditEntry(at=mode.at, kind=AuditKind.MODE, loop=mode.loop, actor=mode.actor, summary=mode.summary)
             audit.append(connection, entry)
 
         await self._database.write(work)
 
 
 def quarantine(connection: Connection, charter: str, knob: str, loop: str, reason: str) -> None:
-    """Set the knob's quarantine."""
+    """Quarantine the knob."""
     values = {"loop": loop, "quarantined": True, "quarantine_reason": reason}
     upsert(connection, knobs, {"charter": charter, "knob": knob}, values)
 
 
 def ensure_quarantined(connection: Connection, charter: str, knob: str, entry: AuditEntry) -> None:
-    """Set the knob's quarantine for what was found after a plan's end; `entry` says why. A repeat does nothing."""
-    held = exists().where(knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
-    if not connection.scalar(select(held)):
+    """Quarantine the knob after the end of its plan, for the reason in `entry`. A repeat does nothing."""
+    is_held = exists().where(knobs.c.charter == charter, knobs.c.knob == knob, knobs.c.quarantined.is_(True))
+    if not connection.scalar(select(is_held)):
         quarantine(connection, charter, knob, entry.loop, entry.summary)
-        audit.append(connection, entry.model_copy(update={"kind": "quarantine"}))
+        audit.append(connection, entry.model_copy(update={"kind": AuditKind.QUARANTINE}))
 
 
 def extend_cool_down(connection: Connection, charter: str, guard: KnobGuard, loop: str) -> None:
-    """Set the knob's cool-down to the guard's, unless one that lasts longer stands."""
+    """Set the cool-down of the knob, unless the present one lasts longer."""
     key = {"charter": charter, "knob": guard.knob}
-    standing = connection.scalar(
+    present_until = connection.scalar(
         select(knobs.c.cooldown_until).where(knobs.c.charter == charter, knobs.c.knob == guard.knob)
     )
-    if guard.cooldown_until > (standing or 0.0):
+    if guard.cooldown_until > (present_until or 0.0):
         values = {"loop": loop, "cooldown_until": guard.cooldown_until, "cooldown_reason": guard.cooldown_reason}
         upsert(connection, knobs, key, values)
 
@@ -183,10 +170,10 @@ _SELECT_STORMS = select(storms.c.body).where(storms.c.charter == bindparam("char
 
 
 def _load_state(connection: Connection, charter: str, now: float) -> GuardState:
-    found = tuple(KnobGuard(**row) for row in connection.execute(_SELECT_KNOBS, {"charter": charter}).mappings())
+    knob_rows = connection.execute(_SELECT_KNOBS, {"charter": charter}).mappings()
     bodies = connection.scalars(_SELECT_STORMS, {"charter": charter})
     return GuardState(
-        knobs=found,
+        knobs=tuple(KnobGuard(**row) for row in knob_rows),
         incidents=incidents.load_open_incidents(connection, charter),
         recent_remediations=remediations.load_recent(connection, charter, now),
         storms=tuple(Storm.model_validate_json(body) for body in bodies),

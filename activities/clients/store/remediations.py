@@ -1,10 +1,11 @@
-"""The remediations that began, as statements inside a transaction of the guards."""
+"""The remediations that started: statements inside a transaction of the guard store."""
 
 from sqlalchemy import Connection, bindparam, select
 
 from activities.clients.store.engine import upsert
-from activities.clients.store.schema import effects, remediations
-from activities.model.effect import Direction, Effect
+from activities.clients.store.plans import load_effects
+from activities.clients.store.schema import remediations
+from activities.model.effect import Direction
 from activities.model.history import HISTORY_WINDOW_SECONDS, RemediationRecord
 from activities.model.outcome import Outcome
 
@@ -16,33 +17,32 @@ _SELECT_RECENT = (
 
 
 def load_recent(connection: Connection, charter: str, now: float) -> tuple[RemediationRecord, ...]:
-    """Return the remediations of a Charter that began within the last day before `now`, the oldest first."""
+    """Return the remediations of a Charter that started within the last day before `now`, the oldest first."""
     bodies = connection.scalars(_SELECT_RECENT, {"charter": charter, "since": now - HISTORY_WINDOW_SECONDS})
     return tuple(RemediationRecord.model_validate_json(body) for body in bodies)
 
 
 def begin(connection: Connection, charter: str, remediation: RemediationRecord) -> None:
-    """Note that a remediation is about to change Charter. One that runs keeps its beginning."""
-    known = _find(connection, remediation.plan_id)
-    if known is None or known.ended_at is not None:
+    """Record that a remediation is about to change Charter. A running one keeps its start."""
+    record = _find(connection, remediation.plan_id)
+    if record is None or record.ended_at is not None:
         _write(connection, charter, remediation)
 
 
 def end(connection: Connection, outcome: Outcome) -> None:
-    """Note how the remediation of a plan ended; one that never began stays unmentioned."""
-    known = _find(connection, outcome.plan_id)
-    if known is None:
+    """Record the end of a plan's remediation, if it started."""
+    record = _find(connection, outcome.plan_id)
+    if record is None:
         return
-    bodies = connection.scalars(select(effects.c.body).where(effects.c.plan_id == outcome.plan_id))
-    left = [e for e in map(Effect.model_validate_json, bodies) if e.direction is not Direction.BEFORE]
-    ended = {
+    changes = [e for e in load_effects(connection, outcome.plan_id) if e.direction is not Direction.BEFORE]
+    end_fields = {
         "ended_at": outcome.at,
         "outcome": outcome.outcome,
-        "applied": bool(left),
-        "rolled_back": any(effect.direction is Direction.UNDO for effect in left),
-        "generation": max((effect.generation for effect in left), default=None),
+        "applied": bool(changes),
+        "rolled_back": any(effect.direction is Direction.UNDO for effect in changes),
+        "generation": max((effect.generation for effect in changes), default=None),
     }
-    _write(connection, outcome.charter, known.model_copy(update=ended))
+    _write(connection, outcome.charter, record.model_copy(update=end_fields))
 
 
 def _find(connection: Connection, plan_id: str) -> RemediationRecord | None:

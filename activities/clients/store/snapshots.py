@@ -2,6 +2,7 @@
 
 import hashlib
 import zlib
+from enum import StrEnum
 from typing import TypeVar
 
 from sqlalchemy import Connection, delete, select, update
@@ -13,6 +14,19 @@ from activities.model.snapshot import canonical_json
 from activities.model.types import FrozenModel
 
 ModelT = TypeVar("ModelT", bound=FrozenModel)
+
+
+class SnapshotKind(StrEnum):
+    """What a snapshot holds. Adaptive limits have one kind for each loop."""
+
+    ANALYSIS = "analysis"
+    DECISION = "decision"
+    LIMITS = "limits"
+
+    def for_loop(self, loop: str) -> str:
+        """Return the kind of one loop's snapshots: `limits:charter`."""
+        return f"{self}:{loop}"
+
 
 MAX_BYTES = 1 << 20
 """Bytes of one snapshot, compressed."""

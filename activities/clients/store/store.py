@@ -1,4 +1,4 @@
-"""The knowledge store as one value: its parts, and the ending of a remediation that spans them."""
+"""The knowledge store as one value: its parts, and the transaction that ends a remediation in all of them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from activities.clients.store import audit as audit_rows
-from activities.clients.store import autonomy as trust_rows
+from activities.clients.store import autonomy as autonomy_rows
 from activities.clients.store import guards as guard_rows
 from activities.clients.store import incidents, remediations
 from activities.clients.store import outcomes as outcome_rows
@@ -21,7 +21,7 @@ from activities.clients.store.notifications import NotificationStore
 from activities.clients.store.outcomes import OutcomeStore
 from activities.clients.store.plans import PlanStore
 from activities.clients.store.snapshots import SnapshotStore
-from activities.model.audit import AuditEntry
+from activities.model.audit import AuditEntry, AuditKind
 from activities.model.guard_state import KnobGuard
 from activities.model.outcome import Outcome, OutcomeTransaction
 from activities.model.types import with_outcome_prefix
@@ -41,12 +41,13 @@ class Store:
     notifications: NotificationStore
 
     async def close_remediation(self, transaction: OutcomeTransaction) -> Outcome:
-        """Write a remediation's end in one transaction and return the outcome that stands for its plan.
+        """Write the end of a remediation in one transaction, and return the outcome of its plan.
 
-        Outcome, cool-down, quarantine, rung, incident and audit change together, or nothing does. The first ending
-        of a plan stands: a repeat changes nothing. A later one only quarantines what it could not undo.
+        Outcome, cool-down, quarantine, rung, incident and audit change together, or nothing does. The first end of a
+        plan is final: a repeat changes nothing. A later end only quarantines the knob of a change it could not undo.
 
-        Raises: Superseded (the plan went on after this was asked for: whoever asked was held up).
+        Raises:
+            Superseded: the plan continued after this end was requested; the request was delayed.
         """
         return await self.database.write(lambda connection: _close_remediation(connection, transaction))
 
@@ -55,15 +56,18 @@ class Store:
         await self.database.read(lambda connection: connection.scalar(select(1)))
 
     async def close(self) -> None:
-        """Close the database; what has begun ends first."""
+        """Close the database after its running transactions."""
         await self.database.close()
 
 
 async def open_store(address: str | Path, busy_seconds: float = 5.0) -> Store:
     """Return the store at `address`: `memory`, a database URL or the path of an SQLite file.
 
-    The schema is brought up to date. `busy_seconds` is how long a database locked by another process is waited for.
-    Raises: ConfigurationError (wrong address, missing driver, schema newer than this code), StoreUnavailable.
+    The schema is migrated to the code's. `busy_seconds` limits the wait for the lock of another process.
+
+    Raises:
+        ConfigurationError: the address is invalid, its driver is missing, or the schema is newer than this code.
+        StoreUnavailable: the database cannot be opened.
     """
     return store_from_database(await asyncio.to_thread(open_database, str(address), busy_seconds))
 
@@ -84,19 +88,19 @@ def store_from_database(database: Database) -> Store:
 
 def _close_remediation(connection: Connection, transaction: OutcomeTransaction) -> Outcome:
     outcome = transaction.outcome
-    standing = outcome_rows.find(connection, outcome.plan_id)
-    if standing is not None:
-        repeated = (standing.outcome, standing.headline) == (outcome.outcome, outcome.headline)
-        if transaction.quarantine_reason and not repeated:
+    first_outcome = outcome_rows.find(connection, outcome.plan_id)
+    if first_outcome is not None:
+        is_repeat = (first_outcome.outcome, first_outcome.headline) == (outcome.outcome, outcome.headline)
+        if transaction.quarantine_reason and not is_repeat:
             guard_rows.ensure_quarantined(connection, outcome.charter, outcome.knob, _build_audit_entry(transaction))
-        return standing
+        return first_outcome
     plan_rows.require_not_resumed(connection, outcome.plan_id, outcome.ended_at)
     plan_rows.mark_late(connection, outcome.plan_id, transaction.unapplied_steps)
     outcome_rows.add(connection, outcome, transaction.history_limit, transaction.recheck_at)
-    rest = KnobGuard(
+    cool_down = KnobGuard(
         knob=outcome.knob, cooldown_until=transaction.cooldown_until, cooldown_reason=transaction.cooldown_reason
     )
-    guard_rows.extend_cool_down(connection, outcome.charter, rest, outcome.loop)
+    guard_rows.extend_cool_down(connection, outcome.charter, cool_down, outcome.loop)
     if transaction.quarantine_reason:
         guard_rows.quarantine(connection, outcome.charter, outcome.knob, outcome.loop, transaction.quarantine_reason)
     incidents.end_rung(connection, outcome.plan_id, outcome.outcome)
@@ -104,10 +108,10 @@ def _close_remediation(connection: Connection, transaction: OutcomeTransaction) 
     if transaction.close_incident:
         incidents.close_for_plan(connection, outcome.plan_id, outcome.at)
     if transaction.evidence_kind:
-        marks = trust_rows.make_evidence(
+        evidence = autonomy_rows.make_evidence(
             outcome.plan_id, outcome.cause, outcome.actions, transaction.evidence_kind, outcome.at
         )
-        trust_rows.append_evidence(connection, outcome.loop, marks)
+        autonomy_rows.append_evidence(connection, outcome.loop, evidence)
     audit_rows.append(connection, _build_audit_entry(transaction))
     return outcome
 
@@ -118,5 +122,10 @@ def _build_audit_entry(transaction: OutcomeTransaction) -> AuditEntry:
     if transaction.quarantine_reason:
         text += f"; quarantined: {transaction.quarantine_reason}"
     return AuditEntry(
-        at=outcome.at, kind="ending", loop=outcome.loop, plan_id=outcome.plan_id, knob=outcome.knob, summary=text
+        at=outcome.at,
+        kind=AuditKind.ENDING,
+        loop=outcome.loop,
+        plan_id=outcome.plan_id,
+        knob=outcome.knob,
+        summary=text,
     )

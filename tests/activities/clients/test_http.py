@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter
 
 from activities.clients.http import LIBRARY_ERRORS, HttpClient, map_change_error, map_read_error
-from activities.clients.http_messages import MAX_RETRY_AFTER_SECONDS, Request, Response, encode_json, parse_retry_after
+from activities.clients.http_messages import MAX_RETRY_AFTER_SECONDS, Request, Response, encode_body, parse_retry_after
 from activities.model.errors import (
     Ambiguous,
     ConfigurationError,
@@ -371,11 +371,11 @@ def test_retry_after_takes_anything(header: str):
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)))
 def test_equal_values_have_equal_bytes(value: dict[str, object]):
     """The order in which a body was put together does not show in its bytes."""
-    assert encode_json(dict(reversed(value.items()))) == encode_json(value)
-    assert json.loads(encode_json(value)) == value
+    assert encode_body(dict(reversed(value.items()))) == encode_body(value)
+    assert json.loads(encode_body(value)) == value
 
 
 def test_what_json_does_not_have_is_refused():
     """NaN never reaches the wire."""
     with pytest.raises(Rejected):
-        encode_json({"x": float("nan")})
+        encode_body({"x": float("nan")})

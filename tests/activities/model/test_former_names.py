@@ -18,6 +18,7 @@ from activities.model.types import MigratedModel
 
 PAYLOADS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "former_payloads.json").read_text())
 DROPPED_FIELDS = {
+    "AdaptiveLimits": {"outlooks"},  # never filled
     "AnalysisInput": {"outlooks"},  # never filled
     "Diagnosis": {"outlooks"},  # never filled
     "Plan": {"approval_deadline"},  # the settings of the worker decide

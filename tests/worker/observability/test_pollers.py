@@ -31,7 +31,7 @@ from activities.clients.store.store import Store, open_store
 from activities.dependencies import Dependencies, LoopDependencies
 from activities.model.mode import LoopMode, Mode
 from activities.settings import LoopSettings
-from tests.support.model_builders import make_problem
+from tests.support.model_builders import make_problem, quarantine_knob
 from tests.support.waiting import wait_until
 from worker.main import restart_on_failure
 from worker.observability.metrics import Metrics
@@ -64,7 +64,7 @@ async def test_modes(store: Store) -> None:
 
 async def test_quarantined_knobs(store: Store) -> None:
     """They are counted until they are released."""
-    await store.guards.quarantine("charter", "committee", "charter", "rollback failed", 1.0)
+    await quarantine_knob(store, "committee", "rollback failed", 1.0)
     assert await read_metric(store, "mapek_quarantined_knobs", loop="charter") == 1
     await store.guards.release("charter", "committee", "me", "mended", 2.0)
     assert await read_metric(store, "mapek_quarantined_knobs", loop="charter") == 0

@@ -10,7 +10,13 @@ from activities.model.guard_state import GuardState
 from activities.model.incident import compute_incident_id
 from activities.model.mode import LoopMode, Mode
 from activities.model.outcome import OutcomeTransaction
-from tests.support.model_builders import make_outcome, make_outcome_transaction, make_problem, make_rung
+from tests.support.model_builders import (
+    make_outcome,
+    make_outcome_transaction,
+    make_problem,
+    make_rung,
+    quarantine_knob,
+)
 
 PLAN_A, PLAN_B = "a" * 12, "b" * 12
 
@@ -80,7 +86,7 @@ async def test_quiet_incidents_close(store: Store):
 async def test_quarantine_and_release(store: Store):
     """Both are in the audit of the loop that asked; releasing what is free is not a change."""
     assert await store.guards.release("charter", "committee", "ann", "checked", 1000.0) is False
-    await store.guards.quarantine("charter", "committee", "loop-1", "undo failed", 1010.0)
+    await quarantine_knob(store, "committee", "undo failed", 1010.0, loop="loop-1")
     guard = (await store.guards.load_state("charter", 0.0)).knob("committee")
     assert (guard.quarantined, guard.quarantine_reason) == (True, "undo failed")
     assert await store.guards.release("charter", "committee", "ann", "checked", 1020.0) is True
@@ -88,7 +94,7 @@ async def test_quarantine_and_release(store: Store):
     assert (free.quarantined, free.quarantine_reason, free.released_at) == (False, "", 1020.0)
     rows = await store.audit.load_for_loop("loop-1")
     assert [(r.kind, r.at, r.actor, r.summary) for r in rows] == [
-        ("quarantine", 1010.0, "", "quarantined: undo failed"),
+        ("quarantine", 1010.0, "", "undo failed"),
         ("quarantine", 1020.0, "ann", "released: checked"),
     ]
 
