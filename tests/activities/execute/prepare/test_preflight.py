@@ -42,7 +42,7 @@ def make_facts(**changes: Any) -> PreflightFacts:
     )
 
 
-def guarded(**guard: Any) -> dict[str, Any]:
+def make_knob_change(**guard: Any) -> dict[str, Any]:
     """Return the change that puts a guard on the committee."""
     return {"guards": GuardState(knobs=(KnobGuard(knob="committee", **guard),))}
 
@@ -98,8 +98,8 @@ def test_a_tampered_plan_is_rejected(change: dict[str, Any], make_plan: PlanFact
             "decided 90016 s ago, a plan is valid for 90015 s",
         ),
         ({"at": 1767225600.25 + 15.0 + 86400.0 + PLAN_AGE_MARGIN_SECONDS - 1.0}, "", "ready"),
-        (guarded(cooldown_until=1010.0), "stale", "cool-down: cools down for another 10 s"),
-        (guarded(quarantined=True), "stale", "quarantine"),
+        (make_knob_change(cooldown_until=1010.0), "stale", "cool-down: cools down for another 10 s"),
+        (make_knob_change(quarantined=True), "stale", "quarantine"),
         ({"blind": frozenset({"prometheus"})}, "stale", "prometheus cannot be read"),
         ({"blind": frozenset({"validator-2"})}, "stale", "1 targets are blind: validator-2"),
         ({"violated": frozenset()}, "recovered", "none of 2 violations is left"),
