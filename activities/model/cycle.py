@@ -35,7 +35,7 @@ class CycleOutcome(StrEnum):
 
 
 class CycleRequest(FrozenModel):
-    """Input of `MapekCycle`. `trigger` is schedule, alert or manual; `reason` is who or what asked, for people."""
+    """Input of `MapekCycle`. `trigger` is a `Trigger`; `reason` says for operators who or what requested the cycle."""
 
     loop: str
     trigger: str = Trigger.SCHEDULE
@@ -44,7 +44,7 @@ class CycleRequest(FrozenModel):
 
 
 class CycleResult(FrozenModel):
-    """Result of `MapekCycle`. `outcome` as in `MapekOutcome`; `plans` are ids of started remediations.
+    """Result of `MapekCycle`. `outcome` is a `CycleOutcome`; `plans` are the ids of started remediations.
 
     `blocked_by` are the rules of the guards that stopped candidates.
     """
@@ -60,23 +60,23 @@ class CycleResult(FrozenModel):
 
 
 class MonitorRequest(FrozenModel):
-    """What Monitor is asked: one loop."""
+    """Request of Monitor for one loop."""
 
     loop: str
 
 
 class AnalyzeRequest(FrozenModel):
-    """What Analyze is asked: the loop as of `at` (unix seconds, from the observation)."""
+    """Request of Analyze for one loop at `at` (unix seconds, from the observation)."""
 
     loop: str
     at: float
 
 
 class DiagnosisSummary(FrozenModel):
-    """What of a diagnosis goes into history: at most 4 patterns, 3 causes and 8 violations, each one line.
+    """The part of a diagnosis in history: at most 4 patterns, 3 causes and 8 violations, one line each.
 
-    `outcome` is empty if there is something to plan for, else how the cycle ends: healthy (the trouble is over),
-    blind or blocked. `digest` names the stored analysis input.
+    `outcome` is empty if the cycle continues to Plan. Otherwise it is how the cycle ends: healthy (the problem is
+    over), blind or blocked. `digest` names the stored analysis input.
     """
 
     headline: str
@@ -91,9 +91,9 @@ class DiagnosisSummary(FrozenModel):
 
 
 class PlanRequest(FrozenModel):
-    """What Plan is asked: to decide upon the analysis input stored under `digest`.
+    """Request of Plan: decide on the analysis input stored under `digest`.
 
-    `silenced` are components that may only be observed, "*" all of them.
+    `silenced` are components that may only be observed, "*" for all.
     """
 
     loop: str
@@ -103,11 +103,11 @@ class PlanRequest(FrozenModel):
 
 
 class PlanSummary(FrozenModel):
-    """A plan as a cycle carries it. `workflow_id` is the remediation's fixed id: the lock of its knob.
+    """The part of a plan that a cycle needs. `workflow_id` is the fixed id of the remediation: the lock of its knob.
 
-    `settle` is in seconds. `supersedes` is the id of a plan of higher risk that waits for its approval on the same
-    knob, empty if there is none. `workflow_type` is the type of the remediation to start: the result of an activity
-    decides it, so that histories from before the type was renamed replay with the former one.
+    `settle` is in seconds. `supersedes` is the id of a plan of higher risk that waits for approval on the same knob,
+    empty if there is none. `workflow_type` is the type of the remediation to start. It comes from an activity result,
+    so histories from before the type was renamed replay with the former type.
     """
 
     plan_id: str
@@ -123,7 +123,7 @@ class PlanSummary(FrozenModel):
 
     @classmethod
     def from_plan(cls, plan: Plan, supersedes: str = "") -> "PlanSummary":
-        """Return what a workflow needs of a plan."""
+        """Return the summary of a plan."""
         return cls(
             plan_id=plan.plan_id,
             knob=plan.knob,
@@ -139,7 +139,7 @@ class PlanSummary(FrozenModel):
 
 
 class DecisionSummary(FrozenModel):
-    """What of a decision goes into history: the plans, and at most 6 rejected candidates, each one line.
+    """The part of a decision in history: the plans, and at most 6 rejected candidates, one line each.
 
     `blocked_by` are the rules of the guards that stopped candidates.
     """

@@ -1,40 +1,40 @@
-"""The error family. The class says whether a retry can help; nothing else has to be known to handle one.
+"""The error family. The class says whether a retry can help; a handler needs nothing else.
 
 MapekError
 ├── RetryableError              the same call may succeed later
-│   ├── Unreachable             refused, unknown host, TLS, time-out of a read: nothing was changed
-│   ├── Ambiguous               a change was sent and no readable reply came: it may have been done
-│   ├── Overloaded              429 or 503, with the delay the other side asked for
-│   ├── InFlight                409: the same idempotency key is being worked on
-│   ├── Unreadable              a reply to a read that is not what the contract says
-│   ├── Untimely                the remote's clock and the instant asked about are too far apart
-│   └── StoreUnavailable        the knowledge store cannot be asked or written
+│   ├── Unreachable             refused, unknown host, TLS, timeout of a read: nothing was changed
+│   ├── Ambiguous               a change was sent and no readable reply came: it may have been made
+│   ├── Overloaded              429 or 503, with the delay that the remote requests
+│   ├── InFlight                409: the remote still processes this idempotency key
+│   ├── InvalidResponse         the reply is not as the contract says
+│   ├── ClockSkew               the remote's clock and the requested instant are too far apart
+│   └── StoreUnavailable        the knowledge store cannot be read or written
 └── FinalError                  the same call can never succeed
     ├── Unauthorized            401 or 403: wrong or missing credential
-    ├── Rejected                400 or 422: the other side refuses the content
+    ├── Rejected                400 or 422: the remote refuses the content
     ├── NotFound                404: no such policy, plan, member or path
     ├── Superseded              409: not the newest change on its knob
     ├── Stale                   412: the knob moved since it was observed
-    │   └── Blocked             a guard refuses now what it allowed when the plan was made
-    ├── Forbidden               a person forbids it: the kill switch is thrown
-    └── ConfigurationError      the configuration cannot be used as it is
+    │   └── Blocked             a guard refuses the plan now, and allowed it when it was made
+    ├── KillSwitchActive        the kill switch forbids the change
+    └── ConfigurationError      the configuration cannot be used
 
-Foreign errors are mapped where they arise: `clients/http.py` for HTTP, `clients/store/engine.py` for the
-database, and `worker/temporal/interceptor.py` turns this family into what Temporal understands.
+Foreign errors are mapped where they occur: `clients/http.py` for HTTP, `clients/store/engine.py` for the database.
+`worker/temporal/interceptor.py` maps this family to Temporal's errors.
 """
 
 
 class MapekError(Exception):
-    """Root of the family. Messages never hold a credential, a header or a whole body.
+    """Root of the family. Messages never contain a credential, a header or a whole body.
 
-    `status` is the HTTP status of the reply that said so, None if there was none.
+    `status` is the HTTP status of the reply, None without one.
     """
 
     status: int | None = None
 
 
 class RetryableError(MapekError):
-    """The same call may succeed later. `retry_after` is the wanted delay in seconds, None if unknown."""
+    """The same call may succeed later. `retry_after` is the requested delay in seconds, None if unknown."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -42,11 +42,11 @@ class RetryableError(MapekError):
 
 
 class Unreachable(RetryableError):
-    """The remote could not be asked; if it was a change, it was never sent."""
+    """The remote did not get the request; a change was never sent."""
 
 
 class Ambiguous(RetryableError):
-    """A change was sent and no readable reply came. Only reading back tells whether it was done."""
+    """A change was sent, and no readable reply came. Only reading back shows whether it was made."""
 
 
 class Overloaded(RetryableError):
@@ -54,15 +54,15 @@ class Overloaded(RetryableError):
 
 
 class InFlight(RetryableError):
-    """409 for a key that the other side is still working on."""
+    """409: the remote still processes this idempotency key."""
 
 
 class InvalidResponse(RetryableError):
-    """A reply that is too large, too slow, not JSON or not what the contract says."""
+    """The reply is too large, too slow, not JSON or not as the contract says."""
 
 
 class ClockSkew(RetryableError):
-    """What was asked about is not the present of the remote: a clock is wrong, or the question came too late."""
+    """The requested instant is not the present of the remote: a clock is wrong, or the request came too late."""
 
 
 class StoreUnavailable(RetryableError):
@@ -78,7 +78,7 @@ class Unauthorized(FinalError):
 
 
 class Rejected(FinalError):
-    """400 or 422: content refused by the other side."""
+    """400 or 422: the remote refuses the content."""
 
 
 class NotFound(FinalError):
@@ -86,11 +86,11 @@ class NotFound(FinalError):
 
 
 class Superseded(FinalError):
-    """409: a newer change stands on the knob."""
+    """409: a newer change is in force on the knob."""
 
 
 class Stale(FinalError):
-    """412: the knob's generation is not the one the change was fenced with."""
+    """412: the generation of the knob is not the one that fences the change."""
 
     def __init__(self, message: str, generation: int | None = None) -> None:
         super().__init__(message)
@@ -98,7 +98,7 @@ class Stale(FinalError):
 
 
 class Blocked(Stale):
-    """A guard refuses it now. `rule` is its name, `loop` whose plan it is; the message has the numbers."""
+    """A guard refuses the plan now. `rule` is the guard's rule, `loop` the plan's loop; the message has the numbers."""
 
     def __init__(self, message: str, rule: str, loop: str) -> None:
         super().__init__(message)
@@ -107,8 +107,8 @@ class Blocked(Stale):
 
 
 class KillSwitchActive(FinalError):
-    """A person forbids it; the message says by what."""
+    """The kill switch forbids the change; the message names its source."""
 
 
 class ConfigurationError(FinalError):
-    """The configuration cannot be used; the message says where and what would be right."""
+    """The configuration cannot be used; the message names the place and the fix."""

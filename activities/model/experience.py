@@ -1,4 +1,4 @@
-"""What Knowledge tells the planner."""
+"""The experience that Knowledge gives to the planner."""
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, NamedTuple, TypeVar
@@ -8,11 +8,14 @@ from activities.model.diagnosis import Cause
 from activities.model.types import MigratedModel
 
 OUTCOME_DECAY_FACTOR = 0.995
-"""Weight an outcome keeps with each later one of the same pair: what helped 500 outcomes ago counts a twelfth."""
+"""Decay per later outcome of the same pair: an outcome 500 outcomes ago counts a twelfth."""
 
 
 class ComponentStats(MigratedModel):
-    """Outcomes of a pair on one component. `good` and `bad` are their decayed sums, together at most `n`."""
+    """Outcomes of a pair on one component.
+
+    `success_weight` and `failure_weight` are their decayed sums, together at most `count`.
+    """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"n": "count", "good": "success_weight", "bad": "failure_weight"}
 
@@ -23,10 +26,10 @@ class ComponentStats(MigratedModel):
 
 
 class ActionStats(MigratedModel):
-    """Counted outcomes of one action against one cause: `n` of them, with the sum of their values (0 to n).
+    """Scored outcomes of one action against one cause: `count` of them, with the sum of their values (0 to `count`).
 
-    `good` and `bad` are the sums of their values and of what was missing to 1, each outcome decayed by the later
-    ones. `contexts` are the same per component on which the cause sat.
+    `success_weight` sums their values and `failure_weight` the remainders to 1, each outcome decayed by the later ones.
+    `contexts` are the same figures per component of the cause.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"n": "count", "good": "success_weight", "bad": "failure_weight"}
@@ -40,31 +43,31 @@ class ActionStats(MigratedModel):
     contexts: tuple[ComponentStats, ...] = ()
 
     def for_component(self, component: str) -> ComponentStats:
-        """Return what was seen on one component, an empty tally if nothing was."""
-        known = (tally for tally in self.contexts if tally.component == component)
-        return next(known, ComponentStats(component=component, count=0, success_weight=0.0, failure_weight=0.0))
+        """Return the figures of one component, empty without outcomes."""
+        matching = (stats for stats in self.contexts if stats.component == component)
+        return next(matching, ComponentStats(component=component, count=0, success_weight=0.0, failure_weight=0.0))
 
 
 Stats = TypeVar("Stats", ComponentStats, ActionStats)
 
 
 class Experience(MigratedModel):
-    """All counted outcomes of a loop, summed."""
+    """All scored outcomes of a loop, aggregated."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"records": "action_stats"}
 
     action_stats: tuple[ActionStats, ...] = ()
 
     def for_action(self, action: ActionType, cause: Cause) -> ActionStats:
-        """Return the record of the pair, an empty one if it was never tried."""
-        for record in self.action_stats:
-            if (record.action, record.cause) == (action, cause):
-                return record
+        """Return the figures of the pair, empty if it was never tried."""
+        for stats in self.action_stats:
+            if (stats.action, stats.cause) == (action, cause):
+                return stats
         return ActionStats(action=action, cause=cause, count=0, total=0.0)
 
 
 class ScoredOutcome(NamedTuple):
-    """One outcome of one action that counts: `value` is 1, 0.5 or 0."""
+    """One scored outcome of one action: `value` is 1, 0.5 or 0."""
 
     action: ActionType
     cause: Cause
@@ -73,21 +76,26 @@ class ScoredOutcome(NamedTuple):
 
 
 def aggregate(outcomes: Iterable[ScoredOutcome]) -> Experience:
-    """Return the experience of outcomes, the oldest first; its records are in the order of action and cause."""
-    records: dict[tuple[ActionType, Cause], ActionStats] = {}
+    """Return the experience of outcomes, oldest first. The figures are sorted by action and cause."""
+    by_pair: dict[tuple[ActionType, Cause], ActionStats] = {}
     for action, cause, component, value in outcomes:
-        known = records.get((action, cause)) or ActionStats(action=action, cause=cause, count=0, total=0.0)
-        tally = known.for_component(component)
-        tallies = {**{t.component: t for t in known.contexts}, component: _add_value(tally, value)}
-        records[action, cause] = _add_value(known, value).model_copy(
-            update={"total": known.total + value, "contexts": tuple(tallies[name] for name in sorted(tallies))}
+        stats = by_pair.get((action, cause)) or ActionStats(action=action, cause=cause, count=0, total=0.0)
+        by_component = {context.component: context for context in stats.contexts}
+        by_component[component] = _add_value(stats.for_component(component), value)
+        by_pair[action, cause] = _add_value(stats, value).model_copy(
+            update={
+                "total": stats.total + value,
+                "contexts": tuple(by_component[name] for name in sorted(by_component)),
+            }
         )
-    return Experience(action_stats=tuple(records[key] for key in sorted(records)))
+    return Experience(action_stats=tuple(by_pair[key] for key in sorted(by_pair)))
 
 
 def _add_value(stats: Stats, value: float) -> Stats:
-    good, bad = (
-        OUTCOME_DECAY_FACTOR * stats.success_weight + value,
-        OUTCOME_DECAY_FACTOR * stats.failure_weight + 1.0 - value,
+    return stats.model_copy(
+        update={
+            "count": stats.count + 1,
+            "success_weight": OUTCOME_DECAY_FACTOR * stats.success_weight + value,
+            "failure_weight": OUTCOME_DECAY_FACTOR * stats.failure_weight + 1.0 - value,
+        }
     )
-    return stats.model_copy(update={"count": stats.count + 1, "success_weight": good, "failure_weight": bad})

@@ -1,4 +1,4 @@
-"""The guard state: what keeps a knob from being touched now."""
+"""The guard state: the reasons not to change a knob now."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,10 +10,9 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class KnobGuard(MigratedModel):
-    """What is known of one knob. `cooldown_until` is unix seconds, 0 for none.
+    """The guards on one knob. `cooldown_until` is unix seconds, 0 for none.
 
-    `released_at` is when a person last said that the knob may be trusted again (0: never): what it did before that
-    freezes it no more.
+    `released_at` is when an operator last released the knob, 0 for never. Remediations before that do not freeze it.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -30,7 +29,7 @@ class KnobGuard(MigratedModel):
 
 
 class UnsettledPlan(FrozenModel):
-    """A plan that may stand on `knob` and that no outcome answers for. `since` (unix seconds) is when it was made."""
+    """A plan that may be applied on `knob` without a recorded outcome. `since` (unix seconds) is its creation."""
 
     knob: str
     plan_id: str
@@ -38,11 +37,11 @@ class UnsettledPlan(FrozenModel):
 
 
 class GuardState(MigratedModel):
-    """Everything of the guards store one decision needs.
+    """Everything in the guards store that one decision needs.
 
-    Knobs with a guard on them, open incidents, the remediations of the last day, the oldest first, whichever loop they
-    are of, and the loops in storm mode. `unsettled` are plans whose remediation still runs, was terminated, or ended
-    before Charter did what it was asked.
+    `knobs` have a guard, `incidents` are open, `storms` are the loops in storm mode. `recent_remediations` are those of
+    the last day, of every loop, oldest first. `unsettled` are plans whose remediation still runs, was terminated, or
+    ended before Charter made a requested change.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"past": "recent_remediations"}
@@ -54,11 +53,11 @@ class GuardState(MigratedModel):
     storms: tuple[Storm, ...] = ()
 
     def knob(self, name: str) -> KnobGuard:
-        """Return the guard of `name`, an empty one if there is none."""
+        """Return the guards on a knob, empty if there are none."""
         return next((k for k in self.knobs if k.knob == name), KnobGuard(knob=name))
 
     def unsettled_on(self, knob: str) -> UnsettledPlan | None:
-        """Return the oldest plan that is not settled on `knob`."""
+        """Return the oldest unsettled plan of `knob`."""
         return next((u for u in self.unsettled if u.knob == knob), None)
 
     def incident(self, knob: str) -> Incident | None:
@@ -66,5 +65,5 @@ class GuardState(MigratedModel):
         return next((i for i in self.incidents if i.knob == knob and i.closed_at is None), None)
 
     def storm(self, loop: str) -> Storm | None:
-        """Return the storm `loop` is in, None if it is in none."""
+        """Return the storm of `loop`, None if there is none."""
         return next((storm for storm in self.storms if storm.loop == loop), None)

@@ -1,4 +1,4 @@
-"""What was done to the knobs of a Charter lately: the memory of the guards."""
+"""The recent remediations of a Charter's knobs: the memory of the guards."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,17 +7,17 @@ from activities.model.action import ActionType
 from activities.model.types import MigratedModel
 
 HISTORY_WINDOW_SECONDS = 86_400.0
-"""Seconds the guards look back at remediations, and so the longest window one of them can have."""
+"""Seconds of remediations that the guards read, and so the longest possible window of a guard."""
 
 
 class RemediationRecord(MigratedModel):
-    """One remediation that was about to change Charter, or did. Times are unix seconds; it runs while `ended` is None.
+    """One remediation that was about to change Charter, or did.
 
-    `cause` and `component` name the trouble it was for. `sense` is which way it turned its knob: 1 forth (more
-    members, a policy applied), −1 back (fewer members, a policy rolled back), 0 neither (a restart). `touched` are
-    the components it acts upon, "*" for all of them. `applied`: Charter did something; assumed until the end tells.
-    `undone`: what it did was taken back when it ended. `generation` is where it left the knob, None if that is not
-    known.
+    Times are unix seconds; `ended_at` is None while it runs. `cause` and `component` name its problem. `knob_direction`
+    is 1 forth (more members, a policy applied), −1 back (fewer members, a policy rolled back), 0 for neither (a
+    restart). `affected_components` are the components that it changes, "*" for all. `applied`: Charter made a change;
+    assumed until the end. `rolled_back`: the change was undone at the end. `generation` is that of the knob afterwards,
+    None if unknown.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {

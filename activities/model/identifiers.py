@@ -18,7 +18,7 @@ class WorkflowName(StrEnum):
     CYCLE = "MapekCycle"
     REMEDIATION = "MapekRemediation"
     FORMER_REMEDIATION = "Remediation"
-    """The type of remediations started before the type was renamed; still registered, never started anew."""
+    """The type of remediations started before the type was renamed; still registered, no longer started."""
     LOOP = "MapekLoop"
     UPKEEP = "MapekUpkeep"
 

@@ -1,4 +1,4 @@
-"""An incident: one trouble of a knob."""
+"""An incident: one problem of a knob."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class Rung(MigratedModel):
-    """One step of the ladder that was tried: which plan against which cause, and how it ended ("" while it runs)."""
+    """One rung that was tried: its plan, its cause, and its outcome ("" while it runs)."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome"}
 
@@ -21,9 +21,9 @@ class Rung(MigratedModel):
 
 
 class Incident(MigratedModel):
-    """One trouble of a knob, with the rungs tried. Times are unix seconds; `closed_at` None while open.
+    """One problem of a knob, with the rungs tried. Times are unix seconds; `closed_at` is None while it is open.
 
-    `seen_at` is when its violations were last seen: 10 minutes later it is closed.
+    `last_seen_at` is when its violations were last seen; it is closed 10 minutes later.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"seen_at": "last_seen_at"}
@@ -48,9 +48,9 @@ class KnobProblem(FrozenModel):
 
 
 class IncidentTotals(FrozenModel):
-    """How many incidents of a Charter are over, and the seconds they took in all.
+    """The number of closed incidents of a Charter, and the seconds that they took in total.
 
-    `detection` sums onset to opened, `repair` onset to closed: divided by the number, MTTD and MTTR.
+    `detection_seconds` sums onset to opened, `repair_seconds` onset to closed. Divided by `count`: MTTD and MTTR.
     """
 
     count: int = 0
@@ -59,5 +59,5 @@ class IncidentTotals(FrozenModel):
 
 
 def compute_incident_id(charter: str, knob: str, onset: float) -> str:
-    """Return the first 12 hex digits of sha256(charter, knob, onset): the same trouble has the same id."""
+    """Return the first 12 hex digits of sha256(charter, knob, onset): the same problem has the same id."""
     return hashlib.sha256(f"{charter}\n{knob}\n{onset:.3f}".encode()).hexdigest()[:12]

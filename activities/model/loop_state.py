@@ -8,7 +8,7 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class ManualCycleRequest(FrozenModel):
-    """A wish for a cycle now. The same `key` (a name, at most 100 characters) is the same cycle; empty: a new one."""
+    """A request for a cycle now. The same `key` (at most 100 characters) is the same cycle; empty: a new one."""
 
     key: str = ""
     reason: str = ""
@@ -17,7 +17,7 @@ class ManualCycleRequest(FrozenModel):
 class LoopState(MigratedModel):
     """Input of `MapekLoop`, carried over from run to run.
 
-    `recent` are the ids of the last cycles, at most 10, newest last; `asked` counts all that were asked for by hand.
+    `recent` are the ids of the last cycles, at most 10, newest last. `request_count` counts all requested cycles.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "request_count"}

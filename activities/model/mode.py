@@ -9,7 +9,7 @@ from activities.model.types import MigratedModel
 
 
 class LoopMode(StrEnum):
-    """What the loop may do."""
+    """The permissions of a loop."""
 
     ACT = "act"
     OBSERVE = "observe"
@@ -17,8 +17,10 @@ class LoopMode(StrEnum):
 
 
 class Mode(MigratedModel):
-    """The mode in force, with who set it and why. `until` is unix seconds, None for until further notice;
-    `previous` is the mode before the last pause or stop. `switched`: the kill switch is thrown, `why` tells by what.
+    """The mode of a loop, with the actor and the reason.
+
+    `until` is unix seconds, None without an end. `previous` is the mode before the last pause or stop.
+    `by_kill_switch`: the kill switch is active, and `reason` names its source.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason", "switched": "by_kill_switch"}
@@ -42,20 +44,22 @@ class Mode(MigratedModel):
 
 
 def effective_mode(stored: Mode | None, initial: Mode, now: float) -> Mode:
-    """Return the mode in force at `now` (unix seconds): the stored one, `first` if there is none.
+    """Return the mode in force at `now` (unix seconds): the stored one, or `initial` without one.
 
-    A mode whose `until` has passed gives way to the one before it.
+    After its `until`, a mode is replaced by the one before it.
     """
     if stored is None:
         return initial
     if stored.until is None or now < stored.until:
         return stored
-    why = f"{stored.name} ended as it was meant to: {stored.reason}"
-    return Mode(loop=stored.loop, name=stored.previous or initial.name, actor=stored.actor, reason=why, at=stored.until)
+    reason = f"{stored.name} ended as planned: {stored.reason}"
+    return Mode(
+        loop=stored.loop, name=stored.previous or initial.name, actor=stored.actor, reason=reason, at=stored.until
+    )
 
 
 def with_kill_switch(kill_switch: str, mode: Mode) -> Mode:
-    """Return the mode while `switch` tells that the kill switch is thrown: stopped; `mode` itself if it is empty."""
+    """Return mode stopped if `kill_switch` names an active kill switch, and `mode` if it is empty."""
     if not kill_switch:
         return mode
     return Mode(loop=mode.loop, name=LoopMode.STOPPED, reason=kill_switch, previous=mode.name, by_kill_switch=True)

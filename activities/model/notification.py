@@ -1,4 +1,4 @@
-"""A notice: something a person should know of now."""
+"""A notification: a message that operators need now."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class NotificationKind(StrEnum):
-    """Why a person is told."""
+    """The reason of a notification."""
 
     APPROVAL = "approval"
     ESCALATION = "escalation"
@@ -18,10 +18,10 @@ class NotificationKind(StrEnum):
 
 
 class Notification(MigratedModel):
-    """One message of one trouble. Open until what it is about is over; then `closed` says how it ended.
+    """One message about one problem. It is open until the problem is over; then `resolution` says how it ended.
 
-    `key` is the trouble's: an incident's id, or what stands for it where there is none; with `kind` it is told once,
-    however often it is seen. `workflow` is the id of the cycle or remediation to look at. `at` is unix seconds.
+    `key` identifies the problem: the incident id, or a replacement where there is none. A (`key`, `kind`) pair is sent
+    once, however often it occurs. `workflow` is the id of the cycle or remediation. `at` is unix seconds.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"closed": "resolution"}
@@ -39,7 +39,7 @@ class Notification(MigratedModel):
 
 
 class PendingDelivery(FrozenModel):
-    """A notice that a target has not got yet, or not in its present `version` (from 1). `number` is its id."""
+    """A notification that a target has not received, or not in its present `version` (from 1). `number` is its id."""
 
     number: int
     version: int

@@ -1,4 +1,4 @@
-"""What Monitor saw in one cycle."""
+"""Monitor's answer in one cycle."""
 
 from activities.model.blindspot import BlindSpot
 from activities.model.cycle import CycleOutcome
@@ -6,18 +6,18 @@ from activities.model.types import FrozenModel
 from activities.model.violation import Violation
 
 MAX_SHOWN_ENTRIES = 8
-"""How many violations, and how many blind spots, an observation carries: a history must not grow with them."""
+"""Maximum number of violations, and of blind spots, in an observation: a history must stay bounded."""
 
 
 class Observation(FrozenModel):
     """Monitor's answer, bounded in size.
 
-    `at` is the instant (unix seconds) all later phases of the cycle look at. `violations` and `blind` are the
-    worst `SHOWN`; the counts are of all. `suspects` counts values between leave and enter limit: only the past
-    tells whether they are violations, so they make the cycle look closer. `blind_remote` is set when Prometheus
-    or Charter as a whole could not be read: then nothing can be decided. `silenced` are components about which a
-    person told Alertmanager to keep quiet, "*" all: they are observed and not acted upon. `alerts` counts what fires
-    there, None where it was not asked; `alerts_unread` says why it could not be told.
+    `at` (unix seconds) is the instant of all later phases of the cycle. `violations` and `blind` are the
+    `MAX_SHOWN_ENTRIES` most severe ones; the counts cover all. `suspects` counts values between the clear threshold and
+    the threshold: only the past shows whether they are violations, so the cycle continues to Analyze. `blind_remote`:
+    Prometheus or Charter could not be read at all, so no decision is possible. `silenced` are the components that
+    operators silenced at Alertmanager, "*" for all: they are observed and not changed. `alerts` counts the firing
+    alerts there, None if Alertmanager was not queried; `alerts_unread` says why they could not be read.
     """
 
     headline: str
@@ -34,7 +34,7 @@ class Observation(FrozenModel):
 
     @property
     def outcome(self) -> str:
-        """How the cycle ends here: blind or healthy; empty if it has to go on to Analyze."""
+        """How the cycle ends after Monitor, blind or healthy; empty if it continues to Analyze."""
         if self.blind_remote:
             return CycleOutcome.BLIND
         if self.violation_count > 0 or self.suspects > 0:

@@ -1,4 +1,4 @@
-"""Verdicts of verification and the outcomes Knowledge keeps."""
+"""Verdicts of verification, and the outcomes that Knowledge keeps."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,7 +12,7 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class Verdict(StrEnum):
-    """Verification's answer. Never a bool: not knowing is an answer."""
+    """The result of a verification. Never a bool: unknown is a result."""
 
     FIXED = "fixed"
     IMPROVED = "improved"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 
 class Consequence(StrEnum):
-    """What follows from a verdict."""
+    """The consequence of a verdict."""
 
     KEEP = "keep"
     ROLL_BACK = "roll_back"
@@ -30,7 +30,7 @@ class Consequence(StrEnum):
 
 
 class EffectClass(StrEnum):
-    """What Knowledge keeps of a remediation."""
+    """The effect of a remediation, as Knowledge keeps it."""
 
     SUCCESS = "success"
     PARTIAL = "partial"
@@ -40,14 +40,14 @@ class EffectClass(StrEnum):
 
 
 class Outcome(MigratedModel):
-    """One remediation's outcome; `plan_id` is unique, so that it is kept exactly once.
+    """The outcome of one remediation; `plan_id` is unique, so it is kept exactly once.
 
-    `ending` is the remediation's `MapekOutcome` (a verdict, or rolled_back, rejected, ...). `before` and `after` are
-    numbers of violated (component, metric) pairs. `value` is 1, 0.5 or 0, None where it does not count for learning.
-    `seconds` is apply to verdict, None if nothing was applied. `rechecks` counts later looks at it; `relapsed_at` (unix
-    seconds) is when one of them found the trouble back, None as long as none did. `ended` is when the remediation
-    ended by Temporal's clock, 0 in old ones; `at` is by that of the worker. `outlasted`: the trouble was still
-    there when the remediation first looked again. `grounds` are the patterns its plan rested on.
+    `outcome` is a `RemediationOutcome`. `before` and `after` are numbers of violated (component, metric) pairs. `value`
+    is 1, 0.5 or 0, None if it does not count for learning. `seconds` is the time from apply to verdict, None if nothing
+    was applied. `rechecks` counts the later rechecks; `relapsed_at` (unix seconds) is the recheck that found the
+    problem again, None without one. `ended_at` is the end of the remediation by Temporal's clock, 0 in old outcomes;
+    `at` is by the worker's clock. `problem_persisted`: the problem was still there when the plan was checked before the
+    apply. `evidence_patterns` are the patterns that the plan was based on.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -80,12 +80,12 @@ class Outcome(MigratedModel):
 
 
 class OutcomeTransaction(FrozenModel):
-    """How a remediation ends, written to the store in one transaction. Times are unix seconds.
+    """The end of a remediation, written to the store in one transaction. Times are unix seconds.
 
-    `cooldown_until` is 0 for no cool-down. A `quarantine_why` quarantines the knob; empty leaves a quarantine as it
-    is, because only a person releases one. `keep` is how many outcomes of the loop are remembered. `mark` is what it
-    says of the trust in the plan's actions, None for nothing. `recheck_at` is when the outcome is to be looked at
-    again, None for never. `absent` as in `RecordRequest`.
+    `cooldown_until` is 0 for no cool-down. A `quarantine_reason` quarantines the knob; an empty one keeps a quarantine,
+    because only an operator releases it. `history_limit` is the number of outcomes kept per loop. `evidence_kind` is
+    the evidence for the trust in the plan's actions, None for none. `recheck_at` is the next recheck, None for none.
+    `unapplied_steps` as in `RecordRequest`.
     """
 
     outcome: Outcome

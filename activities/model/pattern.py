@@ -1,4 +1,4 @@
-"""What an analyzer found."""
+"""The findings of the analyzers."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class PatternKind(StrEnum):
-    """The analyzers' names. `predictive` is advisory: it never acts."""
+    """The names of the analyzers. `predictive` is advisory: no action is based on it."""
 
     TEMPORAL = "temporal"
     SPATIAL = "spatial"
@@ -18,11 +18,11 @@ class PatternKind(StrEnum):
 
 
 class Evidence(MigratedModel):
-    """What a person can check: the window (start, end], unix seconds, and the counted samples.
+    """Evidence that an operator can check: the window (start, end] in unix seconds, and the counted samples.
 
-    `samples` are at most 5 of the counted (component, metric, instant, value), newest first; `count` is of all.
-    `features` are the numbers the confidence of a departure was calibrated from, empty for the others. Those have a
-    `strength`: log(count ÷ the least count that makes the pattern).
+    `samples` are at most 5 of the counted (component, metric, instant, value), newest first; `count` covers all.
+    `features` are the numbers that calibrated the confidence of a deviation, empty for other patterns. Other patterns
+    have a `strength`: log(count ÷ minimum count of the pattern).
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"text": "summary"}
@@ -37,9 +37,9 @@ class Evidence(MigratedModel):
 
 
 class Pattern(FrozenModel):
-    """One finding. `confidence` is the probability, 0 to 1, that a real fault is behind it.
+    """One finding. `confidence` is the probability, 0 to 1, that it has a real fault.
 
-    `prior` is the analyzer's constant where outcomes made another confidence of it, else None.
+    `prior` is the confidence before calibration by outcomes, None without calibration.
     """
 
     kind: PatternKind
@@ -51,18 +51,18 @@ class Pattern(FrozenModel):
 
 
 class PatternBasis(FrozenModel):
-    """A pattern a plan rests on, kept with what became of the plan. `strength` is its evidence's."""
+    """A pattern that a plan is based on, kept with the outcome of the plan. `strength` is that of its evidence."""
 
     kind: PatternKind
     strength: float
 
 
 class CalibrationCurve(MigratedModel):
-    """What outcomes say of one kind of pattern.
+    """The calibration of one kind of pattern by outcomes.
 
-    Of `n` plans that rested on one, `real` found the trouble still there when they were to be applied. The confidence
-    at a strength is 1 / (1 + exp(−(intercept + weight · strength))), kept within 0.01 to 0.99; `weight` is never
-    negative.
+    Of `count` plans based on such a pattern, `true_positives` found the problem still there before the apply. The
+    confidence at a strength is 1 / (1 + exp(−(intercept + weight · strength))), limited to 0.01 to 0.99. `weight` is
+    never negative.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"n": "count", "real": "true_positives"}

@@ -1,4 +1,4 @@
-"""The messages of a remediation: small, because they are written into every history."""
+"""The requests and results of a remediation: small, because every history contains them."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,10 +8,10 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class RemediationRequest(MigratedModel):
-    """Input of `Remediation`: nothing but which plan; everything else is read and checked again.
+    """Input of `MapekRemediation`: only the plan id; everything else is read and checked again.
 
-    `settle_leftover`: a terminated predecessor may have left this plan half applied; nothing new is applied, what
-    stands is rolled back.
+    `roll_back_leftover`: a terminated predecessor may have left the plan half applied. Nothing is applied; the applied
+    steps are rolled back.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"settle_leftover": "roll_back_leftover"}
@@ -23,7 +23,7 @@ class RemediationRequest(MigratedModel):
 
 
 class RemediationResult(FrozenModel):
-    """Result of `Remediation`. `outcome` as in `MapekOutcome`."""
+    """Result of `MapekRemediation`. `outcome` is a `RemediationOutcome`."""
 
     headline: str
     outcome: str
@@ -45,9 +45,10 @@ class Approval(MigratedModel):
 
 
 class PrepareRequest(MigratedModel):
-    """`answer`: the person's yes, so the need of approval is met. `leftover`: look what was left half done.
+    """Request of the check before the apply.
 
-    `asked` is when the workflow asked, by the server's clock (unix seconds).
+    `answer` is the operator's approval, so no further one is needed. `leftover`: find the steps that are still applied.
+    `requested_at` is the time of the request by the server's clock (unix seconds).
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
@@ -59,7 +60,10 @@ class PrepareRequest(MigratedModel):
 
 
 class Step(MigratedModel):
-    """One action of the plan as a person reads it. `standing`: it was sent to Charter, and nobody answers for it."""
+    """One action of the plan, in words.
+
+    `is_applied`: it was sent to Charter, and no remediation is responsible for it.
+    """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"text": "summary", "standing": "is_applied"}
 
@@ -68,13 +72,13 @@ class Step(MigratedModel):
 
 
 class PrepareResult(MigratedModel):
-    """What `prepare` found. `ending` is empty if the plan may be applied, else stale, recovered, rejected or failed.
+    """Result of the check. `outcome` is empty if the plan may be applied, else stale, recovered, rejected or failed.
 
-    `generation` fences the first step. `deadline` is how many seconds an approval may take. `timeout` (seconds) and
-    `retries` bound each apply, `span` is how many seconds one verification takes samples. `transactional`: a failed
-    step undoes those before it. `requested_by` is the person who asked for the plan: somebody else has to approve it.
-    `risky`: what cannot be verified is rolled back; False where it is safe to keep. `blocked_by` is the rule of the
-    guard that refuses it, empty if none does; `loop` is whose plan it is.
+    `generation` fences the first step. `deadline` is the time for an approval in seconds. `timeout` (seconds) and
+    `retries` limit each apply. `verification_duration` is the time in which a verification takes samples, in seconds.
+    `transactional`: a failed step undoes the steps before it. `requested_by` is the operator who requested the plan;
+    another operator must approve it. `risky`: an unverified change is rolled back; otherwise it is kept. `blocked_by`
+    is the rule of the guard that refuses the plan, empty if none does. `loop` is the plan's loop.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome", "span": "verification_duration"}
@@ -96,7 +100,7 @@ class PrepareResult(MigratedModel):
 
 
 class ApplyRequest(MigratedModel):
-    """One step (from 0), fenced by the knob's generation. `asked` as in `PrepareRequest`."""
+    """One step (from 0), fenced by the generation of the knob. `requested_at` as in `PrepareRequest`."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
 
@@ -107,7 +111,7 @@ class ApplyRequest(MigratedModel):
 
 
 class ApplyResult(FrozenModel):
-    """The step is done at Charter. `generation` fences the next one; `at` is unix seconds."""
+    """The step is applied at Charter. `generation` fences the next step; `at` is unix seconds."""
 
     headline: str
     generation: int
@@ -116,7 +120,7 @@ class ApplyResult(FrozenModel):
 
 
 class VerifyRequest(FrozenModel):
-    """Verify the plan's effect, or (`rollback`) that the state before is back. `since` is unix seconds."""
+    """Verify the plan's effect, or (`rollback`) that the previous state is back. `since` is unix seconds."""
 
     plan_id: str
     since: float
@@ -124,7 +128,7 @@ class VerifyRequest(FrozenModel):
 
 
 class VerifyResult(FrozenModel):
-    """The verdict with its consequence. `before` and `after` count violated pairs, `samples` the usable ones."""
+    """The verdict and its consequence. `before` and `after` count violated pairs, `samples` the usable ones."""
 
     headline: str
     verdict: Verdict
@@ -135,18 +139,18 @@ class VerifyResult(FrozenModel):
 
     @classmethod
     def not_performed(cls, headline: str, *, risky: bool = True) -> "VerifyResult":
-        """Return the verdict of a verification that could not be made: inconclusive, undone if risky and else kept."""
+        """Return the result of a verification that failed: inconclusive, rolled back if risky, else kept."""
         consequence = Consequence.ROLL_BACK if risky else Consequence.KEEP
         return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=consequence)
 
     @classmethod
     def already_concluded(cls, headline: str) -> "VerifyResult":
-        """Return the verdict on what has an outcome already, and so is not judged again; the first one stands."""
+        """Return the result for a plan that has an outcome: it is not verified again, and the first outcome holds."""
         return cls(headline=headline, verdict=Verdict.INCONCLUSIVE, consequence=Consequence.KEEP)
 
 
 class UndoRequest(MigratedModel):
-    """Undo one step, if it was applied at all. `asked` as in `PrepareRequest`."""
+    """Undo one step, if it was applied. `requested_at` as in `PrepareRequest`."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"asked": "requested_at"}
 
@@ -156,10 +160,10 @@ class UndoRequest(MigratedModel):
 
 
 class UndoResult(MigratedModel):
-    """`changed` is False when there was nothing to undo: never applied, or already rolled back.
+    """Result of an undo. `changed` is False if nothing was to be undone: never applied, or already rolled back.
 
-    `failed` says why it cannot be undone any more (a newer change by somebody else stands on the knob), empty if it is.
-    `absent`: it does not stand at Charter. An attempt that is held up on its way may yet make it.
+    `failed` says why the step cannot be undone (a newer change by another writer is in force on the knob), empty if it
+    was. `not_applied`: the step is not applied at Charter, but a delayed attempt may still apply it.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"absent": "not_applied"}
@@ -172,12 +176,13 @@ class UndoResult(MigratedModel):
 
 
 class RecordRequest(MigratedModel):
-    """How the remediation ended, to be recorded exactly once per plan.
+    """The end of a remediation, to be recorded exactly once per plan.
 
-    `seconds` from apply to verdict, None if nothing was applied. `answer` is what a person decided. `undo_failed` says
-    what could not be undone, empty if nothing; then the knob is quarantined. `ended` is when, by the server's clock.
-    `outlasted`: its trouble was still there when it was first looked at again. `absent` are the steps it does not
-    answer for: never applied, or not standing when they were to be undone. An attempt held up may yet do them.
+    `outcome` is a `RemediationOutcome`. `seconds` is the time from apply to verdict, None if nothing was applied.
+    `answer` is the operator's decision. `undo_failed` says what could not be undone, empty if nothing; otherwise the
+    knob is quarantined. `ended_at` is by the server's clock. `problem_persisted`: the problem was still there at the
+    check before the apply. `unapplied_steps` were never applied, or not applied any more when they were to be undone; a
+    delayed attempt may still apply them.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -202,7 +207,7 @@ class RecordRequest(MigratedModel):
 
 
 class RecordResult(MigratedModel):
-    """The ending as it stands in the store, and how many seconds the knob cools down."""
+    """The outcome as stored, and the cool-down of the knob in seconds."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome"}
 
@@ -214,10 +219,10 @@ class RecordResult(MigratedModel):
 
 
 class YieldRequest(MigratedModel):
-    """Argument of signal `yield`: plan `plan` shall give way if it still waits for its approval.
+    """Argument of signal `yield`: plan `plan` yields if it still waits for approval.
 
-    `ending` is recovered (its violations are gone) or superseded (a plan of lower risk wants the knob, or what was done
-    late has to be taken back on it).
+    `outcome` is recovered (its violations are gone) or superseded (a plan of lower risk needs the knob, or a late
+    change on it must be undone).
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"ending": "outcome", "why": "reason"}
@@ -228,7 +233,7 @@ class YieldRequest(MigratedModel):
 
 
 class ResumeRequest(MigratedModel):
-    """Argument of signal `resume`: who releases a quarantined knob, and why."""
+    """Argument of signal `resume`: the operator who releases a quarantined knob, and the reason."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason"}
 
@@ -237,7 +242,7 @@ class ResumeRequest(MigratedModel):
 
 
 class ReleaseRequest(MigratedModel):
-    """A person released the quarantined knob of this plan."""
+    """An operator released the quarantined knob of this plan."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"who": "actor", "why": "reason"}
 

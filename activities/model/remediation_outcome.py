@@ -1,4 +1,4 @@
-"""The outcomes of a remediation, and what each one entails: one table."""
+"""The outcomes of a remediation, with the consequences of each: one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,10 +57,10 @@ class Streak(StrEnum):
 
 @dataclass(frozen=True)
 class Consequences:
-    """What an outcome entails.
+    """The consequences of an outcome.
 
-    `uses_rung`: the rung of the ladder is not tried again in this incident. `closes_incident`: the incident is over at
-    once; otherwise it closes when its violations stay away. `is_rechecked`: a later recheck verifies that it lasted.
+    `uses_rung`: the rung of the ladder is not tried again in this incident. `closes_incident`: the incident ends now;
+    otherwise it closes when its violations stay away. `is_rechecked`: a later recheck verifies that it lasted.
     `notification` is sent to operators. `has_initial_series`: the metrics show it at 0 from the start.
     """
 
@@ -123,7 +123,7 @@ RUNNING = Consequences(uses_rung=False)
 
 
 def consequences_of(outcome: str) -> Consequences:
-    """Return what an outcome entails; `RUNNING` for an empty one.
+    """Return the consequences of an outcome; `RUNNING` for an empty one.
 
     An unknown outcome, written by a newer worker, uses the rung and has no other consequence.
     """

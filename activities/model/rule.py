@@ -1,4 +1,4 @@
-"""A metric rule: what is read and beyond which limits it is a violation."""
+"""A metric rule: the query of a metric, and the limits beyond which it is a violation."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,15 +10,17 @@ from activities.model.violation import BreachSide, Severity
 class MetricRule(MigratedModel):
     """How one metric of every component is read and judged.
 
-    `metric` is the short name (without the `westworld_charter_` prefix). `expr` is PromQL that yields one
-    series per `node_or_service`; `{window}` in it stands for the rate window. A value beyond `enter` starts a
-    violation, which lasts until the value is back at `leave` or better (hysteresis; `leave` is never the
-    harsher one). `signals` are the full names of the series that must be fresh for the value to be believed.
-    `steady` tells that every working component always has them, so that their absence is a blind spot; otherwise a
-    series is born with its first event, and absence says that nothing happened.
-    `adaptive` marks a metric without a hand-set limit: `enter` and `leave` are then deviations from what is usual for
-    it, in its usual spreads and positive in the bad direction, and `beyond` is asked about deviations. `unit` and
-    `kind` (as a recording names them) then choose the floor of that spread.
+    `metric` is the short name, without the prefix `westworld_charter_`. `expr` is PromQL that yields one series per
+    `node_or_service`; `{window}` in it is replaced by the rate window. A value beyond `threshold` starts a violation,
+    which lasts until the value is back at `clear_threshold` or better (hysteresis; `clear_threshold` is never the
+    stricter one). `signals` are the full names of the series that must be fresh for a valid value.
+
+    `always_present`: every working component has the series, so a missing one is a blind spot. Otherwise a series
+    starts with its first event, and a missing one means that there was none.
+
+    `adaptive`: the metric has no fixed limit. Then `threshold` and `clear_threshold` are deviations from the baseline,
+    in its spreads and positive in the bad direction, and `is_breached` compares deviations. `unit` and `kind` (as a
+    recording names them) select the floor of that spread.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -41,5 +43,5 @@ class MetricRule(MigratedModel):
     kind: str = ""
 
     def is_breached(self, value: float, limit: float) -> bool:
-        """Tell whether `value` is on the bad side of `limit`; exactly on it is still good."""
+        """Return whether `value` is on the bad side of `limit`; a value equal to the limit is not."""
         return value < limit if self.breach is BreachSide.BELOW and not self.adaptive else value > limit

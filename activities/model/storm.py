@@ -1,4 +1,4 @@
-"""Storm mode: so much looks broken at once that the picture itself is doubted."""
+"""Storm mode: so many components look broken that the observation itself is doubtful."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,8 +9,8 @@ from activities.model.types import MigratedModel
 class Storm(MigratedModel):
     """A loop in storm mode: it only observes. Times are unix seconds.
 
-    `why` holds the numbers it was entered with. `calm_since` is since when less than what is needed to leave is in
-    trouble, None while it is more.
+    `reason` has the numbers at its start. `calm_since` is when the affected components fell below the exit limit, None
+    while they exceed it.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"why": "reason"}

@@ -4,7 +4,7 @@ from activities.model.types import FrozenModel
 
 
 class Topology(FrozenModel):
-    """Who calls whom. `edges` are (caller, callee); cycles are allowed; unknown names are components too."""
+    """The call graph. `edges` are (caller, callee). Cycles are allowed, and unknown names are components too."""
 
     edges: tuple[tuple[str, str], ...] = ()
 

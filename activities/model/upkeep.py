@@ -15,26 +15,26 @@ class UpkeepRequest(FrozenModel):
 
 
 class YieldOrder(FrozenModel):
-    """A remediation that shall be asked to give way."""
+    """A remediation that upkeep asks to yield."""
 
     workflow_id: str
     signal: YieldRequest
 
 
 class CoolingRemediation(FrozenModel):
-    """A run of a remediation that only cools down, on a knob where something is left to settle."""
+    """A run that only cools down, on a knob with a leftover."""
 
     workflow_id: str
     run_id: str
 
 
 class UpkeepResult(MigratedModel):
-    """What there is to settle.
+    """The work that a round of upkeep found.
 
-    `leftovers` are plans that may stand although no remediation answers for them; `resting` hold the knobs of some, and
-    their rest has to end first. `yielding` are plans that wait for an approval while their violations are gone, or an
-    earlier change on their knob has to be taken back.
-    `closed` counts quiet incidents that were closed, `expired` snapshots.
+    `leftovers` are plans that may be applied without a remediation. `cooling_remediations` hold the knobs of some of
+    them, and must end first. `yield_orders` are for plans that wait for approval although their violations are gone, or
+    although an earlier change on their knob must be undone. `closed` counts the quiet incidents that were closed,
+    `expired` the snapshots.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"yielding": "yield_orders", "resting": "cooling_remediations"}

@@ -8,7 +8,7 @@ from activities.model.types import MigratedModel
 
 
 class Severity(StrEnum):
-    """How bad; the order of declaration is the order of urgency."""
+    """The severities, most urgent first."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -16,12 +16,12 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for critical, rising with lesser urgency."""
+        """0 for critical; higher is less urgent."""
         return list(Severity).index(self)
 
 
 class BreachSide(StrEnum):
-    """On which side of its limit a metric is bad. EITHER is only for rules; a violation is on one side."""
+    """The bad side of a limit. EITHER is only for rules; a violation is on one side."""
 
     ABOVE = "above"
     BELOW = "below"
@@ -29,11 +29,11 @@ class BreachSide(StrEnum):
 
 
 class Violation(MigratedModel):
-    """One (component, metric) beyond its limit, whoever reported it.
+    """One (component, metric) beyond its limit, from any source.
 
-    `value` and `limit` are in the metric's own unit, None where the source gives none (a Charter finding
-    such as `member_health`). `since` is unix seconds of the first instant of the present run beyond the
-    limit, as far as the look-back reaches. `sources` are among "metric", "charter".
+    `value` and `limit` are in the unit of the metric, None without one (a Charter finding such as `member_health`).
+    `since` (unix seconds) is the first instant of the present run beyond the limit, within the look-back. `sources` are
+    among "metric" and "charter".
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"bad": "breach"}
@@ -49,7 +49,7 @@ class Violation(MigratedModel):
 
     @property
     def key(self) -> tuple[str, str]:
-        """(component, metric): what before and after are counted in."""
+        """(component, metric): the unit of `before` and `after`."""
         return (self.component, self.metric)
 
     @property
@@ -62,5 +62,5 @@ class Violation(MigratedModel):
 
 
 def sort_by_severity(violations: tuple[Violation, ...] | list[Violation]) -> tuple[Violation, ...]:
-    """Return the violations by severity, then component, then metric: a stable order for people and ids."""
+    """Return the violations by severity, component and metric: a stable order for operators and ids."""
     return tuple(sorted(violations, key=lambda v: (v.severity.rank, v.component, v.metric)))
