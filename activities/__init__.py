@@ -1,1 +1,1 @@
-"""What a cycle may do (one room a phase) and the words it speaks (`model`)."""
+"""The activities (one room per phase), and the words that they share (`model`)."""

@@ -1,8 +1,4 @@
-"""The decision as one pure function: a cycle calls it, and a replay calls it on the recorded input.
-
-The diagnosis is computed here from the analysis input and not read from Analyze. A stored diagnosis could differ from
-that of a replay: a reload may change the settings, and two worker versions may run, between Analyze and Plan.
-"""
+"""Decide again: the functions of a cycle, on its recorded input."""
 
 from activities.analyze.diagnose import diagnose
 from activities.model.autonomy import Autonomy
@@ -15,10 +11,10 @@ from activities.settings import LoopSettings
 
 
 def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) -> Decision:
-    """Return the decision; equal arguments have equal decisions.
+    """Return the decision for a recorded input: the same input always has the same decision.
 
-    `analysis` is the input stored under `snapshot.analysis`. Plans hold the digest of the snapshot. The settings are an
-    argument, so that a replay can decide the same snapshot with other settings.
+    `analysis` is the input stored under `snapshot.analysis`. Plans carry the digest of the snapshot. The settings are
+    an argument and not read from the snapshot, so that other settings can be tried on the same past.
     """
     diagnosis = diagnose(analysis, settings.analyze).model_copy(update={"digest": snapshot.analysis})
     return choose(
@@ -47,7 +43,7 @@ def decide(snapshot: Snapshot, analysis: AnalysisInput, settings: LoopSettings) 
 def verification_timings(settings: LoopSettings) -> Verification:
     """Return the timings of every verification, without targets.
 
-    The delay is at least one scrape interval: samples scraped before the change cannot show its effect.
+    A verification never starts before one scrape after the apply: an earlier sample cannot show the effect.
     """
     verify = settings.execute.verify
     return Verification(

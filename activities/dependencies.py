@@ -1,4 +1,4 @@
-"""What the activities work with. Made once, by `worker/assemble.py`."""
+"""The dependencies of the activities, built once by `worker/assemble.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from activities.settings import LoopSettings
 
 @dataclass(frozen=True)
 class LoopDependencies:
-    """One loop: its settings and the remotes it reads and changes.
+    """One loop: its settings and the remotes that it reads and changes.
 
-    `alertmanager` is asked for silences, None: it is not. With `silences_required` nothing is changed while it does
-    not answer. `limits` are its adaptive limits, None: it has no metric that is judged by its own past.
+    `alertmanager` is queried for silences, None: it is not. With `silences_required`, a change needs its answer.
+    `limits` holds the loop's adaptive limits, None if no metric has an adaptive rule.
     """
 
     settings: LoopSettings
@@ -30,9 +30,9 @@ class LoopDependencies:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Everything an activity may use. `clock` gives unix seconds; `worker` is this process's identity.
+    """Everything that an activity may use. `clock` returns unix seconds; `worker_identity` names this process.
 
-    `switch` tells why nothing new may be done at Charter, empty if it may: the kill switch.
+    `kill_switch` returns why no new change may be made at Charter, empty if changes are allowed.
     """
 
     loops: Mapping[str, LoopDependencies]
@@ -42,7 +42,7 @@ class Dependencies:
     kill_switch: Callable[[], str] = str
 
     def loop(self, name: str) -> LoopDependencies:
-        """Return the parts of a loop.
+        """Return the dependencies of a loop.
 
         Raises:
             NotFound: this worker's configuration has no such loop.

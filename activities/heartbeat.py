@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from temporalio import activity
 
 HEARTBEAT_INTERVAL_SECONDS = 1.0
-"""Seconds; well below the heartbeat time-out of 5 s."""
+"""Well below the heartbeat timeout of 5 s."""
 
 
 @asynccontextmanager

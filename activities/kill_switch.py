@@ -1,4 +1,4 @@
-"""The global kill switch: a file or a variable of the environment, looked at before every change."""
+"""The global kill switch: a file or an environment variable, checked before every change."""
 
 import os
 from collections.abc import Mapping
@@ -8,36 +8,36 @@ from activities.model.types import truncate
 from activities.sanitize import sanitize_terminal
 
 ENV_VARIABLE = "MAPEK_KILL_SWITCH"
-"""Set to anything but nothing, 0, false, no or off when the process starts: nothing is changed as long as it lives."""
+"""Active for the lifetime of the process if the value at its start is not empty, 0, false, no or off."""
 FALSY = frozenset({"", "0", "false", "no", "off"})
 MAX_REASON_BYTES = 200
-"""Of the file, which may say who threw the switch and why."""
+"""Bytes read of the file, which may name an actor and a reason."""
 
 
 class KillSwitch:
-    """Nothing new is done at any Charter while `file` exists or the variable is set. What was done may be undone."""
+    """No new change is made at any Charter while `file` exists or the variable is set. Undoing stays allowed."""
 
     def __init__(self, file: Path, environ: Mapping[str, str]) -> None:
         self.file = file
         self._variable = environ.get(ENV_VARIABLE, "").strip()
 
     def __call__(self) -> str:
-        """Return what throws the switch, with the reason the file gives; empty if it is not thrown.
+        """Return the source of an active kill switch with the reason in the file; empty if it is inactive.
 
-        A file of which it cannot be told whether it exists counts as there: acting on doubt is what it prevents.
+        If it is unknown whether the file exists, the kill switch counts as active: it must prevent changes in doubt.
         """
         if self._variable.lower() not in FALSY:
             return f"kill switch: environment {ENV_VARIABLE}"
         try:
             with open(self.file, "rb", opener=_open_nonblocking) as file:
-                said = file.read(MAX_REASON_BYTES).decode(errors="replace").strip()
+                reason = file.read(MAX_REASON_BYTES).decode(errors="replace").strip()
         except FileNotFoundError:
             return ""
         except OSError as error:
             return f"kill switch: {self.file} ({error.strerror})"
-        return truncate(sanitize_terminal(f"kill switch: {self.file}" + (f": {said}" if said else "")))
+        return truncate(sanitize_terminal(f"kill switch: {self.file}" + (f": {reason}" if reason else "")))
 
 
 def _open_nonblocking(path: str, flags: int) -> int:
-    # A pipe under this name would hold the reader for ever.
+    # A pipe of this name would block the reader forever.
     return os.open(path, flags | os.O_NONBLOCK)

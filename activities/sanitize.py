@@ -1,4 +1,4 @@
-"""One function for each sink of text from outside. Pure."""
+"""One function per sink for text from outside. Pure."""
 
 import re
 import unicodedata
@@ -19,9 +19,9 @@ def escape_promql(value: str) -> str:
 
 
 def escape_slack(value: str) -> str:
-    """Return `value` as one line of Slack's mrkdwn that shows the same plain text: no link, mention or emphasis.
+    """Return `value` as one line of Slack mrkdwn that shows as plain text: no link, mention or emphasis.
 
-    Slack has no escape for its emphasis characters. An invisible character before each disables it.
+    Slack has no escape for its emphasis characters; an invisible character before each disables it.
     """
     safe = "".join(_SLACK_ESCAPES.get(char, char) for char in sanitize_terminal(value))
     return _SLACK_EMPHASIS.sub("\u200b\\g<0>", safe)
@@ -33,7 +33,7 @@ def format_slack_link(name: str, url: str) -> str:
 
 
 def sanitize_terminal(value: str) -> str:
-    """Return `value` as one line without effect on a terminal.
+    """Return `value` as one line that a terminal only prints.
 
     Control and format characters (escape sequences, line ends, right-to-left overrides) become spaces or the
     replacement character.

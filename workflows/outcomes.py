@@ -27,7 +27,7 @@ def make_outcome(outcome: str, headline: str) -> RecordRequest:
 def outcome_after_rollback(
     outcome: RecordRequest, verify_result: VerifyResult | None, undone_steps: Sequence[str], failures: Sequence[str]
 ) -> RecordRequest:
-    """Return the outcome after a rollback that undid `undone_steps`; `failures` tells what could not be undone.
+    """Return the outcome after a rollback that undid `undone_steps`; `failures` says what could not be undone.
 
     If a step was undone, the outcome is rolled_back, unless an operator stopped the remediation. If none was undone, it
     is the verdict, or the reason for the rollback.

@@ -1,6 +1,6 @@
 """An alert on its way from the webhook to the loop: only the fields that operators and routes need.
 
-An alert starts a cycle and is not evidence: only Prometheus and Charter show what is wrong.
+An alert starts a cycle and is not evidence: only Prometheus and Charter show the problem.
 """
 
 from collections.abc import Mapping
