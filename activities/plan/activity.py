@@ -1,4 +1,4 @@
-"""The Temporal side of Plan: recall, decide, write down, answer."""
+"""The Temporal side of Plan: take a snapshot, decide, store the decision, return its summary."""
 
 from temporalio import activity
 
@@ -25,21 +25,21 @@ from activities.readings.permissions import load_autonomy, load_effective_mode
 from activities.settings import LoopSettings
 
 MAX_SHOWN_REJECTED = 6
-"""Rejected candidates a history carries; all of them are in the store."""
+"""Rejected candidates in a workflow's history; the store holds all of them."""
 
 
 class PlanActivities:
-    """Decides upon a stored analysis input."""
+    """Decides by a stored analysis input."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self.dependencies = dependencies
 
     @activity.defn(name="plan")
     async def plan(self, request: PlanRequest) -> DecisionSummary:
-        """Return the decision. Without the store there is none: what cannot be written down is not done.
+        """Return the summary of the decision; without the store it is `blocked`, because no plan runs unrecorded.
 
         Raises:
-            NotFound: the loop is not configured here, or the analysis input is gone.
+            NotFound: The loop is not configured on this worker, or the analysis input has expired.
         """
         settings = self.dependencies.loop(request.loop).settings
         try:
@@ -51,7 +51,7 @@ class PlanActivities:
             )
 
     async def decide(self, settings: LoopSettings, request: PlanRequest) -> Decision:
-        """Take the snapshot, decide upon it, and keep both before anything may come of it."""
+        """Take a snapshot, decide by it, and store both before a plan may start."""
         store, now = self.dependencies.store, self.dependencies.clock()
         analysis = await store.snapshots.get(request.digest, AnalysisInput)
         snapshot = Snapshot(
@@ -75,7 +75,7 @@ class PlanActivities:
         return decision
 
     async def persist(self, decision: Decision, snapshot: Snapshot, digest: str) -> None:
-        """Write down the decision, its plans with all they were made from, and that their incidents still go on."""
+        """Store the decision, its plans with their inputs, its shadows, storm, audit entries and notifications."""
         store, now = self.dependencies.store, snapshot.at
         await store.plans.put_decision(snapshot.cycle_id, snapshot.loop, now, decision, digest)
         for plan in decision.plans:
@@ -83,10 +83,12 @@ class PlanActivities:
             await store.snapshots.pin(snapshot.analysis)
             await store.plans.put(plan, now)
             await store.guards.open_incident(plan.problem_at(now))
-        hushed = {block.knob for block in decision.blocks if block.rule in (GuardRule.SILENCED, GuardRule.STORM)}
+        unscored_knobs = {
+            block.knob for block in decision.blocks if block.rule in (GuardRule.SILENCED, GuardRule.STORM)
+        }
         for plan in decision.shadow:
-            # What a person works on goes away by their hand, and a storm is a doubtful picture: neither tells anything.
-            if plan.knob not in hushed:
+            # A silence means that an operator is at work, a storm that the observation is doubtful: neither is evidence.
+            if plan.knob not in unscored_knobs:
                 await store.autonomy.put_shadow(build_shadow_decision(plan, now))
         if decision.storm != snapshot.guards.storm(snapshot.loop):
             await store.guards.set_storm(snapshot.charter, snapshot.loop, decision.storm, now)
@@ -97,15 +99,15 @@ class PlanActivities:
                 entry = AuditEntry(at=now, kind=kind, loop=snapshot.loop, knob=block.knob, summary=block.reason)
                 since = max(now - holds[GuardRule(block.rule)], snapshot.guards.knob(block.knob).released_at)
                 await store.audit.append_unless_recent(entry, since)
-        for notice in notifications_for_decision(decision, snapshot.loop, snapshot.cycle_id, now):
-            await store.notifications.open_or_touch(notice)
+        for notification in notifications_for_decision(decision, snapshot.loop, snapshot.cycle_id, now):
+            await store.notifications.open_or_touch(notification)
         considered = {candidate.knob for candidate in decision.candidates}
         for incident in snapshot.guards.incidents:
             if incident.knob in considered:
                 await store.guards.touch_incident(snapshot.charter, incident.knob, now)
 
     async def summarize(self, decision: Decision) -> DecisionSummary:
-        """Return what of the decision goes into history."""
+        """Return the summary for the workflow's history."""
         guards = GuardState()
         if decision.plans:
             guards = await self.dependencies.store.guards.load_state(
@@ -125,15 +127,15 @@ class PlanActivities:
         )
 
     async def find_superseded_plan(self, plan: Plan, guards: GuardState) -> str:
-        """Return the id of a plan of higher risk that may wait for approval on the same knob, empty if none does."""
+        """Return the id of a riskier plan that may wait for approval on the same knob, empty for none."""
         incident = guards.incident(plan.knob)
         for rung in incident.rungs if incident else ():
             if rung.outcome or rung.plan_id == plan.plan_id:
                 continue
             try:
-                running = await self.dependencies.store.plans.get(rung.plan_id)
+                other = await self.dependencies.store.plans.get(rung.plan_id)
             except NotFound:
                 continue
-            if running.needs_approval and running.risk.rank > plan.risk.rank:
-                return running.plan_id
+            if other.needs_approval and other.risk.rank > plan.risk.rank:
+                return other.plan_id
         return ""

@@ -1,6 +1,6 @@
 """The safety direction of an action (safer or riskier) and its knob direction (forth or back).
 
-An action that adds capacity or takes load off may be applied at once. One that takes capacity or protection away must
+An action that adds capacity or takes load off may be applied immediately. One that takes capacity or protection away must
 wait.
 """
 
@@ -47,7 +47,7 @@ def knob_direction(actions: tuple[Action, ...]) -> int:
 
 
 def affected_components(actions: tuple[Action, ...]) -> tuple[str, ...]:
-    """Return the components that the actions act upon, sorted; "*" stands for all of them.
+    """Return the components that the actions act upon, sorted; "*" for all of them.
 
     A change of the committee's size is one component, named by its knob.
     """

@@ -146,7 +146,7 @@ def _reject_if_taken(
         reason = f"{winner.cause} takes {winner.knob}: score {winner.score:+.3f} ≥ {option.candidate.score:+.3f}"
         return option.reject("knob-taken", reason)
     better = [claimed_pairs.get(pair) for pair in option.root.violated_pairs]
-    # With two remedies for the same violations at once it would be unknown which of them helped.
+    # With two simultaneous remedies for the same violations it would be unknown which of them helped.
     if better and better[0] is not None and None not in better:
         return _reject_outscored(option, better[0])
     return option

@@ -46,7 +46,7 @@ def breaks_quorum(actions: Iterable[Action], committee: Committee, settings: Pla
             replicas = _requested_replicas(action) or 0
             step = settings.scale_step
             if replicas < 1 or abs(replicas - before) > step:
-                return f"replicas {before} → {replicas}: at most {step} at once, and never 0"
+                return f"replicas {before} → {replicas}: at most {step} in one change, and never 0"
         # Charter chooses which member leaves, so the loop assumes a healthy one.
         lost = max(0, before - replicas) + _count_interrupted(action, committee)
         if reason := _format_quorum_shortfall(healthy, lost, replicas // 2 + 2, replicas):

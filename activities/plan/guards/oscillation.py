@@ -1,7 +1,7 @@
 """A loop that goes in circles: reversals of a knob, remediations that fail or do not last, and a foreign writer.
 
 A knob is frozen by its remediations of the last day, not by a stored mark. So the freeze holds on every worker and in
-every replay, and ends by itself or when an operator releases the knob.
+every replay. It ends in time, or when an operator releases the knob.
 """
 
 from collections.abc import Iterable, Sequence

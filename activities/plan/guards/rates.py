@@ -1,4 +1,4 @@
-"""How often and how much at once: budgets, the share of components, and the wait before a knob is moved back."""
+"""Budgets of remediations, the share of components affected together, and the wait before a reversal."""
 
 import math
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ STALE_AFTER_SECONDS = 3600.0
 def budget_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse a further remediation of a knob, or of the loop, whose budget is used up.
 
-    A remediation counts once, whatever its steps, in the windows (t − 1 h, t] and (t − 1 d, t] by its start.
+    A remediation counts once, with any number of steps, in the windows (t − 1 h, t] and (t − 1 d, t] by its start.
     """
     rates, knob, loop = guard_input.settings.rates, actions[0].knob, guard_input.loop
     of_knob = guard_input.remediations_of(knob)
@@ -51,7 +51,7 @@ def concurrency_guard(actions: Actions, guard_input: GuardInput) -> str:
     if count <= limit:
         return ""
     knobs = ", ".join(sorted(record.knob for record in running))
-    return f"{count} of {total} components at once, at most {limit}: {knobs} runs"
+    return f"{count} of {total} components together, at most {limit}: {knobs} runs"
 
 
 def reversal_guard(actions: Actions, guard_input: GuardInput) -> str:

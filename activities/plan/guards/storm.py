@@ -2,7 +2,7 @@
 
 The leading diagnosis is believed about the components connected to it by calls. Trouble elsewhere at the same time
 speaks against the picture as a whole. In every share the members of the committee count as one group: otherwise any
-trouble of a committee that outnumbers the services would be a storm by itself.
+trouble of a committee that outnumbers the services would be a storm.
 """
 
 from collections.abc import Iterable

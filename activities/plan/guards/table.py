@@ -40,7 +40,7 @@ class Stage(StrEnum):
 class Clearance(StrEnum):
     """How a block goes away."""
 
-    TIME = "by itself"
+    TIME = "in time"
     OPERATOR = "by an operator"
     SETTINGS = "by other settings"
 

@@ -93,7 +93,7 @@ def test_a_cool_down_blocks_a_rung_without_using_it() -> None:
 
 
 def test_a_lasting_block_passes_over_the_rung() -> None:
-    """At the maximum size SCALE_UP is never allowed: the next rung is taken at once."""
+    """At the maximum size SCALE_UP is never allowed: the next rung is planned immediately."""
     full = choose(make_context(make_root_cause("validation_latency"), committee=make_committee(15)))
     assert [p.rung for p in full.plans] == [1]
     assert "replicas 16 > 15" in {c.rung: c.reason for c in full.candidates}[0]

@@ -1,4 +1,4 @@
-"""A further guard never adds an action, whatever the guard and its input."""
+"""A further guard never adds an action."""
 
 from dataclasses import replace
 from typing import Any

@@ -96,12 +96,12 @@ RUNNING_REMEDIATION = make_remediation_record(100, "", **OTHER_KNOB)
             (RUNNING_REMEDIATION,),
             SCALE_UP_ACTIONS,
             8,
-            "2 of 8 components at once, at most 1: throttle-requests.gateway runs",
+            "2 of 8 components together, at most 1: throttle-requests.gateway runs",
         ),
         ((RUNNING_REMEDIATION,), SCALE_UP_ACTIONS, 19, "2 of 19"),
         ((RUNNING_REMEDIATION,), SCALE_UP_ACTIONS, 20, ""),
         ((RUNNING_REMEDIATION,), CONFIGURE_ACTIONS, 8, ""),
-        ((RUNNING_REMEDIATION,), POLICY_ACTIONS, 20, "20 of 20 components at once, at most 2"),
+        ((RUNNING_REMEDIATION,), POLICY_ACTIONS, 20, "20 of 20 components together, at most 2"),
         ((make_remediation_record(3599, "", **OTHER_KNOB),), SCALE_UP_ACTIONS, 8, "2 of 8"),
         ((make_remediation_record(3600, "", **OTHER_KNOB),), SCALE_UP_ACTIONS, 8, ""),
         ((RUNNING_REMEDIATION,), SCALE_UP_ACTIONS, 0, "2 of 1"),
@@ -110,7 +110,7 @@ RUNNING_REMEDIATION = make_remediation_record(100, "", **OTHER_KNOB)
 def test_concurrency(
     remediations: tuple[RemediationRecord, ...], actions: Actions, components: int, refused: str
 ) -> None:
-    """A tenth of the components at once, but always one; a remediation without an end counts for an hour."""
+    """A tenth of the components together, but always one; a remediation without an end counts for an hour."""
     reason = concurrency_guard(actions, make_guard_input(*remediations, component_count=components))
     assert bool(reason) == bool(refused)
     assert refused in reason
