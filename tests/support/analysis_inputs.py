@@ -1,4 +1,4 @@
-"""Analysis inputs for tests: a healthy system, and what is different about it."""
+"""Analysis inputs for tests: a healthy system with changes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,14 +45,14 @@ SeriesValues = float | None | Sequence[float | None]
 
 
 def expand_values(value: SeriesValues, length: int = INSTANT_COUNT) -> tuple[float | None, ...]:
-    """A constant over the whole grid, or a sequence that ends at the last instant after healthy absence."""
+    """Return a constant over the whole grid, or a sequence that ends at the last instant, without values before it."""
     if isinstance(value, Sequence):
         return (None,) * (length - len(value)) + tuple(value)
     return (value,) * length
 
 
 def make_values_since(metric: str, value: float | None, instants: int) -> tuple[float | None, ...]:
-    """Healthy at first, `value` in the last `instants`."""
+    """Return healthy values, then `value` in the last `instants`."""
     return (HEALTHY_VALUES[metric],) * (INSTANT_COUNT - instants) + (value,) * instants
 
 
@@ -61,7 +61,7 @@ def make_analysis_input(
     signals: Mapping[tuple[str, str], SeriesValues] | None = None,
     **fields: Any,
 ) -> AnalysisInput:
-    """A healthy system of three services and five members, with other `values` and other ages of `signals`."""
+    """Return a healthy system of three services and five members, with other `values` and ages of `signals`."""
     components = (*SERVICES, *MEMBERS)
     lines = {(name, metric): expand_values(value) for name in components for metric, value in HEALTHY_VALUES.items()}
     ages = {(name, signal): expand_values(1.0) for name in components for signal in all_signals(BUILTIN_RULES)}
@@ -86,7 +86,7 @@ def make_analysis_input(
 def make_finding(
     component: str, metric: str, opened: float, closed: float | None = None, **fields: Any
 ) -> CharterFinding:
-    """A finding of Charter; times are instants before the last one, as negative seconds."""
+    """Return a finding of Charter; times are seconds from the last instant, negative before it."""
     at = START_TIME + STEP_SECONDS * (INSTANT_COUNT - 1)
     times = {"opened_at": at + opened, "closed_at": None if closed is None else at + closed}
     defaults = {"id": "violation_1", "component": component, "metric": metric, "severity": "critical"}
@@ -96,14 +96,14 @@ def make_finding(
 def make_silent_exporter(
     component: str, instants: int
 ) -> tuple[dict[tuple[str, str], SeriesValues], dict[tuple[str, str], SeriesValues]]:
-    """Values and signals of a component whose exporter went silent for the last `instants`."""
-    gone = (None,) * instants
-    before = INSTANT_COUNT - instants
+    """Return values and signals of a component whose exporter is silent for the last `instants`."""
+    absent = (None,) * instants
+    healthy_count = INSTANT_COUNT - instants
     values: dict[tuple[str, str], SeriesValues] = {
-        (component, m): (v,) * before + gone for m, v in HEALTHY_VALUES.items()
+        (component, m): (v,) * healthy_count + absent for m, v in HEALTHY_VALUES.items()
     }
     signals: dict[tuple[str, str], SeriesValues] = {
-        (component, signal): (1.0,) * before + gone for signal in (*all_signals(BUILTIN_RULES), COUNTER_MOVING)
+        (component, signal): (1.0,) * healthy_count + absent for signal in (*all_signals(BUILTIN_RULES), COUNTER_MOVING)
     }
     return values, signals
 
@@ -111,7 +111,7 @@ def make_silent_exporter(
 def make_frozen_counters(
     component: str, instants: int
 ) -> tuple[dict[tuple[str, str], SeriesValues], dict[tuple[str, str], SeriesValues]]:
-    """Values and signals of a component whose counters stand still for the last `instants`."""
+    """Return values and signals of a component with frozen counters for the last `instants`."""
     rates = ("validation_latency_seconds", "failure_rate", "metric_validation_latency_ns")
     values: dict[tuple[str, str], SeriesValues] = {(component, m): make_values_since(m, None, instants) for m in rates}
     values[component, "throughput_ops_per_sec"] = make_values_since("throughput_ops_per_sec", 0.0, instants)

@@ -1,4 +1,4 @@
-"""A generated history of a Charter for a real Prometheus: what exporters and recording rules would have written."""
+"""A generated history for a real Prometheus: the samples of exporters and recording rules of a Charter."""
 
 import math
 import random
@@ -8,9 +8,9 @@ from activities.monitor.builtin_rules import TOP_BUCKET_BY_METRIC
 from activities.monitor.metric_names import METRIC_PREFIX
 
 START_TIME, END_TIME, SCRAPE_SECONDS = 1_700_000_014, 1_700_002_414, 15
-"""40 minutes, unix seconds; scrapes lie 4 s after the instants of the grid."""
+"""40 minutes in unix seconds; scrapes are 4 s after the instants of the grid."""
 CHANGE_TIME = END_TIME - 330
-"""When what is special about a component begins: longer ago than Prometheus looks back."""
+"""Unix seconds at which special levels start: longer ago than the look-back of Prometheus."""
 
 CONFIGURED_COMPONENTS = ("gateway", "policy-engine", "audit-log")
 RANDOM_COMPONENTS = tuple(f"random-{n}" for n in range(12))
@@ -41,54 +41,54 @@ Levels = dict[str, float | None]
 
 
 def format_history() -> str:
-    """The whole history as OpenMetrics text."""
+    """Return the whole history as OpenMetrics text."""
     lines = [line for component in COMPONENTS for line in _format_component(component)]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
 def _format_component(name: str) -> Iterator[str]:
-    levels = (
-        _make_random_levels(name)
-        if name in RANDOM_COMPONENTS
-        else (lambda at: SPECIAL_LEVELS.get(name, {}) if at > CHANGE_TIME else {})
-    )
+    levels_at = _make_random_levels(name) if name in RANDOM_COMPONENTS else _make_special_levels(name)
     totals: dict[str, float] = {}
     for at in range(START_TIME, END_TIME + 1, SCRAPE_SECONDS):
-        now = levels(at)
+        levels = levels_at(at)
         if name == "vanished" and at > CHANGE_TIME:
             continue
-        for series, labels, value in _format_samples(name, at, now, totals):
+        for series, labels, value in _format_samples(name, at, levels, totals):
             yield f'{METRIC_PREFIX}{series}{{node_or_service="{name}"{labels}}} {_format_value(value)} {at}'
 
 
 def _format_samples(name: str, at: int, levels: Levels, totals: dict[str, float]) -> Iterator[tuple[str, str, float]]:
-    still = levels.get("standing") == 1.0
-    for metric, usual in HEALTHY_RATES.items():
+    is_frozen = levels.get("standing") == 1.0
+    for metric, healthy in HEALTHY_RATES.items():
         if name == "rare" and metric == "forbidden_metric_attempts_total":
             continue
-        rate = levels.get(metric, usual)
-        totals[metric] = totals.get(metric, 0.0) + (0.0 if still or rate is None else rate * SCRAPE_SECONDS)
+        rate = levels.get(metric, healthy)
+        totals[metric] = totals.get(metric, 0.0) + (0.0 if is_frozen or rate is None else rate * SCRAPE_SECONDS)
         yield metric, ',severity="critical"', math.nan if rate is None else totals[metric]
     for metric, top in TOP_BUCKET_BY_METRIC.items():
-        high = bool(levels.get(metric))
-        count = 0.0 if still or (name, metric) == ("no-loads", "policy_load_duration_ms") else 10.0 * SCRAPE_SECONDS
-        for part, amount in (("low", 0.0 if high else count), ("count", count)):
+        is_high = bool(levels.get(metric))
+        count = 0.0 if is_frozen or (name, metric) == ("no-loads", "policy_load_duration_ms") else 10.0 * SCRAPE_SECONDS
+        for part, amount in (("low", 0.0 if is_high else count), ("count", count)):
             totals[metric + part] = totals.get(metric + part, 0.0) + amount
-        low, all_ = totals[metric + "low"], totals[metric + "count"]
-        for bound, value in ((top / 10, low), (top / 2, low), (top, all_), (math.inf, all_)):
+        low, total = totals[metric + "low"], totals[metric + "count"]
+        for bound, value in ((top / 10, low), (top / 2, low), (top, total), (math.inf, total)):
             yield f"{metric}_bucket", f',le="{_format_value(bound)}"', value
-        yield f"{metric}_count", "", all_
-        yield f"{metric}_sum", "", math.nan if levels.get(f"{metric}_sum", 0.0) is None else all_ * top / 20
+        yield f"{metric}_count", "", total
+        yield f"{metric}_sum", "", math.nan if levels.get(f"{metric}_sum", 0.0) is None else total * top / 20
     yield "policy_last_load_timestamp", "", at - 30.0
-    for metric, usual in HEALTHY_GAUGES.items():
-        if levels.get(metric, usual) != math.inf:
-            value = levels.get(metric, usual)
-            yield metric, "", math.nan if value is None else value
+    for metric, healthy in HEALTHY_GAUGES.items():
+        level = levels.get(metric, healthy)
+        if level != math.inf:
+            yield metric, "", math.nan if level is None else level
+
+
+def _make_special_levels(name: str) -> Callable[[int], Levels]:
+    return lambda at: SPECIAL_LEVELS.get(name, {}) if at > CHANGE_TIME else {}
 
 
 def _make_random_levels(name: str) -> Callable[[int], Levels]:
-    """Levels that jump between good, between the limits, bad and NaN, now and then."""
-    source = random.Random(name)
+    """Return levels that sometimes change between good, between the limits, violated and NaN."""
+    generator = random.Random(name)
     current: Levels = {}
     choices: dict[str, list[float | None]] = {
         "failure_rate": [0.002, 0.095, 0.3, None, math.inf],
@@ -102,13 +102,13 @@ def _make_random_levels(name: str) -> Callable[[int], Levels]:
         "standing": [0.0, 0.0, 0.0, 1.0],
     }
 
-    def levels(at: int) -> Levels:
-        if source.random() < 0.25:
-            metric = source.choice(sorted(choices))
-            current[metric] = source.choice(choices[metric])
+    def levels_at(at: int) -> Levels:
+        if generator.random() < 0.25:
+            metric = generator.choice(sorted(choices))
+            current[metric] = generator.choice(choices[metric])
         return current
 
-    return levels
+    return levels_at
 
 
 SPECIAL_LEVELS: dict[str, Levels] = {
@@ -117,7 +117,7 @@ SPECIAL_LEVELS: dict[str, Levels] = {
     "between": {"failure_rate": 0.095},
     "nan-sum": {"policy_load_duration_ms_sum": None},
     "nan-rate": {"failure_rate": None},
-    # Infinity stands for "not written": without traffic the recording rules give no ratio.
+    # Infinity stands for "no sample": without traffic the recording rules give no ratio.
     "standing": {
         "standing": 1.0,
         "throughput_ops_per_sec": 0.0,
@@ -127,7 +127,7 @@ SPECIAL_LEVELS: dict[str, Levels] = {
     "small": {"committee_size": 3.0, "audit_committee_size": 3.0},
     "half-gone": {"validation_latency_seconds": math.inf},
 }
-"""What is special, from `CHANGE` on; None stands for NaN."""
+"""Levels from `CHANGE_TIME` on; None stands for NaN."""
 
 
 def _format_value(value: float) -> str:

@@ -1,6 +1,6 @@
-"""How likely a metric is to cross its limit soon: logistic regression on lags, trend, time of day and company.
+"""The probability that a metric crosses its limit soon: logistic regression on lags, trend, time of day and covariates.
 
-Advice for people: nothing acts upon it. What a model learns from, and what it is asked with, is the past only.
+It is advisory: nothing acts on it. A model learns from the past only.
 """
 
 from typing import NamedTuple
@@ -13,30 +13,30 @@ from activities.model.types import FloatArray
 from activities.monitor.baseline import SEASONAL_DAYS
 
 HORIZON_SECONDS = 1800.0
-"""Seconds ahead a crossing is looked for."""
+"""Seconds ahead in which a crossing is predicted."""
 LIMIT_QUANTILE = 0.99
-"""Share of the past below the limit of a metric without a hand-set one."""
+"""Share of past values below the limit of a metric without a hand-set one."""
 MIN_POSITIVE_SAMPLES = 20
-"""Instants before a crossing without which there is nothing to learn."""
+"""Fewest instants before a crossing from which a model is learned."""
 
 _LAG_SAMPLES = (0, 1, 2, 3, 6, 12)
 _WINDOW_SAMPLES = (6, 12, 48)
 _TREND_SAMPLES = 12
 _RIDGE_PENALTY = 10.0
-"""In a thousand outcomes a weight of 1 spread is free, in ten it is not; a third or three times it changes little."""
+"""Penalty on the weights; a third of it or three times it changes little."""
 _MAX_FEATURE_SPREADS = 6.0
-"""Features are clipped at this many of their spreads: one wild sample must not decide."""
+"""Spreads at which features are clipped: one extreme sample must not decide."""
 
 
 class ComponentScale(NamedTuple):
-    """How the metrics of one component are brought on one scale: the limit and the spread of each."""
+    """The limits and spreads that bring the metrics of one component to one scale."""
 
     limits: FloatArray
     spreads: FloatArray
 
 
 class CrossingModel(NamedTuple):
-    """What was learned of one series: its limit, how features are scaled, and their weights."""
+    """The model of one series: its limit, and centre, spread and weights of its features."""
 
     limit: float
     centre: FloatArray
@@ -50,10 +50,10 @@ def compute_scale(series: FloatArray) -> ComponentScale:
 
 
 def compute_covariates(series: FloatArray, scale: ComponentScale) -> FloatArray:
-    """Return what the metrics of a component, a row each, tell together: one row an instant.
+    """Return the covariates of a component with one metric a row: one row an instant.
 
-    How far the worst and the average one are above their limits, and what share of them is, now and an instant before.
-    A trouble that comes shows in some metrics before it shows in the others.
+    They are the highest and the mean excess over the limits, and the share of metrics above their limit, now and one
+    instant before. An incident often appears in some metrics before others.
     """
     above = (series - scale.limits[:, None]) / scale.spreads[:, None]
     above = np.clip(np.nan_to_num(above, nan=-_MAX_FEATURE_SPREADS), -_MAX_FEATURE_SPREADS, _MAX_FEATURE_SPREADS)
@@ -64,10 +64,10 @@ def compute_covariates(series: FloatArray, scale: ComponentScale) -> FloatArray:
 def fit_model(
     values: FloatArray, covariates: FloatArray, day_samples: int, horizon_samples: int
 ) -> CrossingModel | None:
-    """Return the model of a series, None if it has too little past or hardly ever crosses its limit.
+    """Return the model of a series, None with too little past or too few crossings.
 
-    `values` are evenly spaced, the oldest first, NaN carried forward by the caller; `beside` is the `company` of its
-    component at the same instants; `day` and `ahead` are samples.
+    `values` are evenly spaced, the oldest first; the caller has filled gaps. `covariates` are those of its component at
+    the same instants.
     """
     first = max(day_samples, _WINDOW_SAMPLES[-1])
     instants = np.arange(first, len(values) - horizon_samples)
@@ -90,12 +90,12 @@ def fit_model(
 def predict_crossing(
     model: CrossingModel, values: FloatArray, covariates: FloatArray, day_samples: int, horizon_samples: int
 ) -> float:
-    """Return the probability, 0 to 1, that the series crosses its limit within `ahead` samples from its last.
+    """Return the probability, 0 to 1, that the series crosses its limit within `horizon_samples` after its last one.
 
-    `beside` is the last row of its `company`.
+    `covariates` is the last row of its component's covariates.
     """
-    own = compute_features(values, np.array([len(values) - 1]), model.limit, day_samples, horizon_samples)
-    table = np.column_stack([own, covariates[None, :]])
+    features = compute_features(values, np.array([len(values) - 1]), model.limit, day_samples, horizon_samples)
+    table = np.column_stack([features, covariates[None, :]])
     scaled = np.clip((table - model.centre) / model.spread, -_MAX_FEATURE_SPREADS, _MAX_FEATURE_SPREADS)
     return float(sigmoid(model.weights[0] + scaled @ model.weights[1:])[0])
 
@@ -122,13 +122,13 @@ def compute_features(
 
 
 def _trend_scores(excess: FloatArray, instants: npt.NDArray[np.int_], horizon_samples: int) -> FloatArray:
-    """Return where a straight line through the last samples leads, in spreads around it, as a signed logarithm."""
+    """Return the value of a line through the last samples at the horizon, in spreads, as a signed logarithm."""
     window = excess[instants[:, None] - np.arange(_TREND_SAMPLES - 1, -1, -1)]
-    places = np.arange(_TREND_SAMPLES) - (_TREND_SAMPLES - 1) / 2
-    mean, slope = window.mean(axis=1), window @ places / (places @ places)
-    rest = window - mean[:, None] - slope[:, None] * places
-    reach = (_TREND_SAMPLES - 1) / 2 + np.where(slope > 0, horizon_samples, 1)
-    score = (mean + slope * reach) / (np.sqrt((rest**2).sum(axis=1) / (_TREND_SAMPLES - 2)) + 1e-6)
+    offsets = np.arange(_TREND_SAMPLES) - (_TREND_SAMPLES - 1) / 2
+    mean, slope = window.mean(axis=1), window @ offsets / (offsets @ offsets)
+    residual = window - mean[:, None] - slope[:, None] * offsets
+    distance = (_TREND_SAMPLES - 1) / 2 + np.where(slope > 0, horizon_samples, 1)
+    score = (mean + slope * distance) / (np.sqrt((residual**2).sum(axis=1) / (_TREND_SAMPLES - 2)) + 1e-6)
     signed: FloatArray = np.sign(score) * np.log1p(np.minimum(np.abs(score), 1e6))
     return signed
 
@@ -136,20 +136,20 @@ def _trend_scores(excess: FloatArray, instants: npt.NDArray[np.int_], horizon_sa
 def _yesterday_features(
     excess: FloatArray, instants: npt.NDArray[np.int_], day_samples: int, horizon_samples: int
 ) -> list[FloatArray]:
-    """Return the value one day ago, and the highest one of the time after it that lies ahead today."""
-    before = instants - day_samples
-    return [excess[before], excess[before[:, None] + np.arange(horizon_samples + 1)].max(axis=1)]
+    """Return the value one day ago, and the highest one of the horizon after it."""
+    day_ago = instants - day_samples
+    return [excess[day_ago], excess[day_ago[:, None] + np.arange(horizon_samples + 1)].max(axis=1)]
 
 
 def _seasonal_breach_share(
     is_breached: FloatArray, instants: npt.NDArray[np.int_], day_samples: int, horizon_samples: int
 ) -> FloatArray:
-    """Return the share of earlier days on which the limit was crossed around the time that lies ahead."""
+    """Return the share of earlier days with a crossing around the horizon's time of day."""
     around = np.arange(-1, horizon_samples + 2)
-    found, known = np.zeros(len(instants)), np.zeros(len(instants))
-    for back in range(1, SEASONAL_DAYS + 1):
-        first = instants - back * day_samples - 1
-        there = first >= 0
-        found[there] += is_breached[first[there][:, None] + 1 + around].max(axis=1)
-        known[there] += 1
-    return found / np.maximum(known, 1)
+    breached_days, known_days = np.zeros(len(instants)), np.zeros(len(instants))
+    for days in range(1, SEASONAL_DAYS + 1):
+        first = instants - days * day_samples - 1
+        is_known = first >= 0
+        breached_days[is_known] += is_breached[first[is_known][:, None] + 1 + around].max(axis=1)
+        known_days[is_known] += 1
+    return breached_days / np.maximum(known_days, 1)

@@ -1,4 +1,4 @@
-"""Overall confidence."""
+"""The overall confidence of a diagnosis."""
 
 import pytest
 
@@ -23,6 +23,8 @@ def make_pattern(confidence: float) -> Pattern:
         ([1.0], 10, 10, 1.0),
     ],
 )
-def test_overall_follows_the_formula(confidences: list[float], counted: int, saturation: int, expected: float) -> None:
-    """0.7 × mean + 0.3 × min(1, n ÷ saturation), and nothing without a pattern."""
+def test_overall_confidence_follows_the_formula(
+    confidences: list[float], counted: int, saturation: int, expected: float
+) -> None:
+    """0.7 × mean + 0.3 × min(1, count ÷ saturation), and 0 without a pattern."""
     assert overall_confidence([make_pattern(c) for c in confidences], counted, saturation) == pytest.approx(expected)

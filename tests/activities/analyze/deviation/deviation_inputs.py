@@ -1,4 +1,6 @@
-"""Inputs in which components depart from their past."""
+"""Analysis inputs in which components deviate from their baseline."""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from activities.model.baseline import Baseline
 from activities.model.charter import Committee
@@ -6,6 +8,7 @@ from activities.model.rule import MetricRule
 from activities.model.snapshot import AnalysisInput
 from activities.model.timeseries import Series
 from activities.model.topology import Topology
+from activities.model.types import MetricKey
 from activities.model.violation import BreachSide
 from activities.monitor.baseline import CLEAR_THRESHOLD_SPREADS, THRESHOLD_SPREADS
 from activities.monitor.metric_names import LIVENESS_COUNTER
@@ -15,12 +18,20 @@ INSTANT_COUNT = 10
 GRID_INSTANTS = tuple(1_700_000_040.0 + STEP_SECONDS * i for i in range(INSTANT_COUNT))
 
 
-def make_deviating_input(deviations, edges=(), breach=BreachSide.ABOVE, step=STEP_SECONDS):
-    """Return the input in which each (component, metric) ends with these deviations from a usual of 10 ± 1."""
-    grid = tuple(GRID_INSTANTS[-1] - step * back for back in reversed(range(INSTANT_COUNT)))
+def make_deviating_input(
+    deviations: Mapping[MetricKey, Sequence[float | None]],
+    edges: Iterable[tuple[str, str]] = (),
+    breach: BreachSide = BreachSide.ABOVE,
+    step: float = STEP_SECONDS,
+) -> AnalysisInput:
+    """Return the input in which each (component, metric) ends with these deviations from a baseline of 10 ± 1."""
+    grid = tuple(GRID_INSTANTS[-1] - step * steps_back for steps_back in reversed(range(INSTANT_COUNT)))
     lines = {
-        key: tuple([10.0] * (INSTANT_COUNT - len(last)) + [None if one is None else 10.0 + one for one in last])
-        for key, last in deviations.items()
+        key: (
+            *(10.0,) * (INSTANT_COUNT - len(latest)),
+            *(None if deviation is None else 10.0 + deviation for deviation in latest),
+        )
+        for key, latest in deviations.items()
     }
     metrics = sorted({metric for _, metric in deviations})
     components = sorted({component for component, _ in deviations})

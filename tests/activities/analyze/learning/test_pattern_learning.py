@@ -1,4 +1,6 @@
-"""What outcomes teach of patterns, and how sure a pattern is afterwards."""
+"""The calibration of patterns by outcomes."""
+
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -28,19 +30,21 @@ PATTERN_BASES = (
 )
 
 
-def make_pattern(kind=PatternKind.TEMPORAL, count=3, confidence=0.85):
-    """A counted pattern."""
+def make_pattern(kind: PatternKind = PatternKind.TEMPORAL, count: int = 3) -> Pattern:
+    """Return a pattern with the default prior of temporal patterns."""
     evidence = Evidence(start=0.0, end=60.0, count=count, summary="counted")
-    return Pattern(kind=kind, components=("gateway",), confidence=confidence, evidence=evidence)
+    return Pattern(kind=kind, components=("gateway",), confidence=0.85, evidence=evidence)
 
 
-def compute_confidence(examples, kind=PatternKind.TEMPORAL, count=3):
-    """Return how sure a pattern is after lessons."""
+def compute_confidence(
+    examples: Sequence[LabelledPattern], kind: PatternKind = PatternKind.TEMPORAL, count: int = 3
+) -> float:
+    """Return the confidence of a pattern, calibrated by the examples."""
     return apply_curve(make_pattern(kind, count), ALGORITHMS, fit_curves(examples, ALGORITHMS)).confidence
 
 
 @pytest.mark.parametrize(
-    ("ending", "kind", "before", "real"),
+    ("outcome", "effect", "before", "is_true_positive"),
     [
         ("fixed", EffectClass.SUCCESS, 3, True),
         ("no_effect", EffectClass.INEFFECTIVE, 3, True),
@@ -52,67 +56,69 @@ def compute_confidence(examples, kind=PatternKind.TEMPORAL, count=3):
         ("stale", EffectClass.UNKNOWN, 0, None),
     ],
 )
-def test_what_an_ending_teaches(ending, kind, before, real):
-    """Real is what was still there when it was to be remedied; what nobody saw teaches nothing."""
-    ended = make_outcome(outcome=ending, type=kind, before=before, value=None, grounds=PATTERN_BASES)
-    expected = [] if real is None else [LabelledPattern(ground.kind, ground.strength, real) for ground in PATTERN_BASES]
-    assert sorted(label_patterns([ended])) == sorted(expected)
-
-
-def test_what_went_away_while_a_person_thought_it_over_teaches_nothing():
-    """It had outlasted the look again, and whoever was asked may have mended it."""
-    assert (
-        list(
-            label_patterns(
-                [make_outcome(outcome="recovered", type=EffectClass.UNKNOWN, outlasted=True, grounds=PATTERN_BASES)]
-            )
-        )
-        == []
+def test_outcome_labels_patterns(outcome: str, effect: EffectClass, before: int, is_true_positive: bool | None) -> None:
+    """A violation present when the plan was applied is a true positive; an unobserved one gives no label."""
+    recorded = make_outcome(outcome=outcome, type=effect, before=before, value=None, evidence_patterns=PATTERN_BASES)
+    expected = (
+        []
+        if is_true_positive is None
+        else [LabelledPattern(basis.kind, basis.strength, is_true_positive) for basis in PATTERN_BASES]
     )
+    assert sorted(label_patterns([recorded])) == sorted(expected)
 
 
-def test_one_trouble_is_one_lesson_of_a_kind():
-    """Of five bursts in one cascade the strongest is remembered."""
+def test_recovery_during_an_approval_gives_no_label() -> None:
+    """The violation persisted at the next observation, and an operator may have ended it during the approval."""
+    outcome = make_outcome(
+        outcome="recovered", type=EffectClass.UNKNOWN, problem_persisted=True, evidence_patterns=PATTERN_BASES
+    )
+    assert list(label_patterns([outcome])) == []
+
+
+def test_strongest_pattern_of_a_kind_is_labelled_once() -> None:
+    """Of several patterns of one kind only the strongest is labelled."""
     bursts = tuple(PatternBasis(kind=PatternKind.TEMPORAL, strength=strength) for strength in (0.1, 0.7, 0.3))
-    assert list(label_patterns([make_outcome(grounds=bursts)])) == [LabelledPattern(PatternKind.TEMPORAL, 0.7, True)]
+    assert list(label_patterns([make_outcome(evidence_patterns=bursts)])) == [
+        LabelledPattern(PatternKind.TEMPORAL, 0.7, True)
+    ]
 
 
-def test_without_outcomes_the_constants_stand():
-    """A pattern keeps its analyzer's constant, and says how strong it is."""
-    found = diagnose(make_analysis_input(make_bad_policy("gateway")), SETTINGS)
-    constants = {kind: getattr(ALGORITHMS, kind.value).sensitivity for kind in COUNTED_KINDS}
-    assert {p.kind: p.confidence for p in found.patterns} == {p.kind: constants[p.kind] for p in found.patterns}
-    assert all(p.evidence.strength is not None and p.evidence.strength >= 0.0 for p in found.patterns)
+def test_patterns_keep_their_prior_without_outcomes() -> None:
+    """A pattern has its analyzer's prior and the strength of its evidence."""
+    diagnosis = diagnose(make_analysis_input(make_bad_policy("gateway")), SETTINGS)
+    priors = {kind: getattr(ALGORITHMS, kind.value).sensitivity for kind in COUNTED_KINDS}
+    assert {p.kind: p.confidence for p in diagnosis.patterns} == {p.kind: priors[p.kind] for p in diagnosis.patterns}
+    assert all(p.evidence.strength is not None and p.evidence.strength >= 0.0 for p in diagnosis.patterns)
 
 
 @pytest.mark.parametrize("kind", COUNTED_KINDS)
-def test_outcomes_pull_a_constant_towards_their_share(kind):
-    """As many outcomes as the constant is worth pull it half way; many more, nearly all of it."""
+def test_outcomes_pull_the_prior_towards_their_share(kind: PatternKind) -> None:
+    """As many outcomes as the pseudo count pull the prior half way; many more nearly replace it."""
     prior = getattr(ALGORITHMS, kind.value).sensitivity
-    half = [LabelledPattern(kind, 0.0, False)] * int(PRIOR_PSEUDO_COUNT)
-    assert compute_confidence(half, kind, count=min_count(kind)) == pytest.approx(prior / 2, abs=0.01)
-    assert compute_confidence(half * 30, kind, count=min_count(kind)) < 0.05
+    false_positives = [LabelledPattern(kind, 0.0, False)] * int(PRIOR_PSEUDO_COUNT)
+    assert compute_confidence(false_positives, kind, count=min_count(kind)) == pytest.approx(prior / 2, abs=0.01)
+    assert compute_confidence(false_positives * 30, kind, count=min_count(kind)) < 0.05
 
 
-def min_count(kind):
-    """Return the count at which strength is 0."""
+def min_count(kind: PatternKind) -> int:
+    """Return the count at which the strength is 0."""
     return {PatternKind.TEMPORAL: 3, PatternKind.SPATIAL: 3, PatternKind.CAUSAL: 2, PatternKind.FREQUENCY: 8}[kind]
 
 
-def test_stronger_evidence_is_surer_where_outcomes_show_it():
-    """Where the weak ones went away and the strong ones lasted, strength tells them apart."""
-    taught = [LabelledPattern(PatternKind.TEMPORAL, 0.0, False)] * 30 + [
+def test_stronger_evidence_has_higher_confidence() -> None:
+    """If weak patterns were false and strong ones true, the confidence rises with the strength."""
+    examples = [LabelledPattern(PatternKind.TEMPORAL, 0.0, False)] * 30 + [
         LabelledPattern(PatternKind.TEMPORAL, 2.0, True)
     ] * 30
-    assert compute_confidence(taught, count=3) < 0.5 < 0.9 < compute_confidence(taught, count=24)
+    assert compute_confidence(examples, count=3) < 0.5 < 0.9 < compute_confidence(examples, count=24)
 
 
-def test_stronger_evidence_is_never_less_sure():
-    """Where by chance the strong ones went away, strength is not believed."""
-    taught = [LabelledPattern(PatternKind.TEMPORAL, 0.0, True)] * 10 + [
+def test_stronger_evidence_never_has_lower_confidence() -> None:
+    """If strong patterns were false by chance, the strength is ignored."""
+    examples = [LabelledPattern(PatternKind.TEMPORAL, 0.0, True)] * 10 + [
         LabelledPattern(PatternKind.TEMPORAL, 2.0, False)
     ] * 10
-    assert compute_confidence(taught, count=3) == compute_confidence(taught, count=24)
+    assert compute_confidence(examples, count=3) == compute_confidence(examples, count=24)
 
 
 @given(
@@ -120,18 +126,23 @@ def test_stronger_evidence_is_never_less_sure():
     st.integers(1, 400),
     st.integers(1, 400),
 )
-def test_confidence_is_a_probability_that_rises_with_the_count(taught, first, second):
-    """Whatever the outcomes were: within 0.01 to 0.99, and more violations never make it less sure."""
-    known = [LabelledPattern(PatternKind.FREQUENCY, strength, real) for strength, real in taught]
-    few, many = (compute_confidence(known, PatternKind.FREQUENCY, count) for count in sorted((first, second)))
+def test_confidence_is_a_probability_that_rises_with_the_count(
+    labels: list[tuple[float, bool]], first: int, second: int
+) -> None:
+    """With any outcomes the confidence is 0.01 to 0.99, and more violations never lower it."""
+    examples = [LabelledPattern(PatternKind.FREQUENCY, strength, is_true) for strength, is_true in labels]
+    few, many = (compute_confidence(examples, PatternKind.FREQUENCY, count) for count in sorted((first, second)))
     assert 0.01 <= few <= many <= 0.99
 
 
-def test_what_was_learned_is_in_the_evidence_and_in_the_cause():
-    """A pattern whose like mostly went away by itself makes less sure of the cause it supports."""
+def test_calibration_changes_evidence_and_cause() -> None:
+    """A cause with mostly false patterns has a lower confidence, and the evidence names their share."""
     kinds = [kind for kind in COUNTED_KINDS for _ in range(60)]
-    known = fit_curves([LabelledPattern(kind, 0.5, number % 10 == 0) for number, kind in enumerate(kinds)], ALGORITHMS)
-    source = make_analysis_input(make_bad_policy("gateway"))
-    before, after = (diagnose(s, SETTINGS) for s in (source, source.model_copy(update={"calibration_curves": known})))
+    curves = fit_curves([LabelledPattern(kind, 0.5, number % 10 == 0) for number, kind in enumerate(kinds)], ALGORITHMS)
+    analysis_input = make_analysis_input(make_bad_policy("gateway"))
+    before, after = (
+        diagnose(s, SETTINGS)
+        for s in (analysis_input, analysis_input.model_copy(update={"calibration_curves": curves}))
+    )
     assert after.root_causes[0].confidence < before.root_causes[0].confidence
     assert all("of 60 such patterns were true" in p.evidence.summary for p in after.patterns)

@@ -1,4 +1,6 @@
-"""The four analyzers: just below, at and just above their limits, and switched off."""
+"""The four analyzers: just below, at and just above their limits, and disabled."""
+
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -25,35 +27,33 @@ from tests.support.analysis_inputs import (
 VIOLATING_RATE, HEALTHY_RATE = 0.3, 0.002
 
 
-def make_failures(bad_instants: list[int], component: str = "gateway") -> dict[tuple[str, str], SeriesValues]:
-    """Failures at instants counted back from the last one, which is 0."""
-    values = tuple(
-        VIOLATING_RATE if INSTANT_COUNT - 1 - i in bad_instants else HEALTHY_RATE for i in range(INSTANT_COUNT)
-    )
+def make_failures(violated: list[int], component: str = "gateway") -> dict[tuple[str, str], SeriesValues]:
+    """Return failures at instants counted back from the last one, which is 0."""
+    values = tuple(VIOLATING_RATE if INSTANT_COUNT - 1 - i in violated else HEALTHY_RATE for i in range(INSTANT_COUNT))
     return {(component, "failure_rate"): values}
 
 
-def judge_values(values: dict[tuple[str, str], SeriesValues]) -> Judgement:
+def judge_values(values: Mapping[tuple[str, str], SeriesValues]) -> Judgement:
     return judge(make_analysis_input(values))
 
 
 @pytest.mark.parametrize(
-    ("bad_instants", "found"),
+    ("violated", "is_found"),
     [([0, 1], False), ([0, 1, 2], True), ([0, 1, 3], True), ([1, 2, 3], True), ([2, 3, 4], False), ([0, 3, 4], False)],
 )
-def test_temporal_counts_the_latest_window(bad_instants: list[int], found: bool) -> None:
-    """Three violations within the latest 60 s, start excluded and end included, are a burst; two are not."""
-    assert bool(find_temporal_patterns(judge_values(make_failures(bad_instants)), TemporalPatternSettings())) is found
+def test_temporal_counts_the_latest_window(violated: list[int], is_found: bool) -> None:
+    """Three violations within the latest 60 s, start excluded and end included, are a pattern; two are not."""
+    assert bool(find_temporal_patterns(judge_values(make_failures(violated)), TemporalPatternSettings())) is is_found
 
 
 def test_temporal_counts_each_metric_of_a_component() -> None:
-    """Three metrics at one instant are three violations of the component, but not of the loop."""
+    """Three metrics of one component at one instant are three violations; one metric of three components is not."""
     metrics = {"failure_rate": 0.3, "violations_total": 9.0, "policy_load_duration_ms": 900.0}
-    one = {("gateway", metric): [value] for metric, value in metrics.items()}
-    spread = {(name, "failure_rate"): [0.3] for name in MEMBERS[:3]}
-    (pattern,) = find_temporal_patterns(judge_values(one), TemporalPatternSettings())
+    on_one_component = {("gateway", metric): [value] for metric, value in metrics.items()}
+    on_three_components = {(name, "failure_rate"): [0.3] for name in MEMBERS[:3]}
+    (pattern,) = find_temporal_patterns(judge_values(on_one_component), TemporalPatternSettings())
     assert (pattern.components, pattern.metrics) == (("gateway",), tuple(sorted(metrics)))
-    assert find_temporal_patterns(judge_values(spread), TemporalPatternSettings()) == ()
+    assert find_temporal_patterns(judge_values(on_three_components), TemporalPatternSettings()) == ()
 
 
 @pytest.mark.parametrize(
@@ -67,30 +67,37 @@ def test_temporal_counts_each_metric_of_a_component() -> None:
         (TemporalPatternSettings(window=1.0, threshold=1), 1),
     ],
 )
-def test_temporal_settings_matter(settings: TemporalPatternSettings, count: int) -> None:
-    """Each setting decides; a window below one step is one step."""
+def test_temporal_settings_apply(settings: TemporalPatternSettings, count: int) -> None:
+    """Each setting changes the result; a window below one step is one step."""
     assert len(find_temporal_patterns(judge_values(make_failures([0, 1, 2])), settings)) == count
 
 
-def test_a_pattern_carries_its_evidence_and_prior() -> None:
-    """Window, count and newest samples can be checked by a person; the confidence is the setting's."""
-    source = judge_values(make_failures([0, 1, 2, 3]))
-    (pattern,) = find_temporal_patterns(source, TemporalPatternSettings(sensitivity=0.5))
+def test_pattern_has_evidence_and_prior() -> None:
+    """The evidence has window, count and newest samples; the confidence is the configured sensitivity."""
+    judgement = judge_values(make_failures([0, 1, 2, 3]))
+    (pattern,) = find_temporal_patterns(judgement, TemporalPatternSettings(sensitivity=0.5))
     evidence = pattern.evidence
-    assert (pattern.confidence, evidence.count, evidence.end, evidence.end - evidence.start) == (0.5, 4, source.at, 60)
-    assert evidence.samples[0] == ("gateway", "failure_rate", source.at, VIOLATING_RATE)
+    assert (pattern.confidence, evidence.count, evidence.end, evidence.end - evidence.start) == (
+        0.5,
+        4,
+        judgement.at,
+        60,
+    )
+    assert evidence.samples[0] == ("gateway", "failure_rate", judgement.at, VIOLATING_RATE)
     assert evidence.summary == "4 ≥ 3 violations on gateway in 60 s"
 
 
-@pytest.mark.parametrize(("count", "found"), [(7, False), (8, True), (9, True)])
-def test_frequency_counts_eight_in_five_minutes(count: int, found: bool) -> None:
-    """Eight spread over 5 minutes are a pattern, seven are not."""
-    spread = [2 * n for n in range(count)]
-    assert bool(find_frequency_patterns(judge_values(make_failures(spread)), FrequencyPatternSettings())) is found
+@pytest.mark.parametrize(("count", "is_found"), [(7, False), (8, True), (9, True)])
+def test_frequency_counts_eight_in_five_minutes(count: int, is_found: bool) -> None:
+    """Eight violations within 5 minutes are a pattern, seven are not."""
+    every_second = [2 * n for n in range(count)]
+    assert (
+        bool(find_frequency_patterns(judge_values(make_failures(every_second)), FrequencyPatternSettings())) is is_found
+    )
 
 
-@pytest.mark.parametrize(("oldest", "found"), [(19, True), (20, False)])
-def test_frequency_window_is_half_open(oldest: int, found: bool) -> None:
+@pytest.mark.parametrize(("oldest", "is_found"), [(19, True), (20, False)])
+def test_frequency_window_is_half_open(oldest: int, is_found: bool) -> None:
     """A violation exactly 5 minutes ago is outside."""
     assert (
         bool(
@@ -98,7 +105,7 @@ def test_frequency_window_is_half_open(oldest: int, found: bool) -> None:
                 judge_values(make_failures([0, 1, 2, 3, 4, 5, 6, oldest])), FrequencyPatternSettings()
             )
         )
-        is found
+        is is_found
     )
 
 
@@ -111,29 +118,29 @@ def test_frequency_window_is_half_open(oldest: int, found: bool) -> None:
         (FrequencyPatternSettings(window=105.0), 0),
     ],
 )
-def test_frequency_settings_matter(settings: FrequencyPatternSettings, count: int) -> None:
-    """Each setting decides."""
+def test_frequency_settings_apply(settings: FrequencyPatternSettings, count: int) -> None:
+    """Each setting changes the result."""
     assert len(find_frequency_patterns(judge_values(make_failures(list(range(8)))), settings)) == count
 
 
-@pytest.mark.parametrize(("count", "found"), [(2, False), (3, True), (4, True)])
-def test_spatial_counts_distinct_components(count: int, found: bool) -> None:
+@pytest.mark.parametrize(("count", "is_found"), [(2, False), (3, True), (4, True)])
+def test_spatial_counts_distinct_components(count: int, is_found: bool) -> None:
     """Three components violated at the latest instant are a pattern."""
     values = {(name, "failure_rate"): [0.3] for name in MEMBERS[:count]}
     patterns = find_spatial_patterns(judge_values(values), SpatialPatternSettings())
-    assert [p.components for p in patterns] == ([MEMBERS[:count]] if found else [])
+    assert [p.components for p in patterns] == ([MEMBERS[:count]] if is_found else [])
 
 
-@pytest.mark.parametrize(("count", "found"), [(2, False), (3, True)])
-def test_spatial_counts_metrics_on_one_component(count: int, found: bool) -> None:
-    """Three violated metrics on one component are a pattern too."""
-    bad = {"failure_rate": 0.3, "violations_total": 9.0, "policy_load_duration_ms": 900.0}
-    values = {("gateway", metric): [value] for metric, value in list(bad.items())[:count]}
-    assert bool(find_spatial_patterns(judge_values(values), SpatialPatternSettings())) is found
+@pytest.mark.parametrize(("count", "is_found"), [(2, False), (3, True)])
+def test_spatial_counts_metrics_on_one_component(count: int, is_found: bool) -> None:
+    """Three violated metrics on one component are a pattern."""
+    metrics = {"failure_rate": 0.3, "violations_total": 9.0, "policy_load_duration_ms": 900.0}
+    values = {("gateway", metric): [value] for metric, value in list(metrics.items())[:count]}
+    assert bool(find_spatial_patterns(judge_values(values), SpatialPatternSettings())) is is_found
 
 
-def test_spatial_looks_at_the_same_instant() -> None:
-    """Three components one after the other were never in trouble at once."""
+def test_spatial_counts_one_instant_only() -> None:
+    """Three components violated one after the other are not a pattern."""
     values = make_failures([0], "validator-1") | make_failures([1], "validator-2") | make_failures([2], "validator-3")
     assert find_spatial_patterns(judge_values(values), SpatialPatternSettings()) == ()
 
@@ -147,8 +154,8 @@ def test_spatial_looks_at_the_same_instant() -> None:
         (SpatialPatternSettings(min_components=2), 1),
     ],
 )
-def test_spatial_settings_matter(settings: SpatialPatternSettings, count: int) -> None:
-    """Each setting decides."""
+def test_spatial_settings_apply(settings: SpatialPatternSettings, count: int) -> None:
+    """Each setting changes the result."""
     patterns = find_spatial_patterns(judge_values({(name, "failure_rate"): [0.3] for name in MEMBERS[:3]}), settings)
     assert [p.confidence for p in patterns] == [settings.sensitivity] * count
 
@@ -157,31 +164,30 @@ RAMP = [0.001, 0.4, 0.9, 1.3, 1.1, 1.9, 2.4, 2.0]
 
 
 def find_causal_summaries(
-    cause: list[float | None], effect: list[float | None], component: str = "policy-engine", **settings: object
+    cause: Sequence[float | None], effect: Sequence[float | None], component: str = "policy-engine", **settings: object
 ) -> list[str]:
-    """Texts of the causal patterns for a latency on the gateway and failures on a component."""
+    """Return the summaries of the causal patterns for a latency on the gateway and failures on a component."""
     values = {("gateway", "validation_latency_seconds"): cause, (component, "failure_rate"): effect}
-    settings_ = CausalPatternSettings.model_validate(settings)
-    return [
-        p.evidence.summary
-        for p in find_causal_patterns(judge_values(values), expand_committee(TOPOLOGY, MEMBERS), settings_)
-    ]
+    patterns = find_causal_patterns(
+        judge_values(values), expand_committee(TOPOLOGY, MEMBERS), CausalPatternSettings.model_validate(settings)
+    )
+    return [pattern.evidence.summary for pattern in patterns]
 
 
 def test_causal_links_latency_with_failures_of_a_neighbour() -> None:
-    """Failures that follow the latency of the caller are linked, with r and the instants behind it."""
-    (text,) = find_causal_summaries(RAMP, [x / 8 for x in RAMP])
-    assert text.endswith("r = +1.00 at lag 0 s over 8 instants")
+    """Failures that follow the latency of the caller are a pattern, with r and the number of instants."""
+    (summary,) = find_causal_summaries(RAMP, [x / 8 for x in RAMP])
+    assert summary.endswith("r = +1.00 at lag 0 s over 8 instants")
 
 
 def test_causal_finds_a_small_lag() -> None:
-    """Failures one or two steps behind are found, with the lag in seconds."""
-    (text,) = find_causal_summaries(RAMP, [0.0, 0.0, *(x / 8 for x in RAMP[:-2])])
-    assert f"at lag {2 * STEP_SECONDS:g} s over 6 instants" in text
+    """Failures one or two steps later are a pattern, with the lag in seconds."""
+    (summary,) = find_causal_summaries(RAMP, [0.0, 0.0, *(x / 8 for x in RAMP[:-2])])
+    assert f"at lag {2 * STEP_SECONDS:g} s over 6 instants" in summary
 
 
-def test_causal_reaches_members_through_the_committee() -> None:
-    """The policy engine calls the committee, so its latency can be linked with a member's failures."""
+def test_causal_expands_the_committee() -> None:
+    """The policy engine calls the committee, so its latency can correlate with a member's failures."""
     values = {
         ("policy-engine", "validation_latency_seconds"): RAMP,
         ("validator-2", "failure_rate"): [x / 8 for x in RAMP],
@@ -202,23 +208,23 @@ UNLINKED_CASES = {
 
 
 @pytest.mark.parametrize(("cause", "effect", "component"), UNLINKED_CASES.values(), ids=UNLINKED_CASES.keys())
-def test_causal_needs_deviation_variation_and_a_call(
-    cause: list[float | None], effect: list[float | None], component: str
+def test_causal_needs_violations_variation_and_a_call(
+    cause: Sequence[float | None], effect: Sequence[float | None], component: str
 ) -> None:
-    """Too few instants, nothing that varies, nothing that deviates or no call: no link."""
+    """Without enough instants, varying values, violations of both or a call there is no pattern."""
     assert find_causal_summaries(cause, effect, component) == []
 
 
-def test_causal_settings_matter() -> None:
-    """Each setting decides."""
+def test_causal_settings_apply() -> None:
+    """Each setting changes the result."""
     noisy: list[float | None] = [0.0, 0.3, 0.05, 0.2, 0.25, 0.1, 0.3, 0.28]
     assert find_causal_summaries(RAMP, noisy, enabled=False) == []
     assert find_causal_summaries(RAMP, noisy, correlation_threshold=0.95) == []
     assert len(find_causal_summaries(RAMP, noisy, correlation_threshold=0.3)) == 1
 
 
-def test_strongest_survives_gaps_and_huge_values() -> None:
-    """A gap breaks no pairing, an overflow is no link."""
+def test_correlation_accepts_gaps_and_huge_values() -> None:
+    """A gap does not shift pairs, and an overflow is no correlation."""
     huge = [1e308, -1e308, 1e308, -1e308, 1e308, -1e308]
     assert strongest_correlation([*RAMP, None], [*RAMP, None]) is not None
     assert strongest_correlation(huge, list(reversed(huge))) is None
