@@ -1,6 +1,6 @@
-"""Who may pass: whoever shows a token of the role that is asked for, as bearer or as a password.
+"""Authentication by tokens, sent as bearer or as the password of basic authentication.
 
-Two roles: view reads (metrics, details of health), operate also acts (posts alerts). A gate is one role's.
+There are two roles: view reads metrics and details of health, operate also posts alerts.
 """
 
 import base64
@@ -17,38 +17,38 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mapek", Basic realm="mapek"'}
 
 
 class TokenAuth:
-    """`tokens` are read at every call, so that a changed file is taken up. Without any, everybody may pass."""
+    """The tokens of one role, read at every call, so that a rotated token takes effect. Without any all callers pass."""
 
     def __init__(self, token_readers: Sequence[Callable[[], str]]) -> None:
         self._token_readers = token_readers
 
     def is_authorized(self, authorization: str) -> bool:
-        """Tell whether the header's credential is one of the tokens. A token that cannot be read admits nobody."""
+        """Return whether the header's credential equals one of the tokens. An unreadable token matches none."""
         if not self._token_readers:
             return True
-        given = parse_credential(authorization).encode()
-        # Every token is compared, whichever fits, so that the time taken tells nothing.
-        return sum(self._matches(given, token) for token in self._token_readers) > 0
+        credential = parse_credential(authorization).encode()
+        # Compare every token, so that the duration reveals nothing.
+        return sum(self._matches(credential, read_token) for read_token in self._token_readers) > 0
 
     @staticmethod
     def _matches(credential: bytes, read_token: Callable[[], str]) -> bool:
         try:
-            wanted = read_token()
+            token = read_token()
         except MapekError as error:
-            log.warning("a token is not taken: %s", error)
+            log.warning("token not readable: %s", error)
             return False
-        return bool(wanted) and hmac.compare_digest(credential, wanted.encode())
+        return bool(token) and hmac.compare_digest(credential, token.encode())
 
 
 def parse_credential(authorization: str) -> str:
-    """Return the token of `Bearer TOKEN`, the password of `Basic`, "" if it is neither."""
-    scheme, _, given = authorization.partition(" ")
+    """Return the token of `Bearer TOKEN` or the password of `Basic`, "" for other headers."""
+    scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return given.strip()
+        return value.strip()
     if scheme.lower() != "basic":
         return ""
     try:
-        decoded = base64.b64decode(given.strip(), validate=True).decode()
+        decoded = base64.b64decode(value.strip(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return ""
     return decoded.partition(":")[2]

@@ -1,7 +1,7 @@
 """The codec endpoint of the Temporal UI: `POST /codec/encode` and `/codec/decode`.
 
-The UI gets ciphertext from Temporal and asks here for the text, from the browser of whoever looks at it. So this is a
-door of role view, and pages of the UI's own origin alone may read its answers.
+The UI gets ciphertext from Temporal and requests the plain text here, from the operator's browser. So the routes need
+role view, and CORS admits the origin of the UI only.
 """
 
 import json
@@ -23,41 +23,41 @@ from worker.http.request_body import HttpProblem, read_body
 
 CODEC_PATH = "/codec"
 MAX_BODY_BYTES = 8 << 20
-"""Of one request: a history page of the UI holds at most 4 MB of payloads, in base64."""
+"""Maximum size of a request. A history page of the UI has at most 4 MB of payloads, encoded as base64."""
 
 PayloadTransform = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
 def codec_routes(codec: PayloadCodec | None, auth: TokenAuth, ui_url: str) -> list[Mount]:
-    """Return the door, none without a codec. `ui_url` is the Temporal UI, whose origin may ask."""
+    """Return the routes of the codec, none without a codec. `ui_url` is the Temporal UI, whose origin is admitted."""
     if codec is None:
         return []
     parts = urlsplit(ui_url)
-    across = Middleware(
+    cors = Middleware(
         CORSMiddleware,
         allow_origins=[f"{parts.scheme}://{parts.netloc}"],
         allow_methods=["POST"],
         allow_headers=["content-type", "x-namespace", "authorization"],
         allow_credentials=True,
     )
-    doors = [
+    routes = [
         Route("/encode", _codec_handler(codec.encode, auth), methods=["POST"]),
         Route("/decode", _codec_handler(codec.decode, auth), methods=["POST"]),
     ]
-    return [Mount(CODEC_PATH, routes=doors, middleware=[across])]
+    return [Mount(CODEC_PATH, routes=routes, middleware=[cors])]
 
 
 def _codec_handler(transform: PayloadTransform, auth: TokenAuth) -> Callable[[Request], Awaitable[Response]]:
     async def post(request: Request) -> Response:
         if not auth.is_authorized(request.headers.get("authorization", "")):
-            return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
+            return JSONResponse({"title": "a token of role view is required"}, 401, CHALLENGE)
         try:
-            asked = Parse(await read_body(request, MAX_BODY_BYTES), Payloads())
-            answer = Payloads(payloads=await transform(asked.payloads))
-        except HttpProblem as refusal:
-            return refusal.to_response()
+            encoded = Parse(await read_body(request, MAX_BODY_BYTES), Payloads())
+            answer = Payloads(payloads=await transform(encoded.payloads))
+        except HttpProblem as problem:
+            return problem.to_response()
         except (ParseError, json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-            return JSONResponse({"title": "not Payloads of Temporal as JSON"}, 400)
+            return JSONResponse({"title": "the body is not JSON of temporal.api.common.v1.Payloads"}, 400)
         except MapekError as error:
             return JSONResponse({"title": str(error)}, 422)
         return JSONResponse(MessageToDict(answer))

@@ -1,4 +1,4 @@
-"""Connections that have to say what they want: whoever sends no whole request head in time is cut off."""
+"""Close connections that do not send a complete request header in time."""
 
 import asyncio
 
@@ -8,27 +8,27 @@ HEADER_TIMEOUT_SECONDS = 5.0
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, whose own time-out begins only after the first answer."""
+    """uvicorn's HTTP/1.1 with a timeout for the header; uvicorn's own timeout starts after the first response."""
 
     _header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Start the clock of a new connection."""
+        """Start the timer of a new connection."""
         super().connection_made(transport)
         self._start_header_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; between two requests of a connection uvicorn's keep-alive time-out is at work until data comes."""
-        waiting = self.cycle is None or self.cycle.response_complete
-        head_begins = waiting and self._header_timer is None
+        """Stop the timer with a complete header. Between requests uvicorn's keep-alive timeout applies."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        header_starts = is_idle and self._header_timer is None
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._cancel_header_timer()
-        elif head_begins:
+        elif header_starts:
             self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the timer."""
         self._cancel_header_timer()
         super().connection_lost(exc)
 

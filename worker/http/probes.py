@@ -1,4 +1,4 @@
-"""Asking the parts how they are: at once, bounded in time, and not again within a second however often one asks."""
+"""Probes of the components: concurrent, with a timeout, and cached for a second."""
 
 import asyncio
 import logging
@@ -21,18 +21,18 @@ PROBE_TIMEOUT_SECONDS = 2.0
 CACHE_SECONDS = 1.0
 
 Probe = Callable[[], Awaitable[str]]
-"""Returns one line of detail if the part is well, raises MapekError if it is not."""
+"""Returns one line of detail if the component is up, raises MapekError if it is down."""
 
 
 class ComponentHealth(TypedDict):
-    """One part's answer."""
+    """The result of one probe."""
 
     status: Literal["up", "down"]
     detail: str
 
 
 class Probes:
-    """The parts by name. `clock` gives monotonic seconds."""
+    """The probes by component. `clock` returns monotonic seconds."""
 
     def __init__(self, probes: Mapping[str, Probe], clock: Callable[[], float] = time.monotonic) -> None:
         self._probes = probes
@@ -41,15 +41,15 @@ class Probes:
         self._locks = {name: asyncio.Lock() for name in probes}
 
     async def check(self, names: Iterable[str] | None = None) -> dict[str, ComponentHealth]:
-        """Return the answers of the named parts (all by default) that exist, none older than a second."""
-        wanted = [name for name in (self._probes if names is None else names) if name in self._probes]
-        answers = await asyncio.gather(*(self._check_one(name) for name in wanted))
-        return dict(zip(wanted, answers, strict=True))
+        """Return the health of the named components (default: all), at most a second old. Unknown names are dropped."""
+        known = [name for name in (self._probes if names is None else names) if name in self._probes]
+        results = await asyncio.gather(*(self._check_one(name) for name in known))
+        return dict(zip(known, results, strict=True))
 
     async def _check_one(self, name: str) -> ComponentHealth:
         async with self._locks[name]:
-            at, health = self._cached.get(name, (-CACHE_SECONDS, None))
-            if health is None or self._clock() - at >= CACHE_SECONDS:
+            checked_at, health = self._cached.get(name, (-CACHE_SECONDS, None))
+            if health is None or self._clock() - checked_at >= CACHE_SECONDS:
                 health = await _run_probe(name, self._probes[name])
                 self._cached[name] = (self._clock(), health)
             return health
@@ -64,9 +64,9 @@ async def _run_probe(name: str, probe: Probe) -> ComponentHealth:
     except MapekError as error:
         return ComponentHealth(status="down", detail=_to_detail(str(error)))
     except Exception as error:
-        # A probe with a bug says nothing about the part; saying "up" would be a guess.
+        # After an unexpected error the component's health is unknown; "up" would be a guess.
         log.exception("probe %s failed", name)
-        return ComponentHealth(status="down", detail=f"cannot be told: {type(error).__name__}")
+        return ComponentHealth(status="down", detail=f"unknown: {type(error).__name__}")
 
 
 def _to_detail(text: str) -> str:
@@ -74,27 +74,27 @@ def _to_detail(text: str) -> str:
 
 
 def worker_probe(workers: list[Worker], last_run: LastRun, activity: str) -> Probe:
-    """Return the probe of a part that runs in this process: well while the workers run."""
+    """Return the probe of a component in this process; it is up while all workers run."""
 
     async def probe() -> str:
         if not workers or not all(worker.is_running for worker in workers):
-            raise Unreachable("the workers do not run")
+            raise Unreachable("the workers are not running")
         return last_run.describe(activity)
 
     return probe
 
 
 def single_probe(check: Callable[[], Awaitable[None]], detail: str) -> Probe:
-    """Return a probe that asks one thing."""
+    """Return a probe that makes one check."""
     return combined_probe([check], detail)
 
 
 def combined_probe(checks: list[Callable[[], Awaitable[None]]], detail: str) -> Probe:
-    """Return a probe that asks several things of the same kind."""
+    """Return a probe that makes several checks of the same kind."""
 
     async def probe() -> str:
-        for ask in checks:
-            await ask()
+        for check in checks:
+            await check()
         return detail
 
     return probe
@@ -109,7 +109,7 @@ def temporal_probe(client: Client, address: str) -> Probe:
         except RPCError as error:
             raise Unreachable(f"Temporal at {address}: {error.status.name}") from error
         if not serving:
-            raise Unreachable(f"Temporal at {address} says that it does not serve")
+            raise Unreachable(f"Temporal at {address} reports that it is not serving")
         return f"serving namespace {client.namespace}"
 
     return probe

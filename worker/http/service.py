@@ -1,7 +1,7 @@
-"""The service: `GET /health`, `GET /ready`, `GET /metrics`, and further routes it is given.
+"""The HTTP service: `GET /health`, `GET /ready`, `GET /metrics`, and the given routes.
 
-On loopback everything is open. On any other address metrics and details are for role view; `/health` and `/ready`
-answer anyone with their status alone, because what probes them from outside holds no secret.
+On loopback no token is required. On any other address metrics and details require role view. `/health` and `/ready`
+answer without a token with their status only, because external probes hold no secret.
 """
 
 import asyncio
@@ -33,27 +33,27 @@ from worker.http.probes import Probes
 log = logging.getLogger("mapek.http")
 
 LIVENESS_COMPONENTS = ("monitor", "analyzer", "planner", "executor")
-"""Without them this process is of no use and may be restarted. No restart of ours mends a remote or the store."""
+"""If one of them is down, a restart of this process may help. It does not help a remote or the store."""
 
 READINESS_COMPONENTS = ("worker", "temporal")
-"""What makes this process ready: it polls, and Temporal answers."""
+"""The process is ready if its workers poll and Temporal answers."""
 
 DEPENDENCIES = (*READINESS_COMPONENTS, "prometheus", "charter", "alertmanager", "knowledge")
 
 SHUTDOWN_TIMEOUT_SECONDS = 2
 
 MAX_CONNECTIONS = 2000
-"""At once; callers beyond it get 503. Alertmanager opens one for each group whose notice is due."""
+"""Simultaneous connections; further callers get 503. Alertmanager opens one for each group to notify."""
 SOCKET_BACKLOG = 1024
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """What the service shows. `started` is monotonic seconds.
+    """The state behind the service. `started_at` is monotonic seconds.
 
-    `probes` are named monitor, analyzer, planner, executor, knowledge, worker, temporal, prometheus, charter and
-    alertmanager, as far as they exist. `registry` None: no metrics. `view` is the gate of role view; without tokens
-    it is open. `routes` are further routes, which guard themselves.
+    `probes` are those of monitor, analyzer, planner, executor, knowledge, worker, temporal, prometheus, charter and
+    alertmanager, as far as they exist. Without a `registry` there are no metrics. `view_auth` checks role view.
+    `routes` are additional routes, which authenticate themselves.
     """
 
     version: str
@@ -66,18 +66,18 @@ class ServiceState:
     routes: Sequence[BaseRoute] = ()
 
     def is_authorized(self, request: Request) -> bool:
-        """Tell whether the caller may see more than a status."""
+        """Return whether the caller has role view."""
         return self.view_auth.is_authorized(request.headers.get("authorization", ""))
 
 
 def build_app(state: ServiceState) -> Starlette:
-    """Return the service."""
-    doors = _Handlers(state)
-    routes: list[BaseRoute] = [Route("/health", doors.health), Route("/ready", doors.ready)]
+    """Return the application with all routes."""
+    handlers = _Handlers(state)
+    routes: list[BaseRoute] = [Route("/health", handlers.health), Route("/ready", handlers.ready)]
     if state.registry is not None:
-        routes.append(Route("/metrics", doors.metrics))
-    across = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"])] if state.cors else []
-    return Starlette(debug=state.debug, routes=[*routes, *state.routes], middleware=across)
+        routes.append(Route("/metrics", handlers.metrics))
+    middleware = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"])] if state.cors else []
+    return Starlette(debug=state.debug, routes=[*routes, *state.routes], middleware=middleware)
 
 
 class _Handlers:
@@ -85,36 +85,36 @@ class _Handlers:
         self.state = state
 
     async def health(self, request: Request) -> Response:
-        """Answer 503 if a restart of this process would help, else 200: healthy, or degraded if a part is down."""
-        parts = await self.state.probes.check()
-        down = {name for name, part in parts.items() if part["status"] == "down"}
+        """Answer 503 if a restart of this process may help, else 200: healthy, or degraded with a component down."""
+        components = await self.state.probes.check()
+        down = {name for name, component in components.items() if component["status"] == "down"}
         status = "unhealthy" if down & set(LIVENESS_COMPONENTS) else "degraded" if down else "healthy"
         body: dict[str, object] = {"status": status}
         if self.state.is_authorized(request):
             uptime = round(time.monotonic() - self.state.started_at, 3)
-            body |= {"version": self.state.version, "uptime_seconds": uptime, "components": parts}
+            body |= {"version": self.state.version, "uptime_seconds": uptime, "components": components}
         return JSONResponse(body, 503 if status == "unhealthy" else 200)
 
     async def ready(self, request: Request) -> Response:
-        """Answer 200 if cycles would run here now, else 503."""
-        parts = await self.state.probes.check(DEPENDENCIES)
-        ready = all(name in parts and parts[name]["status"] == "up" for name in READINESS_COMPONENTS)
+        """Answer 200 if this process can run cycles now, else 503."""
+        dependencies = await self.state.probes.check(DEPENDENCIES)
+        ready = all(name in dependencies and dependencies[name]["status"] == "up" for name in READINESS_COMPONENTS)
         body: dict[str, object] = {"ready": ready}
         if self.state.is_authorized(request):
-            body["dependencies"] = parts
+            body["dependencies"] = dependencies
         return JSONResponse(body, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """Answer with all metrics in Prometheus's text format."""
+        """Answer with all metrics in the text format of Prometheus."""
         if not self.state.is_authorized(request):
-            return JSONResponse({"title": "a token of role view is needed"}, 401, CHALLENGE)
+            return JSONResponse({"title": "a token of role view is required"}, 401, CHALLENGE)
         registry = self.state.registry
         return Response(generate_latest(registry) if registry else b"", media_type=CONTENT_TYPE_LATEST)
 
 
 @dataclass(frozen=True)
 class Tls:
-    """How the service shows who it is; with `client_ca` callers have to as well."""
+    """The certificate of the service; with `client_ca` callers must show one as well."""
 
     certificate: Path
     key: Path | None = None
@@ -123,17 +123,17 @@ class Tls:
 
 @asynccontextmanager
 async def serve(service: ASGIApp, host: str, port: int, tls: Tls | None = None) -> AsyncIterator[int]:
-    """Serve until the block is left, then let open answers end for 2 s. Gives the port that was bound.
+    """Serve inside the block and yield the bound port. Afterwards open requests have 2 s to finish.
 
     Raises:
-        ConfigurationError: the address cannot be bound, or a certificate cannot be used.
+        ConfigurationError: the address cannot be bound, or a certificate is invalid.
     """
     listener = _open_listener(host, port)
     settings = uvicorn.Config(
         service,
         http=HeaderTimeoutProtocol,
         log_config=None,
-        # uvicorn warns of every request it cannot read: strangers must not fill the log.
+        # uvicorn warns of every malformed request; callers without a token must not fill the log.
         log_level="error",
         access_log=False,
         lifespan="off",
@@ -151,20 +151,20 @@ async def serve(service: ASGIApp, host: str, port: int, tls: Tls | None = None) 
         settings.load()
     except OSError as error:
         listener.close()
-        raise ConfigurationError(f"api.tls_cert_file: cannot be used ({error}); PEM files are needed") from None
+        raise ConfigurationError(f"api.tls_cert_file: not usable ({error}); use PEM files") from None
     server = _Server(settings)
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="mapek-http")
+    serve_task = asyncio.create_task(server.serve(sockets=[listener]), name="mapek-http")
     try:
         yield int(listener.getsockname()[1])
     finally:
         server.should_exit = True
-        await serving
+        await serve_task
 
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: the worker ends the service, after its activities."""
+        """Install no signal handlers: the worker stops the service after its activities."""
         yield
 
 
@@ -172,15 +172,17 @@ def _open_listener(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=SOCKET_BACKLOG)
-        # Connections inherit it. asyncio sets it only where the protocol was named, and without it head and body of
-        # an answer lie 40 ms apart: the second waits for the acknowledgement of the first.
+        # Connections inherit it. asyncio sets it only if the protocol is given. Without it header and body of an answer
+        # are 40 ms apart, because the second packet waits for the acknowledgement of the first.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
-        where = f"{host}:{port}"
-        raise ConfigurationError(f"api.port: {where} cannot be bound: {error.strerror}; choose another") from None
+        address = f"{host}:{port}"
+        raise ConfigurationError(
+            f"api.port: {address} cannot be bound: {error.strerror}; choose another port"
+        ) from None
 
 
 def auth_for_host(host: str, token_readers: Sequence[Callable[[], str]]) -> TokenAuth:
-    """Return the gate of role view for callers on `host`: open on loopback."""
+    """Return the authentication of role view for a service on `host`; on loopback no token is required."""
     return TokenAuth(() if is_loopback(host) else token_readers)

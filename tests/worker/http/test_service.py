@@ -1,9 +1,10 @@
-"""Health, readiness and metrics as a caller sees them."""
+"""Health, readiness and metrics over HTTP."""
 
 import asyncio
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from activities.model.errors import ConfigurationError, MapekError, Unreachable
+from worker.assemble import build_service_state, build_webhook_routes
+from worker.config.load import Config
+from worker.config.schema import ApiSettings
 from worker.http import probes as probes_module
 from worker.http.auth import TokenAuth
 from worker.http.probes import Probe, Probes
@@ -34,7 +38,7 @@ def make_failing_probe(error: Exception) -> Probe:
 
 def make_state(**changes: Any) -> ServiceState:
     named: dict[str, Probe] = {name: make_healthy_probe() for name in (*LIVENESS_COMPONENTS, *DEPENDENCIES)}
-    named |= changes.pop("ill", {})
+    named |= changes.pop("failing", {})
     return ServiceState(version="1.2.3", started_at=time.monotonic() - 5, probes=Probes(named), **changes)
 
 
@@ -44,8 +48,8 @@ async def send_get(service: ServiceState, path: str, **headers: str) -> httpx.Re
         return await client.get(path, headers=headers)
 
 
-async def test_health_when_all_is_well() -> None:
-    """Status, version, uptime and each component with its detail."""
+async def test_health_with_all_components_up() -> None:
+    """The body has status, version, uptime and each component with its detail."""
     reply = await send_get(make_state(), "/health")
     body = reply.json()
     assert (reply.status_code, body["status"], body["version"]) == (200, "healthy", "1.2.3")
@@ -58,67 +62,69 @@ async def test_health_when_all_is_well() -> None:
     ("name", "code", "status"),
     [("prometheus", 200, "degraded"), ("knowledge", 200, "degraded"), ("monitor", 503, "unhealthy")],
 )
-async def test_only_what_a_restart_mends_makes_the_process_unhealthy(name: str, code: int, status: str) -> None:
-    """A remote that is down degrades; a vital part that is down asks for a restart."""
-    reply = await send_get(make_state(ill={name: make_failing_probe(Unreachable("gone"))}), "/health")
+async def test_only_a_component_of_this_process_makes_it_unhealthy(name: str, code: int, status: str) -> None:
+    """A failed remote degrades the process; a failed component of its own makes it unhealthy."""
+    reply = await send_get(make_state(failing={name: make_failing_probe(Unreachable("gone"))}), "/health")
     assert (reply.status_code, reply.json()["status"]) == (code, status)
     assert reply.json()["components"][name] == {"status": "down", "detail": "gone"}
 
 
 @pytest.mark.parametrize(("name", "code"), [("worker", 503), ("temporal", 503), ("charter", 200), ("knowledge", 200)])
-async def test_ready_is_polling_and_temporal(name: str, code: int) -> None:
-    """Ready means that cycles would run here; other remotes are shown and do not decide."""
-    reply = await send_get(make_state(ill={name: make_failing_probe(Unreachable("gone"))}), "/ready")
+async def test_ready_needs_the_worker_and_temporal(name: str, code: int) -> None:
+    """Other dependencies are shown and do not count."""
+    reply = await send_get(make_state(failing={name: make_failing_probe(Unreachable("gone"))}), "/ready")
     assert (reply.status_code, reply.json()["ready"]) == (code, code == 200)
     assert reply.json()["dependencies"][name]["status"] == "down"
 
 
 async def test_not_ready_without_a_worker() -> None:
-    """A part nobody can ask counts as not ready."""
+    """A component without a probe counts as not ready."""
     empty = ServiceState(version="1", started_at=time.monotonic(), probes=Probes({}))
     assert (await send_get(empty, "/ready")).status_code == 503
 
 
-async def test_a_silent_probe_is_down_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe that does not answer is cut off, all at once and not one after the other."""
+async def test_silent_probes_are_down_after_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes run concurrently, and a silent one is reported as down after the timeout."""
     monkeypatch.setattr(probes_module, "PROBE_TIMEOUT_SECONDS", 0.1)
 
-    async def silent() -> str:
+    async def hang() -> str:
         await asyncio.Event().wait()
         return "never"
 
     started = time.monotonic()
-    reply = await send_get(make_state(ill=dict.fromkeys(("prometheus", "charter", "temporal"), silent)), "/health")
+    reply = await send_get(make_state(failing=dict.fromkeys(("prometheus", "charter", "temporal"), hang)), "/health")
     assert time.monotonic() - started < 2
     assert reply.json()["components"]["charter"] == {"status": "down", "detail": "no answer within 0.1 s"}
 
 
-async def test_a_broken_probe_is_no_good_news() -> None:
-    """An error nobody expected is down, with its class and not its text."""
-    reply = await send_get(make_state(ill={"charter": make_failing_probe(KeyError("secret detail"))}), "/health")
-    assert reply.json()["components"]["charter"] == {"status": "down", "detail": "cannot be told: KeyError"}
+async def test_an_unexpected_error_of_a_probe_is_down() -> None:
+    """The detail has the class of the error and not its text."""
+    reply = await send_get(make_state(failing={"charter": make_failing_probe(KeyError("secret detail"))}), "/health")
+    assert reply.json()["components"]["charter"] == {"status": "down", "detail": "unknown: KeyError"}
 
 
-async def test_details_hold_no_credential() -> None:
-    """What a probe says is redacted."""
-    reply = await send_get(make_state(ill={"charter": make_failing_probe(MapekError("Bearer geheim-4711"))}), "/health")
+async def test_details_contain_no_credential() -> None:
+    """The detail of a probe is redacted."""
+    reply = await send_get(
+        make_state(failing={"charter": make_failing_probe(MapekError("Bearer geheim-4711"))}), "/health"
+    )
     assert "geheim" not in reply.text
 
 
-async def test_answers_are_kept_for_a_second() -> None:
-    """Within a second a probe runs once, however many ask; after it, again."""
+async def test_results_are_cached_for_a_second() -> None:
+    """Within a second a probe runs once for all callers; afterwards it runs again."""
     calls, now = 0, 0.0
 
-    async def counted() -> str:
+    async def count() -> str:
         nonlocal calls
         calls += 1
         return str(calls)
 
-    asked = Probes({"a": counted}, clock=lambda: now)
-    answers = await asyncio.gather(*(asked.check() for _ in range(5)))
-    assert {answer["a"]["detail"] for answer in answers} == {"1"}
+    probes = Probes({"a": count}, clock=lambda: now)
+    results = await asyncio.gather(*(probes.check() for _ in range(5)))
+    assert {result["a"]["detail"] for result in results} == {"1"}
     now = 1.0
-    assert (await asked.check())["a"]["detail"] == "2"
+    assert (await probes.check())["a"]["detail"] == "2"
 
 
 def make_secret_reader(value: str) -> Callable[[], str]:
@@ -126,7 +132,7 @@ def make_secret_reader(value: str) -> Callable[[], str]:
 
 
 @pytest.mark.parametrize(
-    ("header", "admitted"),
+    ("header", "is_authorized"),
     [
         ("Bearer right", True),
         ("bearer right", True),
@@ -136,34 +142,34 @@ def make_secret_reader(value: str) -> Callable[[], str]:
         ("", False),
     ],
 )
-async def test_strangers_see_a_status_alone(header: str, admitted: bool) -> None:
-    """With a token set, metrics are refused and health is bare to anyone who does not show it."""
-    guarded = make_state(view_auth=TokenAuth([make_secret_reader("right")]), registry=CollectorRegistry())
+async def test_without_a_token_only_the_status_is_shown(header: str, is_authorized: bool) -> None:
+    """Callers without a valid token get no metrics and no details of health."""
+    state = make_state(view_auth=TokenAuth([make_secret_reader("right")]), registry=CollectorRegistry())
     headers = {"authorization": header} if header else {}
-    assert (await send_get(guarded, "/metrics", **headers)).status_code == (200 if admitted else 401)
-    health, ready = await send_get(guarded, "/health", **headers), await send_get(guarded, "/ready", **headers)
+    assert (await send_get(state, "/metrics", **headers)).status_code == (200 if is_authorized else 401)
+    health, ready = await send_get(state, "/health", **headers), await send_get(state, "/ready", **headers)
     assert (health.status_code, ready.status_code) == (200, 200)
-    assert ("components" in health.json(), "dependencies" in ready.json()) == (admitted, admitted)
+    assert ("components" in health.json(), "dependencies" in ready.json()) == (is_authorized, is_authorized)
 
 
-async def test_a_token_that_cannot_be_read_admits_nobody() -> None:
-    """Without the secret there is no way in, and health still answers."""
+async def test_an_unreadable_token_authorizes_no_caller() -> None:
+    """The health status is still answered."""
 
-    def unreadable() -> str:
+    def raise_error() -> str:
         raise ConfigurationError("gone")
 
-    reply = await send_get(make_state(view_auth=TokenAuth([unreadable])), "/health", authorization="Bearer x")
+    reply = await send_get(make_state(view_auth=TokenAuth([raise_error])), "/health", authorization="Bearer x")
     assert (reply.status_code, reply.json()) == (200, {"status": "healthy"})
 
 
 def test_loopback_needs_no_token() -> None:
-    """Only an address others can reach asks for one."""
+    """Any other address requires one."""
     assert auth_for_host("127.0.0.1", [make_secret_reader("x")]).is_authorized("")
     assert auth_for_host("::1", [make_secret_reader("x")]).is_authorized("")
     assert not auth_for_host("0.0.0.0", [make_secret_reader("x")]).is_authorized("")
 
 
-async def test_metrics_are_in_prometheus_text_with_good_names() -> None:
+async def test_metrics_are_prometheus_text_with_standard_names() -> None:
     """Every metric begins with mapek_, or with temporal_ if it is the SDK's, and has a help text."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -176,20 +182,20 @@ async def test_metrics_are_in_prometheus_text_with_good_names() -> None:
         assert family.documentation.endswith(".")
 
 
-async def test_metrics_can_be_left_out() -> None:
+async def test_metrics_are_optional() -> None:
     """Without a registry the route does not exist."""
     assert (await send_get(make_state(), "/metrics")).status_code == 404
 
 
-async def test_other_origins_need_leave() -> None:
-    """CORS headers are sent only when they are switched on."""
+async def test_cors_is_optional() -> None:
+    """CORS headers are sent only if CORS is enabled."""
     for cors in (False, True):
         reply = await send_get(make_state(cors=cors), "/health", origin="http://elsewhere")
         assert ("access-control-allow-origin" in reply.headers) == cors
 
 
-async def test_it_serves_over_a_socket_and_ends() -> None:
-    """The block gives the bound port; after it nobody listens; a taken port is a configuration error."""
+async def test_the_service_listens_only_inside_its_block() -> None:
+    """The block yields the bound port; afterwards the port is closed; a port in use is a configuration error."""
     async with serve(build_app(make_state()), "127.0.0.1", 0) as port:
         async with httpx.AsyncClient(trust_env=False) as client:
             assert (await client.get(f"http://127.0.0.1:{port}/ready")).status_code == 200
@@ -198,3 +204,34 @@ async def test_it_serves_over_a_socket_and_ends() -> None:
                 pass
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+NO_CLIENT: Any = None
+"""Temporal is only called for a valid body."""
+
+
+@pytest.fixture
+def role_client(tmp_path: Path) -> httpx.AsyncClient:
+    """A client of a service that other hosts can reach, with a token for each role and a previous one."""
+    files = {}
+    for name in ("view", "webhook", "webhook_previous"):
+        files[f"{name}_token_file"] = tmp_path / name
+        (tmp_path / name).write_text(name)
+    config = Config(api=ApiSettings(host="0.0.0.0", **files))
+    metrics = Metrics(CollectorRegistry())
+    routes = build_webhook_routes(config, NO_CLIENT, metrics)
+    service = build_app(build_service_state(config, metrics, Probes({}), routes))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(service), base_url="http://mapek")
+
+
+@pytest.mark.parametrize(
+    ("token", "read_status", "post_status"),
+    [("view", 200, 401), ("webhook", 200, 400), ("webhook_previous", 200, 400), ("", 401, 401), ("other", 401, 401)],
+)
+async def test_roles(role_client: httpx.AsyncClient, token: str, read_status: int, post_status: int) -> None:
+    """View reads metrics and cannot post, not even a malformed body; operate does both; other tokens do neither."""
+    headers = {"authorization": f"Bearer {token}"}
+    assert (await role_client.get("/metrics", headers=headers)).status_code == read_status
+    assert ("version" in (await role_client.get("/health", headers=headers)).json()) == (read_status == 200)
+    response = await role_client.post("/webhooks/alerts", content=b"no json", headers=headers)
+    assert response.status_code == post_status
