@@ -1,4 +1,4 @@
-"""What many ask for in the same moment is done once, and only so much of it at a time."""
+"""Run concurrent requests for the same result once, and only a limited number in parallel."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -8,16 +8,18 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Pieces of work by key; at most `at_once` of them are under way, the others wait their turn."""
+    """Work by key; at most `max_concurrency` pieces run in parallel, and the others wait."""
 
     def __init__(self, max_concurrency: int) -> None:
         self._semaphore = asyncio.Semaphore(max_concurrency)
         self._in_flight: dict[Hashable, asyncio.Task[T]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what `work` returns, or what the same key's work that is under way will. Raises: what it raises.
+        """Return the result of `work`, or of the running work with the same key.
 
-        Whoever stops waiting takes nothing away from the others.
+        A caller that stops waiting does not stop the work for the others.
+
+        Raises: the error of `work`.
         """
         task = self._in_flight.get(key)
         if task is None:

@@ -1,7 +1,6 @@
 """The allowed imports between the rooms, and the purity of the deciding code."""
 
 import ast
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PRODUCT_PACKAGES = ("workflows", "activities", "worker", "deploy")
 PHASES = ("monitor", "analyze", "plan", "execute", "knowledge")
 
-MAY_IMPORT: Mapping[str, set[str]] = {
+MAY_IMPORT: dict[str, set[str]] = {
     "activities.model": set(),
     "activities.sanitize": set(),
     "activities.kill_switch": {"activities.model", "activities.sanitize"},
@@ -51,7 +50,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 }
 """Room → rooms it may import, besides itself; a name includes everything below it."""
 
-ACTIVITY_MAY_IMPORT: Mapping[str, set[str]] = {
+ACTIVITY_MAY_IMPORT: set[str] = {
     "activities.clients",
     "activities.notify",
     "activities.readings",
@@ -128,7 +127,7 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in list_sources() if p.parts[-2:] != ("worker", "main.py")], ids=module_name)
-def test_only_workflows_and_the_worker_import_activity_files(path):
+def test_only_workflows_and_the_worker_import_activity_files(path: Path) -> None:
     """What several phases read is in `activities/readings/`, not in the `activity.py` of one of them."""
     sideways = {name for name in list_imports(path) if name.startswith("activities.") and ".activity." in name}
     assert path.is_relative_to(ROOT / "workflows") or sideways == set()

@@ -1,5 +1,7 @@
 """Deciding again what was recorded."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ SETTINGS = LoopSettings()
 NOW = 1_700_001_000.0
 
 
-def make_slow_committee(has_nan_exporter=0.0):
+def make_slow_committee(has_nan_exporter: float = 0.0) -> AnalysisInput:
     """Return an input with all members slow, and one lying exporter if `lying` is no number."""
     values = {
         (name, "validation_latency_seconds"): make_values_since("validation_latency_seconds", 2.4, 6)
@@ -32,9 +34,9 @@ def make_slow_committee(has_nan_exporter=0.0):
     )
 
 
-def make_snapshot(analysis, **changes):
+def make_snapshot(analysis: AnalysisInput, **changes: Any) -> Snapshot:
     """Return the snapshot of a decision upon this input."""
-    usual = {
+    defaults: dict[str, Any] = {
         "at": NOW,
         "loop": "charter",
         "charter": "charter",
@@ -44,10 +46,10 @@ def make_snapshot(analysis, **changes):
         "settings": SETTINGS.decision_settings(),
         "autonomy": Autonomy(start=Level.AUTO),
     }
-    return Snapshot(**(usual | changes))
+    return Snapshot(**(defaults | changes))
 
 
-def test_the_whole_way_from_samples_to_a_plan():
+def test_the_whole_way_from_samples_to_a_plan() -> None:
     """A slow committee is diagnosed and scaled up; the plan names its snapshot, the diagnosis its input."""
     analysis = make_slow_committee()
     recorded = make_snapshot(analysis)
@@ -62,7 +64,7 @@ def test_the_whole_way_from_samples_to_a_plan():
 
 
 @pytest.mark.parametrize(("simulator", "outcome"), [(True, "planned"), (False, "observed")])
-def test_where_nothing_was_earned_the_start_decides(simulator, outcome):
+def test_where_nothing_was_earned_the_start_decides(simulator: bool, outcome: str) -> None:
     """On the simulator the loop acts from the first day; on a Charter that matters it only says what it would do."""
     analysis = make_slow_committee()
     recorded = make_snapshot(analysis, autonomy=None)
@@ -77,7 +79,9 @@ def test_where_nothing_was_earned_the_start_decides(simulator, outcome):
     share=st.floats(0, 1),
     mode=st.sampled_from(list(LoopMode)),
 )
-def test_a_decision_survives_the_record(at, lying, cooled, n, share, mode):
+def test_a_decision_survives_the_record(
+    at: float, lying: float, cooled: float, n: int, share: float, mode: LoopMode
+) -> None:
     """Written down and read again, the same input gives the same decision, to the byte."""
     analysis = make_slow_committee(lying)
     learned = ActionStats(action=ActionType.SCALE_UP, cause=Cause.VALIDATION_LATENCY, count=n, total=n * share)
@@ -93,7 +97,7 @@ def test_a_decision_survives_the_record(at, lying, cooled, n, share, mode):
     assert again.model_dump_json() == decide(recorded, analysis, SETTINGS).model_dump_json()
 
 
-def test_other_settings_can_be_asked_of_the_same_past():
+def test_other_settings_can_be_asked_of_the_same_past() -> None:
     """What-if: the settings of the argument decide, not those recorded."""
     analysis = make_slow_committee()
     strict = LoopSettings(plan=PlanSettings(min_confidence=1.0))
@@ -101,7 +105,7 @@ def test_other_settings_can_be_asked_of_the_same_past():
 
 
 @pytest.mark.parametrize(("delay", "expected"), [(0.0, 15.0), (15.0, 15.0), (30.0, 30.0)])
-def test_verification_never_starts_before_a_scrape(delay, expected):
+def test_verification_never_starts_before_a_scrape(delay: float, expected: float) -> None:
     """What was scraped before the apply cannot show its effect."""
     settings = LoopSettings(execute=ExecuteSettings(verify=VerifySettings(delay=delay)))
     assert verification_timings(settings).delay == expected

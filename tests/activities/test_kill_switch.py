@@ -1,6 +1,7 @@
 """The kill switch: what throws it, and what it says."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from activities.kill_switch import ENV_VARIABLE, KillSwitch
 from activities.model.mode import LoopMode, Mode, with_kill_switch
 
 
-def test_a_file_throws_it_and_says_why(tmp_path):
+def test_a_file_throws_it_and_says_why(tmp_path: Path) -> None:
     """It is looked at anew each time: no restart, no cache. What the file holds is told in one line."""
     file = tmp_path / "kill-switch"
     switch = KillSwitch(file, {})
@@ -24,18 +25,18 @@ def test_a_file_throws_it_and_says_why(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "please"])
-def test_the_environment_throws_it(tmp_path, value):
+def test_the_environment_throws_it(tmp_path: Path, value: str) -> None:
     """Any value but a plain no counts: whoever sets the variable means something by it."""
     assert KillSwitch(tmp_path / "none", {ENV_VARIABLE: value})() == f"kill switch: environment {ENV_VARIABLE}"
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "No", " off "])
-def test_a_plain_no_does_not(tmp_path, value):
+def test_a_plain_no_does_not(tmp_path: Path, value: str) -> None:
     """A template that always sets the variable can leave the switch alone."""
     assert KillSwitch(tmp_path / "none", {ENV_VARIABLE: value})() == ""
 
 
-def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path):
+def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path: Path) -> None:
     """Not knowing is not "off": a folder, or a path through a file, throws it; a pipe holds nobody up."""
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -44,7 +45,7 @@ def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path):
         assert KillSwitch(path, {})().startswith(f"kill switch: {path}")
 
 
-def test_under_the_switch_the_mode_is_stopped():
+def test_under_the_switch_the_mode_is_stopped() -> None:
     """The loop goes on looking and explains that the switch holds it back; without it the mode is what was set."""
     acting = Mode(loop="charter", name=LoopMode.ACT)
     assert with_kill_switch("", acting) is acting

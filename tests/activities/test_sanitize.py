@@ -21,19 +21,19 @@ def unquote_promql(quoted: str) -> str:
 
 
 @given(TEXTS | ESCAPED_TEXTS)
-def test_a_promql_string_reads_back(value: str):
+def test_a_promql_string_reads_back(value: str) -> None:
     """A label value between quotes is read back as itself and cannot end the string."""
     assert unquote_promql(escape_promql(value)) == value
 
 
 @given(st.text())
-def test_promql_can_always_be_sent(value: str):
+def test_promql_can_always_be_sent(value: str) -> None:
     """Lone surrogates do not break the sending."""
     assert escape_promql(value).encode().count(b'"') >= value.count('"')
 
 
 @given(st.text())
-def test_a_terminal_only_prints(value: str):
+def test_a_terminal_only_prints(value: str) -> None:
     """What reaches a terminal is one line without control, format or unassigned characters, of the same length."""
     shown = sanitize_terminal(value)
     assert len(shown) == len(value)
@@ -41,13 +41,13 @@ def test_a_terminal_only_prints(value: str):
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
-def test_a_terminal_shows_plain_text_as_it_is(value: str):
+def test_a_terminal_shows_plain_text_as_it_is(value: str) -> None:
     """Ordinary text is not changed."""
     assert sanitize_terminal(value) == value
 
 
 @given(st.text(min_size=1) | ESCAPED_TEXTS.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))
-def test_a_path_segment_stays_one(value: str):
+def test_a_path_segment_stays_one(value: str) -> None:
     """Between two slashes it is exactly one segment of the URL that httpx sends, whatever it holds."""
     url = httpx.URL(f"http://x/a/{quote_path_segment(value)}/b?q#f")
     sent = url.raw_path.decode().partition("?")[0].split("/")

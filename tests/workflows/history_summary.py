@@ -42,7 +42,7 @@ def describe_event(event: HistoryEvent, scheduled: dict[int, str]) -> Iterable[s
     if has_attributes(event, "activity_task_scheduled"):
         yield scheduled[event.event_id]
     elif event.event_type in END_WORDS:
-        attributes = getattr(event, event.WhichOneof("attributes"))
+        attributes = getattr(event, str(event.WhichOneof("attributes")))
         yield f"{scheduled[attributes.scheduled_event_id]} {END_WORDS[event.event_type]}"
     elif has_attributes(event, "upsert_workflow_search_attributes"):
         fields = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields

@@ -74,7 +74,7 @@ def make_cancelled_in_activity(activity: str, answer: Any, **script: Any) -> Sce
 
     async def play(stage: WorkflowTestEnv) -> ScriptedRun:
         gate = HeldAnswer(answer)
-        run = await stage.start_remediation(**script, **{activity: [gate, answer]})
+        run = await stage.start_remediation(**(script | {activity: [gate, answer]}))
         await gate.wait_for_arrival()
         await run.cancel_and_wait()
         gate.opened.set()

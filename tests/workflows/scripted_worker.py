@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 from temporalio import activity
@@ -39,6 +39,8 @@ from worker.main import PASSED_THROUGH, WORKFLOWS
 from worker.observability.activity_metrics import LastRun
 from worker.observability.metrics import Metrics
 from worker.temporal.interceptor import MapekInterceptor
+
+T = TypeVar("T")
 
 MAX_HOLD_SECONDS = 20.0
 """A gate nobody opens fails its activity: a test must not hang."""
@@ -104,51 +106,53 @@ class ScriptedActivities:
     def __init__(self, script_of: Callable[[str], ActivityScript]) -> None:
         self.script_of = script_of
 
-    async def play_activity(self, request: Any) -> Any:
-        """Answer the running activity, alive in the server's eyes as long as it takes."""
+    async def play_activity(self, request: Any, result_type: type[T] | None = None) -> T:
+        """Answer the running activity, with heartbeats until the answer comes."""
         info = activity.info()
         async with background_heartbeat():
-            return await self.script_of(info.workflow_id or "").play_answer(info.activity_type, request)
+            answer = await self.script_of(info.workflow_id or "").play_answer(info.activity_type, request)
+        assert result_type is None or isinstance(answer, result_type)
+        return cast(T, answer)
 
     @activity.defn(name="monitor")
     async def monitor(self, request: MonitorRequest) -> Observation:
-        return await self.play_activity(request)
+        return await self.play_activity(request, Observation)
 
     @activity.defn(name="analyze")
     async def analyze(self, request: AnalyzeRequest) -> DiagnosisSummary:
-        return await self.play_activity(request)
+        return await self.play_activity(request, DiagnosisSummary)
 
     @activity.defn(name="plan")
     async def plan(self, request: PlanRequest) -> DecisionSummary:
-        return await self.play_activity(request)
+        return await self.play_activity(request, DecisionSummary)
 
     @activity.defn(name="prepare")
     async def prepare(self, request: PrepareRequest) -> PrepareResult:
-        return await self.play_activity(request)
+        return await self.play_activity(request, PrepareResult)
 
     @activity.defn(name="apply")
     async def apply(self, request: ApplyRequest) -> ApplyResult:
-        return await self.play_activity(request)
+        return await self.play_activity(request, ApplyResult)
 
     @activity.defn(name="undo")
     async def undo(self, request: UndoRequest) -> UndoResult:
-        return await self.play_activity(request)
+        return await self.play_activity(request, UndoResult)
 
     @activity.defn(name="verify")
     async def verify(self, request: VerifyRequest) -> VerifyResult:
-        return await self.play_activity(request)
+        return await self.play_activity(request, VerifyResult)
 
     @activity.defn(name="record")
     async def record(self, request: RecordRequest) -> RecordResult:
-        return await self.play_activity(request)
+        return await self.play_activity(request, RecordResult)
 
     @activity.defn(name="release")
     async def release(self, request: ReleaseRequest) -> None:
-        return await self.play_activity(request)
+        await self.play_activity(request, type(None))
 
     @activity.defn(name="upkeep")
     async def upkeep(self, request: UpkeepRequest) -> UpkeepResult:
-        return await self.play_activity(request)
+        return await self.play_activity(request, UpkeepResult)
 
 
 COMMON_QUEUE_ACTIVITIES = ("monitor", "analyze", "plan", "prepare", "apply", "undo", "record", "release", "upkeep")

@@ -10,6 +10,7 @@ from tests.workflows.cycle_scenarios import CYCLE_SCENARIOS
 from tests.workflows.history_summary import list_scheduled_activities
 from tests.workflows.remediation_scenarios import WAITING_ANSWERS
 from tests.workflows.scripted_worker import HeldAnswer
+from tests.workflows.workflow_env import WorkflowTestEnv
 from workflows import search_attributes
 
 CLOSER_LOOK_ACTIVITIES = "monitor, analyze"
@@ -32,7 +33,7 @@ EXPECTED_ACTIVITIES = {
 
 
 @pytest.mark.parametrize("name", CYCLE_SCENARIOS)
-async def test_outcome(workflow_env, name):
+async def test_outcome(workflow_env: WorkflowTestEnv, name: str) -> None:
     """A cycle goes only as far as it has to, and its outcome is findable and in its result."""
     run = await CYCLE_SCENARIOS[name](workflow_env)
     outcome, result = name.split("-")[0], await run.fetch_result()
@@ -42,7 +43,7 @@ async def test_outcome(workflow_env, name):
     assert result.headline
 
 
-async def test_what_a_cycle_tells(workflow_env):
+async def test_what_a_cycle_tells(workflow_env: WorkflowTestEnv) -> None:
     """Violations, cause and plan of a cycle are in its result, and what a person searches by is findable."""
     run = await CYCLE_SCENARIOS["planned"](workflow_env)
     result = await run.fetch_result()
@@ -52,13 +53,13 @@ async def test_what_a_cycle_tells(workflow_env):
     assert await run.fetch_attribute(search_attributes.PLAN) == PLAN_ID
 
 
-async def test_what_a_blind_cycle_tells(workflow_env):
+async def test_what_a_blind_cycle_tells(workflow_env: WorkflowTestEnv) -> None:
     """What could not be seen is said; it is neither a violation nor health."""
     result = await (await CYCLE_SCENARIOS["blind"](workflow_env)).fetch_result()
     assert (result.blind, result.violations) == ((activity_results.BLIND_SPOT.summary,), ())
 
 
-async def test_a_remediation_survives_its_cycle(workflow_env):
+async def test_a_remediation_survives_its_cycle(workflow_env: WorkflowTestEnv) -> None:
     """The cycle ends while the remediation it started has hardly begun; that one goes on to its own end."""
     brief, gate = make_plan_summary(workflow_env.unique_name("knob")), HeldAnswer(make_prepare_result())
     workflow_env.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=gate))
@@ -76,14 +77,14 @@ async def test_a_remediation_survives_its_cycle(workflow_env):
     assert (await child.fetch_result()).outcome == "fixed"
 
 
-async def test_two_knobs_start_in_one_task(workflow_env):
+async def test_two_knobs_start_in_one_task(workflow_env: WorkflowTestEnv) -> None:
     """Both remediations are started side by side: no start waits for the other's answer."""
     story = await (await CYCLE_SCENARIOS["planned-two-knobs"](workflow_env)).summarize_history()
     assert story[story.index("child") :][:2] == ["child", "child"]
     assert story.count("child started") == 2
 
 
-async def test_one_of_two_knobs_is_locked(workflow_env):
+async def test_one_of_two_knobs_is_locked(workflow_env: WorkflowTestEnv) -> None:
     """A free knob is remediated although the other one is busy, and only its plan is named."""
     busy, free = workflow_env.unique_name("knob"), make_plan_summary(workflow_env.unique_name("knob"), "0123456789ab")
     await (await workflow_env.start_remediation(knob=busy, prepare=WAITING_ANSWERS)).wait_until_handled(
@@ -99,7 +100,9 @@ async def test_one_of_two_knobs_is_locked(workflow_env):
 @pytest.mark.parametrize(
     ("supersedes", "outcome"), [(PLAN_ID, "superseded"), ("", "fixed")], ids=["lower-risk", "same"]
 )
-async def test_only_a_plan_of_lower_risk_asks_to_yield(workflow_env, supersedes, outcome):
+async def test_only_a_plan_of_lower_risk_asks_to_yield(
+    workflow_env: WorkflowTestEnv, supersedes: str, outcome: str
+) -> None:
     """A cycle that finds the knob locked asks the waiting plan to yield if its own supersedes that, else leaves it."""
     knob = workflow_env.unique_name("knob")
     waiting = await workflow_env.start_remediation(knob=knob, prepare=WAITING_ANSWERS)
@@ -116,14 +119,14 @@ async def test_only_a_plan_of_lower_risk_asks_to_yield(workflow_env, supersedes,
     assert (await waiting.fetch_result()).outcome == outcome
 
 
-async def test_a_loop_that_is_broken_fails(workflow_env):
+async def test_a_loop_that_is_broken_fails(workflow_env: WorkflowTestEnv) -> None:
     """What is no answer of the business, as a loop nobody configured, is a failed workflow and not a healthy one."""
     run = await workflow_env.start_cycle({"monitor": NotFound("no loop of this name is configured")})
     with pytest.raises(WorkflowFailureError):
         await run.fetch_result()
 
 
-async def test_a_decision_without_plans_starts_nothing(workflow_env):
+async def test_a_decision_without_plans_starts_nothing(workflow_env: WorkflowTestEnv) -> None:
     """An outcome that plans nothing has no child, whatever else was decided."""
     run = await workflow_env.start_cycle(activity_results.make_cycle_script(plan=make_decision("observed")))
     await run.fetch_result()

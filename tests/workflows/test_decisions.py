@@ -18,7 +18,7 @@ SUPERSEDED_YIELD = YieldRequest(plan=PLAN_ID, outcome="superseded", reason="a pl
 async def send_decision(run: ScriptedRun, approval: Approval) -> str:
     """Return the workflow's reply to a decision, or why it was refused."""
     try:
-        return await run.handle.execute_update("decide", approval, result_type=str)
+        return str(await run.handle.execute_update("decide", approval, result_type=str))
     except WorkflowUpdateFailedError as error:
         return f"refused: {error.cause}"
 
@@ -38,7 +38,7 @@ async def start_waiting_remediation(workflow_env: WorkflowTestEnv, **changes: An
     ],
     ids=["another-plan", "nobody"],
 )
-async def test_refused_decision(workflow_env, approval, why):
+async def test_refused_decision(workflow_env: WorkflowTestEnv, approval: Approval, why: str) -> None:
     """A decision on another plan, or by nobody, is refused, leaves no trace in history, and the plan waits on."""
     run = await start_waiting_remediation(workflow_env)
     before = await run.summarize_history()
@@ -48,7 +48,7 @@ async def test_refused_decision(workflow_env, approval, why):
     assert (await run.fetch_result()).outcome == "fixed"
 
 
-async def test_the_requester_is_not_the_approver(workflow_env):
+async def test_the_requester_is_not_the_approver(workflow_env: WorkflowTestEnv) -> None:
     """Who asked for a plan may take it back, but somebody else has to approve it, however the name is written."""
     asked = make_prepare_result(needs_approval=True, requested_by="ada")
     run = await start_waiting_remediation(workflow_env, prepare=[asked, make_prepare_result()])
@@ -59,7 +59,7 @@ async def test_the_requester_is_not_the_approver(workflow_env):
     assert await send_decision(taken_back, REJECTED) == f"plan {PLAN_ID} rejected by ada"
 
 
-async def test_nobody_asked(workflow_env):
+async def test_nobody_asked(workflow_env: WorkflowTestEnv) -> None:
     """Before the plan waits there is nothing to decide."""
     gate = HeldAnswer(make_prepare_result())
     run = await workflow_env.start_remediation(prepare=gate)
@@ -69,7 +69,7 @@ async def test_nobody_asked(workflow_env):
     assert (await run.fetch_result()).outcome == "fixed"
 
 
-async def test_decided_once(workflow_env):
+async def test_decided_once(workflow_env: WorkflowTestEnv) -> None:
     """The first decision stands; a second one is refused while the plan is prepared again."""
     gate = HeldAnswer(make_prepare_result())
     run = await start_waiting_remediation(workflow_env, prepare=[WAITING_ANSWERS[0], gate])
@@ -81,7 +81,7 @@ async def test_decided_once(workflow_env):
 
 
 @pytest.mark.parametrize("changes", [{"plan": "0123456789ab"}, {}], ids=["another-plan", "too-early"])
-async def test_a_yield_for_nobody(workflow_env, changes):
+async def test_a_yield_for_nobody(workflow_env: WorkflowTestEnv, changes: dict[str, str]) -> None:
     """A yield that names another plan, or comes when nobody waits yet, does not end the plan."""
     gate = HeldAnswer(WAITING_ANSWERS[0])
     run = await workflow_env.start_remediation(prepare=[gate, make_prepare_result()])
@@ -96,7 +96,7 @@ async def test_a_yield_for_nobody(workflow_env, changes):
     assert (await run.fetch_result()).outcome == "fixed"
 
 
-async def test_decided_as_the_deadline_passes(workflow_env):
+async def test_decided_as_the_deadline_passes(workflow_env: WorkflowTestEnv) -> None:
     """Decision and deadline reach the workflow in one task: a person who was told `approved` is not overruled."""
     run = await start_waiting_remediation(
         workflow_env,
@@ -109,7 +109,7 @@ async def test_decided_as_the_deadline_passes(workflow_env):
     assert (await run.fetch_result()).outcome == ("fixed" if told == f"plan {PLAN_ID} approved by ada" else "expired")
 
 
-async def test_decided_as_it_gives_way(workflow_env):
+async def test_decided_as_it_gives_way(workflow_env: WorkflowTestEnv) -> None:
     """Decision and yield reach the workflow in one task: what gives way is not called approved."""
     run = await start_waiting_remediation(workflow_env)
     async with workflow_env.workers.paused_workflows():
@@ -120,7 +120,7 @@ async def test_decided_as_it_gives_way(workflow_env):
     assert (await run.fetch_result()).outcome == "superseded"
 
 
-async def test_a_yield_after_the_decision(workflow_env):
+async def test_a_yield_after_the_decision(workflow_env: WorkflowTestEnv) -> None:
     """Once it is decided, the plan is carried out: a yield that comes while it is prepared again is too late."""
     gate = HeldAnswer(make_prepare_result())
     run = await start_waiting_remediation(workflow_env, prepare=[WAITING_ANSWERS[0], gate])
@@ -132,7 +132,7 @@ async def test_a_yield_after_the_decision(workflow_env):
     assert (await run.fetch_result()).outcome == "fixed"
 
 
-async def test_a_reason_of_many_bytes(workflow_env):
+async def test_a_reason_of_many_bytes(workflow_env: WorkflowTestEnv) -> None:
     """A long reason in wide characters is cut to what the server takes, not refused by it task after task."""
     run = await start_waiting_remediation(workflow_env)
     await send_decision(run, REJECTED.model_copy(update={"reason": "監視" * 500}))

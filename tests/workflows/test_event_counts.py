@@ -1,11 +1,14 @@
 """What a workflow costs the server: the exact number of events of its history, and the bound it must keep."""
 
+from typing import Any
+
 import pytest
 
 from tests.workflows.activity_results import COOL_DOWN_SECONDS, MADE_WORSE, make_prepare_result, make_record_answer
 from tests.workflows.cycle_scenarios import CYCLE_SCENARIOS
 from tests.workflows.history_summary import list_phases, summarize_history
 from tests.workflows.remediation_scenarios import make_scenario
+from tests.workflows.workflow_env import WorkflowTestEnv
 
 HEALTHY_EVENTS, ONE_PLAN_EVENTS, FIXED_EVENTS, ROLLED_BACK_EVENTS = 12, 29, 37, 50
 KNOB_EVENTS, YIELD_EVENTS, SETTLE_EVENTS, STEP_EVENTS, UNDO_EVENTS = 2, 5, 5, 6, 6
@@ -22,7 +25,7 @@ CYCLE_TABLE = [
 
 
 @pytest.mark.parametrize(("name", "exact", "bound"), CYCLE_TABLE, ids=[row[0] for row in CYCLE_TABLE])
-async def test_cycle(workflow_env, name, exact, bound):
+async def test_cycle(workflow_env: WorkflowTestEnv, name: str, exact: int, bound: int) -> None:
     """A healthy cycle is one activity and one upsert; a further knob costs 2 events, a yield 5."""
     run = await CYCLE_SCENARIOS[name](workflow_env)
     history = await run.fetch_history()
@@ -55,7 +58,7 @@ REMEDIATION_TABLE = [
 @pytest.mark.parametrize(
     ("given", "exact", "bound"), [row[1:] for row in REMEDIATION_TABLE], ids=[row[0] for row in REMEDIATION_TABLE]
 )
-async def test_remediation(workflow_env, given, exact, bound):
+async def test_remediation(workflow_env: WorkflowTestEnv, given: dict[str, Any], exact: int, bound: int) -> None:
     """Each further action costs 6 events and its undo 6 more; a remediation that fixes it has at most 3 upserts."""
     run = await make_scenario(**given)(workflow_env)
     history = await run.fetch_history()

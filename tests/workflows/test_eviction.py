@@ -7,6 +7,7 @@ from temporalio.client import WorkflowHistory
 from activities.model.remediation import ResumeRequest
 from tests.workflows.history_summary import list_scheduled_activities
 from tests.workflows.remediation_scenarios import REMEDIATION_SCENARIOS
+from tests.workflows.workflow_env import WorkflowTestEnv
 
 EVICTED_SCENARIOS = [
     "fixed-approved",
@@ -33,7 +34,9 @@ def list_task_failure_causes(history: WorkflowHistory) -> list[int]:
 
 
 @pytest.mark.parametrize("name", EVICTED_SCENARIOS)
-async def test_evicted_all_the_time(workflow_env, evicting_stage, caplog, name):
+async def test_evicted_all_the_time(
+    workflow_env: WorkflowTestEnv, evicting_stage: WorkflowTestEnv, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
     """With an empty cache a scene ends as with a full one: same order, same result, no task failed."""
     cached, evicted = await REMEDIATION_SCENARIOS[name](workflow_env), await REMEDIATION_SCENARIOS[name](evicting_stage)
     history = await evicted.fetch_history()
@@ -43,7 +46,7 @@ async def test_evicted_all_the_time(workflow_env, evicting_stage, caplog, name):
     assert not [record for record in caplog.records if record.name.startswith("temporalio.worker._workflow")]
 
 
-async def test_evicted_in_quarantine_after_a_cancellation(evicting_stage):
+async def test_evicted_in_quarantine_after_a_cancellation(evicting_stage: WorkflowTestEnv) -> None:
     """A quarantine that was cancelled and evicted is still one, and still ends when it is released."""
     run = await REMEDIATION_SCENARIOS["quarantined"](evicting_stage)
     await run.cancel_and_wait()

@@ -25,10 +25,11 @@ async def wait_for_cycle(stage: WorkflowTestEnv, workflow_id: str) -> ScriptedRu
 
 async def query_status(run: ScriptedRun) -> LoopState:
     """Return what the intake says of itself."""
-    return await run.handle.query("status", result_type=LoopState)
+    state: LoopState = await run.handle.query("status", result_type=LoopState)
+    return state
 
 
-async def test_a_signal_with_nothing(workflow_env):
+async def test_a_signal_with_nothing(workflow_env: WorkflowTestEnv) -> None:
     """`run_cycle` without an argument runs one cycle, found by its trigger, and the status names it."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle")
@@ -42,7 +43,7 @@ async def test_a_signal_with_nothing(workflow_env):
     ) == (loop, "manual")
 
 
-async def test_a_signal_with_key_and_reason(workflow_env):
+async def test_a_signal_with_key_and_reason(workflow_env: WorkflowTestEnv) -> None:
     """The key is part of the cycle's id, and the reason is in its input."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": "deploy-42", "reason": "after the deploy"})
@@ -52,7 +53,7 @@ async def test_a_signal_with_key_and_reason(workflow_env):
     assert b'"reason":"after the deploy"' in started.input.payloads[0].data
 
 
-async def test_the_same_key_is_the_same_cycle(workflow_env):
+async def test_the_same_key_is_the_same_cycle(workflow_env: WorkflowTestEnv) -> None:
     """A key that was used starts nothing, by signal or update, while its cycle runs or after it."""
     loop, run = await start_loop_workflow(workflow_env)
     expected = identifiers.cycle_id(loop, "manual", "once")
@@ -65,7 +66,7 @@ async def test_the_same_key_is_the_same_cycle(workflow_env):
     assert (await run.summarize_history()).count("child started") == 1
 
 
-async def test_one_update_id_is_one_request(workflow_env):
+async def test_one_update_id_is_one_request(workflow_env: WorkflowTestEnv) -> None:
     """A request repeated under its update id, as after a lost reply, returns the same cycle and asks for no other."""
     _, run = await start_loop_workflow(workflow_env)
     ids = [
@@ -77,7 +78,7 @@ async def test_one_update_id_is_one_request(workflow_env):
 
 
 @pytest.mark.parametrize("key", ["Upper", "a/b", "x" * 101, " "], ids=["upper", "slash", "long", "blank"])
-async def test_a_bad_key(workflow_env, key):
+async def test_a_bad_key(workflow_env: WorkflowTestEnv, key: str) -> None:
     """A key that cannot be part of an id is refused where somebody hears it, and replaced where nobody does."""
     loop, run = await start_loop_workflow(workflow_env)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
@@ -89,7 +90,7 @@ async def test_a_bad_key(workflow_env, key):
     assert cycle.startswith(identifiers.cycle_id(loop, "manual", "20"))
 
 
-async def test_garbage_is_dropped(workflow_env):
+async def test_garbage_is_dropped(workflow_env: WorkflowTestEnv) -> None:
     """A signal that cannot be read starts nothing, and the intake serves the next one."""
     _, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": ["no", "name"]})
@@ -98,7 +99,7 @@ async def test_garbage_is_dropped(workflow_env):
     assert (await query_status(run)).request_count == 1
 
 
-async def test_a_reason_of_many_bytes(workflow_env):
+async def test_a_reason_of_many_bytes(workflow_env: WorkflowTestEnv) -> None:
     """A long reason in wide characters is cut to what the server takes, not refused by it task after task."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": "wide", "reason": "監視" * 200})
@@ -106,7 +107,7 @@ async def test_a_reason_of_many_bytes(workflow_env):
     await wait_for_cycle(workflow_env, identifiers.cycle_id(loop, "manual", "wide"))
 
 
-async def test_continued_as_new_loses_nothing(workflow_env, monkeypatch):
+async def test_continued_as_new_loses_nothing(workflow_env: WorkflowTestEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals and updates that arrive around a continue-as-new all become cycles, and the state is carried over."""
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 3)
     loop, run = await start_loop_workflow(workflow_env)
@@ -126,7 +127,7 @@ async def test_continued_as_new_loses_nothing(workflow_env, monkeypatch):
     assert "continued as new" in await ScriptedRun(first, run.script).summarize_history()
 
 
-async def test_a_cycle_survives_its_intake(workflow_env, monkeypatch):
+async def test_a_cycle_survives_its_intake(workflow_env: WorkflowTestEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cycle that runs while the intake continues as new goes on to its own end."""
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 1)
     loop, run = await start_loop_workflow(workflow_env)
@@ -140,7 +141,7 @@ async def test_a_cycle_survives_its_intake(workflow_env, monkeypatch):
     await wait_for_cycle(workflow_env, cycle)
 
 
-async def test_the_status_stays_small(workflow_env):
+async def test_the_status_stays_small(workflow_env: WorkflowTestEnv) -> None:
     """Of many cycles the last ten are named, newest last."""
     loop, run = await start_loop_workflow(workflow_env)
     for number in range(12):

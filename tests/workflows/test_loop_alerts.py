@@ -1,7 +1,9 @@
 """Alerts at the intake of a loop: one cycle for many, none twice, none lost, also across continue-as-new."""
 
 import asyncio
+from typing import Any
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.model import identifiers
@@ -16,7 +18,7 @@ from workflows import search_attributes
 from workflows.loop import MapekLoop
 
 
-def make_batch(*numbers: int, debounce: float = 0.0, **changes) -> AlertBatch:
+def make_batch(*numbers: int, debounce: float = 0.0, **changes: Any) -> AlertBatch:
     """Return alerts with these numbers, the same ones for the same numbers."""
     whole = {"firing": True, "starts_at": 1.0, "name": "Slow", "severity": "warning", "component": "gateway"} | changes
     alerts = tuple(Alert(fingerprint=f"{number:016x}", **whole) for number in numbers)
@@ -31,15 +33,17 @@ async def start_loop_workflow(stage: WorkflowTestEnv) -> tuple[str, ScriptedRun]
 
 async def query_alert_state(run: ScriptedRun) -> AlertState:
     """Return what the intake knows of alerts."""
-    return await run.handle.query("known_alerts", result_type=AlertState)
+    state: AlertState = await run.handle.query("known_alerts", result_type=AlertState)
+    return state
 
 
 async def list_recent_cycles(run: ScriptedRun) -> tuple[str, ...]:
     """Return the ids of the last cycles."""
-    return (await run.handle.query("status", result_type=LoopState)).recent
+    state: LoopState = await run.handle.query("status", result_type=LoopState)
+    return state.recent
 
 
-async def test_an_alert_starts_a_cycle(workflow_env):
+async def test_an_alert_starts_a_cycle(workflow_env: WorkflowTestEnv) -> None:
     """It is found by its trigger, says what for, and looks by itself."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("alerts", make_batch(1))
@@ -53,7 +57,7 @@ async def test_an_alert_starts_a_cycle(workflow_env):
     assert b'"reason":"1 alert: warning Slow on gateway"' in asked
 
 
-async def test_a_repeat_starts_nothing(workflow_env):
+async def test_a_repeat_starts_nothing(workflow_env: WorkflowTestEnv) -> None:
     """The same alert again, an old one, and a resolved one change nothing but the counts."""
     _, run = await start_loop_workflow(workflow_env)
     for one in (make_batch(1), make_batch(1), make_batch(1, starts_at=0.5), make_batch(1, firing=False), make_batch(1)):
@@ -62,7 +66,7 @@ async def test_a_repeat_starts_nothing(workflow_env):
     assert (book.cycles, book.received, book.duplicates) == (1, 5, 3)
 
 
-async def test_firing_anew_starts_another(workflow_env):
+async def test_firing_anew_starts_another(workflow_env: WorkflowTestEnv) -> None:
     """A relapse has a later start, and is looked at."""
     _, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("alerts", make_batch(1))
@@ -73,7 +77,7 @@ async def test_firing_anew_starts_another(workflow_env):
     await run.wait_for_history(lambda history: summarize_history(history).count("child started") == 2)
 
 
-async def test_a_storm_is_two_cycles(workflow_env):
+async def test_a_storm_is_two_cycles(workflow_env: WorkflowTestEnv) -> None:
     """The first alert starts one at once, all that follow within the debounce share the next."""
     _, run = await start_loop_workflow(workflow_env)
     for start in range(0, 500, 50):
@@ -84,7 +88,7 @@ async def test_a_storm_is_two_cycles(workflow_env):
     assert len(set(await list_recent_cycles(run))) == 2
 
 
-async def test_a_wish_does_not_wait_for_alerts(workflow_env):
+async def test_a_wish_does_not_wait_for_alerts(workflow_env: WorkflowTestEnv) -> None:
     """While alerts wait for the debounce, a cycle somebody asks for starts at once."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("alerts", make_batch(1, debounce=60))
@@ -95,7 +99,9 @@ async def test_a_wish_does_not_wait_for_alerts(workflow_env):
     assert (await query_alert_state(run)).pending == 1
 
 
-async def test_nothing_is_lost_or_doubled_across_continue_as_new(workflow_env, monkeypatch):
+async def test_nothing_is_lost_or_doubled_across_continue_as_new(
+    workflow_env: WorkflowTestEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Many signals from several senders over several runs: each alert is known once, each cycle is another one."""
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 8)
     loop, run = await start_loop_workflow(workflow_env)
@@ -120,7 +126,9 @@ async def test_nothing_is_lost_or_doubled_across_continue_as_new(workflow_env, m
     assert len(started) == len(set(started)) == book.cycles
 
 
-async def test_waiting_alerts_survive_continue_as_new(workflow_env, monkeypatch):
+async def test_waiting_alerts_survive_continue_as_new(
+    workflow_env: WorkflowTestEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run that gets long while alerts wait for the debounce leaves them to the next, which starts their cycle."""
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 3)
     _, run = await start_loop_workflow(workflow_env)
@@ -135,7 +143,7 @@ async def test_waiting_alerts_survive_continue_as_new(workflow_env, monkeypatch)
     assert (book.cycles, book.pending, len(book.last_states)) == (2, 0, 3)
 
 
-async def test_garbage_is_dropped(workflow_env):
+async def test_garbage_is_dropped(workflow_env: WorkflowTestEnv) -> None:
     """A signal that cannot be read changes nothing, and the next one is served."""
     _, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("alerts", {"alerts": [{"fingerprint": 5}]})

@@ -22,7 +22,9 @@ WORSE_RESULT = VerifyResult(headline="worse: 3 → 9", verdict=Verdict.WORSE, co
         ("stopped", None, (), ("scale",), "stopped"),
     ],
 )
-def test_an_ending_is_called_what_it_was(why, verified, undone, failures, ending):
+def test_an_ending_is_called_what_it_was(
+    why: str, verified: VerifyResult | None, undone: tuple[str, ...], failures: tuple[str, ...], ending: str
+) -> None:
     """Rolled back is only what was undone; the reason stays in the headline, and what failed is said first."""
     found = outcome_after_rollback(make_outcome(why, "the reason"), verified, undone, failures)
     assert (found.outcome, bool(found.undo_failed)) == (ending, bool(failures))

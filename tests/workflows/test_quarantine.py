@@ -1,5 +1,7 @@
 """A rollback that fails: the others are still undone, and the knob stays locked until a person releases it."""
 
+from typing import Any
+
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
@@ -17,7 +19,7 @@ from tests.workflows.activity_results import (
 from tests.workflows.history_summary import list_phases, list_scheduled_activities
 from tests.workflows.remediation_scenarios import OUTCOME_SCENARIOS
 from tests.workflows.scripted_worker import HeldAnswer
-from tests.workflows.workflow_env import ScriptedRun
+from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 from workflows import search_attributes
 
 RESUME_REQUEST = ResumeRequest(actor="ada", reason="repaired by hand")
@@ -35,7 +37,9 @@ async def is_quarantined(run: ScriptedRun) -> bool:
     [(UNDO_FAILED, "a newer change stands"), (NotFound("policy gone"), "step 1 could not be undone: ")],
     ids=["answered", "raised"],
 )
-async def test_one_failed_undo_does_not_stop_the_others(workflow_env, failed, reason):
+async def test_one_failed_undo_does_not_stop_the_others(
+    workflow_env: WorkflowTestEnv, failed: Any, reason: str
+) -> None:
     """The second step cannot be undone, the first one is; then the knob is quarantined, with the reason recorded."""
     run = await workflow_env.start_remediation(
         prepare=make_prepare_result(steps=2), verify=MADE_WORSE, undo=[failed, UNDONE]
@@ -57,7 +61,7 @@ async def test_one_failed_undo_does_not_stop_the_others(workflow_env, failed, re
     assert (result.quarantined, result.rolled_back) == (True, ("step 0",))
 
 
-async def test_a_rollback_that_does_not_restore(workflow_env):
+async def test_a_rollback_that_does_not_restore(workflow_env: WorkflowTestEnv) -> None:
     """Everything was undone, but the state is worse than before: that too needs a person."""
     run = await workflow_env.start_remediation(verify=make_unrestored_result)
     await run.wait_until_handled("phase quarantined")
@@ -66,7 +70,7 @@ async def test_a_rollback_that_does_not_restore(workflow_env):
     assert (await run.fetch_result()).quarantined
 
 
-async def test_a_cancellation_does_not_release(workflow_env):
+async def test_a_cancellation_does_not_release(workflow_env: WorkflowTestEnv) -> None:
     """Cancelled, the knob stays locked; `resume` releases it in the store, with who and why."""
     run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     await run.cancel_and_wait()
@@ -79,7 +83,7 @@ async def test_a_cancellation_does_not_release(workflow_env):
     assert list_phases(await run.fetch_history())[-2:] == ["quarantined", "done"]
 
 
-async def test_cancelled_and_released_at_once(workflow_env):
+async def test_cancelled_and_released_at_once(workflow_env: WorkflowTestEnv) -> None:
     """Cancellation and release reach the workflow in one task: it is released, once."""
     run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     async with workflow_env.workers.paused_workflows():
@@ -89,7 +93,7 @@ async def test_cancelled_and_released_at_once(workflow_env):
     assert len(run.script.requests_of("release")) == 1
 
 
-async def test_released_by_somebody(workflow_env):
+async def test_released_by_somebody(workflow_env: WorkflowTestEnv) -> None:
     """The signal needs no argument: whoever sends it from the Temporal UI releases as somebody."""
     run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     await run.handle.signal("resume")
@@ -97,7 +101,7 @@ async def test_released_by_somebody(workflow_env):
     assert run.script.requests_of("release")[0].actor == "unknown operator"
 
 
-async def test_a_release_too_early_releases_nothing(workflow_env):
+async def test_a_release_too_early_releases_nothing(workflow_env: WorkflowTestEnv) -> None:
     """A `resume` before the rollback failed is about no quarantine anybody has looked at: the knob is locked."""
     undo = HeldAnswer(UNDO_FAILED)
     run = await workflow_env.start_remediation(verify=MADE_WORSE, undo=undo)
@@ -109,7 +113,7 @@ async def test_a_release_too_early_releases_nothing(workflow_env):
     assert await is_quarantined(run)
 
 
-async def test_a_release_while_it_is_recorded(workflow_env):
+async def test_a_release_while_it_is_recorded(workflow_env: WorkflowTestEnv) -> None:
     """The store knows of the quarantine a moment before the workflow does: a `resume` in between is not lost."""
     record = HeldAnswer(make_record_answer())
     run = await workflow_env.start_remediation(verify=MADE_WORSE, undo=UNDO_FAILED, record=record)
@@ -120,7 +124,7 @@ async def test_a_release_while_it_is_recorded(workflow_env):
     assert len(run.script.requests_of("release")) == 1
 
 
-async def test_the_knob_rests_after_its_release(workflow_env):
+async def test_the_knob_rests_after_its_release(workflow_env: WorkflowTestEnv) -> None:
     """A released knob still cools down."""
     run = await workflow_env.start_remediation(
         verify=MADE_WORSE, undo=UNDO_FAILED, record=make_record_answer(cool_down=60.0)

@@ -32,7 +32,7 @@ async def reset_remediation(stage: WorkflowTestEnv, run: ScriptedRun) -> Scripte
     return ScriptedRun(handle, run.script)
 
 
-async def test_what_it_had_applied_before_is_taken_back(workflow_env: WorkflowTestEnv):
+async def test_what_it_had_applied_before_is_taken_back(workflow_env: WorkflowTestEnv) -> None:
     """It cannot be prepared again, so it asks what stands, and undoes that before it ends."""
     gate = HeldAnswer(make_verify_answer(Verdict.FIXED))
     run = await workflow_env.start_remediation(

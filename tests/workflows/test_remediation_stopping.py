@@ -1,5 +1,7 @@
 """A cancellation at each point of a remediation: what is in flight settles, what stands is undone, nothing is lost."""
 
+from typing import Any
+
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
@@ -17,6 +19,7 @@ from tests.workflows.activity_results import (
 from tests.workflows.history_summary import list_scheduled_activities, summarize_history
 from tests.workflows.remediation_scenarios import STOP_SCENARIOS
 from tests.workflows.scripted_worker import HeldAnswer
+from tests.workflows.workflow_env import WorkflowTestEnv
 from workflows import search_attributes
 
 ROLLBACK_STORY = "phase rolling-back, undo 0, undo 0 done, verify rollback, verify rollback done"
@@ -78,7 +81,7 @@ STOP_CASES = [
 
 
 @pytest.mark.parametrize(("name", "outcome", "story"), STOP_CASES, ids=[row[0] for row in STOP_CASES])
-async def test_stopped(workflow_env, name, outcome, story):
+async def test_stopped(workflow_env: WorkflowTestEnv, name: str, outcome: str, story: str) -> None:
     """A cancellation lets the step in flight settle, then undoes in reverse, records once and ends in order."""
     run = await STOP_SCENARIOS[name](workflow_env)
     told = ", ".join(await run.summarize_history())
@@ -95,7 +98,7 @@ ABANDONED_CASES = [
 
 
 @pytest.mark.parametrize(("name", "before", "after"), ABANDONED_CASES, ids=[row[0] for row in ABANDONED_CASES])
-async def test_what_only_looks_is_given_up(workflow_env, name, before, after):
+async def test_what_only_looks_is_given_up(workflow_env: WorkflowTestEnv, name: str, before: str, after: str) -> None:
     """A step that changes nothing is not waited for: it may end whenever it likes. What was applied is undone."""
     run = await STOP_SCENARIOS[name](workflow_env)
     history = await run.fetch_history()
@@ -105,12 +108,12 @@ async def test_what_only_looks_is_given_up(workflow_env, name, before, after):
     assert (await run.fetch_result()).outcome == "stopped"
 
 
-def test_every_stop_is_in_a_test():
+def test_every_stop_is_in_a_test() -> None:
     """No scene of a cancellation goes unasserted."""
     assert {row[0] for row in STOP_CASES} | {row[0] for row in ABANDONED_CASES} == set(STOP_SCENARIOS)
 
 
-async def test_a_second_request_changes_nothing(workflow_env):
+async def test_a_second_request_changes_nothing(workflow_env: WorkflowTestEnv) -> None:
     """Cancelling once more, while the rollback runs, neither stops the rollback nor ends it half way."""
     apply, undo = HeldAnswer(make_apply_result), HeldAnswer(UNDONE)
     run = await workflow_env.start_remediation(apply=apply, undo=undo)
@@ -130,7 +133,7 @@ async def test_a_second_request_changes_nothing(workflow_env):
     ]
 
 
-async def test_cancelled_before_it_could_begin(workflow_env):
+async def test_cancelled_before_it_could_begin(workflow_env: WorkflowTestEnv) -> None:
     """A remediation whose first task brings the cancellation too applies nothing and records that it was stopped."""
     async with workflow_env.workers.paused_workflows():
         run = await workflow_env.start_remediation()
@@ -170,10 +173,18 @@ SAME_TASK_CASES = [
 
 @pytest.mark.parametrize(("call", "answer", "others", "outcome", "order"), SAME_TASK_CASES)
 @pytest.mark.parametrize("cancel_first", [True, False], ids=["cancel-first", "completion-first"])
-async def test_cancelled_as_the_step_ends(workflow_env, cancel_first, call, answer, others, outcome, order):
+async def test_cancelled_as_the_step_ends(
+    workflow_env: WorkflowTestEnv,
+    cancel_first: bool,
+    call: str,
+    answer: Any,
+    others: dict[str, Any],
+    outcome: str,
+    order: str,
+) -> None:
     """Cancellation and completion reach the workflow in one task: neither swallows the other, whichever came first."""
     gate = HeldAnswer(answer)
-    run = await workflow_env.start_remediation(**others, **{call.split()[0]: [gate, answer]})
+    run = await workflow_env.start_remediation(**(others | {call.split()[0]: [gate, answer]}))
     await gate.wait_for_arrival()
     async with workflow_env.workers.paused_workflows():
         if cancel_first:
@@ -200,7 +211,9 @@ async def test_cancelled_as_the_step_ends(workflow_env, cancel_first, call, answ
         ),
     ],
 )
-async def test_the_kill_switch_stops_between_steps(workflow_env, steps, apply, undo, order):
+async def test_the_kill_switch_stops_between_steps(
+    workflow_env: WorkflowTestEnv, steps: int, apply: Any, undo: Any, order: str
+) -> None:
     """A step the switch forbids is not done, what stands of the plan is undone, and the ending is `stopped`."""
     run = await workflow_env.start_remediation(prepare=make_prepare_result(steps=steps), apply=apply, undo=undo)
     result = await run.fetch_result()

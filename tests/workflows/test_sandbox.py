@@ -8,7 +8,7 @@ from worker.main import PASSED_THROUGH, WORKFLOWS
 
 
 @pytest.mark.parametrize("defined", WORKFLOWS, ids=lambda w: w.__name__)
-async def test_workflow_loads_in_the_sandbox(defined):
+async def test_workflow_loads_in_the_sandbox(defined: type) -> None:
     """Nothing a workflow file imports is restricted, and nothing is passed through that was not meant to be."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         *PASSED_THROUGH

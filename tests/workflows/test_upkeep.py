@@ -8,10 +8,11 @@ from tests.workflows.activity_results import PLAN_ID, make_plan_summary
 from tests.workflows.history_summary import list_scheduled_activities
 from tests.workflows.loop_scenarios import make_yield_order, run_upkeep, run_upkeep_ending_cool_down
 from tests.workflows.remediation_scenarios import LEFTOVER_ANSWER, WAITING_ANSWERS
+from tests.workflows.workflow_env import WorkflowTestEnv
 from workflows import search_attributes
 
 
-async def test_nothing_to_do(workflow_env):
+async def test_nothing_to_do(workflow_env: WorkflowTestEnv) -> None:
     """A round that finds nothing starts nothing and asks nobody."""
     found = UpkeepResult(headline="0 leftovers", closed=2, expired=3)
     run = await run_upkeep(workflow_env, found)
@@ -19,7 +20,7 @@ async def test_nothing_to_do(workflow_env):
     assert await run.summarize_history() == ["upkeep", "upkeep done", "completed"]
 
 
-async def test_a_leftover_is_settled(workflow_env):
+async def test_a_leftover_is_settled(workflow_env: WorkflowTestEnv) -> None:
     """A remediation under the knob's own id rolls back what stands, and survives the round that started it."""
     brief = make_plan_summary(workflow_env.unique_name("knob"))
     workflow_env.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
@@ -39,7 +40,7 @@ async def test_a_leftover_is_settled(workflow_env):
     ]
 
 
-async def test_a_locked_leftover_waits(workflow_env):
+async def test_a_locked_leftover_waits(workflow_env: WorkflowTestEnv) -> None:
     """A knob that is remediated again is left alone, and the next leftover is settled all the same."""
     locked, free = (
         make_plan_summary(workflow_env.unique_name("knob")),
@@ -54,7 +55,7 @@ async def test_a_locked_leftover_waits(workflow_env):
     assert (await holder.handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_who_waits_for_nothing_gives_way(workflow_env):
+async def test_who_waits_for_nothing_gives_way(workflow_env: WorkflowTestEnv) -> None:
     """A plan that waits while its violations are gone ends as recovered; a lock that is gone does no harm."""
     waiting = await workflow_env.start_remediation(prepare=WAITING_ANSWERS)
     await waiting.wait_until_handled("phase awaiting-approval")
@@ -67,7 +68,7 @@ async def test_who_waits_for_nothing_gives_way(workflow_env):
     assert (await waiting.fetch_result()).outcome == "recovered"
 
 
-async def test_a_rest_ends_for_what_turned_up_late(workflow_env):
+async def test_a_rest_ends_for_what_turned_up_late(workflow_env: WorkflowTestEnv) -> None:
     """Whoever only cools down makes room within the round; the late change is undone under the same lock."""
     run = await run_upkeep_ending_cool_down(workflow_env)
     (late,) = (await run.fetch_result()).leftovers

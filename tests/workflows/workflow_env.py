@@ -81,7 +81,7 @@ class ScriptedRun:
 
 def has_reacted(history: WorkflowHistory) -> bool:
     """Tell whether no workflow task is open: the workflow knows all that stands in its history."""
-    kinds = [event.WhichOneof("attributes") for event in history.events]
+    kinds = [str(event.WhichOneof("attributes")) for event in history.events]
     tasks = [kind for kind in kinds if kind.startswith("workflow_task_")]
     return tasks[-1] == "workflow_task_completed_event_attributes"
 

@@ -1,5 +1,7 @@
 """What the intake remembers of alerts: bounded, and right whatever the order."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,7 +91,7 @@ _alerts = st.builds(make_alert, st.sampled_from("uvwxyz"), st.sampled_from([1.0,
 
 
 @given(st.lists(_alerts, max_size=20), st.randoms(use_true_random=False), st.integers(1, 5))
-def test_order_and_batches_do_not_matter(alerts, random, size) -> None:
+def test_order_and_batches_do_not_matter(alerts: list[Alert], random: Random, size: int) -> None:
     """However alerts are repeated, shuffled and split, what is known at the end is the newest state of each."""
     mixed = alerts * 2
     random.shuffle(mixed)
