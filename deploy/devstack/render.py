@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from activities.model.types import parse_duration
 from deploy.devstack.errors import UsageError
 from deploy.devstack.layout import StackLayout
 from deploy.devstack.state import StateDirectory, write_private
@@ -16,8 +17,6 @@ _PROMETHEUS_TEMPLATE = REPOSITORY_ROOT / "deploy/prometheus/prometheus.yml"
 _RULES_TEMPLATE = REPOSITORY_ROOT / "deploy/prometheus/rules/charter-recording.yml"
 _ALERTMANAGER_TEMPLATE = REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml"
 _RATE_WINDOW_PATTERN = re.compile(r"\[\d+s\]")
-_DURATION_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
-_SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _MAX_SCRAPE_TIMEOUT_SECONDS = 10.0
 _LOOKBACK_SCRAPES = 20  # Prometheus' default of 5 minutes at the default scrape interval of 15 s
 
@@ -87,11 +86,11 @@ def _set_target(section: dict[str, Any], url: str) -> None:
 
 
 def _parse_duration(value: object) -> float:
-    """A duration of the config in seconds: a number, or a number with ms, s, m or h."""
-    matched = _DURATION_PATTERN.fullmatch(str(value))
-    if matched is None or float(matched[1]) == 0:
-        raise UsageError(f"{value!r} is not a duration: give seconds, or a number with ms, s, m or h")
-    return float(matched[1]) * _SECONDS_PER_UNIT[matched[2]]
+    """Return the seconds of a duration of the configuration; 0 is refused."""
+    seconds = parse_duration(value) if isinstance(value, str) else value
+    if not isinstance(seconds, int | float) or seconds <= 0:
+        raise UsageError(f"{value!r} is not a duration: write a number of seconds above 0, or 90s, 5m, 2h, 1d")
+    return float(seconds)
 
 
 def _format_duration(value: object) -> str:

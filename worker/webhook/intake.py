@@ -2,8 +2,8 @@
 
 A run of the intake continues as new after a number of signals. A signal during that step makes the worker replay the
 whole run, and for seconds the server accepts no signal. So a run that had its number of signals gets a pause. Other
-processes may signal during the pause. Then the request is repeated here within milliseconds; `start_workflow` of the SDK
-retries only after one second, then two more.
+processes may signal during the pause. Then the request is repeated here within milliseconds; `start_workflow` of the
+SDK retries only after one second, then two more.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 from activities.settings import LoopSettings
 from deploy.tools.reference.table import markdown_code, markdown_page, markdown_table
 from worker.config.document import format_key_path
-from worker.config.legacy import REPLACED_KEYS
+from worker.config.legacy import RENAMED_KEYS, REPLACED_KEYS
 from worker.config.load import Config
 from worker.config.schema import LoopEntry
 from worker.config.sources import ENV_KEYS, ENV_SPECIAL, SECRET_KEYS
@@ -41,6 +41,7 @@ def build_settings_page() -> str:
         render_section("loops[]", LoopEntry),
         render_environment(),
         render_replaced_keys(),
+        render_renamed_keys(),
     )
 
 
@@ -139,3 +140,9 @@ def render_replaced_keys() -> str:
     """Return the table of keys that are accepted and change nothing."""
     gone = [(markdown_code(format_key_path(place)), instead) for place, instead in REPLACED_KEYS.items()]
     return "\n\n".join(["## Keys of the original that change nothing", markdown_table(("Key", "Instead"), gone)])
+
+
+def render_renamed_keys() -> str:
+    """Return the table of former keys, which are refused."""
+    rows = [(markdown_code(former), markdown_code(name)) for former, name in RENAMED_KEYS.items()]
+    return "\n\n".join(["## Former keys, which are refused", markdown_table(("Key", "New name"), rows)])
