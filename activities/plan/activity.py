@@ -87,7 +87,7 @@ class PlanActivities:
             block.knob for block in decision.blocks if block.rule in (GuardRule.SILENCED, GuardRule.STORM)
         }
         for plan in decision.shadow:
-            # A silence means that an operator is at work, a storm that the observation is doubtful: neither is evidence.
+            # In a silence an operator is at work, in a storm the observation is doubtful: neither is evidence.
             if plan.knob not in unscored_knobs:
                 await store.autonomy.put_shadow(build_shadow_decision(plan, now))
         if decision.storm != snapshot.guards.storm(snapshot.loop):

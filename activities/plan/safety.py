@@ -1,7 +1,6 @@
 """The safety direction of an action (safer or riskier) and its knob direction (forth or back).
 
-An action that adds capacity or takes load off may be applied immediately. One that takes capacity or protection away must
-wait.
+An action that adds capacity or takes load off is applied immediately. One that takes capacity or protection away waits.
 """
 
 from enum import StrEnum
