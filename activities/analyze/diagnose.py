@@ -47,8 +47,8 @@ def diagnose(analysis_input: AnalysisInput, settings: AnalyzeSettings) -> Diagno
     is_remote_blind = any(spot.component in REMOTES for spot in judgement.blind)
     window = latest_window(judgement, settings.algorithms.temporal.window)
     causes = () if is_remote_blind else find_root_causes(_build_case(judgement, topology, patterns, members, window))
-    # From the priors: calibration changes the confidence of a cause, so that an operator is asked. It must not lower
-    # the overall confidence, which would silence the loop.
+    # From the priors: calibration may lower the confidence of a cause, so that a plan requires approval. It must not
+    # lower the overall confidence: the loop would then plan nothing.
     confidence = overall_confidence(
         prior_patterns, _count_violations(judgement, prior_patterns), settings.sample_size_saturation
     )

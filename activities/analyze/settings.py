@@ -18,7 +18,7 @@ class TemporalPatternSettings(Settings):
 
 
 class SpatialPatternSettings(Settings):
-    """Several components in trouble at the same time."""
+    """Several components violated at the same time."""
 
     enabled: bool = True
     sensitivity: Fraction = 0.80

@@ -1,1 +1,1 @@
-"""Monitor: which metrics of which components are beyond their limits, and which cannot be seen."""
+"""Monitor: the violations and the blind spots of components."""

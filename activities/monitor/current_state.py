@@ -1,9 +1,10 @@
-"""The present state: what is violated, what is blind, and what Charter shows. Pure."""
+"""The present state: violations, blind components and Charter's own state."""
 
 from dataclasses import dataclass
 
 from activities.model.charter import Committee, Policy
 from activities.model.snapshot import AnalysisInput
+from activities.model.types import MetricKey
 from activities.monitor.judgement import Judgement
 from activities.monitor.silences import ALL_COMPONENTS
 from activities.monitor.visibility import REMOTES
@@ -16,18 +17,18 @@ class CurrentState:
     `committee` and `policies` are None if Charter cannot be read.
     """
 
-    violated: frozenset[tuple[str, str]]
+    violated: frozenset[MetricKey]
     blind: frozenset[str]
     committee: Committee | None
     policies: tuple[Policy, ...] | None
 
-    def may_hide(self, targets: tuple[tuple[str, str], ...]) -> bool:
-        """Return whether a blind spot may hide a violation of these pairs."""
-        watched = {component for component, _ in targets} | {ALL_COMPONENTS, *REMOTES}
-        return bool(self.blind.intersection(watched))
+    def may_hide(self, targets: tuple[MetricKey, ...]) -> bool:
+        """Tell whether a blind spot may hide a violation of these pairs."""
+        components = {component for component, _ in targets} | {ALL_COMPONENTS, *REMOTES}
+        return bool(self.blind.intersection(components))
 
-    def are_resolved(self, targets: tuple[tuple[str, str], ...]) -> bool:
-        """Return whether all these pairs are visible and none is violated."""
+    def are_resolved(self, targets: tuple[MetricKey, ...]) -> bool:
+        """Tell whether all these pairs are visible and none is violated."""
         return not self.violated.intersection(targets) and not self.may_hide(targets)
 
 

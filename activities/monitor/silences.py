@@ -1,7 +1,7 @@
 """The components that are silenced at Alertmanager.
 
 With a silence an operator takes over: a silenced component is observed and not acted upon. Inhibition does not count:
-the inhibiting alert fires for the same trouble.
+the inhibiting alert fires for the same incident.
 """
 
 import re

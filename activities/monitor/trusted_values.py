@@ -131,7 +131,7 @@ def _edge_blind_spots(
 ) -> BlindSpots:
     """Return () where the metrics of a call edge are trusted, None where they or one of its ends are not.
 
-    A call edge has no liveness counter: those of its two components stand for it.
+    A call edge has no liveness counter of its own; those of its two components decide.
     """
     if any(end is not None and end[index] for end in endpoint_spots):
         return None

@@ -63,8 +63,8 @@ def visibility_of(
     """Return the visibility from the ages of the signals, in seconds, and the counter changes (`COUNTER_MOVING`).
 
     `signals` are the `required_signals` of the rules. A component without `LIVENESS_COUNTER` is missing as a whole.
-    With moving counters it must have every required signal. With frozen counters it lacks those derived from rates,
-    which is no further defect.
+    With moving counters it must have every required signal. With frozen counters it lacks those derived from rates;
+    they are not reported again.
     """
     stale = {signal: age for signal, age in ages.items() if not abs(age) <= max_age}
     if LIVENESS_COUNTER not in ages:

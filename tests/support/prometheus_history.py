@@ -15,7 +15,7 @@ CHANGE_TIME = END_TIME - 330
 CONFIGURED_COMPONENTS = ("gateway", "policy-engine", "audit-log")
 RANDOM_COMPONENTS = tuple(f"random-{n}" for n in range(12))
 SPECIAL_COMPONENTS = (
-    *("failing", "slow", "between", "nan-sum", "nan-rate", "standing", "vanished", "rare", "no-loads"),
+    *("failing", "slow", "between", "nan-sum", "nan-rate", "frozen", "vanished", "rare", "no-loads"),
     *("small", "half-gone"),
 )
 COMPONENTS = (*CONFIGURED_COMPONENTS, *SPECIAL_COMPONENTS, *RANDOM_COMPONENTS)
@@ -58,7 +58,7 @@ def _format_component(name: str) -> Iterator[str]:
 
 
 def _format_samples(name: str, at: int, levels: Levels, totals: dict[str, float]) -> Iterator[tuple[str, str, float]]:
-    is_frozen = levels.get("standing") == 1.0
+    is_frozen = levels.get("frozen") == 1.0
     for metric, healthy in HEALTHY_RATES.items():
         if name == "rare" and metric == "forbidden_metric_attempts_total":
             continue
@@ -99,7 +99,7 @@ def _make_random_levels(name: str) -> Callable[[int], Levels]:
         "audit_committee_notifications_total": [1.0, 9.5, 30.0],
         "policy_load_duration_ms": [0.0, 1.0],
         "violation_report_latency_ms_sum": [0.0, 0.0, None],
-        "standing": [0.0, 0.0, 0.0, 1.0],
+        "frozen": [0.0, 0.0, 0.0, 1.0],
     }
 
     def levels_at(at: int) -> Levels:
@@ -118,8 +118,8 @@ SPECIAL_LEVELS: dict[str, Levels] = {
     "nan-sum": {"policy_load_duration_ms_sum": None},
     "nan-rate": {"failure_rate": None},
     # Infinity stands for "no sample": without traffic the recording rules give no ratio.
-    "standing": {
-        "standing": 1.0,
+    "frozen": {
+        "frozen": 1.0,
         "throughput_ops_per_sec": 0.0,
         "failure_rate": math.inf,
         "validation_latency_seconds": math.inf,

@@ -2,7 +2,7 @@
 
 A component is *explained by a callee* that deviates at least half as strongly: faults spread from callee to caller. It
 has *weak evidence* if only its caller measures it and another callee of that caller deviates too: the caller may
-measure one fault twice. There is no ranking unless a component deviates strongly, and for longer if only its caller
+measure one fault twice. A ranking needs a component that deviates strongly, for twice as long if only its caller
 measures it.
 """
 

@@ -1,1 +1,1 @@
-"""The pattern analyzers, one file a kind."""
+"""The pattern analyzers; those that count violations of one component share a file."""

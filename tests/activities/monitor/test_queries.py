@@ -102,7 +102,7 @@ def test_prefilter_answer_has_values_beyond_the_nearer_limit(prometheus: Prometh
         ("between", "failure_rate"),
         ("nan-sum", "policy_load_duration_ms"),
         ("nan-rate", "failure_rate"),
-        ("standing", "throughput_ops_per_sec"),
+        ("frozen", "throughput_ops_per_sec"),
         ("small", "committee_size"),
         ("small", "audit_committee_size"),
     }
@@ -142,7 +142,7 @@ def test_coverage_detail_has_the_age_of_every_signal(prometheus: PrometheusHisto
         )
     }
     assert {ages["gateway", signal].value for signal in all_signals(BUILTIN_RULES)} == {5.0}
-    assert (ages["gateway", COUNTER_MOVING].value, ages["standing", COUNTER_MOVING].value) == (2.0, 0.0)
+    assert (ages["gateway", COUNTER_MOVING].value, ages["frozen", COUNTER_MOVING].value) == (2.0, 0.0)
     assert ("rare", "westworld_charter_forbidden_metric_attempts_total") not in ages
 
 
@@ -156,11 +156,11 @@ def test_each_component_is_violated_blind_or_healthy(prometheus: PrometheusHisto
     assert blind == {
         "nan-sum": BlindSpotKind.NAN,
         "nan-rate": BlindSpotKind.NAN,
-        "standing": BlindSpotKind.CONTRADICTORY,
+        "frozen": BlindSpotKind.CONTRADICTORY,
         "half-gone": BlindSpotKind.MISSING,
     }
-    assert {(s.component, s.signal) for s in judgement.blind if s.component == "standing"} == {
-        ("standing", LIVENESS_COUNTER)
+    assert {(s.component, s.signal) for s in judgement.blind if s.component == "frozen"} == {
+        ("frozen", LIVENESS_COUNTER)
     }
     healthy = [s for s in reading.prefilter if s.labels["node_or_service"] in ("rare", "no-loads", "gateway")]
     assert healthy == []
