@@ -107,6 +107,7 @@ async def _run(options: argparse.Namespace) -> int:
     from deploy.devstack.stack import running_stack
 
     async with running_stack(_build_stack_options(options)) as stack:
+        _print_line("the stack is ready:")
         _print_line(format_links(stack))
         _print_line("running until Ctrl-C")
         await stack.wait()
@@ -118,6 +119,7 @@ async def _demo(options: argparse.Namespace) -> int:
     from deploy.devstack.stack import running_stack
 
     async with running_stack(_build_stack_options(options)) as stack:
+        _print_line("the stack is ready:")
         _print_line(format_links(stack))
         return await stack.run_while_up(run_demo(stack, options.seed))
 
@@ -132,10 +134,10 @@ def format_links(stack: "RunningStack") -> str:
         "Alertmanager": addresses.alertmanager,
         "Charter": addresses.charter,
         "MAPE-K": addresses.mapek,
-        "config": str(stack.state.config_file),
+        "configuration": str(stack.state.config_file),
         "logs": str(stack.state.logs),
     }
-    return "\n".join(f"  {name:<14}{location}" for name, location in rows.items())
+    return "\n".join(f"  {name:<15}{location}" for name, location in rows.items())
 
 
 def _build_stack_options(options: argparse.Namespace) -> "StackOptions":

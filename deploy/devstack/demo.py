@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -90,7 +90,8 @@ async def run_healing_incident(narrator: StackNarrator, script: DemoScript) -> s
         matches(EventKind.ENDED, *HELPFUL_OUTCOMES), started_at, STEP_TIMEOUT_SECONDS
     )
     healthy = await narrator.wait_for_event(is_healthy, verified.elapsed_seconds, STEP_TIMEOUT_SECONDS)
-    return format_times(f"{script.kind} on {script.component}, healed", started_at, planned, applied, verified, healthy)
+    steps = {"planned": planned, "applied": applied, f"verified as {verified.outcome}": verified, "healthy": healthy}
+    return format_times(f"{script.kind} on {script.component}, healed", started_at, steps)
 
 
 async def run_rollback_incident(narrator: StackNarrator) -> str:
@@ -102,7 +103,8 @@ async def run_rollback_incident(narrator: StackNarrator) -> str:
     ended = await narrator.wait_for_event(
         matches(EventKind.ENDED, RemediationOutcome.ROLLED_BACK), started_at, STEP_TIMEOUT_SECONDS
     )
-    return format_times("remedy-worsens, rolled back", started_at, planned, applied, undone, ended)
+    steps = {"planned": planned, "applied": applied, "rolled back": undone, "rollback verified": ended}
+    return format_times("remedy-worsens on validator-1, rolled back", started_at, steps)
 
 
 async def inject_fault(narrator: StackNarrator, kind: str, component: str) -> float:
@@ -128,13 +130,10 @@ def matches(kind: EventKind, *outcomes: str) -> Callable[[StackEvent], bool]:
 is_healthy = matches(EventKind.CYCLE, "healthy")
 
 
-def format_times(title: str, started_at: float, *events: StackEvent) -> str:
-    """Return one line with the seconds from the fault to each event."""
-    return (
-        f"{title}: "
-        + ", ".join(f"{e.outcome} {e.elapsed_seconds - started_at:.1f} s" for e in events)
-        + " after the fault"
-    )
+def format_times(title: str, started_at: float, steps: Mapping[str, StackEvent]) -> str:
+    """Return one line with the seconds from the fault to each step."""
+    times = (f"{step} after {event.elapsed_seconds - started_at:.1f} s" for step, event in steps.items())
+    return f"{title}: {', '.join(times)}"
 
 
 def print_summary(stack: RunningStack, narrator: StackNarrator, timings: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Who signs API keys for the cluster, and publishes the key that tells them from forged ones."""
+"""Signs API keys for the cluster and publishes the public key that verifies them."""
 
 import base64
 import functools
@@ -20,44 +20,45 @@ DAY_SECONDS = 86_400.0
 
 
 def encode_base64url(raw: bytes) -> str:
-    """Return base64url without padding, as tokens want it."""
+    """Return base64url without padding, the encoding of tokens."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 class ApiKeyIssuer:
-    """Signs tokens of RFC 7519 with a key of its own."""
+    """Signs tokens (RFC 7519) with a new key."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.key = rsa.generate_private_key(65537, 2048)
 
     def issue_token(self, *permissions: str, seconds: float = DAY_SECONDS) -> str:
-        """Return a token with these permissions, `NAMESPACE:read`, `:write` or `:admin`, good for so long from now."""
+        """Return a token with permissions `NAMESPACE:read`, `:write` or `:admin`, valid for `seconds`."""
         header = {"alg": SIGNING_ALGORITHM, "typ": "JWT", "kid": self.name}
         claims = {"sub": "a test", "permissions": permissions, "exp": int(time.time() + seconds)}
         signed = ".".join(encode_base64url(json.dumps(part).encode()) for part in (header, claims))
         return f"{signed}.{encode_base64url(self.key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
 
     def export_public_key(self) -> str:
-        """Return the public key as RFC 7517 has it."""
+        """Return the public key as JSON (RFC 7517)."""
         numbers = self.key.public_key().public_numbers()
         modulus, exponent = (
-            encode_base64url(n.to_bytes((n.bit_length() + 7) // 8, "big")) for n in (numbers.n, numbers.e)
+            encode_base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+            for number in (numbers.n, numbers.e)
         )
         key = {"kty": "RSA", "use": "sig", "alg": SIGNING_ALGORITHM, "kid": self.name, "n": modulus, "e": exponent}
         return json.dumps({"keys": [key]})
 
 
 class SilentFileHandler(SimpleHTTPRequestHandler):
-    """Serves a folder and writes nothing about it."""
+    """Serves a folder without a log."""
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Discard the message."""
 
 
 @contextmanager
 def published_key(issuer: ApiKeyIssuer, folder: Path) -> Iterator[str]:
-    """Give the address at which the issuer's key can be read, for the length of a block."""
+    """Serve the issuer's public key for the duration of a block; yield its URL."""
     folder.mkdir()
     (folder / "jwks.json").write_text(issuer.export_public_key(), encoding="utf-8")
     with ThreadingHTTPServer((LOOPBACK, 0), functools.partial(SilentFileHandler, directory=str(folder))) as server:

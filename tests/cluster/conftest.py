@@ -1,4 +1,4 @@
-"""One cluster for all tests here."""
+"""One cluster for all cluster tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +14,9 @@ from tests.cluster.harness import ClusterHarness, running_cluster_harness
 async def cluster_harness(
     server_binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ClusterHarness]:
-    """Temporal on PostgreSQL with several shards, the store on it too, and two workers."""
-    built = await binaries.ensure_binaries(binaries.CLUSTER_BINARIES)
-    async with running_cluster_harness({**server_binaries, **built}, tmp_path_factory.mktemp("cluster")) as running:
-        yield running
+    """Yield Temporal and the store on PostgreSQL with several shards, and two workers."""
+    cluster_binaries = await binaries.ensure_binaries(binaries.CLUSTER_BINARIES)
+    async with running_cluster_harness(
+        {**server_binaries, **cluster_binaries}, tmp_path_factory.mktemp("cluster")
+    ) as harness:
+        yield harness

@@ -1,4 +1,4 @@
-"""What a run on the cluster left behind, for the checker of the invariants."""
+"""The evidence of a run on the cluster for the checker of the invariants."""
 
 import time
 
@@ -13,15 +13,18 @@ WORKFLOW_QUERY = 'WorkflowType="MapekRemediation" OR WorkflowType="Remediation" 
 
 
 async def collect_evidence(cluster_harness: ClusterHarness, period: float, quiet_since: float) -> Evidence:
-    """Gather Charter's ledger, the store's rows and all histories."""
+    """Collect Charter's ledger, the store's rows and all histories."""
     rows = await load_rows(cluster_harness.cluster.store_url)
-    committee = (await cluster_harness.harness.charter.get("/sim/ledger")).json()
+    ledger = (await cluster_harness.harness.charter.get("/sim/ledger")).json()
     state = (await cluster_harness.harness.charter.get("/sim/state")).json()
     return Evidence(
         seed=0,
-        ledger=tuple(committee),
-        **rows,
-        histories=tuple([found async for found in load_histories(cluster_harness.harness.client, WORKFLOW_QUERY)]),
+        ledger=tuple(ledger),
+        audit=rows["audit"],
+        plans=rows["plans"],
+        outcomes=rows["outcomes"],
+        knobs=rows["knobs"],
+        histories=tuple([history async for history in load_histories(cluster_harness.harness.client, WORKFLOW_QUERY)]),
         generations={policy["knob"]: policy["generation"] for policy in state["policies"] if "knob" in policy},
         period_seconds=period,
         quiet_since=quiet_since,
@@ -30,12 +33,12 @@ async def collect_evidence(cluster_harness: ClusterHarness, period: float, quiet
 
 
 async def load_rows(url: str) -> dict[str, Rows]:
-    """Return audit, plans, outcomes and knobs of a store on PostgreSQL, by the names `Evidence` has for them."""
-    found: dict[str, Rows] = {}
+    """Return audit, plans, outcomes and knobs of a store on PostgreSQL."""
+    rows: dict[str, Rows] = {}
     async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
         for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
             cursor = await connection.execute(f"SELECT body::json AS body FROM {table} ORDER BY {order}".encode())
-            found[table] = tuple([row["body"] async for row in cursor])
+            rows[table] = tuple([row["body"] async for row in cursor])
         cursor = await connection.execute(b"SELECT * FROM knobs")
-        found["knobs"] = tuple([dict(row) async for row in cursor])
-    return found
+        rows["knobs"] = tuple([dict(row) async for row in cursor])
+    return rows

@@ -1,6 +1,6 @@
-"""A Temporal cluster and the store on PostgreSQL, as a test sees and kills them.
+"""A Temporal cluster and the store on PostgreSQL with two workers, for tests that kill them.
 
-The two workers encrypt, speak TLS, and show an API key that may write in their namespace and no more.
+The workers encrypt, use TLS, and have an API key with write permission in their namespace only.
 """
 
 import base64
@@ -35,12 +35,12 @@ from worker.temporal.payload_codec import build_data_converter
 NAMESPACE = "mapek"
 ENCRYPTION_KEYS_FILE = "encryption-keys"
 READY_TIMEOUT_SECONDS = 60.0
-"""Seconds a worker may take to be ready."""
+"""Maximum until a worker is ready."""
 
 
 @dataclass
 class SecondWorker:
-    """The second worker: a process of its own with the first one's configuration, but for its port."""
+    """The second worker: a process with the first one's configuration and another port."""
 
     config: Path
     url: str
@@ -48,18 +48,18 @@ class SecondWorker:
     child: ChildProcess | None = None
 
     async def start(self) -> None:
-        """Start it and wait until it is ready."""
+        """Start the worker and wait until it is ready."""
         argv = [sys.executable, "-m", "worker.cli.main", "--config", str(self.config), "worker"]
         self.child = await process.start("worker-2", argv, self.log, os.environ)
         await wait_until("the second worker is ready", self._is_ready, READY_TIMEOUT_SECONDS)
 
     async def kill(self) -> None:
-        """SIGKILL."""
+        """Kill the worker with SIGKILL."""
         if self.child:
             await self.child.kill()
 
     async def _is_ready(self) -> bool:
-        assert self.child, "it was started"
+        assert self.child, "the worker was not started"
         assert self.child.is_running, process.append_log_tail("the second worker ended", self.child)
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
@@ -70,7 +70,7 @@ class SecondWorker:
 
 @dataclass
 class ClusterHarness:
-    """Everything: `kills` are the ways to kill and to start again each of the four processes."""
+    """The cluster with stack, second worker and issuer of API keys."""
 
     harness: StackHarness
     cluster: TemporalCluster
@@ -80,7 +80,7 @@ class ClusterHarness:
 
     @property
     def kill_and_restart(self) -> Mapping[str, tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]]:
-        """How each process is killed with SIGKILL, and how it is started again."""
+        """For each process the functions that kill it with SIGKILL and restart it."""
         stack = self.harness.stack
         return {
             "worker": (lambda: stack.kill("worker"), lambda: stack.start_service("worker")),
@@ -92,50 +92,51 @@ class ClusterHarness:
 
 @asynccontextmanager
 async def running_cluster_harness(binaries: Mapping[str, Path], folder: Path) -> AsyncIterator[ClusterHarness]:
-    """The cluster, prepared by `mapek bootstrap`, with two workers, for the length of a block."""
-    began, issuer = time.time(), ApiKeyIssuer("issuer")
-    async with AsyncExitStack() as opened:
-        jwks_url = opened.enter_context(published_key(issuer, folder / "published"))
-        guard = FrontendSecurity(*make_certificate(folder, "frontend"), jwks_url)
-        cluster = await opened.enter_async_context(running_cluster(binaries, folder, guard))
+    """Run the bootstrapped cluster with two workers for the duration of a block."""
+    started_at, issuer = time.time(), ApiKeyIssuer("issuer")
+    async with AsyncExitStack() as cleanup:
+        jwks_url = cleanup.enter_context(published_key(issuer, folder / "published"))
+        security = FrontendSecurity(*make_certificate(folder, "frontend"), jwks_url)
+        cluster = await cleanup.enter_async_context(running_cluster(binaries, folder, security))
         settings, store_url = build_settings(cluster, folder), cluster.store_url
         environment = environment_variables(
-            MAPEK_POSTGRES_URL=store_url, TEMPORAL_TLS_SERVER_CA_CERT_PATH=guard.certificate
+            MAPEK_POSTGRES_URL=store_url, TEMPORAL_TLS_SERVER_CA_CERT_PATH=security.certificate
         )
-        opened.enter_context(environment)
+        cleanup.enter_context(environment)
         with environment_variables(TEMPORAL_API_KEY=issuer.issue_token(f"{NAMESPACE}:admin")):
             await run_bootstrap(settings, folder)
         key = issuer.issue_token(f"{NAMESPACE}:write")
-        opened.enter_context(environment_variables(TEMPORAL_API_KEY=key))
+        cleanup.enter_context(environment_variables(TEMPORAL_API_KEY=key))
         options = StackOptions(state_dir=folder / "state", profile="demo", settings=settings, report=lambda _: None)
-        stack = await opened.enter_async_context(running_stack(options))
-        client, store = await opened.enter_async_context(open_connections(cluster, folder, key))
+        stack = await cleanup.enter_async_context(running_stack(options))
+        client, store = await cleanup.enter_async_context(open_connections(cluster, folder, key))
         charter = httpx.AsyncClient(base_url=stack.addresses.charter, trust_env=False, timeout=5.0)
-        world = StackHarness(stack, client, await opened.enter_async_context(charter), store)
-        ports = opened.enter_context(closing(PortAllocator()))
+        harness = StackHarness(stack, client, await cleanup.enter_async_context(charter), store)
+        ports = cleanup.enter_context(closing(PortAllocator()))
         second = build_second_worker(stack.state.config_file, folder, ports.allocate(8101))
-        opened.push_async_callback(second.kill)
+        cleanup.push_async_callback(second.kill)
         await second.start()
-        await world.restore_healthy()
-        yield ClusterHarness(world, cluster, second, issuer, began)
+        await harness.restore_healthy()
+        yield ClusterHarness(harness, cluster, second, issuer, started_at)
 
 
 def build_settings(cluster: TemporalCluster, folder: Path) -> dict[str, Any]:
-    """Return what the loop is told, besides its usual brisk timings; the keys of its encryption are made."""
+    """Return the loop's settings with short timings, and write its encryption keys."""
     keys = folder / ENCRYPTION_KEYS_FILE
     keys.write_text(f"cluster {base64.b64encode(os.urandom(32)).decode()}\n")
     temporal = {"address": cluster.address, "namespace": NAMESPACE, "ui_url": "http://127.0.0.1:8233"}
     temporal["encryption_key_file"] = str(keys)
-    # In production mode, where fewer samples than five are refused.
-    verifying = {"verify": {"samples": 5}}
-    return deep_merge(
-        SHORT_SETTINGS, {"temporal": temporal, "knowledge": {"database": "postgres"}, "execute": verifying}
+    # Production mode refuses fewer than five samples.
+    execute = {"verify": {"samples": 5}}
+    settings: dict[str, Any] = deep_merge(
+        SHORT_SETTINGS, {"temporal": temporal, "knowledge": {"database": "postgres"}, "execute": execute}
     )
+    return settings
 
 
 @contextmanager
 def environment_variables(**values: object) -> Iterator[None]:
-    """Set environment variables for the length of a block, for whatever is started in it."""
+    """Set environment variables for the duration of a block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update({name: str(value) for name, value in values.items()})
     try:
@@ -148,14 +149,14 @@ def environment_variables(**values: object) -> Iterator[None]:
 
 
 async def run_bootstrap(settings: Mapping[str, Any], folder: Path) -> None:
-    """Make the namespace and what is in it, as whoever may."""
+    """Create the namespace and its contents with an admin key."""
     config, log = folder / "first.yaml", folder / "bootstrap-first.log"
     config.write_text(yaml.safe_dump(dict(settings)))
     assert await run_mapek(config, log, "bootstrap") == 0, process.last_lines(log)
 
 
 async def run_mapek(config: Path, log: Path, *args: str) -> int | None:
-    """Run a command of `mapek` to its end and return how it exits."""
+    """Run a `mapek` command to its end and return its exit code."""
     return await process.run(
         [sys.executable, "-m", "worker.cli.main", "--config", str(config), *args], log, READY_TIMEOUT_SECONDS
     )
@@ -163,7 +164,7 @@ async def run_mapek(config: Path, log: Path, *args: str) -> int | None:
 
 @asynccontextmanager
 async def open_connections(cluster: TemporalCluster, folder: Path, key: str) -> AsyncIterator[tuple[Client, Store]]:
-    """Connections to Temporal, which holds nothing readable, and to the store."""
+    """Connect to Temporal with decryption, and to the store."""
     client = await Client.connect(
         cluster.address,
         namespace=NAMESPACE,
@@ -179,10 +180,10 @@ async def open_connections(cluster: TemporalCluster, folder: Path, key: str) -> 
 
 
 def build_second_worker(config: Path, folder: Path, port: int) -> SecondWorker:
-    """The second worker, its configuration written and nothing started."""
+    """Write the second worker's configuration and return the worker, not started."""
     settings = yaml.safe_load(config.read_text())
     settings["api"]["port"] = port
     settings["logging"]["file"] = str(folder / "mapek-2.log")
-    own = folder / "second.yaml"
-    own.write_text(yaml.safe_dump(settings))
-    return SecondWorker(own, f"http://{LOOPBACK}:{port}", folder / "worker-2.log")
+    own_config = folder / "second.yaml"
+    own_config.write_text(yaml.safe_dump(settings))
+    return SecondWorker(own_config, f"http://{LOOPBACK}:{port}", folder / "worker-2.log")

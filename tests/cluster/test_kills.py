@@ -1,4 +1,4 @@
-"""On PostgreSQL with two workers: each process is killed with SIGKILL while a remediation runs, and all heals."""
+"""On PostgreSQL with two workers each process is killed with SIGKILL during a remediation."""
 
 import asyncio
 import time
@@ -12,23 +12,23 @@ from tests.soak.checker.check import find_violations
 from tests.support.waiting import wait_until
 from worker.temporal.payload_codec import ENCODING
 
-PERIOD_SECONDS = SHORT_SETTINGS["orchestrator"]["loop_interval"]
+PERIOD_SECONDS: float = SHORT_SETTINGS["orchestrator"]["loop_interval"]
 DETECTION_TIMEOUT_SECONDS = 60.0
-"""Seconds until a remediation runs."""
+"""Maximum until a remediation starts."""
 HEALING_TIMEOUT_SECONDS = 150.0
-"""Seconds until it has ended: what was killed has to be noticed, and activities of a dead worker time out first."""
+"""Maximum until it has ended; activities of a dead worker must time out first."""
 DOWNTIME_SECONDS = 3.0
-"""Seconds a killed process stays away."""
+"""Time between kill and restart."""
 EXPECTED_OUTCOMES = {"fixed", "improved", "no_effect", "rolled_back", "inconclusive", "worse", "stale"}
 
 
-@pytest.mark.parametrize("which", ["worker", "second worker", "temporal", "postgres"])
-async def test_killed_while_it_heals(cluster_harness: ClusterHarness, which: str) -> None:
-    """A remediation whose surroundings are killed under it ends all the same, and what troubles the loop is healed.
+@pytest.mark.parametrize("process_name", ["worker", "second worker", "temporal", "postgres"])
+async def test_incident_is_healed_despite_a_kill(cluster_harness: ClusterHarness, process_name: str) -> None:
+    """A remediation ends despite a killed process, and the loop becomes healthy.
 
-    The fault stays: where the first remedy came to nothing in the turmoil, the next one has to do it.
+    The fault stays: if the kill makes the first remedy fail, the next one must heal it.
     """
-    kill, start = cluster_harness.kill_and_restart[which]
+    kill, start = cluster_harness.kill_and_restart[process_name]
     since = await cluster_harness.harness.inject_fault("overload", "policy-engine")
     remedy = await cluster_harness.harness.wait_for_remediation(since, DETECTION_TIMEOUT_SECONDS)
     await kill()
@@ -50,31 +50,33 @@ async def test_killed_while_it_heals(cluster_harness: ClusterHarness, which: str
     )
 
 
-async def test_nothing_was_done_twice_or_half(cluster_harness: ClusterHarness) -> None:
-    """After all of it the checker of the invariants finds nothing, and the audit's chain is whole."""
+async def test_invariants_hold_after_all_kills(cluster_harness: ClusterHarness) -> None:
+    """The checker finds no violated invariant, and the audit's chain is intact."""
     quiet_since = time.time()
     await cluster_harness.harness.wait_for_cycles(3, quiet_since, 30.0)
     assert await cluster_harness.harness.store.audit.verify_chain() is None
 
-    async def nothing_runs() -> bool:
+    async def have_ended() -> bool:
         return not await cluster_harness.harness.list_remediations(status="Running")
 
-    await wait_until("nothing runs", nothing_runs, 60.0)
+    await wait_until("the end of all remediations", have_ended, 60.0)
     assert [
         str(violation)
         for violation in find_violations(await collect_evidence(cluster_harness, PERIOD_SECONDS, quiet_since))
     ] == []
 
 
-async def test_temporal_holds_nothing_readable(cluster_harness: ClusterHarness) -> None:
-    """Every request and result of every remediation that was played is encrypted where Temporal keeps it."""
+async def test_payloads_in_temporal_are_encrypted(cluster_harness: ClusterHarness) -> None:
+    """Every request and result of every remediation is encrypted in Temporal."""
     client = cluster_harness.harness.client
-    found = [
-        event async for h in client.list_workflows('WorkflowType="MapekRemediation"').map_histories() for event in h.events
+    events = [
+        event
+        async for h in client.list_workflows('WorkflowType="MapekRemediation"').map_histories()
+        for event in h.events
     ]
-    kept = [
+    stored = [
         payload
-        for event in found
+        for event in events
         for payloads in (
             event.workflow_execution_started_event_attributes.input,
             event.activity_task_scheduled_event_attributes.input,
@@ -82,5 +84,5 @@ async def test_temporal_holds_nothing_readable(cluster_harness: ClusterHarness) 
         )
         for payload in payloads.payloads
     ]
-    assert kept
-    assert {payload.metadata["encoding"] for payload in kept} == {ENCODING}
+    assert stored
+    assert {payload.metadata["encoding"] for payload in stored} == {ENCODING}

@@ -1,4 +1,4 @@
-"""Everything but the configuration and a back-up is lost; it is put back by the runbook's commands, and heals."""
+"""The runbook's commands restore the loop from its configuration and a backup."""
 
 import asyncio
 import time
@@ -9,43 +9,43 @@ from deploy.devstack import process
 from tests.cluster.harness import ClusterHarness, run_mapek
 
 RTO_SECONDS = 1800.0
-"""Seconds in which the loop has to be at work again."""
+"""Maximum until the loop works again."""
 EXPECTED_OUTCOMES = {"fixed", "improved", "no_effect", "rolled_back"}
 
 
 async def run_runbook_command(cluster_harness: ClusterHarness, folder: Path, *args: str) -> None:
-    """Run a command of the runbook to its end, which has to be a good one."""
+    """Run a command of the runbook; it must succeed."""
     log = folder / f"{args[0]}.log"
     code = await run_mapek(cluster_harness.harness.stack.state.config_file, log, *args)
     assert code == 0, process.last_lines(log)
 
 
-async def test_store_and_schedules_are_lost_and_restored(cluster_harness: ClusterHarness, tmp_path: Path) -> None:
-    """After back-up, loss, restore and bootstrap nothing learned is missing, and the next incident is healed."""
-    world = cluster_harness.harness
+async def test_lost_store_and_schedules_are_restored(cluster_harness: ClusterHarness, tmp_path: Path) -> None:
+    """After backup, loss, restore and bootstrap all outcomes are present, and the next incident is healed."""
+    harness = cluster_harness.harness
     await heal_incident(cluster_harness)
     backup = tmp_path / "backup.db"
     await run_runbook_command(cluster_harness, tmp_path, "backup", str(backup))
-    learned = await world.store.outcomes.load_recent("charter")
-    assert learned, "there is something to lose"
+    learned = await harness.store.outcomes.load_recent("charter")
+    assert learned, "the backup has no outcomes to check"
     await destroy_state(cluster_harness)
 
-    began = time.time()
+    started_at = time.time()
     await run_runbook_command(cluster_harness, tmp_path, "restore", str(backup))
     await run_runbook_command(cluster_harness, tmp_path, "bootstrap")
-    await asyncio.gather(world.stack.start_service("worker"), cluster_harness.second_worker.start())
-    await world.wait_for_cycle(["healthy"], began, 120.0)
-    took = time.time() - began
-    print(f"at work again {took:.1f} s after the restore began")
-    assert took < RTO_SECONDS
+    await asyncio.gather(harness.stack.start_service("worker"), cluster_harness.second_worker.start())
+    await harness.wait_for_cycle(["healthy"], started_at, 120.0)
+    seconds = time.time() - started_at
+    print(f"restored in {seconds:.1f} s")
+    assert seconds < RTO_SECONDS
 
-    assert await world.store.outcomes.load_recent("charter") == learned
-    assert await world.store.audit.verify_chain() is None
+    assert await harness.store.outcomes.load_recent("charter") == learned
+    assert await harness.store.audit.verify_chain() is None
     await heal_incident(cluster_harness)
 
 
 async def heal_incident(cluster_harness: ClusterHarness) -> None:
-    """Let an incident happen and be healed."""
+    """Inject a fault and wait until it is healed."""
     since = await cluster_harness.harness.inject_fault("overload", "policy-engine")
     remedy = await cluster_harness.harness.wait_for_remediation(since, 60.0)
     assert (await remedy.wait_for_result(120.0)).outcome in EXPECTED_OUTCOMES

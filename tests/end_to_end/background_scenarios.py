@@ -1,4 +1,4 @@
-"""What takes minutes by itself and is played beside the other tests: each scenario on a stack of its own."""
+"""Long scenarios that run concurrently with the other tests, each on its own stack."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -16,40 +16,40 @@ from tests.support.stack import StackHarness, connect_harness
 
 DEMO_SEED = 7
 BUDGET_INCIDENTS = ("few-validators", WORSENED_FAULT[0])
-"""Played first, because two test files need them."""
+"""These are first because two test files need them."""
 
 SCENARIO_USERS: Mapping[str, frozenset[str]] = {
-    "gallery": frozenset({"test_healing", "test_budgets", "test_dashboards"}),
+    "incidents": frozenset({"test_healing", "test_budgets", "test_dashboards"}),
     "demo": frozenset({"test_demo"}),
-    "real_period": frozenset({"test_real_period"}),
+    "real_period": frozenset({"test_production_timings"}),
 }
-"""The test files that wait for a scenario; without one of them it is not played."""
+"""The test files that need a scenario; without them it does not run."""
 
 
 @dataclass
 class BackgroundScenarios:
-    """The scenarios that run. `world` is the one of the gallery, from when it is up."""
+    """The running scenarios; `harness` belongs to the incidents and is set when their stack is ready."""
 
     incident_records: IncidentRecords
     harness: "asyncio.Future[StackHarness]"
     tasks: dict[str, "asyncio.Task[Any]"]
 
     async def wait_for_demo(self) -> DemoResult:
-        """Return what was seen of the demo."""
-        played: DemoResult = await self.tasks["demo"]
-        return played
+        """Return the result of the demo."""
+        result: DemoResult = await self.tasks["demo"]
+        return result
 
     async def wait_for_production_timings(self) -> ProductionTimings:
-        """Return the times of the incident with the timings of production."""
-        times: ProductionTimings = await self.tasks["real_period"]
-        return times
+        """Return the times of the incident with production timings."""
+        timings: ProductionTimings = await self.tasks["real_period"]
+        return timings
 
 
 @asynccontextmanager
 async def running_scenarios(
     test_files: frozenset[str], folder: Path, short_settings: Mapping[str, Any]
 ) -> AsyncIterator[BackgroundScenarios]:
-    """Start the scenarios that these test files wait for; at the end of the block what still runs is taken down."""
+    """Start the scenarios that the test files need, and stop them after the block."""
     loop = asyncio.get_running_loop()
     kinds = (
         *BUDGET_INCIDENTS,
@@ -58,7 +58,7 @@ async def running_scenarios(
     )
     background = BackgroundScenarios(IncidentRecords(kinds), loop.create_future(), {})
     scenarios: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
-        "gallery": lambda: play_incidents(background, folder / "gallery", short_settings),
+        "incidents": lambda: play_incidents(background, folder / "incidents", short_settings),
         "demo": lambda: demo_process.run_demo(folder / "demo", DEMO_SEED),
         "real_period": lambda: play_production_timings(folder / "real_period"),
     }
@@ -74,30 +74,30 @@ async def running_scenarios(
 
 
 async def play_incidents(scenarios: BackgroundScenarios, state: Path, short_settings: Mapping[str, Any]) -> None:
-    """Play all incidents on one stack, and keep it up for those who read its histories."""
+    """Play all incidents on one stack and keep it running for the tests that read its histories."""
     try:
         async with (
             running_stack(build_stack_options(state, "demo", short_settings)) as stack,
-            connect_harness(stack) as world,
+            connect_harness(stack) as harness,
         ):
-            await world.restore_healthy()
-            scenarios.harness.set_result(world)
-            await scenarios.incident_records.play_all(world)
+            await harness.restore_healthy()
+            scenarios.harness.set_result(harness)
+            await scenarios.incident_records.play_all(harness)
             await stack.wait()
     except Exception as error:
         for record in (scenarios.harness, *scenarios.incident_records.records.values()):
             if not record.done():
                 record.set_exception(error)
-                record.exception()  # seen: perhaps nobody asks
+                record.exception()  # marks it as retrieved: asyncio must not warn if no test waits
         raise
 
 
 async def play_production_timings(state: Path) -> ProductionTimings:
-    """Play one incident on a stack with the timings of production."""
-    async with running_stack(build_stack_options(state, "real", {})) as stack, connect_harness(stack) as world:
-        return await production_timings.measure_timings(world)
+    """Play one incident on a stack with production timings."""
+    async with running_stack(build_stack_options(state, "real", {})) as stack, connect_harness(stack) as harness:
+        return await production_timings.measure_timings(harness)
 
 
 def build_stack_options(state: Path, profile: str, settings: Mapping[str, Any]) -> StackOptions:
-    """Return the options of a quiet stack."""
+    """Return the options of a stack without output."""
     return StackOptions(state_dir=state, profile=profile, settings=settings, report=lambda _: None)

@@ -1,4 +1,4 @@
-"""The steps of a cycle and of a remediation, and how the stack is kept in each of them until its worker is killed."""
+"""The steps of a cycle and of a remediation, and how each is held until the worker is killed."""
 
 import sqlite3
 import time
@@ -14,26 +14,26 @@ from tests.support.waiting import wait_until
 from workflows import options
 
 STEP_TIMEOUT_SECONDS = 40.0
-"""Seconds a step may take to be reached."""
+"""Maximum until a step is reached."""
 DETECTION_SECONDS = {
     "monitor": options.MONITOR["start_to_close_timeout"].total_seconds(),
     "analyze": options.ANALYZE["start_to_close_timeout"].total_seconds(),
     "plan": options.PLAN["start_to_close_timeout"].total_seconds(),
     "record": options.RECORD["start_to_close_timeout"].total_seconds(),
 }
-"""Seconds until Temporal sees that a worker died in this activity; all others heartbeat."""
+"""Time until Temporal detects a dead worker in this activity; all other activities heartbeat."""
 WORKFLOW_TASK_TIMEOUT_SECONDS = 10.0
-"""Seconds until Temporal sees that a worker died with a workflow task in its hands: the server's default."""
+"""Time until Temporal detects a dead worker in a workflow task: the server's default."""
 MARGIN_SECONDS = 10.0
-"""Seconds besides: sticky queue 1, pause between two attempts 1, timers of at most 3, and a busy machine."""
+"""Margin: sticky queue 1 s, pause between attempts 1 s, timers at most 3 s, and a busy machine."""
 ACTIVITY_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 POLL_SECONDS = 0.02
-"""Seconds between two looks at what passes quickly."""
+"""Time between two checks of a short state."""
 
 
 @dataclass(frozen=True)
 class CrashPoint:
-    """Where the worker was killed: in which workflow, when, and in which attempt at an activity (0: in none)."""
+    """The workflow, time and attempt of an activity at which the worker was killed (0: in no activity)."""
 
     workflow_id: str
     killed_at: float
@@ -43,7 +43,7 @@ class CrashPoint:
 
 @dataclass(frozen=True)
 class CrashStep:
-    """A step that keeps itself up: the activity of a workflow type, or with none what its history ends with."""
+    """A step that lasts long enough: an activity of a workflow type, or the last event of its history."""
 
     name: str
     workflow: str
@@ -52,41 +52,41 @@ class CrashStep:
 
     @asynccontextmanager
     async def hold(self, harness: StackHarness) -> AsyncIterator[None]:
-        """Prepare that the step, once reached, is not left; entered before the worker starts."""
+        """Hold the step once it is reached; enter this block before the worker starts."""
         del harness
         yield
 
     async def wait_until_reached(self, harness: StackHarness, since: float) -> str:
-        """Wait until a workflow that started since then is in the step, and return its id."""
+        """Wait until a workflow that started since a time is in the step, and return its id."""
 
-        async def look() -> str:
+        async def find_workflow() -> str:
             for run in await harness.list_workflows(
                 f'WorkflowType="{self.workflow}" AND ExecutionStatus="Running"', since
             ):
                 if self.activity:
                     activity = (await harness.list_pending_activities(run.id)).get(self.activity)
-                    there = activity is not None and activity.state == ACTIVITY_STARTED
+                    is_reached = activity is not None and activity.state == ACTIVITY_STARTED
                 else:
                     handle = harness.client.get_workflow_handle(run.id, run_id=run.run_id)
-                    there = (await handle.fetch_history()).events[-1].event_type == self.event
-                if there:
+                    is_reached = (await handle.fetch_history()).events[-1].event_type == self.event
+                if is_reached:
                     return run.id
             return ""
 
-        return await wait_until(f"the step {self.name}", look, STEP_TIMEOUT_SECONDS, POLL_SECONDS)
+        return await wait_until(f"step {self.name}", find_workflow, STEP_TIMEOUT_SECONDS, POLL_SECONDS)
 
     async def kill_worker_in(self, harness: StackHarness, since: float) -> CrashPoint:
-        """Kill the worker when it is in the step, and return where that was."""
+        """Kill the worker in the step and return the crash point."""
         workflow_id = await self.wait_until_reached(harness, since)
         await harness.stack.kill("worker")
-        killed, activity = time.time(), (await harness.list_pending_activities(workflow_id)).get(self.activity)
-        assert bool(activity) == bool(self.activity), f"{self.name} was over before the worker was killed"
-        return CrashPoint(workflow_id, killed, self.activity, activity.attempt if activity else 0)
+        killed_at, activity = time.time(), (await harness.list_pending_activities(workflow_id)).get(self.activity)
+        assert bool(activity) == bool(self.activity), f"{self.name} ended before the worker was killed"
+        return CrashPoint(workflow_id, killed_at, self.activity, activity.attempt if activity else 0)
 
 
 @dataclass(frozen=True)
 class CharterStep(CrashStep):
-    """A step kept up by Charter: requests to the route are treated in that mode, with that delay in seconds."""
+    """A step held by Charter: an API fault with a mode and a delay in seconds for a route."""
 
     mode: str = "hang-then-execute"
     route: str = "/api/v1"
@@ -94,7 +94,7 @@ class CharterStep(CrashStep):
 
     @asynccontextmanager
     async def hold(self, harness: StackHarness) -> AsyncIterator[None]:
-        """Let Charter misbehave."""
+        """Inject the API fault for the duration of the block."""
         await harness.set_api_fault(self.mode, self.route, delay=self.delay)
         yield
         await harness.set_api_fault("normal")
@@ -102,30 +102,30 @@ class CharterStep(CrashStep):
 
 @dataclass(frozen=True)
 class SentApplyStep(CharterStep):
-    """An apply whose request is under way: the audit has its row, and with `executed` so has Charter's ledger."""
+    """An apply whose request is in flight: the audit has its row; if executed Charter's ledger too."""
 
     is_executed: bool = False
 
     async def wait_until_reached(self, harness: StackHarness, since: float) -> str:
-        """Wait for the rows."""
+        """Wait for the rows and return the remediation's id."""
 
-        async def look() -> bool:
-            sent = [
+        async def is_sent() -> bool:
+            attempts = [
                 row
                 for row in await harness.store.audit.load_for_loop(LOOP_NAME)
                 if row.kind == "attempt" and row.at > since
             ]
-            return bool(await harness.fetch_ledger(since) if self.is_executed else sent)
+            return bool(await harness.fetch_ledger(since) if self.is_executed else attempts)
 
-        await wait_until(f"the step {self.name}", look, STEP_TIMEOUT_SECONDS, POLL_SECONDS)
+        await wait_until(f"step {self.name}", is_sent, STEP_TIMEOUT_SECONDS, POLL_SECONDS)
         return (await harness.wait_for_remediation(since)).handle.id
 
 
 @dataclass(frozen=True)
 class StoreStep(CrashStep):
-    """A step kept up by the store, which is locked for all writers once the activity `after` is under way.
+    """A step held by the store, which is locked for writers while the activity `after` runs.
 
-    `passes` tells whether `after` itself has to write before the step can begin.
+    `lets_one_write` means that `after` itself must write before the step starts.
     """
 
     after: str = ""
@@ -133,7 +133,7 @@ class StoreStep(CrashStep):
 
     @asynccontextmanager
     async def hold(self, harness: StackHarness) -> AsyncIterator[None]:
-        """Keep `after` up at Charter if it has to write: it must not have written when the store is locked."""
+        """Hold `after` at Charter if it must write: it must not write before the store is locked."""
         if self.lets_one_write:
             await harness.set_api_fault("hang-then-execute", "/api/v1/policies", delay=1.0)
         yield
@@ -141,7 +141,7 @@ class StoreStep(CrashStep):
             await harness.set_api_fault("normal")
 
     async def kill_worker_in(self, harness: StackHarness, since: float) -> CrashPoint:
-        """Lock the store, let `after` write if it has to, and kill the worker where it waits for the lock."""
+        """Lock the store, let `after` write if necessary, and kill the worker while it waits for the lock."""
         await CrashStep(self.after, self.workflow, self.after).wait_until_reached(harness, since)
         with closing(sqlite3.connect(harness.store_file, isolation_level=None, timeout=5.0)) as lock:
             lock.execute("BEGIN IMMEDIATE")
@@ -152,42 +152,42 @@ class StoreStep(CrashStep):
 
 @dataclass(frozen=True)
 class ChildStartStep(CrashStep):
-    """The moment in which a cycle has asked for its remediation."""
+    """The moment after a cycle has requested its remediation."""
 
     async def wait_until_reached(self, harness: StackHarness, since: float) -> str:
-        """Wait for the remediation itself: the server starts it, whether a worker lives or not."""
+        """Wait for the remediation: the server starts it also without a worker."""
         run = (
             await wait_until(
-                f"the step {self.name}", lambda: harness.list_remediations(since), STEP_TIMEOUT_SECONDS, POLL_SECONDS
+                f"step {self.name}", lambda: harness.list_remediations(since), STEP_TIMEOUT_SECONDS, POLL_SECONDS
             )
         )[0]
         return run.id
 
 
 async def wait_until_resumed(harness: StackHarness, crash_point: CrashPoint) -> float:
-    """Return after how many seconds a worker went on where the killed one was; too late fails the test."""
+    """Return the seconds until a worker resumed at the crash point; a late one fails the test."""
     handle = harness.client.get_workflow_handle(crash_point.workflow_id)
 
-    async def look() -> bool:
+    async def is_resumed() -> bool:
         if crash_point.activity:
             activity = (await harness.list_pending_activities(crash_point.workflow_id)).get(crash_point.activity)
             return activity is None or (activity.attempt > crash_point.attempt and activity.state == ACTIVITY_STARTED)
         history = await handle.fetch_history()
-        done = [e for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
-        return any(e.event_time.ToDatetime(UTC) > datetime.fromtimestamp(crash_point.killed_at, UTC) for e in done)
+        completed = [e for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+        return any(e.event_time.ToDatetime(UTC) > datetime.fromtimestamp(crash_point.killed_at, UTC) for e in completed)
 
-    noticed = (
+    detection_seconds = (
         DETECTION_SECONDS.get(crash_point.activity, options.HEARTBEAT_TIMEOUT.total_seconds())
         if crash_point.activity
         else WORKFLOW_TASK_TIMEOUT_SECONDS
     )
-    bound = crash_point.killed_at + noticed + MARGIN_SECONDS - time.time()
-    await wait_until(f"{crash_point} goes on", look, max(0.0, bound))
+    remaining = crash_point.killed_at + detection_seconds + MARGIN_SECONDS - time.time()
+    await wait_until(f"resumption at {crash_point}", is_resumed, max(0.0, remaining))
     return time.time() - crash_point.killed_at
 
 
 def allow_one_write(lock: sqlite3.Connection) -> None:
-    """Give the lock away for one transaction. It blocks: whoever waits for it writes within milliseconds."""
+    """Release the lock for one transaction. This blocks: a waiting writer needs only milliseconds."""
     version = read_data_version(lock)
     lock.execute("ROLLBACK")
     until = time.monotonic() + 5.0
@@ -197,5 +197,5 @@ def allow_one_write(lock: sqlite3.Connection) -> None:
 
 
 def read_data_version(connection: sqlite3.Connection) -> int:
-    """Return a number that changes whenever another connection has written."""
+    """Return a number that changes with each write of another connection."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])

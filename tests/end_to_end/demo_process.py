@@ -1,4 +1,4 @@
-"""The demo as a process of its own, watched from outside."""
+"""The demo as a separate process."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ EXIT_TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What was seen of a demo: its exit code and output, the run.json it had, and what was left of it."""
+    """The result of a demo: exit code, output, its run.json, and remaining files and processes."""
 
     exit_code: int
     output: str
@@ -26,7 +26,7 @@ class DemoResult:
 
 
 async def run_demo(state: Path, seed: int) -> DemoResult:
-    """Play the demo of that seed in that folder."""
+    """Run the demo with a seed in a state folder."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.devstack", "demo", "--seed", str(seed), "--state", str(state)),
         cwd=REPOSITORY_ROOT,
@@ -39,9 +39,9 @@ async def run_demo(state: Path, seed: int) -> DemoResult:
             "run.json of the demo", lambda: asyncio.to_thread(read_json, state / "run.json"), START_TIMEOUT_SECONDS
         )
         text, _ = await asyncio.wait_for(asyncio.shield(output), DEMO_TIMEOUT_SECONDS)
-        left = await list_surviving_processes(state)
+        survivors = await list_surviving_processes(state)
         file_left = bool(await asyncio.to_thread(read_json, state / "run.json"))
-        return DemoResult(process.returncode or 0, text.decode(), run, file_left, left)
+        return DemoResult(process.returncode or 0, text.decode(), run, file_left, survivors)
     finally:
         if process.returncode is None:
             process.kill()
@@ -49,33 +49,33 @@ async def run_demo(state: Path, seed: int) -> DemoResult:
 
 
 def read_json(file: Path) -> dict[str, object]:
-    """Return a JSON file's content, empty while it is not there."""
+    """Return the content of a JSON file; empty if it does not exist."""
     content: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
     return content
 
 
 async def list_surviving_processes(state: Path) -> tuple[str, ...]:
-    """Return the command lines that name the folder; what is just being reaped gets a moment."""
+    """Return the command lines that contain the folder, after time for their end."""
 
-    async def none() -> bool:
+    async def have_ended() -> bool:
         return not list_processes_naming(state)
 
     try:
-        await wait_until("the end of all processes", none, EXIT_TIMEOUT_SECONDS)
+        await wait_until("the end of all processes", have_ended, EXIT_TIMEOUT_SECONDS)
     except AssertionError:
         return list_processes_naming(state)
     return ()
 
 
 def list_processes_naming(state: Path) -> tuple[str, ...]:
-    """Return the command lines and environments of this machine's processes that name the folder."""
-    found = []
+    """Return the command lines of processes whose command line or environment contains the folder."""
+    command_lines = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes()
-            told = line + (process / "environ").read_bytes()
+            text = line + (process / "environ").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if str(state).encode() in told:
-            found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-    return tuple(found)
+        if str(state).encode() in text:
+            command_lines.append(line.replace(b"\0", b" ").decode(errors="replace"))
+    return tuple(command_lines)

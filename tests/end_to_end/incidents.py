@@ -1,4 +1,4 @@
-"""Incidents played one after the other on a stack of their own, while other tests run; each leaves a record."""
+"""Incidents played one after the other on a separate stack while other tests run; each has a record."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ HEALABLE_FAULTS = {
     "dead-node": "validator-4",
     "retry-cascade": "gateway",
 }
-"""Faults whose first remedy helps, and where each strikes."""
+"""Faults whose first remedy helps, with their components."""
 WORSENED_FAULT = ("remedy-worsens", "validator-1")
 BLINDING_FAULTS = {"exporter-silent": "audit-log", "exporter-lying": "validator-5"}
 MIN_BLIND_CYCLES = 4
@@ -31,8 +31,8 @@ TWO_FAULTS = "two faults at once"
 class IncidentRecord:
     """One incident from its fault to the end of its remediation.
 
-    `cycles` are those from the fault until the outcome was recorded. `ledger` is what happened at Charter from the
-    fault until all was healthy again. `counted` are the outcomes in the experience before and after.
+    `cycles` are the cycles from the fault until the outcome was recorded. `ledger` has the effects at Charter from the
+    fault until the next healthy cycle. `replicas` and `outcome_counts` are the values before and after.
     """
 
     remediation: StartedRemediation
@@ -47,7 +47,7 @@ class IncidentRecord:
 
 @dataclass(frozen=True)
 class BlindnessRecord:
-    """Some cycles while one component could not be judged, and what happened at Charter meanwhile."""
+    """The cycles during a blind spot, and the effects at Charter meanwhile."""
 
     first_blind_at: float
     cycles: tuple[FinishedCycle, ...]
@@ -55,7 +55,7 @@ class BlindnessRecord:
 
 
 class IncidentRecords:
-    """The records by kind of fault; whoever wants one waits until it is there."""
+    """The records by kind of fault; tests wait for them."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
@@ -67,7 +67,7 @@ class IncidentRecords:
         return record
 
     async def wait_for_blindness(self, kind: str) -> BlindnessRecord:
-        """Return the record of a blindness."""
+        """Return the record of a blind spot."""
         record: BlindnessRecord = await asyncio.shield(self.records[kind])
         return record
 
@@ -77,7 +77,7 @@ class IncidentRecords:
         return record
 
     async def play_all(self, harness: StackHarness) -> None:
-        """Play all incidents; one that fails keeps its reason for whoever asks, and the next is played."""
+        """Play all incidents; the error of a failed one is stored for its tests, and the next one is played."""
         for kind, record in self.records.items():
             try:
                 if kind == TWO_FAULTS:
@@ -90,21 +90,21 @@ class IncidentRecords:
                     )
             except Exception as error:
                 record.set_exception(error)
-                record.exception()  # seen: perhaps nobody asks
+                record.exception()  # marks it as retrieved: asyncio must not warn if no test waits
                 with suppress(AssertionError):
                     await harness.restore_healthy()
 
 
 async def play_incident(harness: StackHarness, kind: str, component: str) -> IncidentRecord:
-    """Let a fault strike, heal it once its first remedy has an outcome, and tell what happened."""
-    replicas, counted = await harness.fetch_replicas(), await count_experiences(harness)
-    strike = harness.inject_fault_fully if kind == WORSENED_FAULT[0] else harness.inject_fault
-    since = await strike(kind, component)
+    """Inject a fault, clear it after the outcome of its first remedy, and return the record."""
+    replicas, count_before = await harness.fetch_replicas(), await count_experiences(harness)
+    inject = harness.inject_fault_fully if kind == WORSENED_FAULT[0] else harness.inject_fault
+    since = await inject(kind, component)
     remedy = await harness.wait_for_remediation(since)
     await remedy.wait_for_phase("cooling-down")
     cycles = tuple(await harness.list_cycles(since))
     outcome, after = await harness.store.outcomes.load_for_plan(remedy.plan.plan_id), await harness.fetch_replicas()
-    known = await count_experiences(harness)
+    count_after = await count_experiences(harness)
     await harness.restore_healthy()
     result = await remedy.wait_for_result()
     return IncidentRecord(
@@ -115,12 +115,12 @@ async def play_incident(harness: StackHarness, kind: str, component: str) -> Inc
         outcome=outcome,
         audit=await harness.store.audit.load_for_plan(remedy.plan.plan_id),
         replicas=(replicas, after),
-        outcome_counts=(counted, known),
+        outcome_counts=(count_before, count_after),
     )
 
 
 async def play_blindness(harness: StackHarness, kind: str, component: str) -> BlindnessRecord:
-    """Let a component's exporter fail, and tell what the cycles from the first blind one on say."""
+    """Make a component's exporter fail and return the cycles from the first blind one."""
     since = await harness.inject_fault(kind, component)
     first = await harness.wait_for_cycle(["blind"], since, 15.0)
     cycles = await harness.wait_for_cycles(MIN_BLIND_CYCLES, first.started_at, 30.0)
@@ -130,7 +130,7 @@ async def play_blindness(harness: StackHarness, kind: str, component: str) -> Bl
 
 
 async def play_two_faults(harness: StackHarness) -> FinishedCycle:
-    """Let two faults strike whose remedies are on two knobs, and return the cycle that plans for them."""
+    """Inject two faults with remedies on two knobs and return the cycle that plans both."""
     await harness.set_mode(LoopMode.OBSERVE)
     await harness.inject_fault("bad-policy", HEALABLE_FAULTS["bad-policy"])
     since = await harness.inject_fault_fully("few-validators", HEALABLE_FAULTS["few-validators"])
@@ -140,5 +140,5 @@ async def play_two_faults(harness: StackHarness) -> FinishedCycle:
 
 
 async def count_experiences(harness: StackHarness) -> int:
-    """Return how many outcomes count in what the loop has learned."""
+    """Return the number of outcomes in the loop's experience."""
     return sum(record.count for record in (await harness.store.outcomes.load_experience(LOOP_NAME)).action_stats)

@@ -1,4 +1,4 @@
-"""The real `mapek` command, as a person runs it."""
+"""The `mapek` command, run as a process."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ COMMAND_TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command answered."""
+    """The result of a command."""
 
     exit_code: int
     stdout: str
@@ -23,18 +23,18 @@ class CommandResult:
 
 
 async def run_mapek(harness: StackHarness, *arguments: str) -> CommandResult:
-    """Run `mapek` against the stack and return its answer."""
+    """Run `mapek` against the stack and return its result."""
     return await run_mapek_in(mapek_environment(harness), *arguments)
 
 
 def mapek_environment(harness: StackHarness) -> dict[str, str]:
-    """Return the environment in which `mapek` works on the stack."""
+    """Return the environment of `mapek` for the stack."""
     state = harness.stack.state
     return {**os.environ, "MAPEK_CONFIG": str(state.config_file), "MAPEK_STATE": str(state.path)}
 
 
 async def run_mapek_in(environment: Mapping[str, str], *arguments: str) -> CommandResult:
-    """Run `mapek` in an environment and return its answer."""
+    """Run `mapek` in an environment and return its result."""
     process = await asyncio.create_subprocess_exec(
         MAPEK_EXECUTABLE,
         *arguments,

@@ -1,4 +1,4 @@
-"""What is changed around the loop for the length of a block: its worker's config, its token, its Prometheus."""
+"""Temporary changes around the loop: the worker's configuration, Charter's token, servers."""
 
 import asyncio
 import contextlib
@@ -21,35 +21,35 @@ RESPONSE_HEAD = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Le
 
 @asynccontextmanager
 async def worker_settings(harness: StackHarness, settings: Mapping[str, Any]) -> AsyncIterator[None]:
-    """Run the worker with these settings over its own."""
+    """Run the worker with overridden settings for the duration of a block."""
     file = harness.stack.state.config_file
-    usual = file.read_text()
+    original = file.read_text()
     try:
         await harness.stack.kill("worker")
-        write_private(file, yaml.safe_dump(deep_merge(yaml.safe_load(usual), settings)))
+        write_private(file, yaml.safe_dump(deep_merge(yaml.safe_load(original), settings)))
         await harness.stack.start_service("worker")
         yield
     finally:
         await harness.stack.kill("worker")
-        write_private(file, usual)
+        write_private(file, original)
         await harness.stack.start_service("worker")
 
 
 @asynccontextmanager
 async def invalid_charter_token(harness: StackHarness) -> AsyncIterator[None]:
-    """Let the loop come to Charter with a token that Charter does not know."""
+    """Give the loop an invalid token for Charter for the duration of a block."""
     file = harness.stack.state.path / "charter.token"
-    usual = file.read_text()
+    original = file.read_text()
     try:
         write_private(file, "not-the-token\n")
         yield
     finally:
-        write_private(file, usual)
+        write_private(file, original)
 
 
 @asynccontextmanager
 async def stopped_service(harness: StackHarness, service: str) -> AsyncIterator[None]:
-    """Kill a part, and start it again at the end."""
+    """Kill a service and restart it after the block."""
     await harness.stack.kill(service)
     try:
         yield
@@ -61,31 +61,31 @@ async def stopped_service(harness: StackHarness, service: str) -> AsyncIterator[
 async def fixed_prometheus_reply(
     harness: StackHarness, status: int, body: bytes, length: int | None = None
 ) -> AsyncIterator[None]:
-    """Put a server in Prometheus' place that gives everybody the same answer; `length` may lie about it."""
+    """Replace Prometheus by a server with a fixed response; `length` overrides its Content-Length."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[1:-2]
             headers = httpx.Headers([(name, value) for name, _, value in (line.partition(b":") for line in lines)])
-            # A socket closed with something unread in it is reset, and the reply may never be seen.
+            # Closing a socket with unread data resets it, and the client can lose the response.
             await reader.readexactly(int(headers.get("content-length", "0")))
             writer.write(RESPONSE_HEAD % (status, b"OK", len(body) if length is None else length) + body)
             await writer.drain()
         writer.close()
 
-    at = urlsplit(harness.stack.addresses.prometheus)
-    server = await asyncio.start_server(serve, at.hostname, at.port)
+    address = urlsplit(harness.stack.addresses.prometheus)
+    server = await asyncio.start_server(serve, address.hostname, address.port)
     async with server:
         yield
 
 
 async def apply_foreign_change(harness: StackHarness, plan: Plan) -> None:
-    """Let somebody else apply the policy that the plan would apply, and so move its knob."""
+    """Apply the plan's policy as another writer, which changes the generation of the knob."""
     token = (harness.stack.state.path / "charter.token").read_text().strip()
     call = build_apply_request(plan, 0, plan.generation, timeout=5.0)
     headers = {
         "Authorization": f"Bearer {token}",
-        "Idempotency-Key": f"somebody-else-{plan.plan_id}",
+        "Idempotency-Key": f"other-writer-{plan.plan_id}",
         "If-Match": f'"{plan.generation}"',
     }
     async with httpx.AsyncClient(base_url=harness.stack.addresses.charter, trust_env=False) as charter:

@@ -1,4 +1,4 @@
-"""What a cycle and a remediation may cost: events and bytes of history, queries, writes. Counted on a real stack."""
+"""The maximum cost of a cycle and a remediation on a real stack: events, bytes, queries, writes."""
 
 import re
 import sqlite3
@@ -41,62 +41,65 @@ def count_activities(events: list[HistoryEvent]) -> int:
 
 @pytest.fixture(params=BUDGET_INCIDENTS)
 async def incident_record(background_scenarios: BackgroundScenarios, request: pytest.FixtureRequest) -> IncidentRecord:
-    """The record of an incident that was healed, and of one that was rolled back."""
+    """Return the record of a healed incident, and of a rolled back one."""
     return await background_scenarios.incident_records.wait_for_incident(request.param)
 
 
-async def test_troubled_cycle_is_small(
+async def test_cycle_in_an_incident_is_small(
     background_scenarios: BackgroundScenarios, incident_record: IncidentRecord
 ) -> None:
-    """Whatever a cycle decides in an incident, it has at most 29 events and 16 KB."""
-    world = await background_scenarios.harness
+    """Every cycle in an incident has at most 29 events and 16 KB."""
+    harness = await background_scenarios.harness
     for cycle in incident_record.cycles:
-        events = await fetch_history(world, cycle.id)
+        events = await fetch_history(harness, cycle.id)
         assert len(events) <= TROUBLED_EVENTS
         assert count_bytes(events) <= HISTORY_BYTES
     assert any(cycle.result.plans for cycle in incident_record.cycles)
 
 
 async def test_further_knob_costs_two_events(background_scenarios: BackgroundScenarios) -> None:
-    """A cycle that plans for two knobs has at most 2 events more, and still at most 16 KB."""
-    world, cycle = await background_scenarios.harness, await background_scenarios.incident_records.wait_for_two_faults()
+    """A cycle with plans for two knobs has at most 2 events more and 16 KB."""
+    harness, cycle = (
+        await background_scenarios.harness,
+        await background_scenarios.incident_records.wait_for_two_faults(),
+    )
     assert len(cycle.result.plans) == 2
-    events = await fetch_history(world, cycle.id)
+    events = await fetch_history(harness, cycle.id)
     assert len(events) <= TROUBLED_EVENTS + FURTHER_KNOB
     assert count_bytes(events) <= HISTORY_BYTES
 
 
 async def test_remediation_is_small(background_scenarios: BackgroundScenarios, incident_record: IncidentRecord) -> None:
-    """A remediation that settles has at most 42 + 5 events, rolled back 56; one of up to two actions 16 KB."""
-    world, handle = await background_scenarios.harness, incident_record.remediation.handle
-    events = await fetch_history(world, handle.id, handle.run_id)
-    bound = ROLLED_BACK_EVENTS if incident_record.result.rolled_back else KEPT_PLAN_EVENTS + SETTLE_EVENTS
+    """A remediation with a settle time has at most 47 events, a rolled back one 56; both at most 16 KB."""
+    harness, handle = await background_scenarios.harness, incident_record.remediation.handle
+    events = await fetch_history(harness, handle.id, handle.run_id)
+    max_events = ROLLED_BACK_EVENTS if incident_record.result.rolled_back else KEPT_PLAN_EVENTS + SETTLE_EVENTS
     assert len(incident_record.remediation.plan.actions) <= 2
     assert incident_record.remediation.plan.settle > 0
-    assert len(events) <= bound
+    assert len(events) <= max_events
     assert count_bytes(events) <= HISTORY_BYTES
 
 
-async def test_healthy_cycle(harness: StackHarness) -> None:
-    """A healthy cycle is one activity in 12 events, asks Prometheus at most twice and writes nothing into the store."""
+async def test_healthy_cycle_is_small(harness: StackHarness) -> None:
+    """A healthy cycle has 12 events with one activity, 2 queries of Prometheus and no write to the store."""
     prometheus = harness.stack.addresses.prometheus
     async with paused_schedules(harness), httpx.AsyncClient(base_url=prometheus, trust_env=False) as http:
         with closing(sqlite3.connect(harness.store_file, isolation_level=None)) as store:
-            asked, version = await count_requests(http), read_data_version(store)
+            before, version = await count_requests(http), read_data_version(store)
             for _ in range(CYCLES):
                 events = await run_healthy_cycle(harness)
                 assert len(events) <= HEALTHY_EVENTS
                 assert count_activities(events) == 1
-            now = await count_requests(http)
-            assert 0 < now["query"] - asked["query"] <= HEALTHY_QUERIES * CYCLES
-            assert now.get("query_range", 0) == asked.get("query_range", 0)
+            after = await count_requests(http)
+            assert 0 < after["query"] - before["query"] <= HEALTHY_QUERIES * CYCLES
+            assert after.get("query_range", 0) == before.get("query_range", 0)
             assert read_data_version(store) == version
             await harness.set_mode(LoopMode.ACT)
-            assert read_data_version(store) != version, "a write would not have been noticed"
+            assert read_data_version(store) != version, "the test cannot detect a write"
 
 
 async def run_healthy_cycle(harness: StackHarness) -> list[HistoryEvent]:
-    """Let the schedule start one cycle now, which is healthy, and return its history."""
+    """Trigger the schedule and return the history of the healthy cycle."""
     since = time.time()
     await harness.client.get_schedule_handle(identifiers.schedule_id(LOOP_NAME)).trigger()
     cycle = (await harness.wait_for_cycles(1, since, 20.0))[0]
@@ -105,9 +108,9 @@ async def run_healthy_cycle(harness: StackHarness) -> list[HistoryEvent]:
 
 
 async def count_requests(prometheus: httpx.AsyncClient) -> dict[str, int]:
-    """Return how many queries of each kind Prometheus has answered."""
+    """Return the number of queries of each kind at Prometheus."""
     text = (await prometheus.get("/metrics")).raise_for_status().text
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for kind, number in REQUESTS_PATTERN.findall(text):
-        found[kind] = found.get(kind, 0) + int(number)
-    return found
+        counts[kind] = counts.get(kind, 0) + int(number)
+    return counts

@@ -1,4 +1,4 @@
-"""The worker is killed with SIGKILL in every step of a cycle and of a remediation: nothing is done twice or half."""
+"""The worker is killed with SIGKILL in every step; no change is applied twice or left half applied."""
 
 from collections import Counter
 
@@ -54,8 +54,10 @@ CRASHES = [
 @pytest.mark.parametrize(
     ("fault", "steps"), CRASHES, ids=[" then ".join(step.name for step in steps) for _, steps in CRASHES]
 )
-async def test_killed_and_healed(harness: StackHarness, fault: tuple[str, str], steps: tuple[CrashStep, ...]) -> None:
-    """The incident is healed all the same: one effect at Charter, verified and recorded once, resumed in time."""
+async def test_incident_is_healed_after_kills(
+    harness: StackHarness, fault: tuple[str, str], steps: tuple[CrashStep, ...]
+) -> None:
+    """The incident is healed with one effect at Charter, verified and recorded once, and resumed in time."""
     since = await harness.inject_fault(*fault)
     await kill_worker_in_each(harness, since, steps)
     remedy = await wait_for_outcome(harness, since)
@@ -63,8 +65,8 @@ async def test_killed_and_healed(harness: StackHarness, fault: tuple[str, str], 
     assert await harness.list_effects(remedy.plan) == ["applied"]
 
 
-async def test_killed_and_rolled_back(harness: StackHarness) -> None:
-    """A rollback is finished once and verified, whoever began it, and the committee has its size again."""
+async def test_rollback_is_completed_after_kills(harness: StackHarness) -> None:
+    """Another worker completes the rollback once and verifies it; the committee has its previous size."""
     replicas = await harness.fetch_replicas()
     since = await harness.inject_fault_fully("remedy-worsens", "validator-1")
     await kill_worker_in_each(harness, since, (UNDO, VERIFY))
@@ -75,21 +77,21 @@ async def test_killed_and_rolled_back(harness: StackHarness) -> None:
 
 
 async def kill_worker_in_each(harness: StackHarness, since: float, steps: tuple[CrashStep, ...]) -> None:
-    """Kill the worker in each step, and start it again in the hold of the next one."""
-    place = None
+    """Kill the worker in each step and restart it while the next step is held."""
+    crash_point = None
     for step in steps:
         async with step.hold(harness):
-            if place:
+            if crash_point:
                 await harness.stack.start_service("worker")
-                await wait_until_resumed(harness, place)
-            place = await step.kill_worker_in(harness, since)
-    assert place
+                await wait_until_resumed(harness, crash_point)
+            crash_point = await step.kill_worker_in(harness, since)
+    assert crash_point
     await harness.stack.start_service("worker")
-    await wait_until_resumed(harness, place)
+    await wait_until_resumed(harness, crash_point)
 
 
 async def wait_for_outcome(harness: StackHarness, since: float) -> StartedRemediation:
-    """Return the incident's remediation once it has ended, after what must hold whatever was killed."""
+    """Return the ended remediation after the checks that hold for every kill."""
     remedy = await harness.wait_for_remediation(since)
     await remedy.wait_for_result()
     await harness.clear_faults()

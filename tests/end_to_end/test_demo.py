@@ -1,4 +1,4 @@
-"""The demo, from its start to what is left of it."""
+"""The demo as a separate process."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from tests.end_to_end.background_scenarios import DEMO_SEED, BackgroundScenarios
 pytestmark = pytest.mark.stack
 
 
-async def test_demo(background_scenarios: BackgroundScenarios) -> None:
-    """It tells of both incidents and ends with 0; run.json was there meanwhile, and nothing of it survives."""
-    seen = await background_scenarios.wait_for_demo()
-    assert seen.exit_code == 0, seen.output
-    assert f"seed {DEMO_SEED}:" in seen.output
-    assert "both happened:" in seen.output
-    pids = seen.run_file["pids"]
+async def test_demo_plays_both_incidents_and_leaves_no_process(background_scenarios: BackgroundScenarios) -> None:
+    """The demo reports both incidents and exits with 0; run.json and all processes are removed."""
+    result = await background_scenarios.wait_for_demo()
+    assert result.exit_code == 0, result.output
+    assert f"seed {DEMO_SEED}:" in result.output
+    assert "both incidents passed:" in result.output
+    pids = result.run_file["pids"]
     assert isinstance(pids, dict)
     assert {"temporal", "prometheus", "alertmanager", "charter", "worker"} <= pids.keys()
-    assert not seen.is_run_file_left
-    assert seen.survivors == ()
+    assert not result.is_run_file_left
+    assert result.survivors == ()

@@ -1,4 +1,4 @@
-"""Remotes that fail in every way: nothing is done on doubtful data, silence is never health, and the reason is told."""
+"""Failing remote servers: no change on doubtful data, missing data is never healthy, reasons are reported."""
 
 import sqlite3
 import time
@@ -22,7 +22,7 @@ FAULT = ("overload", "policy-engine")
 CYCLES = 2
 BLIND_TIMEOUT_SECONDS = 30.0
 MIN_ATTEMPTS = 4
-"""An apply is tried once and again three times (execute.max_retries)."""
+"""One apply and three retries (execute.max_retries)."""
 
 EMPTY_REPLY = b'{"status":"success","data":{"resultType":"vector","result":[]}}'
 BAD_REPLIES = {
@@ -42,7 +42,7 @@ EXPECTED_BY_MISBEHAVIOUR = {
 
 
 async def wait_for_blind_cycles(harness: StackHarness, since: float) -> list[FinishedCycle]:
-    """Return cycles that are all blind while there is trouble, and in which nothing was done about it."""
+    """Return blind cycles during a fault, without any remediation."""
     first = await harness.wait_for_cycle(["blind"], since, BLIND_TIMEOUT_SECONDS)
     cycles = await harness.wait_for_cycles(CYCLES, first.started_at, BLIND_TIMEOUT_SECONDS)
     assert {cycle.result.outcome for cycle in cycles} == {"blind"}
@@ -51,70 +51,70 @@ async def wait_for_blind_cycles(harness: StackHarness, since: float) -> list[Fin
 
 
 def check_reasons(blind_cycles: dict[str, tuple[list[FinishedCycle], str]]) -> None:
-    """Check that the headline of every blind cycle says what the remote answered."""
+    """Check that the headline of every blind cycle has the response of the server."""
     for name, (cycles, reason) in blind_cycles.items():
         assert all(reason in cycle.result.headline for cycle in cycles), (name, cycles)
 
 
-async def test_charter_that_cannot_be_read(harness: StackHarness) -> None:
-    """Charter failing in every way: trouble is neither remedied nor called health, and each reason is told."""
-    told = {}
+async def test_failing_charter_makes_cycles_blind(harness: StackHarness) -> None:
+    """With each API fault cycles are blind with its reason, and change nothing."""
+    blind_cycles = {}
     await harness.set_api_fault("unavailable")
     since = await harness.inject_fault(*FAULT)
     for mode, reason in EXPECTED_BY_MISBEHAVIOUR.items():
         await harness.set_api_fault(mode)
-        told[mode] = (await wait_for_blind_cycles(harness, time.time()), reason)
+        blind_cycles[mode] = (await wait_for_blind_cycles(harness, time.time()), reason)
     async with invalid_charter_token(harness):
         await harness.set_api_fault("normal")
-        told["wrong token"] = (await wait_for_blind_cycles(harness, time.time()), "401")
+        blind_cycles["wrong token"] = (await wait_for_blind_cycles(harness, time.time()), "401")
         assert await harness.fetch_ledger(since) == []
-    check_reasons(told)
+    check_reasons(blind_cycles)
 
 
-async def test_charter_away(harness: StackHarness) -> None:
-    """A Charter that is away is neither healthy nor remedied."""
+async def test_stopped_charter_makes_cycles_blind(harness: StackHarness) -> None:
+    """Without Charter cycles are blind and change nothing."""
     since = time.time()
     async with stopped_service(harness, "charter"):
         cycles = await wait_for_blind_cycles(harness, since)
     assert all("charter" in cycle.result.headline for cycle in cycles)
 
 
-async def test_prometheus_that_cannot_be_believed(harness: StackHarness) -> None:
-    """Prometheus away, failing, talking rubbish or knowing nothing: blind each time, with the reason, and no action."""
+async def test_failing_prometheus_makes_cycles_blind(harness: StackHarness) -> None:
+    """With a stopped, failing, invalid or empty Prometheus cycles are blind with the reason, and change nothing."""
     since = await harness.inject_fault(*FAULT)
     async with stopped_service(harness, "prometheus"):
-        told = {"away": (await wait_for_blind_cycles(harness, time.time()), "ConnectError")}
+        blind_cycles = {"away": (await wait_for_blind_cycles(harness, time.time()), "ConnectError")}
         for name, (status, body, length, reason) in BAD_REPLIES.items():
             async with fixed_prometheus_reply(harness, status, body, length):
-                told[name] = (await wait_for_blind_cycles(harness, time.time()), reason)
+                blind_cycles[name] = (await wait_for_blind_cycles(harness, time.time()), reason)
         await harness.clear_faults()
-    check_reasons(told)
+    check_reasons(blind_cycles)
     assert await harness.fetch_ledger(since) == []
 
 
-async def test_apply_that_never_gets_through(harness: StackHarness) -> None:
-    """An apply that fails in a different way each time is tried four times, and was not done: the truth is told."""
+async def test_failed_apply_is_retried_three_times(harness: StackHarness) -> None:
+    """An apply that fails four times in different ways ends as failed, without effect."""
     route = "/api/v1/policies/apply"
     modes = ["error-500", "rate-limit", "garbage", "hang"]
     await harness.set_api_fault(modes[0], route)
     since = await harness.inject_fault(*FAULT)
     remedy = await harness.wait_for_remediation(since)
-    for answered, mode in enumerate(modes[1:], start=1):
-        await wait_for_failed_attempts(harness, remedy, answered)
+    for answered_count, mode in enumerate(modes[1:], start=1):
+        await wait_for_failed_attempts(harness, remedy, answered_count)
         await harness.set_api_fault(mode, route)
-    await harness.set_mode(LoopMode.OBSERVE)  # what has begun goes on, and nothing else is tried
+    await harness.set_mode(LoopMode.OBSERVE)  # the running remediation continues, and no other one starts
     result = await remedy.wait_for_result()
     rows = await list_attempts(harness, remedy)
     assert [row.attempt for row in rows if row.phase == "before"] == list(range(1, MIN_ATTEMPTS + 1))
     assert [row.status for row in rows if row.phase == "after"] == [500, 429, None, None]
-    assert all("no answer: " in row.summary for row in rows if row.phase == "after")
+    assert all("no response: " in row.summary for row in rows if row.phase == "after")
     assert result.outcome == "failed"
     assert "could not be applied" in result.headline
     assert await harness.list_effects(remedy.plan) == []
 
 
-async def test_store_locked(harness: StackHarness) -> None:
-    """While nobody can write into the store, cycles go on: blocked by it in trouble, healthy without."""
+async def test_locked_store_blocks_plans(harness: StackHarness) -> None:
+    """With a locked store cycles continue: blocked during a fault, healthy without one."""
     with closing(sqlite3.connect(harness.store_file, isolation_level=None, timeout=5.0)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         since = await harness.inject_fault(*FAULT)
@@ -125,35 +125,35 @@ async def test_store_locked(harness: StackHarness) -> None:
         assert await harness.list_remediations(since) == []
 
 
-async def test_worker_without_search_attributes(harness: StackHarness) -> None:
-    """A worker does not start where schedules would fail without a trace: exit 2, with the command that mends it."""
+async def test_worker_needs_search_attributes(harness: StackHarness) -> None:
+    """Without search attributes the worker exits with 2 and names the command that registers them."""
     name = f"bare-{time.time():.0f}"
     request = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=Duration(seconds=86400))
     await harness.client.workflow_service.register_namespace(request)
-    said = await run_mapek(harness, "worker", "--temporal-namespace", name)
-    assert said.exit_code == 2
-    assert "search attributes are not registered" in said.stderr
-    assert "`mapek bootstrap`" in said.stderr
+    result = await run_mapek(harness, "worker", "--temporal-namespace", name)
+    assert result.exit_code == 2
+    assert "search attributes are not registered" in result.stderr
+    assert "`mapek bootstrap`" in result.stderr
 
 
-async def test_worker_without_simulator(harness: StackHarness) -> None:
-    """A config that promises the simulator where no Charter answers is wrong: exit 2, with what to do."""
-    said = await run_mapek(harness, "worker", "--charter", f"http://{LOOPBACK}:9")
-    assert said.exit_code == 2
-    assert f"staging.use_mock_charter is true, but no Charter answers at http://{LOOPBACK}:9" in said.stderr
-    assert "`make run` starts one" in said.stderr
+async def test_worker_needs_the_declared_simulator(harness: StackHarness) -> None:
+    """With a declared but absent simulator the worker exits with 2 and names the fix."""
+    result = await run_mapek(harness, "worker", "--charter", f"http://{LOOPBACK}:9")
+    assert result.exit_code == 2
+    assert f"staging.use_mock_charter is true, but no Charter answers at http://{LOOPBACK}:9" in result.stderr
+    assert "`make run` starts one" in result.stderr
 
 
 async def list_attempts(harness: StackHarness, remediation: StartedRemediation) -> list[AuditEntry]:
-    """Return the audited attempts at the plan's step."""
+    """Return the audited attempts of the plan's step."""
     rows = await harness.store.audit.load_for_plan(remediation.plan.plan_id)
     return [row for row in rows if row.kind == "attempt" and row.direction == "do"]
 
 
 async def wait_for_failed_attempts(harness: StackHarness, remediation: StartedRemediation, number: int) -> None:
-    """Wait until so many attempts have failed."""
+    """Wait for a number of failed attempts."""
 
-    async def look() -> bool:
+    async def have_failed() -> bool:
         return sum(row.phase == "after" for row in await list_attempts(harness, remediation)) >= number
 
-    await wait_until(f"{number} failed attempts", look, 40.0, interval=0.05)
+    await wait_until(f"{number} failed attempts", have_failed, 40.0, interval=0.05)

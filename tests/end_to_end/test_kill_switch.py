@@ -1,4 +1,4 @@
-"""The kill switch in the middle of an apply, messages to people, and a configuration that changes meanwhile."""
+"""The kill switch during an apply, notifications, and a change of the configuration."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,12 +17,12 @@ from worker.config.document import deep_merge
 pytestmark = pytest.mark.stack
 
 RELOAD_TIMEOUT_SECONDS = 20.0
-"""Seconds in which a changed configuration is in force: the worker looks every 5 s."""
+"""Maximum until a changed configuration is in force; the worker checks the file every 5 s."""
 
 
 @asynccontextmanager
 async def active_kill_switch(harness: StackHarness, reason: str) -> AsyncIterator[None]:
-    """Throw the kill switch, and take it back at the end."""
+    """Switch the kill switch on for the duration of a block."""
     switch = harness.stack.state.path / "kill-switch"
     switch.write_text(reason)
     try:
@@ -33,62 +33,62 @@ async def active_kill_switch(harness: StackHarness, reason: str) -> AsyncIterato
 
 @asynccontextmanager
 async def changed_settings(harness: StackHarness, settings: Mapping[str, Any]) -> AsyncIterator[None]:
-    """Change the configuration of the running worker, and change it back at the end."""
+    """Change the configuration of the running worker for the duration of a block."""
     file = harness.stack.state.config_file
-    usual = file.read_text()
+    original = file.read_text()
 
-    async def written(text: str) -> None:
+    async def write_and_wait(text: str) -> None:
         before = len(await harness.store.audit.load_for_loop(LOOP_NAME, 10_000))
         write_private(file, text)
 
-        async def taken() -> bool:
+        async def is_in_force() -> bool:
             rows = (await harness.store.audit.load_for_loop(LOOP_NAME, 10_000))[before:]
             return any(row.kind == "config" for row in rows)
 
-        await wait_until("the changed configuration is in force", taken, RELOAD_TIMEOUT_SECONDS)
+        await wait_until("the changed configuration in force", is_in_force, RELOAD_TIMEOUT_SECONDS)
 
-    await written(yaml.safe_dump(deep_merge(yaml.safe_load(usual), settings)))
+    await write_and_wait(yaml.safe_dump(deep_merge(yaml.safe_load(original), settings)))
     try:
         yield
     finally:
-        await written(usual)
+        await write_and_wait(original)
 
 
 async def wait_for_change_sent(harness: StackHarness, since: float) -> None:
-    """Wait until a change is on its way to Charter."""
+    """Wait until a change was sent to Charter."""
 
-    async def look() -> bool:
+    async def is_sent() -> bool:
         return any(
             row.kind == "attempt" and row.at > since for row in await harness.store.audit.load_for_loop(LOOP_NAME)
         )
 
-    await wait_until("a change is on its way", look, 40.0, 0.02)
+    await wait_until("a sent change", is_sent, 40.0, 0.02)
 
 
 @pytest.mark.parametrize(
-    ("mode", "delay", "endings", "effects"),
+    ("mode", "delay", "outcomes", "effects"),
     [
         ("hang-then-execute", 2.0, ("fixed", "improved"), ["applied"]),
         ("reply-lost", 1.0, ("fixed", "improved"), ["applied"]),
         ("unavailable", 1.0, ("stopped",), []),
     ],
 )
-async def test_in_the_middle_of_an_apply(
-    harness: StackHarness, mode: str, delay: float, endings: tuple[str, ...], effects: list[str]
+async def test_kill_switch_during_an_apply(
+    harness: StackHarness, mode: str, delay: float, outcomes: tuple[str, ...], effects: list[str]
 ) -> None:
-    """What was done is verified, what was not done is not done any more, and nothing new starts until it is off."""
+    """An executed change is verified, another one is not sent again, and no plan starts while the switch is on."""
     await harness.set_api_fault(mode, "/api/v1/policies/apply", delay=delay)
     since = await harness.inject_fault_fully("overload", "gateway")
     await wait_for_change_sent(harness, since)
     async with active_kill_switch(harness, "ada: Charter is being moved"):
         remedy = await harness.wait_for_remediation(since)
         result = await remedy.wait_for_result()
-        assert result.outcome in endings
+        assert result.outcome in outcomes
         assert await harness.list_effects(remedy.plan) == effects
-        said = await run_mapek(harness, "explain", remedy.plan.plan_id)
-        assert f"Verdict: {result.outcome} (" in said.stdout
+        output = await run_mapek(harness, "explain", remedy.plan.plan_id)
+        assert f"Verdict: {result.outcome} (" in output.stdout
         if not effects:
-            assert "kill switch" in said.stdout
+            assert "kill switch" in output.stdout
         await harness.clear_faults()
         later = await harness.inject_fault("overload", "audit-log")
         held = await harness.wait_for_cycle(["blocked"], later, 30.0)
@@ -100,8 +100,8 @@ async def test_in_the_middle_of_an_apply(
     assert (await again.wait_for_result()).outcome in ("fixed", "improved")
 
 
-async def test_a_person_is_told_and_the_configuration_changes_meanwhile(harness: StackHarness) -> None:
-    """A running worker takes a receiver and a need of approval over; the receiver hears the wish, and its end."""
+async def test_changed_configuration_notifies_of_an_approval(harness: StackHarness) -> None:
+    """A running worker adopts a new target and required approval; the target gets request and end."""
     async with running_http_receiver() as hook:
         target = {"name": "ops", "kind": "webhook", "address": f"http://127.0.0.1:{hook.port}/in"}
         settings = {"notify": {"targets": [target]}, "plan": {"approval": {"from_risk": "low"}}}
@@ -109,20 +109,20 @@ async def test_a_person_is_told_and_the_configuration_changes_meanwhile(harness:
             since = await harness.inject_fault("overload", "gateway")
             remedy = await harness.wait_for_remediation(since)
 
-            async def told() -> list[dict[str, Any]]:
+            async def find_messages() -> list[dict[str, Any]]:
                 return [body for body in hook.bodies if body["plan"] == remedy.plan.plan_id]
 
-            (first,) = await wait_until("the wish for an approval", told, 20.0)
+            (first,) = await wait_until("the notification of the approval", find_messages, 20.0)
             assert (first["kind"], first["status"], first["key"]) == ("approval", "open", remedy.plan.incident_id)
             assert f"mapek approve {remedy.plan.plan_id}" in first["details"]
             assert (
                 await run_mapek(harness, "reject", remedy.plan.plan_id, "--actor", "ada", "--reason", "no")
             ).exit_code == 0
 
-            async def over() -> bool:
-                return any(body["status"] == "resolved" for body in await told())
+            async def is_resolved() -> bool:
+                return any(body["status"] == "resolved" for body in await find_messages())
 
-            await wait_until("that nobody has to answer any more", over, 20.0)
+            await wait_until("the notification of the end", is_resolved, 20.0)
             await harness.clear_faults()
-        said = await run_mapek(harness, "audit", LOOP_NAME)
-        assert '"low"' in said.stdout
+        output = await run_mapek(harness, "audit", LOOP_NAME)
+        assert '"low"' in output.stdout
