@@ -30,7 +30,7 @@ async def server_binaries(request: pytest.FixtureRequest) -> dict[str, Path]:
 
 @pytest_asyncio.fixture(scope="session")
 async def postgres(server_binaries: dict[str, Path]) -> AsyncIterator[Postgres]:
-    """A PostgreSQL server. Whoever uses its database `postgres` begins by emptying it."""
+    """A PostgreSQL server. A test that uses its database `postgres` empties it first."""
     async with running_postgres(server_binaries["postgres"]) as running:
         yield running
 

@@ -49,7 +49,7 @@ CHOICE_RULES: dict[str, tuple[ChoiceRule, float]] = {
 def compute_regret(rule: ChoiceRule, decay: float, steps: int, drift: bool, seed: int) -> float:
     """Return the regret of one run: what always taking the best action would have brought more.
 
-    Rates are drawn from Beta(2, 2), anew at half time if `drift`. Choices and outcomes depend on the seed alone.
+    Rates are drawn from Beta(2, 2), again at half time if `drift`. Choices and outcomes depend on the seed alone.
     """
     generator = np.random.default_rng(seed)
     rates = generator.beta(2.0, 2.0, ACTION_COUNT)

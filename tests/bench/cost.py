@@ -56,7 +56,7 @@ ADAPTIVE_RULES = tuple(
 
 
 def main() -> int:
-    """Measure, print, and tell by the exit code whether the goals are met."""
+    """Measure and print; return 0 if the goals are met, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()

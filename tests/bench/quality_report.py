@@ -34,20 +34,20 @@ def print_prediction(names: Sequence[str], figures: Mapping[str, Any]) -> None:
     print(
         f"\n{' + '.join(names)}, pooled: {figures['series']} series, prevalence {figures['prevalence']:.3f} is chance"
     )
-    for who, found in figures["predictors"].items():
-        print(f"  {'project' if who == 'program' else who:<12}mean AP {found['mean_ap']:.3f}")
+    for predictor, scores in figures["predictors"].items():
+        print(f"  {'project' if predictor == 'program' else predictor:<12}mean AP {scores['mean_ap']:.3f}")
 
 
 def print_scores(name: str, figures: Mapping[str, Any]) -> None:
     """Print the scores of a set side by side."""
     print(f"\n{name}")
     print("".join(["  ", " " * 12, *(f"{title:>{width}}" for title, width in COLUMNS)]))
-    for who in ("project", "baseline"):
-        print(f"  {who:<12}{format_row(figures[who], PREDICTORS[who])}")
+    for rival in ("project", "baseline"):
+        print(f"  {rival:<12}{format_row(figures[rival], PREDICTORS[rival])}")
     causes = figures["project"]["root_cause"]
-    for who in ("chance", "constant_guess"):
+    for guess in ("chance", "constant_guess"):
         if causes:
-            print(f"  {who:<12}{'':>32}{causes[who]['ac1']:>7.2f}{causes[who]['ac3']:>7.2f}")
+            print(f"  {guess:<12}{'':>32}{causes[guess]['ac1']:>7.2f}{causes[guess]['ac3']:>7.2f}")
     print_confidence("confidence as shipped", figures["project"]["confidence"])
     print_confidence("confidence, fitted on the other fold", figures["split"])
 

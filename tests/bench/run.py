@@ -54,7 +54,7 @@ class BaselineRequests:
 
     @activity.defn(name="bare-requests")
     async def send_requests(self, loop: str) -> str:
-        """Ask Prometheus twice and Charter twice, all at once, and parse the answers."""
+        """Ask Prometheus twice and Charter twice, concurrently, and parse the answers."""
         monitor, execute = self.settings.monitor, self.settings.execute
         rules, now = build_rules(monitor), time.time()
         prometheus = f"{monitor.prometheus_url}/api/v1/query"
@@ -69,19 +69,19 @@ class BaselineRequests:
 
 
 async def main() -> int:
-    """Measure, print, and tell by the exit code whether the goal is met."""
+    """Measure and print; return 0 if the goal is met, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        wanted = StackOptions(
+        stack_options = StackOptions(
             state_dir=Path(folder) / "state",
             profile="demo",
             services=frozenset(STACK_SERVICES) - {"worker"},
             report=lambda _: None,
         )
-        async with running_stack(wanted) as stack:
+        async with running_stack(stack_options) as stack:
             figures = await measure(stack, options.pairs)
     print(
         f"healthy cycle ÷ bare workflow with the same requests: median {figures['ratio_median']:.3f} "
@@ -131,8 +131,9 @@ async def time_pairs(client: Client, pairs: int) -> list[tuple[float, float]]:
         )
 
     async with asyncio.timeout(30):
-        while (await run_healthy_cycle(client, f"ready-{time.time_ns()}")).outcome != "healthy":  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.5)  # until Prometheus has scraped a few times
+        # No event reports that Prometheus has scraped a few times.
+        while (await run_healthy_cycle(client, f"ready-{time.time_ns()}")).outcome != "healthy":  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
     found = []
     for number in range(WARM_UP_PAIRS + pairs):
         order: list[TimedRun] = [cycle, bare] if number % 2 else [bare, cycle]

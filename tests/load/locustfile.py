@@ -33,7 +33,7 @@ class ProbeUser(HttpUser):
 
     @task(1)
     def post_unauthorized(self) -> None:
-        """A post without a token has to be refused, also under load."""
+        """A post without a token is refused, also under load."""
         with self.client.post(
             "/webhooks/alerts", data=b"{}", name="/webhooks/alerts (stranger)", catch_response=True
         ) as reply:

@@ -1,7 +1,7 @@
-"""`python -m tests.load.run`: a stack of its own, locust against its worker, a report, and limits that have to hold.
+"""`python -m tests.load.run`: a stack of its own, locust against its worker, a report, and limits that must hold.
 
-Nothing may fail, and every answer has to come within 5 s at p95: then probes give up and restart a worker that is only
-busy, and Alertmanager, which gives up after 10 s, posts the same again.
+No request may fail, and p95 of every answer must be below 5 s. Slower probes would restart a worker that is only busy, and
+Alertmanager, which gives up after 10 s, would post the same alerts again.
 """
 
 import argparse

@@ -11,7 +11,7 @@ def test_fine() -> None:
 
 
 def test_broken() -> None:
-    """A failure, an answer that is too late, and a webhook nobody posted to are each told."""
+    """A failure, a late answer, and a webhook without a post are each reported."""
     rows = {"/ready": {**GOOD_ROW, "failures": 2.0}, WEBHOOK_PATH: {**GOOD_ROW, "p95": 5100.0}}
     assert find_broken_limits(rows) == ["/ready: 2 failed", f"{WEBHOOK_PATH}: p95 5100 ms"]
     assert find_broken_limits({"/ready": GOOD_ROW}) == [f"{WEBHOOK_PATH}: was never posted to"]

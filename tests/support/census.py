@@ -25,11 +25,11 @@ _NOT_PARTICIPLES = "read run put cut bound feed seed need speed embed string tim
 """Words that look like a participle and are a verb, a noun or an adjective that reads as a predicate."""
 
 _BANNED_NAMES = "told seen odd held mine what about whose thing standing wanted asked begun who why ask say"
-"""Names that say nothing of the thing they name; no function, parameter or local variable has one."""
+"""Names that say nothing of the declaration they name; no function, parameter or local variable has one."""
 
 
 @dataclass(frozen=True)
-class NamedThing:
+class Declaration:
     """One declaration: `kind` is function, method, class, constant, parameter or local."""
 
     path: str
@@ -47,23 +47,30 @@ class Census:
     """What was counted; the tuples hold the offenders."""
 
     names: Mapping[str, int]
-    participles: tuple[NamedThing, ...]
-    banned: tuple[NamedThing, ...]
+    participles: tuple[Declaration, ...]
+    banned: tuple[Declaration, ...]
     crumbs: tuple[str, ...]
-    untyped: tuple[NamedThing, ...]
+    untyped: tuple[Declaration, ...]
     ambiguous: tuple[str, ...]
 
 
 def take_census() -> Census:
     """Return the census of this checkout."""
     modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in list_sources()}
-    things = [thing for path, tree in modules.items() for thing in list_names(path, tree)]
+    declarations = [declaration for path, tree in modules.items() for declaration in list_names(path, tree)]
     return Census(
-        names={room: sum(thing.path.startswith(f"{room}/") and is_public(thing) for thing in things) for room in ROOMS},
-        participles=tuple(thing for thing in things if is_bare_participle(thing)),
-        banned=tuple(thing for thing in things if thing.name.lstrip("_") in _BANNED_NAMES.split()),
+        names={
+            room: sum(
+                declaration.path.startswith(f"{room}/") and is_public(declaration) for declaration in declarations
+            )
+            for room in ROOMS
+        },
+        participles=tuple(declaration for declaration in declarations if is_bare_participle(declaration)),
+        banned=tuple(
+            declaration for declaration in declarations if declaration.name.lstrip("_") in _BANNED_NAMES.split()
+        ),
         crumbs=tuple(sorted(find_crumbs(modules))),
-        untyped=tuple(thing for path, tree in modules.items() for thing in find_untyped(path, tree)),
+        untyped=tuple(declaration for path, tree in modules.items() for declaration in find_untyped(path, tree)),
         ambiguous=tuple(sorted(find_ambiguous(modules))),
     )
 
@@ -73,50 +80,50 @@ def list_sources() -> list[Path]:
     return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
-def is_public(thing: NamedThing) -> bool:
+def is_public(declaration: Declaration) -> bool:
     """Return whether the name can be used from another file."""
-    return thing.kind in ("function", "method", "class", "constant") and not thing.name.startswith("_")
+    return declaration.kind in ("function", "method", "class", "constant") and not declaration.name.startswith("_")
 
 
-def is_bare_participle(thing: NamedThing) -> bool:
+def is_bare_participle(declaration: Declaration) -> bool:
     """Return whether a function or method is named by one participle, which says neither verb nor predicate."""
-    word = thing.name.lstrip("_")
-    if thing.kind not in ("function", "method") or word in _NOT_PARTICIPLES.split():
+    word = declaration.name.lstrip("_")
+    if declaration.kind not in ("function", "method") or word in _NOT_PARTICIPLES.split():
         return False
     return word in _IRREGULAR_PARTICIPLES.split() or REGULAR_PARTICIPLE.fullmatch(word) is not None
 
 
-def list_names(path: Path, tree: ast.Module) -> Iterator[NamedThing]:
+def list_names(path: Path, tree: ast.Module) -> Iterator[Declaration]:
     """Yield every declaration of a module, parameters and local variables included."""
     yield from _list_scope(str(path.relative_to(ROOT)), tree, "module")
 
 
-def _list_scope(path: str, scope: ast.AST, kind: str) -> Iterator[NamedThing]:
+def _list_scope(path: str, scope: ast.AST, kind: str) -> Iterator[Declaration]:
     for node in ast.iter_child_nodes(scope):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if not _is_property(node):
-                yield NamedThing(path, node.lineno, "method" if kind == "class" else "function", node.name)
+                yield Declaration(path, node.lineno, "method" if kind == "class" else "function", node.name)
             for argument in _arguments(node):
-                yield NamedThing(path, argument.lineno, "parameter", argument.arg)
+                yield Declaration(path, argument.lineno, "parameter", argument.arg)
             yield from _list_scope(path, node, "function")
         elif isinstance(node, ast.ClassDef):
-            yield NamedThing(path, node.lineno, "class", node.name)
+            yield Declaration(path, node.lineno, "class", node.name)
             yield from _list_scope(path, node, "class")
         else:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 named = {"module": "constant", "function": "local"}.get(kind)
                 if named:
-                    yield NamedThing(path, node.lineno, named, node.id)
+                    yield Declaration(path, node.lineno, named, node.id)
             yield from _list_scope(path, node, kind)
 
 
-def find_untyped(path: Path, tree: ast.Module) -> Iterator[NamedThing]:
+def find_untyped(path: Path, tree: ast.Module) -> Iterator[Declaration]:
     """Yield the functions that lack the type of a parameter or of what they return."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
             node.returns is None or any(argument.annotation is None for argument in _arguments(node))
         ):
-            yield NamedThing(str(path.relative_to(ROOT)), node.lineno, "function", node.name)
+            yield Declaration(str(path.relative_to(ROOT)), node.lineno, "function", node.name)
 
 
 def find_crumbs(modules: Mapping[Path, ast.Module]) -> Iterator[str]:
@@ -151,9 +158,7 @@ def find_ambiguous(modules: Mapping[Path, ast.Module]) -> Iterator[str]:
 
 
 def _top_level_names(tree: ast.Module) -> set[str]:
-    names = {
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     names |= {
         target.id
         for node in tree.body

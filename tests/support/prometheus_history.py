@@ -117,7 +117,7 @@ SPECIAL_LEVELS: dict[str, Levels] = {
     "between": {"failure_rate": 0.095},
     "nan-sum": {"policy_load_duration_ms_sum": None},
     "nan-rate": {"failure_rate": None},
-    # Infinity stands for "no sample": without traffic the recording rules give no ratio.
+    # Infinity means "no sample": without traffic the recording rules give no ratio.
     "frozen": {
         "frozen": 1.0,
         "throughput_ops_per_sec": 0.0,
@@ -127,7 +127,7 @@ SPECIAL_LEVELS: dict[str, Levels] = {
     "small": {"committee_size": 3.0, "audit_committee_size": 3.0},
     "half-gone": {"validation_latency_seconds": math.inf},
 }
-"""Levels from `CHANGE_TIME` on; None stands for NaN."""
+"""Levels from `CHANGE_TIME` on; None means NaN."""
 
 
 def _format_value(value: float) -> str:

@@ -1,10 +1,10 @@
-"""What the scenarios of `make load-alerts` share: how they tell what they found, and what they fire."""
+"""Reports and alerts that the scenarios of `make load-alerts` share."""
 
 
 def report(name: str, is_within_limit: bool, **figures: object) -> bool:
     """Print one line and return whether the bound was kept."""
-    told = " ".join(f"{key}={value}" for key, value in figures.items())
-    print(f"{'ok  ' if is_within_limit else 'MISS'} {name}: {told}", flush=True)
+    values = " ".join(f"{key}={value}" for key, value in figures.items())
+    print(f"{'ok  ' if is_within_limit else 'MISS'} {name}: {values}", flush=True)
     return is_within_limit
 
 

@@ -95,7 +95,7 @@ async def run_sequential_posts(alert_stack: AlertStack) -> bool:
 async def run_alert_to_apply(alert_stack: AlertStack) -> bool:
     """From the POST of an alert to its apply at Charter, the evidence being there already: p95 within 2 s.
 
-    Each round the same alert fires anew, as in a relapse, and is remedied again, once.
+    Each round the same alert fires again, as in a relapse, and is remedied once more.
     """
     await alert_stack.run_cycle_until("healthy")
     taken: list[float] = []
@@ -106,10 +106,10 @@ async def run_alert_to_apply(alert_stack: AlertStack) -> bool:
         await alert_stack.post_alerts(make_alert(number, fingerprint="8" * 16, startsAt=relapse))
         remedy = await alert_stack.harness.wait_for_remediation(since)
 
-        async def applied(since: float = since) -> list[float]:
+        async def list_applied_times(since: float = since) -> list[float]:
             return [row["at"] for row in await alert_stack.harness.fetch_ledger(since) if row["effect"] == "applied"]
 
-        taken.append((await wait_until(f"an apply of {remedy.plan.actions}", applied, 30))[0] - since)
+        taken.append((await wait_until(f"an apply of {remedy.plan.actions}", list_applied_times, 30))[0] - since)
         print(f"     round {number + 1} of {ROUND_COUNT}: {taken[-1]:.2f} s", flush=True)
         await alert_stack.harness.clear_faults()
         await remedy.wait_for_result()

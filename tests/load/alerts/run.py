@@ -46,5 +46,5 @@ if __name__ == "__main__":
     options = parser.parse_args()
     code = asyncio.run(main(options.scenarios, options.minutes))
     sys.stdout.flush()
-    # The SDK's threads sometimes abort an interpreter that ends by itself.
+    # The SDK's threads sometimes abort an interpreter that ends normally.
     os._exit(code)

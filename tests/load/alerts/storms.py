@@ -1,4 +1,4 @@
-"""Storms through the real Alertmanager: many groups at once, a burst, and Temporal away in the middle."""
+"""Storms through the real Alertmanager: many groups together, a burst, and Temporal away in the middle."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ async def run_many_groups(alert_stack: AlertStack) -> bool:
 
 
 async def run_burst(alert_stack: AlertStack) -> bool:
-    """20,000 alerts in 200 groups at once: none lost, none refused for good."""
+    """20,000 alerts in 200 groups together: none lost, none refused for good."""
     since, before = time.time(), await alert_stack.query_alert_state()
     for start in range(2000, 2200, 10):
         await alert_stack.fire_alerts(
@@ -63,7 +63,7 @@ async def run_burst(alert_stack: AlertStack) -> bool:
 
 
 async def run_worker_kill(alert_stack: AlertStack) -> bool:
-    """The service is killed while Alertmanager tells it of 1,000 groups; it comes back, and each is known once."""
+    """The service is killed while Alertmanager posts 1,000 groups; after its restart each is known once."""
     since, before = time.time(), await alert_stack.query_alert_state()
     await alert_stack.fire_alerts(
         [one for number in range(30_000, 30_000 + GROUP_COUNT) for one in make_group_labels(number)]
@@ -143,13 +143,15 @@ def count_new_states(alert_state: AlertState) -> int:
 
 
 def is_each_cycle_once(cycles: list[str], cycle_count: int) -> bool:
-    """Tell whether each cycle the intake counts exists, once; a list is cut at the page size of the look-up."""
+    """Return whether each cycle that the intake counts exists once; a list is cut at the page size of the look-up."""
     return len(cycles) == len(set(cycles)) and len(cycles) in (cycle_count, 80)
 
 
 async def count_answers(alert_stack: AlertStack, *statuses: str) -> float:
     """Return how many POSTs were answered with one of these."""
-    return sum([await alert_stack.sum_metric("mapek_webhook_duration_seconds_count", status=status) for status in statuses])
+    return sum(
+        [await alert_stack.sum_metric("mapek_webhook_duration_seconds_count", status=status) for status in statuses]
+    )
 
 
 async def count_refusals(alert_stack: AlertStack) -> float:
