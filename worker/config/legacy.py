@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.config.document import Document, KeyPath, format_key_path
 from worker.config.messages import format_value
@@ -16,29 +16,35 @@ REPLACED_KEYS: Mapping[KeyPath, str] = {
 }
 """Keys of the original project that are accepted and change nothing, each with its replacement."""
 
-RENAMED_KEYS: Mapping[str, str] = {
-    "monitor.metrics[].leave": "clear_threshold",
-    "monitor.metrics[].bad": "breach",
-    "plan.least_effect": "min_effectiveness",
-    "plan.rates.share_at_once": "max_concurrent_fraction",
-    "plan.rates.away_seconds": "risky_delay",
-    "plan.rates.reverse_seconds": "reversal_delay",
-    "plan.oscillation.foreign_seconds": "external_change_hold",
-    "plan.storm.least": "min_components",
-    "plan.storm.ill": "affected_fraction",
-    "plan.storm.leave": "exit_factor",
-    "plan.storm.leave_seconds": "exit_hold",
-    "plan.windows[].opens": "mode",
-    "plan.error_budget.least": "min_remaining",
-    "plan.cooldown.kept": "after_success",
-    "knowledge.autonomy.auto_bound": "auto_min_success",
-    "knowledge.autonomy.pinned": "overrides",
-    "api.webhook_old_token_file": "webhook_previous_token_file",
-}
-"""Former keys, with every list as `[]`, and the present name of each in the same section. A former key is refused."""
 
-RENAMED_VALUES: Mapping[str, Mapping[Any, str]] = {"plan.windows[].opens": {True: "allow", False: "block"}}
-"""Former keys whose values were renamed too: former value → present value."""
+class RenamedKey(NamedTuple):
+    """A former key, with every list as `[]`, its present name in the same section, and renamed values."""
+
+    former: str
+    name: str
+    values: Mapping[Any, str] = {}
+
+
+RENAMED_KEYS = (
+    RenamedKey("monitor.metrics[].leave", "clear_threshold"),
+    RenamedKey("monitor.metrics[].bad", "breach"),
+    RenamedKey("plan.least_effect", "min_effectiveness"),
+    RenamedKey("plan.rates.share_at_once", "max_concurrent_fraction"),
+    RenamedKey("plan.rates.away_seconds", "risky_delay"),
+    RenamedKey("plan.rates.reverse_seconds", "reversal_delay"),
+    RenamedKey("plan.oscillation.foreign_seconds", "external_change_hold"),
+    RenamedKey("plan.storm.least", "min_components"),
+    RenamedKey("plan.storm.ill", "affected_fraction"),
+    RenamedKey("plan.storm.leave", "exit_factor"),
+    RenamedKey("plan.storm.leave_seconds", "exit_hold"),
+    RenamedKey("plan.windows[].opens", "mode", {True: "allow", False: "block"}),
+    RenamedKey("plan.error_budget.least", "min_remaining"),
+    RenamedKey("plan.cooldown.kept", "after_success"),
+    RenamedKey("knowledge.autonomy.auto_bound", "auto_min_success"),
+    RenamedKey("knowledge.autonomy.pinned", "overrides"),
+    RenamedKey("api.webhook_old_token_file", "webhook_previous_token_file"),
+)
+"""Former keys of this project; each is refused with its present name."""
 
 
 def upgrade_legacy(document: Document) -> tuple[str, ...]:
@@ -48,8 +54,8 @@ def upgrade_legacy(document: Document) -> tuple[str, ...]:
     """
     notes = _drop_replaced_keys(document)
     for section in _loop_prefixes(document):
-        for former, name in RENAMED_KEYS.items():
-            _refuse_renamed_key(document, section, former, name)
+        for renamed in RENAMED_KEYS:
+            _refuse_renamed_key(document, section, renamed)
         _convert_algorithms(document, (*section, "analyze"))
         _normalize_monitor(document, (*section, "monitor"))
         _normalize_costs(document, (*section, "plan"))
@@ -73,14 +79,15 @@ def _drop_replaced_keys(document: Document) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _refuse_renamed_key(document: Document, prefix: KeyPath, former: str, name: str) -> None:
-    keys = re.findall(r"\w+|\[\]", former)
+def _refuse_renamed_key(document: Document, prefix: KeyPath, renamed: RenamedKey) -> None:
+    keys = re.findall(r"\w+|\[\]", renamed.former)
     for key_path in list(_find_key_paths(document.get_value(prefix), keys, prefix)):
         value = document.get_value(key_path[:-1]).pop(str(key_path[-1]))
-        present = f"{format_key_path((*key_path[:-1], name))}"
-        renamed_value = RENAMED_VALUES.get(former, {}).get(value) if isinstance(value, bool) else None
+        present = format_key_path((*key_path[:-1], renamed.name))
         text = f"is {format_value(value)}; this key is now called {present}"
-        document.add_problem(key_path, f"{text}: write {name}: {renamed_value}" if renamed_value else text)
+        if isinstance(value, bool) and value in renamed.values:
+            text = f"{text}: write {renamed.name}: {renamed.values[value]}"
+        document.add_problem(key_path, text)
 
 
 def _find_key_paths(values: Any, keys: list[str], key_path: KeyPath) -> Iterator[KeyPath]:

@@ -45,15 +45,15 @@ def build_loops(
     for index, values in enumerate(entries):
         loop_path: KeyPath = ("loops", index)
         entry = validate_section(LoopEntry, values, loop_path, document)
-        given = {name: values.get(name) if isinstance(values, dict) else None for name in LOOP_SECTIONS}
-        for key in given["knowledge"] if isinstance(given["knowledge"], dict) else ():
+        overrides = {name: values.get(name) if isinstance(values, dict) else None for name in LOOP_SECTIONS}
+        for key in overrides["knowledge"] if isinstance(overrides["knowledge"], dict) else ():
             if key in _SHARED_STORE_KEYS:
                 document.add_problem(
                     (*loop_path, "knowledge", key), "all loops share one store; set it in section knowledge"
                 )
         sections = {
             name: validate_section(
-                model, deep_merge(document.get_value((name,)), given[name]), (*loop_path, name), document, (name,)
+                model, deep_merge(document.get_value((name,)), overrides[name]), (*loop_path, name), document, (name,)
             )
             for name, model in LOOP_SECTIONS.items()
         }

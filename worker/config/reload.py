@@ -79,8 +79,10 @@ def _iter_leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def describe_changes(changes: Changes, loop: str) -> str:
     """Return the changes of one loop and of the sections that all loops share as text; "" for none."""
-    own = {key.removeprefix(f"{loop}:"): pair for key, pair in changes.items() if key.rpartition(":")[0] in ("", loop)}
-    lines = (f"{key} {json.dumps(old)} → {json.dumps(new)}" for key, (old, new) in own.items())
+    loop_changes = {
+        key.removeprefix(f"{loop}:"): pair for key, pair in changes.items() if key.rpartition(":")[0] in ("", loop)
+    }
+    lines = (f"{key} {json.dumps(old)} → {json.dumps(new)}" for key, (old, new) in loop_changes.items())
     return truncate("; ".join(lines), MAX_SUMMARY_CHARS)
 
 

@@ -144,5 +144,5 @@ def render_replaced_keys() -> str:
 
 def render_renamed_keys() -> str:
     """Return the table of former keys, which are refused."""
-    rows = [(markdown_code(former), markdown_code(name)) for former, name in RENAMED_KEYS.items()]
+    rows = [(markdown_code(former), markdown_code(name)) for former, name, _ in RENAMED_KEYS]
     return "\n\n".join(["## Former keys, which are refused", markdown_table(("Key", "New name"), rows)])

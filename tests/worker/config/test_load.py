@@ -389,8 +389,8 @@ def test_the_environment_overrides_the_file(tmp_path: Path, environ: dict[str, s
 def test_an_invalid_variable_is_named(tmp_path: Path) -> None:
     """A problem in the environment is reported with the variable instead of file and line."""
     problems = load_refused(tmp_path, "{}", {"MAPE_K_INTERVAL": "soon", "MAPEK__PLAN__ZZZ": "1", "MAPEK__X": "1"})
-    place = "environment MAPE_K_INTERVAL: orchestrator.loop_interval"
-    assert f'{place}: is "soon"; must be a number of seconds, or a duration such as 90s, 5m, 2h or 1d' in problems
+    origin = "environment MAPE_K_INTERVAL: orchestrator.loop_interval"
+    assert f'{origin}: is "soon"; must be a number of seconds, or a duration such as 90s, 5m, 2h or 1d' in problems
     assert any(line.startswith("environment MAPEK__PLAN__ZZZ: plan.zzz: unknown key") for line in problems)
     assert any(line.startswith("environment MAPEK__X: must be MAPEK__SECTION__KEY") for line in problems)
 

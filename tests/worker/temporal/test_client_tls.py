@@ -1,4 +1,4 @@
-"""Temporal behind TLS: a client needs the CA certificate and a known client certificate."""
+"""Temporal behind TLS: a client needs the CA certificate and a trusted client certificate."""
 
 import asyncio
 import ssl
@@ -49,8 +49,10 @@ async def test_a_connection_needs_certificates(
     client: Client, run_mapek: RunMapek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the `TEMPORAL_TLS_*` variables the command connects; without, or with an unknown certificate, it exits 3."""
-    (server, server_key), known, unknown = (make_certificate(tmp_path, name) for name in ("server", "known", "unknown"))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(known[0]))
+    (server, server_key), trusted, unknown = (
+        make_certificate(tmp_path, name) for name in ("server", "trusted", "unknown")
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(trusted[0]))
     context.load_cert_chain(server, server_key)
     context.verify_mode = ssl.CERT_REQUIRED
     context.set_alpn_protocols(["h2"])
@@ -61,7 +63,7 @@ async def test_a_connection_needs_certificates(
         with pytest.raises(Unreachable, match="check TEMPORAL_TLS_"):
             await connect(TemporalSettings(address=f"127.0.0.1:{port}"))
         monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(server))
-        for (certificate, key), code in ((known, 0), (unknown, 3)):
+        for (certificate, key), code in ((trusted, 0), (unknown, 3)):
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(certificate))
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", str(key))
             assert (await run_mapek("cycles"))[0] == code, certificate

@@ -67,13 +67,13 @@ def test_keys_are_rotated(tmp_path: Path) -> None:
     clear = Payload(data=b"x")
     old = EncryptionCodec(read_keys(write_keys(tmp_path, f"a {make_key(1)}")))
     encrypted = asyncio.run(old.encode([clear]))[0]
-    both = EncryptionCodec(read_keys(write_keys(tmp_path, f"b {make_key(2)}", f"a {make_key(1)}")))
-    renewed = asyncio.run(both.encode([clear]))[0]
+    rotated = EncryptionCodec(read_keys(write_keys(tmp_path, f"b {make_key(2)}", f"a {make_key(1)}")))
+    renewed = asyncio.run(rotated.encode([clear]))[0]
     assert (encrypted.metadata["encryption-key-id"], renewed.metadata["encryption-key-id"]) == (b"a", b"b")
-    assert round_trip(both, encrypted, renewed) == [clear, clear]
-    only = EncryptionCodec(read_keys(write_keys(tmp_path, f"b {make_key(2)}")))
+    assert round_trip(rotated, encrypted, renewed) == [clear, clear]
+    without_old = EncryptionCodec(read_keys(write_keys(tmp_path, f"b {make_key(2)}")))
     with pytest.raises(FinalError, match="key b'a'"):
-        round_trip(only, encrypted)
+        round_trip(without_old, encrypted)
 
 
 @pytest.mark.parametrize("length", [0, 5, 12, 20])
