@@ -80,7 +80,8 @@ def _format_cell(value: float | None) -> str:
 def print_bandit(figures: Mapping[str, Mapping[str, float]]) -> None:
     """Print the regrets."""
     print(
-        f"bandit, {bandit.ACTION_COUNT} actions, {bandit.SEED_COUNT} seeds: mean regret at T = 300, and at T = 600 with a drift"
+        f"bandit, {bandit.ACTION_COUNT} actions, {bandit.SEED_COUNT} seeds: "
+        "mean regret at T = 300, and at T = 600 with a drift"
     )
     for name, found in figures.items():
         print(f"  {name:<15}{found['T300']:>7.1f}{found['T600_drift']:>8.1f}")

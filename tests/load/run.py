@@ -1,6 +1,6 @@
 """`python -m tests.load.run`: a stack of its own, locust against its worker, a report, and limits that must hold.
 
-No request may fail, and p95 of every answer must be below 5 s. Slower probes would restart a worker that is only busy, and
+No request may fail, and p95 of every answer must be below 5 s. Slower probes would restart a worker that is only busy.
 Alertmanager, which gives up after 10 s, would post the same alerts again.
 """
 
