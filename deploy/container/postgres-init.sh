@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs once, in an empty database: what Temporal needs besides its own, and a user for MAPE-K that owns its database and
-# cannot see Temporal's.
+# Runs once in an empty database: creates Temporal's second database, and a user for MAPE-K that owns its database and
+# cannot read Temporal's.
 set -eu
 psql --set ON_ERROR_STOP=1 --username temporal --dbname postgres --set password="$MAPEK_DB_PASSWORD" <<'SQL'
 CREATE DATABASE temporal_visibility;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings Temporal's two databases, which have to exist, to the schema of the tool's version. Doing it twice changes
-# nothing. SQL_HOST, SQL_PORT, SQL_USER and SQL_PASSWORD say where; PATH, or TEMPORAL_SQL_TOOL, has the tool.
+# Upgrades the schemas of Temporal's two existing databases to the version of the tool; a second run changes nothing.
+# SQL_HOST, SQL_PORT, SQL_USER and SQL_PASSWORD give the server. The tool is on PATH or in TEMPORAL_SQL_TOOL.
 set -eu
 for pair in "temporal ${TEMPORAL_DB:-temporal}" "visibility ${TEMPORAL_VISIBILITY_DB:-temporal_visibility}"; do
   kind=${pair% *}

@@ -1,7 +1,7 @@
 #!/bin/sh
-# sandbox.sh ROOT READ WRITE -- COMMAND...: becomes COMMAND as uid 65534, without capabilities or a way to new ones, in a
-# root in which only the folders READ (colon-separated) exist, read-only, and the folder WRITE, which is its own.
-# Has to be root of its user namespace, in a mount namespace of its own: what it mounts nobody else sees.
+# sandbox.sh ROOT READ WRITE -- COMMAND...: runs COMMAND as uid 65534 without capabilities. Its root contains only the
+# folders READ (SOURCE=TARGET, separated by colons; read-only) and the folder WRITE.
+# It must run as root of its user namespace, in a separate mount namespace.
 set -eu
 root=$1 read=$2 write=$3
 shift 4
@@ -26,18 +26,18 @@ for device in null urandom; do
 done
 mount --rbind /proc "$root/proc"
 mount -o remount,bind,ro "$root"
-# Not chroot: the kernel lets nobody make a user namespace in there.
+# Not chroot: the kernel forbids new user namespaces in it.
 cd "$root"
 pivot_root . .
 umount -l .
 cd /
 umask 077
-nobody="--no-new-privs --bounding-set=-all --inh-caps=-all --ambient-caps=-all"
+restrictions="--no-new-privs --bounding-set=-all --inh-caps=-all --ambient-caps=-all"
 if [ "$(cat /proc/self/uid_map | tr -s ' ')" = " 0 0 4294967295" ]; then
-  # Real root: the user is changed for good.
+  # Real root: change the user permanently.
   # shellcheck disable=SC2086
-  exec setpriv --reuid=65534 --regid=65534 --clear-groups $nobody "$@"
+  exec setpriv --reuid=65534 --regid=65534 --clear-groups $restrictions "$@"
 fi
-# Root of a user namespace alone, whose one user becomes 65534 in a further one.
+# Root of a user namespace only: map its user to 65534 in a nested namespace.
 # shellcheck disable=SC2086
-exec unshare --user --map-user=65534 --map-group=65534 setpriv $nobody "$@"
+exec unshare --user --map-user=65534 --map-group=65534 setpriv $restrictions "$@"

@@ -1,4 +1,4 @@
-"""Staging: read by a real implementation of compose, and what it promises."""
+"""The compose file of staging, read by an implementation of compose."""
 
 import os
 import re
@@ -27,93 +27,93 @@ COMPOSE_VARIABLES = {"TEMPORAL_DB_PASSWORD": "one", "MAPEK_DB_PASSWORD": "two"}
 
 
 def run_compose_config(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Let podman-compose read the file. It asks for podman's version first, and needs it for nothing else here."""
+    """Read the file with podman-compose, which needs podman here only for its version."""
     podman = folder / "podman"
     podman.write_text("#!/bin/sh\necho podman version 4.3.1\n")
     podman.chmod(0o755)
     path = f"{folder}:{os.environ['PATH']}"
     command = [sys.executable, "-m", "podman_compose", "--file", str(COMPOSE_FILE), "config"]
-    kept = {name: value for name, value in os.environ.items() if name not in COMPOSE_VARIABLES}
+    environ = {name: value for name, value in os.environ.items() if name not in COMPOSE_VARIABLES}
     return subprocess.run(
-        command, env={**kept, **environment, "PATH": path}, capture_output=True, text=True, check=False
+        command, env={**environ, **environment, "PATH": path}, capture_output=True, text=True, check=False
     )
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The services as podman-compose understands them."""
-    read = run_compose_config(tmp_path_factory.mktemp("bin"), **COMPOSE_VARIABLES)
-    assert read.returncode == 0, read.stderr
-    services: dict[str, Any] = yaml.safe_load(read.stdout)["services"]
+    """Return the services as read by podman-compose."""
+    completed = run_compose_config(tmp_path_factory.mktemp("bin"), **COMPOSE_VARIABLES)
+    assert completed.returncode == 0, completed.stderr
+    services: dict[str, Any] = yaml.safe_load(completed.stdout)["services"]
     return services
 
 
-def test_ports_on_loopback(services: dict[str, Any]) -> None:
-    """The original's services answer at the original's ports, and only this machine can reach them."""
+def test_ports_are_on_loopback(services: dict[str, Any]) -> None:
+    """Each service has its documented port, on loopback only."""
     for name, port in PUBLISHED_PORTS.items():
         assert services[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", []))
 
 
 def test_every_image_has_a_version(services: dict[str, Any]) -> None:
-    """No image is called latest, and none leaves its version out."""
+    """No image has the tag latest or no tag."""
     for name, service in services.items():
         assert re.search(r":v?\d+\.\d+", service["image"]), name
 
 
-def test_ours_have_no_privileges(services: dict[str, Any]) -> None:
-    """What is ours runs as nobody on a read-only root, without capabilities; nothing can gain any."""
+def test_project_services_have_no_privileges(services: dict[str, Any]) -> None:
+    """The project's services run unprivileged on a read-only root; no service can gain privileges."""
     for name in PROJECT_SERVICES:
         service = services[name]
         assert (service["user"], service["read_only"], service["cap_drop"]) == ("65534:65534", True, ["ALL"])
     assert all("no-new-privileges:true" in service["security_opt"] for service in services.values())
 
 
-def test_what_runs_is_watched_and_what_is_needed_is_awaited(services: dict[str, Any]) -> None:
-    """Every lasting service has a health check, in its image or here; whoever needs another waits until it is well."""
-    watched = {name for name, service in services.items() if "test" in service.get("healthcheck", {})}
+def test_services_have_health_checks_and_wait_for_dependencies(services: dict[str, Any]) -> None:
+    """Every lasting service has a health check, and each service waits until its dependencies are healthy."""
+    checked = {name for name, service in services.items() if "test" in service.get("healthcheck", {})}
     in_image = {"mape-k", "charter"}
     no_shell = {"temporal-ui"}
-    assert watched | in_image | no_shell == services.keys() - set(ONE_SHOT_SERVICES)
+    assert checked | in_image | no_shell == services.keys() - set(ONE_SHOT_SERVICES)
     for service in services.values():
-        for name, needed in service.get("depends_on", {}).items():
-            wanted = "service_completed_successfully" if name in ONE_SHOT_SERVICES else "service_healthy"
-            assert needed["condition"] == wanted
+        for name, dependency in service.get("depends_on", {}).items():
+            condition = "service_completed_successfully" if name in ONE_SHOT_SERVICES else "service_healthy"
+            assert dependency["condition"] == condition
 
 
-def test_drains_before_it_is_killed(services: dict[str, Any]) -> None:
-    """The time between SIGTERM and SIGKILL is longer than the worker gives its activities."""
+def test_worker_has_time_to_shut_down(services: dict[str, Any]) -> None:
+    """The time between SIGTERM and SIGKILL is longer than the worker's shutdown timeout."""
     from worker.main import SHUTDOWN_TIMEOUT
 
     assert int(services["mape-k"]["stop_grace_period"].rstrip("s")) > SHUTDOWN_TIMEOUT.total_seconds() + 5
 
 
-def test_no_password_to_begin_with(tmp_path: Path) -> None:
-    """Without secrets nothing starts, and the message says what makes them."""
-    refused = run_compose_config(tmp_path)
-    assert refused.returncode != 0
-    assert "deploy/container/secrets.sh" in refused.stderr
-    # What follows a password in the file is a reference to a variable or a file.
+def test_there_is_no_default_password(tmp_path: Path) -> None:
+    """Without secrets no service starts, and the message names the script that creates them."""
+    completed = run_compose_config(tmp_path)
+    assert completed.returncode != 0
+    assert "deploy/container/secrets.sh" in completed.stderr
+    # The value of each password in the file is a reference to a variable or a file.
     for line in COMPOSE_FILE.read_text().splitlines():
         if re.search(r"(?i)(password|pwd)\w*:", line) and "file:" not in line:
             assert "${" in line or "/run/secrets/" in line, line
 
 
-def test_secrets_are_made_once(tmp_path: Path) -> None:
-    """The script makes every secret the services name, differently each time, and keeps those that are there."""
+def test_secrets_are_created_once(tmp_path: Path) -> None:
+    """The script creates every secret of the services with a random value, and keeps existing ones."""
     script = tmp_path / "secrets.sh"
     script.write_bytes((COMPOSE_FILE.parent / "secrets.sh").read_bytes())
     subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True)
-    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    assert made.keys() == yaml.safe_load(COMPOSE_FILE.read_text())["secrets"].keys()
-    assert len({made[name] for name in made if "token" in name or "password" in name}) == 4
+    secrets = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert secrets.keys() == yaml.safe_load(COMPOSE_FILE.read_text())["secrets"].keys()
+    assert len({secrets[name] for name in secrets if "token" in name or "password" in name}) == 4
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
-    again = subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True, text=True)
-    assert again.stdout == ""
+    second_run = subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True, text=True)
+    assert second_run.stdout == ""
 
 
-def test_every_mount_is_there(services: dict[str, Any]) -> None:
-    """What is mounted from here exists: an engine would make an empty folder in its place."""
+def test_every_mount_exists(services: dict[str, Any]) -> None:
+    """Every mounted file exists; an engine would create an empty folder instead."""
     for service in services.values():
         for mount in service.get("volumes", []):
             source = str(mount).split(":")[0]
