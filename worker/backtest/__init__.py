@@ -1,1 +1,1 @@
-"""Offline: recordings, backtests, and what can be learned from logged decisions."""
+"""Recordings and backtests."""

@@ -1,7 +1,7 @@
-"""Make a recording from a live Prometheus: in windows, each written before the next is asked for.
+"""Record a live Prometheus, window by window.
 
-What was written is not asked for again: a download that broke off goes on where it was when it is started again with
-the same question. One window is in memory at a time.
+Each window is written before the next is queried, and only one is in memory. An interrupted download continues after
+the last written window if it is started again with the same queries.
 """
 
 import csv
@@ -27,17 +27,17 @@ from activities.settings import LoopSettings
 from worker.backtest.recording import COLUMNS, HEADER_FILE, SAMPLES_FILE
 
 WINDOW_INSTANTS = 40
-"""Instants asked for at once: as many as a cycle asks for, so that what a cycle can read a download can."""
+"""Instants of one query: as many as in a cycle, so that a download works wherever a cycle works."""
 RECORDING_SOURCE = "prometheus"
 _SIDE_NAMES = {BreachSide.ABOVE: "high", BreachSide.BELOW: "low", BreachSide.EITHER: "both"}
 
 QueryRange = Callable[[str, float, float, float], Awaitable[tuple[SampleSeries, ...]]]
-"""(query, first, last, step) → answer: `query_range` of the client."""
+"""(query, first, last, step) to series: `query_range` of the client."""
 
 
 @dataclass(frozen=True)
 class RecordingRequest:
-    """What is to be recorded: a loop's rules, from `start` to `end` (unix seconds, `end` not included)."""
+    """The metrics of a loop's rules from `start` to `end` (unix seconds, `end` excluded)."""
 
     settings: LoopSettings
     start: float
@@ -45,32 +45,32 @@ class RecordingRequest:
 
     @property
     def step(self) -> float:
-        """Seconds between samples: those the loop would have analysed."""
+        """Seconds between samples, as in the loop's own analysis."""
         return max(self.settings.analyze.analysis_step, self.settings.monitor.scrape_interval)
 
     @property
     def rules(self) -> tuple[MetricRule, ...]:
-        """The rules in force."""
+        """The loop's rules."""
         return build_rules(self.settings.monitor)
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """What to ask for all values."""
+        """The queries for the values of all rules."""
         return values_queries(self.rules, self.settings.monitor.rate_window, self.settings.max_components)
 
     def windows(self) -> Iterator[tuple[float, float]]:
-        """Yield first and last instant of each window; whole windows are the same ones whatever the span."""
+        """Yield first and last instant of each window. The bounds of whole windows do not depend on the span."""
         length = WINDOW_INSTANTS * self.step
-        at = self.start // length * length
-        while at < self.end:
-            first = ceil(max(at, self.start) / self.step) * self.step
-            last = (ceil(min(at + length, self.end) / self.step) - 1) * self.step
+        window = self.start // length * length
+        while window < self.end:
+            first = ceil(max(window, self.start) / self.step) * self.step
+            last = (ceil(min(window + length, self.end) / self.step) - 1) * self.step
             if first <= last:
                 yield first, last
-            at += length
+            window += length
 
     def build_header(self) -> dict[str, object]:
-        """Return `recording.json`."""
+        """Return the content of `recording.json`."""
         return {
             "name": f"{self.settings.name} {_format_utc(self.start)}",
             "source": RECORDING_SOURCE,
@@ -87,24 +87,24 @@ class RecordingRequest:
 
 
 async def download(request: RecordingRequest, query_range: QueryRange, folder: Path) -> AsyncIterator[float]:
-    """Make the recording in `folder`; yield the time (unix seconds) up to which it is complete, after each window.
+    """Write the recording into `folder`; after each window yield the time (unix seconds) up to which it is complete.
 
     Raises:
-        ConfigurationError: the folder holds a recording that was not made here, or the span is empty.
-        MapekError: Prometheus did not answer; what was written stays, and the next call goes on from there.
+        ConfigurationError: the folder has a recording of another source, or the span is empty.
+        MapekError: Prometheus did not answer. The written windows stay, and the next call continues after them.
     """
     _validate_request(request, folder)
     parts = folder / f".parts-{hashlib.sha256(f'{request.step}{request.queries}'.encode()).hexdigest()[:12]}"
     parts.mkdir(parents=True, exist_ok=True)
-    made = []
+    windows = []
     for first, last in request.windows():
         part = parts / f"{first:.3f}-{last:.3f}.csv.gz"
         if not part.is_file():
-            answers = [await query_range(query, first, last, request.step) for query in request.queries]
-            _write_part(part, _format_rows(chain.from_iterable(answers), first, request.step))
-        made.append(part)
+            responses = [await query_range(query, first, last, request.step) for query in request.queries]
+            _write_part(part, _format_rows(chain.from_iterable(responses), first, request.step))
+        windows.append(part)
         yield last
-    _join_parts(made, folder / SAMPLES_FILE)
+    _join_parts(windows, folder / SAMPLES_FILE)
     (folder / HEADER_FILE).write_text(json.dumps(request.build_header(), indent=1), encoding="utf-8")
     shutil.rmtree(parts)
 
@@ -112,38 +112,40 @@ async def download(request: RecordingRequest, query_range: QueryRange, folder: P
 def _validate_request(request: RecordingRequest, folder: Path) -> None:
     if request.end <= request.start:
         raise ConfigurationError(f"--from {_format_utc(request.start)} is not before --to {_format_utc(request.end)}")
-    head = folder / HEADER_FILE
-    if head.is_file() and f'"source": "{RECORDING_SOURCE}"' not in head.read_text(encoding="utf-8", errors="replace"):
-        raise ConfigurationError(f"{folder} holds a recording that was not made from Prometheus; choose another folder")
+    header = folder / HEADER_FILE
+    if header.is_file() and f'"source": "{RECORDING_SOURCE}"' not in header.read_text(
+        encoding="utf-8", errors="replace"
+    ):
+        raise ConfigurationError(f"{folder} has a recording of another source than Prometheus; choose another folder")
 
 
-def _format_rows(answer: Iterable[SampleSeries], first: float, step: float) -> list[tuple[str, ...]]:
-    """Return the samples as lines, in the order of a recording; instants without a sample have no line."""
+def _format_rows(all_series: Iterable[SampleSeries], first: float, step: float) -> list[tuple[str, ...]]:
+    """Return the samples as rows in the order of a recording. Instants without a sample have no row."""
     lines = [
         (round((at - first) / step), component_of(series.labels), series.labels.get("rule", ""), repr(value))
-        for series in answer
+        for series in all_series
         for at, value in series.points
     ]
-    return [(f"{first + place * step:.3f}", *rest) for place, *rest in sorted(lines)]
+    return [(f"{first + index * step:.3f}", *columns) for index, *columns in sorted(lines)]
 
 
 def _write_part(part: Path, rows: Sequence[tuple[str, ...]]) -> None:
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    half = part.with_suffix(".half")
-    half.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
-    half.replace(part)
+    unfinished = part.with_suffix(".half")
+    unfinished.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+    unfinished.replace(part)
 
 
 def _join_parts(parts: Sequence[Path], target: Path) -> None:
-    """Put the parts one after the other: several gzip members are one gzip file."""
-    half = target.with_name(f"{target.name}.half")
-    with half.open("wb") as file:
+    """Concatenate the parts; several gzip members are one valid gzip file."""
+    unfinished = target.with_name(f"{target.name}.half")
+    with unfinished.open("wb") as file:
         file.write(gzip.compress((",".join(COLUMNS) + "\n").encode(), mtime=0))
         for part in parts:
             with part.open("rb") as source:
                 shutil.copyfileobj(source, file)
-    half.replace(target)
+    unfinished.replace(target)
 
 
 def _format_utc(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The predictions of a backtest: models learned from the past of a recording, and asked at each instant after it."""
+"""Forecasts of a backtest: models learn from the past of a recording and predict at each instant after it."""
 
 from array import array
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from worker.backtest.crossing_model import (
 )
 
 LEARN_DAYS = 30.0
-"""Days of history a model learns from at most."""
+"""Maximum days of history that a model learns from."""
 MAX_SAMPLES = 20_000
-"""Samples of history kept at most, whatever the step: memory is bounded."""
+"""Maximum samples of history per series, which bounds memory for any step."""
 RELEARN_DAYS = 7.0
-"""Days after which a model learns anew, and before the first."""
+"""Days between two fits of a model, and before the first."""
 _MIN_SAMPLES_PER_DAY = 4
-"""Samples a day below which nothing is predicted."""
+"""Samples per day below which there are no forecasts."""
 
 
 class Forecast(FrozenModel):
@@ -37,7 +37,7 @@ class Forecast(FrozenModel):
 
 
 class Forecaster:
-    """The models of one recording. `train_end` (unix seconds): learn once, there; None: learn as time goes by."""
+    """The models of one recording. With `train_end` (unix seconds) they learn once, then; without it repeatedly."""
 
     def __init__(self, step: float, train_end: float | None) -> None:
         self.step = step
@@ -64,8 +64,8 @@ class Forecaster:
                 del line[: -self._size]
         if self._is_learning_due(at):
             self._learn(at)
-        beside = {name: self._newest_covariates(name) for name in {component for component, _ in self._models}}
-        return tuple(self._predict(key, model, beside[key[0]]) for key, model in self._models.items())
+        covariates = {name: self._newest_covariates(name) for name in {component for component, _ in self._models}}
+        return tuple(self._predict(key, model, covariates[key[0]]) for key, model in self._models.items())
 
     def _is_learning_due(self, at: float) -> bool:
         if self._train_end is not None:
@@ -82,15 +82,15 @@ class Forecaster:
         for name, keys in self._keys_by_component.items():
             table = self._build_table(keys, self._size)
             self._scales[name] = compute_scale(table)
-            beside = compute_covariates(table, self._scales[name])
-            found = {
-                key: fit_model(values, beside, self._samples_per_day, self._horizon_samples)
+            covariates = compute_covariates(table, self._scales[name])
+            models = {
+                key: fit_model(values, covariates, self._samples_per_day, self._horizon_samples)
                 for key, values in zip(keys, table, strict=True)
             }
-            self._models |= {key: model for key, model in found.items() if model is not None}
+            self._models |= {key: model for key, model in models.items() if model is not None}
 
     def _build_table(self, keys: Sequence[MetricKey], instants: int) -> FloatArray:
-        """Return the last instants of some series, a row each, NaN where one is younger."""
+        """Return the last instants of some series, one row each, NaN before the first sample."""
         lines = [self._history[key][-instants:] for key in keys]
         table = np.full((len(lines), max(len(line) for line in lines)), np.nan)
         for row, line in zip(table, lines, strict=True):
@@ -98,7 +98,7 @@ class Forecaster:
         return table
 
     def _newest_covariates(self, component: str) -> FloatArray:
-        """Return the newest row of a component's company."""
+        """Return the newest row of a component's covariates."""
         newest: FloatArray = compute_covariates(
             self._build_table(self._keys_by_component[component], 2), self._scales[component]
         )[-1]
@@ -106,11 +106,11 @@ class Forecaster:
 
     def _predict(self, key: MetricKey, model: CrossingModel, covariate_row: FloatArray) -> Forecast:
         recent = np.array(self._history[key][-(8 * self._samples_per_day + 2) :], float)
-        chance = predict_crossing(model, recent, covariate_row, self._samples_per_day, self._horizon_samples)
+        probability = predict_crossing(model, recent, covariate_row, self._samples_per_day, self._horizon_samples)
         return Forecast(
             component=key[0],
             metric=key[1],
             limit=model.limit,
             horizon_seconds=HORIZON_SECONDS,
-            probability=round(chance, 6),
+            probability=round(probability, 6),
         )

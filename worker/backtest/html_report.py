@@ -1,4 +1,4 @@
-"""The report of a backtest as one HTML page that needs nothing else: a chart of actions a day, and why."""
+"""The report of a backtest as one self-contained HTML page, with a chart of actions per day."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,10 +11,10 @@ from worker.backtest.summary import BacktestSummary
 _WIDTH, _HEIGHT = 720, 120
 
 RECORDING_CAVEAT = (
-    "A recording holds metrics only: what Charter itself finds or reports (violations, the state of its committee and "
-    "policies) is not in it, so whatever only that would have triggered is missing here."
+    "A recording has metrics only. Reports of Charter itself (violations, the state of its committee and policies) are "
+    "not in it, so actions triggered by them alone are missing here."
 )
-"""What a reader has to know before believing a quiet day."""
+"""A limit of every backtest, which the reader must know."""
 
 _STYLE = (
     "body{font:16px/1.5 system-ui;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
@@ -35,29 +35,30 @@ def html_report(summaries: Sequence[BacktestSummary]) -> str:
 
 
 def _render_section(summary: BacktestSummary) -> str:
-    said = "".join(f"<li>{escape(line)}</li>" for line in summary.format_lines())
+    items = "".join(f"<li>{escape(line)}</li>" for line in summary.format_lines())
     rows = "".join(
         f"<tr><td>{escape(format_minute(at))}</td><td>{escape(line)}</td></tr>"
         for at, line in reversed(summary.newest_actions)
     )
-    listed = f"<table><tr><th>When</th><th>What and why</th></tr>{rows}</table>" if rows else ""
-    return f"<section><h2>{escape(summary.header.name)}</h2><ul>{said}</ul>{_render_chart(summary)}{listed}</section>"
+    table = f"<table><tr><th>When</th><th>What and why</th></tr>{rows}</table>" if rows else ""
+    return f"<section><h2>{escape(summary.header.name)}</h2><ul>{items}</ul>{_render_chart(summary)}{table}</section>"
 
 
 def _render_chart(summary: BacktestSummary) -> str:
-    """Draw one bar a day, as high as the number of actions on it."""
+    """Return an SVG with one bar per day, as high as its number of actions."""
     if not summary.cycles:
         return ""
     first, last = floor(summary.first / DAY_SECONDS), floor(summary.last / DAY_SECONDS)
-    count, most = last - first + 1, max([*summary.actions_by_day.values(), 1])
-    width = _WIDTH / count
+    day_count, max_actions = last - first + 1, max([*summary.actions_by_day.values(), 1])
+    width = _WIDTH / day_count
     bars = "".join(
-        f'<rect x="{(day - first) * width:.1f}" y="{_HEIGHT * (1 - found / most):.1f}" '
-        f'width="{max(1.0, width - 1):.1f}" height="{_HEIGHT * found / most:.1f}">'
-        f"<title>{escape(format_minute(day * DAY_SECONDS)[:10])}: {found}</title></rect>"
-        for day, found in sorted(summary.actions_by_day.items())
+        f'<rect x="{(day - first) * width:.1f}" y="{_HEIGHT * (1 - actions / max_actions):.1f}" '
+        f'width="{max(1.0, width - 1):.1f}" height="{_HEIGHT * actions / max_actions:.1f}">'
+        f"<title>{escape(format_minute(day * DAY_SECONDS)[:10])}: {actions}</title></rect>"
+        for day, actions in sorted(summary.actions_by_day.items())
     )
-    label = f"Actions a day, at most {most}; {format_minute(summary.first)[:10]} to {format_minute(summary.last)[:10]}"
+    first_day, last_day = format_minute(summary.first)[:10], format_minute(summary.last)[:10]
+    label = f"Actions per day, at most {max_actions}; {first_day} to {last_day}"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + 16}" role="img" aria-label="{escape(label)}">{bars}'
         f'<text x="0" y="{_HEIGHT + 13}">{escape(label)}</text></svg>'

@@ -1,6 +1,6 @@
-"""A recording of monitoring data on disk: `recording.json` and `samples.csv.gz`, read as a stream.
+"""A recording of monitoring data: `recording.json` and `samples.csv.gz`, read as a stream.
 
-Its labels (`faults.json`) belong to whoever scores, and are never opened here.
+Its labels (`faults.json`) are for scoring and are never read here.
 """
 
 import csv
@@ -21,7 +21,7 @@ HEADER_FILE, SAMPLES_FILE = "recording.json", "samples.csv.gz"
 
 
 class MetricHeader(BaseModel):
-    """One metric of a recording: its unit, its kind (latency, availability, …) and on which side it is bad."""
+    """One metric of a recording: its unit, its kind (latency, availability, …) and the side of a breach."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,9 +31,9 @@ class MetricHeader(BaseModel):
 
 
 class RecordingHeader(BaseModel):
-    """What `recording.json` says. Times are UTC; `topology` are (caller, callee).
+    """The content of `recording.json`. Times are UTC; `topology` has (caller, callee).
 
-    Up to and including `train_end` samples are history to learn predictions from.
+    Samples up to and including `train_end` are history for forecasts to learn from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,7 +68,7 @@ class RecordedInstant(NamedTuple):
 
 
 class Recording:
-    """One recording. `notes` says, after it was read, what could not be used."""
+    """One recording. After reading, `notes` lists what was unusable."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,27 +76,27 @@ class Recording:
         self.notes: list[str] = []
 
     def instants(self) -> Iterator[RecordedInstant]:
-        """Yield the samples by time, oldest first, holding one instant in memory.
+        """Yield the samples by time, oldest first, with one instant in memory.
 
-        What comes out of order is left out and counted; a truncated file ends where it breaks off. Both are noted.
+        Samples out of order are dropped and counted; a truncated file ends early. Both add a note.
 
         Raises:
-            ConfigurationError: there are no samples, or they are in another form.
+            ConfigurationError: the samples are missing or malformed.
         """
-        latest, late = float("-inf"), 0
+        latest, late_count = float("-inf"), 0
         for at, group in groupby(self._iter_samples(), key=lambda pair: pair[0]):
             rows = tuple(row for _, row in group)
             if at < latest:
-                late += len(rows)
+                late_count += len(rows)
                 continue
             latest = at
             yield RecordedInstant(at, rows)
-        if late:
-            self.notes.append(f"{late} samples came out of order and were left out")
+        if late_count:
+            self.notes.append(f"dropped {late_count} samples that were out of order")
 
     @property
     def duration_seconds(self) -> float:
-        """The span from start to end."""
+        """Seconds from start to end."""
         return (self.header.end - self.header.start).total_seconds()
 
     @property
@@ -116,21 +116,21 @@ class Recording:
         except FileNotFoundError:
             raise ConfigurationError(f"{path} is missing") from None
         except (EOFError, OSError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-            self.notes.append(f"{path.name} breaks off after line {number}: {error}")
+            self.notes.append(f"{path.name} is truncated after line {number}: {error}")
 
 
 def find_recordings(folder: Path) -> tuple[Path, ...]:
-    """Return the recordings in a folder: itself, or its sub-folders that are one, sorted.
+    """Return the folder if it is a recording, else its sub-folders that are recordings, sorted.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is no recording.
     """
     if (folder / HEADER_FILE).is_file():
         return (folder,)
-    found = tuple(sorted(path.parent for path in folder.glob(f"*/{HEADER_FILE}"))) if folder.is_dir() else ()
-    if not found:
-        raise ConfigurationError(f"{folder}: no {HEADER_FILE} here nor in a folder below")
-    return found
+    recordings = tuple(sorted(path.parent for path in folder.glob(f"*/{HEADER_FILE}"))) if folder.is_dir() else ()
+    if not recordings:
+        raise ConfigurationError(f"{folder}: no {HEADER_FILE} here or in a direct sub-folder")
+    return recordings
 
 
 def _parse_line(line: list[str], path: Path, line_number: int) -> tuple[float, RecordedSample]:
@@ -138,7 +138,7 @@ def _parse_line(line: list[str], path: Path, line_number: int) -> tuple[float, R
         at, component, metric, value = line
         return float(at), RecordedSample(component, metric, float(value) if value else float("nan"))
     except ValueError:
-        raise ConfigurationError(f"{path}: line {line_number}: want {','.join(COLUMNS)}") from None
+        raise ConfigurationError(f"{path}: line {line_number}: must be {','.join(COLUMNS)}") from None
 
 
 def _load_header(path: Path) -> RecordingHeader:
@@ -148,5 +148,5 @@ def _load_header(path: Path) -> RecordingHeader:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}") from None
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{path}: {field}: {first['msg']}") from None

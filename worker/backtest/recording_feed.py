@@ -1,4 +1,4 @@
-"""From a recording to the analysis inputs a live loop would have had: past samples only."""
+"""Convert a recording into the analysis inputs of a live loop, from past samples only."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -30,9 +30,9 @@ from worker.backtest.recording import MetricHeader, RecordedInstant, RecordingHe
 from worker.backtest.rolling_history import RollingHistory
 
 MIN_INSTANTS = 6
-"""Instants judged at least: twice the samples a deviation has to last."""
+"""Minimum number of analysed instants: twice the samples of a deviation."""
 ASSUMED_COMMITTEE = Committee(replicas=5, healthy_nodes=5, generation=1)
-"""A recording tells nothing of Charter: it is taken to answer, and its committee to be healthy."""
+"""A recording has no state of Charter, so Charter is assumed to answer with a healthy committee."""
 _BREACH_SIDES = {"high": BreachSide.ABOVE, "low": BreachSide.BELOW, "both": BreachSide.EITHER}
 
 
@@ -53,13 +53,13 @@ class RecordingFeed:
         self._forecaster = Forecaster(self.step, train_end)
 
     def advance(self, instant: RecordedInstant) -> AnalysisInput:
-        """Return what is known at an instant; instants left out before it are gaps. Instants come oldest first."""
+        """Return the analysis input at an instant. Skipped instants are gaps; instants must come oldest first."""
         for _ in range(self._missed_instants(instant.at)):
             self.history.append({}, (), {})
-        samples, odd = _split_samples(instant)
-        new = {*samples, *odd} - self.history.rows.keys()
+        samples, untrusted = _split_samples(instant)
+        new = {*samples, *untrusted} - self.history.rows.keys()
         self.history.append(
-            samples, odd, {key: self._spread_floor(key[1]) for key in new if key[1] in self._adaptive_metrics}
+            samples, untrusted, {key: self._spread_floor(key[1]) for key in new if key[1] in self._adaptive_metrics}
         )
         self._at = instant.at
         for component, _ in samples:
@@ -73,14 +73,14 @@ class RecordingFeed:
         return max(0, min(missed, LEARNING_SAMPLES + self.history.instants))
 
     def _spread_floor(self, metric: str) -> SpreadFloor:
-        about = self.header.metrics.get(metric, MetricHeader())
-        return spread_floor(about.unit, about.kind)
+        header = self.header.metrics.get(metric, MetricHeader())
+        return spread_floor(header.unit, header.kind)
 
     def _build_input(self) -> AnalysisInput:
         length = min(self.history.instants, self.history.count)
         grid = tuple(self._at - self.step * back for back in reversed(range(length)))
-        values, odd = self.history.values[:, -length:], self.history.untrusted[:, -length:]
-        told = np.where(np.isnan(odd), values, np.inf)
+        values, untrusted = self.history.values[:, -length:], self.history.untrusted[:, -length:]
+        trusted = np.where(np.isnan(untrusted), values, np.inf)
         rows = {key: row for key, row in self.history.rows.items() if key[1] in self._rule_metrics}
         return AnalysisInput(
             at=self._at,
@@ -91,7 +91,7 @@ class RecordingFeed:
             rules=self.rules,
             series=tuple(
                 Series(component=c, metric=m, values=line)
-                for (c, m), line in zip(rows, _table_rows(told, rows.values()), strict=True)
+                for (c, m), line in zip(rows, _table_rows(trusted, rows.values()), strict=True)
             ),
             freshness=tuple(self._build_freshness(length)),
             committee=ASSUMED_COMMITTEE,
@@ -109,7 +109,7 @@ class RecordingFeed:
         )
 
     def _build_freshness(self, length: int) -> Iterator[Series]:
-        """Yield the age of each component's last sample: any sample of it is its sign of life."""
+        """Yield the age of each component's last sample of any metric."""
         lines: dict[str, list[int]] = {}
         for (component, _), row in self.history.rows.items():
             lines.setdefault(component, []).append(row)
@@ -121,47 +121,47 @@ class RecordingFeed:
 
 
 def grid_length(step: float, settings: AnalyzeSettings) -> int:
-    """Return how many instants are judged: the look-back of the analyzers, at least `LEAST`."""
+    """Return the number of analysed instants: the analyzers' look-back, at least `MIN_INSTANTS`."""
     return max(MIN_INSTANTS, math.ceil(settings.lookback / step))
 
 
 def build_recording_rules(header: RecordingHeader, settings: LoopSettings) -> tuple[MetricRule, ...]:
-    """Return the rules for the metrics of a recording: hand-set ones where there are some, else adaptive ones.
+    """Return the rules for the metrics of a recording: configured ones where they exist, else adaptive ones.
 
-    Their signals are left out: a recording has no exporter whose silence could be told from its samples.
+    They have no signals: samples alone do not show whether an exporter was silent.
     """
-    hand_set = {rule.metric: rule for rule in build_rules(settings.monitor)}
+    configured = {rule.metric: rule for rule in build_rules(settings.monitor)}
     return tuple(
-        hand_set[name].model_copy(update={"signals": (), "always_present": False})
-        if name in hand_set
+        configured[name].model_copy(update={"signals": (), "always_present": False})
+        if name in configured
         else MetricRule(
             metric=name,
             expr=name,
             threshold=THRESHOLD_SPREADS,
             clear_threshold=CLEAR_THRESHOLD_SPREADS,
-            breach=_BREACH_SIDES[about.bad],
+            breach=_BREACH_SIDES[metric.bad],
             adaptive=True,
         )
-        for name, about in sorted(header.metrics.items())
+        for name, metric in sorted(header.metrics.items())
     )
 
 
 def _split_samples(instant: RecordedInstant) -> tuple[dict[MetricKey, float], set[MetricKey]]:
-    """Return the samples that can be read, and the series that cannot: not finite, or told twice and differently."""
+    """Return the usable samples, and the series with unusable ones: not finite, or two different values."""
     samples: dict[MetricKey, float] = {}
-    odd: set[MetricKey] = set()
+    untrusted: set[MetricKey] = set()
     for row in instant.samples:
         key = (row.component, row.metric)
         if not math.isfinite(row.value) or samples.get(key, row.value) != row.value:
-            odd.add(key)
+            untrusted.add(key)
         samples[key] = row.value
-    return {key: value for key, value in samples.items() if key not in odd}, odd
+    return {key: value for key, value in samples.items() if key not in untrusted}, untrusted
 
 
 def _table_rows(table: FloatArray, rows: Iterable[int]) -> list[list[float | None]]:
     """Return rows of a table with None for NaN."""
     picked = table[list(rows)]
-    told = picked.astype(object)
-    told[np.isnan(picked)] = None
-    lines: list[list[float | None]] = told.tolist()
+    cells = picked.astype(object)
+    cells[np.isnan(picked)] = None
+    lines: list[list[float | None]] = cells.tolist()
     return lines

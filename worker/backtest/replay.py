@@ -1,4 +1,4 @@
-"""Play a recording through `decide`, the very function of production, and tell what it would have done."""
+"""Replay a recording through `decide`, the same function as in production."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,7 @@ from activities.model.decision import Decision
 from activities.model.diagnosis import Cause
 from activities.model.guard_state import GuardState
 from activities.model.mode import LoopMode, Mode
+from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
 from activities.settings import LoopSettings
 from worker.backtest.forecast import Forecast
@@ -22,8 +23,8 @@ from worker.backtest.simulated_guards import SimulatedGuards
 class BacktestCycle(BaseModel):
     """One virtual cycle.
 
-    `decision` is made as if nothing had ever been done: it acts if a plan passes every rule but the guard state.
-    `executed` are the plans, as lines, that remain with cool-downs and the ladder in virtual time.
+    `decision` assumes that no plan was ever executed: it acts if a plan passes every rule except the guard state.
+    `executed` are the headlines of the plans that remain with cool-downs and the ladder in virtual time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,25 +73,27 @@ class BacktestCycle(BaseModel):
 
 
 def replay_cycles(recording: Recording, settings: LoopSettings) -> Iterator[BacktestCycle]:
-    """Yield the cycle of every instant of the recording, oldest first, each from what was known by then."""
+    """Yield the cycle of every instant of the recording, oldest first, each from past samples only."""
     feed, guards = RecordingFeed(recording.header, settings), SimulatedGuards(recording.header.step_seconds)
     for instant in recording.instants():
-        source = feed.advance(instant)
-        free = decide(_build_snapshot(source, settings, GuardState()), source, settings)
-        state = guards.state_at(instant.at, bool(free.diagnosis.violations))
-        plans = decide(_build_snapshot(source, settings, state), source, settings).plans if free.plans else ()
+        analysis_input = feed.advance(instant)
+        unguarded = decide(_build_snapshot(analysis_input, settings, GuardState()), analysis_input, settings)
+        state = guards.state_at(instant.at, bool(unguarded.diagnosis.violations))
+        plans: tuple[Plan, ...] = ()
+        if unguarded.plans:
+            plans = decide(_build_snapshot(analysis_input, settings, state), analysis_input, settings).plans
         for plan in plans:
             guards.record_execution(plan, instant.at)
         yield BacktestCycle(
             at=instant.at,
-            decision=free,
+            decision=unguarded,
             executed=tuple(plan.headline for plan in plans),
             forecasts=feed.forecasts,
         )
 
 
 def _build_snapshot(analysis_input: AnalysisInput, settings: LoopSettings, guards: GuardState) -> Snapshot:
-    acting = Mode(loop=settings.name, name=LoopMode.ACT, actor="backtest", reason="asks what would have been done")
+    mode = Mode(loop=settings.name, name=LoopMode.ACT, actor="backtest", reason="backtest")
     return Snapshot(
         at=analysis_input.at,
         loop=settings.name,
@@ -98,6 +101,6 @@ def _build_snapshot(analysis_input: AnalysisInput, settings: LoopSettings, guard
         cycle_id=f"backtest-{analysis_input.at:.0f}",
         analysis="",
         guards=guards,
-        mode=acting,
+        mode=mode,
         autonomy=Autonomy(start=Level.AUTO),
     )

@@ -1,4 +1,4 @@
-"""The bounded past of all series of a recording, and what was usual at each instant of it."""
+"""The bounded past of all series of a recording, with the baseline at each instant."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,18 +14,18 @@ from activities.monitor.baseline import (
 )
 
 _MIN_SAMPLES_PER_DAY = 4
-"""Samples a day below which there is no time of day."""
+"""Samples per day below which times of day are not distinguished."""
 _MIN_SLOT_SECONDS = 60.0
-"""Seconds of the shortest time of day: finer ones would cost memory and tell nothing new."""
+"""Minimum seconds of one time of day; finer slots cost memory without benefit."""
 _GROWTH_SLOTS = 512
-"""Times of day the memory grows by."""
+"""Slots by which the table grows."""
 
 
 class RollingHistory:
-    """The last samples of every series, one column an instant, and centre and spread from before each of them.
+    """The last samples of every series, one column per instant, with centre and spread of the samples before it.
 
-    Memory is bounded by the number of series: `PAST` + `instants` samples each, and `DAYS` days for the time of day of
-    those that have a floor: what is usual is only asked of them.
+    Memory per series is bounded: `LEARNING_SAMPLES` + `instants` samples, and `SEASONAL_DAYS` days of times of day for
+    series with a spread floor. Only these have a baseline.
     """
 
     def __init__(self, step: float, instants: int) -> None:
@@ -45,18 +45,18 @@ class RollingHistory:
         untrusted: Iterable[MetricKey],
         floors: Mapping[MetricKey, SpreadFloor],
     ) -> None:
-        """Add one instant: first what was usual before it, then its samples.
+        """Add one instant: first the baseline before it, then its samples.
 
-        `odd` are the series whose sample cannot be read (not finite, or told twice and differently). A series is asked
-        what is usual for it if it has a floor when it is first seen.
+        `untrusted` are the series without a usable sample (not finite, or two different values). A series has a
+        baseline if it has a floor at its first sample.
         """
         self._grow([key for key in dict.fromkeys([*samples, *untrusted]) if key not in self.rows], floors)
         level = self._times_of_day.next_level(len(self._adaptive))
         centre, spread, column, unreadable = (np.full(len(self.rows), np.nan) for _ in range(4))
         if len(self._adaptive):
             past = self.values[self._adaptive, -LEARNING_SAMPLES:]
-            found = compute_seasonal_baseline(past, np.column_stack([self._levels, level]), self._floors)
-            centre[self._adaptive], spread[self._adaptive] = found
+            baseline = compute_seasonal_baseline(past, np.column_stack([self._levels, level]), self._floors)
+            centre[self._adaptive], spread[self._adaptive] = baseline
         for key, value in samples.items():
             column[self.rows[key]] = value
         for key in untrusted:
@@ -75,19 +75,19 @@ class RollingHistory:
     def _grow(self, keys: list[MetricKey], floors: Mapping[MetricKey, SpreadFloor]) -> None:
         if not keys:
             return
-        judged = [floors[key] for key in keys if key in floors]
+        new_floors = [floors[key] for key in keys if key in floors]
         self._adaptive = np.append(self._adaptive, [len(self.rows) + i for i, key in enumerate(keys) if key in floors])
         self._adaptive = self._adaptive.astype(int)
         for key in keys:
             self.rows[key] = len(self.rows)
         for name in ("values", "untrusted", "centre", "spread"):
             setattr(self, name, _add_rows(getattr(self, name), len(keys)))
-        self._levels = _add_rows(self._levels, len(judged))
-        self._floors = np.vstack([self._floors, np.array(judged).reshape(-1, 2)])
+        self._levels = _add_rows(self._levels, len(new_floors))
+        self._floors = np.vstack([self._floors, np.array(new_floors).reshape(-1, 2)])
 
 
 class TimeOfDayHistory:
-    """What each series was at each time of the last `DAYS` days; empty where a step is too long to have one."""
+    """The value of each series at each time of the last `SEASONAL_DAYS` days; empty if the step is too long."""
 
     def __init__(self, step: float) -> None:
         self._step, self._slot = step, max(step, _MIN_SLOT_SECONDS)
@@ -97,30 +97,30 @@ class TimeOfDayHistory:
         self._table = np.empty((0, 0), np.float32)
 
     def append(self, column: FloatArray) -> None:
-        """Add the samples of one instant; of several in one slot the last one stands."""
+        """Add the samples of one instant; within a slot the last one counts."""
         self._count += 1
         if not self._slots_per_day:
             return
-        place = self._slot_index(self._count - 1)
-        if len(column) > len(self._table) or place % self._width >= self._table.shape[1]:
-            size = (len(column), min(self._width, -(-(place + 1) // _GROWTH_SLOTS) * _GROWTH_SLOTS))
-            bigger = np.full(size, np.nan, np.float32)
-            bigger[: len(self._table), : self._table.shape[1]] = self._table
-            self._table = bigger
-        fresh = self._count == 1 or self._slot_index(self._count - 2) != place
-        known = np.isfinite(column) | fresh
-        self._table[known, place % self._width] = column[known]
+        slot = self._slot_index(self._count - 1)
+        if len(column) > len(self._table) or slot % self._width >= self._table.shape[1]:
+            size = (len(column), min(self._width, -(-(slot + 1) // _GROWTH_SLOTS) * _GROWTH_SLOTS))
+            larger = np.full(size, np.nan, np.float32)
+            larger[: len(self._table), : self._table.shape[1]] = self._table
+            self._table = larger
+        is_new_slot = self._count == 1 or self._slot_index(self._count - 2) != slot
+        known = np.isfinite(column) | is_new_slot
+        self._table[known, slot % self._width] = column[known]
 
     def next_level(self, row_count: int) -> FloatArray:
-        """Return the level of the next instant's time of day, NaN for rows not known yet."""
-        found = np.full(row_count, np.nan)
-        place = self._slot_index(self._count)
-        if not self._slots_per_day or place < self._slots_per_day or not len(self._table):
-            return found
-        backs = [day * self._slots_per_day - near for day in range(1, SEASONAL_DAYS + 1) for near in (-1, 0, 1)]
-        known = [(place - back) % self._width for back in backs if 0 < back <= min(place, self._width)]
-        found[: len(self._table)] = time_of_day_level(self._table[:, known].astype(float))
-        return found
+        """Return the level at the next instant's time of day, NaN for rows without history."""
+        levels = np.full(row_count, np.nan)
+        slot = self._slot_index(self._count)
+        if not self._slots_per_day or slot < self._slots_per_day or not len(self._table):
+            return levels
+        offsets = [day * self._slots_per_day - near for day in range(1, SEASONAL_DAYS + 1) for near in (-1, 0, 1)]
+        known = [(slot - offset) % self._width for offset in offsets if 0 < offset <= min(slot, self._width)]
+        levels[: len(self._table)] = time_of_day_level(self._table[:, known].astype(float))
+        return levels
 
     def _slot_index(self, count: int) -> int:
         return int(count * self._step // self._slot)

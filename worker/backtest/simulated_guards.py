@@ -1,7 +1,7 @@
-"""The guards in virtual time: what stays of the plans when cool-downs, budgets, incidents and the ladder are kept.
+"""The guard state in virtual time: cool-downs, budgets, incidents and the ladder.
 
-A recording cannot answer a remedy. So each one keeps its knob busy for as long as a change that stands would, and then
-ends `inconclusive`: its rung is used up until the incident is over.
+A recording does not react to a remediation. So each one occupies its knob for the cool-down after a success and then
+ends `inconclusive`, which uses its rung until the incident is closed.
 """
 
 from activities.execute.pre_apply import build_remediation_record
@@ -18,7 +18,7 @@ INCIDENT_QUIET_SECONDS = 600.0
 
 
 class SimulatedGuards:
-    """The guard state of one backtest. `step` is seconds between its cycles: within two of them nothing is over."""
+    """The guard state of one backtest. `step` is seconds between cycles; no incident closes within two of them."""
 
     def __init__(self, step: float) -> None:
         self._quiet_seconds = max(INCIDENT_QUIET_SECONDS, 2.0 * step)
@@ -27,7 +27,7 @@ class SimulatedGuards:
         self._remediations: list[RemediationRecord] = []
 
     def state_at(self, now: float, has_violations: bool) -> GuardState:
-        """Return the guard state at `now` (unix seconds); `troubled` tells that some violation holds."""
+        """Return the guard state at `now` (unix seconds)."""
         self._open_incidents = {
             knob: self._close_rungs(incident, now).model_copy(
                 update={"last_seen_at": now if has_violations else incident.last_seen_at}
@@ -35,24 +35,26 @@ class SimulatedGuards:
             for knob, incident in self._open_incidents.items()
             if now - incident.last_seen_at < self._quiet_seconds
         }
-        resting = {knob: until for knob, until in self._cool_down_until.items() if until > now}
+        cool_downs = {knob: until for knob, until in self._cool_down_until.items() if until > now}
         knobs = tuple(
             KnobGuard(knob=knob, cooldown_until=until, cooldown_reason=ASSUMED_OUTCOME)
-            for knob, until in resting.items()
+            for knob, until in cool_downs.items()
         )
         self._remediations = [
-            self._end_if_due(past, now) for past in self._remediations if past.started_at > now - DAY_SECONDS
+            self._end_if_due(remediation, now)
+            for remediation in self._remediations
+            if remediation.started_at > now - DAY_SECONDS
         ]
         return GuardState(
             knobs=knobs, incidents=tuple(self._open_incidents.values()), recent_remediations=tuple(self._remediations)
         )
 
     def record_execution(self, plan: Plan, now: float) -> None:
-        """Take note that a plan was executed at `now`."""
+        """Record that a plan was executed at `now`."""
         self._cool_down_until[plan.knob] = now + plan.cool_downs.after_success
         self._remediations.append(build_remediation_record(plan, now))
         rung = Rung(rung=plan.rung, plan_id=plan.plan_id, cause=plan.cause, component=plan.component)
-        known = self._open_incidents.get(plan.knob) or Incident(
+        incident = self._open_incidents.get(plan.knob) or Incident(
             incident_id=compute_incident_id(plan.charter, plan.knob, plan.onset),
             charter=plan.charter,
             knob=plan.knob,
@@ -60,7 +62,9 @@ class SimulatedGuards:
             opened_at=now,
             last_seen_at=now,
         )
-        self._open_incidents[plan.knob] = known.model_copy(update={"rungs": (*known.rungs, rung), "last_seen_at": now})
+        self._open_incidents[plan.knob] = incident.model_copy(
+            update={"rungs": (*incident.rungs, rung), "last_seen_at": now}
+        )
 
     def _end_if_due(self, remediation: RemediationRecord, now: float) -> RemediationRecord:
         until = self._cool_down_until.get(remediation.knob, now)

@@ -1,4 +1,4 @@
-"""What a backtest says to a person: how often it would have acted, on what and why."""
+"""The summary of a backtest: how often the loop would have acted, on what and why."""
 
 from collections import Counter, deque
 
@@ -7,7 +7,7 @@ from worker.backtest.recording import RecordingHeader
 from worker.backtest.replay import BacktestCycle
 
 MAX_SHOWN_ACTIONS = 20
-"""Actions listed one by one, the newest."""
+"""Maximum number of listed actions, the newest."""
 
 
 class BacktestSummary:
@@ -45,7 +45,7 @@ class BacktestSummary:
 
     @property
     def executed_count(self) -> int:
-        """Plans that would have been executed, cool-downs and ladder kept."""
+        """Number of plans that would have been executed, with cool-downs and the ladder."""
         return self.actions.total()
 
     def to_json_object(self) -> dict[str, object]:
@@ -63,14 +63,14 @@ class BacktestSummary:
         }
 
     def format_lines(self) -> list[str]:
-        """Return the counts as lines for a person."""
+        """Return the counts as text lines."""
         if not self.cycles:
-            return ["no samples, so nothing was decided", *self.notes]
+            return ["no samples, so no decisions", *self.notes]
         rate = self.executed_count / self.span_days if self.span_days else 0.0
         return [
             f"{self.cycles} cycles over {self.span_days:.2f} days, {self.troubled} with a violation, "
-            f"{self.acting} in which a plan passed every rule but the guard state",
-            f"would have acted {self.executed_count} times, {rate:.2f} a day",
+            f"{self.acting} with a plan that passed every rule except the guard state",
+            f"would have acted {self.executed_count} times, {rate:.2f} per day",
             *(f"{count} × because of {cause}" for cause, count in self.root_causes.most_common(5)),
             *(f"{count} × {action}" for action, count in self.actions.most_common(5)),
             *self.notes,

@@ -17,7 +17,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mapek", Basic realm="mapek"'}
 
 
 class TokenAuth:
-    """The tokens of one role, read at every call, so that a rotated token takes effect. Without any all callers pass."""
+    """The tokens of one role, read at every call, so that a rotated token takes effect. Without any, all pass."""
 
     def __init__(self, token_readers: Sequence[Callable[[], str]]) -> None:
         self._token_readers = token_readers

@@ -1,7 +1,8 @@
-"""Making a recording from a Prometheus."""
+"""Recording a Prometheus."""
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -17,18 +18,19 @@ from worker.backtest.recording import Recording, find_recordings
 from worker.cli.main import run
 
 LOOP_SETTINGS = LoopSettings(plan=PlanSettings(max_replicas=4))
-"""So small that one query asks for all of it."""
+"""Small enough for one query per window."""
 START_TIME = 1_700_000_100.0
 SPAN_SECONDS = WINDOW_INSTANTS * 15.0
 
 
 class FakePrometheus:
-    """A Prometheus that answers so many times, and notes what it was asked for."""
+    """A Prometheus with a limited number of answers that keeps the queried ranges."""
 
-    def __init__(self, answer_count=10**6):
-        self.answers_left, self.queries = answer_count, []
+    def __init__(self, answer_count: int = 10**6) -> None:
+        self.answers_left = answer_count
+        self.queries: list[tuple[float, float]] = []
 
-    async def query_range(self, _, first, last, step):
+    async def query_range(self, _: str, first: float, last: float, step: float) -> tuple[SampleSeries, ...]:
         if not self.answers_left:
             raise Unreachable("Prometheus: connection refused")
         self.answers_left -= 1
@@ -40,8 +42,8 @@ class FakePrometheus:
         )
 
 
-async def download_recording(folder, source, span=10 * SPAN_SECONDS):
-    """Make a recording and return how far each step came."""
+async def download_recording(folder: Path, source: FakePrometheus, span: float = 10 * SPAN_SECONDS) -> list[float]:
+    """Record and return the progress after each window."""
     return [
         at
         async for at in download(
@@ -50,68 +52,75 @@ async def download_recording(folder, source, span=10 * SPAN_SECONDS):
     ]
 
 
-async def test_windows_cover_the_span_once(tmp_path):
-    """Every instant is asked for once, in order, and a window holds no more than a cycle reads."""
-    told = FakePrometheus()
-    await download_recording(tmp_path, told)
-    asked = [first + 15.0 * i for first, last in told.queries for i in range(round((last - first) / 15) + 1)]
-    assert asked == [START_TIME + 15.0 * i for i in range(10 * WINDOW_INSTANTS)]
-    assert max(last - first for first, last in told.queries) < SPAN_SECONDS
+def list_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_windows_cover_the_span_once(tmp_path: Path) -> None:
+    """Every instant is queried once, in order, and a window is no longer than that of a cycle."""
+    source = FakePrometheus()
+    await download_recording(tmp_path, source)
+    instants = [first + 15.0 * i for first, last in source.queries for i in range(round((last - first) / 15) + 1)]
+    assert instants == [START_TIME + 15.0 * i for i in range(10 * WINDOW_INSTANTS)]
+    assert max(last - first for first, last in source.queries) < SPAN_SECONDS
     rows = list(Recording(tmp_path).instants())
-    assert [instant.at for instant in rows] == asked
+    assert [instant.at for instant in rows] == instants
     assert [row.component for row in rows[0].samples] == ["gateway", "shop"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["recording.json", "samples.csv.gz"]
+    assert list_files(tmp_path) == ["recording.json", "samples.csv.gz"]
 
 
-async def test_a_download_goes_on_where_it_broke_off(tmp_path):
-    """What was written is not asked for again, and the recording is the same as in one go."""
-    broken = FakePrometheus(answer_count=4)
+async def test_an_interrupted_download_continues(tmp_path: Path) -> None:
+    """Written windows are not queried again, and the recording equals an uninterrupted one."""
+    failing = FakePrometheus(answer_count=4)
     with pytest.raises(Unreachable):
-        await download_recording(tmp_path / "a", broken)
+        await download_recording(tmp_path / "a", failing)
     assert not (tmp_path / "a" / "recording.json").exists()
     again, whole = FakePrometheus(), FakePrometheus()
     await download_recording(tmp_path / "a", again)
     await download_recording(tmp_path / "b", whole)
-    assert [*broken.queries, *again.queries] == whole.queries
+    assert [*failing.queries, *again.queries] == whole.queries
     assert (tmp_path / "a" / "samples.csv.gz").read_bytes() == (tmp_path / "b" / "samples.csv.gz").read_bytes()
 
 
-async def test_a_foreign_recording_is_never_overwritten(tmp_path):
-    """A folder with another recording is refused before anything is asked."""
-    told = FakePrometheus()
+async def test_another_recording_is_never_overwritten(tmp_path: Path) -> None:
+    """A folder with a recording of another source is refused before the first query."""
+    source = FakePrometheus()
     with pytest.raises(ConfigurationError, match="choose another folder"):
-        await download_recording(write_recording(tmp_path / "x", {("shop", "p99"): [1.0]}), told)
+        await download_recording(write_recording(tmp_path / "x", {("shop", "p99"): [1.0]}), source)
     with pytest.raises(ConfigurationError, match="is not before"):
-        await download_recording(tmp_path / "y", told, span=0.0)
-    assert told.queries == []
+        await download_recording(tmp_path / "y", source, span=0.0)
+    assert source.queries == []
 
 
-def test_last_week_of_a_real_prometheus(prometheus, tmp_path, capsys):  # noqa: F811 - the fixture
-    """From a live Prometheus to a report: the failing components are found, NaN and gaps are no obstacle."""
-    assert isinstance(prometheus, PrometheusHistory)
+def test_a_real_prometheus_is_recorded_and_replayed(
+    prometheus: PrometheusHistory,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From a live Prometheus to a report: failing components are found despite NaN and gaps."""
     url, folder = str(prometheus._client.base_url), tmp_path / "rec"
     span = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in (END_TIME - 450, END_TIME)]
     arguments = ["backtest", str(folder), "--prometheus", url, "--from", span[0], "--to", span[1]]
     assert run([*arguments, "--output", str(tmp_path / "d.jsonl")]) == 0
-    said = capsys.readouterr()
-    assert "would have acted" in said.out
-    assert "report.html" in said.err
+    captured = capsys.readouterr()
+    assert "would have acted" in captured.out
+    assert "report.html" in captured.err
     assert "<svg" in (folder / "report.html").read_text()
     assert find_recordings(folder) == (folder,)
     last = json.loads((tmp_path / "d.jsonl").read_text().splitlines()[-1])
-    violated = {(one["component"], one["metric"]) for one in last["violations"]}
+    violated = {(violation["component"], violation["metric"]) for violation in last["violations"]}
     assert {("failing", "failure_rate"), ("slow", "validation_latency_seconds")} <= violated
 
 
 @pytest.mark.parametrize("arguments", [["--from", "soon"], ["--to", "7d"], [], ["--from", "1d", "--to", "2d"]])
-def test_a_wrong_time_is_wrong_use(tmp_path, capsys, arguments):
-    """Exit 2 and a word, before any server is asked."""
+def test_an_invalid_time_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """The error is printed before any server is queried."""
     assert run(["--state", str(tmp_path), "backtest", *arguments]) == 2
     assert capsys.readouterr().err
 
 
-def test_a_prometheus_that_is_away_is_said(tmp_path, capsys):
-    """Exit 3, and a recording is not left half made."""
+def test_an_unreachable_prometheus_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the address, and no partial recording is left behind."""
     assert run(["--state", str(tmp_path), "backtest", "--prometheus", "http://127.0.0.1:9", "--from", "1h"]) == 3
     assert "127.0.0.1:9" in capsys.readouterr().err
     assert list(tmp_path.rglob("recording.json")) == []
