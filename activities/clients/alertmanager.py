@@ -1,4 +1,4 @@
-"""Alertmanager: which alerts it holds, and which of them it keeps quiet about."""
+"""Alertmanager: its alerts and silences."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ from activities.clients.http_messages import Request, encode_body
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
 
 MAX_BYTES = 2 << 20
-"""Of the list of alerts, some thousands: it is read in every cycle, and must not hold the others up."""
+"""Maximum bytes of the list of alerts, some thousands of them: every cycle reads it, and must not wait for it."""
 
 
 class _WireStatus(BaseModel):
@@ -66,7 +66,7 @@ _SILENCES = TypeAdapter(tuple[_WireSilence, ...])
 class AlertmanagerClient:
     """One Alertmanager, version 2 of its API. `timeout` is seconds for one call.
 
-    Every call raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound.
+    Every call raises: Unreachable, InvalidResponse, Overloaded, Unauthorized, Rejected, NotFound.
     """
 
     def __init__(self, http: HttpClient, url: str, timeout: float = 5.0) -> None:
@@ -79,16 +79,18 @@ class AlertmanagerClient:
         await self._http.probe(Request("GET", f"{self._url}/-/ready", timeout=self._timeout))
 
     async def fetch_alerts(self, *, include_suppressed: bool = False) -> tuple[ActiveAlert, ...]:
-        """Return the alerts that fire now; with `muted` also those that are silenced or inhibited."""
-        quiet = str(include_suppressed).lower()
-        shown = {"active": "true", "silenced": quiet, "inhibited": quiet, "unprocessed": "false"}
-        request = Request("GET", f"{self._url}/api/v2/alerts", params=shown, timeout=self._timeout, max_bytes=MAX_BYTES)
-        return tuple(one.to_alert() for one in (await self._http.read(request, _ALERTS)).value)
+        """Return the firing alerts; with `include_suppressed` also silenced and inhibited ones."""
+        suppressed = str(include_suppressed).lower()
+        filters = {"active": "true", "silenced": suppressed, "inhibited": suppressed, "unprocessed": "false"}
+        request = Request(
+            "GET", f"{self._url}/api/v2/alerts", params=filters, timeout=self._timeout, max_bytes=MAX_BYTES
+        )
+        return tuple(alert.to_alert() for alert in (await self._http.read(request, _ALERTS)).value)
 
     async def fetch_silences(self) -> tuple[Silence, ...]:
-        """Return all silences, those that have ended or not begun included."""
+        """Return all silences, also expired and pending ones."""
         request = Request("GET", f"{self._url}/api/v2/silences", timeout=self._timeout)
-        return tuple(one.to_silence() for one in (await self._http.read(request, _SILENCES)).value)
+        return tuple(silence.to_silence() for silence in (await self._http.read(request, _SILENCES)).value)
 
     async def post_alert(
         self, labels: dict[str, str], annotations: dict[str, str], *, starts_at: float, ends_at: float

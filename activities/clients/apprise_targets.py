@@ -1,7 +1,7 @@
-"""Messages to people, through Apprise: one function for every kind of target.
+"""Messages to operators, through Apprise: one function for every kind of target.
 
-Apprise blocks, so whoever calls this gives it a thread. What it reads of a reply is never used. Of all clients it is
-the one that heeds the proxy variables of the environment: chat and paging services often cannot be reached otherwise.
+Every function blocks, so callers run it in a thread. Unlike the other clients it uses the proxy variables of the
+environment, because chat and paging services are often reachable only through a proxy.
 """
 
 import logging
@@ -15,7 +15,7 @@ from activities.model.errors import ConfigurationError, Unreachable
 from activities.model.types import truncate
 
 with warnings.catch_warnings():
-    # Apprise loads a module of the standard library that is going away.
+    # Apprise imports a deprecated module of the standard library.
     warnings.simplefilter("ignore", DeprecationWarning)
     from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, PersistentStoreMode
     from apprise.plugins.custom_json import NotifyJSON
@@ -24,14 +24,14 @@ with warnings.catch_warnings():
 _LOG = logging.getLogger("apprise")
 _LOG.propagate = False
 for _logger in (_LOG, logging.getLogger("urllib3")):
-    # Below this they tell addresses, which may be credentials; what Apprise warns of is taken up here.
+    # Lower levels log addresses, which may be credentials. Warnings of Apprise are collected below.
     _logger.setLevel(logging.WARNING)
 _APPRISE_FIELDS = ("version", "title", "message", "attachments", "type")
-"""What Apprise would put into every JSON body."""
+"""Fields that Apprise would add to every JSON body."""
 
 
 class Endpoint(NamedTuple):
-    """Where a message goes: an address, how long it may take (seconds, to connect and again to answer)."""
+    """The address of a target. `timeout` is seconds to connect, and again to respond."""
 
     address: str
     timeout: float
@@ -41,16 +41,16 @@ def post_json(endpoint: Endpoint, body: dict[str, Any], token: str = "") -> None
     """Post a JSON body, with a bearer token if there is one.
 
     Raises:
-        ConfigurationError: the address cannot be one.
-        Unreachable: it was not taken; nothing of address or token is in the message.
+        ConfigurationError: the address is invalid.
+        Unreachable: the target did not accept it; the message holds no part of address or token.
     """
-    at = _parse_address(endpoint.address, ("http", "https"))
+    url = _parse_address(endpoint.address, ("http", "https"))
     plugin = _create_plugin(
         NotifyJSON,
-        host=at.hostname,
-        port=at.port,
-        fullpath=(at.path or "/") + (f"?{at.query}" if at.query else ""),
-        secure=at.scheme == "https",
+        host=url.hostname,
+        port=url.port,
+        fullpath=(url.path or "/") + (f"?{url.query}" if url.query else ""),
+        secure=url.scheme == "https",
         headers={"Authorization": f"Bearer {token}"} if token else {},
         payload={**dict.fromkeys(_APPRISE_FIELDS, ""), **body},
         **_build_common_settings(endpoint.timeout),
@@ -59,7 +59,7 @@ def post_json(endpoint: Endpoint, body: dict[str, Any], token: str = "") -> None
 
 
 class Mail(NamedTuple):
-    """Who writes to whom, and who logs in (empty: nobody has to)."""
+    """Sender, recipients and login of an e-mail; an empty user means no login."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -68,20 +68,20 @@ class Mail(NamedTuple):
 
 
 def send_mail(endpoint: Endpoint, mail: Mail, title: str, text: str) -> None:
-    """Send an e-mail in plain text, by smtps:// encrypted from the first byte, by smtp:// not.
+    """Send an e-mail in plain text: smtps:// is encrypted from the first byte, smtp:// is not encrypted.
 
     Raises:
-        ConfigurationError: the address cannot be one, or that of sender or receivers.
-        Unreachable: the server did not take it for everybody.
+        ConfigurationError: the address of the server, the sender or a recipient is invalid.
+        Unreachable: the server did not accept it for every recipient.
     """
-    at = _parse_address(endpoint.address, ("smtp", "smtps"))
+    url = _parse_address(endpoint.address, ("smtp", "smtps"))
     plugin = _create_plugin(
         NotifyEmail,
-        host=at.hostname,
-        smtp_host=at.hostname,
-        port=at.port or (465 if at.scheme == "smtps" else 25),
-        secure=at.scheme == "smtps",
-        secure_mode="ssl" if at.scheme == "smtps" else "insecure",
+        host=url.hostname,
+        smtp_host=url.hostname,
+        port=url.port or (465 if url.scheme == "smtps" else 25),
+        secure=url.scheme == "smtps",
+        secure_mode="ssl" if url.scheme == "smtps" else "insecure",
         from_addr=mail.sender,
         targets=list(mail.recipients),
         user=mail.user or None,
@@ -96,12 +96,12 @@ def send_apprise(endpoint: Endpoint, title: str, text: str) -> None:
     """Send a text to any address Apprise knows, such as slack://, pagerduty:// or ntfys://.
 
     Raises:
-        ConfigurationError: Apprise does not know the address.
-        Unreachable: it was not taken.
+        ConfigurationError: Apprise does not support the address.
+        Unreachable: the target did not accept it.
     """
     plugin = Apprise.instantiate(endpoint.address, asset=_ASSET, suppress_exceptions=True)
     if not isinstance(plugin, NotifyBase):
-        raise ConfigurationError("the address is none that Apprise knows")
+        raise ConfigurationError("Apprise does not support this address")
     plugin.socket_connect_timeout = plugin.socket_read_timeout = endpoint.timeout
     _send(plugin, title, text, _extract_secrets(endpoint.address))
 
@@ -116,22 +116,22 @@ def _build_common_settings(timeout: float) -> dict[str, Any]:
 
 
 def _create_plugin(plugin_class: type[NotifyBase], **settings: Any) -> NotifyBase:
-    """Return a plugin. Raises: ConfigurationError (the library does not take the settings; its text may hold them)."""
+    """Return a plugin. Raises ConfigurationError without the text of the library, which may hold the settings."""
     try:
         return plugin_class(**settings)
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"the target's settings are refused: {type(error).__name__}") from None
+        raise ConfigurationError(f"Apprise refused the settings of the target: {type(error).__name__}") from None
 
 
 def _parse_address(address: str, schemes: tuple[str, ...]) -> Any:
     try:
-        at = urlsplit(address)
-        valid = at.scheme in schemes and bool(at.hostname) and (at.port or 1) > 0
+        url = urlsplit(address)
+        is_valid = url.scheme in schemes and bool(url.hostname) and (url.port or 1) > 0
     except ValueError:
-        valid, at = False, urlsplit("")
-    if not valid:
+        is_valid, url = False, urlsplit("")
+    if not is_valid:
         raise ConfigurationError(f"the address must begin with {' or '.join(f'{s}://' for s in schemes)}host")
-    return at
+    return url
 
 
 def _extract_secrets(address: str) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def _extract_secrets(address: str) -> tuple[str, ...]:
 
 
 class _WarningCollector(logging.Handler):
-    """Collects what Apprise says on this thread."""
+    """Collects the warnings of Apprise on this thread."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -152,17 +152,17 @@ class _WarningCollector(logging.Handler):
 
 
 def _send(plugin: Any, title: str, text: str, secrets: Iterable[str]) -> None:
-    """Send, and turn a no into an error that says why without saying any secret."""
-    said = _WarningCollector()
-    _LOG.addHandler(said)
+    """Send, and raise a refusal with its reason and without secrets."""
+    warnings_of_apprise = _WarningCollector()
+    _LOG.addHandler(warnings_of_apprise)
     try:
-        taken = plugin.notify(body=text, title=title)
+        accepted = plugin.notify(body=text, title=title)
     except Exception as error:  # a plugin may raise anything; its text may hold anything
         raise Unreachable(f"not sent: {type(error).__name__}") from None
     finally:
-        _LOG.removeHandler(said)
-    if taken is not True:
-        raise Unreachable(_redact("; ".join(said.lines) or "not taken", secrets))
+        _LOG.removeHandler(warnings_of_apprise)
+    if accepted is not True:
+        raise Unreachable(_redact("; ".join(warnings_of_apprise.lines) or "not accepted", secrets))
 
 
 def _redact(text: str, secrets: Iterable[str]) -> str:

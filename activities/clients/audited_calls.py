@@ -1,4 +1,4 @@
-"""Every attempt at changing Charter leaves two rows in the audit: one before it is sent, one when it is answered."""
+"""Requests that change Charter, each with an audit row before it is sent and one after its response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ HTTP_OK = 200
 
 @dataclass(frozen=True)
 class AuditedStep:
-    """The attempts at one step of one plan in one direction. `clock` gives unix seconds, `asked` as in `Effect`."""
+    """One step of one plan in one direction. `clock` returns unix seconds, `requested_at` is as in `Effect`."""
 
     charter: CharterClient
     audit: AuditLog
@@ -29,22 +29,23 @@ class AuditedStep:
     requested_at: float
 
     async def load_attempts(self) -> tuple[AuditEntry, ...]:
-        """Return the rows of all attempts so far, the oldest first; whichever worker or run made them."""
+        """Return the rows of all attempts, the oldest first, of every worker and run."""
         rows = await self.audit.load_for_plan(self.plan.plan_id)
         return tuple(row for row in rows if (row.step, row.direction) == (self.step, self.direction.value))
 
     async def change(self, change_request: ChangeRequest) -> ChangeResult:
-        """Send the change. The row before it is what tells a later attempt that it may have been done.
+        """Send the change. The row before it shows a later attempt that the change may be applied.
 
-        Raises: as `CharterClient.change`; StoreUnavailable: without the row before it nothing is sent.
+        Raises what `CharterClient.change` raises, and:
+            StoreUnavailable: the row before could not be written; nothing was sent.
         """
         number = 1 + sum(row.phase is AttemptPhase.BEFORE for row in await self.load_attempts())
         await self.write_row(change_request, number, AttemptPhase.BEFORE, summary=change_request.path)
         try:
-            changed = await self.charter.change(change_request)
+            result = await self.charter.change(change_request)
         except MapekError as error:
             refused = isinstance(error, FinalError)
-            text = f"{'refused' if refused else 'no answer'}: {type(error).__name__}: {error}"
+            text = f"{'refused' if refused else 'no response'}: {type(error).__name__}: {error}"
             await self.write_row(
                 change_request,
                 number,
@@ -53,11 +54,11 @@ class AuditedStep:
                 summary=text,
             )
             raise
-        text = "replayed: it had been done before" if changed.replayed else "done"
+        text = "replayed: it was applied before" if result.replayed else "applied"
         await self.write_row(
-            change_request, number, AttemptPhase.AFTER, status=HTTP_OK, summary=text, generation=changed.generation
+            change_request, number, AttemptPhase.AFTER, status=HTTP_OK, summary=text, generation=result.generation
         )
-        return changed
+        return result
 
     async def write_row(
         self,

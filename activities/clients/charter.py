@@ -1,4 +1,4 @@
-"""Charter: what it says of itself, and the one method that changes it."""
+"""Charter: its state, and the one method that changes it."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def _parse_unix_time(text: object) -> float | None:
 
 
 class _WireFinding(CharterFinding):
-    """On the wire times are ISO 8601 with an offset."""
+    """A finding as sent by Charter: times are ISO 8601 with an offset."""
 
     opened_at: Annotated[float, BeforeValidator(_parse_unix_time)]
     closed_at: Annotated[float | None, BeforeValidator(_parse_unix_time)] = None
@@ -37,8 +37,8 @@ _CHANGE_RESULT = TypeAdapter(ChangeResult)
 class CharterClient:
     """One Charter. `timeout` is seconds for a read.
 
-    `token` is asked at every call, so that a rotated credential is picked up; an empty one sends none.
-    Every read raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
+    `token` is called for every request, so that a rotated credential is used; an empty one is not sent.
+    Every read raises: Unreachable, InvalidResponse, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
     """
 
     def __init__(self, http: HttpClient, url: str, token: Callable[[], str], timeout: float = 5.0) -> None:
@@ -48,7 +48,7 @@ class CharterClient:
         self._timeout = timeout
 
     async def check_health(self) -> None:
-        """Return if Charter says that it is healthy."""
+        """Return if Charter reports that it is healthy."""
         await self._http.probe(Request("GET", f"{self._url}/health", timeout=self._timeout))
 
     async def fetch_committee(self) -> Committee:
@@ -56,17 +56,17 @@ class CharterClient:
         return await self._get("committee/state", {}, _COMMITTEE)
 
     async def fetch_policies(self, name: str | None = None, include_inactive: bool = False) -> tuple[Policy, ...]:
-        """Return the active policies, of the knob `name` only if given; `everything` adds those no longer active."""
-        wanted = {"status": "all" if include_inactive else "active"} | ({"name": name} if name is not None else {})
-        return await self._get("policies", wanted, _POLICIES)
+        """Return the active policies, only of the knob `name` if given; `include_inactive` adds former ones."""
+        filters = {"status": "all" if include_inactive else "active"} | ({"name": name} if name is not None else {})
+        return await self._get("policies", filters, _POLICIES)
 
     async def fetch_violations(self, since: float) -> tuple[CharterFinding, ...]:
-        """Return what Charter found since `since` (unix seconds), what has closed included."""
-        found = await self._get("violations", {"since": f"{since:.3f}"}, _FINDINGS)
-        return tuple(CharterFinding(**one.model_dump()) for one in found)
+        """Return the findings of Charter since `since` (unix seconds), also closed ones."""
+        findings = await self._get("violations", {"since": f"{since:.3f}"}, _FINDINGS)
+        return tuple(CharterFinding(**finding.model_dump()) for finding in findings)
 
     async def validate(self, policy: dict[str, object]) -> None:
-        """Return if Charter would accept the policy; Rejected says why not. Changes nothing."""
+        """Return if Charter would accept the policy; Rejected holds its reason. Changes nothing."""
         request = Request(
             "POST",
             f"{self._url}/api/v1/policies/validate",
@@ -77,10 +77,10 @@ class CharterClient:
         await self._http.probe(request)
 
     async def change(self, change_request: ChangeRequest) -> ChangeResult:
-        """Send a change; `replayed` tells that it had been done before and this is its stored reply.
+        """Send a change. `replayed` means that it was applied before, and that this is the stored response.
 
-        Raises: Unreachable (never sent), Ambiguous (may have been done), Overloaded, InFlight (same key),
-            Superseded, Stale (the knob moved), Unauthorized, Rejected, NotFound, ConfigurationError.
+        Raises: Unreachable (never sent), Ambiguous (may be applied), Overloaded, InFlight (same key), Superseded,
+            Stale (the knob has another generation), Unauthorized, Rejected, NotFound, ConfigurationError.
         """
         path = "/".join(quote_path_segment(part) for part in change_request.path.split("/"))
         headers = {
@@ -97,9 +97,9 @@ class CharterClient:
             content=None if change_request.body is None else encode_body(change_request.body),
             timeout=change_request.timeout,
         )
-        reply = await self._http.change(request, _CHANGE_RESULT)
-        replayed = reply.headers.get("Idempotency-Replayed", "").lower() == "true"
-        return reply.value.model_copy(update={"replayed": replayed})
+        response = await self._http.change(request, _CHANGE_RESULT)
+        replayed = response.headers.get("Idempotency-Replayed", "").lower() == "true"
+        return response.value.model_copy(update={"replayed": replayed})
 
     async def _get(self, path: str, params: dict[str, str], schema: TypeAdapter[T]) -> T:
         url = f"{self._url}/api/v1/{path}"
@@ -111,6 +111,6 @@ class CharterClient:
         if not token:
             return {}
         if not re.fullmatch(r"[\x21-\x7e]+", token):
-            # The text itself must not be shown, and the HTTP library would show it.
-            raise ConfigurationError("the Charter credential holds characters that a header cannot carry")
+            # The HTTP library would show the credential in its error.
+            raise ConfigurationError("invalid Charter credential: use printable ASCII without blanks")
         return {"Authorization": f"Bearer {token}"}

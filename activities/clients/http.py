@@ -1,16 +1,16 @@
 """The one HTTP client, and the one place where HTTP becomes the error family.
 
-What a failure means depends on what was asked:
+The meaning of a failure depends on the request:
 
-- A *read* changes nothing. Whatever breaks on the way is `Unreachable`; a reply that arrived and cannot be used is
-  `Unreadable`.
-- A *change* that never left, because no connection was made, is `Unreachable`. Once sending started, everything but a
-  clear answer is `Ambiguous`: reading back decides, never sending again blindly.
+- A *read* changes nothing. Every failure of the exchange is `Unreachable`; a response that cannot be used is
+  `InvalidResponse`.
+- A *change* without a connection was never sent: `Unreachable`. Once sending started, everything but a clear response
+  is `Ambiguous`: only a read can resolve it, never a second request.
 
-A clear answer is a 4xx status, or 429 or 503, which refuse before anything is done. Bodies are streamed with a cap,
-never decompressed (a small reply could unfold without end), and pydantic's parser refuses JSON of more than
-about 200 levels. There are no redirects, no proxies from the environment and no new client a call: building one costs
-50 ms, a call on a shared one 2 ms.
+A clear response is a 4xx status, or 429 or 503, which refuse before any change. Bodies are streamed with a limit and
+never decompressed, because a small body could expand without end. The JSON parser of pydantic refuses more than about
+200 levels. There are no redirects, no proxies from the environment, and one shared client: building a client costs
+50 ms, a request on a shared one 2 ms.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ from activities.sanitize import sanitize_terminal
 T = TypeVar("T")
 
 MAX_PROBLEM_BYTES = 64 << 10
-"""Bytes read of the body of a refusal: enough for any problem+json."""
+"""Bytes read of the body of a refusal: enough for every problem+json."""
 
 LIBRARY_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
-"""Everything an exchange can raise; `OSError` covers time-outs and what the TLS layer lets through."""
+"""Everything an exchange can raise; `OSError` covers time-outs and errors of the TLS layer."""
 
 _INVALID_REQUEST_ERRORS = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 _NEVER_SENT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -61,9 +61,9 @@ class _RawResponse:
 
 
 class HttpClient:
-    """The shared client. Made once for a process and given to every client of a remote.
+    """The HTTP client that all clients of a process share.
 
-    `transport` replaces the network in tests; `connections` bounds the pool.
+    `transport` replaces the network in tests; `max_connections` limits the pool.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, max_connections: int = 50) -> None:
@@ -80,9 +80,9 @@ class HttpClient:
         await self._client.aclose()
 
     async def read(self, request: Request, schema: TypeAdapter[T]) -> Response[T]:
-        """Return the reply, its JSON body in `shape`.
+        """Return the response, its JSON body parsed by `schema`.
 
-        Raises: Unreachable, Unreadable, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
+        Raises: Unreachable, InvalidResponse, Overloaded, Unauthorized, Rejected, NotFound, ConfigurationError.
         """
         raw = await self._read(request)
         try:
@@ -91,13 +91,13 @@ class HttpClient:
             raise InvalidResponse(f"{request.name}: {_describe_first_error(error)}") from error
 
     async def probe(self, request: Request) -> None:
-        """Return if the reply is 2xx, whatever its body; raise as `read` does otherwise."""
+        """Return if the status is 2xx, with any body; raise as `read` does otherwise."""
         await self._read(request)
 
     async def change(self, request: Request, schema: TypeAdapter[T]) -> Response[T]:
-        """Send a change and return its reply, the body in `shape`.
+        """Send a change and return its response, the JSON body parsed by `schema`.
 
-        Raises: Unreachable (never sent), Ambiguous (may have been done), Overloaded, InFlight, Superseded, Stale,
+        Raises: Unreachable (never sent), Ambiguous (may be applied), Overloaded, InFlight, Superseded, Stale,
             Unauthorized, Rejected, NotFound, ConfigurationError.
         """
         try:
@@ -123,9 +123,9 @@ class HttpClient:
         return raw
 
     async def _exchange(self, request: Request) -> _RawResponse:
-        # Pool and connection have a third each, so that the whole deadline strikes only after sending started.
-        waiting = httpx.Timeout(request.timeout, connect=request.timeout / 3, pool=request.timeout / 3)
-        answered = False
+        # Pool and connection get a third each: then the whole deadline can only end after sending started.
+        timeout = httpx.Timeout(request.timeout, connect=request.timeout / 3, pool=request.timeout / 3)
+        has_response = False
         try:
             async with (
                 asyncio.timeout(request.timeout),
@@ -135,19 +135,19 @@ class HttpClient:
                     params=dict(request.params) or None,
                     headers=dict(request.headers),
                     content=request.content,
-                    timeout=waiting,
+                    timeout=timeout,
                 ) as response,
             ):
-                answered = True
+                has_response = True
                 return _RawResponse(response.status_code, response.headers, await _read_body(request, response))
         except TimeoutError as error:
-            if answered:
+            if has_response:
                 raise InvalidResponse(f"{request.name}: the body took longer than {request.timeout:g} s") from error
             raise
 
 
 def map_read_error(error: Exception, request: Request) -> MapekError:
-    """Return what a foreign error means for a read. Its own text is left out: it may hold a header."""
+    """Return the error of a read. The text of the library is left out: it may hold a header."""
     if isinstance(error, _INVALID_REQUEST_ERRORS):
         return ConfigurationError(_describe(error, request))
     if isinstance(error, _TRANSPORT_ERRORS):
@@ -156,7 +156,7 @@ def map_read_error(error: Exception, request: Request) -> MapekError:
 
 
 def map_change_error(error: Exception, request: Request) -> MapekError:
-    """Return what a foreign error means for a change: anything not known to precede sending is `Ambiguous`."""
+    """Return the error of a change: `Ambiguous`, unless the request was certainly not sent."""
     if isinstance(error, _INVALID_REQUEST_ERRORS):
         return ConfigurationError(_describe(error, request))
     if isinstance(error, _NEVER_SENT_ERRORS):
@@ -169,19 +169,19 @@ def _describe(error: Exception, request: Request) -> str:
 
 
 async def _read_body(request: Request, response: httpx.Response) -> bytes:
-    good = response.is_success
+    is_success = response.is_success
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        if good:
-            raise InvalidResponse(f"{request.name}: a compressed body, though none was asked for")
+        if is_success:
+            raise InvalidResponse(f"{request.name}: the body is compressed, although the request allows only identity")
         return b""
-    limit = request.max_bytes if good else MAX_PROBLEM_BYTES
+    limit = request.max_bytes if is_success else MAX_PROBLEM_BYTES
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.aiter_bytes():
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:
-            if good:
+            if is_success:
                 raise InvalidResponse(f"{request.name}: the body is longer than {limit} bytes")
             break
     return b"".join(chunks)
@@ -229,9 +229,9 @@ def _parse_problem(body: bytes) -> dict[str, Any]:
 
 
 def _format_refusal(request: Request, status: int, problem: dict[str, Any]) -> str:
-    said = (problem.get(word) for word in ("title", "detail", "error"))
-    text = ": ".join(sanitize_terminal(word) for word in said if isinstance(word, str) and word)
-    # A remote may quote the request it refuses, credential and all.
+    texts = (problem.get(key) for key in ("title", "detail", "error"))
+    text = ": ".join(sanitize_terminal(text) for text in texts if isinstance(text, str) and text)
+    # A server may quote the request that it refuses, with the credential.
     credential = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if credential:
         text = text.replace(credential, "***")
@@ -246,7 +246,7 @@ def _parse_generation(problem: dict[str, Any], etag: str) -> int | None:
 
 
 def _describe_first_error(error: ValidationError) -> str:
-    """Say where the first thing is wrong, without the value: that may be anything."""
+    """Return place and reason of the first error, without the value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return truncate(sanitize_terminal(f"{where or 'body'}: {first['msg']}"))
+    key_path = ".".join(str(part) for part in first["loc"])
+    return truncate(sanitize_terminal(f"{key_path or 'body'}: {first['msg']}"))

@@ -1,4 +1,4 @@
-"""One HTTP call and its reply, as values."""
+"""An HTTP request and its response, as values."""
 
 import email.utils
 import re
@@ -14,16 +14,16 @@ from activities.sanitize import sanitize_terminal
 T = TypeVar("T")
 
 MAX_BYTES = 8 << 20
-"""Bytes of a reply's body, unless the request allows more."""
+"""Maximum bytes of a response body, unless the request sets another limit."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
-"""Seconds; a `Retry-After` beyond it is cut, so that the other side cannot park the loop for days."""
+"""Limit of a `Retry-After`, so that a server cannot delay the loop for days."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call. `url` is absolute, `content` the exact bytes sent, `timeout` seconds for everything together.
+    """One request. `url` is absolute, `content` the exact bytes, `timeout` seconds for the whole exchange.
 
-    A message names the call by `name`, method and path; query, body and headers stay out of it.
+    Messages contain `name`, that is method and path, but no query, body or header.
     """
 
     method: str
@@ -48,17 +48,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Response(Generic[T]):
-    """A 2xx reply: its body in the shape that was asked for, and its headers."""
+    """A 2xx response: its parsed body and its headers."""
 
     value: T
     headers: Mapping[str, str]
 
 
 def parse_response_date(headers: Mapping[str, str]) -> float | None:
-    """Return when the other side says it answered (its `Date`, whole unix seconds, rounded down); None if it does not.
-
-    The one clock of the other side that every reply brings along.
-    """
+    """Return the time of the response by the server's clock (its `Date`, whole unix seconds); None if unknown."""
     try:
         return email.utils.parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError, OverflowError):
@@ -78,7 +75,7 @@ def encode_body(value: object) -> bytes:
 
 
 def parse_retry_after(header: str | None) -> float | None:
-    """Return the seconds a `Retry-After` asks for, given as seconds or as an HTTP date; None if it is neither."""
+    """Return the seconds of a `Retry-After`, given as seconds or as an HTTP date; None if it is neither."""
     if header is None:
         return None
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", header.strip()):

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
 from activities.clients.http import HttpClient
-from activities.clients.http_messages import Request, parse_response_date
+from activities.clients.http_messages import Request, Response, parse_response_date
 from activities.model.errors import ClockSkew, InvalidResponse, Overloaded, Rejected, Unreachable
 from activities.model.timeseries import Sample, SampleSeries
 from activities.model.types import truncate
@@ -15,10 +15,10 @@ from activities.model.types import truncate
 T = TypeVar("T")
 
 MAX_BYTES = 32 << 20
-"""Bytes of an answer: 1,000 components × 19 metrics × 40 instants fit, an unbounded one does not."""
+"""Maximum bytes of a response: 1,000 components × 19 metrics × 40 instants fit."""
 
 Value = Annotated[float, BeforeValidator(lambda text: float(text) if isinstance(text, str) else text)]
-"""Prometheus writes values as strings, so that NaN and infinities survive JSON."""
+"""Prometheus sends values as strings, because JSON has no NaN and no infinity."""
 Point = tuple[float, Value]
 
 
@@ -51,14 +51,13 @@ _FINAL_ERROR_TYPES = {"bad_data", "execution"}
 
 
 class PrometheusClient:
-    """One Prometheus. `timeout` is seconds for one query, told to the server as well.
+    """One Prometheus. `timeout` is seconds for one query, also sent to the server.
 
-    Every query raises: Unreachable, Unreadable (also for an answer with warnings: it may be only a part), Overloaded,
-    Unauthorized, Rejected (the query is wrong), NotFound.
+    Every query raises: Unreachable, InvalidResponse (also with warnings: the result may be partial), Overloaded,
+    Unauthorized, Rejected (the query is invalid), NotFound.
 
-    Who wants to know the present says so by `within`: the (last) instant asked about may then be at most so many
-    seconds from Prometheus's own clock, else Untimely is raised. The answer to what was an hour ago looks like any
-    other.
+    A query about the present sets `max_skew`: the seconds its last instant may differ from the clock of Prometheus.
+    Beyond it ClockSkew is raised, because an old result looks like a new one.
     """
 
     def __init__(self, http: HttpClient, url: str, timeout: float = 5.0) -> None:
@@ -72,12 +71,12 @@ class PrometheusClient:
 
     async def query(self, promql: str, at: float, max_skew: float | None = None) -> tuple[Sample, ...]:
         """Return the value of `promql` at `at` (unix seconds), one sample a series; a scalar has no labels."""
-        result = await self._query(
-            "query", {"query": promql, "time": _format_seconds(at)}, _INSTANT_RESPONSE, (at, max_skew)
-        )
+        response = await self._query("query", {"query": promql, "time": _format_seconds(at)}, _INSTANT_RESPONSE)
+        require_fresh(at, max_skew, parse_response_date(response.headers))
+        result = _unwrap_result(response.value)
         if result and isinstance(result[0], float):
             return (Sample(labels={}, value=result[1], at=result[0]),)
-        return tuple(Sample(labels=one.metric, value=one.value[1], at=one.value[0]) for one in result)
+        return tuple(Sample(labels=sample.metric, value=sample.value[1], at=sample.value[0]) for sample in result)
 
     async def query_range(
         self, promql: str, start: float, end: float, step: float, max_skew: float | None = None
@@ -89,16 +88,14 @@ class PrometheusClient:
             "end": _format_seconds(end),
             "step": _format_seconds(step),
         }
-        result = await self._query("query_range", form, _RANGE_RESPONSE, (end, max_skew))
-        return tuple(SampleSeries(labels=one.metric, points=one.values) for one in result)
+        response = await self._query("query_range", form, _RANGE_RESPONSE)
+        require_fresh(end, max_skew, parse_response_date(response.headers))
+        result = _unwrap_result(response.value)
+        return tuple(SampleSeries(labels=series.metric, points=series.values) for series in result)
 
     async def _query(
-        self,
-        route: str,
-        form: dict[str, str],
-        schema: TypeAdapter[_ApiResponse[T]],
-        instant_and_skew: tuple[float, float | None],
-    ) -> T:
+        self, route: str, form: dict[str, str], schema: TypeAdapter[_ApiResponse[T]]
+    ) -> Response[_ApiResponse[T]]:
         request = Request(
             "POST",
             f"{self._url}/api/v1/{route}",
@@ -108,24 +105,24 @@ class PrometheusClient:
             max_bytes=MAX_BYTES,
         )
         try:
-            reply = await self._http.read(request, schema)
+            return await self._http.read(request, schema)
         except Overloaded as error:
-            # 503 is how Prometheus says that a query timed out or that it is shutting down.
+            # Prometheus sends 503 if a query timed out or if it shuts down.
             raise Unreachable(str(error), error.retry_after) from error
-        require_fresh(*instant_and_skew, parse_response_date(reply.headers))
-        return _unwrap_result(reply.value)
 
 
 def require_fresh(at: float, max_skew: float | None, server_time: float | None) -> None:
-    """Return if `at` is at most `within` seconds from the `clock` (whole seconds, rounded down) of who answered.
+    """Return if `at` differs at most `max_skew` seconds from `server_time` (whole seconds, rounded down).
 
-    Nothing is compared if either is None: a proxy may take the clock away, and that alone is no reason for doubt.
-    Raises: Untimely.
+    If either is None nothing is compared: a proxy may remove the date, which alone does not make a result doubtful.
+
+    Raises:
+        ClockSkew: the difference is larger.
     """
     if max_skew is None or server_time is None or server_time - max_skew <= at <= server_time + 1 + max_skew:
         return
-    apart = f"{server_time - at:.0f} s ago" if at < server_time else f"{at - server_time:.0f} s ahead"
-    raise ClockSkew(f"asked about an instant {apart} by Prometheus's own clock: is this worker's clock right?")
+    difference = f"{server_time - at:.0f} s ago" if at < server_time else f"{at - server_time:.0f} s ahead"
+    raise ClockSkew(f"queried instant is {difference} by Prometheus's own clock: check the clock of this worker")
 
 
 def _unwrap_result(response: _ApiResponse[T]) -> T:
@@ -133,13 +130,13 @@ def _unwrap_result(response: _ApiResponse[T]) -> T:
     if response.status == "error":
         raise Rejected(text) if response.errorType in _FINAL_ERROR_TYPES else Unreachable(text)
     if response.warnings:
-        raise InvalidResponse(truncate(f"Prometheus warns of a partial answer: {response.warnings[0]}"))
+        raise InvalidResponse(truncate(f"Prometheus warns that the result may be partial: {response.warnings[0]}"))
     if response.data is None:
-        raise InvalidResponse("Prometheus: success without data")
+        raise InvalidResponse("Prometheus: status success without data")
     return response.data.result
 
 
 def _format_seconds(value: float) -> str:
     if not math.isfinite(value):
-        raise Rejected(f"{value} is no time")
+        raise Rejected(f"invalid time {value}: use finite unix seconds")
     return f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""The locks of the knobs: a remediation's fixed workflow id is held while it runs."""
+"""The locks of the knobs: a running remediation holds its fixed workflow id."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ PLAN_ATTRIBUTE = SearchAttributeKey.for_keyword(SearchAttribute.PLAN)
 
 @dataclass(frozen=True)
 class LockHolder:
-    """The run that holds a lock. `resting`: its outcome is recorded and it only cools down.
+    """The run that holds a lock. `cooling_down`: its outcome is recorded.
 
-    `waiting` is its plan while that waits for an approval, empty otherwise.
+    `pending_plan_id` is its plan while it waits for an approval, empty otherwise.
     """
 
     run_id: str
@@ -27,30 +27,30 @@ class LockHolder:
 
 
 class RemediationLocks:
-    """Asks Temporal which remediations run."""
+    """Reads from Temporal which remediations run."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def is_held(self, workflow_id: str) -> bool:
-        """Tell whether the workflow is running. Raises: Unreachable."""
+        """Return whether the workflow is running. Raises: Unreachable."""
         return await self.find_holder(workflow_id) is not None
 
     async def find_holder(self, workflow_id: str) -> LockHolder | None:
         """Return the run that holds the lock, None if it is free.
 
         Raises:
-            Unreachable: Temporal could not be asked; not knowing is not "free".
+            Unreachable: Temporal did not respond; then the lock is unknown, not free.
         """
         try:
-            found = await self._client.get_workflow_handle(workflow_id).describe()
+            execution = await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
-            raise Unreachable(f"Temporal could not be asked for {workflow_id}: {error.status.name}") from error
-        if found.status is not WorkflowExecutionStatus.RUNNING:
+            raise Unreachable(f"Temporal cannot describe {workflow_id}: {error.status.name}") from error
+        if execution.status is not WorkflowExecutionStatus.RUNNING:
             return None
-        phase, plan = (found.typed_search_attributes.get(key) for key in (PHASE_ATTRIBUTE, PLAN_ATTRIBUTE))
+        phase, plan = (execution.typed_search_attributes.get(key) for key in (PHASE_ATTRIBUTE, PLAN_ATTRIBUTE))
         return LockHolder(
-            found.run_id, phase == Phase.COOLING_DOWN, (plan or "") if phase == Phase.AWAITING_APPROVAL else ""
+            execution.run_id, phase == Phase.COOLING_DOWN, (plan or "") if phase == Phase.AWAITING_APPROVAL else ""
         )

@@ -7,11 +7,11 @@ from activities.model.baseline import AdaptiveLimits
 from activities.model.errors import StoreUnavailable
 
 CACHE_SECONDS = 60.0
-"""Seconds the cached version is taken for the newest: a new one is made every few minutes."""
+"""Seconds a cached version counts as the newest; upkeep makes a new one every few minutes."""
 
 
 class AdaptiveLimitsStore:
-    """Reads and writes the versions. `clock` gives unix seconds; a version's name is the digest of its content."""
+    """Reads and writes versions, named by the digest of their content. `clock` returns unix seconds."""
 
     def __init__(self, snapshots: SnapshotStore, loop: str, clock: Callable[[], float]) -> None:
         self._snapshots = snapshots
@@ -21,9 +21,9 @@ class AdaptiveLimitsStore:
         self._read_at = float("-inf")
 
     async def load_newest(self) -> AdaptiveLimits | None:
-        """Return the newest version, at most `KEPT` seconds late; None if there is none.
+        """Return the newest version, at most `CACHE_SECONDS` late; None if there is none.
 
-        While the store cannot be read the cached one stands: its age is in it, and whoever judges by it looks at that.
+        While the store is unavailable, return the cached version. It holds its own age, which the judgement checks.
         """
         if self._clock() - self._read_at >= CACHE_SECONDS:
             try:
@@ -35,9 +35,11 @@ class AdaptiveLimitsStore:
         return self._cached
 
     async def put(self, limits: AdaptiveLimits) -> str:
-        """Store a version and return its digest; from now on it is the newest one here.
+        """Store a version, the newest from now on, and return its digest.
 
-        Raises: StoreUnavailable, Rejected (more than 1 MiB compressed).
+        Raises:
+            StoreUnavailable: the store cannot be written.
+            Rejected: the version has more than 1 MiB compressed.
         """
         digest = await self._snapshots.put(limits, self._kind, limits.at)
         self._cached, self._read_at = limits, self._clock()

@@ -10,9 +10,9 @@ from activities.clients.store.schema import audit
 from activities.model.audit import AuditEntry
 
 GENESIS_HASH = "0" * 64
-"""What stands for the hash before the first row."""
+"""The previous hash of the first row."""
 MAX_RECENT_ROWS = 100
-"""Rows of a kind that are looked at for what was told already: more knobs are not held at once."""
+"""Newest rows of a kind that are searched for a repeat: fewer knobs than this are blocked at the same time."""
 
 
 class AuditLog:
@@ -22,32 +22,32 @@ class AuditLog:
         self._database = database
 
     async def append(self, entry: AuditEntry) -> None:
-        """Write one row; once this returns, it stands for ever."""
+        """Write one row, for ever."""
         await self._database.write(lambda connection: append(connection, entry))
 
     async def append_once(self, entry: AuditEntry) -> None:
-        """Write one row unless the plan has one of this kind already: a repeat leaves no second trace."""
+        """Write one row, unless the plan has a row of this kind."""
 
         def work(connection: Connection) -> None:
-            there = exists().where(audit.c.plan_id == entry.plan_id, audit.c.kind == entry.kind)
-            if not connection.scalar(select(there)):
+            has_row = exists().where(audit.c.plan_id == entry.plan_id, audit.c.kind == entry.kind)
+            if not connection.scalar(select(has_row)):
                 append(connection, entry)
 
         await self._database.write(work)
 
     async def append_unless_recent(self, entry: AuditEntry, since: float) -> None:
-        """Write one row, unless the loop has one of this kind about this knob that is newer than `since`."""
+        """Write one row, unless the loop has a row of this kind and knob that is newer than `since`."""
 
         def work(connection: Connection) -> None:
             bodies = connection.scalars(_select_recent(entry.loop, (entry.kind,)))
-            known = [row for row in map(AuditEntry.model_validate_json, bodies) if row.knob == entry.knob]
-            if not any(row.at > since for row in known):
+            rows = map(AuditEntry.model_validate_json, bodies)
+            if not any(row.at > since for row in rows if row.knob == entry.knob):
                 append(connection, entry)
 
         await self._database.write(work)
 
     async def load_newest(self, loop: str, kinds: Collection[str]) -> tuple[AuditEntry, ...]:
-        """Return of the loop's last rows of these kinds the newest of each kind about each knob."""
+        """Return the newest row of each of these kinds and each knob, among the loop's last rows."""
         rows = await self._load_entries(_select_recent(loop, kinds))
         return tuple({(row.kind, row.knob): row for row in reversed(rows)}.values())
 
@@ -61,9 +61,9 @@ class AuditLog:
         return (await self._load_entries(query))[::-1]
 
     async def verify_chain(self) -> int | None:
-        """Return the id of the first row that was changed, moved or follows a missing one; None if all stand.
+        """Return the id of the first row that was changed or moved or follows a missing row; None for an intact audit.
 
-        Rows cut off at the end leave no trace in the chain; an exported copy shows them.
+        The chain does not show rows deleted at the end; an exported copy does.
         """
         return await self._database.read(_find_broken_row)
 
@@ -73,16 +73,16 @@ class AuditLog:
 
 
 def _select_recent(loop: str, kinds: Collection[str]) -> Select[str]:
-    mine = (audit.c.loop == loop, audit.c.kind.in_(kinds))
-    return select(audit.c.body).where(*mine).order_by(audit.c.id.desc()).limit(MAX_RECENT_ROWS)
+    is_wanted = (audit.c.loop == loop, audit.c.kind.in_(kinds))
+    return select(audit.c.body).where(*is_wanted).order_by(audit.c.id.desc()).limit(MAX_RECENT_ROWS)
 
 
 def append(connection: Connection, entry: AuditEntry) -> None:
     """Write one row in the transaction of `connection`, which holds the writer's lock."""
-    last = connection.scalar(select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)) or GENESIS_HASH
+    previous_hash = connection.scalar(select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)) or GENESIS_HASH
     body = entry.model_dump_json()
     row = {"loop": entry.loop, "plan_id": entry.plan_id, "kind": entry.kind}
-    connection.execute(insert(audit).values(**row, body=body, hash=_compute_chain_hash(last, body)))
+    connection.execute(insert(audit).values(**row, body=body, hash=_compute_chain_hash(previous_hash, body)))
 
 
 def _compute_chain_hash(previous_hash: str, body: str) -> str:
@@ -90,12 +90,13 @@ def _compute_chain_hash(previous_hash: str, body: str) -> str:
 
 
 def _find_broken_row(connection: Connection) -> int | None:
-    last = GENESIS_HASH
+    previous_hash = GENESIS_HASH
     with connection.execution_options(yield_per=1000).execute(select(audit).order_by(audit.c.id)) as rows:
         for row in rows:
-            entry = AuditEntry.model_validate_json(row.body)
-            columns = (row.loop, row.plan_id, row.kind)
-            if row.hash != _compute_chain_hash(last, row.body) or columns != (entry.loop, entry.plan_id, entry.kind):
+            if row.hash != _compute_chain_hash(previous_hash, row.body):
                 return int(row.id)
-            last = row.hash
+            entry = AuditEntry.model_validate_json(row.body)
+            if (row.loop, row.plan_id, row.kind) != (entry.loop, entry.plan_id, entry.kind):
+                return int(row.id)
+            previous_hash = row.hash
     return None

@@ -1,8 +1,8 @@
-"""Autonomy: the marks trust is earned by, and the shadow decisions that wait to be scored."""
+"""Autonomy: the evidence for the levels, and the shadow decisions that are not scored yet."""
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from activities.clients.store.engine import Database
 from activities.clients.store.schema import evidence, shadows
@@ -11,9 +11,9 @@ from activities.model.autonomy import EvidenceKind, ShadowDecision, TrustEvidenc
 from activities.model.diagnosis import Cause
 
 MAX_EVIDENCE_ROWS = 2000
-"""Marks of a loop that count, the newest ones."""
+"""Newest rows of evidence that count for a loop."""
 SHADOW_QUIET_SECONDS = 600.0
-"""Seconds after which the same trouble is another one."""
+"""Seconds without the problem, after which it is a new one."""
 
 
 class AutonomyStore:
@@ -23,30 +23,30 @@ class AutonomyStore:
         self._database = database
 
     async def load_evidence(self, loop: str) -> tuple[TrustEvidence, ...]:
-        """Return the loop's newest marks, the oldest first."""
+        """Return the newest evidence of the loop, the oldest first."""
         columns = (evidence.c.plan_id, evidence.c.cause, evidence.c.action, evidence.c.kind, evidence.c.at)
         query = select(*columns).where(evidence.c.loop == loop).order_by(evidence.c.id.desc()).limit(MAX_EVIDENCE_ROWS)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(TrustEvidence(**row) for row in reversed(rows))
 
     async def count_unaudited(self, loop: str) -> int:
-        """Return how many of the newest marks nobody has looked at for a change of level."""
+        """Return how many rows of evidence were not checked for a change of level."""
         query = select(func.count()).where(evidence.c.loop == loop, evidence.c.audited.is_(False))
         return min(await self._database.read(lambda connection: connection.scalar(query) or 0), MAX_EVIDENCE_ROWS)
 
     async def mark_audited(self, loop: str, count: int) -> None:
-        """Note that the oldest `number` of those were looked at."""
-        mine = (evidence.c.loop == loop, evidence.c.audited.is_(False))
-        oldest = select(evidence.c.id).where(*mine).order_by(evidence.c.id).limit(count)
+        """Mark the oldest `count` of the unaudited rows as checked."""
+        is_unaudited = (evidence.c.loop == loop, evidence.c.audited.is_(False))
+        oldest = select(evidence.c.id).where(*is_unaudited).order_by(evidence.c.id).limit(count)
         change = update(evidence).where(evidence.c.id.in_(oldest)).values(audited=True)
         await self._database.write(lambda connection: connection.execute(change))
 
     async def put_shadow(self, shadow: ShadowDecision) -> None:
-        """Keep a shadow decision. While the same trouble lasts there is one, the first."""
+        """Store a shadow decision, once for each problem: the first is kept while the problem lasts."""
         await self._database.write(lambda connection: _put_shadow(connection, shadow))
 
     async def load_due_shadows(self, loop: str, now: float) -> tuple[ShadowDecision, ...]:
-        """Return the shadows that can be scored now."""
+        """Return the shadow decisions that can be scored at `now`."""
         query = (
             select(shadows.c.body)
             .where(shadows.c.loop == loop, shadows.c.scored.is_(False), shadows.c.due_at <= now)
@@ -56,23 +56,21 @@ class AutonomyStore:
         return tuple(ShadowDecision.model_validate_json(body) for body in bodies)
 
     async def record_score(self, shadow: ShadowDecision, evidence_kind: EvidenceKind | None, now: float) -> None:
-        """Note how a shadow was scored, None for one that cannot be; a repeat changes nothing."""
+        """Record the score of a shadow decision, None if it cannot be scored. A repeat changes nothing."""
 
         def work(connection: Connection) -> None:
-            mine = (shadows.c.plan_id == shadow.plan_id, shadows.c.scored.is_(False))
-            if connection.execute(update(shadows).where(*mine).values(scored=True)).rowcount and evidence_kind:
-                append_evidence(
-                    connection,
-                    shadow.loop,
-                    make_evidence(shadow.plan_id, shadow.cause, shadow.actions, evidence_kind, now),
-                )
+            is_unscored = (shadows.c.plan_id == shadow.plan_id, shadows.c.scored.is_(False))
+            changed = connection.execute(update(shadows).where(*is_unscored).values(scored=True))
+            if changed.rowcount and evidence_kind:
+                rows = make_evidence(shadow.plan_id, shadow.cause, shadow.actions, evidence_kind, now)
+                append_evidence(connection, shadow.loop, rows)
 
         await self._database.write(work)
 
 
 def append_evidence(connection: Connection, loop: str, new_evidence: Iterable[TrustEvidence]) -> None:
-    """Write marks down."""
-    rows = [{"loop": loop, "audited": False, **one.model_dump(mode="json")} for one in new_evidence]
+    """Write rows of evidence, not audited yet."""
+    rows = [{"loop": loop, "audited": False, **row.model_dump(mode="json")} for row in new_evidence]
     if rows:
         connection.execute(insert(evidence), rows)
 
@@ -80,29 +78,23 @@ def append_evidence(connection: Connection, loop: str, new_evidence: Iterable[Tr
 def make_evidence(
     plan_id: str, cause: Cause, actions: Iterable[ActionType], evidence_kind: EvidenceKind, now: float
 ) -> tuple[TrustEvidence, ...]:
-    """Return the mark of a plan for each type among its actions."""
+    """Return the evidence of a plan for each type among its actions."""
     return tuple(
         TrustEvidence(plan_id=plan_id, cause=cause, action=a, kind=evidence_kind, at=now) for a in sorted(set(actions))
     )
 
 
 def _put_shadow(connection: Connection, shadow: ShadowDecision) -> None:
-    same = (
+    is_same_problem = (
         shadows.c.loop == shadow.loop,
         shadows.c.knob == shadow.knob,
         shadows.c.cause == shadow.cause,
         shadows.c.component == shadow.component,
     )
-    going_on = (
-        update(shadows)
-        .where(*same, shadows.c.last_seen_at >= shadow.at - SHADOW_QUIET_SECONDS)
-        .values(last_seen_at=shadow.at)
-    )
-    if connection.execute(going_on).rowcount:
-        return
-    again = update(shadows).where(shadows.c.plan_id == shadow.plan_id).values(last_seen_at=shadow.at)
-    if connection.execute(again).rowcount:
-        return
+    is_recent = shadows.c.last_seen_at >= shadow.at - SHADOW_QUIET_SECONDS
+    for condition in (and_(*is_same_problem, is_recent), shadows.c.plan_id == shadow.plan_id):
+        if connection.execute(update(shadows).where(condition).values(last_seen_at=shadow.at)).rowcount:
+            return
     row = shadow.model_dump(
         mode="json", include={"plan_id", "loop", "knob", "cause", "component", "last_seen_at", "due_at"}
     )

@@ -1,9 +1,8 @@
 """The database of the store: one writer, some readers, and the one place where its errors become `StoreUnavailable`.
 
 Blocking work runs on the store's own threads, never on the event loop. All writes of a process share one thread, and
-each is one transaction that takes the writer's lock as it begins (`BEGIN IMMEDIATE`, or an advisory lock of
-PostgreSQL), so that what it reads first cannot change before it writes. A cancelled call leaves a transaction that
-has begun to end by itself.
+each is one transaction that takes the writer's lock first (`BEGIN IMMEDIATE`, or an advisory lock of PostgreSQL), so
+that the rows it reads cannot change before it writes. The transaction of a cancelled call runs to its end.
 """
 
 import asyncio
@@ -23,17 +22,17 @@ from activities.model.types import truncate
 T = TypeVar("T")
 
 READER_THREADS = 4
-"""Reading threads: one for each of the activities that usually run at once."""
+"""Reading threads: one for each activity that usually runs at the same time."""
 WRITE_OPTION = "mapek_writes"
 """Execution option of the engine whose transactions write."""
 ADVISORY_LOCK_ID = 0x6D6170656B
-"""PostgreSQL's name of the writer's lock."""
+"""The writer's lock on PostgreSQL."""
 CONNECT_TIMEOUT_SECONDS = 5
-"""For a new connection to PostgreSQL."""
+"""Limit for a new connection to PostgreSQL."""
 TCP_USER_TIMEOUT_SECONDS = 10
-"""After so long without an acknowledgement a connection to PostgreSQL is given up; the kernel would try for minutes."""
+"""A connection to PostgreSQL without an acknowledgement ends after this; the kernel would retry for minutes."""
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 10
-"""A transaction that asks nothing for so long is ended by PostgreSQL; ours take milliseconds."""
+"""PostgreSQL ends a transaction that is idle for longer; ours take milliseconds."""
 
 
 class Database:
@@ -43,27 +42,27 @@ class Database:
         self._engine = engine
         self._writer = writer_engine(engine)
         self._writes = ThreadPoolExecutor(1, "store-write")
-        # In memory there is one connection: readers take their turn with the writer.
-        alone = isinstance(engine.pool, StaticPool)
-        self._reads = self._writes if alone else ThreadPoolExecutor(READER_THREADS, "store-read")
+        # A store in memory has one connection: readers and the writer take turns.
+        has_one_connection = isinstance(engine.pool, StaticPool)
+        self._reads = self._writes if has_one_connection else ThreadPoolExecutor(READER_THREADS, "store-read")
         self._closed = False
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns, run in one transaction that only reads."""
+        """Run `work` in one transaction that only reads, and return its result."""
         return await self._run(self._reads, self._engine, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns, run in one transaction; if it raises, nothing was written."""
+        """Run `work` in one transaction, and return its result. If it raises, nothing is written."""
         return await self._run(self._writes, self._writer, work)
 
     def write_sync(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns, as `write` does, but on the caller's own thread, which it blocks."""
+        """Do what `write` does on the caller's thread, which it blocks."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         return _run_transaction(self._writer, work)
 
     async def close(self) -> None:
-        """Let running work end and close all connections; closing twice is allowed."""
+        """Close all connections after the running transactions. A repeat does nothing."""
         self._closed = True
         await asyncio.to_thread(self._shut_down)
 
@@ -85,17 +84,17 @@ def _run_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 @contextmanager
 def map_errors() -> Iterator[None]:
-    """Turn whatever the database raises into StoreUnavailable."""
+    """Raise every error of the database as StoreUnavailable."""
     try:
         yield
     except DBAPIError as error:
         raise StoreUnavailable(truncate(f"{type(error.orig).__name__}: {error.orig}")) from error
     except PoolTimeout as error:
-        raise StoreUnavailable("no connection to the database became free") from error
+        raise StoreUnavailable("no database connection became free in time") from error
 
 
 def build_engine(url: URL, busy_seconds: float) -> Engine:
-    """Return an engine; nothing is opened yet. `busy_seconds` is how long a locked database is waited for."""
+    """Return an engine that is not connected yet. `busy_seconds` limits the wait for a lock."""
     return (
         _build_sqlite_engine(url, busy_seconds)
         if url.get_backend_name() == "sqlite"
@@ -109,13 +108,13 @@ def _build_postgresql_engine(url: URL, busy_seconds: float) -> Engine:
         hide_parameters=True,
         pool_pre_ping=True,
         pool_size=READER_THREADS + 1,
-        # All that one transaction reads is of one moment, as in SQLite.
+        # A transaction reads the state of one moment, as in SQLite.
         isolation_level="REPEATABLE READ",
         connect_args={
             "application_name": "mapek",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
-            # Whoever is stopped with the writer's lock in its hands loses it, or nobody could write any more.
+            # A process that is stopped while it holds the writer's lock would block every other writer.
             "options": f"-c lock_timeout={busy_seconds * 1000:.0f}"
             f" -c idle_in_transaction_session_timeout={IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000}",
         },
@@ -132,8 +131,8 @@ def _build_postgresql_engine(url: URL, busy_seconds: float) -> Engine:
 def writer_engine(engine: Engine) -> Engine:
     """Return the engine for transactions that write: each begins with the writer's lock.
 
-    On PostgreSQL each of their statements reads what is committed by then: what one transaction saw as a whole would be
-    the state before it got the lock.
+    On PostgreSQL each of their statements reads the newest committed rows: a snapshot of the whole transaction would be
+    from before it got the lock.
     """
     options = {"isolation_level": "READ COMMITTED"} if engine.dialect.name == "postgresql" else {}
     return engine.execution_options(**{WRITE_OPTION: True}, **options)
@@ -149,7 +148,7 @@ def _build_sqlite_engine(url: URL, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.isolation_level = None  # the driver must not start transactions
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -162,7 +161,7 @@ def _build_sqlite_engine(url: URL, busy_seconds: float) -> Engine:
 
 
 def upsert(connection: Connection, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
-    """Set `values` on the row with `key`, which is added if there is none. Writers take turns, so nothing can race."""
+    """Update the row with `key`, or insert it. Writers take turns, so no other writer can interfere."""
     changed = connection.execute(update(table).where(*(table.c[k] == v for k, v in key.items())).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(table).values(**key, **values))

@@ -35,7 +35,7 @@ class GuardStore:
     ) -> Block | None:
         """Record that a remediation starts, unless `check_guards` blocks it; return the block.
 
-        Check and record are one transaction: of two that start at once, the second one reads the first.
+        Check and record are one transaction: of two that start together, the second one reads the first.
         """
 
         def work(connection: Connection) -> Block | None:

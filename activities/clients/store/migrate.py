@@ -1,4 +1,4 @@
-"""Opening: where the database is, who may read it, and bringing its schema up to the code's."""
+"""Opening: the address of the database, its file mode, and the migration of its schema."""
 
 import fcntl
 import os
@@ -21,23 +21,26 @@ from activities.model.errors import ConfigurationError, StoreUnavailable
 
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 _UPGRADE_LOCK = threading.Lock()
-"""Alembic keeps its environment in a global: two threads that open two databases would take it from each other."""
+"""Alembic keeps its environment in a global variable: threads that open databases must take turns."""
 MEMORY_ADDRESS = "memory"
 POSTGRESQL_SCHEMES = ("postgresql", "postgres")
-"""How PostgreSQL is spelled in addresses; left to itself the library would look for a driver that is not here."""
+"""Schemes of PostgreSQL; the library would choose a driver for them that is not installed."""
 
 
 def open_database(address: str, busy_seconds: float) -> Database:
-    """Return the database at `address`, its schema up to date. Blocks.
+    """Return the database at `address` with its schema migrated. Blocks.
 
-    `address` is `memory`, a database URL or the path of an SQLite file, made readable for this user only if there is
-    none. Two processes may open it at once.
-    Raises: ConfigurationError (a wrong address, a missing driver, a schema newer than this code), StoreUnavailable.
+    `address` is `memory`, a database URL or the path of an SQLite file. A new file is readable for this user only.
+    Several processes may open it at the same time.
+
+    Raises:
+        ConfigurationError: the address is invalid, its driver is missing, or the schema is newer than this code.
+        StoreUnavailable: the database cannot be opened.
     """
     url = _parse_url(address)
-    on_file = url.get_backend_name() == "sqlite" and url.database
+    is_file = url.get_backend_name() == "sqlite" and url.database
     try:
-        with map_errors(), _hold_file_lock(Path(str(url.database))) if on_file else nullcontext():
+        with map_errors(), _hold_file_lock(Path(str(url.database))) if is_file else nullcontext():
             engine = build_engine(url, busy_seconds)
             try:
                 _upgrade(engine)
@@ -47,7 +50,9 @@ def open_database(address: str, busy_seconds: float) -> Database:
     except OSError as error:
         raise StoreUnavailable(f"cannot open {url.database}: {error.strerror}") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigurationError(f"no driver for a database of kind {url.drivername}: {error}") from error
+        raise ConfigurationError(
+            f"invalid knowledge database: no driver for {url.drivername} is installed ({error})"
+        ) from error
     return Database(engine)
 
 
@@ -60,7 +65,7 @@ def _parse_url(address: str) -> URL:
         url = make_url(address)
     except (ArgumentError, ValueError):
         # The address may hold a password, and the library's message holds the address.
-        raise ConfigurationError("the database URL cannot be read: dialect://user:password@host/name") from None
+        raise ConfigurationError("invalid database URL: use dialect://user:password@host/name") from None
     if url.drivername in POSTGRESQL_SCHEMES:
         return url.set(drivername="postgresql+psycopg")
     return URL.create("sqlite") if url.drivername == "sqlite" and url.database == ":memory:" else url
@@ -68,10 +73,10 @@ def _parse_url(address: str) -> URL:
 
 @contextmanager
 def _hold_file_lock(path: Path) -> Iterator[None]:
-    """Hold the lock beside the database file, which exists inside the block.
+    """Hold the lock beside the database file, and create the file if it is missing.
 
-    The lock is a file of its own: closing a handle of the database would drop the locks SQLite holds on it. It also
-    covers the switch to WAL, for which SQLite does not wait.
+    The lock is a separate file: closing a handle of the database would drop the locks of SQLite. It also covers the
+    switch to WAL, for which SQLite does not wait.
     """
     for folder in reversed([f for f in path.parents if not f.exists()]):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -87,7 +92,7 @@ def _hold_file_lock(path: Path) -> Iterator[None]:
 
 def _upgrade(engine: Engine) -> None:
     config = Config()
-    # Interpolation would read a percent sign in the path as its own.
+    # The configuration parser would interpolate a percent sign in the path.
     config.set_main_option("script_location", str(MIGRATIONS_FOLDER).replace("%", "%%"))
     with writer_engine(engine).begin() as connection:
         _refuse_newer_schema(connection, config)
@@ -101,4 +106,4 @@ def _refuse_newer_schema(connection: Connection, config: Config) -> None:
     try:
         ScriptDirectory.from_config(config).get_revision(present or "base")
     except CommandError as error:
-        raise ConfigurationError(f"the store's schema {present!r} is newer than this program: update it") from error
+        raise ConfigurationError(f"the store has schema {present!r}, newer than this program: update it") from error

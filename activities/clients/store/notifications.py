@@ -1,4 +1,4 @@
-"""Notices: what people are to be told, each once, and which target has got what."""
+"""Notifications: one for each problem, and the version that each target has received."""
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, insert, or_, select, update
 
@@ -7,11 +7,11 @@ from activities.clients.store.schema import deliveries, notifications
 from activities.model.notification import Notification, NotificationKind, PendingDelivery
 
 LEASE_SECONDS = 90.0
-"""Seconds a worker has to send before another one may: longer than any target's time-outs together."""
+"""Seconds a worker may send before another worker takes over: longer than all time-outs of a target."""
 MAX_BACKOFF_SECONDS = 300.0
-"""Seconds between two attempts at most; the first two are 5 s apart."""
+"""Maximum seconds between two attempts; the first two are 5 s apart."""
 RETENTION_SECONDS = 30 * 86400.0
-"""Seconds a closed notice is kept."""
+"""Seconds a closed notification is kept."""
 
 
 class NotificationStore:
@@ -21,21 +21,21 @@ class NotificationStore:
         self._database = database
 
     async def open_or_touch(self, notification: Notification) -> None:
-        """Tell people, unless the same trouble was told and is not over: then only that it still goes on is noted."""
+        """Open a notification, or record that the open one of the same problem still holds."""
 
         def work(connection: Connection) -> None:
-            same = (
+            is_same_problem = (
                 *_build_open_conditions(notification.loop, (notification.kind,)),
                 notifications.c.key == notification.key,
             )
-            going_on = (
+            touch = (
                 update(notifications)
-                .where(*same, notifications.c.plan_id == notification.plan)
+                .where(*is_same_problem, notifications.c.plan_id == notification.plan)
                 .values(last_seen_at=notification.at)
             )
-            if connection.execute(going_on).rowcount == 0:
-                # Another plan of the same trouble takes the place of the one before.
-                _close(connection, same, "superseded by another plan", notification.at)
+            if connection.execute(touch).rowcount == 0:
+                # Another plan for the same problem supersedes the plan of the open notification.
+                _close(connection, is_same_problem, "superseded by another plan", notification.at)
                 row = {
                     "key": notification.key,
                     "kind": notification.kind,
@@ -48,30 +48,30 @@ class NotificationStore:
         await self._database.write(work)
 
     async def close(self, plan_id: str, kinds: tuple[NotificationKind, ...], resolution: str, now: float) -> None:
-        """Note how what a plan's notices of these kinds were about ended."""
-        mine = (
+        """Close a plan's notifications of these kinds with a resolution."""
+        is_open = (
             notifications.c.plan_id == plan_id,
             notifications.c.kind.in_(kinds),
             notifications.c.closed_at.is_(None),
         )
-        await self._database.write(lambda connection: _close(connection, mine, resolution, now))
+        await self._database.write(lambda connection: _close(connection, is_open, resolution, now))
 
     async def close_quiet(self, loop: str, before: float, now: float) -> None:
-        """Close what was last seen earlier: escalations, storms and freezes end by not being seen any more."""
-        fading = (NotificationKind.ESCALATION, NotificationKind.STORM, NotificationKind.FREEZE)
-        quiet = (*_build_open_conditions(loop, fading), notifications.c.last_seen_at < before)
-        old = delete(notifications).where(
+        """Close escalations, storms and freezes that were last seen before `before`; delete old notifications."""
+        transient = (NotificationKind.ESCALATION, NotificationKind.STORM, NotificationKind.FREEZE)
+        is_quiet = (*_build_open_conditions(loop, transient), notifications.c.last_seen_at < before)
+        delete_old = delete(notifications).where(
             notifications.c.loop == loop, notifications.c.closed_at < now - RETENTION_SECONDS
         )
 
         def work(connection: Connection) -> None:
-            _close(connection, quiet, "not seen any more", now)
-            connection.execute(old)
+            _close(connection, is_quiet, "not seen any more", now)
+            connection.execute(delete_old)
 
         await self._database.write(work)
 
     async def load_open(self, loop: str) -> tuple[Notification, ...]:
-        """Return the loop's open notices, the oldest first."""
+        """Return the open notifications of the loop, the oldest first."""
         query = (
             select(notifications.c.body)
             .where(notifications.c.loop == loop, notifications.c.closed_at.is_(None))
@@ -81,7 +81,7 @@ class NotificationStore:
         return tuple(Notification.model_validate_json(body) for body in bodies)
 
     async def has_pending(self, target: str, kinds: tuple[NotificationKind, ...], updates: bool, now: float) -> bool:
-        """Tell whether `claim` would give something."""
+        """Return whether `claim` would return a notification."""
         query = (
             select(notifications.c.id)
             .select_from(_join_deliveries(target))
@@ -93,9 +93,10 @@ class NotificationStore:
     async def claim(
         self, target: str, kinds: tuple[NotificationKind, ...], updates: bool, now: float
     ) -> PendingDelivery | None:
-        """Return the oldest notice the target has not got, for this worker alone to send; None if there is none.
+        """Return the oldest notification the target has not received, for this worker to send; None if there is none.
 
-        `updates`: it also gets how a trouble ended of which it was told. Others get only what is still open.
+        With `updates` the target also receives the resolution of notifications that were sent to it. Other targets
+        receive only open ones.
         """
 
         def work(connection: Connection) -> PendingDelivery | None:
@@ -111,13 +112,13 @@ class NotificationStore:
             if row.attempts is None:
                 values["version"] = 0
             upsert(connection, deliveries, {"notification_id": row.id, "target": target}, values)
-            found = Notification.model_validate_json(row.body)
-            return PendingDelivery(number=row.id, version=row.version, attempts=attempts, notification=found)
+            notification = Notification.model_validate_json(row.body)
+            return PendingDelivery(number=row.id, version=row.version, attempts=attempts, notification=notification)
 
         return await self._database.write(work)
 
     async def record_delivery(self, delivery: PendingDelivery, target: str, delivered: bool, now: float) -> None:
-        """Note that the target got it, or when it is tried again."""
+        """Record the delivery, or the time of the next attempt."""
         pause = min(MAX_BACKOFF_SECONDS, 5.0 * 2 ** min(delivery.attempts - 1, 10))
         values = {"version": delivery.version, "attempts": 0, "next_at": now} if delivered else {"next_at": now + pause}
         key = {"notification_id": delivery.number, "target": target}
@@ -146,8 +147,8 @@ def _join_deliveries(target: str) -> FromClause:
 
 
 def _build_due_condition(kinds: tuple[NotificationKind, ...], updates: bool, now: float) -> ColumnElement[bool]:
-    still_open = notifications.c.closed_at.is_(None)
-    fresh = and_(or_(deliveries.c.version.is_(None), deliveries.c.version == 0), still_open)
-    changed = and_(deliveries.c.version > 0, deliveries.c.version < notifications.c.version)
-    free = or_(deliveries.c.next_at.is_(None), deliveries.c.next_at <= now)
-    return and_(notifications.c.kind.in_(kinds), free, or_(fresh, changed) if updates else fresh)
+    is_open = notifications.c.closed_at.is_(None)
+    is_new = and_(or_(deliveries.c.version.is_(None), deliveries.c.version == 0), is_open)
+    is_changed = and_(deliveries.c.version > 0, deliveries.c.version < notifications.c.version)
+    is_free = or_(deliveries.c.next_at.is_(None), deliveries.c.next_at <= now)
+    return and_(notifications.c.kind.in_(kinds), is_free, or_(is_new, is_changed) if updates else is_new)

@@ -1,4 +1,4 @@
-"""Outcomes: what Knowledge keeps of every remediation, exactly once."""
+"""Outcomes: one for each remediation, kept exactly once."""
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -20,9 +20,9 @@ class OutcomeStore:
         self._database = database
 
     async def load_experience(self, loop: str) -> Experience:
-        """Return the remembered outcomes that count, summed by action and cause.
+        """Return the sums of the remembered outcomes with a value, by action and cause.
 
-        The outcome of a plan with several actions counts once for each type among them.
+        The outcome of a plan counts once for each type among its actions.
         """
         return await self._database.read(lambda connection: _load_experience(connection, loop))
 
@@ -38,11 +38,11 @@ class OutcomeStore:
         return tuple(Outcome.model_validate_json(body) for body in bodies)
 
     async def load_for_plan(self, plan_id: str) -> Outcome | None:
-        """Return how the plan ended, None while it has not; a forgotten outcome is found too."""
+        """Return the outcome of the plan, also a forgotten one; None before the end."""
         return await self._database.read(lambda connection: find(connection, plan_id))
 
     async def load_due_rechecks(self, loop: str, now: float, limit: int = 20) -> tuple[Outcome, ...]:
-        """Return at most `limit` outcomes whose next look is due at `now` (unix seconds), the most overdue first."""
+        """Return at most `limit` outcomes with a recheck due at `now` (unix seconds), the most overdue first."""
         query = (
             select(outcomes.c.body)
             .where(outcomes.c.loop == loop, outcomes.c.recheck_at <= now)
@@ -53,7 +53,7 @@ class OutcomeStore:
         return tuple(Outcome.model_validate_json(body) for body in bodies)
 
     async def relabel(self, outcome: Outcome, recheck_at: float | None, entry: AuditEntry) -> None:
-        """Replace an outcome by what a later look made of it, its next look (None: no more) and the audit's row."""
+        """Replace an outcome after a recheck, with the time of the next one (None: no more) and an audit row."""
         await self._database.write(lambda connection: _relabel(connection, outcome, recheck_at, entry))
 
 
@@ -64,13 +64,13 @@ def find(connection: Connection, plan_id: str) -> Outcome | None:
 
 
 def _relabel(connection: Connection, outcome: Outcome, recheck_at: float | None, entry: AuditEntry) -> None:
-    changed = {"value": outcome.value, "recheck_at": recheck_at, "body": outcome.model_dump_json()}
-    connection.execute(update(outcomes).where(outcomes.c.plan_id == outcome.plan_id).values(changed))
+    values = {"value": outcome.value, "recheck_at": recheck_at, "body": outcome.model_dump_json()}
+    connection.execute(update(outcomes).where(outcomes.c.plan_id == outcome.plan_id).values(values))
     audit_rows.append(connection, entry)
 
 
 def add(connection: Connection, outcome: Outcome, history_limit: int, recheck_at: float | None = None) -> None:
-    """Insert an outcome whose plan has none yet; the loop then remembers its newest `keep`."""
+    """Insert the first outcome of a plan; the loop then remembers its newest `history_limit`."""
     connection.execute(
         insert(outcomes).values(
             plan_id=outcome.plan_id,
@@ -91,27 +91,30 @@ def add(connection: Connection, outcome: Outcome, history_limit: int, recheck_at
 
 
 def withdraw(connection: Connection, plan_id: str, requested_at: float) -> None:
-    """Take back the outcome of a plan that applied nothing: it is tried again, and only then there is an outcome.
+    """Delete the outcome of a plan that applied nothing: the plan starts again.
 
-    Raises: Superseded (it ended after `asked`, when that was asked for: whoever does was held up and comes too late).
+    Raises:
+        Superseded: the plan ended after `requested_at`; the request was delayed.
     """
-    standing = find(connection, plan_id)
-    if standing is not None and 0.0 < requested_at <= standing.ended_at:
-        raise Superseded(f"plan {plan_id} has ended meanwhile")
-    if standing is not None and standing.seconds is None:
+    outcome = find(connection, plan_id)
+    if outcome is not None and 0.0 < requested_at <= outcome.ended_at:
+        raise Superseded(f"plan {plan_id} ended {outcome.ended_at - requested_at:.1f} s after this start was requested")
+    if outcome is not None and outcome.seconds is None:
         connection.execute(delete(outcome_actions).where(outcome_actions.c.plan_id == plan_id))
         connection.execute(delete(outcomes).where(outcomes.c.plan_id == plan_id))
 
 
 def _forget(connection: Connection, loop: str, history_limit: int) -> None:
-    remembered = (outcomes.c.loop == loop, outcomes.c.remembered.is_(True))
+    is_remembered = (outcomes.c.loop == loop, outcomes.c.remembered.is_(True))
     newest = (
         select(outcomes.c.plan_id)
-        .where(*remembered)
+        .where(*is_remembered)
         .order_by(outcomes.c.at.desc(), outcomes.c.plan_id.desc())
         .limit(history_limit)
     )
-    connection.execute(update(outcomes).where(*remembered, outcomes.c.plan_id.not_in(newest)).values(remembered=False))
+    connection.execute(
+        update(outcomes).where(*is_remembered, outcomes.c.plan_id.not_in(newest)).values(remembered=False)
+    )
 
 
 def _load_experience(connection: Connection, loop: str) -> Experience:

@@ -1,6 +1,6 @@
-"""The tables. A noun is kept whole as JSON in `body`; the other columns are what is searched by.
+"""The tables. `body` holds a whole model as JSON; the other columns serve queries.
 
-Times are unix seconds. Migrations make the tables; a test holds that they agree with this page.
+Times are unix seconds. Migrations make the tables; a test compares them with this module.
 """
 
 from sqlalchemy import (
@@ -29,9 +29,9 @@ outcomes = Table(
     Column("component", String, nullable=False, server_default=""),
     Column("value", Double),
     Column("at", Double, nullable=False),
-    # A forgotten outcome teaches no more, but stays as the proof that its plan has ended.
+    # A forgotten outcome no longer counts as experience, but proves that its plan has ended.
     Column("remembered", Boolean, nullable=False),
-    # When the outcome is to be looked at again; null for never.
+    # The time of the next recheck; null for none.
     Column("recheck_at", Double),
     Column("body", Text, nullable=False),
     Index("outcomes_by_loop", "loop", "remembered", "at"),
@@ -159,7 +159,7 @@ evidence = Table(
     Column("action", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("at", Double, nullable=False),
-    # Whether it was looked at if a level changed by it.
+    # Whether it was checked for a change of level.
     Column("audited", Boolean, nullable=False),
     Index("evidence_by_loop", "loop", "id"),
 )
@@ -208,7 +208,7 @@ notifications = Table(
     Column("opened_at", Double, nullable=False),
     Column("last_seen_at", Double, nullable=False),
     Column("closed_at", Double),
-    # Rises with every change that a target which can update its message has to be told.
+    # Rises with every change that targets with updates must receive.
     Column("version", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Index("notifications_by_loop", "loop", "closed_at"),
@@ -220,7 +220,7 @@ deliveries = Table(
     metadata,
     Column("notification_id", Integer, primary_key=True, autoincrement=False),
     Column("target", String, primary_key=True),
-    # The version the target has, 0 for none.
+    # The version the target has received, 0 for none.
     Column("version", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", Double, nullable=False),

@@ -1,4 +1,4 @@
-"""Snapshots: recorded inputs of decisions, compressed, addressed by their content."""
+"""Snapshots: the recorded inputs of decisions, compressed, addressed by the digest of their content."""
 
 import hashlib
 import zlib
@@ -29,26 +29,27 @@ class SnapshotKind(StrEnum):
 
 
 MAX_BYTES = 1 << 20
-"""Bytes of one snapshot, compressed."""
+"""Maximum bytes of a compressed snapshot."""
 
 
 class SnapshotStore:
-    """Everything stored by digest. Every call raises StoreUnavailable."""
+    """Models stored by digest. Every call raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, model: FrozenModel, kind: str, now: float) -> str:
-        """Store `noun` and return its digest; `kind` is for people. The same value again only renews its age.
+        """Store a model and return its digest. A repeat only renews its age.
 
-        Raises: Rejected (more than 1 MiB compressed).
+        Raises:
+            Rejected: it has more than 1 MiB compressed.
         """
 
         def work(connection: Connection) -> str:
             plain = canonical_json(model)
             body = zlib.compress(plain)
             if len(body) > MAX_BYTES:
-                raise Rejected(f"a snapshot of {len(body)} bytes compressed: at most {MAX_BYTES}")
+                raise Rejected(f"snapshot too large: {len(body)} bytes compressed, at most {MAX_BYTES}")
             digest = hashlib.sha256(plain).hexdigest()
             pinned = connection.scalar(select(snapshots.c.pinned).where(snapshots.c.digest == digest)) or False
             upsert(connection, snapshots, {"digest": digest}, {"kind": kind, "at": now, "pinned": pinned, "body": body})
@@ -57,27 +58,29 @@ class SnapshotStore:
         return await self._database.write(work)
 
     async def get(self, digest: str, model_class: type[ModelT]) -> ModelT:
-        """Return what was stored under `digest`.
+        """Return the model stored under `digest`.
 
-        Raises: NotFound (never stored, or expired), StoreUnavailable (also if the content is not what was stored).
+        Raises:
+            NotFound: it was never stored, or has expired.
+            StoreUnavailable: the store cannot be read, or the content does not match the digest.
         """
 
         def work(connection: Connection) -> ModelT:
             body = connection.scalar(select(snapshots.c.body).where(snapshots.c.digest == digest))
             if body is None:
-                raise NotFound(f"no snapshot {digest[:12]}: it was never stored, or it has expired")
+                raise NotFound(f"no snapshot {digest[:12]}: it was never stored, or has expired")
             try:
                 plain = zlib.decompress(body)
             except zlib.error as error:
-                raise StoreUnavailable(f"snapshot {digest[:12]} cannot be unpacked") from error
+                raise StoreUnavailable(f"snapshot {digest[:12]} is corrupt: it cannot be decompressed") from error
             if hashlib.sha256(plain).hexdigest() != digest:
-                raise StoreUnavailable(f"snapshot {digest[:12]} holds another content")
+                raise StoreUnavailable(f"snapshot {digest[:12]} is corrupt: its content has another digest")
             return model_class.model_validate_json(plain)
 
         return await self._database.read(work)
 
     async def load_latest(self, kind: str, model_class: type[ModelT]) -> ModelT | None:
-        """Return what was stored last under `kind`, None if there is nothing."""
+        """Return the newest model of a kind, None if there is none."""
         newest = (
             select(snapshots.c.digest)
             .where(snapshots.c.pinned.is_(False), snapshots.c.kind == kind)
@@ -88,21 +91,23 @@ class SnapshotStore:
         return None if digest is None else await self.get(digest, model_class)
 
     async def pin(self, digest: str) -> None:
-        """Keep a snapshot for ever, because a plan came of it. Raises: NotFound."""
+        """Keep a snapshot for ever, because a plan is based on it. Raises: NotFound."""
         pinned = update(snapshots).where(snapshots.c.digest == digest).values(pinned=True)
         if await self._database.write(lambda connection: connection.execute(pinned).rowcount) == 0:
-            raise NotFound(f"no snapshot {digest[:12]} to pin")
+            raise NotFound(f"cannot pin snapshot {digest[:12]}: it was never stored, or has expired")
 
     async def expire(self, now: float, max_age_seconds: float) -> int:
-        """Drop what is older and not pinned, and the decisions upon it, which led to no plan; return how many."""
+        """Delete old snapshots that are not pinned, and their decisions, which made no plan; return their number."""
         since = now - max_age_seconds
-        old = delete(snapshots).where(snapshots.c.pinned.is_(False), snapshots.c.at < since)
-        left = delete(decisions).where(decisions.c.at < since, decisions.c.snapshot.not_in(select(snapshots.c.digest)))
+        delete_snapshots = delete(snapshots).where(snapshots.c.pinned.is_(False), snapshots.c.at < since)
+        delete_decisions = delete(decisions).where(
+            decisions.c.at < since, decisions.c.snapshot.not_in(select(snapshots.c.digest))
+        )
 
         def work(connection: Connection) -> int:
-            count = connection.execute(old).rowcount
+            count = connection.execute(delete_snapshots).rowcount
             if count:
-                connection.execute(left)
+                connection.execute(delete_decisions)
             return count
 
         return await self._database.write(work)
