@@ -1,4 +1,4 @@
-"""Deciding again what was recorded."""
+"""Decisions on recorded input."""
 
 from typing import Any
 
@@ -23,19 +23,19 @@ SETTINGS = LoopSettings()
 NOW = 1_700_001_000.0
 
 
-def make_slow_committee(has_nan_exporter: float = 0.0) -> AnalysisInput:
-    """Return an input with all members slow, and one lying exporter if `lying` is no number."""
+def make_slow_committee(exporter_value: float = 0.0) -> AnalysisInput:
+    """Return an input with all members slow, and one exporter with this value."""
     values = {
         (name, "validation_latency_seconds"): make_values_since("validation_latency_seconds", 2.4, 6)
         for name in MEMBERS
     }
     return make_analysis_input(
-        values | {("audit-log", "failure_rate"): make_values_since("failure_rate", has_nan_exporter, 1)}
+        values | {("audit-log", "failure_rate"): make_values_since("failure_rate", exporter_value, 1)}
     )
 
 
 def make_snapshot(analysis: AnalysisInput, **changes: Any) -> Snapshot:
-    """Return the snapshot of a decision upon this input."""
+    """Return the snapshot of a decision on this input."""
     defaults: dict[str, Any] = {
         "at": NOW,
         "loop": "charter",
@@ -49,7 +49,7 @@ def make_snapshot(analysis: AnalysisInput, **changes: Any) -> Snapshot:
     return Snapshot(**(defaults | changes))
 
 
-def test_the_whole_way_from_samples_to_a_plan() -> None:
+def test_a_slow_committee_is_scaled_up() -> None:
     """A slow committee is diagnosed and scaled up; the plan names its snapshot, the diagnosis its input."""
     analysis = make_slow_committee()
     recorded = make_snapshot(analysis)
@@ -64,8 +64,8 @@ def test_the_whole_way_from_samples_to_a_plan() -> None:
 
 
 @pytest.mark.parametrize(("simulator", "outcome"), [(True, "planned"), (False, "observed")])
-def test_where_nothing_was_earned_the_start_decides(simulator: bool, outcome: str) -> None:
-    """On the simulator the loop acts from the first day; on a Charter that matters it only says what it would do."""
+def test_without_evidence_the_initial_level_decides(simulator: bool, outcome: str) -> None:
+    """On the simulator the loop acts from the first day; on any other Charter it only observes."""
     analysis = make_slow_committee()
     recorded = make_snapshot(analysis, autonomy=None)
     assert decide(recorded, analysis, SETTINGS.model_copy(update={"simulator": simulator})).outcome == outcome
@@ -73,23 +73,23 @@ def test_where_nothing_was_earned_the_start_decides(simulator: bool, outcome: st
 
 @given(
     at=st.floats(1e9, 2e9),
-    lying=st.sampled_from([0.0, float("nan"), float("inf")]),
-    cooled=st.floats(0, 2e9),
+    exporter_value=st.sampled_from([0.0, float("nan"), float("inf")]),
+    cooldown_until=st.floats(0, 2e9),
     n=st.integers(0, 60),
-    share=st.floats(0, 1),
+    success_rate=st.floats(0, 1),
     mode=st.sampled_from(list(LoopMode)),
 )
 def test_a_decision_survives_the_record(
-    at: float, lying: float, cooled: float, n: int, share: float, mode: LoopMode
+    at: float, exporter_value: float, cooldown_until: float, n: int, success_rate: float, mode: LoopMode
 ) -> None:
-    """Written down and read again, the same input gives the same decision, to the byte."""
-    analysis = make_slow_committee(lying)
-    learned = ActionStats(action=ActionType.SCALE_UP, cause=Cause.VALIDATION_LATENCY, count=n, total=n * share)
+    """Written and read again, the same input gives the same decision, byte by byte."""
+    analysis = make_slow_committee(exporter_value)
+    learned = ActionStats(action=ActionType.SCALE_UP, cause=Cause.VALIDATION_LATENCY, count=n, total=n * success_rate)
     recorded = make_snapshot(
         analysis,
         at=at,
         experience=Experience(action_stats=(learned,)),
-        guards=GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=cooled),)),
+        guards=GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=cooldown_until),)),
         mode=Mode(loop="charter", name=mode),
     )
     read = Snapshot.model_validate_json(recorded.model_dump_json())
@@ -97,8 +97,8 @@ def test_a_decision_survives_the_record(
     assert again.model_dump_json() == decide(recorded, analysis, SETTINGS).model_dump_json()
 
 
-def test_other_settings_can_be_asked_of_the_same_past() -> None:
-    """What-if: the settings of the argument decide, not those recorded."""
+def test_other_settings_decide_on_the_same_snapshot() -> None:
+    """The settings of the argument decide, not those of the snapshot."""
     analysis = make_slow_committee()
     strict = LoopSettings(plan=PlanSettings(min_confidence=1.0))
     assert decide(make_snapshot(analysis), analysis, strict).outcome == "unknown"
@@ -106,6 +106,6 @@ def test_other_settings_can_be_asked_of_the_same_past() -> None:
 
 @pytest.mark.parametrize(("delay", "expected"), [(0.0, 15.0), (15.0, 15.0), (30.0, 30.0)])
 def test_verification_never_starts_before_a_scrape(delay: float, expected: float) -> None:
-    """What was scraped before the apply cannot show its effect."""
+    """A scrape before the apply cannot show its effect."""
     settings = LoopSettings(execute=ExecuteSettings(verify=VerifySettings(delay=delay)))
     assert verification_timings(settings).delay == expected

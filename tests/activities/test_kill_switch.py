@@ -1,4 +1,4 @@
-"""The kill switch: what throws it, and what it says."""
+"""The kill switch: its sources and its messages."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ from activities.kill_switch import ENV_VARIABLE, KillSwitch
 from activities.model.mode import LoopMode, Mode, with_kill_switch
 
 
-def test_a_file_throws_it_and_says_why(tmp_path: Path) -> None:
-    """It is looked at anew each time: no restart, no cache. What the file holds is told in one line."""
+def test_a_file_activates_it_with_a_reason(tmp_path: Path) -> None:
+    """The file is read at each call, without a restart or a cache. Its content is shown in one line."""
     file = tmp_path / "kill-switch"
     switch = KillSwitch(file, {})
     assert switch() == ""
@@ -25,19 +25,19 @@ def test_a_file_throws_it_and_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "please"])
-def test_the_environment_throws_it(tmp_path: Path, value: str) -> None:
-    """Any value but a plain no counts: whoever sets the variable means something by it."""
+def test_the_environment_activates_it(tmp_path: Path, value: str) -> None:
+    """Every value except a false one activates it."""
     assert KillSwitch(tmp_path / "none", {ENV_VARIABLE: value})() == f"kill switch: environment {ENV_VARIABLE}"
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "No", " off "])
-def test_a_plain_no_does_not(tmp_path: Path, value: str) -> None:
-    """A template that always sets the variable can leave the switch alone."""
+def test_a_false_value_does_not_activate_it(tmp_path: Path, value: str) -> None:
+    """A template that always sets the variable can keep the switch inactive."""
     assert KillSwitch(tmp_path / "none", {ENV_VARIABLE: value})() == ""
 
 
-def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path: Path) -> None:
-    """Not knowing is not "off": a folder, or a path through a file, throws it; a pipe holds nobody up."""
+def test_an_unreadable_file_counts_as_active(tmp_path: Path) -> None:
+    """A folder, or a path through a file, activates it; a pipe does not block."""
     blocked = tmp_path / "file"
     blocked.write_text("")
     os.mkfifo(tmp_path / "pipe")
@@ -45,12 +45,12 @@ def test_what_cannot_be_looked_at_counts_as_thrown(tmp_path: Path) -> None:
         assert KillSwitch(path, {})().startswith(f"kill switch: {path}")
 
 
-def test_under_the_switch_the_mode_is_stopped() -> None:
-    """The loop goes on looking and explains that the switch holds it back; without it the mode is what was set."""
+def test_the_kill_switch_stops_the_mode() -> None:
+    """The loop continues to observe, and names the switch as the reason; without it the set mode holds."""
     acting = Mode(loop="charter", name=LoopMode.ACT)
     assert with_kill_switch("", acting) is acting
-    held = with_kill_switch("kill switch: /k", acting)
-    assert (held.name, held.reason, held.by_kill_switch, held.previous) == (
+    stopped = with_kill_switch("kill switch: /k", acting)
+    assert (stopped.name, stopped.reason, stopped.by_kill_switch, stopped.previous) == (
         LoopMode.STOPPED,
         "kill switch: /k",
         True,

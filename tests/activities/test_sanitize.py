@@ -37,7 +37,7 @@ def test_a_terminal_only_prints(value: str) -> None:
     """What reaches a terminal is one line without control, format or unassigned characters, of the same length."""
     shown = sanitize_terminal(value)
     assert len(shown) == len(value)
-    assert not {unicodedata.category(sign) for sign in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
@@ -48,7 +48,7 @@ def test_a_terminal_shows_plain_text_as_it_is(value: str) -> None:
 
 @given(st.text(min_size=1) | ESCAPED_TEXTS.filter(bool) | st.sampled_from([".", "..", "...", "a/../b", "%2e%2e"]))
 def test_a_path_segment_stays_one(value: str) -> None:
-    """Between two slashes it is exactly one segment of the URL that httpx sends, whatever it holds."""
+    """Between two slashes every value is exactly one segment of the URL that httpx sends."""
     url = httpx.URL(f"http://x/a/{quote_path_segment(value)}/b?q#f")
     sent = url.raw_path.decode().partition("?")[0].split("/")
     assert (len(sent), sent[1], sent[3]) == (4, "a", "b")

@@ -1,4 +1,4 @@
-"""What scripted activities answer: the nouns of a cycle and of a remediation, with values where they do not matter."""
+"""Answers of scripted activities: the models of a cycle and of a remediation, with fixed values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +24,9 @@ from activities.model.remediation import (
 from activities.model.violation import Violation
 
 NOW = 1_750_000_000.0
-"""When everything scripted happens (unix seconds)."""
+"""The time of every scripted event (unix seconds)."""
 GENERATION = 7
-"""Of the knob when the plan is prepared; every change adds one."""
+"""The generation of the knob when the plan is prepared; every change adds one."""
 COOL_DOWN_SECONDS = 0.05
 """Seconds of the shortest timers; the server's own take about one second."""
 PLAN_ID = "a1b2c3d4e5f6"
@@ -35,24 +35,24 @@ BLIND_SPOT = BlindSpot(component="prometheus", signal="pre-filter", kind=BlindSp
 
 
 def make_healthy_observation() -> Observation:
-    """Nothing is beyond its limits."""
+    """Return an observation without violations."""
     return Observation(headline="healthy: 19 metrics of 5 components within limits", at=NOW)
 
 
 def make_violating_observation() -> Observation:
-    """One violation."""
+    """Return an observation with one violation."""
     return Observation(headline=VIOLATION.summary, at=NOW, violations=(VIOLATION,), violation_count=1)
 
 
 def make_blind_observation() -> Observation:
-    """Prometheus does not answer."""
+    """Return the observation when Prometheus does not answer."""
     return Observation(
         headline="blind: prometheus is unreachable", at=NOW, blind=(BLIND_SPOT,), blind_count=1, blind_remote=True
     )
 
 
 def make_diagnosis(outcome: str = "") -> DiagnosisSummary:
-    """A diagnosis there is something to plan for, or one that ends the cycle with `outcome`."""
+    """Return a diagnosis to plan for, or one that ends the cycle with `outcome`."""
     return DiagnosisSummary(
         headline=outcome or "overload on validator-2, confidence 0.82",
         at=NOW,
@@ -65,7 +65,7 @@ def make_diagnosis(outcome: str = "") -> DiagnosisSummary:
 
 
 def make_plan_summary(knob: str, plan_id: str = PLAN_ID, supersedes: str = "") -> PlanSummary:
-    """A plan for `knob` of Charter `charter`."""
+    """Return a plan for `knob` of Charter `charter`."""
     return PlanSummary(
         plan_id=plan_id,
         knob=knob,
@@ -80,14 +80,14 @@ def make_plan_summary(knob: str, plan_id: str = PLAN_ID, supersedes: str = "") -
 
 
 def make_decision(outcome: str, *plans: PlanSummary) -> DecisionSummary:
-    """A decision with its outcome and plans."""
+    """Return a decision with its outcome and plans."""
     return DecisionSummary(
         headline=f"{outcome}: {len(plans)} plans", outcome=outcome, plans=plans, root_cause="overload"
     )
 
 
 def make_prepare_result(steps: int = 1, **changes: Any) -> PrepareResult:
-    """A plan of so many steps that may be applied."""
+    """Return a plan of `steps` steps that may be applied."""
     return PrepareResult(
         headline="ready, risk low",
         generation=GENERATION,
@@ -99,19 +99,19 @@ def make_prepare_result(steps: int = 1, **changes: Any) -> PrepareResult:
 
 
 def make_apply_result(request: ApplyRequest) -> ApplyResult:
-    """The step is done and moved the knob on by one generation."""
+    """Return the result of an applied step: the knob's generation rises by one."""
     return ApplyResult(headline=f"step {request.step} done", generation=request.generation + 1, at=NOW)
 
 
 def make_verify_answer(
     verdict: Verdict, consequence: Consequence = Consequence.KEEP
 ) -> Callable[[VerifyRequest], VerifyResult]:
-    """The plan's verdict; of a rollback it is always that the state before is back."""
+    """Return an answer with the plan's verdict; a rollback always restores the previous state."""
 
     def answer(request: VerifyRequest) -> VerifyResult:
         if request.rollback:
             return VerifyResult(
-                headline="the state before is back", verdict=Verdict.FIXED, consequence=Consequence.KEEP
+                headline="the previous state is back", verdict=Verdict.FIXED, consequence=Consequence.KEEP
             )
         figures = {"before": 2, "after": 0 if verdict is Verdict.FIXED else 1, "samples": 5}
         return VerifyResult(headline=f"verdict {verdict}", verdict=verdict, consequence=consequence, **figures)
@@ -120,13 +120,13 @@ def make_verify_answer(
 
 
 def make_unrestored_result(request: VerifyRequest) -> VerifyResult:
-    """The plan made it worse, and rolling back does not bring the state before."""
+    """Return a verification that is worse, for the plan and for its rollback."""
     consequence = Consequence.KEEP if request.rollback else Consequence.ROLL_BACK
     return VerifyResult(headline="still worse than before", verdict=Verdict.WORSE, consequence=consequence)
 
 
 def make_record_answer(cool_down: float = 0.0) -> Callable[[RecordRequest], RecordResult]:
-    """The ending as asked, with so many seconds of cool-down."""
+    """Return an answer that records the requested outcome, with a cool-down."""
 
     def answer(request: RecordRequest) -> RecordResult:
         return RecordResult(
@@ -142,12 +142,12 @@ def make_record_answer(cool_down: float = 0.0) -> Callable[[RecordRequest], Reco
 
 UNDONE = UndoResult(headline="ROLLBACK done", loop="charter")
 NOTHING_TO_UNDO = UndoResult(headline="nothing to undo", changed=False, loop="charter")
-UNDO_FAILED = UndoResult(headline="ROLLBACK FAILED", changed=False, failed="a newer change stands", loop="charter")
+UNDO_FAILED = UndoResult(headline="ROLLBACK FAILED", changed=False, failed="a newer change is in force", loop="charter")
 MADE_WORSE = make_verify_answer(Verdict.WORSE, Consequence.ROLL_BACK)
 
 
 def make_remediation_script(**changes: Any) -> dict[str, Any]:
-    """The script of a remediation that fixes it in one step, with the changes."""
+    """Return the script of a remediation that is fixed in one step, with the changes."""
     return {
         "prepare": make_prepare_result(),
         "apply": make_apply_result,
@@ -159,7 +159,7 @@ def make_remediation_script(**changes: Any) -> dict[str, Any]:
 
 
 def make_cycle_script(*plans: PlanSummary, **changes: Any) -> dict[str, Any]:
-    """The script of a cycle that finds trouble and plans for it, with the changes."""
+    """Return the script of a cycle that plans, with the changes."""
     return {
         "monitor": make_violating_observation(),
         "analyze": make_diagnosis(),

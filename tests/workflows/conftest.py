@@ -1,4 +1,4 @@
-"""Stages for scripted workflows on the real Temporal server."""
+"""Environments for scripted workflows on a real Temporal server."""
 
 from collections.abc import AsyncIterator
 
@@ -10,13 +10,13 @@ from tests.workflows.workflow_env import WorkflowTestEnv, open_workflow_env
 
 @pytest_asyncio.fixture(scope="session")
 async def workflow_env(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowTestEnv]:
-    """Workers that keep workflows in memory, as in production."""
-    async with open_workflow_env(temporal.client.service_client.config.target_host, "scripted") as stage:
-        yield stage
+    """Run workers that cache workflows, as in production."""
+    async with open_workflow_env(temporal.client.service_client.config.target_host, "scripted") as env:
+        yield env
 
 
 @pytest_asyncio.fixture(scope="session")
-async def evicting_stage(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowTestEnv]:
-    """Workers that evict every workflow after every task, and so replay it from the start for the next one."""
-    async with open_workflow_env(temporal.client.service_client.config.target_host, "forgetful", cached=0) as stage:
-        yield stage
+async def evicting_env(temporal: WorkflowEnvironment) -> AsyncIterator[WorkflowTestEnv]:
+    """Run workers that evict every workflow after every task, and replay it for the next one."""
+    async with open_workflow_env(temporal.client.service_client.config.target_host, "forgetful", cached=0) as env:
+        yield env

@@ -1,4 +1,4 @@
-"""Cycles as they can go: each scene plays one on a stage, with the remediations it starts or finds, and sees it end."""
+"""Scenarios of cycles: each plays one to its end, with the remediations that it starts or finds."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 
 
 def make_observing_scenario(script: dict[str, Any]) -> Scenario:
-    """A scene in which nothing is started."""
+    """Return a scenario that starts no remediation."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        run = await stage.start_cycle(script)
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        run = await env.start_cycle(script)
         await run.fetch_result()
         return run
 
@@ -28,32 +28,32 @@ def make_observing_scenario(script: dict[str, Any]) -> Scenario:
 
 
 def make_planning_scenario(count: int) -> Scenario:
-    """A scene in which so many knobs are planned for, and all are free."""
+    """Return a scenario that plans for `count` free knobs."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        briefs = [make_plan_summary(stage.unique_name("knob")) for _ in range(count)]
-        gates = [HeldAnswer(make_prepare_result()) for _ in briefs]
-        for brief, gate in zip(briefs, gates, strict=True):
-            stage.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=gate))
-        run = await stage.start_cycle(activity_results.make_cycle_script(*briefs))
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        summaries = [make_plan_summary(env.unique_name("knob")) for _ in range(count)]
+        gates = [HeldAnswer(make_prepare_result()) for _ in summaries]
+        for summary, gate in zip(summaries, gates, strict=True):
+            env.set_script(summary.workflow_id, activity_results.make_remediation_script(prepare=gate))
+        run = await env.start_cycle(activity_results.make_cycle_script(*summaries))
         await run.fetch_result()
-        for brief, gate in zip(briefs, gates, strict=True):
+        for summary, gate in zip(summaries, gates, strict=True):
             await gate.wait_for_arrival()
             gate.opened.set()
-            await stage.expect_child(brief.workflow_id).fetch_result()
+            await env.expect_child(summary.workflow_id).fetch_result()
         return run
 
     return play
 
 
 def make_locked_scenario(supersedes: str = "") -> Scenario:
-    """A scene in which the knob's remediation waits for an approval; a plan that supersedes it asks it to yield."""
+    """Return a scenario with a remediation that waits for approval; a plan that supersedes it asks it to yield."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        knob = stage.unique_name("knob")
-        waiting = await stage.start_remediation(knob=knob, prepare=WAITING_ANSWERS)
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        knob = env.unique_name("knob")
+        waiting = await env.start_remediation(knob=knob, prepare=WAITING_ANSWERS)
         await waiting.wait_until_handled("phase awaiting-approval")
-        run = await stage.start_cycle(
+        run = await env.start_cycle(
             activity_results.make_cycle_script(make_plan_summary(knob, "0123456789ab", supersedes))
         )
         await run.fetch_result()

@@ -1,4 +1,4 @@
-"""Histories as people read them: one or two words an event, in the order of the server."""
+"""Summaries of histories: one or two words per event, in the order of the server."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -14,11 +14,11 @@ END_WORDS = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "timed out",
 }
 REQUEST_FLAGS = {"prepare": ("answer", "leftover"), "verify": ("rollback",)}
-"""Fields of an activity's request that tell, beside its step, one call of it from another."""
+"""Fields of a request that, besides its step, distinguish the calls of an activity."""
 
 
 def summarize_history(history: WorkflowHistory) -> list[str]:
-    """Return what happened: `apply 0`, `apply 0 done`, `cancel`, `phase verifying`, `signal yield`, `timer`, ..."""
+    """Return the events: `apply 0`, `apply 0 done`, `cancel`, `phase verifying`, `signal yield`, `timer`, ..."""
     scheduled = {
         event.event_id: describe_activity(event)
         for event in history.events
@@ -28,17 +28,17 @@ def summarize_history(history: WorkflowHistory) -> list[str]:
 
 
 def list_scheduled_activities(history: WorkflowHistory) -> list[str]:
-    """Return the activities in the order in which they were scheduled."""
+    """Return the activities in the order of their scheduling."""
     return [describe_activity(event) for event in history.events if has_attributes(event, "activity_task_scheduled")]
 
 
 def list_phases(history: WorkflowHistory) -> list[str]:
-    """Return the phases in the order in which they became findable; the first one is given at the start."""
+    """Return the phases in the order of their upserts; the first phase is set at the start."""
     return [word.removeprefix("phase ") for word in summarize_history(history) if word.startswith("phase ")]
 
 
 def describe_event(event: HistoryEvent, scheduled: dict[int, str]) -> Iterable[str]:
-    """Return what one event says; workflow tasks say nothing."""
+    """Yield the words of one event; workflow tasks have none."""
     if has_attributes(event, "activity_task_scheduled"):
         yield scheduled[event.event_id]
     elif event.event_type in END_WORDS:
@@ -52,7 +52,7 @@ def describe_event(event: HistoryEvent, scheduled: dict[int, str]) -> Iterable[s
 
 
 def describe_activity(event: HistoryEvent) -> str:
-    """Return an activity's name with what tells this call from others: `undo 1`, `prepare approved`."""
+    """Return the name of an activity call, with its step and flags: `undo 1`, `prepare answer`."""
     attributes = event.activity_task_scheduled_event_attributes
     request = json.loads(attributes.input.payloads[0].data)
     name = attributes.activity_type.name
@@ -61,7 +61,7 @@ def describe_activity(event: HistoryEvent) -> str:
 
 
 def has_attributes(event: HistoryEvent, name: str) -> bool:
-    """Tell whether the event is of this kind, by the name of its attributes."""
+    """Return whether the event is of this kind, by the name of its attributes."""
     return event.WhichOneof("attributes") == f"{name}_event_attributes"
 
 

@@ -1,6 +1,6 @@
-"""Remediations as they can go: each scene starts one on a stage, plays what people and servers do, and sees it end.
+"""Scenarios of remediations: each plays one, with the actions of operators and servers, to its end.
 
-The names are those of the golden histories. A plan whose cool-down is to be seen is given one; else it has none.
+The names are those of the golden histories. A scenario has a cool-down only if it is needed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,16 +27,16 @@ from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 Scenario = Callable[[WorkflowTestEnv], Awaitable[ScriptedRun]]
 
 WAITING_ANSWERS = [make_prepare_result(needs_approval=True), make_prepare_result()]
-"""What `prepare` answers to a plan that waits for an approval, and after it."""
+"""The answers of `prepare` before and after an approval."""
 APPROVED = Approval(plan=PLAN_ID, approve=True, actor="ada", reason="looks right")
 REJECTED = Approval(plan=PLAN_ID, approve=False, actor="ada", reason="not today")
 
 
 def make_scenario(**script: Any) -> Scenario:
-    """A scene in which nobody interferes."""
+    """Return a scenario without interference."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        run = await stage.start_remediation(**script)
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        run = await env.start_remediation(**script)
         await run.fetch_result()
         return run
 
@@ -44,10 +44,10 @@ def make_scenario(**script: Any) -> Scenario:
 
 
 def make_decided_scenario(approval: Approval, **script: Any) -> Scenario:
-    """A scene in which a person decides upon the plan that waits."""
+    """Return a scenario in which an operator decides on the waiting plan."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        run = await stage.start_remediation(**({"prepare": WAITING_ANSWERS} | script))
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        run = await env.start_remediation(**({"prepare": WAITING_ANSWERS} | script))
         await run.wait_until_handled("phase awaiting-approval")
         await run.handle.execute_update("decide", approval)
         await run.fetch_result()
@@ -57,10 +57,10 @@ def make_decided_scenario(approval: Approval, **script: Any) -> Scenario:
 
 
 def make_yielded_scenario(outcome: str) -> Scenario:
-    """A scene in which the plan gives way while it waits."""
+    """Return a scenario in which the waiting plan yields."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        run = await stage.start_remediation(prepare=WAITING_ANSWERS)
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        run = await env.start_remediation(prepare=WAITING_ANSWERS)
         await run.wait_until_handled("phase awaiting-approval")
         await run.handle.signal("yield", YieldRequest(plan=PLAN_ID, outcome=outcome, reason=f"it {outcome}"))
         await run.fetch_result()
@@ -70,11 +70,11 @@ def make_yielded_scenario(outcome: str) -> Scenario:
 
 
 def make_cancelled_in_activity(activity: str, answer: Any, **script: Any) -> Scenario:
-    """A scene in which the remediation is cancelled while this activity is in flight, which then ends with `answer`."""
+    """Return a scenario with a cancellation during this activity, which then ends with `answer`."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
         gate = HeldAnswer(answer)
-        run = await stage.start_remediation(**(script | {activity: [gate, answer]}))
+        run = await env.start_remediation(**(script | {activity: [gate, answer]}))
         await gate.wait_for_arrival()
         await run.cancel_and_wait()
         gate.opened.set()
@@ -85,10 +85,10 @@ def make_cancelled_in_activity(activity: str, answer: Any, **script: Any) -> Sce
 
 
 def make_cancelled_after(event: str, **script: Any) -> Scenario:
-    """A scene in which the remediation is cancelled while it waits, after this word of its story."""
+    """Return a scenario with a cancellation after this event."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        run = await stage.start_remediation(**script)
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        run = await env.start_remediation(**script)
         await run.wait_until_handled(event)
         await run.cancel_and_wait()
         await run.fetch_result()
@@ -97,10 +97,10 @@ def make_cancelled_after(event: str, **script: Any) -> Scenario:
     return play
 
 
-async def run_cancelled_in_rollback_check(stage: WorkflowTestEnv) -> ScriptedRun:
-    """A cancellation comes while the rollback is verified."""
+async def run_cancelled_in_rollback_check(env: WorkflowTestEnv) -> ScriptedRun:
+    """Cancel while the rollback is verified."""
     gate = HeldAnswer(make_verify_answer(Verdict.FIXED))
-    run = await stage.start_remediation(verify=[MADE_WORSE, gate])
+    run = await env.start_remediation(verify=[MADE_WORSE, gate])
     await gate.wait_for_arrival()
     await run.cancel_and_wait()
     gate.opened.set()
@@ -109,34 +109,34 @@ async def run_cancelled_in_rollback_check(stage: WorkflowTestEnv) -> ScriptedRun
 
 
 def make_open_scenario(phase: str, **script: Any) -> Scenario:
-    """A scene that stops at this phase, for a history that goes on under the code of tomorrow."""
+    """Return a scenario that ends in this phase: its history continues under later code."""
 
-    async def play(stage: WorkflowTestEnv) -> ScriptedRun:
-        run = await stage.start_remediation(**script)
+    async def play(env: WorkflowTestEnv) -> ScriptedRun:
+        run = await env.start_remediation(**script)
         await run.wait_until_handled(f"phase {phase}")
         return run
 
     return play
 
 
-async def run_until_verifying(stage: WorkflowTestEnv) -> ScriptedRun:
-    """A verification is under way, as it is for minutes of each remediation."""
+async def run_until_verifying(env: WorkflowTestEnv) -> ScriptedRun:
+    """Stop during the verification, the longest step of a remediation."""
     gate = HeldAnswer(make_verify_answer(Verdict.FIXED))
-    run = await stage.start_remediation(verify=gate)
+    run = await env.start_remediation(verify=gate)
     await gate.wait_for_arrival()
     return run
 
 
-async def run_until_quarantined(stage: WorkflowTestEnv) -> ScriptedRun:
-    """The rollback fails: the knob stays locked, and so this history is an open one."""
-    run = await stage.start_remediation(verify=MADE_WORSE, undo=UNDO_FAILED)
+async def run_until_quarantined(env: WorkflowTestEnv) -> ScriptedRun:
+    """Let the rollback fail: the knob stays locked, and the history is open."""
+    run = await env.start_remediation(verify=MADE_WORSE, undo=UNDO_FAILED)
     await run.wait_until_handled("phase quarantined")
     return run
 
 
-async def run_until_released(stage: WorkflowTestEnv) -> ScriptedRun:
-    """A quarantined knob is cancelled, which does nothing, and then released by a person."""
-    run = await run_until_quarantined(stage)
+async def run_until_released(env: WorkflowTestEnv) -> ScriptedRun:
+    """Cancel a quarantined remediation, without effect, and then release it."""
+    run = await run_until_quarantined(env)
     await run.cancel_and_wait()
     await run.handle.signal("resume", ResumeRequest(actor="ada", reason="repaired by hand"))
     await run.fetch_result()

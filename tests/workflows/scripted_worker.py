@@ -1,7 +1,7 @@
-"""A worker whose activities bear the product's names and answer from a script.
+"""Workers whose activities have the product's names and answer from a script.
 
-The test double stands at the activity boundary and nowhere else: workflows, sandbox, data converter, interceptor and
-task queues are the product's. Scripts are looked up by workflow id, so one pair of workers plays many at once.
+Only the activities are replaced: workflows, sandbox, data converter, interceptor and task queues are the product's. A
+script is found by workflow id, so one pair of workers plays many at the same time.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ from worker.temporal.interceptor import MapekInterceptor
 T = TypeVar("T")
 
 MAX_HOLD_SECONDS = 20.0
-"""A gate nobody opens fails its activity: a test must not hang."""
+"""Seconds until an answer that is not released fails its activity: a test must not hang."""
 
 
 class HeldAnswer:
-    """An answer that is given when the test opens the gate; until then the activity is in flight."""
+    """An answer that is given when the test releases it; until then the activity is in flight."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -55,20 +55,20 @@ class HeldAnswer:
         self.opened = asyncio.Event()
 
     async def wait_for_arrival(self) -> None:
-        """Wait until an activity stands at the gate."""
+        """Wait until an activity waits for the answer."""
         await asyncio.wait_for(self.reached.wait(), MAX_HOLD_SECONDS)
 
     async def wait_for_release(self) -> Any:
-        """Wait until the gate is open and return what stands behind it."""
+        """Wait for the release and return the answer."""
         self.reached.set()
         await asyncio.wait_for(self.opened.wait(), MAX_HOLD_SECONDS)
         return self.answer
 
 
 class ActivityScript:
-    """What the activities of one workflow answer: for each name a list, whose last entry stands for all further calls.
+    """The answers of one workflow's activities: a list per name, whose last entry repeats.
 
-    An entry is a value, an error to raise, a function of the request, or a `Gate` before one of these.
+    An entry is a value, an error to raise, a function of the request, or a `HeldAnswer` around one of these.
     """
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
@@ -76,10 +76,10 @@ class ActivityScript:
         self._answers: dict[str, Iterator[Any]] = {name: repeat_last(given) for name, given in answers.items()}
 
     async def play_answer(self, name: str, request: Any) -> Any:
-        """Play the next entry for this activity."""
+        """Play the next entry of this activity."""
         self.calls.append((name, request))
         if name not in self._answers:
-            raise NotFound(f"the script knows no {name}")
+            raise NotFound(f"the script has no answer for {name}")
         entry = next(self._answers[name])
         if isinstance(entry, HeldAnswer):
             entry = await entry.wait_for_release()
@@ -88,12 +88,12 @@ class ActivityScript:
         return entry(request) if callable(entry) else entry
 
     def requests_of(self, name: str) -> list[Any]:
-        """Return what the activity of this name was asked, in order; a retried attempt asks again."""
+        """Return the requests of the activity in order, with those of retried attempts."""
         return [request for called, request in self.calls if called == name]
 
 
 def repeat_last(values: Any) -> Iterator[Any]:
-    """Yield the entries of a list, or one entry, the last one without end."""
+    """Yield the entries of a list, or a single entry; the last one repeats without end."""
     entries = values if isinstance(values, list) else [values]
     yield from entries
     while True:
@@ -101,7 +101,7 @@ def repeat_last(values: Any) -> Iterator[Any]:
 
 
 class ScriptedActivities:
-    """The product's activities by name and type. `script_of` tells the script of a workflow id."""
+    """The product's activities by name and type. `script_of` returns the script of a workflow id."""
 
     def __init__(self, script_of: Callable[[str], ActivityScript]) -> None:
         self.script_of = script_of
@@ -165,9 +165,9 @@ def make_workflow_runner() -> SandboxedWorkflowRunner:
 
 
 class ScriptedWorkers:
-    """The product's workers with scripted activities; the one for workflows can be sent to sleep.
+    """The product's workers with scripted activities; the workflow worker can be paused.
 
-    What happens meanwhile reaches a workflow in one single task. `cached` 0 evicts every workflow after every task.
+    Events during a pause reach a workflow in a single task. `cached` 0 evicts every workflow after every task.
     """
 
     def __init__(self, client: Client, script_of: Callable[[str], ActivityScript], cached: int) -> None:
@@ -177,7 +177,7 @@ class ScriptedWorkers:
         self.interceptor = MapekInterceptor(Metrics(CollectorRegistry()), LastRun())
 
     def make_workflow_worker(self) -> Worker:
-        """Return a worker for all workflows and no activity."""
+        """Return a worker for all workflows, without activities."""
         return Worker(
             self.client,
             task_queue=identifiers.TASK_QUEUE,
@@ -187,7 +187,7 @@ class ScriptedWorkers:
         )
 
     def make_activity_worker(self, queue: str, activities: Sequence[str]) -> Worker:
-        """Return a worker for these activities and no workflow."""
+        """Return a worker for these activities, without workflows."""
         return Worker(
             self.client,
             task_queue=queue,
@@ -199,7 +199,7 @@ class ScriptedWorkers:
 
     @asynccontextmanager
     async def run_workers(self) -> AsyncIterator[None]:
-        """Run all workers while the block runs."""
+        """Run all workers during the block."""
         async with (
             self.make_activity_worker(identifiers.TASK_QUEUE, COMMON_QUEUE_ACTIVITIES),
             self.make_activity_worker(identifiers.VERIFY_TASK_QUEUE, ["verify"]),
@@ -212,7 +212,7 @@ class ScriptedWorkers:
 
     @asynccontextmanager
     async def paused_workflows(self) -> AsyncIterator[None]:
-        """Let no workflow react to anything while the block runs; activities go on."""
+        """Pause all workflows during the block; activities continue."""
         await self.stop_workflow_worker()
         try:
             yield
@@ -220,11 +220,11 @@ class ScriptedWorkers:
             self.start_workflow_worker()
 
     def start_workflow_worker(self) -> None:
-        """Start to work on workflows."""
+        """Start the workflow worker."""
         self.workflow_worker = self.make_workflow_worker()
         self.worker_task = asyncio.create_task(self.workflow_worker.run())
 
     async def stop_workflow_worker(self) -> None:
-        """Cease to work on workflows."""
+        """Stop the workflow worker."""
         await self.workflow_worker.shutdown()
         await self.worker_task

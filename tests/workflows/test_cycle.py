@@ -1,4 +1,4 @@
-"""How cycles end, and what they leave behind: nothing but detached remediations."""
+"""The outcomes of cycles, and the detached remediations that outlive them."""
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
@@ -34,7 +34,7 @@ EXPECTED_ACTIVITIES = {
 
 @pytest.mark.parametrize("name", CYCLE_SCENARIOS)
 async def test_outcome(workflow_env: WorkflowTestEnv, name: str) -> None:
-    """A cycle goes only as far as it has to, and its outcome is findable and in its result."""
+    """A cycle runs only the activities that it needs; its outcome is in the result and in the search attribute."""
     run = await CYCLE_SCENARIOS[name](workflow_env)
     outcome, result = name.split("-")[0], await run.fetch_result()
     assert result.outcome == outcome
@@ -43,8 +43,8 @@ async def test_outcome(workflow_env: WorkflowTestEnv, name: str) -> None:
     assert result.headline
 
 
-async def test_what_a_cycle_tells(workflow_env: WorkflowTestEnv) -> None:
-    """Violations, cause and plan of a cycle are in its result, and what a person searches by is findable."""
+async def test_result_and_attributes_of_a_cycle(workflow_env: WorkflowTestEnv) -> None:
+    """Violations, cause and plan of a cycle are in its result and in the search attributes."""
     run = await CYCLE_SCENARIOS["planned"](workflow_env)
     result = await run.fetch_result()
     assert (result.violations, result.root_cause, result.plans) == ((VIOLATION.summary,), "overload", (PLAN_ID,))
@@ -53,35 +53,35 @@ async def test_what_a_cycle_tells(workflow_env: WorkflowTestEnv) -> None:
     assert await run.fetch_attribute(search_attributes.PLAN) == PLAN_ID
 
 
-async def test_what_a_blind_cycle_tells(workflow_env: WorkflowTestEnv) -> None:
-    """What could not be seen is said; it is neither a violation nor health."""
+async def test_result_of_a_blind_cycle(workflow_env: WorkflowTestEnv) -> None:
+    """A blind spot is in the result; it is neither a violation nor health."""
     result = await (await CYCLE_SCENARIOS["blind"](workflow_env)).fetch_result()
     assert (result.blind, result.violations) == ((activity_results.BLIND_SPOT.summary,), ())
 
 
 async def test_a_remediation_survives_its_cycle(workflow_env: WorkflowTestEnv) -> None:
-    """The cycle ends while the remediation it started has hardly begun; that one goes on to its own end."""
-    brief, gate = make_plan_summary(workflow_env.unique_name("knob")), HeldAnswer(make_prepare_result())
-    workflow_env.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=gate))
-    cycle = await workflow_env.start_cycle(activity_results.make_cycle_script(brief))
+    """The cycle ends soon after the start of the remediation, which continues to its own end."""
+    summary, gate = make_plan_summary(workflow_env.unique_name("knob")), HeldAnswer(make_prepare_result())
+    workflow_env.set_script(summary.workflow_id, activity_results.make_remediation_script(prepare=gate))
+    cycle = await workflow_env.start_cycle(activity_results.make_cycle_script(summary))
     await cycle.fetch_result()
-    child = workflow_env.expect_child(brief.workflow_id)
+    child = workflow_env.expect_child(summary.workflow_id)
     description = await child.handle.describe()
     assert description.status is WorkflowExecutionStatus.RUNNING
-    found = [
+    attributes = [
         description.typed_search_attributes.get(key)
         for key in (search_attributes.PHASE, search_attributes.KNOB, search_attributes.PLAN, search_attributes.SCORE)
     ]
-    assert found == ["preparing", brief.knob, PLAN_ID, 0.42]
+    assert attributes == ["preparing", summary.knob, PLAN_ID, 0.42]
     gate.opened.set()
     assert (await child.fetch_result()).outcome == "fixed"
 
 
 async def test_two_knobs_start_in_one_task(workflow_env: WorkflowTestEnv) -> None:
-    """Both remediations are started side by side: no start waits for the other's answer."""
-    story = await (await CYCLE_SCENARIOS["planned-two-knobs"](workflow_env)).summarize_history()
-    assert story[story.index("child") :][:2] == ["child", "child"]
-    assert story.count("child started") == 2
+    """Both remediations are started in parallel: no start waits for the other."""
+    events = await (await CYCLE_SCENARIOS["planned-two-knobs"](workflow_env)).summarize_history()
+    assert events[events.index("child") :][:2] == ["child", "child"]
+    assert events.count("child started") == 2
 
 
 async def test_one_of_two_knobs_is_locked(workflow_env: WorkflowTestEnv) -> None:
@@ -103,7 +103,7 @@ async def test_one_of_two_knobs_is_locked(workflow_env: WorkflowTestEnv) -> None
 async def test_only_a_plan_of_lower_risk_asks_to_yield(
     workflow_env: WorkflowTestEnv, supersedes: str, outcome: str
 ) -> None:
-    """A cycle that finds the knob locked asks the waiting plan to yield if its own supersedes that, else leaves it."""
+    """With a locked knob, the waiting plan is asked to yield only if the new plan supersedes it."""
     knob = workflow_env.unique_name("knob")
     waiting = await workflow_env.start_remediation(knob=knob, prepare=WAITING_ANSWERS)
     await waiting.wait_until_handled("phase awaiting-approval")
@@ -119,15 +119,15 @@ async def test_only_a_plan_of_lower_risk_asks_to_yield(
     assert (await waiting.fetch_result()).outcome == outcome
 
 
-async def test_a_loop_that_is_broken_fails(workflow_env: WorkflowTestEnv) -> None:
-    """What is no answer of the business, as a loop nobody configured, is a failed workflow and not a healthy one."""
+async def test_an_unconfigured_loop_fails(workflow_env: WorkflowTestEnv) -> None:
+    """A technical error, such as an unconfigured loop, fails the workflow and is not a healthy outcome."""
     run = await workflow_env.start_cycle({"monitor": NotFound("no loop of this name is configured")})
     with pytest.raises(WorkflowFailureError):
         await run.fetch_result()
 
 
 async def test_a_decision_without_plans_starts_nothing(workflow_env: WorkflowTestEnv) -> None:
-    """An outcome that plans nothing has no child, whatever else was decided."""
+    """A decision without plans starts no child."""
     run = await workflow_env.start_cycle(activity_results.make_cycle_script(plan=make_decision("observed")))
     await run.fetch_result()
     assert "child" not in await run.summarize_history()

@@ -1,4 +1,4 @@
-"""What a workflow costs the server: the exact number of events of its history, and the bound it must keep."""
+"""The cost of a workflow for the server: the exact number of history events, and its limit."""
 
 from typing import Any
 
@@ -29,9 +29,9 @@ async def test_cycle(workflow_env: WorkflowTestEnv, name: str, exact: int, bound
     """A healthy cycle is one activity and one upsert; a further knob costs 2 events, a yield 5."""
     run = await CYCLE_SCENARIOS[name](workflow_env)
     history = await run.fetch_history()
-    told = summarize_history(history)
-    assert sum(word.startswith("outcome ") for word in told) == 1
-    assert len(history.events) == exact <= bound, told
+    events = summarize_history(history)
+    assert sum(event.startswith("outcome ") for event in events) == 1
+    assert len(history.events) == exact <= bound, events
 
 
 COOL_DOWN_SCRIPT = {"record": make_record_answer(cool_down=COOL_DOWN_SECONDS)}

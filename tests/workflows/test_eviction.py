@@ -1,4 +1,4 @@
-"""Workflows that are evicted after every task, and so replayed from the start for the next one, do the same."""
+"""Workflows that are evicted after every task, and replayed for the next one, behave the same."""
 
 import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -24,21 +24,21 @@ EVICTED_SCENARIOS = [
 
 
 UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
-"""The server's way to tell that something new came while the workflow wanted to end; no fault of anybody."""
+"""A new event arrived while the workflow completed: a normal reply of the server."""
 
 
 def list_task_failure_causes(history: WorkflowHistory) -> list[int]:
-    """Return why workflow tasks failed, one cause each."""
+    """Return the causes of failed workflow tasks."""
     attributes = [event.workflow_task_failed_event_attributes for event in history.events]
     return [each.cause for each in attributes if each.cause]
 
 
 @pytest.mark.parametrize("name", EVICTED_SCENARIOS)
-async def test_evicted_all_the_time(
-    workflow_env: WorkflowTestEnv, evicting_stage: WorkflowTestEnv, caplog: pytest.LogCaptureFixture, name: str
+async def test_an_empty_cache_changes_nothing(
+    workflow_env: WorkflowTestEnv, evicting_env: WorkflowTestEnv, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """With an empty cache a scene ends as with a full one: same order, same result, no task failed."""
-    cached, evicted = await REMEDIATION_SCENARIOS[name](workflow_env), await REMEDIATION_SCENARIOS[name](evicting_stage)
+    """With an empty cache a scenario ends as with a full one: same order, same result, no failed task."""
+    cached, evicted = await REMEDIATION_SCENARIOS[name](workflow_env), await REMEDIATION_SCENARIOS[name](evicting_env)
     history = await evicted.fetch_history()
     assert list_scheduled_activities(history) == list_scheduled_activities(await cached.fetch_history())
     assert await evicted.fetch_result() == await cached.fetch_result()
@@ -46,11 +46,11 @@ async def test_evicted_all_the_time(
     assert not [record for record in caplog.records if record.name.startswith("temporalio.worker._workflow")]
 
 
-async def test_evicted_in_quarantine_after_a_cancellation(evicting_stage: WorkflowTestEnv) -> None:
-    """A quarantine that was cancelled and evicted is still one, and still ends when it is released."""
-    run = await REMEDIATION_SCENARIOS["quarantined"](evicting_stage)
+async def test_evicted_in_quarantine_after_a_cancellation(evicting_env: WorkflowTestEnv) -> None:
+    """A quarantine that was cancelled and evicted continues, and ends when it is released."""
+    run = await REMEDIATION_SCENARIOS["quarantined"](evicting_env)
     await run.cancel_and_wait()
-    await run.handle.signal("yield", {"plan": "of nobody", "outcome": "recovered"})
+    await run.handle.signal("yield", {"plan": "unknown", "outcome": "recovered"})
     await run.wait_until_handled("signal yield")
     assert "completed" not in await run.summarize_history()
     await run.handle.signal("resume", ResumeRequest(actor="ada", reason="repaired"))

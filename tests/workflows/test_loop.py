@@ -1,4 +1,4 @@
-"""The intake of a loop: every wish becomes one cycle, once per key, also across continue-as-new."""
+"""The intake of a loop: one cycle per request key, also across continue-as-new."""
 
 import asyncio
 
@@ -16,34 +16,34 @@ from tests.workflows.workflow_env import ScriptedRun, WorkflowTestEnv
 from workflows import search_attributes
 
 
-async def wait_for_cycle(stage: WorkflowTestEnv, workflow_id: str) -> ScriptedRun:
+async def wait_for_cycle(env: WorkflowTestEnv, workflow_id: str) -> ScriptedRun:
     """Return a cycle that has ended."""
-    run = stage.expect_child(workflow_id, CycleResult)
+    run = env.expect_child(workflow_id, CycleResult)
     assert (await run.fetch_result()).outcome == "healthy"
     return run
 
 
 async def query_status(run: ScriptedRun) -> LoopState:
-    """Return what the intake says of itself."""
+    """Return the status of the loop workflow."""
     state: LoopState = await run.handle.query("status", result_type=LoopState)
     return state
 
 
-async def test_a_signal_with_nothing(workflow_env: WorkflowTestEnv) -> None:
-    """`run_cycle` without an argument runs one cycle, found by its trigger, and the status names it."""
+async def test_a_signal_without_argument_starts_a_cycle(workflow_env: WorkflowTestEnv) -> None:
+    """`run_cycle` without an argument runs one cycle, with its trigger, and the status names it."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle")
     await run.wait_until_handled("child started")
-    told = await query_status(run)
-    assert (told.loop, told.request_count, len(told.recent)) == (loop, 1, 1)
-    cycle = await wait_for_cycle(workflow_env, told.recent[0])
+    status = await query_status(run)
+    assert (status.loop, status.request_count, len(status.recent)) == (loop, 1, 1)
+    cycle = await wait_for_cycle(workflow_env, status.recent[0])
     assert (
         await cycle.fetch_attribute(search_attributes.LOOP),
         await cycle.fetch_attribute(search_attributes.TRIGGER),
     ) == (loop, "manual")
 
 
-async def test_a_signal_with_key_and_reason(workflow_env: WorkflowTestEnv) -> None:
+async def test_key_and_reason_of_a_signal_reach_the_cycle(workflow_env: WorkflowTestEnv) -> None:
     """The key is part of the cycle's id, and the reason is in its input."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": "deploy-42", "reason": "after the deploy"})
@@ -54,7 +54,7 @@ async def test_a_signal_with_key_and_reason(workflow_env: WorkflowTestEnv) -> No
 
 
 async def test_the_same_key_is_the_same_cycle(workflow_env: WorkflowTestEnv) -> None:
-    """A key that was used starts nothing, by signal or update, while its cycle runs or after it."""
+    """A used key starts nothing, by signal or update, during its cycle or after it."""
     loop, run = await start_loop_workflow(workflow_env)
     expected = identifiers.cycle_id(loop, "manual", "once")
     first = await run.handle.execute_update("request_cycle", ManualCycleRequest(key="once"), result_type=str)
@@ -67,7 +67,7 @@ async def test_the_same_key_is_the_same_cycle(workflow_env: WorkflowTestEnv) -> 
 
 
 async def test_one_update_id_is_one_request(workflow_env: WorkflowTestEnv) -> None:
-    """A request repeated under its update id, as after a lost reply, returns the same cycle and asks for no other."""
+    """A request that is repeated with its update id returns the same cycle and starts no other."""
     _, run = await start_loop_workflow(workflow_env)
     ids = [
         await run.handle.execute_update("request_cycle", ManualCycleRequest(), id="lost-reply", result_type=str)
@@ -78,8 +78,8 @@ async def test_one_update_id_is_one_request(workflow_env: WorkflowTestEnv) -> No
 
 
 @pytest.mark.parametrize("key", ["Upper", "a/b", "x" * 101, " "], ids=["upper", "slash", "long", "blank"])
-async def test_a_bad_key(workflow_env: WorkflowTestEnv, key: str) -> None:
-    """A key that cannot be part of an id is refused where somebody hears it, and replaced where nobody does."""
+async def test_an_invalid_key_is_refused_or_replaced(workflow_env: WorkflowTestEnv, key: str) -> None:
+    """A key that cannot be part of an id is refused by the update and replaced by the signal."""
     loop, run = await start_loop_workflow(workflow_env)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await run.handle.execute_update("request_cycle", ManualCycleRequest(key=key))
@@ -90,8 +90,8 @@ async def test_a_bad_key(workflow_env: WorkflowTestEnv, key: str) -> None:
     assert cycle.startswith(identifiers.cycle_id(loop, "manual", "20"))
 
 
-async def test_garbage_is_dropped(workflow_env: WorkflowTestEnv) -> None:
-    """A signal that cannot be read starts nothing, and the intake serves the next one."""
+async def test_an_invalid_signal_is_dropped(workflow_env: WorkflowTestEnv) -> None:
+    """A signal that cannot be read starts nothing, and the next one is served."""
     _, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": ["no", "name"]})
     await run.handle.signal("run_cycle", {"key": "good"})
@@ -99,8 +99,8 @@ async def test_garbage_is_dropped(workflow_env: WorkflowTestEnv) -> None:
     assert (await query_status(run)).request_count == 1
 
 
-async def test_a_reason_of_many_bytes(workflow_env: WorkflowTestEnv) -> None:
-    """A long reason in wide characters is cut to what the server takes, not refused by it task after task."""
+async def test_a_long_reason_is_truncated(workflow_env: WorkflowTestEnv) -> None:
+    """A long reason in wide characters is truncated to the limit of the server, which would refuse it."""
     loop, run = await start_loop_workflow(workflow_env)
     await run.handle.signal("run_cycle", {"key": "wide", "reason": "監視" * 200})
     await run.wait_until_handled("child started")
@@ -108,7 +108,7 @@ async def test_a_reason_of_many_bytes(workflow_env: WorkflowTestEnv) -> None:
 
 
 async def test_continued_as_new_loses_nothing(workflow_env: WorkflowTestEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signals and updates that arrive around a continue-as-new all become cycles, and the state is carried over."""
+    """Signals and updates around a continue-as-new all start cycles, and the state is carried over."""
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 3)
     loop, run = await start_loop_workflow(workflow_env)
     signals = [run.handle.signal("run_cycle", ManualCycleRequest(key=f"signal-{number}")) for number in range(5)]
@@ -121,14 +121,14 @@ async def test_continued_as_new_loses_nothing(workflow_env: WorkflowTestEnv, mon
     for kind in ("signal", "update"):
         for number in range(5):
             await wait_for_cycle(workflow_env, identifiers.cycle_id(loop, "manual", f"{kind}-{number}"))
-    told = await query_status(run)
-    assert (told.request_count, len(set(told.recent)), told.links) == (10, 10, RUNBOOK_LINK)
+    status = await query_status(run)
+    assert (status.request_count, len(set(status.recent)), status.links) == (10, 10, RUNBOOK_LINK)
     first = workflow_env.client.get_workflow_handle(run.handle.id, run_id=run.handle.first_execution_run_id)
     assert "continued as new" in await ScriptedRun(first, run.script).summarize_history()
 
 
 async def test_a_cycle_survives_its_intake(workflow_env: WorkflowTestEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cycle that runs while the intake continues as new goes on to its own end."""
+    """A cycle that runs while the intake continues as new reaches its own end."""
     monkeypatch.setattr("workflows.loop.MAX_REQUESTS_PER_RUN", 1)
     loop, run = await start_loop_workflow(workflow_env)
     gate = HeldAnswer(activity_results.make_healthy_observation())
@@ -146,5 +146,5 @@ async def test_the_status_stays_small(workflow_env: WorkflowTestEnv) -> None:
     loop, run = await start_loop_workflow(workflow_env)
     for number in range(12):
         await run.handle.execute_update("request_cycle", ManualCycleRequest(key=f"n{number}"), result_type=str)
-    told = await query_status(run)
-    assert told.recent == tuple(identifiers.cycle_id(loop, "manual", f"n{number}") for number in range(2, 12))
+    status = await query_status(run)
+    assert status.recent == tuple(identifiers.cycle_id(loop, "manual", f"n{number}") for number in range(2, 12))

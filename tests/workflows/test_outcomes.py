@@ -1,4 +1,4 @@
-"""What a rollback's end is called."""
+"""The outcome after a rollback."""
 
 import pytest
 
@@ -10,7 +10,7 @@ WORSE_RESULT = VerifyResult(headline="worse: 3 → 9", verdict=Verdict.WORSE, co
 
 
 @pytest.mark.parametrize(
-    ("why", "verified", "undone", "failures", "ending"),
+    ("name", "verified", "undone", "failures", "expected"),
     [
         ("rolled_back", WORSE_RESULT, ("scale",), (), "rolled_back"),
         ("rolled_back", WORSE_RESULT, (), ("scale",), "worse"),
@@ -22,11 +22,11 @@ WORSE_RESULT = VerifyResult(headline="worse: 3 → 9", verdict=Verdict.WORSE, co
         ("stopped", None, (), ("scale",), "stopped"),
     ],
 )
-def test_an_ending_is_called_what_it_was(
-    why: str, verified: VerifyResult | None, undone: tuple[str, ...], failures: tuple[str, ...], ending: str
+def test_outcome_after_a_rollback(
+    name: str, verified: VerifyResult | None, undone: tuple[str, ...], failures: tuple[str, ...], expected: str
 ) -> None:
-    """Rolled back is only what was undone; the reason stays in the headline, and what failed is said first."""
-    found = outcome_after_rollback(make_outcome(why, "the reason"), verified, undone, failures)
-    assert (found.outcome, bool(found.undo_failed)) == (ending, bool(failures))
-    assert found.headline.endswith("the reason)" if failures else "the reason")
-    assert found.headline.startswith("ROLLBACK FAILED") is bool(failures)
+    """Only undone steps make it rolled_back; the reason stays in the headline, and failures come first."""
+    outcome = outcome_after_rollback(make_outcome(name, "the reason"), verified, undone, failures)
+    assert (outcome.outcome, bool(outcome.undo_failed)) == (expected, bool(failures))
+    assert outcome.headline.endswith("the reason)" if failures else "the reason")
+    assert outcome.headline.startswith("ROLLBACK FAILED") is bool(failures)

@@ -1,4 +1,4 @@
-"""A rollback that fails: the others are still undone, and the knob stays locked until a person releases it."""
+"""A failed rollback: the other steps are still undone, and the knob stays locked until an operator releases it."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ RESUME_REQUEST = ResumeRequest(actor="ada", reason="repaired by hand")
 
 
 async def is_quarantined(run: ScriptedRun) -> bool:
-    """Tell whether the knob is quarantined and its remediation runs."""
+    """Return whether the knob is quarantined and its remediation runs."""
     description = await run.handle.describe()
     phase = description.typed_search_attributes.get(search_attributes.PHASE)
     return phase == "quarantined" and description.status is WorkflowExecutionStatus.RUNNING
@@ -34,13 +34,13 @@ async def is_quarantined(run: ScriptedRun) -> bool:
 
 @pytest.mark.parametrize(
     ("failed", "reason"),
-    [(UNDO_FAILED, "a newer change stands"), (NotFound("policy gone"), "step 1 could not be undone: ")],
+    [(UNDO_FAILED, "a newer change is in force"), (NotFound("policy gone"), "step 1 could not be undone: ")],
     ids=["answered", "raised"],
 )
 async def test_one_failed_undo_does_not_stop_the_others(
     workflow_env: WorkflowTestEnv, failed: Any, reason: str
 ) -> None:
-    """The second step cannot be undone, the first one is; then the knob is quarantined, with the reason recorded."""
+    """The second step cannot be undone, the first one is; the knob is quarantined, with the reason recorded."""
     run = await workflow_env.start_remediation(
         prepare=make_prepare_result(steps=2), verify=MADE_WORSE, undo=[failed, UNDONE]
     )
@@ -61,8 +61,8 @@ async def test_one_failed_undo_does_not_stop_the_others(
     assert (result.quarantined, result.rolled_back) == (True, ("step 0",))
 
 
-async def test_a_rollback_that_does_not_restore(workflow_env: WorkflowTestEnv) -> None:
-    """Everything was undone, but the state is worse than before: that too needs a person."""
+async def test_an_ineffective_rollback_quarantines(workflow_env: WorkflowTestEnv) -> None:
+    """Everything was undone, but the state is worse than before: an operator must release the knob."""
     run = await workflow_env.start_remediation(verify=make_unrestored_result)
     await run.wait_until_handled("phase quarantined")
     assert await is_quarantined(run)
@@ -71,7 +71,7 @@ async def test_a_rollback_that_does_not_restore(workflow_env: WorkflowTestEnv) -
 
 
 async def test_a_cancellation_does_not_release(workflow_env: WorkflowTestEnv) -> None:
-    """Cancelled, the knob stays locked; `resume` releases it in the store, with who and why."""
+    """Cancelled, the knob stays locked; `resume` releases it in the store, with actor and reason."""
     run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     await run.cancel_and_wait()
     assert await is_quarantined(run)
@@ -83,8 +83,8 @@ async def test_a_cancellation_does_not_release(workflow_env: WorkflowTestEnv) ->
     assert list_phases(await run.fetch_history())[-2:] == ["quarantined", "done"]
 
 
-async def test_cancelled_and_released_at_once(workflow_env: WorkflowTestEnv) -> None:
-    """Cancellation and release reach the workflow in one task: it is released, once."""
+async def test_cancelled_and_released_in_one_task(workflow_env: WorkflowTestEnv) -> None:
+    """Cancellation and release arrive in one task: the knob is released, once."""
     run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     async with workflow_env.workers.paused_workflows():
         await run.handle.cancel()
@@ -93,16 +93,16 @@ async def test_cancelled_and_released_at_once(workflow_env: WorkflowTestEnv) -> 
     assert len(run.script.requests_of("release")) == 1
 
 
-async def test_released_by_somebody(workflow_env: WorkflowTestEnv) -> None:
-    """The signal needs no argument: whoever sends it from the Temporal UI releases as somebody."""
+async def test_a_release_without_argument(workflow_env: WorkflowTestEnv) -> None:
+    """The signal needs no argument: sent from the Temporal UI, it releases with an unknown operator."""
     run = await OUTCOME_SCENARIOS["quarantined"](workflow_env)
     await run.handle.signal("resume")
     await run.fetch_result()
     assert run.script.requests_of("release")[0].actor == "unknown operator"
 
 
-async def test_a_release_too_early_releases_nothing(workflow_env: WorkflowTestEnv) -> None:
-    """A `resume` before the rollback failed is about no quarantine anybody has looked at: the knob is locked."""
+async def test_an_early_release_is_ignored(workflow_env: WorkflowTestEnv) -> None:
+    """A `resume` before the rollback failed is about another state: the knob stays locked."""
     undo = HeldAnswer(UNDO_FAILED)
     run = await workflow_env.start_remediation(verify=MADE_WORSE, undo=undo)
     await undo.wait_for_arrival()
@@ -113,8 +113,8 @@ async def test_a_release_too_early_releases_nothing(workflow_env: WorkflowTestEn
     assert await is_quarantined(run)
 
 
-async def test_a_release_while_it_is_recorded(workflow_env: WorkflowTestEnv) -> None:
-    """The store knows of the quarantine a moment before the workflow does: a `resume` in between is not lost."""
+async def test_a_release_during_the_record_counts(workflow_env: WorkflowTestEnv) -> None:
+    """The store has the quarantine a moment before the workflow: a `resume` in between is not lost."""
     record = HeldAnswer(make_record_answer())
     run = await workflow_env.start_remediation(verify=MADE_WORSE, undo=UNDO_FAILED, record=record)
     await record.wait_for_arrival()
@@ -124,7 +124,7 @@ async def test_a_release_while_it_is_recorded(workflow_env: WorkflowTestEnv) -> 
     assert len(run.script.requests_of("release")) == 1
 
 
-async def test_the_knob_rests_after_its_release(workflow_env: WorkflowTestEnv) -> None:
+async def test_a_released_knob_cools_down(workflow_env: WorkflowTestEnv) -> None:
     """A released knob still cools down."""
     run = await workflow_env.start_remediation(
         verify=MADE_WORSE, undo=UNDO_FAILED, record=make_record_answer(cool_down=60.0)

@@ -1,4 +1,4 @@
-"""How remediations end that nobody stops: what they do in which order, what is findable meanwhile, what they return."""
+"""Remediations without a cancellation: their steps in order, their search attributes and their results."""
 
 import pytest
 
@@ -66,8 +66,10 @@ OUTCOME_CASES = [
 
 
 @pytest.mark.parametrize(("name", "order", "phases"), OUTCOME_CASES, ids=[row[0] for row in OUTCOME_CASES])
-async def test_ending(workflow_env: WorkflowTestEnv, name: str, order: str, phases: str) -> None:
-    """Each ending comes of its own steps in their order; phase, outcome, record and result tell the same."""
+async def test_steps_and_phases_of_an_outcome(
+    workflow_env: WorkflowTestEnv, name: str, order: str, phases: str
+) -> None:
+    """Each outcome has its own steps in order; phase, outcome, record and result agree."""
     run = await OUTCOME_SCENARIOS[name](workflow_env)
     outcome = "stopped" if name.startswith("leftover") else name.split("-")[0]
     history, result = await run.fetch_history(), await run.fetch_result()
@@ -79,34 +81,34 @@ async def test_ending(workflow_env: WorkflowTestEnv, name: str, order: str, phas
     assert await run.fetch_attribute(search_attributes.PHASE) == "done"
 
 
-def test_every_ending_is_in_the_table() -> None:
-    """No scene of an ending goes unasserted; those of a quarantine have a file of their own."""
+def test_every_outcome_scenario_is_in_the_table() -> None:
+    """Every outcome scenario is tested; those of a quarantine have their own file."""
     assert {row[0] for row in OUTCOME_CASES} | {"quarantined", "released"} == set(OUTCOME_SCENARIOS)
 
 
-async def test_what_is_recorded_is_told_apart_by_temporals_clock(workflow_env: WorkflowTestEnv) -> None:
-    """Prepare says when it was asked, the record when it ended, and that the trouble outlasted the first look."""
+async def test_the_record_has_server_times_and_the_persisting_problem(workflow_env: WorkflowTestEnv) -> None:
+    """Prepare has the time of its request, and the record that of the end; the problem persisted at the first check."""
     run = await OUTCOME_SCENARIOS["fixed"](workflow_env)
-    (asked,), (recorded,) = run.script.requests_of("prepare"), run.script.requests_of("record")
-    assert 0.0 < asked.requested_at < recorded.ended_at
-    assert recorded.problem_persisted
+    (prepare,), (record,) = run.script.requests_of("prepare"), run.script.requests_of("record")
+    assert 0.0 < prepare.requested_at < record.ended_at
+    assert record.problem_persisted
 
 
-async def test_what_had_gone_away_at_the_first_look_did_not_outlast_it(workflow_env: WorkflowTestEnv) -> None:
-    """A plan that is not right any more when it is first looked at again says so."""
+async def test_a_stale_plan_has_no_persisting_problem(workflow_env: WorkflowTestEnv) -> None:
+    """A plan that is no longer right at the first check records no persisting problem."""
     run = await OUTCOME_SCENARIOS["stale-prepared"](workflow_env)
     assert not run.script.requests_of("record")[0].problem_persisted
 
 
-async def test_steps_hand_the_fence_on(workflow_env: WorkflowTestEnv) -> None:
-    """The first step is fenced by the generation `prepare` saw, the next by the one the first step left."""
+async def test_each_step_is_fenced_by_the_one_before(workflow_env: WorkflowTestEnv) -> None:
+    """The generation of `prepare` fences the first step; the result of each step fences the next."""
     run = await OUTCOME_SCENARIOS["fixed-in-two-steps"](workflow_env)
     fences = [(request.step, request.generation) for request in run.script.requests_of("apply")]
     assert fences == [(0, GENERATION), (1, GENERATION + 1)]
 
 
 async def test_the_result_names_what_was_applied_and_rolled_back(workflow_env: WorkflowTestEnv) -> None:
-    """Of two steps the second failed: both are undone, only the first had been applied."""
+    """The second of two steps failed: both are undone, and only the first was applied."""
     run = await OUTCOME_SCENARIOS["rolled_back-second-step-failed"](workflow_env)
     result = await run.fetch_result()
     assert isinstance(result, RemediationResult)
@@ -114,15 +116,15 @@ async def test_the_result_names_what_was_applied_and_rolled_back(workflow_env: W
     assert result.headline.endswith("step 1 could not be applied: Rejected: 422: no such policy")
 
 
-async def test_a_refused_step_that_changed_nothing_is_no_rollback(workflow_env: WorkflowTestEnv) -> None:
-    """Nothing was undone, so the rollback is neither verified nor claimed."""
+async def test_a_refused_step_without_effect_is_no_rollback(workflow_env: WorkflowTestEnv) -> None:
+    """No step was undone, so the rollback is neither verified nor reported."""
     run = await OUTCOME_SCENARIOS["failed-refused"](workflow_env)
     result = await run.fetch_result()
     assert (result.applied, result.rolled_back) == ((), ())
 
 
 async def test_the_record_carries_the_figures(workflow_env: WorkflowTestEnv) -> None:
-    """Verdict, violations before and after, and seconds since the apply reach Knowledge, as far as there are any."""
+    """Verdict, violations before and after, and seconds since the apply reach Knowledge, if there are any."""
     (fixed,) = (await OUTCOME_SCENARIOS["improved"](workflow_env)).script.requests_of("record")
     assert (fixed.verdict, fixed.before, fixed.after) == ("improved", 2, 1)
     assert fixed.seconds is not None
@@ -131,8 +133,8 @@ async def test_the_record_carries_the_figures(workflow_env: WorkflowTestEnv) -> 
     assert "no such plan" in failed.headline
 
 
-async def test_samples_are_taken_since_the_effect(workflow_env: WorkflowTestEnv) -> None:
-    """Judged is what came after the last apply, of a rollback what came after the undo, by the server's clock."""
+async def test_verification_starts_after_the_effect(workflow_env: WorkflowTestEnv) -> None:
+    """Samples start after the last apply, those of a rollback after the undo, by the server's clock."""
     run = await OUTCOME_SCENARIOS["rolled_back-two-steps"](workflow_env)
     events = (await run.fetch_history()).events
     ends = [
@@ -146,7 +148,7 @@ async def test_samples_are_taken_since_the_effect(workflow_env: WorkflowTestEnv)
 
 
 async def test_a_decision_reaches_prepare_and_record(workflow_env: WorkflowTestEnv) -> None:
-    """Who decided, and how, is told to the second look and to Knowledge."""
+    """The decision and its actor reach the second check and Knowledge."""
     approved = await OUTCOME_SCENARIOS["fixed-approved"](workflow_env)
     assert [request.answer for request in approved.script.requests_of("prepare")] == [None, APPROVED]
     (rejected,) = (await OUTCOME_SCENARIOS["rejected"](workflow_env)).script.requests_of("record")

@@ -1,4 +1,4 @@
-"""A cancellation at each point of a remediation: what is in flight settles, what stands is undone, nothing is lost."""
+"""A cancellation at each point of a remediation: steps in flight end, applied steps are undone, nothing is lost."""
 
 from typing import Any
 
@@ -80,12 +80,14 @@ STOP_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "outcome", "story"), STOP_CASES, ids=[row[0] for row in STOP_CASES])
-async def test_stopped(workflow_env: WorkflowTestEnv, name: str, outcome: str, story: str) -> None:
-    """A cancellation lets the step in flight settle, then undoes in reverse, records once and ends in order."""
+@pytest.mark.parametrize(("name", "outcome", "expected_events"), STOP_CASES, ids=[row[0] for row in STOP_CASES])
+async def test_events_of_a_cancellation(
+    workflow_env: WorkflowTestEnv, name: str, outcome: str, expected_events: str
+) -> None:
+    """A cancellation lets the step in flight end, undoes in reverse, records once and ends in order."""
     run = await STOP_SCENARIOS[name](workflow_env)
-    told = ", ".join(await run.summarize_history())
-    assert told == f"{story}, outcome {outcome}, phase done, completed"
+    events = ", ".join(await run.summarize_history())
+    assert events == f"{expected_events}, outcome {outcome}, phase done, completed"
     assert (await run.fetch_result()).outcome == outcome
     assert len(run.script.requests_of("record")) == 1
     assert await run.fetch_attribute(search_attributes.OUTCOME) == outcome
@@ -98,23 +100,27 @@ ABANDONED_CASES = [
 
 
 @pytest.mark.parametrize(("name", "before", "after"), ABANDONED_CASES, ids=[row[0] for row in ABANDONED_CASES])
-async def test_what_only_looks_is_given_up(workflow_env: WorkflowTestEnv, name: str, before: str, after: str) -> None:
-    """A step that changes nothing is not waited for: it may end whenever it likes. What was applied is undone."""
+async def test_a_reading_step_is_abandoned(workflow_env: WorkflowTestEnv, name: str, before: str, after: str) -> None:
+    """A step that changes nothing is not waited for. Applied steps are undone."""
     run = await STOP_SCENARIOS[name](workflow_env)
     history = await run.fetch_history()
     assert ", ".join(list_scheduled_activities(history)) == f"{before}, {after}"
-    story = summarize_history(history)
-    assert story.index(before.split(", ")[-1]) < story.index("cancel") < story.index(after.split(", ")[0])
+    expected_events = summarize_history(history)
+    assert (
+        expected_events.index(before.split(", ")[-1])
+        < expected_events.index("cancel")
+        < expected_events.index(after.split(", ")[0])
+    )
     assert (await run.fetch_result()).outcome == "stopped"
 
 
-def test_every_stop_is_in_a_test() -> None:
-    """No scene of a cancellation goes unasserted."""
+def test_every_stop_scenario_is_tested() -> None:
+    """Every scenario of a cancellation has an assertion."""
     assert {row[0] for row in STOP_CASES} | {row[0] for row in ABANDONED_CASES} == set(STOP_SCENARIOS)
 
 
-async def test_a_second_request_changes_nothing(workflow_env: WorkflowTestEnv) -> None:
-    """Cancelling once more, while the rollback runs, neither stops the rollback nor ends it half way."""
+async def test_a_second_cancellation_changes_nothing(workflow_env: WorkflowTestEnv) -> None:
+    """A second cancellation during the rollback does not stop it."""
     apply, undo = HeldAnswer(make_apply_result), HeldAnswer(UNDONE)
     run = await workflow_env.start_remediation(apply=apply, undo=undo)
     await apply.wait_for_arrival()
@@ -133,8 +139,8 @@ async def test_a_second_request_changes_nothing(workflow_env: WorkflowTestEnv) -
     ]
 
 
-async def test_cancelled_before_it_could_begin(workflow_env: WorkflowTestEnv) -> None:
-    """A remediation whose first task brings the cancellation too applies nothing and records that it was stopped."""
+async def test_cancelled_in_its_first_task(workflow_env: WorkflowTestEnv) -> None:
+    """A remediation that is cancelled in its first task applies nothing and records that it was stopped."""
     async with workflow_env.workers.paused_workflows():
         run = await workflow_env.start_remediation()
         await run.handle.cancel()
@@ -182,7 +188,7 @@ async def test_cancelled_as_the_step_ends(
     outcome: str,
     order: str,
 ) -> None:
-    """Cancellation and completion reach the workflow in one task: neither swallows the other, whichever came first."""
+    """Cancellation and completion arrive in one task: neither is lost, in either order."""
     gate = HeldAnswer(answer)
     run = await workflow_env.start_remediation(**(others | {call.split()[0]: [gate, answer]}))
     await gate.wait_for_arrival()
@@ -214,7 +220,7 @@ async def test_cancelled_as_the_step_ends(
 async def test_the_kill_switch_stops_between_steps(
     workflow_env: WorkflowTestEnv, steps: int, apply: Any, undo: Any, order: str
 ) -> None:
-    """A step the switch forbids is not done, what stands of the plan is undone, and the ending is `stopped`."""
+    """A forbidden step is not applied, the applied steps are undone, and the outcome is `stopped`."""
     run = await workflow_env.start_remediation(prepare=make_prepare_result(steps=steps), apply=apply, undo=undo)
     result = await run.fetch_result()
     assert result.outcome == "stopped"

@@ -9,7 +9,7 @@ from worker.main import PASSED_THROUGH, WORKFLOWS
 
 @pytest.mark.parametrize("defined", WORKFLOWS, ids=lambda w: w.__name__)
 async def test_workflow_loads_in_the_sandbox(defined: type) -> None:
-    """Nothing a workflow file imports is restricted, and nothing is passed through that was not meant to be."""
+    """No import of a workflow file is restricted, and none is passed through without intention."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         *PASSED_THROUGH
     ).with_import_notification_policy(workflow.SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH)

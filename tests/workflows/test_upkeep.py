@@ -1,4 +1,4 @@
-"""A round of upkeep: leftovers are settled under the lock, what waits for nothing is asked to give way."""
+"""A round of upkeep: leftovers are rolled back under the lock, and plans that wait without need yield."""
 
 from temporalio.client import WorkflowExecutionStatus
 
@@ -12,20 +12,20 @@ from tests.workflows.workflow_env import WorkflowTestEnv
 from workflows import search_attributes
 
 
-async def test_nothing_to_do(workflow_env: WorkflowTestEnv) -> None:
-    """A round that finds nothing starts nothing and asks nobody."""
-    found = UpkeepResult(headline="0 leftovers", closed=2, expired=3)
-    run = await run_upkeep(workflow_env, found)
-    assert await run.fetch_result() == found
+async def test_an_empty_round_starts_nothing(workflow_env: WorkflowTestEnv) -> None:
+    """A round without work starts nothing and sends nothing."""
+    upkeep_result = UpkeepResult(headline="0 leftovers", closed=2, expired=3)
+    run = await run_upkeep(workflow_env, upkeep_result)
+    assert await run.fetch_result() == upkeep_result
     assert await run.summarize_history() == ["upkeep", "upkeep done", "completed"]
 
 
-async def test_a_leftover_is_settled(workflow_env: WorkflowTestEnv) -> None:
-    """A remediation under the knob's own id rolls back what stands, and survives the round that started it."""
-    brief = make_plan_summary(workflow_env.unique_name("knob"))
-    workflow_env.set_script(brief.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
-    await run_upkeep(workflow_env, UpkeepResult(headline="1 leftover", leftovers=(brief,)))
-    child = workflow_env.expect_child(brief.workflow_id)
+async def test_a_leftover_is_rolled_back(workflow_env: WorkflowTestEnv) -> None:
+    """A remediation under the knob's own id rolls the leftover back, and outlives the round."""
+    summary = make_plan_summary(workflow_env.unique_name("knob"))
+    workflow_env.set_script(summary.workflow_id, activity_results.make_remediation_script(prepare=LEFTOVER_ANSWER))
+    await run_upkeep(workflow_env, UpkeepResult(headline="1 leftover", leftovers=(summary,)))
+    child = workflow_env.expect_child(summary.workflow_id)
     assert (await child.fetch_result()).outcome == "stopped"
     assert list_scheduled_activities(await child.fetch_history()) == [
         "prepare leftover",
@@ -35,13 +35,13 @@ async def test_a_leftover_is_settled(workflow_env: WorkflowTestEnv) -> None:
         "record",
     ]
     assert [await child.fetch_attribute(key) for key in (search_attributes.KNOB, search_attributes.PLAN)] == [
-        brief.knob,
+        summary.knob,
         PLAN_ID,
     ]
 
 
 async def test_a_locked_leftover_waits(workflow_env: WorkflowTestEnv) -> None:
-    """A knob that is remediated again is left alone, and the next leftover is settled all the same."""
+    """A leftover on a locked knob waits, and the next one is rolled back all the same."""
     locked, free = (
         make_plan_summary(workflow_env.unique_name("knob")),
         make_plan_summary(workflow_env.unique_name("knob")),
@@ -55,21 +55,21 @@ async def test_a_locked_leftover_waits(workflow_env: WorkflowTestEnv) -> None:
     assert (await holder.handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_who_waits_for_nothing_gives_way(workflow_env: WorkflowTestEnv) -> None:
-    """A plan that waits while its violations are gone ends as recovered; a lock that is gone does no harm."""
+async def test_a_recovered_plan_yields(workflow_env: WorkflowTestEnv) -> None:
+    """A plan that waits while its violations are gone ends as recovered; an ended remediation does no harm."""
     waiting = await workflow_env.start_remediation(prepare=WAITING_ANSWERS)
     await waiting.wait_until_handled("phase awaiting-approval")
-    found = UpkeepResult(
-        headline="2 to give way",
+    upkeep_result = UpkeepResult(
+        headline="2 to yield",
         yield_orders=(make_yield_order("mapek-fix:charter:gone"), make_yield_order(waiting.handle.id)),
     )
-    run = await run_upkeep(workflow_env, found)
+    run = await run_upkeep(workflow_env, upkeep_result)
     assert [word for word in await run.summarize_history() if "signal" in word] == ["signal refused", "signalled"]
     assert (await waiting.fetch_result()).outcome == "recovered"
 
 
-async def test_a_rest_ends_for_what_turned_up_late(workflow_env: WorkflowTestEnv) -> None:
-    """Whoever only cools down makes room within the round; the late change is undone under the same lock."""
+async def test_a_cool_down_ends_for_a_late_leftover(workflow_env: WorkflowTestEnv) -> None:
+    """A cool-down ends within the round; the late change is undone under the same lock."""
     run = await run_upkeep_ending_cool_down(workflow_env)
-    (late,) = (await run.fetch_result()).leftovers
-    assert (await workflow_env.expect_child(late.workflow_id).fetch_result()).rolled_back == ("step 2", "step 0")
+    (leftover,) = (await run.fetch_result()).leftovers
+    assert (await workflow_env.expect_child(leftover.workflow_id).fetch_result()).rolled_back == ("step 2", "step 0")

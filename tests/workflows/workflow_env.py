@@ -1,4 +1,4 @@
-"""A namespace of its own with scripted workers, and what a test does there with workflows."""
+"""A namespace with scripted workers, and the steps of the tests in it."""
 
 import asyncio
 import time
@@ -29,65 +29,65 @@ from workflows.remediation import MapekRemediation
 from workflows.search_attributes import build_search_attributes
 
 CLIENT_IDENTITY = "scripted"
-"""Of client and workers: histories name nobody's process or host."""
+"""Identity of client and workers: histories must not name a process or host."""
 NO_SEARCH_ATTRIBUTES = TypedSearchAttributes.empty
 WAIT_TIMEOUT_SECONDS = 15.0
-"""Seconds until a condition that does not come true fails its test."""
+"""Seconds until an unmet condition fails its test."""
 
 
 @dataclass(frozen=True)
 class ScriptedRun:
-    """A workflow that was started on a stage, with the script of its activities."""
+    """A started workflow, with the script of its activities."""
 
     handle: WorkflowHandle[Any, Any]
     script: ActivityScript
 
     async def fetch_history(self) -> WorkflowHistory:
-        """Return its history as the server has it."""
+        """Return the history from the server."""
         return await self.handle.fetch_history()
 
     async def summarize_history(self) -> list[str]:
-        """Return its history in words."""
+        """Return the summary of the history."""
         return summarize_history(await self.fetch_history())
 
     async def fetch_result(self) -> Any:
-        """Return its result."""
+        """Return the result."""
         return await asyncio.wait_for(self.handle.result(), WAIT_TIMEOUT_SECONDS)
 
     async def fetch_attribute(self, key: Any) -> Any:
-        """Return one of its search attributes."""
+        """Return a search attribute."""
         return (await self.handle.describe()).typed_search_attributes.get(key)
 
     async def wait_until_handled(self, event: str) -> None:
-        """Wait until the word stands in its story and the workflow has reacted to it."""
+        """Wait until the event is in the history and the workflow has reacted to it."""
         await self.wait_for_history(lambda history: event in summarize_history(history) and has_reacted(history))
 
     async def wait_until_recorded(self, event: str) -> None:
-        """Wait until the word stands in its story, whether or not the workflow knows yet."""
+        """Wait until the event is in the history."""
         await self.wait_for_history(lambda history: event in summarize_history(history))
 
     async def wait_for_history(self, condition: Callable[[WorkflowHistory], bool]) -> None:
-        """Wait until this has come true of its history."""
+        """Wait until the condition holds for the history."""
         deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
         while not condition(history := await self.fetch_history()):
-            assert time.monotonic() < deadline, f"never came: {summarize_history(history)}"
+            assert time.monotonic() < deadline, f"missing in: {summarize_history(history)}"
             await asyncio.sleep(0.02)
 
     async def cancel_and_wait(self) -> None:
-        """Ask for its cancellation and wait until the workflow has taken note of it."""
+        """Request the cancellation and wait until the workflow has handled it."""
         await self.handle.cancel()
         await self.wait_until_handled("cancel")
 
 
 def has_reacted(history: WorkflowHistory) -> bool:
-    """Tell whether no workflow task is open: the workflow knows all that stands in its history."""
+    """Return whether no workflow task is open: the workflow has handled every event of the history."""
     kinds = [str(event.WhichOneof("attributes")) for event in history.events]
     tasks = [kind for kind in kinds if kind.startswith("workflow_task_")]
     return tasks[-1] == "workflow_task_completed_event_attributes"
 
 
 class WorkflowTestEnv:
-    """Where scripted workflows play. A workflow without a script of its own is a healthy cycle."""
+    """An environment for scripted workflows. A workflow without a script is a healthy cycle."""
 
     def __init__(self, client: Client, cached: int) -> None:
         self.client = client
@@ -101,12 +101,12 @@ class WorkflowTestEnv:
         return self.scripts.get(workflow_id, self.default_script)
 
     def unique_name(self, kind: str) -> str:
-        """Return a name nobody else uses on this stage."""
+        """Return a name that is unique in this environment."""
         self.count += 1
         return f"{kind}{self.count}"
 
     def set_script(self, workflow_id: str, script: dict[str, Any]) -> ActivityScript:
-        """Make this the script of the workflow."""
+        """Set the script of the workflow."""
         self.scripts[workflow_id] = ActivityScript(script)
         return self.scripts[workflow_id]
 
@@ -119,16 +119,16 @@ class WorkflowTestEnv:
         search_attributes: TypedSearchAttributes = NO_SEARCH_ATTRIBUTES,
     ) -> ScriptedRun:
         """Start a workflow by its run method, with the script of its activities."""
-        laid_out = self.set_script(workflow_id, script)
+        activity_script = self.set_script(workflow_id, script)
         handle = await self.client.start_workflow(
             workflow, argument, id=workflow_id, task_queue=identifiers.TASK_QUEUE, search_attributes=search_attributes
         )
-        return ScriptedRun(handle, laid_out)
+        return ScriptedRun(handle, activity_script)
 
     async def start_remediation(
         self, *, knob: str = "", settle: float = 0, is_leftover: bool = False, **changes: Any
     ) -> ScriptedRun:
-        """Start a remediation whose script fixes everything, but for the changes."""
+        """Start a remediation with a script that fixes the problem, with the changes."""
         request = RemediationRequest(loop="charter", plan_id=PLAN_ID, settle=settle, roll_back_leftover=is_leftover)
         return await self.start_workflow(
             MapekRemediation.run,
@@ -139,13 +139,13 @@ class WorkflowTestEnv:
         )
 
     async def start_cycle(self, script: dict[str, Any]) -> ScriptedRun:
-        """Start a cycle of a loop of its own."""
+        """Start a cycle of a new loop."""
         loop = self.unique_name("loop")
         request = CycleRequest(loop=loop, trigger="manual")
         return await self.start_workflow(MapekCycle.run, request, identifiers.cycle_id(loop, "manual", "one"), script)
 
     def expect_child(self, workflow_id: str, result_type: type[FrozenModel] = RemediationResult) -> ScriptedRun:
-        """Return a workflow that another one starts, with the script laid out for it."""
+        """Return a workflow that another one starts, with its script."""
         handle = self.client.get_workflow_handle(workflow_id, result_type=result_type)
         return ScriptedRun(handle, self.script_of(workflow_id))
 
@@ -154,15 +154,15 @@ class WorkflowTestEnv:
 async def open_workflow_env(
     address: str, namespace: str, cached: int = 200, converter: DataConverter = pydantic_data_converter
 ) -> AsyncIterator[WorkflowTestEnv]:
-    """Make a namespace with our search attributes and run scripted workers in it.
+    """Create a namespace with the search attributes and run scripted workers in it.
 
-    The queues have fixed names: in a namespace of its own no other test's worker takes the tasks.
+    The queues have fixed names. In a separate namespace, no worker of another test takes their tasks.
     """
     client = await Client.connect(address, namespace=namespace, data_converter=converter, identity=CLIENT_IDENTITY)
     await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=86400))
     )
     await bootstrap.register_search_attributes(client)
-    stage = WorkflowTestEnv(client, cached)
-    async with stage.workers.run_workers():
-        yield stage
+    env = WorkflowTestEnv(client, cached)
+    async with env.workers.run_workers():
+        yield env
