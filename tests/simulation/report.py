@@ -66,7 +66,7 @@ def count_figures(driver: LifeDriver, evidence: Evidence) -> Counter[str]:
     found["cycles"] = tally.idle_count + tally.full_count
     found["cycles idle"], found["cycles skipped"] = tally.idle_count, tally.skipped_count
     found["cycles guarded"] = found["cycles"] if driver.has_guards else 0
-    found["storms"] = sum(row["kind"] == "storm" and row["text"].startswith("entered") for row in evidence.audit)
+    found["storms"] = sum(row["kind"] == "storm" and row["summary"].startswith("entered") for row in evidence.audit)
     found["faults brought"] = driver.incidents.count
     found["incidents"] = len({plan["incident_id"] for plan in evidence.plans})
     found["effects of ours"] = len(evidence.effects)

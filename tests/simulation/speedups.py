@@ -18,11 +18,14 @@ from activities.clients.store import snapshots
 from activities.model.diagnosis import Diagnosis
 from activities.model.snapshot import AnalysisInput
 from activities.monitor import activity as monitor
+from activities.readings import analysis_input, instant
+from activities.upkeep import activity as upkeep
 from tests.simulation.plant import coarse_ticks
 
 MEMOISED_FUNCTIONS = (
-    (monitor, ("rules_of", "prefilter_query", "coverage_query")),
-    (analyze, ("rules_of", "values_queries", "coverage_detail_queries")),
+    (monitor, ("build_rules",)),
+    (instant, ("build_rules", "prefilter_query", "coverage_query")),
+    (analysis_input, ("build_rules", "values_queries", "coverage_detail_queries")),
 )
 """Pure functions whose arguments never change in a life, by the module that calls them."""
 
@@ -62,7 +65,7 @@ def fast_simulation() -> Iterator[None]:
     # Snapshots are packed lightly: how small they are is nothing a life is about.
     patches.append(mock.patch.object(snapshots.zlib, "compress", partial(zlib.compress, level=1)))
     diagnosed = MemoisedDiagnosis()
-    patches += [mock.patch.object(module, "diagnose", diagnosed) for module in (analyze, decision)]
+    patches += [mock.patch.object(module, "diagnose", diagnosed) for module in (analyze, decision, upkeep)]
     with coarse_ticks():
         for patch in patches:
             patch.start()

@@ -23,7 +23,7 @@ async def build_plans_around_learning() -> tuple[Plan, Plan, AnalysisInput, list
     await clear_incident(driver)
     for number in range(OUTCOME_COUNT):
         outcome = (await driver.environment.store.outcomes.load_recent("charter", 1))[0]
-        gone = {"plan_id": f"{number:012d}", "ending": "recovered", "type": EffectClass.UNKNOWN, "value": None}
+        gone = {"plan_id": f"{number:012d}", "outcome": "recovered", "type": EffectClass.UNKNOWN, "value": None}
         gone["outlasted"] = False
         await driver.environment.store.close_remediation(OutcomeTransaction(outcome=outcome.model_copy(update=gone)))
     second = await find_next_plan(driver, (first.plan_id,))

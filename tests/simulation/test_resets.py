@@ -34,7 +34,7 @@ async def play_reset(task: int, *, stop_before_reset: bool = False, stop_after_r
     violations, _ = check_life(driver, 0)
     evidence = build_evidence(driver, 0)
     outcome = evidence.find_outcome(held.argument["plan_id"])
-    return violations, [str(entry.key) for entry in world.plant.ledger][:2], outcome["ending"]
+    return violations, [str(entry.key) for entry in world.plant.ledger][:2], outcome["outcome"]
 
 
 @pytest.mark.parametrize("task", [1, 2, 3])

@@ -240,6 +240,10 @@ class RangeSeries(NamedTuple):
     labels: dict[str, str]
     points: tuple[tuple[float, float], ...]
 
+    def values_at(self, instants: Sequence[float], step: float) -> tuple[float | None, ...]:
+        """Return what a `SampleSeries` with these points returns."""
+        return SampleSeries.values_at(cast(SampleSeries, self), instants, step)
+
 
 def make_series(name: str, label: str, label_value: str, points: tuple[tuple[float, float], ...]) -> SampleSeries:
     """Return one series of a component as Prometheus answers it."""

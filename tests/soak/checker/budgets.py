@@ -14,7 +14,7 @@ def check_budgets(evidence: Evidence) -> Iterator[Violation]:
     """
     if not evidence.budgets:
         return
-    begun = {row["plan_id"]: float(row["began"]) for row in evidence.started}
+    begun = {row["plan_id"]: float(row["started_at"]) for row in evidence.started}
     moved: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
     for plan in sorted({one.plan for one in evidence.effects if one.direction == "do"}):
         stored = evidence.find_plan(plan)
@@ -43,7 +43,7 @@ def check_inactive_in_storms(evidence: Evidence) -> Iterator[Violation]:
     """
     if not evidence.is_clock_correct:
         return
-    begun = {row["plan_id"]: float(row["began"]) for row in evidence.started}
+    begun = {row["plan_id"]: float(row["started_at"]) for row in evidence.started}
     ours = {one.plan for one in evidence.effects if one.direction == "do"} & begun.keys()
     for loop in sorted({row["loop"] for row in evidence.audit if row["kind"] == "storm"}):
         for start, end in find_storms(evidence, loop):
@@ -57,6 +57,6 @@ def check_inactive_in_storms(evidence: Evidence) -> Iterator[Violation]:
 def find_storms(evidence: Evidence, loop: str) -> list[tuple[float, float]]:
     """Return when a loop was in a storm: (from, to), the end of the run if it never left it."""
     rows: list[Row] = [row for row in evidence.audit if row["kind"] == "storm" and row["loop"] == loop]
-    entered = [row["at"] for row in rows if row["text"].startswith("entered")]
-    left = [row["at"] for row in rows if row["text"].startswith("left")]
+    entered = [row["at"] for row in rows if row["summary"].startswith("entered")]
+    left = [row["at"] for row in rows if row["summary"].startswith("left")]
     return [(start, next((at for at in left if at >= start), evidence.ended_at)) for start in entered]

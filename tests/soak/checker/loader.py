@@ -19,8 +19,8 @@ def load_rows(connection: sqlite3.Connection) -> dict[str, Rows]:
         # Table and order are the constants above.
         bodies = connection.execute(f"SELECT body FROM {table} ORDER BY {order}").fetchall()
         found[table] = tuple(json.loads(body) for (body,) in bodies)
-    remembered = connection.execute("SELECT body FROM remediations ORDER BY began").fetchall()
-    found["begun"] = tuple(json.loads(body) for (body,) in remembered)
+    remembered = connection.execute("SELECT body FROM remediations ORDER BY started_at").fetchall()
+    found["started"] = tuple(json.loads(body) for (body,) in remembered)
     cursor = connection.execute("SELECT * FROM knobs")
     names = [column[0] for column in cursor.description]
     found["knobs"] = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())

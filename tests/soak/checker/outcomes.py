@@ -20,7 +20,7 @@ def check_accounted_at_rest(evidence: Evidence) -> Iterator[Violation]:
         outcome = evidence.find_outcome(plan)
         if outcome is None or plan in evidence.running_plans():
             continue
-        ending, standing = outcome["ending"], list_undoable_effects(evidence, plan)
+        ending, standing = outcome["outcome"], list_undoable_effects(evidence, plan)
         if standing and ending not in KEPT_OUTCOMES | ESCALATED_OUTCOMES and not is_quarantined(evidence, plan):
             if has_late_effect(evidence, plan):
                 continue
@@ -67,15 +67,15 @@ def check_outcome_matches_ledger(evidence: Evidence) -> Iterator[Violation]:
     """I9: what an outcome says was done is in the ledger."""
     for outcome in evidence.outcomes:
         plan = outcome["plan_id"]
-        claimed = outcome["ending"] in KEPT_OUTCOMES | {"rolled_back"}
+        claimed = outcome["outcome"] in KEPT_OUTCOMES | {"rolled_back"}
         if claimed and not evidence.effects_of_plan(plan, "do"):
-            yield Violation("I9", f"plan {plan} ended {outcome['ending']}, and was never done", evidence.seed)
+            yield Violation("I9", f"plan {plan} ended {outcome['outcome']}, and was never done", evidence.seed)
         taken_back = (
             evidence.effects_of_plan(plan, "undo")
             or not evidence.effects_of_plan(plan, "do")
             or is_quarantined(evidence, plan)
         )
-        if outcome["ending"] == "rolled_back" and not taken_back:
+        if outcome["outcome"] == "rolled_back" and not taken_back:
             yield Violation("I9", f"plan {plan} ended rolled_back, and nothing was undone", evidence.seed)
 
 
@@ -84,7 +84,7 @@ def check_reversal_limit(evidence: Evidence) -> Iterator[Violation]:
     by_itself = [
         plan
         for plan in list_rolled_back_plans(evidence)
-        if (evidence.find_outcome(plan) or {}).get("ending") == "rolled_back"
+        if (evidence.find_outcome(plan) or {}).get("outcome") == "rolled_back"
     ]
     reversals = Counter(evidence.find_plan(plan).get("incident_id", plan) for plan in by_itself)
     for incident, times in reversals.items():
@@ -143,4 +143,4 @@ def is_quarantined(evidence: Evidence, plan: str) -> bool:
     held = any(row["knob"] == knob and row["quarantined"] for row in evidence.knobs)
     # By their order: the times are those of workers, whose clocks may be wrong.
     since = dropwhile(lambda row: (row["plan_id"], row["kind"]) != (plan, "attempt"), evidence.audit)
-    return held or any(row["knob"] == knob and "quarantine" in row["kind"] + row["text"] for row in since)
+    return held or any(row["knob"] == knob and "quarantine" in row["kind"] + row["summary"] for row in since)

@@ -33,12 +33,12 @@ def make_attempt_row(step: int = 0, direction: str = "do", **changes: Any) -> di
         "knob": "admission",
         "key": f"{PLAN}-{step}-{direction}",
     }
-    return {**row, "step": step, "direction": direction, "phase": "before", "text": "", **changes}
+    return {**row, "step": step, "direction": direction, "phase": "before", "summary": "", **changes}
 
 
 def make_outcome_row(at: float = PLAN_TIME + 100, text: str = "fixed") -> dict[str, Any]:
     """The audit row of an outcome."""
-    return {"at": at, "kind": "ending", "plan_id": PLAN, "knob": "admission", "key": "", "phase": "", "text": text}
+    return {"at": at, "kind": "ending", "plan_id": PLAN, "knob": "admission", "key": "", "phase": "", "summary": text}
 
 
 def make_remediation_run(
@@ -62,7 +62,7 @@ def make_plan_row(plan_id: str = PLAN, **changes: Any) -> dict[str, Any]:
 
 def make_stored_outcome(kind: str = "fixed", **changes: Any) -> dict[str, Any]:
     """A stored outcome."""
-    return {"plan_id": PLAN, "ending": kind, "at": PLAN_TIME + 100, "seconds": 90.0, **changes}
+    return {"plan_id": PLAN, "outcome": kind, "at": PLAN_TIME + 100, "seconds": 90.0, **changes}
 
 
 def make_verify_event(verdict: str = "fixed", samples: int = 5) -> dict[str, Any]:
@@ -363,7 +363,7 @@ def make_started_evidence(times: Sequence[float], plans: Sequence[str] | None = 
         VALID_EVIDENCE,
         ledger=tuple(make_ledger_row(key=f"{name}-0-do") for name in named),
         plans=tuple(make_plan_row(name, loop="charter") for name in named),
-        started=tuple({"plan_id": name, "began": at} for name, at in zip(named, times, strict=True)),
+        started=tuple({"plan_id": name, "started_at": at} for name, at in zip(named, times, strict=True)),
         budgets=(("knob", 3, 3600.0), ("loop", 10, 3600.0)),
     )
 
@@ -393,7 +393,7 @@ def test_an_operator_s_plan_is_not_counted() -> None:
 def test_an_action_in_a_storm_is_found(at: float, found: int) -> None:
     """No remediation begins between the start and the end of a storm."""
     rows = tuple(
-        {"at": when, "kind": "storm", "loop": "charter", "plan_id": "", "text": text}
+        {"at": when, "kind": "storm", "loop": "charter", "plan_id": "", "summary": text}
         for when, text in ((100, "entered: 5 of 8 in trouble"), (300, "left after 200 s"))
     )
     assert (
