@@ -1,4 +1,4 @@
-"""Heartbeats from a background task, so that a dead worker is noticed within seconds."""
+"""Heartbeats from a background task, so that Temporal detects a dead worker within seconds."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.observation import Observation
     from activities.model.phase import Phase
     from activities.model.remediation import RemediationRequest, YieldRequest
+    from activities.model.remediation_outcome import RemediationOutcome
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
     from workflows import options, search_attributes
@@ -122,7 +123,8 @@ class MapekCycle:
             return
         lock = workflow.get_external_workflow_handle(plan.workflow_id)
         try:
-            await lock.signal("yield", YieldRequest(plan=plan.supersedes, outcome="superseded", reason=plan.headline))
+            request = YieldRequest(plan=plan.supersedes, outcome=RemediationOutcome.SUPERSEDED, reason=plan.headline)
+            await lock.signal("yield", request)
         except FailureError:
             workflow.logger.info("%s no longer waits for approval", plan.workflow_id)
 

@@ -30,12 +30,12 @@ class SampleSeries(FrozenModel):
         times, values = zip(*self.points, strict=True) if self.points else ((), ())
         if times == instants:
             return values
-        found: list[float | None] = [None] * len(instants)
+        aligned: list[float | None] = [None] * len(instants)
         for at, value in self.points:
             index = round((at - instants[0]) / step)
-            if 0 <= index < len(found) and abs(at - instants[index]) <= _TOLERANCE_SECONDS:
-                found[index] = value
-        return tuple(found)
+            if 0 <= index < len(aligned) and abs(at - instants[index]) <= _TOLERANCE_SECONDS:
+                aligned[index] = value
+        return tuple(aligned)
 
 
 class Series(FrozenModel):

@@ -59,6 +59,14 @@ async def test_the_requester_cannot_approve(workflow_env: WorkflowTestEnv) -> No
     assert await send_decision(taken_back, REJECTED) == f"plan {PLAN_ID} rejected by ada"
 
 
+async def test_a_decision_with_the_former_keys_is_read(workflow_env: WorkflowTestEnv) -> None:
+    """A decision with `who` and `why`, as older clients send it, counts."""
+    run = await start_waiting_remediation(workflow_env)
+    former = {"plan": PLAN_ID, "approve": False, "who": "ada", "why": "not today"}
+    assert await run.handle.execute_update("decide", former, result_type=str) == f"plan {PLAN_ID} rejected by ada"
+    assert (await run.fetch_result()).headline == "rejected by ada: not today"
+
+
 async def test_a_decision_before_the_plan_waits_is_refused(workflow_env: WorkflowTestEnv) -> None:
     """There is nothing to decide before the plan waits."""
     gate = HeldAnswer(make_prepare_result())
