@@ -87,7 +87,7 @@ class Postgres:
             await self._child.kill()
 
     async def stop(self) -> None:
-        """Stop the server and its sessions at once; committed data stay."""
+        """Stop the server and its sessions immediately; committed data stay."""
         if self._child and self._child.is_running:
             os.kill(self._child.pid, signal.SIGQUIT)  # SIGTERM would wait for all sessions
             with contextlib.suppress(TimeoutError):

@@ -31,7 +31,7 @@ class ProblemError(Exception):
         }
 
     def with_headers(self, **headers: str) -> "ProblemError":
-        """Add response headers; underscores in the names stand for hyphens."""
+        """Add response headers; underscores in the names become hyphens."""
         self.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
         return self
 

@@ -24,7 +24,7 @@ HEALABLE_FAULTS = {
 WORSENED_FAULT = ("remedy-worsens", "validator-1")
 BLINDING_FAULTS = {"exporter-silent": "audit-log", "exporter-lying": "validator-5"}
 MIN_BLIND_CYCLES = 4
-TWO_FAULTS = "two faults at once"
+TWO_FAULTS = "two faults"
 
 
 @dataclass(frozen=True)
