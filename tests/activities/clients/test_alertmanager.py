@@ -31,7 +31,7 @@ def make_client(reply: httpx.Response, requests: list[httpx.Request]) -> Alertma
     return AlertmanagerClient(HttpClient(httpx.MockTransport(handler)), "http://alertmanager:9093")
 
 
-async def test_active_alerts():
+async def test_active_alerts() -> None:
     """An alert keeps its labels, and its times become unix seconds whatever their zone; no link is kept."""
     seen: list[httpx.Request] = []
     got = await make_client(httpx.Response(200, json=[ALERT_JSON]), seen).fetch_alerts()
@@ -56,13 +56,13 @@ async def test_active_alerts():
 @pytest.mark.parametrize(
     "body", [[{**ALERT_JSON, "startsAt": "2026-01-21 10:15"}], [{**ALERT_JSON, "labels": None}], {}]
 )
-async def test_an_alert_that_cannot_be_read(body: object):
+async def test_an_alert_that_cannot_be_read(body: object) -> None:
     """One odd alert makes the answer unreadable; it is not dropped silently."""
     with pytest.raises(InvalidResponse):
         await make_client(httpx.Response(200, json=body), []).fetch_alerts()
 
 
-async def test_ready():
+async def test_ready() -> None:
     """Ready is 200; 503 raises."""
     seen: list[httpx.Request] = []
     assert await make_client(httpx.Response(200, text="OK"), seen).check_ready() is None
@@ -71,8 +71,8 @@ async def test_ready():
         await make_client(httpx.Response(503), []).check_ready()
 
 
-async def test_muted_alerts():
-    """Asked for, they come too, and say by what they are muted."""
+async def test_muted_alerts() -> None:
+    """On request they are included, silenced or inhibited."""
     seen: list[httpx.Request] = []
     silenced = {**ALERT_JSON, "status": {"inhibitedBy": [], "silencedBy": ["s1"], "mutedBy": [], "state": "suppressed"}}
     inhibited = {**ALERT_JSON, "status": {"inhibitedBy": ["f"], "silencedBy": [], "state": "suppressed"}}
@@ -83,7 +83,7 @@ async def test_muted_alerts():
     assert (seen[0].url.params["silenced"], seen[0].url.params["inhibited"]) == ("true", "true")
 
 
-async def test_silences():
+async def test_silences() -> None:
     """Active or not, with their matchers; a matcher of an old Alertmanager demands equality."""
     matchers = [
         {"name": "a", "value": "b.*", "isRegex": True, "isEqual": False},
@@ -98,7 +98,7 @@ async def test_silences():
     )
 
 
-async def test_firing_an_alert():
+async def test_firing_an_alert() -> None:
     """It is posted as Prometheus posts one; a refusal raises."""
     seen: list[httpx.Request] = []
     await make_client(httpx.Response(200), seen).post_alert(

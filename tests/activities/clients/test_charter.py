@@ -45,7 +45,7 @@ def make_change_request(path: str, body: dict[str, object] | None, key: str, gen
     return ChangeRequest(path=path, body=body, key=key, plan_hash="f" * 64, generation=generation)
 
 
-async def test_reading_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient):
+async def test_reading_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient) -> None:
     """Every read of the contract has the shape of our nouns."""
     url, token = simulator_address
     charter = CharterClient(http_client, url, token.read_text)
@@ -59,7 +59,7 @@ async def test_reading_the_simulator(simulator_address: tuple[str, Path], http_c
         await charter.validate({**THROTTLE_POLICY, "parameters": {"rate_limit": -1}})
 
 
-async def test_changing_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient):
+async def test_changing_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient) -> None:
     """Apply, replay, a stale fence, rollback, and a rollback of what is not the newest."""
     url, token = simulator_address
     charter = CharterClient(http_client, url, token.read_text)
@@ -88,7 +88,9 @@ async def test_changing_the_simulator(simulator_address: tuple[str, Path], http_
         await charter.change(make_change_request("policies/../../policy_99/rollback", None, "s-0-undo", 3))
 
 
-async def test_scaling_and_restarting_the_simulator(simulator_address: tuple[str, Path], http_client: HttpClient):
+async def test_scaling_and_restarting_the_simulator(
+    simulator_address: tuple[str, Path], http_client: HttpClient
+) -> None:
     """The committee's two routes carry their generation on from step to step."""
     url, token = simulator_address
     charter = CharterClient(http_client, url, token.read_text)
@@ -105,7 +107,7 @@ async def test_scaling_and_restarting_the_simulator(simulator_address: tuple[str
     assert (after.generation, after.last_restart.key) == (restarted.generation, "p-1-do")
 
 
-async def test_a_rotated_credential_is_picked_up(simulator_address: tuple[str, Path], http_client: HttpClient):
+async def test_a_rotated_credential_is_picked_up(simulator_address: tuple[str, Path], http_client: HttpClient) -> None:
     """The credential is read at each call: a wrong one is refused, the next right one works."""
     url, token = simulator_address
     charter = CharterClient(http_client, url, token.read_text)
@@ -124,7 +126,7 @@ def make_client(reply: httpx.Response, requests: list[httpx.Request], token: str
     return CharterClient(HttpClient(httpx.MockTransport(handler)), "http://charter:8000", lambda: token)
 
 
-async def test_what_a_change_sends():
+async def test_what_a_change_sends() -> None:
     """Key, hash and fence are headers, and equal bodies are equal bytes in whatever order they were made."""
     seen: list[httpx.Request] = []
     charter = make_client(httpx.Response(200, json=CHANGE_REPLY), seen)
@@ -140,7 +142,7 @@ async def test_what_a_change_sends():
     }
 
 
-async def test_a_rollback_sends_no_body_and_stays_on_its_route():
+async def test_a_rollback_sends_no_body_and_stays_on_its_route() -> None:
     """A policy id from outside is one segment of the path."""
     seen: list[httpx.Request] = []
     charter = make_client(httpx.Response(200, json=CHANGE_REPLY), seen)
@@ -149,7 +151,7 @@ async def test_a_rollback_sends_no_body_and_stays_on_its_route():
 
 
 @pytest.mark.parametrize("body", [{}, {"policy_id": "policy_0"}, {**CHANGE_REPLY, "generation": "4"}, [], None])
-async def test_a_reply_that_does_not_tell_what_changed(body: object):
+async def test_a_response_without_knob_and_generation(body: object) -> None:
     """200 without knob and generation proves nothing: ambiguous."""
     with pytest.raises(Ambiguous):
         await make_client(httpx.Response(200, json=body), []).change(
@@ -157,7 +159,7 @@ async def test_a_reply_that_does_not_tell_what_changed(body: object):
         )
 
 
-async def test_times_become_unix_seconds():
+async def test_times_become_unix_seconds() -> None:
     """Charter's ISO times are unix seconds, an open violation has no end, and the window is asked for in seconds."""
     seen: list[httpx.Request] = []
     found = {"id": "v1", "component": "gateway", "metric": "member_health", "opened_at": "2026-01-21T10:15:00.25Z"}
@@ -167,7 +169,7 @@ async def test_times_become_unix_seconds():
     assert dict(seen[0].url.params) == {"since": "1234.500"}
 
 
-async def test_without_a_credential_none_is_sent():
+async def test_without_a_credential_none_is_sent() -> None:
     """An empty credential is no header at all."""
     seen: list[httpx.Request] = []
     await make_client(httpx.Response(200, json=[]), seen, token=" \n").fetch_policies()
@@ -175,7 +177,7 @@ async def test_without_a_credential_none_is_sent():
 
 
 @pytest.mark.parametrize("token", ["canary\nX-Evil: 1", "canary 2", "canarÿ"])
-async def test_a_credential_that_is_none(token: str):
+async def test_a_credential_that_is_none(token: str) -> None:
     """A credential no header can carry is a configuration error that does not show it."""
     with pytest.raises(ConfigurationError) as caught:
         await make_client(httpx.Response(200, json=[]), [], token).fetch_policies()

@@ -68,7 +68,7 @@ async def send_and_catch(http: HttpClient, request: Request, schema: TypeAdapter
     return caught.value
 
 
-def test_every_httpx_exception_is_known():
+def test_every_httpx_exception_is_known() -> None:
     """No exception class of httpx escapes the mapping, now or after an upgrade."""
     assert len(HTTPX_ERRORS) > 20
     assert [cls for cls in HTTPX_ERRORS if not issubclass(cls, LIBRARY_ERRORS)] == []
@@ -76,8 +76,8 @@ def test_every_httpx_exception_is_known():
 
 @pytest.mark.parametrize("cls", HTTPX_ERRORS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("request_", [READ_REQUEST, CHANGE_REQUEST], ids=["read", "change"])
-async def test_every_httpx_exception_becomes_ours(cls: type[Exception], request_: Request):
-    """Whatever httpx raises arrives as a member of the error family."""
+async def test_every_httpx_exception_becomes_ours(cls: type[Exception], request_: Request) -> None:
+    """Every error of httpx becomes a member of the error family."""
     assert isinstance(await send_and_catch(make_client(make_error(cls)), request_), MapekError)
 
 
@@ -101,7 +101,7 @@ async def test_every_httpx_exception_becomes_ours(cls: type[Exception], request_
         (TimeoutError, Unreachable, Ambiguous),
     ],
 )
-def test_a_broken_exchange(cls: type[Exception], read: type[MapekError], change: type[MapekError]):
+def test_a_broken_exchange(cls: type[Exception], read: type[MapekError], change: type[MapekError]) -> None:
     """A read that breaks changed nothing; a change that breaks after sending began is ambiguous."""
     assert type(map_read_error(make_error(cls), READ_REQUEST)) is read
     assert type(map_change_error(make_error(cls), CHANGE_REQUEST)) is change
@@ -128,7 +128,7 @@ def test_a_broken_exchange(cls: type[Exception], read: type[MapekError], change:
         (504, {}, Unreachable, Ambiguous),
     ],
 )
-async def test_a_status(status: int, headers: dict[str, str], read: type[MapekError], change: type[MapekError]):
+async def test_a_status(status: int, headers: dict[str, str], read: type[MapekError], change: type[MapekError]) -> None:
     """A status means the same everywhere; one that leaves a change open is ambiguous."""
     reply = httpx.Response(status, headers=headers, json={"title": "no", "detail": "because"})
     for request, expected in ((READ_REQUEST, read), (CHANGE_REQUEST, change)):
@@ -150,8 +150,8 @@ async def test_a_status(status: int, headers: dict[str, str], read: type[MapekEr
         ([], "rubbish", None),
     ],
 )
-async def test_where_a_stale_knob_stands(body: object, etag: str, expected: int | None):
-    """412 tells the knob's generation in its body or its ETag, and nothing is guessed."""
+async def test_a_stale_knob_has_its_generation(body: object, etag: str, expected: int | None) -> None:
+    """The generation of a 412 is in its body or its ETag, and is never guessed."""
     error = await send_and_catch(make_client(httpx.Response(412, headers={"ETag": etag}, json=body)), CHANGE_REQUEST)
     assert isinstance(error, Stale)
     assert error.generation == expected
@@ -170,19 +170,19 @@ async def test_where_a_stale_knob_stands(body: object, etag: str, expected: int 
     ],
     ids=["words", "empty", "text for a number", "field missing", "deep", "not UTF-8", "too long"],
 )
-async def test_a_reply_that_cannot_be_used(reply: httpx.Response):
+async def test_a_reply_that_cannot_be_used(reply: httpx.Response) -> None:
     """A 2xx that is not what the contract says is unreadable, and for a change ambiguous."""
     assert type(await send_and_catch(make_client(reply), READ_REQUEST)) is InvalidResponse
     assert type(await send_and_catch(make_client(reply), CHANGE_REQUEST)) is Ambiguous
 
 
-async def test_depth_is_capped_for_any_shape():
+async def test_depth_is_capped_for_any_shape() -> None:
     """JSON of 300 levels is refused although any value would do."""
     deep = httpx.Response(200, content=b"[" * 300 + b"]" * 300)
     assert type(await send_and_catch(make_client(deep), READ_REQUEST, JSON_SCHEMA)) is InvalidResponse
 
 
-async def test_a_compressed_body_is_never_unfolded():
+async def test_a_compressed_body_is_never_unfolded() -> None:
     """A body compressed without being asked for is refused before it is unfolded."""
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -197,7 +197,7 @@ async def test_a_compressed_body_is_never_unfolded():
 
 @given(st.binary(max_size=200), st.sampled_from([200, 400, 409, 412, 500, 503]))
 @settings(max_examples=100, deadline=None)
-def test_no_bytes_break_out_of_the_family(body: bytes, status: int):
+def test_no_bytes_break_out_of_the_family(body: bytes, status: int) -> None:
     """Any body with any status is a value or a member of the family."""
 
     async def calls() -> list[BaseException | object]:
@@ -211,7 +211,7 @@ def test_no_bytes_break_out_of_the_family(body: bytes, status: int):
         assert not isinstance(result, MapekError) or (str(result).isprintable() and len(str(result)) < 400)
 
 
-async def test_a_message_holds_no_credential():
+async def test_a_message_holds_no_credential() -> None:
     """A remote that quotes the credential back does not get it into a message."""
     request = Request("POST", "http://me:pw@somewhere:1/thing?q=1", headers={"Authorization": "Bearer canary-7f3"})
     quoting = httpx.Response(400, json={"detail": "what is Authorization: Bearer canary-7f3?"})
@@ -225,8 +225,8 @@ async def test_a_message_holds_no_credential():
     assert "canary" not in repr(request)
 
 
-async def test_a_refused_connection_was_never_sent(http_client: HttpClient):
-    """Nobody listens: even a change is known not to have happened."""
+async def test_a_refused_connection_was_never_sent(http_client: HttpClient) -> None:
+    """Without a listener even a change was certainly not sent."""
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
@@ -237,7 +237,7 @@ async def test_a_refused_connection_was_never_sent(http_client: HttpClient):
         assert f"127.0.0.1:{port}" in str(error)
 
 
-async def test_an_unknown_host_was_never_sent(http_client: HttpClient):
+async def test_an_unknown_host_was_never_sent(http_client: HttpClient) -> None:
     """A host without an address is unreachable, also for a change."""
     assert (
         type(await send_and_catch(http_client, Request("POST", "http://no-such-host.invalid/x", timeout=5.0)))
@@ -245,7 +245,7 @@ async def test_an_unknown_host_was_never_sent(http_client: HttpClient):
     )
 
 
-async def test_tls_that_fails_was_never_sent(http_client: HttpClient, start_server):
+async def test_tls_that_fails_was_never_sent(http_client: HttpClient, start_server) -> None:
     """A port that does not speak TLS is unreachable, also for a change."""
 
     async def answer(reader, writer):
@@ -257,7 +257,7 @@ async def test_tls_that_fails_was_never_sent(http_client: HttpClient, start_serv
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"rubbish\r\n\r\n"])
-async def test_a_connection_cut_after_the_request(http_client: HttpClient, start_server, sent: bytes):
+async def test_a_connection_cut_after_the_request(http_client: HttpClient, start_server, sent: bytes) -> None:
     """A connection that ends too early leaves a change ambiguous."""
 
     async def answer(reader, writer):
@@ -270,7 +270,7 @@ async def test_a_connection_cut_after_the_request(http_client: HttpClient, start
     assert type(await send_and_catch(http_client, Request("POST", f"{url}/x", content=b""))) is Ambiguous
 
 
-async def test_silence_ends_at_the_deadline(http_client: HttpClient, start_server):
+async def test_silence_ends_at_the_deadline(http_client: HttpClient, start_server) -> None:
     """A server that never answers costs the time-out and no more."""
 
     async def answer(reader, _writer):
@@ -284,7 +284,7 @@ async def test_silence_ends_at_the_deadline(http_client: HttpClient, start_serve
     assert time.monotonic() - began < 3.0
 
 
-async def test_a_slow_drip_ends_at_the_deadline(http_client: HttpClient, start_server):
+async def test_a_slow_drip_ends_at_the_deadline(http_client: HttpClient, start_server) -> None:
     """A body that trickles in for ever is cut off at the deadline: each byte does not buy more time."""
 
     async def answer(reader, writer):
@@ -302,7 +302,7 @@ async def test_a_slow_drip_ends_at_the_deadline(http_client: HttpClient, start_s
     assert time.monotonic() - began < 3.0
 
 
-async def test_an_endless_body_is_cut_at_the_cap(http_client: HttpClient, start_server):
+async def test_an_endless_body_is_cut_at_the_cap(http_client: HttpClient, start_server) -> None:
     """A body without end is given up at the cap; a refusal with one still means its status."""
     status = [b"200 OK", b"422 No"]
 
@@ -320,7 +320,7 @@ async def test_an_endless_body_is_cut_at_the_cap(http_client: HttpClient, start_
 
 async def test_one_connection_serves_many_calls_and_no_proxy_is_asked(
     http_client: HttpClient, start_server, monkeypatch
-):
+) -> None:
     """Calls share a connection, and a proxy in the environment is not used."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     connections = []
@@ -351,31 +351,31 @@ async def test_one_connection_serves_many_calls_and_no_proxy_is_asked(
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
     ],
 )
-def test_retry_after(header: str | None, expected: float | None):
-    """Seconds and dates are understood, what is neither is unknown, and nobody can ask for days."""
+def test_retry_after(header: str | None, expected: float | None) -> None:
+    """Seconds and dates are parsed, other text is unknown, and days are limited."""
     assert parse_retry_after(header) == expected
 
 
-def test_retry_after_as_a_date():
+def test_retry_after_as_a_date() -> None:
     """A date means the seconds from now until then."""
     assert parse_retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60.0, abs=2.0)
 
 
 @given(st.text())
-def test_retry_after_takes_anything(header: str):
+def test_retry_after_takes_anything(header: str) -> None:
     """No header breaks the reading of the delay."""
     delay = parse_retry_after(header)
     assert delay is None or 0.0 <= delay <= MAX_RETRY_AFTER_SECONDS
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False)))
-def test_equal_values_have_equal_bytes(value: dict[str, object]):
+def test_equal_values_have_equal_bytes(value: dict[str, object]) -> None:
     """The order in which a body was put together does not show in its bytes."""
     assert encode_body(dict(reversed(value.items()))) == encode_body(value)
     assert json.loads(encode_body(value)) == value
 
 
-def test_what_json_does_not_have_is_refused():
+def test_what_json_does_not_have_is_refused() -> None:
     """NaN never reaches the wire."""
     with pytest.raises(Rejected):
         encode_body({"x": float("nan")})

@@ -7,7 +7,7 @@ from activities.model.errors import ConfigurationError
 
 
 def test_settings_the_library_refuses_are_a_mistake_of_the_configuration() -> None:
-    """They are told as one, so that they are counted and tried like any other failure, and hold no credential."""
+    """They are raised as one, counted and retried like other failures, without the credential."""
     mail = Mail(sender="nobody", recipients=("ops@example.org",), user="me", password="hidden")
     with pytest.raises(ConfigurationError, match="refused the settings") as refused:
         send_mail(Endpoint("smtp://127.0.0.1:1", 1.0), mail, "title", "text")

@@ -27,7 +27,7 @@ def make_success(kind: str, result: Any, **fields: Any) -> dict[str, Any]:
     return {"status": "success", "data": {"resultType": kind, "result": result}, **fields}
 
 
-async def test_an_instant_query():
+async def test_an_instant_query() -> None:
     """Each series is a sample with its labels; what is not a number is kept."""
     result = [
         {"metric": {"node_or_service": "gateway"}, "value": [1700000000.5, "0.31"]},
@@ -40,7 +40,7 @@ async def test_an_instant_query():
     )
 
 
-async def test_nan_is_kept():
+async def test_nan_is_kept() -> None:
     """NaN is an answer to be judged, not an error."""
     (sample,) = await make_client(200, make_success("vector", [{"metric": {}, "value": [1, "NaN"]}])).query("up", 1.0)
     assert math.isnan(sample.value)
@@ -53,12 +53,12 @@ async def test_nan_is_kept():
         (make_success("scalar", [3, "7"]), (Sample(labels={}, value=7.0, at=3.0),)),
     ],
 )
-async def test_no_series_and_a_scalar(answer: dict[str, Any], expected: tuple[Sample, ...]):
+async def test_no_series_and_a_scalar(answer: dict[str, Any], expected: tuple[Sample, ...]) -> None:
     """No series is an empty answer; a scalar is one sample without labels."""
     assert await make_client(200, answer).query("x", 1.0) == expected
 
 
-async def test_what_a_query_sends():
+async def test_what_a_query_sends() -> None:
     """The query goes in the body, with an explicit time and an explicit time-out for the server."""
     seen: list[httpx.Request] = []
     await make_client(200, make_success("vector", []), seen).query('up{a="é&"}', 12.25)
@@ -68,7 +68,7 @@ async def test_what_a_query_sends():
     assert sent == {"query": 'up{a="é&"}', "time": "12.250", "timeout": "4000ms"}
 
 
-async def test_a_range_query():
+async def test_a_range_query() -> None:
     """Each series has its points in order, and the grid is asked for explicitly."""
     seen: list[httpx.Request] = []
     result = [{"metric": {"a": "b"}, "values": [[15, "1"], [30, "2"]]}]
@@ -98,14 +98,14 @@ async def test_a_range_query():
         (200, b"<html>", InvalidResponse),
     ],
 )
-async def test_what_is_no_answer(status: int, body: Any, expected: type[MapekError]):
+async def test_what_is_no_answer(status: int, body: Any, expected: type[MapekError]) -> None:
     """A failure, a partial answer and an answer of another shape are errors, never an empty answer."""
     with pytest.raises(expected):
         await make_client(status, body).query("x", 1.0)
 
 
 @pytest.mark.parametrize("at", [math.nan, math.inf])
-async def test_a_time_that_is_none(at: float):
+async def test_a_time_that_is_none(at: float) -> None:
     """NaN is not a time, and is not sent as one."""
     with pytest.raises(Rejected):
         await make_client(200, make_success("vector", [])).query("x", at)
@@ -117,19 +117,19 @@ def make_large_reply(series_count: int) -> bytes:
     return b'{"status":"success","data":{"resultType":"vector","result":[' + result + b"]}}"
 
 
-async def test_a_hundred_thousand_series():
+async def test_a_hundred_thousand_series() -> None:
     """10^5 series are read."""
     assert len(await make_client(200, make_large_reply(100_000)).query("x", 1.0)) == 100_000
 
 
-async def test_more_than_the_cap():
+async def test_more_than_the_cap() -> None:
     """An answer beyond the cap is unreadable, not half an answer."""
     with pytest.raises(InvalidResponse, match="longer than"):
         await make_client(200, b" " * MAX_BYTES + make_large_reply(1)).query("x", 1.0)
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])
-async def test_ready(status: int, ready: bool):
+async def test_ready(status: int, ready: bool) -> None:
     """Ready is 200 with any text; everything else raises."""
     client = make_client(status, b"Prometheus Server is Ready.\n")
     if ready:
@@ -153,8 +153,10 @@ async def test_ready(status: int, ready: bool):
         (5.0, 30.0, None, True),
     ],
 )
-async def test_the_present_is_told_by_the_other_clock(at: float, within: float | None, date: str | None, present: bool):
-    """Who asks about now is refused if Prometheus's own clock says otherwise; whoever asks about the past is not."""
+async def test_a_query_about_the_present_checks_the_server_clock(
+    at: float, within: float | None, date: str | None, present: bool
+) -> None:
+    """A query about the present is refused by a skewed clock; a query about the past is not."""
     body = json.dumps(make_success("vector", [])).encode()
     headers = {} if date is None else {"Date": date}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=body))

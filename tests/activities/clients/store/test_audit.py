@@ -27,7 +27,7 @@ async def append_rows(store: Store, count: int = 5) -> None:
         await store.audit.append(make_attempt_row(attempt=i + 1, plan_id="ab"[i % 2] * 12))
 
 
-async def test_rows_come_back_in_order(store: Store):
+async def test_rows_come_back_in_order(store: Store) -> None:
     """By plan all rows, by loop the last ones, both in the order they were written."""
     await append_rows(store)
     assert [e.attempt for e in await store.audit.load_for_plan("a" * 12)] == [1, 3, 5]
@@ -35,7 +35,7 @@ async def test_rows_come_back_in_order(store: Store):
     assert await store.audit.load_for_loop("other") == ()
 
 
-async def test_what_holds_a_knob_is_told_once_a_time(store: Store):
+async def test_a_recent_row_about_a_knob_is_not_repeated(store: Store) -> None:
     """A row of the same kind about the same knob is not repeated while the last one is new; others are not hidden."""
 
     def row(at: float, knob: str = "committee", kind: str = "frozen") -> AuditEntry:
@@ -58,7 +58,7 @@ async def test_what_holds_a_knob_is_told_once_a_time(store: Store):
 @pytest.mark.parametrize(
     "statement", ["UPDATE audit SET kind = 'x'", "DELETE FROM audit", "DELETE FROM audit WHERE id = 2"]
 )
-async def test_it_can_only_grow(store: Store, statement: str):
+async def test_it_can_only_grow(store: Store, statement: str) -> None:
     """The database itself refuses to change or delete a row."""
     await append_rows(store)
     with pytest.raises(StoreUnavailable, match="append-only"):
@@ -78,23 +78,23 @@ async def test_it_can_only_grow(store: Store, statement: str):
         ("UPDATE audit SET hash = 'x' WHERE id = 5", 5),
     ],
 )
-async def test_a_change_shows(store: Store, statement: str, broken: int):
-    """Whoever gets round the database's refusal still breaks the chain, at the row that is wrong."""
+async def test_a_changed_row_is_found(store: Store, statement: str, broken: int) -> None:
+    """A change without the triggers breaks the chain at the changed row."""
     await append_rows(store)
     assert await store.audit.verify_chain() is None
     await execute_statements(store, *UNLOCK_STATEMENTS[await store.database.read(lambda c: c.dialect.name)], statement)
     assert await store.audit.verify_chain() == broken
 
 
-async def test_an_empty_audit_stands(store: Store):
+async def test_an_empty_audit_is_intact(store: Store) -> None:
     """Nothing written, nothing broken."""
     assert await store.audit.verify_chain() is None
 
 
 @given(st.builds(AuditEntry, kind=st.sampled_from(["attempt", "mode"]), at=st.floats(0, 1e10), loop=st.just("charter")))
 @settings(max_examples=30, deadline=None)
-def test_any_entry_survives(entry: AuditEntry):
-    """Whatever an entry says is read back as it was, and the chain stands."""
+def test_any_entry_survives(entry: AuditEntry) -> None:
+    """Every entry is read as it was written, and the chain is intact."""
 
     async def there_and_back() -> tuple[tuple[AuditEntry, ...], int | None]:
         store = await open_store("memory")

@@ -1,5 +1,6 @@
-"""The marks trust is earned by, and the shadows that wait to be scored."""
+"""The evidence for autonomy, and the shadow decisions that are not scored yet."""
 
+from activities.clients.store.store import Store
 from activities.model.autonomy import EvidenceKind, ShadowDecision
 from tests.activities.upkeep.test_checks import SHADOW_DECISION
 from tests.support.model_builders import make_outcome_transaction
@@ -13,7 +14,7 @@ def make_later_decision(seconds: float, **changes: object) -> ShadowDecision:
     )
 
 
-async def test_one_trouble_is_one_shadow(store):
+async def test_one_trouble_is_one_shadow(store: Store) -> None:
     """Decided again every cycle it stays one; ten quiet minutes later it is another, and another cause is too."""
     for seconds in (0.0, 30.0, 600.0, 1100.0):
         await store.autonomy.put_shadow(make_later_decision(seconds))
@@ -23,8 +24,8 @@ async def test_one_trouble_is_one_shadow(store):
     assert [s.at for s in await store.autonomy.load_due_shadows("charter", 1e9)] == [1000.0, 2100.0, 2701.0]
 
 
-async def test_a_shadow_is_scored_once_and_when_due(store):
-    """Not before its time, not twice, and one that tells nothing leaves no mark."""
+async def test_a_shadow_is_scored_once_and_when_due(store: Store) -> None:
+    """It is not scored early or twice, and without a score it leaves no evidence."""
     await store.autonomy.put_shadow(SHADOW_DECISION)
     assert await store.autonomy.load_due_shadows("charter", SHADOW_DECISION.due_at - 1) == ()
     assert await store.autonomy.load_due_shadows("other", SHADOW_DECISION.due_at) == ()
@@ -39,8 +40,8 @@ async def test_a_shadow_is_scored_once_and_when_due(store):
     assert await store.autonomy.load_due_shadows("charter", 1e9) == ()
 
 
-async def test_marks_are_told_once(store):
-    """Upkeep looks at each mark once for a change of level."""
+async def test_evidence_is_audited_once(store: Store) -> None:
+    """Each row of evidence is checked once for a change of level."""
     await store.autonomy.put_shadow(SHADOW_DECISION)
     await store.autonomy.record_score(SHADOW_DECISION, EvidenceKind.MISS, 1200.0)
     assert await store.autonomy.count_unaudited("charter") == 1
@@ -48,8 +49,8 @@ async def test_marks_are_told_once(store):
     assert await store.autonomy.count_unaudited("charter") == 0
 
 
-async def test_an_ending_leaves_its_mark_in_the_same_transaction(store):
-    """One mark for each type of action, once however often the ending is recorded, none if it tells nothing."""
+async def test_the_end_of_a_remediation_writes_its_evidence(store: Store) -> None:
+    """Each type of action gets one row of evidence, also when the end is repeated."""
     for _ in range(2):
         await store.close_remediation(make_outcome_transaction(plan_id="a" * 12, evidence_kind=EvidenceKind.HARM))
     await store.close_remediation(make_outcome_transaction(plan_id="b" * 12))

@@ -1,16 +1,17 @@
-"""The outbox: each trouble is told once, each target gets it once, and who can update is told how it ended."""
+"""The outbox: each target gets each notification once, and its resolution if it takes updates."""
 
 from typing import Any
 
 import pytest
 
+from activities.clients.store.store import Store
 from activities.model.notification import Notification, NotificationKind
 
 ALL_KINDS = tuple(NotificationKind)
 
 
 def make_notification(**changes: Any) -> Notification:
-    """Return a notice of an approval that is wanted."""
+    """Return a notification of a pending approval."""
     usual = {
         "key": "k1",
         "kind": NotificationKind.APPROVAL,
@@ -22,8 +23,8 @@ def make_notification(**changes: Any) -> Notification:
     return Notification(**(usual | changes))
 
 
-async def send_pending(store, target: str, now: float, takes_updates: bool = True) -> list[tuple[str, str]]:
-    """Send the target everything it is to get, and return (key, how it ended)."""
+async def send_pending(store: Store, target: str, now: float, takes_updates: bool = True) -> list[tuple[str, str]]:
+    """Send the target every pending notification, and return (key, resolution)."""
     found = []
     while due := await store.notifications.claim(target, ALL_KINDS, takes_updates, now):
         await store.notifications.record_delivery(due, target, True, now)
@@ -31,8 +32,8 @@ async def send_pending(store, target: str, now: float, takes_updates: bool = Tru
     return found
 
 
-async def test_one_trouble_is_told_once_to_each_target(store):
-    """Seen again in every cycle it stays one message; another trouble, or another target, gets its own."""
+async def test_each_target_gets_a_notification_once(store: Store) -> None:
+    """A problem that lasts is one message; another problem or target gets its own."""
     for at in (100.0, 130.0, 160.0):
         await store.notifications.open_or_touch(make_notification(at=at))
     await store.notifications.open_or_touch(make_notification(key="k2", plan="p2"))
@@ -42,8 +43,8 @@ async def test_one_trouble_is_told_once_to_each_target(store):
     assert not await store.notifications.has_pending("a", ALL_KINDS, True, 203.0)
 
 
-async def test_who_can_update_is_told_the_end_and_who_cannot_is_not(store):
-    """A page is resolved, a chat message stands; what ended before it was told is not told at all."""
+async def test_only_a_target_with_updates_gets_the_resolution(store: Store) -> None:
+    """A page is resolved and a chat message is not; a closed notification is never sent first."""
     await store.notifications.open_or_touch(make_notification())
     await send_pending(store, "pager", 110.0)
     await send_pending(store, "chat", 110.0, takes_updates=False)
@@ -53,8 +54,8 @@ async def test_who_can_update_is_told_the_end_and_who_cannot_is_not(store):
     assert await send_pending(store, "late", 130.0) == []
 
 
-async def test_the_same_trouble_after_its_end_is_told_anew(store):
-    """A closed notice does not silence the next one; another plan takes the place of the one before."""
+async def test_a_problem_that_returns_is_sent_again(store: Store) -> None:
+    """A closed notification does not block the next one; another plan supersedes the first."""
     await store.notifications.open_or_touch(make_notification())
     await send_pending(store, "a", 110.0)
     await store.notifications.open_or_touch(make_notification(plan="p2", at=120.0))
@@ -64,15 +65,15 @@ async def test_the_same_trouble_after_its_end_is_told_anew(store):
     assert await send_pending(store, "a", 160.0) == [("k1", "expired"), ("k1", "")]
 
 
-async def test_one_worker_sends_and_another_takes_over(store):
-    """What one has claimed another does not send until the lease is over; then it was left behind."""
+async def test_one_worker_sends_and_another_takes_over(store: Store) -> None:
+    """A claimed notification is sent by another worker only after the lease."""
     await store.notifications.open_or_touch(make_notification())
     assert await store.notifications.claim("a", ALL_KINDS, True, 110.0)
     assert await store.notifications.claim("a", ALL_KINDS, True, 150.0) is None
     assert await store.notifications.claim("a", ALL_KINDS, True, 201.0)
 
 
-async def test_a_failure_is_tried_again_ever_more_slowly(store):
+async def test_a_failed_delivery_is_retried_with_longer_pauses(store: Store) -> None:
     """5 s, 10 s, 20 s and so on, at most 300 s between two attempts, never given up while it is open."""
     await store.notifications.open_or_touch(make_notification())
     now, pauses = 1000.0, []
@@ -94,8 +95,8 @@ async def test_a_failure_is_tried_again_ever_more_slowly(store):
         for kind in NotificationKind
     ],
 )
-async def test_what_is_not_seen_any_more_is_over_unless_it_waits_for_a_person(store, kind, over):
-    """Escalations, storms and freezes fade; approvals and quarantines end by a person or an ending."""
+async def test_only_transient_notifications_close_when_quiet(store: Store, kind: NotificationKind, over: bool) -> None:
+    """Escalations, storms and freezes close; approvals and quarantines need an operator or an end."""
     await store.notifications.open_or_touch(make_notification(kind=kind))
     await store.notifications.close_quiet("charter", 100.0, 700.0)
     assert len(await store.notifications.load_open("charter")) == 1
@@ -103,7 +104,7 @@ async def test_what_is_not_seen_any_more_is_over_unless_it_waits_for_a_person(st
     assert (await store.notifications.load_open("charter") == ()) is over
 
 
-async def test_a_target_gets_only_its_kinds(store):
+async def test_a_target_gets_only_its_kinds(store: Store) -> None:
     """A pager may be spared the approvals."""
     await store.notifications.open_or_touch(make_notification())
     assert await store.notifications.claim("a", (NotificationKind.STORM,), True, 110.0) is None

@@ -19,13 +19,13 @@ from tests.support.model_builders import make_attempt_row, make_outcome_transact
 COUNT_AUDIT_ROWS = select(func.count()).select_from(audit)
 
 
-async def test_migrations_make_the_tables_of_the_schema(store: Store):
+async def test_migrations_make_the_tables_of_the_schema(store: Store) -> None:
     """What the migrations built is what the code expects, column for column."""
     difference = await store.database.read(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
     assert difference == []
 
 
-async def test_only_this_user_may_read_it(tmp_path: Path):
+async def test_only_this_user_may_read_it(tmp_path: Path) -> None:
     """File, log, lock and new folders are closed to others."""
     path = tmp_path / "new" / "folder" / "knowledge.db"
     store = await open_store(path)
@@ -37,7 +37,7 @@ async def test_only_this_user_may_read_it(tmp_path: Path):
     assert set(modes.values()) == {0o600}
 
 
-async def test_what_is_written_outlives_the_store(store_address: str):
+async def test_what_is_written_outlives_the_store(store_address: str) -> None:
     """What was written is read by the next process, and opening again changes nothing."""
     first = await open_store(store_address)
     await first.close_remediation(make_outcome_transaction())
@@ -48,7 +48,7 @@ async def test_what_is_written_outlives_the_store(store_address: str):
     await second.close()
 
 
-async def test_a_journal_that_is_fast_and_safe(database_path: Path):
+async def test_a_journal_that_is_fast_and_safe(database_path: Path) -> None:
     """WAL, NORMAL and foreign keys are in force on every connection."""
     store = await open_store(database_path)
     for name, value in (("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1)):
@@ -56,8 +56,8 @@ async def test_a_journal_that_is_fast_and_safe(database_path: Path):
     await store.close()
 
 
-async def test_many_may_open_a_new_one_at_once(store_address: str):
-    """Processes that start together do not trip over each other's migration."""
+async def test_concurrent_processes_open_a_new_store(store_address: str) -> None:
+    """Processes that start together migrate without interference."""
     stores = await asyncio.gather(*(open_store(store_address) for _ in range(5)))
     await asyncio.gather(*(store.audit.append(make_attempt_row(at=float(i))) for i, store in enumerate(stores)))
     assert len(await stores[0].audit.load_for_loop("charter")) == 5
@@ -65,16 +65,16 @@ async def test_many_may_open_a_new_one_at_once(store_address: str):
     await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_many_new_ones_may_be_opened_at_once(tmp_path: Path):
-    """One process may open databases of several stacks; their migrations do not get into each other's way."""
+async def test_one_process_opens_several_new_stores(tmp_path: Path) -> None:
+    """The migrations of several databases in one process do not interfere."""
     for round_ in range(3):
         stores = await asyncio.gather(*(open_store(tmp_path / f"{round_}-{number}.db") for number in range(6)))
         assert [await store.audit.load_for_loop("charter") for store in stores] == [()] * 6
         await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_a_newer_schema_is_refused(store_address: str):
-    """A schema this code does not know is not touched."""
+async def test_a_newer_schema_is_refused(store_address: str) -> None:
+    """A schema that this code does not know is not changed."""
     store = await open_store(store_address)
     await store.database.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
     await store.close()
@@ -82,8 +82,8 @@ async def test_a_newer_schema_is_refused(store_address: str):
         await open_store(store_address)
 
 
-async def test_a_locked_database_is_unavailable(store_address: str):
-    """A lock that another process does not let go is reported, and the next call works."""
+async def test_a_locked_database_is_unavailable(store_address: str) -> None:
+    """The lock of another process is reported, and the next call works."""
     other, store = await open_store(store_address), await open_store(store_address, busy_seconds=0.05)
     held, released = threading.Event(), threading.Event()
 
@@ -103,7 +103,7 @@ async def test_a_locked_database_is_unavailable(store_address: str):
         await opened.close()
 
 
-async def test_a_read_is_of_one_moment(store_address: str):
+async def test_a_read_is_of_one_moment(store_address: str) -> None:
     """What one transaction reads does not change under it, however many write meanwhile."""
     reader, writer = await open_store(store_address), await open_store(store_address)
 
@@ -119,8 +119,8 @@ async def test_a_read_is_of_one_moment(store_address: str):
         await opened.close()
 
 
-async def test_writers_of_two_processes_take_turns(store_address: str):
-    """Whoever waited for the writer's lock reads what the one before wrote: the audit's chain stays whole."""
+async def test_writers_of_two_processes_take_turns(store_address: str) -> None:
+    """A writer reads the rows of the writer before it: the audit chain stays intact."""
     stores = [await open_store(store_address) for _ in range(3)]
     await asyncio.gather(*(store.audit.append(make_attempt_row(at=float(i))) for i in range(20) for store in stores))
     assert await stores[0].audit.verify_chain() is None
@@ -130,7 +130,7 @@ async def test_writers_of_two_processes_take_turns(store_address: str):
 
 
 @pytest.mark.parametrize("any_address", ["file", "memory"], indirect=True)
-async def test_a_full_disk_is_unavailable_and_writes_nothing(store: Store):
+async def test_a_full_disk_is_unavailable_and_writes_nothing(store: Store) -> None:
     """What does not fit is not written in part, and reading goes on."""
     await store.database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
     large = make_outcome_transaction(quarantine_reason="x" * 500_000)
@@ -140,14 +140,14 @@ async def test_a_full_disk_is_unavailable_and_writes_nothing(store: Store):
     assert await store.audit.load_for_loop("charter") == ()
 
 
-async def test_a_file_that_is_no_database_is_unavailable(database_path: Path):
+async def test_a_file_that_is_no_database_is_unavailable(database_path: Path) -> None:
     """Rubbish in place of the database is an error, not an empty store."""
     await asyncio.to_thread(database_path.write_bytes, b"rubbish " * 1000)
     with pytest.raises(StoreUnavailable):
         await open_store(database_path)
 
 
-async def test_a_folder_in_its_place_is_unavailable(tmp_path: Path):
+async def test_a_folder_in_its_place_is_unavailable(tmp_path: Path) -> None:
     """A path that cannot be opened is an error of the family."""
     with pytest.raises(StoreUnavailable):
         await open_store(tmp_path)
@@ -156,7 +156,7 @@ async def test_a_folder_in_its_place_is_unavailable(tmp_path: Path):
 @pytest.mark.parametrize(
     "wrong", ["nonsense://x", "postgresql+nodriver://me:canary@x/y", "://", "postgresql://me:canary@x:port/y"]
 )
-async def test_an_address_that_is_none_is_refused(wrong: str):
+async def test_an_address_that_is_none_is_refused(wrong: str) -> None:
     """A wrong address is a configuration error that does not show a password."""
     with pytest.raises(ConfigurationError) as caught:
         await open_store(wrong)
@@ -164,14 +164,14 @@ async def test_an_address_that_is_none_is_refused(wrong: str):
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1:9/y", "[/y", "nowhere.invalid/y"])
-async def test_a_server_that_is_not_there_is_unavailable(place: str):
-    """A database server that cannot be reached, or whose name means nothing, is told without the password."""
+async def test_a_server_that_is_not_there_is_unavailable(place: str) -> None:
+    """An unreachable or unknown database server is reported without the password."""
     with pytest.raises(StoreUnavailable) as caught:
         await open_store(f"postgresql://me:canary@{place}")
     assert "canary" not in str(caught.value)
 
 
-async def test_a_killed_database_server_loses_nothing(postgres: Postgres, empty_database: str):
+async def test_a_killed_database_server_loses_nothing(postgres: Postgres, empty_database: str) -> None:
     """While PostgreSQL is gone the store is unavailable; when it is back the same store works, and all is there."""
     store = await open_store(empty_database)
     await store.close_remediation(make_outcome_transaction())
@@ -185,7 +185,7 @@ async def test_a_killed_database_server_loses_nothing(postgres: Postgres, empty_
     await store.close()
 
 
-async def test_a_closed_store_is_unavailable(store: Store):
+async def test_a_closed_store_is_unavailable(store: Store) -> None:
     """Closing twice is allowed; asking after it is an error of the family."""
     await store.close()
     await store.close()
@@ -193,7 +193,7 @@ async def test_a_closed_store_is_unavailable(store: Store):
         await store.check_ready()
 
 
-async def test_a_cancelled_write_happens_wholly_or_not_at_all(store: Store):
+async def test_a_cancelled_write_happens_wholly_or_not_at_all(store: Store) -> None:
     """Cancelling the caller does not cut a transaction in two."""
     task = asyncio.create_task(store.close_remediation(make_outcome_transaction(cooldown_until=2000.0)))
     await asyncio.sleep(0)
@@ -205,7 +205,7 @@ async def test_a_cancelled_write_happens_wholly_or_not_at_all(store: Store):
     assert (await store.guards.load_state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
 
 
-async def test_ready(store: Store):
+async def test_ready(store: Store) -> None:
     """An open store is ready."""
     assert await store.check_ready() is None
     assert await store.database.read(lambda c: c.scalar(text("SELECT 1"))) == 1

@@ -22,7 +22,7 @@ async def close_remediations(store: Store, *transactions: Outcome, keep: int = 1
         await store.close_remediation(OutcomeTransaction(outcome=one, history_limit=keep))
 
 
-async def test_an_ending_changes_everything_at_once(store: Store):
+async def test_the_end_of_a_remediation_is_one_transaction(store: Store) -> None:
     """Outcome, cool-down, quarantine, rung, incident and audit are written together."""
     await store.guards.start_rung(make_problem(), make_rung(), 1010.0)
     change = make_outcome_transaction(
@@ -39,8 +39,8 @@ async def test_an_ending_changes_everything_at_once(store: Store):
     assert row.summary == "fixed: 3 of 3 resolved; quarantined: undo failed"
 
 
-async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
-    """Without closing, the incident stays open and its rung tells how it ended."""
+async def test_an_incident_that_goes_on_keeps_its_rung(store: Store) -> None:
+    """Without closing, the incident stays open and its rung has the outcome."""
     await store.guards.start_rung(make_problem(), make_rung(), 1010.0)
     await store.close_remediation(
         OutcomeTransaction(outcome=make_outcome(outcome="no_effect", value=0.0, type=EffectClass.INEFFECTIVE))
@@ -50,8 +50,8 @@ async def test_an_incident_that_goes_on_keeps_its_rung(store: Store):
     assert [r.outcome for r in incident.rungs] == ["no_effect"]
 
 
-async def test_a_repeat_changes_nothing(store: Store):
-    """The first ending stands, whatever a later one says."""
+async def test_a_repeat_changes_nothing(store: Store) -> None:
+    """The first end is final."""
     first = await store.close_remediation(make_outcome_transaction(cooldown_until=2000.0))
     again = OutcomeTransaction(outcome=make_outcome(outcome="worse", value=0.0), cooldown_until=9000.0)
     assert await store.close_remediation(again) == first
@@ -62,8 +62,8 @@ async def test_a_repeat_changes_nothing(store: Store):
     assert (record.count, record.total) == (1, 1.0)
 
 
-async def test_what_turned_up_after_the_end_is_quarantined(store: Store):
-    """A late change that cannot be undone locks its knob, on record and once; the first ending stands all the same."""
+async def test_a_late_change_is_quarantined(store: Store) -> None:
+    """A late change that cannot be undone quarantines its knob once; the first end is final."""
     first = await store.close_remediation(make_outcome_transaction())
     late = OutcomeTransaction(
         outcome=make_outcome(outcome="stopped", value=None), quarantine_reason="a newer change stands"
@@ -73,16 +73,16 @@ async def test_what_turned_up_after_the_end_is_quarantined(store: Store):
     assert [row.kind for row in await store.audit.load_for_plan("a" * 12)] == ["ending", "quarantine"]
 
 
-async def test_a_repeated_record_does_not_take_a_release_back(store: Store):
-    """The same ending again, after a person released the knob, leaves it released."""
+async def test_a_repeated_record_does_not_take_a_release_back(store: Store) -> None:
+    """A repeated end after a release leaves the knob released."""
     await store.close_remediation(make_outcome_transaction(quarantine_reason="undo failed"))
     await store.guards.release("charter", "committee", "ada", "repaired", 1200.0)
     await store.close_remediation(make_outcome_transaction(quarantine_reason="undo failed"))
     assert not (await store.guards.load_state("charter", 0.0)).knob("committee").quarantined
 
 
-async def test_a_longer_cool_down_is_not_cut_short(store: Store):
-    """An ending without a cool-down leaves the one that stands."""
+async def test_a_longer_cool_down_is_not_cut_short(store: Store) -> None:
+    """An end without a cool-down leaves a longer one in force."""
     await store.close_remediation(
         make_outcome_transaction("a" * 12, cooldown_until=2000.0, cooldown_reason="rolled back")
     )
@@ -90,15 +90,15 @@ async def test_a_longer_cool_down_is_not_cut_short(store: Store):
     assert (await store.guards.load_state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
 
 
-async def test_an_ending_does_not_release_a_quarantine(store: Store):
-    """Only a person releases: an ending without a quarantine leaves it."""
+async def test_an_ending_does_not_release_a_quarantine(store: Store) -> None:
+    """Only an operator releases: an end without a quarantine leaves it."""
     await store.close_remediation(make_outcome_transaction("a" * 12, quarantine_reason="undo failed"))
     await store.close_remediation(make_outcome_transaction("b" * 12))
     assert (await store.guards.load_state("charter", 0.0)).knob("committee").quarantine_reason == "undo failed"
 
 
-async def test_exactly_once_when_twenty_finish_together(store: Store):
-    """Twenty at once write one outcome, and all are told the same."""
+async def test_exactly_once_when_twenty_finish_together(store: Store) -> None:
+    """Twenty concurrent ends write one outcome, and all return it."""
     endings = [OutcomeTransaction(outcome=make_outcome(headline=str(i)), cooldown_until=2000.0 + i) for i in range(20)]
     stood = await asyncio.gather(*(store.close_remediation(one) for one in endings))
     assert len(set(stood)) == 1
@@ -106,7 +106,7 @@ async def test_exactly_once_when_twenty_finish_together(store: Store):
     assert (await store.outcomes.load_experience("charter")).for_action(ActionType.SCALE_UP, Cause.OVERLOAD).count == 1
 
 
-async def test_exactly_once_across_two_stores(database_path: Path):
+async def test_exactly_once_across_two_stores(database_path: Path) -> None:
     """Two processes on one file write one outcome for each plan."""
     one, two = await asyncio.gather(open_store(database_path), open_store(database_path))
     calls = [store.close_remediation(make_outcome_transaction(f"{i:012x}")) for i in range(10) for store in (one, two)]
@@ -117,7 +117,7 @@ async def test_exactly_once_across_two_stores(database_path: Path):
     await asyncio.gather(one.close(), two.close())
 
 
-async def test_an_outcome_counts_for_each_of_its_actions(store: Store):
+async def test_an_outcome_counts_for_each_of_its_actions(store: Store) -> None:
     """Each type among the actions counts once; what has no value does not count."""
     both = (ActionType.SCALE_UP, ActionType.RESTART_SERVICE, ActionType.RESTART_SERVICE)
     await close_remediations(
@@ -138,14 +138,14 @@ async def test_an_outcome_counts_for_each_of_its_actions(store: Store):
     }
 
 
-async def test_nothing_was_experienced(store: Store):
+async def test_nothing_was_experienced(store: Store) -> None:
     """A loop without outcomes has no experience."""
     assert await store.outcomes.load_experience("charter") == Experience()
     assert await store.outcomes.load_recent("charter") == ()
     assert await store.outcomes.load_for_plan("a" * 12) is None
 
 
-async def test_the_newest_are_remembered(store: Store):
+async def test_the_newest_are_remembered(store: Store) -> None:
     """Beyond the limit the oldest teaches no more, but is still the end of its plan; other loops are not touched."""
     await close_remediations(store, make_outcome("other", loop="other", at=0.0))
     await close_remediations(store, *(make_outcome(f"p{i}", at=float(i)) for i in (3, 1, 2, 5, 4)), keep=3)
@@ -169,8 +169,8 @@ async def test_the_newest_are_remembered(store: Store):
     )
 )
 @settings(max_examples=30, deadline=None, suppress_health_check=SUPPRESSED_CHECKS)
-def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType], Cause, float | None]]):
-    """Whatever was tried, the sums are those of a plain count."""
+def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType], Cause, float | None]]) -> None:
+    """The sums are those of a plain count."""
 
     async def summed() -> Experience:
         store = await open_store("memory")
@@ -189,7 +189,7 @@ def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType
 
 
 @pytest.mark.parametrize("any_address", ["file"], indirect=True)
-async def test_experience_and_recent_use_their_indexes(store: Store):
+async def test_experience_and_recent_use_their_indexes(store: Store) -> None:
     """A loop's outcomes are found by index, not by reading them all."""
     query = (
         "EXPLAIN QUERY PLAN SELECT a.action, o.cause, count(*), sum(o.value) FROM outcome_actions a JOIN outcomes o "

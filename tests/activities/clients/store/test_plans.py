@@ -30,7 +30,7 @@ def make_effect(
     return Effect(plan_id=plan_id, step=step, direction=direction, at=at, generation=4, previous={"replicas": 5})
 
 
-async def test_a_plan_is_kept_as_it_was_first_stored(store: Store):
+async def test_a_plan_is_kept_as_it_was_first_stored(store: Store) -> None:
     """The same plan put again, later, is the one stored first: its times are part of what is sent to Charter."""
     assert await store.plans.put(make_plan(), 1010.0) == make_plan()
     assert await store.plans.put(make_plan(created_at=1099.0, cycle_id="later"), 1099.0) == make_plan()
@@ -38,14 +38,14 @@ async def test_a_plan_is_kept_as_it_was_first_stored(store: Store):
     assert await store.plans.load_cycle_id(PLAN_A) == make_plan().cycle_id
 
 
-async def test_one_id_is_one_hash(store: Store):
+async def test_one_id_is_one_hash(store: Store) -> None:
     """Another hash under the same id is refused."""
     await store.plans.put(make_plan(), 1010.0)
     with pytest.raises(Rejected):
         await store.plans.put(make_plan(hash="f" * 64), 1011.0)
 
 
-async def test_no_such_plan(store: Store):
+async def test_no_such_plan(store: Store) -> None:
     """An unknown plan is an error, not nothing."""
     with pytest.raises(NotFound):
         await store.plans.get(PLAN_A)
@@ -59,8 +59,8 @@ async def test_no_such_plan(store: Store):
     st.text(st.characters(exclude_categories=["Cs"])),
 )
 @settings(max_examples=40, deadline=None)
-def test_any_plan_survives(parameters: dict[str, object], onset: float, headline: str):
-    """Whatever a plan says is read back as it was."""
+def test_any_plan_survives(parameters: dict[str, object], onset: float, headline: str) -> None:
+    """Every plan is read as it was written."""
     action = Action(type=ActionType.APPLY_POLICY, policy="p", parameters=parameters)
     put = make_plan(actions=(action,), onset=onset, headline=headline)
 
@@ -74,7 +74,7 @@ def test_any_plan_survives(parameters: dict[str, object], onset: float, headline
     assert asyncio.run(there_and_back()) == put
 
 
-async def test_a_decision(store: Store):
+async def test_a_decision(store: Store) -> None:
     """A cycle's decision is found; one decided again replaces it."""
     assert await store.plans.load_decision("cycle") is None
     await store.plans.put_decision("cycle", "charter", 1000.0, make_decision(), "0" * 64)
@@ -82,8 +82,8 @@ async def test_a_decision(store: Store):
     assert await store.plans.load_decision("cycle") == make_decision("again")
 
 
-async def test_an_effect_is_kept_once(store: Store):
-    """The first of a plan, step and direction stands; undoing is another effect."""
+async def test_an_effect_is_kept_once(store: Store) -> None:
+    """The first of a plan, step and direction is kept; an undo is another effect."""
     assert await store.plans.put_effect(make_effect()) == make_effect()
     assert await store.plans.put_effect(make_effect(at=9999.0)) == make_effect()
     await store.plans.put_effect(make_effect(step=1, at=1051.0))
@@ -94,8 +94,8 @@ async def test_an_effect_is_kept_once(store: Store):
     assert await store.plans.load_effects(PLAN_C) == ()
 
 
-async def test_what_is_done_after_the_end_is_late(store: Store):
-    """An attempt that was given up may wake when its plan has ended: no outcome answers for what it did."""
+async def test_an_effect_after_the_end_is_late(store: Store) -> None:
+    """An abandoned attempt may resume after the end: no outcome covers its effect."""
     await store.plans.put(make_plan(PLAN_A), 1010.0)
     await store.audit.append(make_attempt_row(PLAN_A))
     await store.close_remediation(make_outcome_transaction(PLAN_A))
@@ -104,8 +104,8 @@ async def test_what_is_done_after_the_end_is_late(store: Store):
     assert not (await store.plans.put_effect(make_effect(plan_id=PLAN_B))).late
 
 
-async def test_what_is_done_while_it_ends_is_late(store: Store):
-    """An attempt may wake between the look for its step and the end: the outcome does not answer for that either."""
+async def test_an_effect_during_the_end_is_late(store: Store) -> None:
+    """An attempt may resume between the last check and the end: the outcome does not cover it."""
     await store.plans.put(make_plan(PLAN_A), 1010.0)
     await store.audit.append(make_attempt_row(PLAN_A))
     for step in (0, 1, 2):
@@ -118,20 +118,22 @@ async def test_what_is_done_while_it_ends_is_late(store: Store):
 
 
 @pytest.mark.parametrize(
-    ("asked", "ended", "stands"), [(1050.0, 1040.0, False), (1050.0, 1060.0, True), (0.0, 9.0, True)]
+    ("asked", "ended", "is_accepted"), [(1050.0, 1040.0, False), (1050.0, 1060.0, True), (0.0, 9.0, True)]
 )
-async def test_an_ending_of_an_earlier_life_comes_too_late(store: Store, asked: float, ended: float, stands: bool):
-    """Whoever was frozen on the way to an ending, while its plan went on, does not end it."""
+async def test_an_ending_of_an_earlier_life_comes_too_late(
+    store: Store, asked: float, ended: float, is_accepted: bool
+) -> None:
+    """A delayed end does not end a plan that continued."""
     await store.plans.put(make_plan(PLAN_A), 1010.0)
     await store.plans.put_effect(make_effect().model_copy(update={"requested_at": asked}))
     end = OutcomeTransaction(outcome=make_outcome(PLAN_A, ended_at=ended))
-    with nullcontext() if stands else pytest.raises(Superseded):
+    with nullcontext() if is_accepted else pytest.raises(Superseded):
         await store.close_remediation(end)
-    assert (await store.outcomes.load_for_plan(PLAN_A) is not None) == stands
+    assert (await store.outcomes.load_for_plan(PLAN_A) is not None) == is_accepted
 
 
-async def test_a_step_that_is_asked_for_anew_goes_on(store: Store):
-    """After a reset the step stands already; an ending that its first run is still on the way to is out of date."""
+async def test_a_step_requested_again_refuses_an_older_end(store: Store) -> None:
+    """After a reset the step is applied; a delayed end of the first run is refused."""
     await store.plans.put(make_plan(PLAN_A), 1010.0)
     done = await store.plans.put_effect(make_effect().model_copy(update={"requested_at": 50.0}))
     await store.plans.refresh_request_time(done, 70.0)
@@ -142,7 +144,7 @@ async def test_a_step_that_is_asked_for_anew_goes_on(store: Store):
     ).ended_at == 80.0
 
 
-async def test_what_was_left_open(store: Store):
+async def test_what_was_left_open(store: Store) -> None:
     """A plan that may have touched Charter and has no outcome is open; one never tried, or ended, is not."""
     for plan_id in (PLAN_A, PLAN_B, PLAN_C, "d" * 12):
         await store.plans.put(make_plan(plan_id), 1010.0)
@@ -156,7 +158,7 @@ async def test_what_was_left_open(store: Store):
     assert {p.plan_id for p in await store.plans.load_unresolved("charter")} == {PLAN_A, PLAN_B}
 
 
-async def test_what_is_unsettled(store: Store):
+async def test_what_is_unsettled(store: Store) -> None:
     """Every plan of the loop without an outcome is unsettled, tried or not, the newest first."""
     for i, plan_id in enumerate((PLAN_A, PLAN_B, PLAN_C)):
         await store.plans.put(make_plan(plan_id), 1000.0 + i)

@@ -1,4 +1,4 @@
-"""Earned autonomy: marks, and shadow decisions that wait to be scored."""
+"""Earned autonomy: evidence, and shadow decisions that are not scored yet."""
 
 import sqlalchemy as sa
 from alembic import op

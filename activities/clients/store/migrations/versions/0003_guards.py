@@ -1,4 +1,4 @@
-"""What the guards remember: remediations that began, loops in storm mode, knobs a person trusts again."""
+"""The memory of the guards: started remediations, loops in storm mode, released knobs."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Notices: what people are to be told, and which target has got what."""
+"""Notifications, and the version that each target has received."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Outcomes know their component, and when they are to be looked at again."""
+"""Outcomes get their component and the time of their next recheck."""
 
 import json
 
