@@ -1,4 +1,4 @@
-"""Real receivers on loopback: an HTTP server that takes what is posted, and a small SMTP server."""
+"""Receivers of notifications on loopback: an HTTP server and a small SMTP server."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class PostReceiver:
-    """What was posted. `status` is answered after `delay` seconds; `hang` keeps the connection open for ever."""
+    """Keeps the received posts and answers with `status`. With `is_hanging` it never answers."""
 
     port: int = 0
     status: int = 200
@@ -21,7 +21,7 @@ class PostReceiver:
     headers: list[dict[str, str]] = field(default_factory=list)
 
     async def handle_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take one request."""
+        """Handle one request."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -38,26 +38,26 @@ class PostReceiver:
 
 @asynccontextmanager
 async def running_http_receiver(**options: Any) -> AsyncIterator[PostReceiver]:
-    """Give a receiver of posts."""
-    posts = PostReceiver(**options)
-    server = await asyncio.start_server(posts.handle_request, "127.0.0.1", 0)
-    posts.port = server.sockets[0].getsockname()[1]
+    """Yield a running receiver of posts."""
+    receiver = PostReceiver(**options)
+    server = await asyncio.start_server(receiver.handle_request, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
     try:
-        yield posts
+        yield receiver
     finally:
-        # Not waited for: a connection that hangs would be waited for in vain.
+        # No wait_closed: it would wait for a hanging connection.
         server.close()
 
 
 @dataclass
 class MailReceiver:
-    """What was mailed: (recipients, text)."""
+    """Keeps the received mails: (recipients, text)."""
 
     port: int = 0
     messages: list[tuple[list[str], str]] = field(default_factory=list)
 
     async def handle_session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hold one conversation as RFC 5321 wants it, without any extension."""
+        """Handle one session of RFC 5321 without extensions."""
         recipients: list[str] = []
         writer.write(b"220 loopback ESMTP\r\n")
         while line := (await reader.readline()).decode().strip():
@@ -78,11 +78,11 @@ class MailReceiver:
 
 @asynccontextmanager
 async def running_mail_receiver() -> AsyncIterator[MailReceiver]:
-    """Give a receiver of mails."""
-    mails = MailReceiver()
-    server = await asyncio.start_server(mails.handle_session, "127.0.0.1", 0)
-    mails.port = server.sockets[0].getsockname()[1]
+    """Yield a running receiver of mails."""
+    receiver = MailReceiver()
+    server = await asyncio.start_server(receiver.handle_session, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
     try:
-        yield mails
+        yield receiver
     finally:
         server.close()

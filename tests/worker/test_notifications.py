@@ -1,4 +1,4 @@
-"""Notices on their way to real receivers, and what a failing one costs."""
+"""Notifications to real receivers, and failing receivers."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ async def store() -> AsyncIterator[Store]:
 
 
 def make_sender(store: Store, *targets: TargetSettings, environ: dict[str, str] | None = None) -> NotificationSender:
-    """Return what sends to these targets."""
+    """Return a sender for these targets."""
     config = Config(notify=NotifySettings(targets=targets))
     return NotificationSender(
         store.notifications, lambda: config, Metrics(CollectorRegistry()), time.time, environ or {}
@@ -52,26 +52,26 @@ def make_sender(store: Store, *targets: TargetSettings, environ: dict[str, str] 
 
 
 def count_attempts(sender: NotificationSender, target: str, result: str) -> float:
-    """Return how many attempts at a target had this result."""
+    """Return the number of attempts with this result."""
     value = sender.metrics.registry.get_sample_value("mapek_notifications_total", {"target": target, "result": result})
     return value or 0.0
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until this has come true."""
+    """Wait until the condition is true."""
     async with asyncio.timeout(10.0):
-        while not condition():  # noqa: ASYNC110 - it comes true in a thread
+        while not condition():  # noqa: ASYNC110 - a thread makes it true
             await asyncio.sleep(0.02)
 
 
 def make_webhook_target(port: int, **changes: Any) -> TargetSettings:
-    """Return a webhook on this port."""
-    usual = {"name": "hook", "kind": "webhook", "address": f"http://127.0.0.1:{port}/in", "timeout_seconds": 2.0}
-    return TargetSettings.model_validate(usual | changes)
+    """Return a webhook target on this port."""
+    settings = {"name": "hook", "kind": "webhook", "address": f"http://127.0.0.1:{port}/in", "timeout_seconds": 2.0}
+    return TargetSettings.model_validate(settings | changes)
 
 
-async def test_every_kind_of_receiver_gets_it_in_its_own_form(store: Store, tmp_path: Path) -> None:
-    """Webhook with its token, Slack-compatible, PagerDuty-compatible and e-mail: real servers, one notice, one each."""
+async def test_every_kind_of_target_gets_its_own_format(store: Store, tmp_path: Path) -> None:
+    """A webhook with token, Slack, PagerDuty and e-mail each get one notification in their format."""
     secret = tmp_path / "token"
     secret.write_text(f"{CANARY_SECRET}\n")
     async with (
@@ -81,7 +81,7 @@ async def test_every_kind_of_receiver_gets_it_in_its_own_form(store: Store, tmp_
         running_mail_receiver() as mail,
     ):
         (tmp_path / "chat").write_text(f"http://127.0.0.1:{chat.port}/services/T/B/{CANARY_SECRET}?thread=1\n")
-        sending = make_sender(
+        sender = make_sender(
             store,
             make_webhook_target(hook.port, token_file=secret),
             TargetSettings(name="chat", kind="slack", address_file=tmp_path / "chat"),
@@ -96,11 +96,11 @@ async def test_every_kind_of_receiver_gets_it_in_its_own_form(store: Store, tmp_
             environ={"MAPEK_NOTIFY_PAGER_TOKEN": "routing-key"},
         )
         await store.notifications.open_or_touch(NOTIFICATION)
-        for target in sending.current_config().notify.targets:
-            await sending.drain(target)
+        for target in sender.current_config().notify.targets:
+            await sender.drain(target)
         await store.notifications.close(NOTIFICATION.plan, (NotificationKind.QUARANTINE,), "released", 200.0)
-        for target in sending.current_config().notify.targets:
-            await sending.drain(target)
+        for target in sender.current_config().notify.targets:
+            await sender.drain(target)
     assert [(b["status"], b["key"], b["closed"]) for b in hook.bodies] == [
         ("open", NOTIFICATION.key, ""),
         ("resolved", NOTIFICATION.key, "released"),
@@ -118,52 +118,52 @@ async def test_every_kind_of_receiver_gets_it_in_its_own_form(store: Store, tmp_
     ]
     assert pager.bodies[0]["dedup_key"] == pager.bodies[1]["dedup_key"]
     assert sorted(to for recipients, _ in mail.messages for to in recipients) == ["ada@example.org", "bob@example.org"]
-    letter = message_from_string(mail.messages[0][1])
-    assert str(letter["Subject"]).startswith("[mapek charter] quarantine: committee is quarantined")
+    mail_message = message_from_string(mail.messages[0][1])
+    assert str(mail_message["Subject"]).startswith("[mapek charter] quarantine: committee is quarantined")
 
 
 @pytest.mark.parametrize("kind", ["refuses", "closed"])
-async def test_what_is_not_taken_is_tried_again_and_no_secret_is_told(
+async def test_a_failed_attempt_is_retried_and_logged_without_secrets(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """A 500, or nobody there: counted, logged with the reason, kept for later; address and token stay secret."""
+    """A 500 or a closed port is counted, logged with the reason and kept; address and token are not logged."""
     caplog.set_level(logging.DEBUG)
     async with running_http_receiver(status=500) as hook:
         port = hook.port if kind == "refuses" else 1
         (tmp_path / "address").write_text(f"http://127.0.0.1:{port}/{CANARY_SECRET}\n")
         target = make_webhook_target(port, address="", address_file=tmp_path / "address")
-        sending = make_sender(store, target, environ={"MAPEK_NOTIFY_HOOK_TOKEN": CANARY_SECRET})
+        sender = make_sender(store, target, environ={"MAPEK_NOTIFY_HOOK_TOKEN": CANARY_SECRET})
         await store.notifications.open_or_touch(NOTIFICATION)
-        await sending.drain(target)
-    assert (count_attempts(sending, "hook", "failed"), count_attempts(sending, "hook", "sent")) == (1.0, 0.0)
+        await sender.drain(target)
+    assert (count_attempts(sender, "hook", "failed"), count_attempts(sender, "hook", "sent")) == (1.0, 0.0)
     assert await store.notifications.has_pending("hook", target.kinds, True, time.time() + 6.0)
-    said = [record.getMessage() for record in caplog.records if record.name == "mapek.worker"]
-    assert any(line.startswith("notify hook: ") for line in said)
+    messages = [record.getMessage() for record in caplog.records if record.name == "mapek.worker"]
+    assert any(line.startswith("notify hook: ") for line in messages)
     assert CANARY_SECRET not in caplog.text
 
 
-async def test_a_silent_receiver_delays_nobody_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one target hangs, the others get theirs at once; writing a notice takes no longer than ever."""
+async def test_a_silent_target_does_not_delay_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one target hangs, the others are served, and writing notifications stays fast."""
     monkeypatch.setattr(notifications, "POLL_SECONDS", 0.05)
     async with running_http_receiver(is_hanging=True) as silent, running_http_receiver() as hook:
         slow = make_webhook_target(silent.port, name="silent", timeout_seconds=3.0)
-        sending = make_sender(store, slow, make_webhook_target(hook.port))
-        running = asyncio.create_task(sending.run())
-        began = time.monotonic()
+        sender = make_sender(store, slow, make_webhook_target(hook.port))
+        running = asyncio.create_task(sender.run())
+        start = time.monotonic()
         for number in range(5):
             await store.notifications.open_or_touch(
                 NOTIFICATION.model_copy(update={"key": f"{number}", "plan": f"{number}"})
             )
-        wrote = time.monotonic() - began
+        write_seconds = time.monotonic() - start
         await wait_until(lambda: len(hook.bodies) == 5)
-        assert count_attempts(sending, "silent", "failed") == 0.0
+        assert count_attempts(sender, "silent", "failed") == 0.0
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    assert wrote < 2.0
+    assert write_seconds < 2.0
 
 
-async def test_a_target_may_be_for_some_loops_only(store: Store) -> None:
-    """What is not for it is passed over, and does not stand in the way of what is."""
+async def test_a_target_may_be_limited_to_loops(store: Store) -> None:
+    """Notifications of other loops are skipped and do not hold back its own."""
     async with running_http_receiver() as hook:
         target = make_webhook_target(hook.port, loops=("other",))
         await store.notifications.open_or_touch(NOTIFICATION)

@@ -1,6 +1,7 @@
 """Replaying a recording through the decisions of production."""
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_damaged_series_cause_no_error(tmp_path_factory: pytest.TempPathFactory,
     damage = data.draw(st.sampled_from(["unit", "reset", "gap", "nan", "vanish", "appear"]))
     at, factor = data.draw(st.integers(20, 70)), data.draw(st.sampled_from([1e-9, 1e-3, 1e3, 1e9]))
     calm = make_steady_values(80)
-    series: dict[str, list[float | str | None]] = {
+    damaged: dict[str, Sequence[float | str | None]] = {
         "unit": [*calm[:at], *[factor * x for x in calm[at:]]],
         "reset": [float(i % at) for i in range(80)],
         "gap": [*calm[:at], *[None] * 5, *calm[at + 5 :]][:80],
@@ -116,7 +117,7 @@ def test_damaged_series_cause_no_error(tmp_path_factory: pytest.TempPathFactory,
         "appear": [*[None] * at, *calm[at:]],
     }
     folder = write_recording(
-        tmp_path_factory.mktemp("damaged"), {("shop", "p99"): series[damage], ("stock", "p99"): calm}
+        tmp_path_factory.mktemp("damaged"), {("shop", "p99"): damaged[damage], ("stock", "p99"): calm}
     )
     cycles, _ = replay_recording(folder)
     assert len(cycles) == 80
