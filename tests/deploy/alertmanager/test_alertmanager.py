@@ -1,4 +1,4 @@
-"""Who is told of which alert, and which alert mutes another, judged by Alertmanager itself."""
+"""Routes and inhibitions of the alerts, checked by Alertmanager itself."""
 
 import asyncio
 import subprocess
@@ -20,13 +20,13 @@ CONFIG_FILE = REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml"
 
 
 def run_amtool(servers: dict[str, Path], *arguments: str) -> str:
-    """Return what amtool prints; its complaint fails the test."""
+    """Return the output of amtool; its failure fails the test."""
     done = subprocess.run([str(servers["amtool"]), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_it_is_valid(server_binaries: dict[str, Path]) -> None:
+def test_the_configuration_is_valid(server_binaries: dict[str, Path]) -> None:
     """amtool accepts the file, with all its receivers."""
     assert "6 receivers" in run_amtool(server_binaries, "check-config", str(CONFIG_FILE))
 
@@ -45,7 +45,7 @@ def test_it_is_valid(server_binaries: dict[str, Path]) -> None:
     ],
 )
 def test_routes(server_binaries: dict[str, Path], labels: dict[str, str], receivers: str) -> None:
-    """The loop is told of all but itself; of people exactly one receiver, the default one if no other fits."""
+    """The loop receives all alerts except those about itself; exactly one receiver of operators gets each alert."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
     run_amtool(
         server_binaries,
@@ -93,7 +93,7 @@ INHIBITION_CASES = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def alertmanager(server_binaries: dict[str, Path], tmp_path_factory: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A real Alertmanager with the file's inhibitions, telling nobody."""
+    """A real Alertmanager with the file's inhibitions and no receiver."""
     folder, ports = tmp_path_factory.mktemp("alertmanager"), PortAllocator()
     rules = yaml.safe_load(CONFIG_FILE.read_text())["inhibit_rules"]
     quiet = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], "inhibit_rules": rules}
@@ -124,18 +124,18 @@ async def alertmanager(server_binaries: dict[str, Path], tmp_path_factory: Any) 
 
 @pytest.mark.parametrize("number", range(len(INHIBITION_CASES)))
 async def test_inhibition(alertmanager: httpx.AsyncClient, number: int) -> None:
-    """Only what is critical on the same component mutes its warnings; labels that are missing are not equal."""
+    """A critical alert mutes warnings of the same component only; missing labels are not equal."""
     source, target, muted = INHIBITION_CASES[number]
     case = {"cluster": f"case{number}"}
     alerts = [{"labels": case | source}, {"labels": case | target}]
     (await alertmanager.post("/api/v2/alerts", json=alerts)).raise_for_status()
 
-    async def look() -> bool | None:
-        found = (
+    async def has_expected_state() -> bool | None:
+        active = (
             await alertmanager.get("/api/v2/alerts", params={"filter": f'alertname="{target["alertname"]}"'})
         ).json()
-        mine = [one for one in found if (case | target).items() <= one["labels"].items()]
-        states = [one["status"]["state"] for one in mine if one["status"]["state"] != "unprocessed"]
+        targets = [alert for alert in active if (case | target).items() <= alert["labels"].items()]
+        states = [alert["status"]["state"] for alert in targets if alert["status"]["state"] != "unprocessed"]
         return (states[0] == "suppressed") is muted if states else None
 
-    await wait_until(f"{target} is {'muted' if muted else 'told'}", look, 10)
+    await wait_until(f"{target} is {'muted' if muted else 'active'}", has_expected_state, 10)

@@ -1,4 +1,4 @@
-"""Each alert can fire and can be silent, judged by Prometheus's own tool."""
+"""Each alert can fire and can be silent, checked by promtool."""
 
 import re
 import subprocess
@@ -35,11 +35,13 @@ def make_promtool_test(case: AlertCase, series: dict[str, str], fires: bool, sta
 
 @pytest.mark.parametrize("file", CASES_BY_FILE)
 def test_every_alert_fires_and_is_silent(server_binaries: dict[str, Path], tmp_path: Path, file: str) -> None:
-    """At the series of its case it fires, right beside them it does not."""
+    """An alert fires at the series of its case, and not at slightly different ones."""
     static = {rule["alert"]: rule["labels"] for rule in load_rules(file)}
     tests = []
     for case in CASES_BY_FILE[file]:
-        tests += [make_promtool_test(case, series, True, static[case.alert]) for series in (case.fires, *case.more_labels)]
+        tests += [
+            make_promtool_test(case, series, True, static[case.alert]) for series in (case.fires, *case.more_labels)
+        ]
         tests.append(make_promtool_test(case, case.silent, False, static[case.alert]))
     bare = yaml.safe_load((RULES_FOLDER / file).read_text())
     for rule in (rule for group in bare["groups"] for rule in group["rules"]):
@@ -53,8 +55,8 @@ def test_every_alert_fires_and_is_silent(server_binaries: dict[str, Path], tmp_p
 
 
 @pytest.mark.parametrize("file", CASES_BY_FILE)
-def test_no_alert_is_forgotten(server_binaries: dict[str, Path], file: str) -> None:
-    """promtool accepts the file as it is, every alert has a case, labels and words for people."""
+def test_every_alert_has_a_case_and_texts(server_binaries: dict[str, Path], file: str) -> None:
+    """promtool accepts the file; every alert has a case, labels, a summary and a description."""
     command = [
         str(server_binaries["promtool"]),
         "check",
@@ -71,14 +73,14 @@ def test_no_alert_is_forgotten(server_binaries: dict[str, Path], file: str) -> N
         assert set(rule["annotations"]) == {"summary", "description"}
 
 
-def test_the_charter_has_its_eleven() -> None:
+def test_charter_has_eleven_alerts() -> None:
     """3 critical, 7 warning, 1 info."""
     found = [rule["labels"]["severity"] for rule in load_rules("charter-alerts.yml")]
     assert [found.count(severity) for severity in ("critical", "warning", "info")] == [3, 7, 1]
 
 
-def test_the_loop_exports_what_its_alerts_ask_for() -> None:
-    """Every metric of a rule is one the worker has, with every label the rule selects or groups by."""
+def test_the_loop_exports_the_metrics_of_its_alerts() -> None:
+    """The worker has every metric of a rule, with every label that the rule selects or groups by."""
     collectors = Metrics(CollectorRegistry()).by_name.values()
     exported = {
         family.name + ("_total" if family.type == "counter" else ""): set(one._labelnames)
