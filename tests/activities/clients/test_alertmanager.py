@@ -32,7 +32,7 @@ def make_client(reply: httpx.Response, requests: list[httpx.Request]) -> Alertma
 
 
 async def test_active_alerts() -> None:
-    """An alert keeps its labels, and its times become unix seconds whatever their zone; no link is kept."""
+    """An alert keeps its labels, and its times become unix seconds in any zone; no link is kept."""
     seen: list[httpx.Request] = []
     got = await make_client(httpx.Response(200, json=[ALERT_JSON]), seen).fetch_alerts()
     assert got == (
@@ -65,7 +65,7 @@ async def test_an_alert_that_cannot_be_read(body: object) -> None:
 async def test_ready() -> None:
     """Ready is 200; 503 raises."""
     seen: list[httpx.Request] = []
-    assert await make_client(httpx.Response(200, text="OK"), seen).check_ready() is None
+    await make_client(httpx.Response(200, text="OK"), seen).check_ready()
     assert seen[0].url.path == "/-/ready"
     with pytest.raises(Overloaded):
         await make_client(httpx.Response(503), []).check_ready()

@@ -6,6 +6,7 @@ import gzip
 import inspect
 import json
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -30,6 +31,9 @@ from activities.model.errors import (
     Unauthorized,
     Unreachable,
 )
+
+ConnectionHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+StartServer = Callable[[ConnectionHandler], Awaitable[str]]
 
 
 class SizedReply(BaseModel):
@@ -189,7 +193,7 @@ async def test_a_compressed_body_is_never_unfolded() -> None:
         return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Folded())
 
     class Folded(httpx.AsyncByteStream):
-        async def __aiter__(self):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
             yield gzip.compress(b'{"size": 1}')
 
     assert type(await send_and_catch(HttpClient(httpx.MockTransport(handler)), READ_REQUEST)) is InvalidResponse
@@ -200,7 +204,7 @@ async def test_a_compressed_body_is_never_unfolded() -> None:
 def test_no_bytes_break_out_of_the_family(body: bytes, status: int) -> None:
     """Any body with any status is a value or a member of the family."""
 
-    async def calls() -> list[BaseException | object]:
+    async def calls() -> tuple[object, object]:
         http = make_client(httpx.Response(status, content=body))
         return await asyncio.gather(
             http.read(READ_REQUEST, SIZED_SCHEMA), http.change(CHANGE_REQUEST, SIZED_SCHEMA), return_exceptions=True
@@ -245,10 +249,10 @@ async def test_an_unknown_host_was_never_sent(http_client: HttpClient) -> None:
     )
 
 
-async def test_tls_that_fails_was_never_sent(http_client: HttpClient, start_server) -> None:
+async def test_tls_that_fails_was_never_sent(http_client: HttpClient, start_server: StartServer) -> None:
     """A port that does not speak TLS is unreachable, also for a change."""
 
-    async def answer(reader, writer):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(b"HTTP/1.1 400 no\r\n\r\n")
 
@@ -257,10 +261,12 @@ async def test_tls_that_fails_was_never_sent(http_client: HttpClient, start_serv
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"rubbish\r\n\r\n"])
-async def test_a_connection_cut_after_the_request(http_client: HttpClient, start_server, sent: bytes) -> None:
+async def test_a_connection_cut_after_the_request(
+    http_client: HttpClient, start_server: StartServer, sent: bytes
+) -> None:
     """A connection that ends too early leaves a change ambiguous."""
 
-    async def answer(reader, writer):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(sent)
         await writer.drain()
@@ -270,10 +276,10 @@ async def test_a_connection_cut_after_the_request(http_client: HttpClient, start
     assert type(await send_and_catch(http_client, Request("POST", f"{url}/x", content=b""))) is Ambiguous
 
 
-async def test_silence_ends_at_the_deadline(http_client: HttpClient, start_server) -> None:
+async def test_silence_ends_at_the_deadline(http_client: HttpClient, start_server: StartServer) -> None:
     """A server that never answers costs the time-out and no more."""
 
-    async def answer(reader, _writer):
+    async def answer(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         while await reader.read(1000):
             pass
 
@@ -284,10 +290,10 @@ async def test_silence_ends_at_the_deadline(http_client: HttpClient, start_serve
     assert time.monotonic() - began < 3.0
 
 
-async def test_a_slow_drip_ends_at_the_deadline(http_client: HttpClient, start_server) -> None:
+async def test_a_slow_drip_ends_at_the_deadline(http_client: HttpClient, start_server: StartServer) -> None:
     """A body that trickles in for ever is cut off at the deadline: each byte does not buy more time."""
 
-    async def answer(reader, writer):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         while not writer.is_closing():
@@ -302,11 +308,11 @@ async def test_a_slow_drip_ends_at_the_deadline(http_client: HttpClient, start_s
     assert time.monotonic() - began < 3.0
 
 
-async def test_an_endless_body_is_cut_at_the_cap(http_client: HttpClient, start_server) -> None:
+async def test_an_endless_body_is_cut_at_the_cap(http_client: HttpClient, start_server: StartServer) -> None:
     """A body without end is given up at the cap; a refusal with one still means its status."""
     status = [b"200 OK", b"422 No"]
 
-    async def answer(reader, writer):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 " + status.pop(0) + b"\r\nContent-Length: 999999999\r\n\r\n")
         while not writer.is_closing():
@@ -319,13 +325,13 @@ async def test_an_endless_body_is_cut_at_the_cap(http_client: HttpClient, start_
 
 
 async def test_one_connection_serves_many_calls_and_no_proxy_is_asked(
-    http_client: HttpClient, start_server, monkeypatch
+    http_client: HttpClient, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls share a connection, and a proxy in the environment is not used."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     connections = []
 
-    async def answer(reader, writer):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(writer)
         while await reader.readuntil(b"\r\n\r\n"):
             writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"size":3}')

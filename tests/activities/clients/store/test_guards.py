@@ -125,7 +125,7 @@ async def test_a_mode_and_its_audit(store: Store) -> None:
 
 
 async def test_a_plan_that_applied_nothing_may_start_again(store: Store) -> None:
-    """An ending without an effect is withdrawn when the same plan starts anew, and its rung runs again."""
+    """An ending without an effect is withdrawn when the same plan starts again, and its rung runs again."""
     await store.guards.start_rung(make_problem(), make_rung(PLAN_A), 1010.0)
     await store.close_remediation(OutcomeTransaction(outcome=make_outcome(PLAN_A, outcome="stale", seconds=None)))
     await store.guards.start_rung(make_problem(onset=1000.0, observed_at=1020.0), make_rung(PLAN_A), 1010.0)

@@ -79,6 +79,7 @@ async def test_a_failed_delivery_is_retried_with_longer_pauses(store: Store) -> 
     now, pauses = 1000.0, []
     for _ in range(9):
         due = await store.notifications.claim("a", ALL_KINDS, True, now)
+        assert due is not None
         await store.notifications.record_delivery(due, "a", False, now)
         pause = 1.0
         while not await store.notifications.has_pending("a", ALL_KINDS, True, now + pause):

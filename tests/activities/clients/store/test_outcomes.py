@@ -66,7 +66,7 @@ async def test_a_late_change_is_quarantined(store: Store) -> None:
     """A late change that cannot be undone quarantines its knob once; the first end is final."""
     first = await store.close_remediation(make_outcome_transaction())
     late = OutcomeTransaction(
-        outcome=make_outcome(outcome="stopped", value=None), quarantine_reason="a newer change stands"
+        outcome=make_outcome(outcome="stopped", value=None), quarantine_reason="a newer change is applied"
     )
     assert await store.close_remediation(late) == await store.close_remediation(late) == first
     assert (await store.guards.load_state("charter", 0.0)).knob("committee").quarantined
