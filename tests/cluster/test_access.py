@@ -58,7 +58,7 @@ async def test_invalid_keys_are_refused_with_a_reason(cluster_harness: ClusterHa
         log = tmp_path / f"{number}"
         assert await run_with_key(cluster_harness, log, key, *READ_COMMANDS) == EXIT_UNAUTHORIZED, log.read_text()
         output = log.read_text()
-        assert "refuses the credential" in output
+        assert "refused the credential" in output
         assert not key or key not in output
 
 

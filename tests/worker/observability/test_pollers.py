@@ -193,4 +193,4 @@ async def test_what_breaks_in_the_background_begins_again(caplog: pytest.LogCapt
             raise ValueError("a row of tomorrow")
 
     await restart_on_failure(work, delay_seconds=0.0)
-    assert (len(begun), caplog.text.count("begins again")) == (3, 2)
+    assert (len(begun), caplog.text.count("failed; restarting in")) == (3, 2)
