@@ -1,10 +1,12 @@
 """The audit: append-only, and every change to it shows."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from activities.clients.store.store import Store, open_store
 from activities.model.audit import AuditEntry
@@ -19,7 +21,7 @@ UNLOCK_STATEMENTS = {
 
 async def execute_statements(store: Store, *statements: str) -> None:
     for statement in statements:
-        await store.database.write(lambda c, s=statement: c.exec_driver_sql(s))
+        await store.database.write(partial(Connection.exec_driver_sql, statement=statement))
 
 
 async def append_rows(store: Store, count: int = 5) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ async def test_a_journal_that_is_fast_and_safe(database_path: Path) -> None:
     """WAL, NORMAL and foreign keys are in force on every connection."""
     store = await open_store(database_path)
     for name, value in (("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1)):
-        assert await store.database.read(lambda c, n=name: c.exec_driver_sql(f"PRAGMA {n}").scalar()) == value
+        query = text(f"PRAGMA {name}")
+        assert await store.database.read(partial(Connection.scalar, statement=query)) == value
     await store.close()
 
 
