@@ -13,7 +13,7 @@ SLICE := tests/soak/test_soak.py
 SEEDS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
 PIN := pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
-.PHONY: help setup test stack-steps stack-scenes cluster lint types demo demo-seeds run bench bench-cost bench-quality simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements clean
+.PHONY: help setup test stack-steps stack-scenes cluster lint types demo demo-seeds run bench bench-cost bench-quality simulate guards mutants soak runbook load load-alerts fuzz reference release audit requirements census clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ requirements: $(READY) ## pin all dependencies with hashes (needs uv)
 	@uv=$(VENV)/bin/uv; test -x $$uv || uv=uv; \
 	$$uv $(PIN) pyproject.toml -o requirements.txt && \
 	$$uv $(PIN) --group dev pyproject.toml -o requirements-dev.txt
+
+census: $(READY) ## count the names, and those that break a naming rule
+	@$(PY) -m tests.support.census --all
 
 clean: ## remove generated files; keep the cache of binaries
 	@rm -rf $(VENV) .mapek .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

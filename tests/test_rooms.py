@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deploy.tools.dashboards": {"deploy.tools.generated"},
     "deploy.tools.generated": set(),
     "deploy.tools": set(),
-    "deploy.tools.release": set(),
+    "deploy.tools.release": {"deploy.tools.generated"},
     "deploy.tools.reference": {"activities", "workflows", "worker", "deploy.tools.generated"},
     "deploy.devstack": {"activities", "workflows", "worker"},
 }

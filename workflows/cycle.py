@@ -58,7 +58,7 @@ class MapekCycle:
             MonitorActivities.monitor,
             MonitorRequest(loop=request.loop),
             summary=f"violations and blind spots of {request.loop}",
-            **options.MONITOR,
+            **options.MONITOR_OPTIONS,
         )
 
     async def analyze(self, request: CycleRequest, observation: Observation) -> DiagnosisSummary:
@@ -67,7 +67,7 @@ class MapekCycle:
             AnalyzeActivities.analyze,
             AnalyzeRequest(loop=request.loop, at=observation.at),
             summary=observation.headline[:120],
-            **options.ANALYZE,
+            **options.ANALYZE_OPTIONS,
         )
 
     async def plan(
@@ -83,7 +83,7 @@ class MapekCycle:
                 silenced=observation.silenced,
             ),
             summary=diagnosis.headline[:120],
-            **options.PLAN,
+            **options.PLAN_OPTIONS,
         )
 
     async def start_remediations(self, request: CycleRequest, decision: DecisionSummary) -> list[bool]:

@@ -28,14 +28,14 @@ HEARTBEAT_TIMEOUT = seconds(5)
 
 # A failed remote is a result of Monitor, and the next tick is its retry. These attempts are for a dead worker: the
 # second one still fits into the minute of the cycle.
-MONITOR = Options(
+MONITOR_OPTIONS = Options(
     start_to_close_timeout=seconds(8),
     schedule_to_close_timeout=seconds(25),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
 # Reads range data of all components, compresses and stores it.
-ANALYZE = Options(
+ANALYZE_OPTIONS = Options(
     start_to_close_timeout=seconds(10),
     schedule_to_close_timeout=seconds(25),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
@@ -43,14 +43,14 @@ ANALYZE = Options(
 
 # Reads and writes the store, and queries Prometheus for the error budget if one is configured. An unavailable store is
 # a result (`blocked`).
-PLAN = Options(
+PLAN_OPTIONS = Options(
     start_to_close_timeout=seconds(8),
     schedule_to_close_timeout=seconds(20),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_attempts=3),
 )
 
 # Observes again and validates at Charter. Nothing is changed yet, so a final failure is harmless.
-PREPARE = Options(
+PREPARE_OPTIONS = Options(
     start_to_close_timeout=seconds(30),
     schedule_to_close_timeout=seconds(120),
     heartbeat_timeout=HEARTBEAT_TIMEOUT,
@@ -87,7 +87,7 @@ def verify_options(duration: float) -> Options:
 
 
 # An applied change must be undone even if Charter is unavailable for long: after an hour, an operator is needed.
-UNDO = Options(
+UNDO_OPTIONS = Options(
     start_to_close_timeout=seconds(90),
     schedule_to_close_timeout=seconds(3600),
     heartbeat_timeout=HEARTBEAT_TIMEOUT,
@@ -95,14 +95,14 @@ UNDO = Options(
 )
 
 # The outcome is recorded exactly once. Until then the knob stays locked, which is safe, so the attempts last for days.
-RECORD = Options(
+RECORD_OPTIONS = Options(
     start_to_close_timeout=seconds(10),
     schedule_to_close_timeout=timedelta(days=7),
     retry_policy=RetryPolicy(initial_interval=seconds(1), maximum_interval=seconds(15)),
 )
 
 # The next round of upkeep is the retry.
-UPKEEP = Options(
+UPKEEP_OPTIONS = Options(
     start_to_close_timeout=seconds(20),
     schedule_to_close_timeout=seconds(45),
     heartbeat_timeout=HEARTBEAT_TIMEOUT,

@@ -135,7 +135,7 @@ class MapekRemediation(OperatorHandlers):
             PrepareActivities.prepare,
             PrepareRequest(plan_id=self.request.plan_id, answer=self.answer, requested_at=workflow.time()),
             summary=f"is plan {self.request.plan_id} still right?",
-            **options.PREPARE,
+            **options.PREPARE_OPTIONS,
         )
         if not self.prepared.outcome:
             self.problem_persisted = True
@@ -188,7 +188,7 @@ class MapekRemediation(OperatorHandlers):
             if cancellation_requested() or not await self.apply_step(number, step.summary):
                 break
         if cancellation_requested() or (self.failed_step and not await self.undo_failed_step(self.failed_step)):
-            raise _Concluded(self.failed_step or self.stopped(), roll_back=True)
+            raise _Concluded(self.failed_step or self.make_stopped_outcome(), roll_back=True)
 
     async def apply_step(self, number: int, text: str) -> bool:
         """Apply one step, fenced by the generation that the step before it left. Return whether it was applied."""
@@ -237,7 +237,7 @@ class MapekRemediation(OperatorHandlers):
         self.set_phase(Phase.VERIFYING)
         result = await self.run_verification(rollback=False)
         if cancellation_requested():
-            raise _Concluded(self.stopped(), roll_back=True)
+            raise _Concluded(self.make_stopped_outcome(), roll_back=True)
         if result.consequence is Consequence.ROLL_BACK:
             raise _Concluded(make_outcome(RemediationOutcome.ROLLED_BACK, result.headline), result, roll_back=True)
         headline = f"{result.headline}; {self.failed_step.headline}" if self.failed_step else result.headline
@@ -267,7 +267,7 @@ class MapekRemediation(OperatorHandlers):
             PrepareActivities.prepare,
             PrepareRequest(plan_id=self.request.plan_id, leftover=True),
             summary=f"which steps of plan {self.request.plan_id} are still applied?",
-            **options.UNDO,
+            **options.UNDO_OPTIONS,
         )
         self.prepared = await wait_shielded(handle)
         self.steps_to_undo = [number for number, step in enumerate(self.prepared.steps) if step.is_applied]
@@ -301,7 +301,7 @@ class MapekRemediation(OperatorHandlers):
             ExecuteActivities.undo,
             UndoRequest(plan_id=self.request.plan_id, step=number, requested_at=workflow.time()),
             summary=f"ROLLBACK {text}: {reason}"[:180],
-            **options.UNDO,
+            **options.UNDO_OPTIONS,
         )
         try:
             result = await wait_shielded(handle)
@@ -329,7 +329,7 @@ class MapekRemediation(OperatorHandlers):
                 }
             ),
             summary=f"{outcome.outcome}: {outcome.headline}"[:180],
-            **options.RECORD,
+            **options.RECORD_OPTIONS,
         )
         return await wait_shielded(handle)
 
@@ -350,7 +350,7 @@ class MapekRemediation(OperatorHandlers):
                 plan_id=self.request.plan_id, actor=self.resume_request.actor, reason=self.resume_request.reason
             ),
             summary=f"released by {self.resume_request.actor}: {self.resume_request.reason}"[:180],
-            **options.RECORD,
+            **options.RECORD_OPTIONS,
         )
         await wait_shielded(handle)
 
@@ -375,7 +375,7 @@ class MapekRemediation(OperatorHandlers):
             quarantined=recorded.quarantined,
         )
 
-    def stopped(self) -> RecordRequest:
+    def make_stopped_outcome(self) -> RecordRequest:
         """Return the outcome after a cancellation."""
         return make_outcome(RemediationOutcome.STOPPED, "stopped by an operator")
 

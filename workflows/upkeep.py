@@ -31,7 +31,7 @@ class MapekUpkeep:
     async def run(self, request: UpkeepRequest) -> UpkeepResult:
         """Find leftovers and plans that should yield, and start what they need."""
         result = await workflow.execute_activity_method(
-            UpkeepActivities.upkeep, request, summary=f"leftovers of {request.loop}", **options.UPKEEP
+            UpkeepActivities.upkeep, request, summary=f"leftovers of {request.loop}", **options.UPKEEP_OPTIONS
         )
         for remediation in result.cooling_remediations:
             await self.end_cool_down(remediation)

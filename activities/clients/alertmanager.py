@@ -9,7 +9,7 @@ from activities.clients.http import HttpClient
 from activities.clients.http_messages import Request, encode_body
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
 
-MAX_BYTES = 2 << 20
+MAX_REPLY_BYTES = 2 << 20
 """Maximum bytes of the list of alerts, some thousands of them: every cycle reads it, and must not wait for it."""
 
 
@@ -83,7 +83,7 @@ class AlertmanagerClient:
         suppressed = str(include_suppressed).lower()
         filters = {"active": "true", "silenced": suppressed, "inhibited": suppressed, "unprocessed": "false"}
         request = Request(
-            "GET", f"{self._url}/api/v2/alerts", params=filters, timeout=self._timeout, max_bytes=MAX_BYTES
+            "GET", f"{self._url}/api/v2/alerts", params=filters, timeout=self._timeout, max_bytes=MAX_REPLY_BYTES
         )
         return tuple(alert.to_alert() for alert in (await self._http.read(request, _ALERTS)).value)
 

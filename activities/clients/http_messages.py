@@ -13,7 +13,7 @@ from activities.sanitize import sanitize_terminal
 
 T = TypeVar("T")
 
-MAX_BYTES = 8 << 20
+DEFAULT_MAX_BYTES = 8 << 20
 """Maximum bytes of a response body, unless the request sets another limit."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """Limit of a `Retry-After`, so that a server cannot delay the loop for days."""
@@ -32,7 +32,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = field(default=None, repr=False)
     timeout: float = 5.0
-    max_bytes: int = MAX_BYTES
+    max_bytes: int = DEFAULT_MAX_BYTES
 
     @property
     def name(self) -> str:

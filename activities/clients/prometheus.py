@@ -14,7 +14,7 @@ from activities.model.types import truncate
 
 T = TypeVar("T")
 
-MAX_BYTES = 32 << 20
+MAX_RESULT_BYTES = 32 << 20
 """Maximum bytes of a response: 1,000 components × 19 metrics × 40 instants fit."""
 
 Value = Annotated[float, BeforeValidator(lambda text: float(text) if isinstance(text, str) else text)]
@@ -102,7 +102,7 @@ class PrometheusClient:
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             content=urlencode({**form, "timeout": f"{round(self._timeout * 1000)}ms"}).encode(),
             timeout=self._timeout,
-            max_bytes=MAX_BYTES,
+            max_bytes=MAX_RESULT_BYTES,
         )
         try:
             return await self._http.read(request, schema)

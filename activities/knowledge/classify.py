@@ -1,7 +1,7 @@
 """The class and the value of an outcome, for learning."""
 
 from activities.model.outcome import EffectClass
-from activities.model.remediation_outcome import Effect, consequences_of
+from activities.model.remediation_outcome import OutcomeMeaning, consequences_of
 
 UNKNOWN_EFFECT: tuple[EffectClass, float | None] = (EffectClass.UNKNOWN, None)
 
@@ -25,11 +25,11 @@ def classify_outcome(outcome: str, before: int, after: int) -> tuple[EffectClass
     if before < 0 or after < 0:
         raise ValueError(f"counts of violated pairs must not be negative: before {before}, after {after}")
     effect = consequences_of(outcome).effect
-    if effect is Effect.UNSEEN or before == after == 0:
+    if effect is OutcomeMeaning.UNSEEN or before == after == 0:
         return UNKNOWN_EFFECT
     if after > before:
         return EffectClass.DEGRADATION, 0.0
-    if effect is Effect.HARM_ONLY:
+    if effect is OutcomeMeaning.HARM_ONLY:
         return UNKNOWN_EFFECT
     if after == 0:
         return EffectClass.SUCCESS, 1.0

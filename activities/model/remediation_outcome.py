@@ -37,7 +37,7 @@ class CoolDown(StrEnum):
     """The knob was moved and moved back, or may be half moved: the same state would bring the same plan."""
 
 
-class Effect(StrEnum):
+class OutcomeMeaning(StrEnum):
     """What an outcome says about the effect of the change."""
 
     UNSEEN = "unseen"
@@ -65,7 +65,7 @@ class Consequences:
     """
 
     cool_down: CoolDown = CoolDown.NONE
-    effect: Effect = Effect.UNSEEN
+    effect: OutcomeMeaning = OutcomeMeaning.UNSEEN
     streak: Streak = Streak.UNCHANGED
     uses_rung: bool = True
     closes_incident: bool = False
@@ -77,7 +77,7 @@ class Consequences:
 CONSEQUENCES: Mapping[RemediationOutcome, Consequences] = {
     RemediationOutcome.FIXED: Consequences(
         cool_down=CoolDown.AFTER_SUCCESS,
-        effect=Effect.MEASURED,
+        effect=OutcomeMeaning.MEASURED,
         streak=Streak.HELPED,
         uses_rung=False,
         closes_incident=True,
@@ -86,25 +86,25 @@ CONSEQUENCES: Mapping[RemediationOutcome, Consequences] = {
     ),
     RemediationOutcome.IMPROVED: Consequences(
         cool_down=CoolDown.AFTER_SUCCESS,
-        effect=Effect.MEASURED,
+        effect=OutcomeMeaning.MEASURED,
         streak=Streak.HELPED,
         uses_rung=False,
         is_rechecked=True,
         has_initial_series=True,
     ),
     RemediationOutcome.NO_EFFECT: Consequences(
-        cool_down=CoolDown.NO_EFFECT, effect=Effect.MEASURED, has_initial_series=True
+        cool_down=CoolDown.NO_EFFECT, effect=OutcomeMeaning.MEASURED, has_initial_series=True
     ),
     RemediationOutcome.WORSE: Consequences(
         cool_down=CoolDown.ROLLED_BACK,
-        effect=Effect.MEASURED,
+        effect=OutcomeMeaning.MEASURED,
         streak=Streak.FAILED,
         notification=NotificationKind.ESCALATION,
         has_initial_series=True,
     ),
     RemediationOutcome.INCONCLUSIVE: Consequences(cool_down=CoolDown.AFTER_SUCCESS, has_initial_series=True),
     RemediationOutcome.ROLLED_BACK: Consequences(
-        cool_down=CoolDown.ROLLED_BACK, effect=Effect.HARM_ONLY, streak=Streak.FAILED, has_initial_series=True
+        cool_down=CoolDown.ROLLED_BACK, effect=OutcomeMeaning.HARM_ONLY, streak=Streak.FAILED, has_initial_series=True
     ),
     RemediationOutcome.FAILED: Consequences(cool_down=CoolDown.ROLLED_BACK, streak=Streak.FAILED),
     # Rolled back before its effect could be seen. The cool-down delays the next attempt.

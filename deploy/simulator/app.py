@@ -28,7 +28,7 @@ from deploy.simulator.problems import (
     handle_http_error,
     handle_problem,
     render_problem,
-    unauthorized,
+    unauthorized_problem,
 )
 from deploy.simulator.serializers import serialize_committee, serialize_policy, serialize_violation
 from deploy.simulator.simulator import Simulator, SimulatorOptions
@@ -110,7 +110,7 @@ class BearerTokenMiddleware:
         if secrets.compare_digest(authorization, self._expected):
             await self._app(scope, receive, send)
         else:
-            await render_problem(unauthorized())(scope, receive, send)
+            await render_problem(unauthorized_problem())(scope, receive, send)
 
 
 def build_app(options: SimulatorOptions) -> ApiFaultInjection:

@@ -44,7 +44,7 @@ def bad_request(detail: str, errors: list[dict[str, str]] | None = None) -> Prob
     return problem
 
 
-def unauthorized() -> ProblemError:
+def unauthorized_problem() -> ProblemError:
     """Return 401: the bearer token is missing or wrong."""
     return ProblemError(401, "A valid bearer token is required.").with_headers(WWW_Authenticate="Bearer")
 

@@ -16,10 +16,10 @@ from workflows import options
 STEP_TIMEOUT_SECONDS = 40.0
 """Maximum until a step is reached."""
 DETECTION_SECONDS = {
-    "monitor": options.MONITOR["start_to_close_timeout"].total_seconds(),
-    "analyze": options.ANALYZE["start_to_close_timeout"].total_seconds(),
-    "plan": options.PLAN["start_to_close_timeout"].total_seconds(),
-    "record": options.RECORD["start_to_close_timeout"].total_seconds(),
+    "monitor": options.MONITOR_OPTIONS["start_to_close_timeout"].total_seconds(),
+    "analyze": options.ANALYZE_OPTIONS["start_to_close_timeout"].total_seconds(),
+    "plan": options.PLAN_OPTIONS["start_to_close_timeout"].total_seconds(),
+    "record": options.RECORD_OPTIONS["start_to_close_timeout"].total_seconds(),
 }
 """Time until Temporal detects a dead worker in this activity; all other activities heartbeat."""
 WORKFLOW_TASK_TIMEOUT_SECONDS = 10.0

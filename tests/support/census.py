@@ -54,6 +54,10 @@ class Census:
     ambiguous: tuple[str, ...]
 
 
+_SHARED_NAMES = ("main", "log", "T")
+"""An entry point, a module's logger and a type variable mean the same in every module."""
+
+
 def take_census() -> Census:
     """Return the census of this checkout."""
     modules = {path: ast.parse(path.read_text(encoding="utf-8")) for path in list_sources()}
@@ -149,7 +153,7 @@ def find_ambiguous(modules: Mapping[Path, ast.Module]) -> Iterator[str]:
         relative = path.relative_to(ROOT)
         if relative.parts[0] == "tests" or "migrations" in relative.parts:
             continue
-        room = "/".join(relative.parts[:2] if relative.parts[0] in ("activities", "deploy") else relative.parts[:1])
+        room = "/".join(relative.parts[: max(1, min(2, len(relative.parts) - 1))])
         for name in _top_level_names(tree):
             owners.setdefault((room, name), []).append(str(relative))
     for (room, name), paths in owners.items():
@@ -166,7 +170,7 @@ def _top_level_names(tree: ast.Module) -> set[str]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    return {name for name in names if not name.startswith("_") and name != "main"}
+    return {name for name in names if not name.startswith("_") and name not in _SHARED_NAMES}
 
 
 def _imported_modules(tree: ast.Module) -> Iterator[str]:

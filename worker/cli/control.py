@@ -30,7 +30,7 @@ from worker.cli.session import (
 from worker.temporal.rpc import exists, none_if_missing
 from workflows import search_attributes
 
-POLL_SECONDS = 1.0
+STOP_POLL_SECONDS = 1.0
 
 
 @async_command
@@ -218,7 +218,7 @@ async def _cancel_remediations(client: Client, loop: str, timeout_seconds: float
         quiet_polls = quiet_polls + 1 if all(map(_is_quarantined, running)) else 0
         if quiet_polls >= 2 or time.monotonic() >= deadline:
             return running
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(STOP_POLL_SECONDS)
 
 
 def _is_cancellable(execution: WorkflowExecution) -> bool:

@@ -166,7 +166,7 @@ def configure_session(  # noqa: PLR0913 - a command's options are its parameters
 
 app.command("worker")(worker_process.worker)
 app.command("bootstrap")(bootstrap.bootstrap)
-app.command("run")(run_cycle.run)
+app.command("run")(run_cycle.run_cycle)
 app.command("status")(status.status)
 app.command("cycles")(status.cycles)
 app.command("explain")(explain.explain)

@@ -31,7 +31,7 @@ from workflows.search_attributes import build_search_attributes
 
 
 @async_command
-async def run(  # noqa: PLR0913 - a command's options are its parameters
+async def run_cycle(  # noqa: PLR0913 - a command's options are its parameters
     ctx: typer.Context,
     loop: LoopArgument,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the cycle's result and print it.")] = False,

@@ -35,7 +35,7 @@ from worker.cli.session import (
 from workflows import search_attributes
 from workflows.search_attributes import build_search_attributes
 
-POLL_SECONDS = 1.0
+UNDO_POLL_SECONDS = 1.0
 """Seconds between two checks for the outcome. An operator waits, and verification takes minutes."""
 
 
@@ -131,7 +131,7 @@ async def _wait_for_outcome(session: Session, client: Client, store: Store, plan
                     f"the remediation ended without an outcome; upkeep will roll it back:"
                     f" {session.workflow_url(plan.workflow_id)}"
                 )
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(UNDO_POLL_SECONDS)
             description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
             is_running = description.status is WorkflowExecutionStatus.RUNNING
     output.print_line(with_outcome_prefix(outcome.outcome, outcome.headline))

@@ -28,7 +28,7 @@ class SnapshotKind(StrEnum):
         return f"{self}:{loop}"
 
 
-MAX_BYTES = 1 << 20
+MAX_SNAPSHOT_BYTES = 1 << 20
 """Maximum bytes of a compressed snapshot."""
 
 
@@ -48,8 +48,8 @@ class SnapshotStore:
         def work(connection: Connection) -> str:
             plain = canonical_json(model)
             body = zlib.compress(plain)
-            if len(body) > MAX_BYTES:
-                raise Rejected(f"snapshot too large: {len(body)} bytes compressed, at most {MAX_BYTES}")
+            if len(body) > MAX_SNAPSHOT_BYTES:
+                raise Rejected(f"snapshot too large: {len(body)} bytes compressed, at most {MAX_SNAPSHOT_BYTES}")
             digest = hashlib.sha256(plain).hexdigest()
             pinned = connection.scalar(select(snapshots.c.pinned).where(snapshots.c.digest == digest)) or False
             upsert(connection, snapshots, {"digest": digest}, {"kind": kind, "at": now, "pinned": pinned, "body": body})

@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPOSITORY_ROOT = Path(__file__).resolve().parents[3]
+from deploy.tools.generated import REPOSITORY_ROOT
+
 WHEEL_SOURCES = ("activities", "workflows", "worker", "pyproject.toml", "README.md")
 PIP_COMMAND = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 

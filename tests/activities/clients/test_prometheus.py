@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from activities.clients.http import HttpClient
-from activities.clients.prometheus import MAX_BYTES, PrometheusClient
+from activities.clients.prometheus import MAX_RESULT_BYTES, PrometheusClient
 from activities.model.errors import ClockSkew, InvalidResponse, MapekError, Rejected, Unauthorized, Unreachable
 from activities.model.timeseries import Sample, SampleSeries
 
@@ -125,7 +125,7 @@ async def test_a_hundred_thousand_series() -> None:
 async def test_more_than_the_cap() -> None:
     """An answer beyond the cap is unreadable, not half an answer."""
     with pytest.raises(InvalidResponse, match="longer than"):
-        await make_client(200, b" " * MAX_BYTES + make_large_reply(1)).query("x", 1.0)
+        await make_client(200, b" " * MAX_RESULT_BYTES + make_large_reply(1)).query("x", 1.0)
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from activities.clients.store.schema import snapshots
-from activities.clients.store.snapshots import MAX_BYTES
+from activities.clients.store.snapshots import MAX_SNAPSHOT_BYTES
 from activities.clients.store.store import Store, open_store
 from activities.model.decision import Decision
 from activities.model.diagnosis import Diagnosis
@@ -54,7 +54,7 @@ def test_any_series_survives(values: list[float | None], component: str, metric:
 
 async def test_one_too_large_is_rejected(store: Store) -> None:
     """A snapshot of more than 1 MiB compressed is refused and not stored."""
-    large = TextModel(text=random.Random(1).randbytes(MAX_BYTES).hex() * 2)
+    large = TextModel(text=random.Random(1).randbytes(MAX_SNAPSHOT_BYTES).hex() * 2)
     with pytest.raises(Rejected, match="at most"):
         await store.snapshots.put(large, "blob", 0.0)
     with pytest.raises(NotFound):
@@ -63,7 +63,7 @@ async def test_one_too_large_is_rejected(store: Store) -> None:
 
 async def test_what_compresses_well_is_kept(store: Store) -> None:
     """The limit is on what is stored, not on what it unfolds to."""
-    large = TextModel(text="x" * (4 * MAX_BYTES))
+    large = TextModel(text="x" * (4 * MAX_SNAPSHOT_BYTES))
     assert await store.snapshots.get(await store.snapshots.put(large, "blob", 0.0), TextModel) == large
 
 
