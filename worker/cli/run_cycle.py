@@ -7,7 +7,6 @@ import typer
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.model import identifiers
 from activities.model.cycle import CycleResult
@@ -25,9 +24,8 @@ from worker.cli.session import (
     current_session,
     no_worker_error,
 )
-from workflows import search_attributes
+from worker.temporal.intake import intake_options
 from workflows.options import CYCLE_EXECUTION_TIMEOUT
-from workflows.search_attributes import build_search_attributes
 
 
 @async_command
@@ -67,7 +65,7 @@ async def _signal_cycle(client: Client, intake: LoopState, request: ManualCycleR
     await client.start_workflow(
         identifiers.WorkflowName.LOOP,
         intake,
-        **_intake_options(intake.loop),
+        **intake_options(intake.loop),
         start_signal="run_cycle",
         start_signal_args=[request],
         rpc_timeout=RPC_TIMEOUT,
@@ -84,7 +82,7 @@ async def _request_cycle(client: Client, intake: LoopState, request: ManualCycle
         Unreachable: no worker accepted the request in time.
     """
     start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
-        identifiers.WorkflowName.LOOP, intake, **_intake_options(intake.loop)
+        identifiers.WorkflowName.LOOP, intake, **intake_options(intake.loop)
     )
     try:
         async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
@@ -94,15 +92,6 @@ async def _request_cycle(client: Client, intake: LoopState, request: ManualCycle
     except TimeoutError:
         raise no_worker_error() from None
     return str(cycle_id)
-
-
-def _intake_options(loop: str) -> dict[str, Any]:
-    return {
-        "id": identifiers.loop_workflow_id(loop),
-        "task_queue": identifiers.TASK_QUEUE,
-        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
-        "search_attributes": build_search_attributes({search_attributes.LOOP: loop}),
-    }
 
 
 async def _wait_for_result(client: Client, cycle_id: str, follow: bool) -> CycleResult:

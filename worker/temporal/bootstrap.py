@@ -29,15 +29,15 @@ from temporalio.client import (
     ScheduleUpdateInput,
     WorkflowExecutionStatus,
 )
-from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
+from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model import identifiers
 from activities.model.loop_state import LoopState
+from worker.temporal.intake import intake_options
 from worker.temporal.rpc import none_if_missing
 from worker.temporal.schedules import LoopSchedule, cycle_schedule, upkeep_schedule, upkeep_schedule_id
 from workflows import search_attributes
-from workflows.search_attributes import build_search_attributes
 
 DEFAULT_RETENTION_DAYS = 7
 """Days that a namespace created here keeps histories: as long as snapshots, so that a decision stays complete."""
@@ -168,11 +168,7 @@ async def start_intake(client: Client, loop: LoopSchedule) -> None:
     await client.start_workflow(
         identifiers.WorkflowName.LOOP,
         LoopState(loop=loop.loop, links=loop.links),
-        id=identifiers.loop_workflow_id(loop.loop),
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        task_queue=identifiers.TASK_QUEUE,
-        static_summary=f"starts cycles of {loop.loop}: signal run_cycle, update request_cycle",
-        search_attributes=build_search_attributes({search_attributes.LOOP: loop.loop}),
+        **intake_options(loop.loop),
         rpc_timeout=RPC_TIMEOUT,
     )
 

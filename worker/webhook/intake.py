@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.api.common.v1 import Payloads, WorkflowType
-from temporalio.api.enums.v1 import WorkflowIdConflictPolicy
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import SignalWithStartWorkflowExecutionRequest
 from temporalio.client import Client
@@ -25,10 +24,9 @@ from activities.model.alert import AlertBatch
 from activities.model.errors import Unreachable
 from activities.model.loop_state import LoopState
 from worker.observability.metrics import Metrics
+from worker.temporal.intake import intake_options
 from worker.webhook.batcher import SendBatch
-from workflows import search_attributes
 from workflows.loop import MAX_REQUESTS_PER_RUN
-from workflows.search_attributes import build_search_attributes
 
 SEND_TIMEOUT_SECONDS = 3.0
 """For one batch with all attempts; after it the sender must post again."""
@@ -88,20 +86,20 @@ async def build_request(
     client: Client, intake: LoopState, batch: AlertBatch
 ) -> SignalWithStartWorkflowExecutionRequest:
     """Return the request. Its id makes a repeated attempt the same signal if the first was accepted."""
-    encode = client.data_converter.encode
+    encode, options = client.data_converter.encode, intake_options(intake.loop)
     request = SignalWithStartWorkflowExecutionRequest(
         namespace=client.namespace,
-        workflow_id=identifiers.loop_workflow_id(intake.loop),
+        workflow_id=options["id"],
         workflow_type=WorkflowType(name=identifiers.WorkflowName.LOOP),
-        task_queue=TaskQueue(name=identifiers.TASK_QUEUE),
+        task_queue=TaskQueue(name=options["task_queue"]),
         input=Payloads(payloads=await encode([intake])),
         identity=client.identity,
         request_id=str(uuid.uuid4()),
-        workflow_id_conflict_policy=WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+        workflow_id_conflict_policy=options["id_conflict_policy"],
         signal_name="alerts",
         signal_input=Payloads(payloads=await encode([batch])),
     )
-    encode_search_attributes(build_search_attributes({search_attributes.LOOP: intake.loop}), request.search_attributes)
+    encode_search_attributes(options["search_attributes"], request.search_attributes)
     return request
 
 
