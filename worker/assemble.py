@@ -32,7 +32,7 @@ from activities.settings import LoopSettings
 from worker.config.load import Config
 from worker.config.reload import ConfigReloader
 from worker.config.schema import AlertmanagerSettings, ApiSettings
-from worker.config.secrets import charter_token_reader, token_reader
+from worker.config.secrets import token_reader
 from worker.http.auth import TokenAuth
 from worker.http.codec import codec_routes
 from worker.http.probes import Probe, Probes, combined_probe, single_probe, temporal_probe, worker_probe
@@ -153,7 +153,9 @@ def build_loop_dependencies(
     return LoopDependencies(
         settings=settings,
         prometheus=PrometheusClient(http, monitor.prometheus_url, monitor.timeout_seconds),
-        charter=CharterClient(http, execute.charter_url, charter_token_reader(execute)),
+        charter=CharterClient(
+            http, execute.charter_url, token_reader(execute.charter_api_key_file, execute.charter_api_key)
+        ),
         alertmanager=AlertmanagerClient(http, alertmanager.url, ALERTMANAGER_TIMEOUT_SECONDS)
         if alertmanager and alertmanager.enabled
         else None,
@@ -176,7 +178,7 @@ def build_webhook_routes(config: Config, client: Client, metrics: Metrics) -> li
     api, alerts = config.api, config.alertmanager
     if not alerts.enabled:
         return []
-    tokens = operate_token_readers(api)
+    tokens = token_readers(api.webhook_token_file, api.webhook_previous_token_file)
     for token in tokens:
         token()
     if not (tokens or api.allow_anonymous_alerts or api.tls_client_ca_file):
@@ -202,7 +204,8 @@ def build_codec_routes(config: Config, client: Client) -> list[Mount]:
 
 def build_view_auth(api: ApiSettings) -> TokenAuth:
     """Return the authentication of role view."""
-    return auth_for_host(api.host, [*operate_token_readers(api), *token_readers(api.view_token_file)])
+    files = (api.webhook_token_file, api.webhook_previous_token_file, api.view_token_file)
+    return auth_for_host(api.host, token_readers(*files))
 
 
 def build_service_state(config: Config, metrics: Metrics, probes: Probes, routes: Sequence[BaseRoute]) -> ServiceState:
@@ -217,11 +220,6 @@ def build_service_state(config: Config, metrics: Metrics, probes: Probes, routes
         debug=config.api.debug,
         routes=routes,
     )
-
-
-def operate_token_readers(api: ApiSettings) -> list[Callable[[], str]]:
-    """Return the readers of the tokens of role operate: the present one and the previous one."""
-    return token_readers(api.webhook_token_file, api.webhook_previous_token_file)
 
 
 def token_readers(*files: Path | None) -> list[Callable[[], str]]:

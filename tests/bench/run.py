@@ -31,7 +31,7 @@ from deploy.devstack.stack import RunningStack, StackOptions, running_stack
 from tests.bench.baseline_workflow import BaselineCycle
 from worker.assemble import assemble
 from worker.config.load import Config, load_config
-from worker.config.secrets import charter_token_reader
+from worker.config.secrets import token_reader
 from worker.main import PASSED_THROUGH, build_workers
 from worker.temporal.client import connect
 from workflows.cycle import MapekCycle
@@ -50,7 +50,8 @@ class BaselineRequests:
     def __init__(self, settings: LoopSettings, client: httpx.AsyncClient) -> None:
         self.settings = settings
         self.client = client
-        self.headers = {"Authorization": f"Bearer {charter_token_reader(settings.execute)()}"}
+        token = token_reader(settings.execute.charter_api_key_file, settings.execute.charter_api_key)()
+        self.headers = {"Authorization": f"Bearer {token}"}
 
     @activity.defn(name="bare-requests")
     async def send_requests(self, loop: str) -> str:

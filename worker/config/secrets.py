@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from activities.execute.settings import ExecuteSettings
+from pydantic import SecretStr
+
 from activities.model.errors import ConfigurationError
 from activities.notify.settings import TargetSettings
 
@@ -29,15 +30,10 @@ def read_secret(path: Path) -> str:
     return secret.decode("ascii")
 
 
-def charter_token_reader(execute: ExecuteSettings) -> Callable[[], str]:
-    """Return a function that reads Charter's bearer token: from the environment, else the file, else ""."""
-    if execute.charter_api_key is not None:
-        return execute.charter_api_key.get_secret_value
-    return token_reader(execute.charter_api_key_file)
-
-
-def token_reader(path: Path | None) -> Callable[[], str]:
-    """Return a function that reads the token file, or returns "" without a file."""
+def token_reader(path: Path | None, value: SecretStr | None = None) -> Callable[[], str]:
+    """Return a function that returns the token: the value if there is one, else the file's content, else ""."""
+    if value is not None:
+        return value.get_secret_value
     return (lambda: read_secret(path)) if path is not None else str
 
 

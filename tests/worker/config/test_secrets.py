@@ -5,22 +5,20 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from activities.execute.settings import ExecuteSettings
 from activities.model.errors import ConfigurationError
-from worker.config.secrets import charter_token_reader, read_secret, token_reader
+from worker.config.secrets import read_secret, token_reader
 
 
 def test_a_rotated_secret_takes_effect(tmp_path: Path) -> None:
-    """The file is read at each use; the environment overrides it; without both the token is empty."""
+    """The file is read at each use; a value overrides it; without both the token is empty."""
     path = tmp_path / "token"
     path.write_text("one\n", encoding="utf-8")
     token = token_reader(path)
     assert token() == "one"
     path.write_text("two", encoding="utf-8")
     assert token() == "two"
-    assert charter_token_reader(ExecuteSettings(charter_api_key_file=path))() == "two"
-    assert charter_token_reader(ExecuteSettings(charter_api_key=SecretStr("env"), charter_api_key_file=path))() == "env"
-    assert charter_token_reader(ExecuteSettings())() == ""
+    assert token_reader(None)() == ""
+    assert token_reader(path, SecretStr("env"))() == "env"
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"\xff\xfe", b"x" * 5000])
