@@ -7,6 +7,9 @@ from typing import ClassVar
 from activities.model.diagnosis import Cause
 from activities.model.types import FrozenModel, MigratedModel
 
+INCIDENT_QUIET_SECONDS = 600.0
+"""Seconds without a violation after which an incident is over, and the same problem a new one."""
+
 
 class Rung(MigratedModel):
     """One rung that was tried: its plan, its cause, and its outcome ("" while it runs)."""
@@ -23,7 +26,7 @@ class Rung(MigratedModel):
 class Incident(MigratedModel):
     """One problem of a knob, with the rungs tried. Times are unix seconds; `closed_at` is None while it is open.
 
-    `last_seen_at` is when its violations were last seen; it is closed 10 minutes later.
+    `last_seen_at` is when its violations were last seen; it is closed `INCIDENT_QUIET_SECONDS` later.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"seen_at": "last_seen_at"}

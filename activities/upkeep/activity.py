@@ -15,6 +15,7 @@ from activities.model.audit import AuditEntry, AuditKind
 from activities.model.cycle import PlanSummary
 from activities.model.errors import MapekError
 from activities.model.guard_state import GuardState
+from activities.model.incident import INCIDENT_QUIET_SECONDS
 from activities.model.notification import NotificationKind
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
@@ -31,8 +32,6 @@ from activities.readings.adaptive_limits import compute_limits
 from activities.readings.analysis_input import InputLoader, make_input_loader
 from activities.upkeep.checks import RecheckResult, classify_recheck, score_shadow
 
-INCIDENT_QUIET_SECONDS = 600.0
-"""Seconds without a violation after which an incident is over."""
 LEARN_TIMEOUT_SECONDS = 8.0
 """Time-out of computing adaptive limits, in seconds: leftovers must not wait for a slow Prometheus."""
 

@@ -7,14 +7,12 @@ ends `inconclusive`, which uses its rung until the incident is closed.
 from activities.execute.pre_apply import build_remediation_record
 from activities.model.guard_state import GuardState, KnobGuard
 from activities.model.history import RemediationRecord
-from activities.model.incident import Incident, Rung, compute_incident_id
+from activities.model.incident import INCIDENT_QUIET_SECONDS, Incident, Rung, compute_incident_id
 from activities.model.plan import Plan
 from activities.model.remediation_outcome import RemediationOutcome
 from activities.model.types import DAY_SECONDS
 
 ASSUMED_OUTCOME = RemediationOutcome.INCONCLUSIVE
-INCIDENT_QUIET_SECONDS = 600.0
-"""Seconds without a violation after which an incident is over."""
 
 
 class SimulatedGuards:

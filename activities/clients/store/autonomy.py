@@ -9,11 +9,10 @@ from activities.clients.store.schema import evidence, shadows
 from activities.model.action import ActionType
 from activities.model.autonomy import EvidenceKind, ShadowDecision, TrustEvidence
 from activities.model.diagnosis import Cause
+from activities.model.incident import INCIDENT_QUIET_SECONDS
 
 MAX_EVIDENCE_ROWS = 2000
 """Newest rows of evidence that count for a loop."""
-SHADOW_QUIET_SECONDS = 600.0
-"""Seconds without the problem, after which it is a new one."""
 
 
 class AutonomyStore:
@@ -91,7 +90,7 @@ def _put_shadow(connection: Connection, shadow: ShadowDecision) -> None:
         shadows.c.cause == shadow.cause,
         shadows.c.component == shadow.component,
     )
-    is_recent = shadows.c.last_seen_at >= shadow.at - SHADOW_QUIET_SECONDS
+    is_recent = shadows.c.last_seen_at >= shadow.at - INCIDENT_QUIET_SECONDS
     for condition in (and_(*is_same_problem, is_recent), shadows.c.plan_id == shadow.plan_id):
         if connection.execute(update(shadows).where(condition).values(last_seen_at=shadow.at)).rowcount:
             return

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 from activities.model.history import RemediationRecord
 from activities.model.timeseries import Sample
+from activities.model.types import DAY_SECONDS
 from activities.plan.guards.base import Actions, GuardInput
 from activities.plan.guards.oscillation import knob_moves
 from activities.plan.guards.settings import ErrorBudgetSettings
 from activities.plan.safety import SafetyDirection, affected_components, knob_direction, safety_direction
 
 HOUR_SECONDS = 3600.0
-DAY_SECONDS = 86400.0
 STALE_AFTER_SECONDS = 3600.0
 """Age in seconds from which a remediation without an end no longer counts as running: it was terminated unsent."""
 
