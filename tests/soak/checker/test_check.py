@@ -55,7 +55,7 @@ def make_remediation_run(
 
 def make_plan_row(plan_id: str = PLAN, **changes: Any) -> dict[str, Any]:
     """A stored plan."""
-    rule = {"samples": 5, "passes": 4, "targets": [["gateway", "failure_rate"]]}
+    rule = {"samples": 5, "required_passes": 4, "targets": [["gateway", "failure_rate"]]}
     row = {"plan_id": plan_id, "knob": "admission", "incident_id": "i", "generation": 7, "created_at": PLAN_TIME - 20}
     return {**row, "verification": rule, **changes}
 
@@ -145,9 +145,9 @@ BROKEN_EVIDENCE = {
     "undone below quorum + 1": ("quorum", replace(ROLLED_BACK_EVIDENCE, committee=(make_scale_down_state(),))),
     "half undone": ("I3", replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("rolled_back"),))),
     "undone though fixed": ("I3", replace(ROLLED_BACK_EVIDENCE, outcomes=(make_stored_outcome(),))),
-    "belongs to nobody": ("I4", replace(VALID_EVIDENCE, outcomes=(), audit=(make_attempt_row(),))),
+    "without an owner": ("I4", replace(VALID_EVIDENCE, outcomes=(), audit=(make_attempt_row(),))),
     "done after its end": ("I4", replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("failed", at=PLAN_TIME - 5),))),
-    "left what was tried": (
+    "tried and not undone": (
         "I3",
         replace(
             VALID_EVIDENCE,
@@ -166,7 +166,7 @@ BROKEN_EVIDENCE = {
             VALID_EVIDENCE, histories=(make_remediation_run(events=({"at": PLAN_TIME, "event": "nondeterminism"},)),)
         ),
     ),
-    "two at once": (
+    "two at the same time": (
         "I6",
         replace(
             VALID_EVIDENCE,
@@ -213,9 +213,9 @@ BROKEN_EVIDENCE = {
             VALID_EVIDENCE, alerts=({"answered_at": PLAN_TIME, "due": PLAN_TIME + 9},), observed_at=(PLAN_TIME + 10,)
         ),
     ),
-    "a secret told": ("I11", replace(VALID_EVIDENCE, leaks=({"secret": "webhook.token", "place": "worker-1.log"},))),
-    "a stranger let in": ("I12", replace(VALID_EVIDENCE, unauthorized_posts=(make_unauthorized_post(status=200),))),
-    "a stranger heard though refused": (
+    "a leaked secret": ("I11", replace(VALID_EVIDENCE, leaks=({"secret": "webhook.token", "place": "worker-1.log"},))),
+    "an unauthorized post accepted": ("I12", replace(VALID_EVIDENCE, unauthorized_posts=(make_unauthorized_post(status=200),))),
+    "a refused post that left a trace": (
         "I12",
         replace(VALID_EVIDENCE, unauthorized_posts=(make_unauthorized_post(mark="admission", status=401),)),
     ),
@@ -266,7 +266,7 @@ def test_charter_must_refuse_a_restart_sent_after_the_outcome(recorded: float, f
 
 
 def test_a_rollback_long_after_the_end_belongs_to_the_loop() -> None:
-    """Upkeep finds a late change and sends its undo anew: that was not on its way when the plan ended."""
+    """Upkeep finds a late change and sends its undo again: the undo was not on its way when the plan ended."""
     audit = (
         make_attempt_row(),
         make_outcome_row(at=PLAN_TIME + 10),
@@ -282,16 +282,16 @@ def test_a_rollback_long_after_the_end_belongs_to_the_loop() -> None:
     assert "quorum" in {violation.invariant for violation in found}
 
 
-def test_what_is_still_held_may_stand() -> None:
-    """An applied plan whose remediation runs is not yet anybody's fault."""
-    held = replace(
+def test_a_step_of_a_running_remediation_may_stay_applied() -> None:
+    """An applied plan whose remediation still runs is no violation."""
+    running = replace(
         VALID_EVIDENCE, outcomes=(), audit=(make_attempt_row(),), histories=(make_remediation_run(closed=None),)
     )
-    assert find_violations(held) == []
+    assert find_violations(running) == []
 
 
-def test_what_was_undone_before_a_reset_need_not_be_undone_again() -> None:
-    """A remediation that was sent back after its rollback finds its plan ended, and asks for nothing more."""
+def test_a_step_undone_before_a_reset_need_not_be_undone_again() -> None:
+    """A remediation that was reset after its rollback finds its plan ended and requests no further undo."""
     undo = {"at": PLAN_TIME + 60, "event": "activity", "name": "undo", "request": {"step": 0}}
     first = {**make_remediation_run(events=(FAILED_APPLY_EVENT, undo), closed=PLAN_TIME + 80), "status": "terminated"}
     again = {

@@ -128,7 +128,7 @@ def test_a_kill_is_a_kill(tmp_path: Path) -> None:
     points.arm("apply-1.change.before_send", KILL)
     program = (
         "from pathlib import Path; from tests.soak.faults.failpoints import Failpoints;"
-        f"Failpoints(Path({str(tmp_path)!r})).strike('change', 'before_send', 'apply-1'); print('alive')"
+        f"Failpoints(Path({str(tmp_path)!r})).pass_point('change', 'before_send', 'apply-1'); print('alive')"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL

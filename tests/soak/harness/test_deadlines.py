@@ -41,7 +41,7 @@ async def test_a_task_is_seen_through_what_it_awaits() -> None:
     await asyncio.sleep(0)
     place = format_task_stack(task)
     task.cancel()
-    assert place.index(" outer") < place.index(" never")
+    assert place.index(" outer") < place.index(" wait_forever")
 
 
 ALERT_LIMIT_SECONDS = 2 * PERIOD_SECONDS + GRACE_SECONDS

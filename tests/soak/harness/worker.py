@@ -1,4 +1,4 @@
-"""`python -m tests.soak.harness.worker`: the product's worker with failpoints around everything it does."""
+"""`python -m tests.soak.harness.worker`: the product's worker with failpoints around every side effect."""
 
 import asyncio
 import os
@@ -24,11 +24,11 @@ from worker.main import Assembler, run_worker
 from worker.observability import logging
 
 STANDBY_VARIABLE = "MAPEK_STANDBY"
-"""A file: until it is there a worker that has loaded everything waits, so that it can follow a killed one at once."""
+"""The path of a file: a loaded worker waits until it exists, so it can follow a killed one immediately."""
 
 
 def main() -> int:
-    """Run the worker as `mapek worker` does."""
+    """Run the worker like `mapek worker`."""
     config = load_config()
     points = load_failpoints(os.environ, config)
     while (awaited := os.environ.get(STANDBY_VARIABLE)) and not Path(awaited).exists():
@@ -38,16 +38,16 @@ def main() -> int:
 
 
 def add_failpoints(points: Failpoints) -> Assembler:
-    """Return the product's assembly with failpoints in its two seams and around its activities."""
+    """Return the product's assembly with failpoints in its transport and store, and around its activities."""
 
     @asynccontextmanager
-    async def assembling(config: Config, client: Client) -> AsyncIterator[Assembly]:
+    async def assemble_with_failpoints(config: Config, client: Client) -> AsyncIterator[Assembly]:
         transport = FailpointTransport(points)
-        async with assemble(config, client, transport=transport, opening=failpoint_store_opener(points)) as assembly:
+        async with assemble(config, client, transport=transport, store_opener=failpoint_store_opener(points)) as assembly:
             plain = assembly.interceptor
             yield replace(assembly, interceptor=StepInterceptor(plain.metrics, plain.last_run, points))
 
-    return assembling
+    return assemble_with_failpoints
 
 
 if __name__ == "__main__":
