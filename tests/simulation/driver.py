@@ -9,6 +9,8 @@ from enum import StrEnum
 from random import Random
 
 from activities.model.cycle import CycleRequest, MonitorRequest
+from activities.model.identifiers import SearchAttribute, WorkflowName
+from activities.model.phase import Phase
 from activities.model.upkeep import UpkeepRequest
 from tests.simulation.environment import LOOP_SETTINGS, UNGUARDED_SETTINGS, SimulatedEnvironment
 from tests.simulation.incidents import IncidentGenerator
@@ -53,7 +55,7 @@ class CycleCounts:
 
 def is_waiting(run: WorkflowRun) -> bool:
     """Tell whether a run only waits: for the end of its cool-down, or for a person."""
-    return run.attributes.get("MapekPhase") in ("cooling-down", "quarantined")
+    return run.attributes.get(SearchAttribute.PHASE) in (Phase.COOLING_DOWN, Phase.QUARANTINED)
 
 
 class LifeDriver:
@@ -124,7 +126,7 @@ class LifeDriver:
             or self.quiet_since is not None
         ):
             self.start_workflow(
-                "MapekUpkeep", f"mapek-upkeep:charter-{self.cycle_number}", UpkeepRequest(loop="charter")
+                WorkflowName.UPKEEP, f"mapek-upkeep:charter-{self.cycle_number}", UpkeepRequest(loop="charter")
             )
         await asyncio.sleep(PERIOD_SECONDS - SCRAPE_SECONDS)
 
@@ -139,7 +141,7 @@ class LifeDriver:
         self.cycle_counts.idle_count += 1
         if self.cycle_number % (RESTING_UPKEEP_PERIODS if world.engine.running else IDLE_UPKEEP_PERIODS) == 0:
             self.start_workflow(
-                "MapekUpkeep", f"mapek-upkeep:charter-{self.cycle_number}", UpkeepRequest(loop="charter")
+                WorkflowName.UPKEEP, f"mapek-upkeep:charter-{self.cycle_number}", UpkeepRequest(loop="charter")
             )
         await asyncio.sleep(SCRAPE_SECONDS)
         world.prometheus.repeat_scrape(world.now)
@@ -187,7 +189,7 @@ class LifeDriver:
         """Start a cycle, unless the one before still runs."""
         kind = trigger or "schedule"
         workflow_id = f"mapek-cycle:charter-{self.cycle_number}{trigger}"
-        running = [run for run in self.environment.engine.running.values() if run.type == "MapekCycle"]
+        running = [run for run in self.environment.engine.running.values() if run.type == WorkflowName.CYCLE]
         for run in running:
             if self.environment.now - run.started_at >= CYCLE_LIMIT_SECONDS:
                 self.environment.engine.terminate(run.workflow_id)
@@ -196,7 +198,7 @@ class LifeDriver:
             return
         self.cycle_counts.full_count += 1
         self.observed_at.append(self.environment.now)
-        self.start_workflow("MapekCycle", workflow_id, CycleRequest(loop="charter", trigger=kind))
+        self.start_workflow(WorkflowName.CYCLE, workflow_id, CycleRequest(loop="charter", trigger=kind))
 
     def start_workflow(self, kind: str, workflow_id: str, request: CycleRequest | UpkeepRequest) -> None:
         """Start a workflow; one that still runs under the id is as good."""

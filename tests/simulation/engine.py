@@ -123,7 +123,7 @@ class Engine:
     def kill_worker(self) -> int:
         """Let the worker die with all it does and knows; return how many attempts died with it."""
         for run in self.running.values():
-            run.instance = None
+            evict_instance(run)
         died = [
             attempt for attempt in self.attempts if attempt.task and not attempt.task.done() and not attempt.is_dead
         ]
@@ -182,7 +182,8 @@ class Engine:
     def close_run(self, run: WorkflowRun, status: str) -> None:
         """End a run and free its id."""
         run.closed_at, run.status = self.now, status
-        run.instance, run.activations = None, []
+        evict_instance(run)
+        run.activations = []
         for timer in run.timers.values():
             timer.cancel()
         for activity in list(run.activities.values()):
@@ -202,6 +203,19 @@ def activate_workflow(instance: WorkflowInstance, activation: WorkflowActivation
         return instance.activate(activation)
     finally:
         asyncio._set_running_loop(ours)
+
+
+def evict_instance(run: WorkflowRun) -> None:
+    """Remove the run's instance from memory as the SDK does.
+
+    The garbage collector must not close its coroutines: it closes them in any order.
+    """
+    if run.instance is None:
+        return
+    activation = WorkflowActivation(run_id=run.run_id)
+    activation.jobs.add().remove_from_cache.SetInParent()
+    activate_workflow(run.instance, activation)
+    run.instance = None
 
 
 def instance_details(kind: type, run: WorkflowRun) -> WorkflowInstanceDetails:

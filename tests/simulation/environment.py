@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from activities.analyze.activity import AnalyzeActivities
@@ -17,6 +19,8 @@ from activities.knowledge.activity import KnowledgeActivities
 from activities.knowledge.settings import AutonomySettings, KnowledgeSettings, LevelOverrideSettings
 from activities.model.autonomy import Level
 from activities.model.errors import StoreUnavailable
+from activities.model.identifiers import SearchAttribute, WorkflowName
+from activities.model.phase import Phase
 from activities.monitor.activity import MonitorActivities
 from activities.monitor.rules import build_rules
 from activities.monitor.settings import MetricEntry, MonitorSettings
@@ -34,7 +38,7 @@ from tests.simulation.random_faults import FREEZE, KILL, REPLY_LOST, STORE_LOCKE
 from tests.simulation.virtual_prometheus import VirtualPrometheus
 from tests.simulation.virtual_time import START_TIME
 from workflows.cycle import MapekCycle
-from workflows.remediation import MapekRemediation
+from workflows.remediation import MapekRemediation, Remediation
 from workflows.upkeep import MapekUpkeep
 
 UNUSED_METRICS = (
@@ -82,6 +86,16 @@ UNGUARDED_SETTINGS = LOOP_SETTINGS.model_copy(
 )
 """Without what keeps a loop from acting often: for hunts, in which as much as possible has to be done."""
 
+WORKFLOWS: Mapping[str, type] = MappingProxyType(
+    {
+        WorkflowName.CYCLE: MapekCycle,
+        WorkflowName.REMEDIATION: MapekRemediation,
+        WorkflowName.FORMER_REMEDIATION: Remediation,
+        WorkflowName.UPKEEP: MapekUpkeep,
+    }
+)
+"""The workflows of the worker that the simulation starts, by their Temporal names."""
+
 RESTART_SECONDS = 6.0
 """Seconds until a worker that died is replaced."""
 FREEZE_SECONDS = 60.0
@@ -115,7 +129,7 @@ class SimulatedEnvironment:
         )
         self.monitor = MonitorActivities(self.dependencies)
         self.engine = Engine(
-            {kind.__name__: kind for kind in (MapekCycle, MapekRemediation, MapekUpkeep)},
+            WORKFLOWS,
             self.activities_by_name(),
             self.task_delay,
         )
@@ -151,9 +165,9 @@ class SimulatedEnvironment:
         run = self.engine.running.get(workflow_id)
         if run is None:
             return None
-        phase = run.attributes.get("MapekPhase")
-        waiting = run.to_row()["input"]["plan_id"] if phase == "awaiting-approval" else ""
-        return LockHolder(run.run_id, phase == "cooling-down", waiting)
+        phase = run.attributes.get(SearchAttribute.PHASE)
+        waiting = run.to_row()["input"]["plan_id"] if phase == Phase.AWAITING_APPROVAL else ""
+        return LockHolder(run.run_id, phase == Phase.COOLING_DOWN, waiting)
 
     def task_delay(self) -> float:
         """Return the seconds until a workflow task is carried out."""

@@ -2,8 +2,9 @@
 
 from random import Random
 
-from activities.model.identifiers import REMEDIATION_TYPES
+from activities.model.identifiers import REMEDIATION_TYPES, SearchAttribute
 from activities.model.mode import LoopMode, Mode
+from activities.model.phase import Phase
 from activities.model.remediation import Approval, ResumeRequest
 from deploy.simulator.records import EXTERNAL_ORIGIN, ActionKind, PolicySpec
 from deploy.simulator.topology import INITIAL_MEMBERS
@@ -32,12 +33,12 @@ class Operators:
 
     def act_on_run(self, run: WorkflowRun) -> None:
         """Decide upon a plan that waits, release a quarantine, or now and then stop, end or reset one."""
-        phase, engine = run.attributes.get("MapekPhase", ""), self.environment.engine
+        phase, engine = run.attributes.get(SearchAttribute.PHASE, ""), self.environment.engine
         plan = str(parse_plan_id(run))
-        if phase == "awaiting-approval" and self.random.random() < 0.7:
+        if phase == Phase.AWAITING_APPROVAL and self.random.random() < 0.7:
             approval = Approval(plan=plan, approve=self.random.random() < 0.7, actor="ada", reason="at random")
             engine.update(run.workflow_id, "decide", approval)
-        elif phase == "quarantined" and self.random.random() < 0.5:
+        elif phase == Phase.QUARANTINED and self.random.random() < 0.5:
             engine.signal(run.workflow_id, "resume", ResumeRequest(actor="ada", reason="looked at it"))
         elif (drawn := self.random.random()) < 0.15:
             engine.cancel(run.workflow_id)
@@ -84,12 +85,12 @@ class Operators:
     async def clean_up(self) -> None:
         """Approve nothing more, release every quarantine, let the loop act, bring the committee back to its size."""
         for run in self.list_remediations():
-            phase = run.attributes.get("MapekPhase", "")
-            if phase == "quarantined":
+            phase = run.attributes.get(SearchAttribute.PHASE, "")
+            if phase == Phase.QUARANTINED:
                 self.environment.engine.signal(
                     run.workflow_id, "resume", ResumeRequest(actor="ada", reason="the day is over")
                 )
-            if phase == "awaiting-approval":
+            if phase == Phase.AWAITING_APPROVAL:
                 no = Approval(plan=str(parse_plan_id(run)), approve=False, actor="ada", reason="the day is over")
                 self.environment.engine.update(run.workflow_id, "decide", no)
 

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any, cast
 
+from activities.model.identifiers import WorkflowName
 from activities.plan.guards.settings import RateSettings
 from deploy.simulator.topology import COMMITTEE
 from tests.simulation.driver import PERIOD_SECONDS, LifeDriver
@@ -76,7 +77,7 @@ def count_figures(driver: LifeDriver, evidence: Evidence) -> Counter[str]:
             if event["event"] == "activity" and event["name"] == "verify" and judged_plan(event):
                 found[f"verdict {event['result']['verdict']}"] += 1
     for run in evidence.histories:
-        if run["type"] == "MapekCycle":
+        if run["type"] == WorkflowName.CYCLE:
             found[f"cycle {run['outcome'] or run['status']}"] += 1
         found["crashes"] += sum(event["event"] == "crash" for event in run["events"])
     return found

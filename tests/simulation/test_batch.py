@@ -35,7 +35,7 @@ def test_peace_is_left_alone() -> None:
 
 def test_a_seed_is_a_life() -> None:
     """The same seed plays the same life to the last figure, however a process orders its sets."""
-    code = "from tests.simulation.batch import *; print(json.dumps(live(5, 200, Temper.HARSH).figures, sort_keys=True))"
+    code = "from tests.simulation.batch import *; print(json.dumps(play_life(5, 200, FaultProfile.HARSH).figures, sort_keys=True))"
     lives = [
         subprocess.run(
             [sys.executable, "-c", f"import json; {code}"],

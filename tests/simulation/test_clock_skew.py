@@ -1,5 +1,6 @@
 """A worker whose clock is an hour wrong."""
 
+from activities.model.identifiers import SearchAttribute, WorkflowName
 from deploy.simulator.faults import FaultKind
 from tests.simulation.driver import LifeDriver
 from tests.simulation.incidents import HOUR_SECONDS
@@ -28,8 +29,8 @@ async def run_with_clock_skew(skew):
     since = world.now
     for _ in range(8):
         await driver.run_period()
-    cycles = [done for done in world.engine.closed if done.type == "MapekCycle" and done.started_at > since]
-    return {done.attributes.get("MapekOutcome") for done in cycles}
+    cycles = [done for done in world.engine.closed if done.type == WorkflowName.CYCLE and done.started_at > since]
+    return {done.attributes.get(SearchAttribute.OUTCOME) for done in cycles}
 
 
 def test_a_clock_that_is_ahead_sees_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from activities.model.identifiers import SearchAttribute, WorkflowName
 from activities.model.remediation import (
     ApplyRequest,
     PrepareRequest,
@@ -34,13 +35,13 @@ def make_engine(script):
     def scripted(name, kind):
         async def activity(request):
             await asyncio.sleep(1.0)
-            return await script.answer(name, request)
+            return await script.play_answer(name, request)
 
         activity.__annotations__ = {"request": kind}
         return activity
 
     activities = {name: scripted(name, kind) for name, kind in REQUEST_TYPES.items()}
-    return Engine({"MapekRemediation": MapekRemediation}, activities, lambda: 0.01)
+    return Engine({WorkflowName.REMEDIATION: MapekRemediation}, activities, lambda: 0.01)
 
 
 def play_remediation(script, intervene=None, after_seconds=0.0):
@@ -49,7 +50,9 @@ def play_remediation(script, intervene=None, after_seconds=0.0):
     async def main():
         engine = make_engine(script)
         started = engine.start_workflow(
-            "MapekRemediation", "mapek-fix:charter:k", RemediationRequest(loop="c", plan_id=activity_results.PLAN_ID)
+            WorkflowName.REMEDIATION,
+            "mapek-fix:charter:k",
+            RemediationRequest(loop="c", plan_id=activity_results.PLAN_ID),
         )
         await asyncio.sleep(after_seconds)
         if intervene:
@@ -63,7 +66,7 @@ def play_remediation(script, intervene=None, after_seconds=0.0):
 def test_a_remediation_runs_to_its_end() -> None:
     """The product's workflow is carried out by activations alone."""
     assert (
-        play_remediation(ActivityScript(activity_results.make_remediation_script())).attributes["MapekOutcome"]
+        play_remediation(ActivityScript(activity_results.make_remediation_script())).attributes[SearchAttribute.OUTCOME]
         == "fixed"
     )
 
@@ -76,7 +79,7 @@ def test_a_killed_worker_is_replayed() -> None:
             Engine.kill_worker,
             tenth / 10,
         )
-        assert done.attributes["MapekOutcome"] == "rolled_back"
+        assert done.attributes[SearchAttribute.OUTCOME] == "rolled_back"
         assert not [event for event in done.history if event["event"] == "nondeterminism"]
 
 
@@ -94,7 +97,7 @@ def test_a_cancelled_remediation_compensates() -> None:
     script = ActivityScript(activity_results.make_remediation_script(undo=activity_results.UNDONE))
     play_remediation(script, lambda engine: engine.cancel("mapek-fix:charter:k"), 1.5)
     assert [name for name, _ in script.calls] == ["prepare", "apply", "undo", "verify", "record"]
-    assert script.requests_of("record")[0].ending == "stopped"
+    assert script.requests_of("record")[0].outcome == "stopped"
 
 
 def test_a_reset_run_begins_again_where_it_was_sent_back_to() -> None:

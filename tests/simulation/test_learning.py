@@ -1,5 +1,6 @@
 """What becomes of plans changes how sure the next diagnosis is, and who decides."""
 
+from activities.model.identifiers import SearchAttribute
 from activities.model.outcome import EffectClass, OutcomeTransaction
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot
@@ -24,7 +25,7 @@ async def build_plans_around_learning() -> tuple[Plan, Plan, AnalysisInput, list
     for number in range(OUTCOME_COUNT):
         outcome = (await driver.environment.store.outcomes.load_recent("charter", 1))[0]
         gone = {"plan_id": f"{number:012d}", "outcome": "recovered", "type": EffectClass.UNKNOWN, "value": None}
-        gone["outlasted"] = False
+        gone["problem_persisted"] = False
         await driver.environment.store.close_remediation(OutcomeTransaction(outcome=outcome.model_copy(update=gone)))
     second = await find_next_plan(driver, (first.plan_id,))
     snapshot = await driver.environment.store.snapshots.get(second.snapshot, Snapshot)
@@ -32,7 +33,7 @@ async def build_plans_around_learning() -> tuple[Plan, Plan, AnalysisInput, list
     done = len(driver.environment.plant.ledger)
     for _ in range(4):
         await driver.run_period()
-    phases = [run.attributes["MapekPhase"] for run in driver.operators.list_remediations()]
+    phases = [run.attributes[SearchAttribute.PHASE] for run in driver.operators.list_remediations()]
     assert len(driver.environment.plant.ledger) == done
     return first, second, source, phases
 

@@ -1,5 +1,6 @@
 """What a terminated remediation leaves behind."""
 
+from activities.model.identifiers import SearchAttribute
 from deploy.simulator.api_faults import ApiFaultMode
 from deploy.simulator.faults import FaultKind
 from tests.simulation.charter_api import DELIVERED_LATE
@@ -85,7 +86,7 @@ async def play_leftover_with_dead_members():
     for _ in range(4):
         await driver.run_period()
     keys = [str(entry.key) for entry in world.plant.ledger if entry.knob == "committee"]
-    return keys, [run.attributes["MapekPhase"] for run in driver.operators.list_remediations()]
+    return keys, [run.attributes[SearchAttribute.PHASE] for run in driver.operators.list_remediations()]
 
 
 def test_a_rollback_that_would_cost_the_quorum_is_left_to_a_person() -> None:

@@ -9,6 +9,7 @@ import pytest
 from activities.execute.activity import ExecuteActivities
 from activities.model.action import Action, ActionType
 from activities.model.errors import Stale
+from activities.model.identifiers import SearchAttribute, WorkflowName
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan, Risk
 from activities.model.remediation import ApplyRequest, Approval
@@ -97,7 +98,7 @@ async def list_blocking_rules(driver: LifeDriver, since: float) -> tuple[str, ..
     """Return the rules that stopped something in the cycles that began since then."""
     rules: set[str] = set()
     for done in driver.environment.engine.closed:
-        if done.type == "MapekCycle" and done.started_at >= since:
+        if done.type == WorkflowName.CYCLE and done.started_at >= since:
             decision = await driver.environment.store.plans.load_decision(done.workflow_id)
             rules |= {block.rule for block in decision.blocks} if decision else set()
     return tuple(sorted(rules))
@@ -225,7 +226,7 @@ async def play_late_change_during_approval() -> tuple[list[str], set[str]]:
     phases: set[str] = set()
     for _ in range(14):
         await driver.run_period()
-        phases |= {run.attributes["MapekPhase"] for run in driver.operators.list_remediations()}
+        phases |= {run.attributes[SearchAttribute.PHASE] for run in driver.operators.list_remediations()}
     return list_change_keys(driver), phases
 
 

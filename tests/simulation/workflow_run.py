@@ -9,6 +9,8 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivationJob
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import WorkflowInstance
 
+from activities.model.identifiers import SearchAttribute
+
 PAYLOAD_CONVERTER = pydantic_data_converter.payload_converter
 FAILURE_CONVERTER = pydantic_data_converter.failure_converter
 
@@ -62,7 +64,7 @@ class WorkflowRun:
             "started": self.started_at,
             "closed": self.closed_at,
             "status": self.status,
-            "outcome": self.attributes.get("MapekOutcome", ""),
+            "outcome": self.attributes.get(SearchAttribute.OUTCOME, ""),
             "events": self.history,
         }
 
