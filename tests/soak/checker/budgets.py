@@ -1,4 +1,4 @@
-"""churn, storm: a loop does no more than its budgets allow, and nothing while it doubts its own picture."""
+"""churn, storm: a loop stays within its budgets, and starts nothing in a storm."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,56 +7,57 @@ from tests.soak.checker.evidence import Evidence, Row, Violation
 
 
 def check_budgets(evidence: Evidence) -> Iterator[Violation]:
-    """churn: no knob, and no loop, sees more remediations in any window than its budget allows.
+    """churn: no knob and no loop has more remediations in any window than its budget allows.
 
-    What Charter's ledger shows as ours counts, at the time its worker began it: a budget is kept by that clock. What a
-    person asked for is not the loop's doing.
+    A plan counts if it has an effect in Charter's ledger, at the time its worker started it: the budgets use the same
+    clock. A plan that an operator requested does not count.
     """
     if not evidence.budgets:
         return
-    begun = {row["plan_id"]: float(row["started_at"]) for row in evidence.started}
-    moved: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
-    for plan in sorted({one.plan for one in evidence.effects if one.direction == "do"}):
+    started = {row["plan_id"]: float(row["started_at"]) for row in evidence.started}
+    starts: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+    for plan in sorted({effect.plan for effect in evidence.effects if effect.direction == "do"}):
         stored = evidence.find_plan(plan)
-        if plan not in begun:
-            yield Violation("churn", f"plan {plan} changed Charter, and no budget heard of it", evidence.seed)
+        if plan not in started:
+            yield Violation("churn", f"plan {plan} changed Charter without counting against a budget", evidence.seed)
         elif stored and not stored.get("requested_by"):
-            moved["knob", stored["knob"]].append((begun[plan], plan))
-            moved["loop", stored["loop"]].append((begun[plan], plan))
-    for (scope, name), times in moved.items():
+            starts["knob", stored["knob"]].append((started[plan], plan))
+            starts["loop", stored["loop"]].append((started[plan], plan))
+    for (scope, name), times in starts.items():
         for limited, limit, seconds in evidence.budgets:
-            if scope == limited and (most := find_fullest_window(sorted(times), seconds)) and len(most) > limit:
-                text = f"{len(most)} remediations of {scope} {name} within {seconds:.0f} s, at most {limit}"
-                yield Violation("churn", text, evidence.seed, tuple({"began": at, "plan": plan} for at, plan in most))
+            if scope == limited and len(fullest := find_fullest_window(sorted(times), seconds)) > limit:
+                text = f"{len(fullest)} remediations of {scope} {name} within {seconds:.0f} s, at most {limit}"
+                rows = tuple({"started_at": at, "plan": plan} for at, plan in fullest)
+                yield Violation("churn", text, evidence.seed, rows)
 
 
 def find_fullest_window(times: list[tuple[float, str]], window_seconds: float) -> list[tuple[float, str]]:
-    """Return what begins in the fullest half-open window of so many seconds; `times` are sorted."""
-    windows = ([one for one in times if start <= one[0] < start + window_seconds] for start, _ in times)
+    """Return the starts in the fullest half-open window of this length; `times` are sorted."""
+    windows = ([entry for entry in times if start <= entry[0] < start + window_seconds] for start, _ in times)
     return max(windows, key=len, default=[])
 
 
 def check_inactive_in_storms(evidence: Evidence) -> Iterator[Violation]:
-    """storm: between entering a storm and leaving it the loop begins nothing by itself.
+    """storm: between the start and the end of a storm the loop starts no remediation of its own.
 
-    Told by the workers' clock, and so only where that was right all the time.
+    The times are by the workers' clock, so this is checked only if that clock was always correct.
     """
     if not evidence.is_clock_correct:
         return
-    begun = {row["plan_id"]: float(row["started_at"]) for row in evidence.started}
-    ours = {one.plan for one in evidence.effects if one.direction == "do"} & begun.keys()
+    started = {row["plan_id"]: float(row["started_at"]) for row in evidence.started}
+    applied = {effect.plan for effect in evidence.effects if effect.direction == "do"} & started.keys()
     for loop in sorted({row["loop"] for row in evidence.audit if row["kind"] == "storm"}):
         for start, end in find_storms(evidence, loop):
-            for plan in sorted(ours):
+            for plan in sorted(applied):
                 stored = evidence.find_plan(plan)
-                if stored.get("loop") == loop and not stored.get("requested_by") and start < begun[plan] < end:
-                    text = f"plan {plan} began {begun[plan] - start:.0f} s into a storm"
+                if stored.get("loop") == loop and not stored.get("requested_by") and start < started[plan] < end:
+                    text = f"plan {plan} started {started[plan] - start:.0f} s into a storm"
                     yield Violation("storm", text, evidence.seed, (stored,))
 
 
 def find_storms(evidence: Evidence, loop: str) -> list[tuple[float, float]]:
-    """Return when a loop was in a storm: (from, to), the end of the run if it never left it."""
+    """Return the storms of a loop as (start, end); the end of the run if the storm did not end."""
     rows: list[Row] = [row for row in evidence.audit if row["kind"] == "storm" and row["loop"] == loop]
     entered = [row["at"] for row in rows if row["summary"].startswith("entered")]
-    left = [row["at"] for row in rows if row["summary"].startswith("left")]
-    return [(start, next((at for at in left if at >= start), evidence.ended_at)) for start in entered]
+    ended = [row["at"] for row in rows if row["summary"].startswith("left")]
+    return [(start, next((at for at in ended if at >= start), evidence.ended_at)) for start in entered]

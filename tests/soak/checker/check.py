@@ -1,8 +1,8 @@
-"""The checker: which invariant a finished run broke. It knows nothing of workflows or activities.
+"""The checker: which invariant a finished run broke. It does not use the code of workflows or activities.
 
-I1 to I12 of the invariants. `fence` is the part of I1 that a plan is applied to the state it was decided upon, `quorum`
-that the committee never falls below quorum + 1 by a change of ours. `churn` and `storm` are the parts of I8 that need
-to know a loop's budgets: no knob is moved more often than they allow, and nothing is done in a storm.
+The invariants are I1 to I12. `fence` is a part of I1: a plan is applied to the state it was decided on. `quorum` is
+another part: no change of the loop leaves the committee below quorum + 1. `churn` and `storm` are parts of I8: no knob
+has more remediations than its budget allows, and no remediation starts in a storm.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,5 +39,5 @@ INVARIANT_CHECKS: tuple[InvariantCheck, ...] = (
 
 
 def find_violations(evidence: Evidence) -> list[Violation]:
-    """Return every violation, in the order of the rules; none is the good answer."""
-    return [violation for rule in INVARIANT_CHECKS for violation in rule(evidence)]
+    """Return every violation, in the order of the checks."""
+    return [violation for check in INVARIANT_CHECKS for violation in check(evidence)]

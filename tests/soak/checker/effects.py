@@ -1,4 +1,4 @@
-"""I1: every effect once, in order, fenced, and never below quorum + 1."""
+"""I1: every effect happens once, in order, fenced, and leaves quorum + 1 members."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,87 +8,91 @@ from tests.soak.checker.outcomes import list_recorded_times
 
 
 def check_effect_once(evidence: Evidence) -> Iterator[Violation]:
-    """I1: at most one effect for each step of a plan in each direction, whatever its keys are."""
-    counted = Counter((one.plan, one.step, one.direction) for one in evidence.effects)
+    """I1: each step of a plan has at most one effect per direction, under any keys."""
+    counted = Counter((effect.plan, effect.step, effect.direction) for effect in evidence.effects)
     for (plan, step, direction), times in counted.items():
         if times > 1:
-            rows = tuple(d.row for d in evidence.effects if (d.plan, d.step, d.direction) == (plan, step, direction))
-            yield Violation("I1", f"step {step} of plan {plan} was {direction}ne {times} times", evidence.seed, rows)
+            rows = tuple(effect.row for effect in evidence.effects_of_plan(plan, direction) if effect.step == step)
+            yield Violation(
+                "I1", f"step {step} of plan {plan} has {times} effects of direction {direction}", evidence.seed, rows
+            )
 
 
 def check_audited_before_effect(evidence: Evidence) -> Iterator[Violation]:
-    """I1: nothing is sent without a key, and every effect has a row in the audit that was written before it."""
+    """I1: every change has a key, and an audit row was written before its effect."""
     attempts = [row for row in evidence.audit if row["kind"] == "attempt"]
     for row in attempts:
         if not row["key"]:
             yield Violation("I1", f"plan {row['plan_id']} sent a change without a key", evidence.seed, (row,))
     announced = {row["key"] for row in attempts if row["phase"] == "before"}
-    for one in evidence.effects:
-        if one.row["key"] not in announced:
-            yield Violation("I1", f"{one.row['key']} was sent, and no row says so", evidence.seed, (one.row,))
+    for effect in evidence.effects:
+        if effect.row["key"] not in announced:
+            text = f"{effect.row['key']} was sent without an audit row before it"
+            yield Violation("I1", text, evidence.seed, (effect.row,))
 
 
 def check_step_order(evidence: Evidence) -> Iterator[Violation]:
-    """I1: steps are done in their order, and undone in the reverse one, each after it was done."""
-    for plan in sorted({one.plan for one in evidence.effects}):
-        forward, back = evidence.effects_of_plan(plan, "do"), evidence.effects_of_plan(plan, "undo")
-        ups, downs = [one.step for one in forward], [one.step for one in back]
-        if ups != sorted(ups) or downs != sorted(downs, reverse=True):
-            text = f"plan {plan} did steps {ups} and undid {downs}"
-            yield Violation("I1", text, evidence.seed, tuple(one.row for one in forward + back))
-        for one in back:
-            before = [f for f in forward if f.step == one.step and generation_after(f) < generation_after(one)]
-            if not before:
-                yield Violation("I1", f"{one.row['key']} undid what was not done", evidence.seed, (one.row,))
+    """I1: steps are applied in order and undone in reverse order, each after it was applied."""
+    for plan in sorted({effect.plan for effect in evidence.effects}):
+        applied, undone = evidence.effects_of_plan(plan, "do"), evidence.effects_of_plan(plan, "undo")
+        applied_steps, undone_steps = [effect.step for effect in applied], [effect.step for effect in undone]
+        if applied_steps != sorted(applied_steps) or undone_steps != sorted(undone_steps, reverse=True):
+            text = f"plan {plan} applied steps {applied_steps} and undid {undone_steps}"
+            yield Violation("I1", text, evidence.seed, tuple(effect.row for effect in applied + undone))
+        for undo in undone:
+            if not any(do.step == undo.step and generation_after(do) < generation_after(undo) for do in applied):
+                text = f"{undo.row['key']} undid a step that was not applied"
+                yield Violation("I1", text, evidence.seed, (undo.row,))
 
 
 def check_fencing(evidence: Evidence) -> Iterator[Violation]:
-    """fence: the first step stands on the generation the plan was decided upon, each next one on the one before it.
+    """fence: the first step changes the generation of the decision, each later one the generation of the step before.
 
-    So no stale plan is applied, and no rollback goes over what somebody else changed since.
+    So no stale plan is applied, and no rollback overwrites a later change of another writer.
     """
-    for plan in sorted({one.plan for one in evidence.effects}):
+    for plan in sorted({effect.plan for effect in evidence.effects}):
         expected = evidence.find_plan(plan).get("generation")
-        for one in (one for one in evidence.effects if one.plan == plan):
-            found = one.row["generation_before"]
-            if expected is not None and found != expected:
-                text = f"{one.row['key']} changed generation {found}, it was meant for {expected}"
-                yield Violation("fence", text, evidence.seed, (one.row,))
-            expected = one.row["generation_after"]
+        for effect in (effect for effect in evidence.effects if effect.plan == plan):
+            generation = effect.row["generation_before"]
+            if expected is not None and generation != expected:
+                text = f"{effect.row['key']} changed generation {generation}, expected {expected}"
+                yield Violation("fence", text, evidence.seed, (effect.row,))
+            expected = effect.row["generation_after"]
 
 
 def check_quorum(evidence: Evidence) -> Iterator[Violation]:
-    """quorum: what we do and undo to healthy members leaves quorum + 1 of them; a dead one may always be restarted.
+    """quorum: every change of the loop leaves quorum + 1 healthy members; a dead member may always be restarted.
 
-    What lingered on its way until after its remediation had refused it and ended is not counted: only Charter itself
-    could still refuse that.
+    A change that was delayed until after its remediation ended is not counted: only Charter could still refuse it.
     """
-    ours = {one.row["key"] for one in evidence.effects if not happened_after_remediation(evidence, one)}
+    effects = (effect for effect in evidence.effects if not happened_after_remediation(evidence, effect))
+    own_keys = {effect.row["key"] for effect in effects}
     for change in evidence.committee:
-        if change["key"] in ours and count_healthy_after(change) < required_members(change):
-            text = f"{change['kind']} {change['body']} left {count_healthy_after(change)} healthy members of {required_members(change)} needed"
+        healthy, required = count_healthy_after(change), required_members(change)
+        if change["key"] in own_keys and healthy < required:
+            text = f"{change['kind']} {change['body']} left {healthy} healthy members of {required} required"
             yield Violation("quorum", text, evidence.seed, (change,))
 
 
 def happened_after_remediation(evidence: Evidence, effect: LedgerEffect) -> bool:
-    """Tell whether the remediation ended between the last sending of a change and its effect."""
+    """Return whether the remediation ended between the last request of a change and its effect."""
     rows = (row["at"] for row in evidence.audit if row["kind"] == "attempt" and row["key"] == effect.row["key"])
     sent = max((at for at in rows if at <= effect.row["at"]), default=float("-inf"))
     return any(sent < at < effect.row["at"] for at in list_recorded_times(evidence, effect.plan))
 
 
 def count_healthy_after(change: Row) -> float:
-    """Return how many healthy members a change leaves; infinitely many if it takes none."""
-    members = {member["name"]: member["healthy"] for member in change["before"]["members"]}
+    """Return the number of healthy members after a change; infinity if it removes none."""
+    members: dict[str, bool] = {member["name"]: member["healthy"] for member in change["before"]["members"]}
     healthy = sum(members.values())
     if change["kind"] == "RESTART_SERVICE" and members.get(change["body"].get("member")):
         return healthy - 1
-    taken = len(members) - change["body"].get("replicas", len(members))
-    return healthy - taken if taken > 0 else float("inf")
+    removed = len(members) - int(change["body"].get("replicas", len(members)))
+    return healthy - removed if removed > 0 else float("inf")
 
 
 def required_members(change: Row) -> int:
-    """Return quorum + 1 of the configured members, after the change if it is one of their number."""
+    """Return quorum + 1 of the configured members, of the new number if the change sets one."""
     replicas = change["body"].get("replicas", change["before"]["replicas"])
     return int(replicas) // 2 + 2
 

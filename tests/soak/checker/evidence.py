@@ -1,6 +1,6 @@
-"""What a finished run left behind, as plain values: the checker judges nothing else.
+"""The evidence of a finished run as plain values, the only input of the checker.
 
-Charter's ledger is the truth; store and histories are what the loop says of itself. All times are unix seconds.
+Charter's ledger is the truth; store and histories are the loop's own account. All times are unix seconds.
 """
 
 import re
@@ -13,12 +13,12 @@ from activities.model.identifiers import REMEDIATION_TYPES
 Row = Mapping[str, Any]
 
 OWN_KEY_PATTERN = re.compile(r"([0-9a-f]{12})-(\d+)-(do|undo)")
-"""Plan, step and direction of a key of ours; a key of another form is somebody else's, unless our audit has it."""
+"""Plan, step and direction in a key of the loop; a key of another form belongs to another writer, unless audited."""
 
 
 @dataclass(frozen=True)
 class LedgerEffect:
-    """One effect of ours in Charter's ledger: which step of which plan, and in which direction ("do", "undo")."""
+    """One effect of the loop in Charter's ledger: plan, step and direction ("do", "undo")."""
 
     plan: str
     step: int
@@ -27,27 +27,26 @@ class LedgerEffect:
 
     @property
     def is_reversible(self) -> bool:
-        """Whether it can be taken back: everything but a restart."""
-        return self.row["kind"] != "RESTART_SERVICE"
+        """Whether it can be undone: every effect but a restart."""
+        return bool(self.row["kind"] != "RESTART_SERVICE")
 
 
 @dataclass(frozen=True)
 class Evidence:
     """One run.
 
-    `ledger` as `GET /sim/ledger` gives it; `audit`, `plans`, `outcomes`, `knobs` as the store keeps them.
-    `histories` are runs of workflows: {workflow_id, run_id, type, input, started, closed, status, events}, events with
-    {at, event, name?, result?, request?}. `committee` holds Charter's own state just before each effect:
-    {at, key, kind, effect, body, before}. `alerts` are {answered_at, due?}: with `due`, later than two periods, where
-    nobody could look meanwhile. `observed` are the instants cycles looked.
-    `blind` are intervals (start, end) in which nothing true could be seen; a decision within one is a guess.
-    `begun` are the remediations the guards remember, {plan_id, began}; `budgets` how many of them there may be:
-    (per "knob" or "loop", limit, seconds). `clock_right` says that no worker's clock was ever wrong.
-    `generations` are those of the knobs at the end, as Charter tells them.
-    `strangers` are posts of alerts that must not be heard, {mark, kind, status}: `mark` is a word that stands nowhere
-    else, `status` None where nobody answered. `leaks` are {secret, place}: where a secret was found.
-    `quiet_since` is when the last fault and the last interference ended, None if they never did; `ended` when the run
-    was stopped; `period` seconds between cycles.
+    `ledger` is the reply of `GET /sim/ledger`; `audit`, `plans`, `outcomes` and `knobs` are rows of the store.
+    `started` are the remediations of the guards' state, {plan_id, started_at}. `histories` are runs of workflows:
+    {workflow_id, run_id, type, input, started, closed, status, outcome, events}, events with
+    {at, event, name?, result?, request?}. `committee` holds Charter's state just before each effect:
+    {at, key, kind, effect, body, before}. `alerts` are {answered_at, due?}; `due` is later than two periods after an
+    outage. `observed_at` are the times of observations. `blind_intervals` are (start, end) without a correct signal;
+    a decision within one is a violation. `generations` are those of the knobs at the end, by Charter.
+    `unauthorized_posts` are posts of alerts that must have no effect, {mark, kind, status}: `mark` occurs nowhere else,
+    `status` is None without an answer. `leaks` are {secret, place}: where a secret was found. `budgets` limit the
+    remediations: (per "knob" or "loop", limit, seconds). `is_clock_correct`: the clocks of all workers were always
+    correct. `quiet_since` is the end of the last fault and the last intervention, None if they did not end; `ended_at`
+    is the end of the run; `period_seconds` is the time between cycles.
     """
 
     seed: int
@@ -76,21 +75,21 @@ class Evidence:
         object.__setattr__(self, "effects", tuple(parse_effects(self.ledger, self.audit)))
 
     def effects_of_plan(self, plan: str, direction: str) -> list[LedgerEffect]:
-        """Return the effects of a plan in one direction, as they came."""
-        return [one for one in self.effects if (one.plan, one.direction) == (plan, direction)]
+        """Return the effects of a plan in one direction, in the order of the ledger."""
+        return [effect for effect in self.effects if (effect.plan, effect.direction) == (plan, direction)]
 
     def effects_in_force(self, plan: str) -> list[LedgerEffect]:
-        """Return the effects of a plan that were not taken back."""
-        undone = {one.step for one in self.effects_of_plan(plan, "undo")}
-        return [one for one in self.effects_of_plan(plan, "do") if one.step not in undone]
+        """Return the effects of a plan that were not undone."""
+        undone = {effect.step for effect in self.effects_of_plan(plan, "undo")}
+        return [effect for effect in self.effects_of_plan(plan, "do") if effect.step not in undone]
 
     def is_replaced(self, effect: LedgerEffect) -> bool:
-        """Tell whether a newer policy is in force, or somebody else has set the size of the committee since."""
+        """Return whether a newer policy is in force, or another writer has set the size of the committee since."""
         if effect.row["policy_id"] is None:
-            ours = {done.row["key"] for done in self.effects}
+            own_keys = {own.row["key"] for own in self.effects}
             later = (row for row in self.ledger if row["generation_before"] >= effect.row["generation_after"])
-            return any(row["knob"] == effect.row["knob"] and row["key"] not in ours for row in later)
-        return self.generations.get(effect.row["knob"], 0) > int(effect.row["generation_after"])
+            return any(row["knob"] == effect.row["knob"] and row["key"] not in own_keys for row in later)
+        return self.generations.get(str(effect.row["knob"]), 0) > int(effect.row["generation_after"])
 
     def find_plan(self, plan_id: str) -> Row:
         """Return a stored plan, an empty row if the store has none of this id."""
@@ -105,13 +104,13 @@ class Evidence:
         return [run for run in self.histories if run["type"] in REMEDIATION_TYPES]
 
     def running_plans(self) -> set[str]:
-        """Return the ids of plans a remediation still holds."""
+        """Return the ids of plans with a running remediation."""
         return {run["input"]["plan_id"] for run in self.list_remediations() if run["closed"] is None}
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken invariant: which (`I1` to `I12`, `fence`, `quorum`, `churn`, `storm`), what, and rows that show it."""
+    """A broken invariant (`I1` to `I12`, `fence`, `quorum`, `churn`, `storm`), and the rows that show it."""
 
     invariant: str
     summary: str
@@ -123,12 +122,12 @@ class Violation:
 
 
 def parse_effects(ledger: Iterable[Row], audit: Iterable[Row]) -> Iterable[LedgerEffect]:
-    """Yield our effects in the ledger; the audit tells whose an unusual key is."""
-    ours = {row["key"]: row for row in audit if row["kind"] == "attempt" and row["key"]}
+    """Yield the loop's effects in the ledger; the audit identifies keys of another form."""
+    attempts = {row["key"]: row for row in audit if row["kind"] == "attempt" and row["key"]}
     for row in ledger:
         key = row["key"] or ""
-        named = OWN_KEY_PATTERN.fullmatch(key)
-        if key in ours:
-            yield LedgerEffect(ours[key]["plan_id"], ours[key]["step"], ours[key]["direction"], row)
-        elif named:
-            yield LedgerEffect(named[1], int(named[2]), named[3], row)
+        parts = OWN_KEY_PATTERN.fullmatch(key)
+        if attempt := attempts.get(key):
+            yield LedgerEffect(attempt["plan_id"], attempt["step"], attempt["direction"], row)
+        elif parts:
+            yield LedgerEffect(parts[1], int(parts[2]), parts[3], row)

@@ -119,7 +119,9 @@ def check_verdict_samples(evidence: Evidence) -> Iterator[Violation]:
                 continue
             result = event["result"]
             if result["verdict"] in CONCLUSIVE_VERDICTS and result["samples"] < min_samples:
-                text = f"{run['workflow_id']} ended {result['verdict']} after {result['samples']} samples of {min_samples}"
+                text = (
+                    f"{run['workflow_id']} ended {result['verdict']} after {result['samples']} samples of {min_samples}"
+                )
                 yield Violation("I7", text, evidence.seed, (event,))
 
 

@@ -1,4 +1,4 @@
-"""From a store's file and a Temporal server to the checker's evidence. Knows their formats and nothing of ours."""
+"""Load the checker's evidence from a store's file and a Temporal server."""
 
 import base64
 import json
@@ -13,22 +13,22 @@ Rows = tuple[dict[str, Any], ...]
 
 
 def load_rows(connection: sqlite3.Connection) -> dict[str, Rows]:
-    """Return audit, plans, outcomes, knobs and remediations begun of a store, by the names `Evidence` has for them."""
-    found: dict[str, Rows] = {}
+    """Return audit, plans, outcomes, knobs and started remediations of a store, by their names in `Evidence`."""
+    rows: dict[str, Rows] = {}
     for table, order in (("audit", "id"), ("plans", "at"), ("outcomes", "at")):
         # Table and order are the constants above.
         bodies = connection.execute(f"SELECT body FROM {table} ORDER BY {order}").fetchall()
-        found[table] = tuple(json.loads(body) for (body,) in bodies)
-    remembered = connection.execute("SELECT body FROM remediations ORDER BY started_at").fetchall()
-    found["started"] = tuple(json.loads(body) for (body,) in remembered)
+        rows[table] = tuple(json.loads(body) for (body,) in bodies)
+    remediations = connection.execute("SELECT body FROM remediations ORDER BY started_at").fetchall()
+    rows["started"] = tuple(json.loads(body) for (body,) in remediations)
     cursor = connection.execute("SELECT * FROM knobs")
     names = [column[0] for column in cursor.description]
-    found["knobs"] = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
-    return found
+    rows["knobs"] = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+    return rows
 
 
 def load_rows_from_file(path: str) -> dict[str, Rows]:
-    """Return the rows of a store's file, which is not changed."""
+    """Return the rows of a store's file, opened read only."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         return load_rows(connection)
@@ -39,30 +39,32 @@ def load_rows_from_file(path: str) -> dict[str, Rows]:
 async def load_histories(
     client: Client, query: str, known_run_ids: Container[str] = ()
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield every run that matches a visibility query, as plain values; `known` are run ids that are left out."""
-    async for found in client.list_workflows(query):
-        if found.run_id in known_run_ids:
+    """Yield every run that matches a visibility query, as plain values, without the runs in `known_run_ids`."""
+    async for run in client.list_workflows(query):
+        if run.run_id in known_run_ids:
             continue
-        handle = client.get_workflow_handle(found.id, run_id=found.run_id)
+        handle = client.get_workflow_handle(run.id, run_id=run.run_id)
         history = (await decrypt_history(client, await handle.fetch_history())).to_json_dict()["events"]
-        running = found.status is WorkflowExecutionStatus.RUNNING
+        running = run.status is WorkflowExecutionStatus.RUNNING
         yield {
-            "workflow_id": found.id,
-            "run_id": found.run_id,
-            "type": found.workflow_type,
+            "workflow_id": run.id,
+            "run_id": run.run_id,
+            "type": run.workflow_type,
             "input": parse_first_payload(history[0]["workflowExecutionStartedEventAttributes"].get("input")),
-            "started": find_started_at(found.start_time.timestamp(), history),
-            "closed": None if running or found.close_time is None else found.close_time.timestamp(),
-            "status": found.status.name.lower() if found.status else "",
-            "outcome": str(found.search_attributes.get("MapekOutcome", [""])[0]),
+            "started": find_started_at(run.start_time.timestamp(), history),
+            "closed": None if running or run.close_time is None else run.close_time.timestamp(),
+            "status": run.status.name.lower() if run.status else "",
+            "outcome": str(run.search_attributes.get("MapekOutcome", [""])[0]),
             "events": extract_events(history),
         }
 
 
 async def decrypt_history(client: Client, history: WorkflowHistory) -> WorkflowHistory:
-    """Return the history with its requests and results decrypted, where the client has keys."""
+    """Return the history with its requests and results decrypted, if the client has keys."""
     codec = client.data_converter.payload_codec
-    for event in history.events if codec else ():
+    if codec is None:
+        return history
+    for event in history.events:
         for payloads in (
             event.workflow_execution_started_event_attributes.input,
             event.activity_task_scheduled_event_attributes.input,
@@ -76,9 +78,9 @@ async def decrypt_history(client: Client, history: WorkflowHistory) -> WorkflowH
 
 
 def find_started_at(start_time: float, history: list[dict[str, Any]]) -> float:
-    """Return when a run took its id: with its first workflow task, or when it was sent back to begin anew.
+    """Return when a run took its id: at its first workflow task, or at its reset.
 
-    The server stamps a start when it is asked for it, and may then wait for the run before to end.
+    The server records the start at the request, and may then wait for the previous run to end.
     """
     first = next((event for event in history if event["eventType"] == "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"), None)
     return max(start_time, datetime.fromisoformat(first["eventTime"]).timestamp()) if first else start_time
@@ -93,9 +95,9 @@ ENDED_EVENT_KINDS = {
 
 
 def extract_events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the rules look at: activities with request and result, and workflow tasks that failed."""
+    """Return the events that the checks read: activities with request and result, and failed workflow tasks."""
     scheduled: dict[str, dict[str, Any]] = {}
-    found: list[dict[str, Any]] = []
+    extracted: list[dict[str, Any]] = []
     for event in history:
         kind = event["eventType"]
         body: dict[str, Any] = next((value for key, value in event.items() if key.endswith("Attributes")), {})
@@ -103,18 +105,23 @@ def extract_events(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if kind == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED":
             scheduled[event["eventId"]] = body
         elif kind in ENDED_EVENT_KINDS:
-            asked = scheduled[body["scheduledEventId"]]
-            what = {"name": asked["activityType"]["name"], "request": parse_first_payload(asked.get("input"))}
-            found.append(
-                {"at": at, "event": ENDED_EVENT_KINDS[kind], **what, "result": parse_first_payload(body.get("result"))}
+            schedule = scheduled[body["scheduledEventId"]]
+            extracted.append(
+                {
+                    "at": at,
+                    "event": ENDED_EVENT_KINDS[kind],
+                    "name": schedule["activityType"]["name"],
+                    "request": parse_first_payload(schedule.get("input")),
+                    "result": parse_first_payload(body.get("result")),
+                }
             )
         elif kind == "EVENT_TYPE_WORKFLOW_TASK_FAILED" and "NON_DETERMINISTIC" in body.get("cause", ""):
-            found.append({"at": at, "event": "nondeterminism", "text": json.dumps(body.get("failure"))})
-    return found
+            extracted.append({"at": at, "event": "nondeterminism", "text": json.dumps(body.get("failure"))})
+    return extracted
 
 
 def parse_first_payload(payloads: dict[str, Any] | None) -> Any:
-    """Return the first of some JSON payloads, None if there is none."""
+    """Return the first JSON payload, None without one."""
     if not payloads or not payloads.get("payloads") or "data" not in payloads["payloads"][0]:
         return None
     return json.loads(base64.b64decode(payloads["payloads"][0]["data"]))

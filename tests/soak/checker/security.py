@@ -1,4 +1,4 @@
-"""I11, I12: what the outside must neither learn nor bring about."""
+"""I11, I12: no secret leaks, and no unauthorized post has an effect."""
 
 import json
 import re
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from tests.soak.checker.evidence import Evidence, Violation
 
 MIN_REFUSED_STATUS = 400
-"""From here on a status says no."""
+"""A status from this on is a refusal."""
 
 
 def check_no_secret_leaked(evidence: Evidence) -> Iterator[Violation]:
-    """I11: no secret stands in a log, a history, a metric or a database."""
+    """I11: no log, history, metric or database contains a secret."""
     for leak in evidence.leaks:
-        yield Violation("I11", f"{leak['secret']} stands in {leak['place']}", evidence.seed, (leak,))
+        yield Violation("I11", f"{leak['secret']} was found in {leak['place']}", evidence.seed, (leak,))
 
 
 def check_unauthorized_refused(evidence: Evidence) -> Iterator[Violation]:
-    """I12: what came without the credential, or malformed, was refused and left no trace."""
+    """I12: a post without the credential, or a malformed one, was refused and left no trace."""
     if not evidence.unauthorized_posts:
         return
     rows = (evidence.histories, evidence.audit, evidence.plans, evidence.outcomes, evidence.ledger)

@@ -1,11 +1,20 @@
 """The checker on small handwritten runs: it finds each broken invariant, and no other."""
 
 from collections.abc import Sequence
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from activities.model.audit import AuditEntry, AuditKind
+from activities.model.cycle import DecisionSummary, DiagnosisSummary, PlanSummary
+from activities.model.history import RemediationRecord
+from activities.model.outcome import Outcome
+from activities.model.plan import Plan, Verification
+from activities.model.remediation import ApplyRequest, RemediationRequest, UndoRequest, VerifyResult
+from activities.model.types import FrozenModel
+from deploy.simulator.records import LedgerEntry
 from tests.soak.checker.budgets import check_budgets, check_inactive_in_storms
 from tests.soak.checker.check import find_violations
 from tests.soak.checker.evidence import Evidence
@@ -214,12 +223,44 @@ BROKEN_EVIDENCE = {
         ),
     ),
     "a leaked secret": ("I11", replace(VALID_EVIDENCE, leaks=({"secret": "webhook.token", "place": "worker-1.log"},))),
-    "an unauthorized post accepted": ("I12", replace(VALID_EVIDENCE, unauthorized_posts=(make_unauthorized_post(status=200),))),
+    "an unauthorized post accepted": (
+        "I12",
+        replace(VALID_EVIDENCE, unauthorized_posts=(make_unauthorized_post(status=200),)),
+    ),
     "a refused post that left a trace": (
         "I12",
         replace(VALID_EVIDENCE, unauthorized_posts=(make_unauthorized_post(mark="admission", status=401),)),
     ),
 }
+
+
+READ_FIELDS: dict[type[FrozenModel], set[str]] = {
+    AuditEntry: {*make_attempt_row(), *make_outcome_row(), "loop"},
+    Plan: {*make_plan_row(), "loop", "requested_by"},
+    Verification: set(make_plan_row()["verification"]),
+    Outcome: {*make_stored_outcome()},
+    RemediationRecord: {"plan_id", "started_at"},
+    RemediationRequest: {"plan_id", "loop"},
+    ApplyRequest: {"step"},
+    UndoRequest: {"step"},
+    VerifyResult: set(make_verify_event()["result"]),
+    DecisionSummary: {"plans"},
+    PlanSummary: {"plan_id"},
+    DiagnosisSummary: {"violations"},
+}
+"""The fields that the checker reads, by the model that writes them."""
+
+
+@pytest.mark.parametrize(("model", "fields"), READ_FIELDS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_the_product_writes_every_field_that_the_checker_reads(model: type[FrozenModel], fields: set[str]) -> None:
+    """A check that reads a field which no longer exists would find nothing."""
+    assert fields <= model.model_fields.keys()
+
+
+def test_the_rows_of_the_checker_s_tests_are_those_of_charter_and_the_audit() -> None:
+    """The ledger has every field of a handwritten row, and the audit every kind that the checker selects."""
+    assert set(make_ledger_row()) == {field.name for field in dataclass_fields(LedgerEntry)}
+    assert {"attempt", "ending", "quarantine", "storm"} <= set(AuditKind)
 
 
 REFUSED_POSTS_EVIDENCE = replace(

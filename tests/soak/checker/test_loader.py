@@ -1,4 +1,4 @@
-"""How histories are read."""
+"""Tests of the loading of histories."""
 
 from typing import Any
 
@@ -30,17 +30,17 @@ def make_event(kind: str, seconds: float) -> dict[str, Any]:
             5.0,
             [make_event(WORKFLOW_STARTED, 5.0), make_event(WORKFLOW_TASK_SCHEDULED, 5.2)],
             5.2,
-            id="it waited for the run before to end",
+            id="waited for the previous run to end",
         ),
         pytest.param(
             9.0,
             [make_event(WORKFLOW_STARTED, 5.0), make_event(WORKFLOW_TASK_SCHEDULED, 5.2)],
             9.0,
-            id="sent back: the copied events are old",
+            id="reset: the copied events are old",
         ),
-        pytest.param(5.0, [make_event(WORKFLOW_STARTED, 5.0)], 5.0, id="nothing of it yet"),
+        pytest.param(5.0, [make_event(WORKFLOW_STARTED, 5.0)], 5.0, id="no workflow task yet"),
     ],
 )
 def test_a_run_begins_when_it_takes_its_id(start: float, history: list[dict[str, Any]], at: float) -> None:
-    """It does not begin at the request: two runs of one id would seem to overlap."""
+    """A run does not begin at the request: two runs of one id would seem to overlap."""
     assert find_started_at(start, history) == at

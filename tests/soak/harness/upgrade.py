@@ -19,9 +19,7 @@ from tests.support.waiting import wait_until
 REMEDIATION_MODULE = "workflows/remediation.py"
 COPIED_FOLDERS = ("workflows", "activities", "worker", "deploy", "tests")
 OLD_SOURCE = "        result = await self.run_verification(rollback=False)\n"
-NEW_SOURCE = OLD_SOURCE + (
-    '        if workflow.patched("one-step-more"):\n            await workflow.sleep(0.01)\n'
-)
+NEW_SOURCE = OLD_SOURCE + ('        if workflow.patched("one-step-more"):\n            await workflow.sleep(0.01)\n')
 """The change: one timer after the verification, guarded by a patch."""
 
 
@@ -37,7 +35,9 @@ def write_new_code(folder: Path) -> Path:
 def add_step(source: str) -> str:
     """Return the remediation's source with the further step. Raises: ValueError (the text to edit is not in it)."""
     if source.count(OLD_SOURCE) != 1:
-        raise ValueError(f"{REMEDIATION_MODULE}: {source.count(OLD_SOURCE)} times {OLD_SOURCE.strip()!r}, expected once")
+        raise ValueError(
+            f"{REMEDIATION_MODULE}: {source.count(OLD_SOURCE)} times {OLD_SOURCE.strip()!r}, expected once"
+        )
     return source.replace(OLD_SOURCE, NEW_SOURCE)
 
 

@@ -43,7 +43,9 @@ def add_failpoints(points: Failpoints) -> Assembler:
     @asynccontextmanager
     async def assemble_with_failpoints(config: Config, client: Client) -> AsyncIterator[Assembly]:
         transport = FailpointTransport(points)
-        async with assemble(config, client, transport=transport, store_opener=failpoint_store_opener(points)) as assembly:
+        async with assemble(
+            config, client, transport=transport, store_opener=failpoint_store_opener(points)
+        ) as assembly:
             plain = assembly.interceptor
             yield replace(assembly, interceptor=StepInterceptor(plain.metrics, plain.last_run, points))
 
