@@ -1,4 +1,4 @@
-"""The coverage table: every step × failpoint in which a worker has to have been killed."""
+"""The coverage table: every step × failpoint at which a worker must be killed."""
 
 from collections.abc import Iterable
 
@@ -19,15 +19,15 @@ STEP_EDGES = {
     "release": ("store",),
     "upkeep": ("charter", "store"),
 }
-"""What each step touches. The second action of a plan is a restart: it needs no pre-image and has no inverse."""
+"""The edges of each step. The second action of a plan is a restart, which needs no pre-image and has no inverse."""
 WAITING_STEPS = ("settle", "awaiting-approval", "verify", "cooling-down", "quarantined")
-"""Steps in which a remediation only waits: the worker is killed in them from outside."""
+"""Steps in which a remediation only waits: the worker is killed from outside."""
 FREQUENT_STEPS = frozenset({"monitor", "analyze", "plan", "prepare", "verify", "upkeep"})
-"""Steps that pass every few seconds."""
+"""Steps that occur every few seconds."""
 
 
 def list_moments(edge: str) -> tuple[str, ...]:
-    """Return the moments an edge has."""
+    """Return the moments of an edge."""
     if edge == "temporal":
         return (BEFORE_SEND,)
     return (BEFORE_SEND, AFTER_SEND, AFTER_COMMIT if edge == "store" else AFTER_REPLY)
@@ -44,13 +44,13 @@ def list_points() -> list[str]:
 
 
 def format_coverage(struck_points: Iterable[str]) -> list[str]:
-    """Return the coverage as lines: how often each point struck; `-` where the edge has no such moment."""
-    counted = list(struck_points)
+    """Return the coverage as lines: how often each point struck; `-` if the edge has no such moment."""
+    points = list(struck_points)
     lines = [f"{'step → edge':<26}" + "".join(f"{moment:>14}" for moment in MOMENTS)]
     for step, edges in STEP_EDGES.items():
         for edge in (*edges, "temporal"):
             row = (
-                str(counted.count(f"{step}.{edge}.{moment}")) if moment in list_moments(edge) else "-"
+                str(points.count(f"{step}.{edge}.{moment}")) if moment in list_moments(edge) else "-"
                 for moment in MOMENTS
             )
             lines.append(f"{step + ' → ' + edge:<26}" + "".join(f"{cell:>14}" for cell in row))

@@ -1,15 +1,15 @@
-"""Failpoints: the moments around every side effect of a worker, in which it can be killed, frozen or refused.
+"""Failpoints: the moments around every side effect of a worker at which it can be killed, frozen or refused.
 
 A point is named `STEP.EDGE.MOMENT`. The step is the activity, with the number of the action for `apply` and `undo`
-(`apply-1`), `verify-undo` for the verification of a rollback. The edge is `prometheus`, `charter` (what only reads),
-`change` (what changes Charter), `store` (a write), `temporal` (telling the server that the activity is done).
+(`apply-1`), `verify-undo` for the verification of a rollback. The edge is `prometheus`, `charter` (a read), `change`
+(a change of Charter), `store` (a write) or `temporal` (the report that the activity completed).
 
-`before_send` nothing has left; `after_send` the request is on the wire, or the rows are written and not committed;
-`after_reply` the reply has come and nobody has acted upon it; `after_commit` the rows stand and nobody knows.
+`before_send`: nothing is sent yet. `after_send`: the request is sent, or the rows are written and not committed.
+`after_reply`: the reply was received and not used yet. `after_commit`: the rows are committed, the caller not informed.
 
-A point is armed by a file of its name in the folder `MAPEK_FAILPOINTS`, with what shall happen in it; it strikes once,
-in whichever process comes by first, and leaves the file in the folder `fired`. Without the variable nothing of this
-is there; with it, on a Charter that is not the simulator, the worker does not start.
+A point is armed by a file of its name in the folder `MAPEK_FAILPOINTS`; its text is the action. It strikes once, in the
+first process that passes it, and moves the file to the folder `fired`. Without the variable there are no failpoints;
+with it the worker refuses to start on a Charter that is not the simulator.
 """
 
 import os
@@ -41,28 +41,30 @@ FIRED_FILE = "fired"
 BEFORE_SEND, AFTER_SEND, AFTER_REPLY, AFTER_COMMIT = "before_send", "after_send", "after_reply", "after_commit"
 MOMENTS = (BEFORE_SEND, AFTER_SEND, AFTER_REPLY, AFTER_COMMIT)
 KILL, STOP, LOSE_REPLY, DISK_FULL = "kill", "stop", "lose", "full"
-"""SIGKILL; SIGSTOP; the connection is lost, or the store refuses; the disk is full (at `before_send` of a store)."""
+"""SIGKILL; SIGSTOP; the connection is lost, or the store fails; the disk is full (at `before_send` of a store)."""
 OUTSIDE_ACTIVITY = "service"
-"""The step of what is done outside of activities."""
+"""The step of side effects outside of activities."""
 
 MAX_PAGE_COUNT = 1_073_741_823
-"""SQLite's own limit where nobody sets one is higher still."""
+"""Pages of a database without a limit; SQLite's own limit is higher still."""
 
 CURRENT_STEP: ContextVar[str] = ContextVar("step", default=OUTSIDE_ACTIVITY)
 
 
 def load_failpoints(environ: Mapping[str, str], config: Config) -> "Failpoints | None":
-    """Return the failpoints this process was asked for, None if it was not.
+    """Return the failpoints that the environment requests, None without the variable.
 
     Raises:
-        ConfigurationError: they were asked for on a Charter that is not the simulator.
+        ConfigurationError: a configured Charter is not the simulator.
     """
     folder = environ.get(FOLDER_VARIABLE, "")
     if not folder:
         return None
     real = [loop.name for loop in config.loops if not loop.simulator]
     if real:
-        raise ConfigurationError(f"{FOLDER_VARIABLE}: only with the simulator, and {', '.join(real)} is a real Charter")
+        raise ConfigurationError(
+            f"{FOLDER_VARIABLE} requires the simulator; unset it, because this is a real Charter: {', '.join(real)}"
+        )
     return Failpoints(Path(folder))
 
 
@@ -74,26 +76,26 @@ class Failpoints:
         (folder / FIRED_FILE).mkdir(parents=True, exist_ok=True)
 
     def arm(self, point: str, action: str = KILL) -> None:
-        """Let a point strike the next time somebody passes it."""
+        """Arm a point: it strikes the next time a process passes it."""
         temporary = self.folder / f".{point}"
         temporary.write_text(action)
         temporary.rename(self.folder / point)
 
     def disarm(self, point: str) -> None:
-        """Take a point back; one that has struck has struck."""
+        """Disarm a point; no effect if it has struck."""
         (self.folder / point).unlink(missing_ok=True)
 
     def list_armed(self) -> list[str]:
-        """Return the points that wait."""
+        """Return the armed points."""
         return sorted(path.name for path in self.folder.iterdir() if path.is_file() and path.name[0] != ".")
 
     def list_fired(self, action: str = "") -> list[str]:
-        """Return the points that struck, in their order; with an action only those where this happened."""
-        found = sorted((self.folder / FIRED_FILE).iterdir(), key=lambda path: path.name.partition("@")[2])
-        return [path.name.partition("@")[0] for path in found if action in ("", path.read_text())]
+        """Return the points that struck, in order; with an action only those with this action."""
+        fired = sorted((self.folder / FIRED_FILE).iterdir(), key=lambda path: path.name.partition("@")[2])
+        return [path.name.partition("@")[0] for path in fired if action in ("", path.read_text())]
 
     def pass_point(self, edge: str, moment: str, step: str | None = None) -> str:
-        """Pass a point. Return what shall happen, empty for nothing; a kill does not return."""
+        """Pass a point. Return its action, empty if it is not armed; a kill does not return."""
         point = f"{step or CURRENT_STEP.get()}.{edge}.{moment}"
         armed = self.folder / point
         if not armed.exists():
@@ -108,14 +110,14 @@ class Failpoints:
 
 
 class FailpointTransport(httpx.AsyncBaseTransport):
-    """The network, with a point before, within and after each request."""
+    """A transport with a point before, within and after each request."""
 
     def __init__(self, points: Failpoints, network: httpx.AsyncBaseTransport | None = None) -> None:
         self._points = points
         self._network = network or httpx.AsyncHTTPTransport(trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises: httpx.ConnectError, httpx.ReadError (at a point that loses the connection)."""
+        """Send a request. Raises: httpx.ConnectError, httpx.ReadError (a point loses the connection)."""
         edge = classify_edge(request)
         if self._points.pass_point(edge, BEFORE_SEND) == LOSE_REPLY:
             raise httpx.ConnectError("failpoint", request=request)
@@ -137,14 +139,14 @@ class FailpointTransport(httpx.AsyncBaseTransport):
 
 
 def classify_edge(request: httpx.Request) -> str:
-    """Return what a request goes to: `change` with an idempotency key, else `charter` or `prometheus`."""
+    """Return the edge of a request: `change` with an idempotency key, else `charter` or `prometheus`."""
     if "Idempotency-Key" in request.headers:
         return "change"
     return "prometheus" if request.url.path.startswith(("/api/v1/query", "/-/")) else "charter"
 
 
 class FailpointDatabase:
-    """The store's database, with a point before, within and after each transaction that writes."""
+    """The store's database with a point before, within and after each transaction that writes."""
 
     def __init__(self, database: Database, points: Failpoints) -> None:
         self._database, self._points = database, points
@@ -154,19 +156,19 @@ class FailpointDatabase:
         return await self._database.read(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns. Raises: StoreUnavailable (also at a point that refuses)."""
+        """Return what `work` returns. Raises: StoreUnavailable (also at a point)."""
         action, step = self._points.pass_point("store", BEFORE_SEND), CURRENT_STEP.get()
         if action == LOSE_REPLY:
             raise StoreUnavailable("failpoint")
 
-        def within(connection: Connection) -> T:
+        def work_with_points(connection: Connection) -> T:
             with limit_database_size(connection, action == DISK_FULL):
                 result = work(connection)
             if self._points.pass_point("store", AFTER_SEND, step) == LOSE_REPLY:
                 raise StoreUnavailable("failpoint")
             return result
 
-        result = await self._database.write(within)
+        result = await self._database.write(work_with_points)
         if self._points.pass_point("store", AFTER_COMMIT) == LOSE_REPLY:
             raise StoreUnavailable("failpoint")
         return result
@@ -178,7 +180,7 @@ class FailpointDatabase:
 
 @contextmanager
 def limit_database_size(connection: Connection, is_full: bool) -> Iterator[None]:
-    """Let the database be as large as it may become, for the length of a block."""
+    """Limit the database to its present size inside the block, if the disk is to be full."""
     if not is_full:
         yield
         return
@@ -191,17 +193,17 @@ def limit_database_size(connection: Connection, is_full: bool) -> Iterator[None]
 
 
 def failpoint_store_opener(points: Failpoints) -> Callable[[str | Path], Awaitable[Store]]:
-    """Return what opens the store with points around its writes."""
+    """Return a function that opens the store with points around its writes."""
 
-    async def opening(address: str | Path) -> Store:
+    async def open_with_failpoints(address: str | Path) -> Store:
         store = await open_store(address)
         return store_from_database(cast(Database, FailpointDatabase(store.database, points)))
 
-    return opening
+    return open_with_failpoints
 
 
 class StepInterceptor(MapekInterceptor):
-    """The product's interceptor, which also notes the step, and passes a point before Temporal is told of its end."""
+    """The product's interceptor, which also sets the step and passes a point before Temporal learns of the completion."""
 
     def __init__(self, metrics: Metrics, last_run: LastRun, points: Failpoints) -> None:
         super().__init__(metrics, last_run)
@@ -225,7 +227,7 @@ class _StepInbound(ActivityInboundInterceptor):
 
 
 def identify_step(name: str, request: Any) -> str:
-    """Return the step an activity is."""
+    """Return the step of an activity."""
     if name in ("apply", "undo"):
         return f"{name}-{request.step + 1}"
     if name == "verify" and request.rollback:

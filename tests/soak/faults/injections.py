@@ -1,4 +1,4 @@
-"""What is done to a fleet beside killing: by operators, at the store, at Charter, at Prometheus, on the way."""
+"""The faults of a soak beside kills: by operators, at the store, Charter and Prometheus, and in the network."""
 
 import asyncio
 import re
@@ -26,11 +26,11 @@ from tests.soak.harness.sites import Site
 CHANGE_HEAD = re.compile(rb"\r\nidempotency-key: [^\r]*-do\r", re.IGNORECASE)
 UNDO_HEAD = re.compile(rb"\r\nidempotency-key: [^\r]*-undo\r", re.IGNORECASE)
 CHARTER_TIMEOUT_SECONDS = 3.0
-"""Seconds the worker waits for a change at Charter."""
+"""Seconds for which the worker waits for a change at Charter."""
 STORE_LOCK_SECONDS = 7.0
-"""Seconds the store is locked: longer than a writer waits."""
+"""Seconds for which the store is locked: longer than a writer waits."""
 BLIND_GRACE_SECONDS = 4.0 + PERIOD_SECONDS
-"""Seconds of blindness after which nobody can still decide upon what was seen before."""
+"""Seconds of an outage after which no decision can rest on earlier samples."""
 RANDOM_FAULT_SECONDS = (
     (Fault.DELAY, 0.7),
     (Fault.DROP, 4.0),
@@ -44,20 +44,20 @@ RANDOM_FAULT_SECONDS = (
     (Fault.LATE, 4.5),
     (Fault.OVERSIZE, 0.0),
 )
-"""What happens to single requests on the way to Charter and Prometheus, each as often as the next."""
+"""Faults of single requests to Charter and Prometheus, each with the same probability."""
 
 
 def make_random_fault_rule(random: Random, share: float) -> Callable[[bytes], FaultRule | None]:
-    """Return what spoils this share of the requests."""
+    """Return a function that spoils this share of the requests."""
 
-    def spoils(head: bytes) -> FaultRule | None:
+    def choose_rule(head: bytes) -> FaultRule | None:
         del head
         if random.random() >= share:
             return None
         fault, seconds = random.choice(RANDOM_FAULT_SECONDS)
         return FaultRule(fault, seconds=seconds)
 
-    return spoils
+    return choose_rule
 
 
 @dataclass
@@ -77,10 +77,10 @@ class FaultInjector:
         return self.random.choice(self.fleet.sites)
 
     async def inject_random_fault(self) -> str:
-        """Inject one fault of a kind the dice choose, and return the kind."""
+        """Inject one fault of a random kind, and return the kind."""
         kinds = [kind for kind, (_, weight) in FAULT_KINDS.items() for _ in range(weight)]
         if any(point.startswith("release") for point in self.open_points):
-            # A release needs a quarantine, and that a rollback which somebody stands in the way of.
+            # A release needs a quarantine, and a quarantine needs a rollback that another writer's change prevents.
             kinds += [EXTERNAL_CHANGE_FAULT] * len(kinds)
         kind = self.random.choice(kinds)
         with suppress(RPCError, sqlite3.OperationalError, httpx.HTTPError):
@@ -89,12 +89,12 @@ class FaultInjector:
         return kind
 
     async def pick_remediation(self) -> RunningRemediation | None:
-        """Return any remediation in flight."""
-        held = await self.fleet.remediation_list.list_running()
-        return self.random.choice(held) if held else None
+        """Return a random remediation in flight, None without one."""
+        remediations = await self.fleet.remediation_list.list_running()
+        return self.random.choice(remediations) if remediations else None
 
     async def cancel_remediation(self) -> bool:
-        """Cancel a remediation, in whatever step it is."""
+        """Cancel a remediation in any step."""
         one = await self.pick_remediation()
         if one:
             await one.get_handle(self.fleet.client).cancel()
@@ -102,28 +102,28 @@ class FaultInjector:
         return one is not None
 
     async def terminate_remediation(self) -> bool:
-        """Terminate a remediation, in whatever step it is."""
+        """Terminate a remediation in any step."""
         one = await self.pick_remediation()
         if one:
-            await one.get_handle(self.fleet.client).terminate("the soak wants it")
+            await one.get_handle(self.fleet.client).terminate("soak")
             self.operator_counts[f"terminated: {one.phase}"] += 1
         return one is not None
 
     async def reset_remediation(self) -> bool:
-        """Reset a remediation to a workflow task the dice choose."""
+        """Reset a remediation to a random workflow task."""
         one = await self.pick_remediation()
         if one is None:
             return False
         history = await one.get_handle(self.fleet.client).fetch_history()
-        done = [e.event_id for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
-        if not done:
+        task_ids = [e.event_id for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+        if not task_ids:
             return False
         await self.fleet.client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=self.fleet.client.namespace,
                 workflow_execution=WorkflowExecution(workflow_id=one.workflow_id, run_id=one.run_id),
-                reason="the soak wants it",
-                workflow_task_finish_event_id=self.random.choice(done),
+                reason="soak",
+                workflow_task_finish_event_id=self.random.choice(task_ids),
                 request_id=f"soak-{time.time_ns()}",
             ),
             timeout=RPC_TIMEOUT,
@@ -139,7 +139,7 @@ class FaultInjector:
         return True
 
     async def arm_and_wait(self, step: str, edge: str, moment: str, action: str) -> bool:
-        """Arm a point for some seconds, and tell whether somebody came by."""
+        """Arm a point for ten seconds, and return whether it struck."""
         point = f"{step}.{edge}.{moment}"
         if point in self.fleet.failpoints.list_armed():
             return False
@@ -153,23 +153,23 @@ class FaultInjector:
         return False
 
     async def fill_disk(self) -> bool:
-        """Let the disk be full for one write of a step the dice choose."""
+        """Make the disk full for one write of a random step."""
         return await self.arm_and_wait(
             self.random.choice(("analyze", "plan", "apply-1", "record")), "store", "before_send", DISK_FULL
         )
 
     async def lose_commit(self) -> bool:
-        """Let a step hear that its write failed, although the rows stand."""
+        """Report an error to a step whose rows were committed."""
         step = self.random.choice(("plan", "apply-1", "undo-1", "record"))
         return await self.arm_and_wait(step, "store", "after_commit", LOSE_REPLY)
 
     async def lose_reply(self) -> bool:
-        """Let a step lose the reply to its change."""
+        """Lose the reply to a change of a step."""
         step = self.random.choice(("apply-1", "undo-1"))
         return await self.arm_and_wait(step, "change", self.random.choice(("after_send", "after_reply")), LOSE_REPLY)
 
     async def drop_charter_keys(self) -> bool:
-        """Let a Charter forget all keys, while replies to changes are being lost."""
+        """Delete all idempotency keys of a Charter while a reply to a change is lost."""
         site = self.pick_site()
         site.charter_proxy.rules.append(FaultRule(Fault.REPLY_LOST, CHANGE_HEAD, count=1))
         for _ in range(10):
@@ -178,7 +178,7 @@ class FaultInjector:
         return True
 
     async def execute_late(self) -> bool:
-        """Let a Charter carry its next change out after the worker gave up."""
+        """Delay the next change at a Charter until after the worker's time-out."""
         late = FaultRule(
             self.random.choice((Fault.LATE, Fault.DROP)), CHANGE_HEAD, count=1, seconds=CHARTER_TIMEOUT_SECONDS + 2.0
         )
@@ -186,12 +186,12 @@ class FaultInjector:
         return True
 
     async def hang_charter(self) -> bool:
-        """Let a Charter hang with the key in flight, then execute."""
+        """Make a Charter hang with the key in flight, then execute."""
         await self.pick_site().set_api_fault("hang-then-execute", delay=CHARTER_TIMEOUT_SECONDS + 1.5, count=1)
         return True
 
     async def refuse_rollbacks(self) -> bool:
-        """Let rollbacks fail some times, or until it is quiet."""
+        """Make rollbacks fail a few times, or until the end of the round."""
         fault = self.random.choice((Fault.UNAVAILABLE, Fault.REPLY_LOST, Fault.RESET, Fault.GARBAGE))
         self.pick_site().charter_proxy.rules.append(
             FaultRule(fault, UNDO_HEAD, count=self.random.choice((1, 2, 4, None)))
@@ -199,14 +199,14 @@ class FaultInjector:
         return True
 
     async def change_knob_externally(self) -> bool:
-        """Let somebody else change a knob under a remediation, so that its rollback may be refused."""
+        """Change a knob of a running remediation as another writer, so that its rollback may be refused."""
         one = await self.pick_remediation()
         if one is None or one.phase != "verifying" or "committee" not in one.workflow_id:
             return False
         site = next(site for site in self.fleet.sites if one.workflow_id.startswith(f"mapek-fix:{site.name}:"))
         state = (await site.charter.get("/sim/state")).json()["committee"]
         token = (self.fleet.stack.state.path / "charter.token").read_text().strip()
-        headers = {"Idempotency-Key": f"somebody-{time.time_ns()}", "If-Match": f'"{state["generation"]}"'}
+        headers = {"Idempotency-Key": f"external-{time.time_ns()}", "If-Match": f'"{state["generation"]}"'}
         reply = await site.charter.post(
             "/api/v1/committee/scale",
             json={"replicas": state["replicas"]},
@@ -216,38 +216,38 @@ class FaultInjector:
         return reply.is_success
 
     async def blind_prometheus(self) -> bool:
-        """Take a Prometheus away; nothing may be decided by what only it can show."""
-        site, began = self.pick_site(), time.time()
+        """Make a Prometheus unavailable; no decision may need a metric that only Prometheus has."""
+        site, started_at = self.pick_site(), time.time()
         rule = FaultRule(self.random.choice((Fault.REFUSE, Fault.GARBAGE, Fault.UNAVAILABLE, Fault.TRUNCATE)))
         site.prometheus_proxy.rules.insert(0, rule)
         await asyncio.sleep(BLIND_GRACE_SECONDS + 4.0)
         site.prometheus_proxy.rules.remove(rule)
-        self.blind_intervals.setdefault(site.name, []).append((began + BLIND_GRACE_SECONDS, time.time()))
+        self.blind_intervals.setdefault(site.name, []).append((started_at + BLIND_GRACE_SECONDS, time.time()))
         return True
 
     async def corrupt_exporter(self) -> bool:
-        """Let an exporter fall silent (stale), or go on telling what was (lying)."""
+        """Make an exporter silent (stale values) or let it repeat old values (lying)."""
         await self.pick_site().inject_fault(self.random.choice(("exporter-silent", "exporter-lying")), "audit-log")
         return True
 
     async def slow_temporal(self) -> bool:
-        """Slow, stall or break the connections to Temporal for some seconds, in which nobody can look."""
-        began, fault = time.time(), self.random.choice((Fault.DELAY, Fault.DROP, Fault.RESET))
+        """Slow, stall or break the connections to Temporal for some seconds, which count as an outage."""
+        started_at, fault = time.time(), self.random.choice((Fault.DELAY, Fault.DROP, Fault.RESET))
         self.fleet.temporal_proxy.set_fault(fault, 0.2)
         await asyncio.sleep(self.random.uniform(1.0, 4.0))
         self.fleet.temporal_proxy.clear_fault()
-        self.fleet.outages.append((began, time.time()))
+        self.fleet.outages.append((started_at, time.time()))
         return True
 
 
-EXTERNAL_CHANGE_FAULT = "changed by somebody else"
+EXTERNAL_CHANGE_FAULT = "changed by another writer"
 FAULT_KINDS: Mapping[str, tuple[Callable[[FaultInjector], Awaitable[bool]], int]] = {
     "cancelled": (FaultInjector.cancel_remediation, 3),
     "terminated": (FaultInjector.terminate_remediation, 1),
     "reset": (FaultInjector.reset_remediation, 1),
     "store locked": (FaultInjector.lock_store, 1),
     "disk full": (FaultInjector.fill_disk, 2),
-    "commit unheard": (FaultInjector.lose_commit, 2),
+    "commit unreported": (FaultInjector.lose_commit, 2),
     "reply lost at a failpoint": (FaultInjector.lose_reply, 2),
     "keys forgotten": (FaultInjector.drop_charter_keys, 2),
     "executed late": (FaultInjector.execute_late, 2),
@@ -258,4 +258,4 @@ FAULT_KINDS: Mapping[str, tuple[Callable[[FaultInjector], Awaitable[bool]], int]
     "exporter stale or lying": (FaultInjector.corrupt_exporter, 1),
     "temporal slow, stalled or cut": (FaultInjector.slow_temporal, 2),
 }
-"""Each kind with how it is done and how often the dice choose it."""
+"""Each kind with its function and its weight in the random choice."""

@@ -1,4 +1,4 @@
-"""Killing and freezing: workers at every failpoint and in every wait, the server, and both, with much in flight."""
+"""Kills and freezes: workers at every failpoint and in every wait, the server, and both, with many in flight."""
 
 import asyncio
 import time
@@ -14,22 +14,22 @@ from tests.soak.harness.fleet import Fleet, skewed_clock_environment, wait_until
 from tests.soak.harness.in_flight import distinct_steps, list_in_flight
 
 MIN_IN_FLIGHT = 4
-"""Remediations in flight, in as many different steps, that a kill wants to meet."""
+"""Remediations in flight, in as many different steps, that a kill waits for."""
 WORKER_LIFE_SECONDS = 6.0
-"""Seconds a worker lives at least, so that remediations get anywhere between two kills."""
+"""Minimum seconds of a worker's life, so that remediations progress between two kills."""
 GATHER_TIMEOUT_SECONDS = 40.0
-"""Seconds that is waited for them."""
+"""Seconds for which a kill waits for them."""
 POINT_TIMEOUT_SECONDS = 12.0
-"""Seconds an armed point is waited for before the others have their turn."""
+"""Seconds for which a kill waits for an armed point before it arms others."""
 FREEZE_SECONDS = 8.0
-"""Seconds a frozen worker stands still: longer than its heartbeat time-out of 5."""
+"""Seconds of a freeze: longer than the heartbeat time-out of 5."""
 SECOND_CRASH_STEPS = ("undo-1", "verify-undo", "record")
-"""Steps in which a second crash comes, when the first one was in a compensation."""
+"""Steps of the second crash, if the first one was in a compensation."""
 
 
 @dataclass(frozen=True)
 class KillRecord:
-    """One kill: of what, where, and what was in flight."""
+    """One kill: the target, the point, and the remediations in flight with their steps."""
 
     target: str
     point: str
@@ -44,10 +44,11 @@ class KillRecord:
 
 @dataclass
 class KillScheduler:
-    """The killing of one soak. `open` are the points nobody was killed in yet; `waits` the same for steps that wait.
+    """The kills of one soak.
 
-    `what` is killed, each as often as it is named, in the order of the dice; once all had their turn, anew. A kill is
-    waited for until `much` remediations are in flight, in as many steps, at most `gathers` seconds.
+    `targets` are killed in random order, each as often as it is named, and then again from the start. A kill waits
+    until `min_in_flight` remediations are in flight, in as many steps, for at most `gather_timeout_seconds`.
+    `open_points` are the points without a kill; `wait_counts` are the kills by waiting step.
     """
 
     fleet: Fleet
@@ -66,14 +67,14 @@ class KillScheduler:
         self.random.shuffle(self.open_points)
 
     async def kill_next(self) -> None:
-        """Kill what has its turn."""
+        """Kill the next target."""
         self.next_targets = self.next_targets or self.random.sample(self.targets, len(self.targets))
         await getattr(self, self.next_targets.pop())()
 
     async def kill_worker(self) -> None:
-        """Kill the worker at a point that is still open, or in a wait, and start another one."""
+        """Kill the worker at an open point, or in a wait, and start another one."""
         rare = [point for point in self.open_points if point.partition(".")[0] not in FREQUENT_STEPS]
-        # A point that is seldom passed is waited for all the time.
+        # Rare points are armed during the whole wait.
         point = await self.wait_for_strike(rare, self.wait_until_busy())
         if not point:
             point = await self.kill_at_point(rare)
@@ -85,60 +86,60 @@ class KillScheduler:
             await self.kill_during_rollback()
 
     async def kill_at_point(self, rare_points: list[str]) -> str:
-        """Arm open points and return the one that struck; empty if nobody came by."""
-        often = [point for point in self.open_points if point.partition(".")[0] in FREQUENT_STEPS]
+        """Arm open points and return the one that struck; empty if none did."""
+        frequent = [point for point in self.open_points if point.partition(".")[0] in FREQUENT_STEPS]
         if point := await self.wait_for_strike(rare_points, asyncio.sleep(POINT_TIMEOUT_SECONDS / 2)):
             return point
         return await self.wait_for_strike(
-            [*rare_points, *(often or self.pick_repeat_points())], asyncio.sleep(POINT_TIMEOUT_SECONDS)
+            [*rare_points, *(frequent or self.pick_repeat_points())], asyncio.sleep(POINT_TIMEOUT_SECONDS)
         )
 
     def pick_repeat_points(self) -> list[str]:
-        """Return some points for another time, once every one had its turn."""
+        """Return ten points that have struck already."""
         return self.random.sample([point for point in list_points() if point not in self.open_points], 10)
 
     async def ensure_worker(self) -> None:
-        """Let a worker begin if none runs."""
+        """Start a worker if none runs."""
         if "first" not in self.fleet.live_workers:
             await self.fleet.start_worker()
 
     async def wait_for_strike(self, points: list[str], work: Awaitable[None]) -> str:
-        """Arm points until the work is done or one of them strikes. Return which; empty if none did."""
+        """Arm points until the work is done or a point strikes. Return the point that struck, empty if none did."""
         await self.ensure_worker()
         child, before = self.fleet.workers["first"].child, len(self.fleet.failpoints.list_fired(KILL))
         for point in points:
             self.fleet.failpoints.arm(point)
-        working = asyncio.ensure_future(work)
-        dying = asyncio.create_task(child.wait())
-        await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
+        work_task = asyncio.ensure_future(work)
+        exit_task = asyncio.create_task(child.wait())
+        await asyncio.wait({work_task, exit_task}, return_when=asyncio.FIRST_COMPLETED)
         for point in points:
             self.fleet.failpoints.disarm(point)
-        for task in (working, dying):
+        for task in (work_task, exit_task):
             task.cancel()
-        await asyncio.gather(working, dying, return_exceptions=True)
+        await asyncio.gather(work_task, exit_task, return_exceptions=True)
         struck = [point for point in self.fleet.failpoints.list_fired(KILL)[before:] if point in points]
         self.open_points[:] = [point for point in self.open_points if point not in struck]
         if struck:
             await child.wait()
             self.fleet.mark_down()
             return struck[0]
-        # Nobody killed it: it refuses to begin while what it needs does not answer.
+        # Not a kill: a worker refuses to start while a required server does not answer.
         await self.ensure_worker()
-        if working.done() and not working.cancelled():
-            working.result()
+        if work_task.done() and not work_task.cancelled():
+            work_task.result()
         return ""
 
     async def kill_in_wait(self) -> str:
-        """Kill the worker in the wait that had its turn least often of those that are there."""
-        held = await list_in_flight(self.fleet.client)
-        there = [one.step for one in held if one.step in WAITING_STEPS] or ["idle"]
-        step = min(there, key=lambda name: self.wait_counts[name])
+        """Kill the worker in the waiting step with the fewest kills so far."""
+        remediations = await list_in_flight(self.fleet.client)
+        steps = [run.step for run in remediations if run.step in WAITING_STEPS] or ["idle"]
+        step = min(steps, key=lambda name: self.wait_counts[name])
         await self.fleet.kill_worker()
         self.wait_counts[step] += 1
         return step
 
     async def kill_during_rollback(self) -> None:
-        """Kill the next worker as well, as soon as it goes on with the compensation."""
+        """Kill the next worker too, once it continues the compensation."""
         points = [point for point in list_points() if point.partition(".")[0] in SECOND_CRASH_STEPS]
         point = await self.wait_for_strike(self.random.sample(points, 8), asyncio.sleep(POINT_TIMEOUT_SECONDS))
         if point:
@@ -146,14 +147,14 @@ class KillScheduler:
             await self.ensure_worker()
 
     async def kill_server(self) -> None:
-        """Kill the Temporal server and start it again upon its file."""
+        """Kill the Temporal server and start it again with its file."""
         await self.wait_until_busy()
         await self.record_kill("server", "")
         await self.fleet.kill_server()
         await self.fleet.start_server()
 
     async def kill_server_and_worker(self) -> None:
-        """Kill the server and, while it is away, the worker; start both again."""
+        """Kill the server and, while it is down, the worker; start both again."""
         await self.wait_until_busy()
         await self.record_kill("server", "with the worker")
         await self.record_kill("worker", "without a server")
@@ -163,24 +164,24 @@ class KillScheduler:
         await self.fleet.start_worker()
 
     async def freeze_worker(self) -> None:
-        """Freeze the worker beyond its heartbeat time-out, let another take over, and let it go on as a zombie."""
+        """Freeze the worker beyond its heartbeat time-out, start a second one, and unfreeze the first."""
         await self.wait_until_busy()
         self.fleet.freeze()
         self.counts["worker frozen"] += 1
         await self.fleet.start_worker("second")
         await asyncio.sleep(FREEZE_SECONDS)
         self.fleet.unfreeze()
-        # For a while both serve the same queues.
+        # Both serve the same queues for a while.
         await asyncio.sleep(FREEZE_SECONDS / 2)
         self.counts["two workers on one queue"] += 1
         await self.fleet.kill_worker("second")
         await self.record_kill("worker", "of two")
 
     async def step_clock(self) -> None:
-        """Step the worker's clock by an hour while much is in flight, and back after a while."""
+        """Step the worker's clock by an hour while remediations are in flight, and back after a while."""
         environment, file = await skewed_clock_environment(self.fleet)
         await self.wait_until_busy()
-        await self.record_kill("worker", "for one whose clock will step")
+        await self.record_kill("worker", "before a step of its clock")
         await self.fleet.kill_worker()
         await self.fleet.start_worker("first", **environment)
         await self.wait_until_busy()
@@ -189,31 +190,32 @@ class KillScheduler:
         self.counts[f"clock stepped {hour[0]}1 h"] += 1
         await asyncio.sleep(FREEZE_SECONDS)
         file.write_text("+0")
-        # Every look at such a clock is dear: the next worker has one of its own.
-        await self.record_kill("worker", "whose clock stepped")
+        # Reading this clock is expensive: the next worker uses the real clock.
+        await self.record_kill("worker", "after a step of its clock")
         await self.fleet.kill_worker()
         await self.fleet.start_worker()
 
     async def wait_until_busy(self) -> None:
-        """Wait until the worker serves, the next is loaded and much is in flight, at most so long."""
+        """Wait until the worker serves, the next one is loaded and enough is in flight, with a time limit."""
         await self.ensure_worker()
         await wait_until_serving(self.fleet)
         await asyncio.sleep(WORKER_LIFE_SECONDS)
         await self.fleet.preload_worker()
         until = time.monotonic() + self.gather_timeout_seconds
         while time.monotonic() < until:
-            held = await list_in_flight(self.fleet.client)
-            if len(held) >= self.min_in_flight and len(distinct_steps(held)) >= self.min_in_flight:
+            remediations = await list_in_flight(self.fleet.client)
+            if len(remediations) >= self.min_in_flight and len(distinct_steps(remediations)) >= self.min_in_flight:
                 return
             await asyncio.sleep(0.3)
 
     async def record_kill(self, target: str, point: str) -> None:
-        """Write down what is killed and what is in flight: nothing moves while no worker lives."""
-        held = await list_in_flight(self.fleet.client)
-        self.records.append(KillRecord(target, point, len(held), tuple(sorted(distinct_steps(held)))))
+        """Record the target and the remediations in flight, which do not progress without a worker."""
+        remediations = await list_in_flight(self.fleet.client)
+        steps = tuple(sorted(distinct_steps(remediations)))
+        self.records.append(KillRecord(target, point, len(remediations), steps))
         self.counts[f"{target.partition(',')[0]} killed"] += 1
         self.report_line(
-            f"kill {len(self.records)}: {target} {point}, {len(held)} in flight: {', '.join(sorted(distinct_steps(held)))}"
+            f"kill {len(self.records)}: {target} {point}, {len(remediations)} in flight: {', '.join(steps)}"
         )
 
     def list_records(self) -> list[dict[str, Any]]:

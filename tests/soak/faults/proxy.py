@@ -1,7 +1,7 @@
-"""A proxy that spoils what passes through it: for any edge between two processes that talk TCP.
+"""Proxies that inject faults between two processes that talk TCP.
 
-`HttpProxy` understands one HTTP/1.1 exchange per connection and spoils single requests, chosen by their head.
-`TcpProxy` understands nothing and spoils connections as they are, those that are open included.
+`HttpProxy` passes one HTTP/1.1 exchange per connection and spoils single requests, chosen by their head.
+`TcpProxy` passes bytes and spoils all connections, open ones included.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Writer: TypeAlias = asyncio.StreamWriter
 
 CHUNK_BYTES = 65_536
 OVERSIZE_BYTES = 32 << 20
-"""Bytes of a body that is too large for anybody."""
+"""Bytes of a body that is too large for any client."""
 GARBAGE_REPLY = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n\x00\xff\xfe{{{{not json at all"
 )
@@ -37,38 +37,38 @@ LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 class Fault(StrEnum):
-    """What can be done to an exchange."""
+    """A fault of an exchange."""
 
     DELAY = "delay"
-    """Everything comes, `seconds` late."""
+    """The exchange is complete, `seconds` late."""
     DROP = "drop"
-    """The request is swallowed: no answer for `seconds`, then a reset."""
+    """The request is not passed on: no answer for `seconds`, then a reset."""
     REFUSE = "refuse"
     """A reset before anything is read."""
     RESET = "reset"
-    """The request is read and a reset is sent; the server never hears of it."""
+    """The request is read and a reset is sent; the server does not receive it."""
     REPLY_LOST = "reply-lost"
-    """The server does it, and its whole reply is thrown away with a reset."""
+    """The server executes the request; a reset replaces its reply."""
     TRUNCATE = "truncate"
-    """The server does it, and half of its reply comes."""
+    """The server executes the request; half of its reply is passed on."""
     DRIP = "drip"
-    """The server does it, and its reply comes byte by byte over `seconds`."""
+    """The server executes the request; its reply is passed on byte by byte over `seconds`."""
     GARBAGE = "garbage"
-    """The server does it, and 200 with bytes that are no JSON comes."""
+    """The server executes the request; the reply is 200 with invalid JSON."""
     OVERSIZE = "oversize"
-    """The server does it, and 200 with 32 MB of blanks comes."""
+    """The server executes the request; the reply is 200 with 32 MB of blanks."""
     UNAVAILABLE = "unavailable"
-    """503 with Retry-After 1; the server never hears of it."""
+    """503 with Retry-After 1; the server does not receive the request."""
     LATE = "late"
-    """The server is asked only after `seconds`, when the caller has long given up."""
+    """The server receives the request after `seconds`, when the caller has given up."""
 
 
 UNDELIVERED_FAULTS = frozenset({Fault.DROP, Fault.REFUSE, Fault.RESET, Fault.UNAVAILABLE})
-"""Faults after which the server has not heard of the request."""
+"""Faults after which the server has not received the request."""
 
 
 DELAYING_FAULTS = frozenset({Fault.DELAY, Fault.LATE})
-"""Faults before which the request waits."""
+"""Faults that delay the request."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ class FaultRule:
     seconds: float = 3.0
 
     def take_match(self, head: bytes) -> bool:
-        """Tell whether the rule spoils this request, and count it."""
+        """Return whether the rule spoils this request, and count it."""
         if self.count == 0 or not self.head_pattern.search(head):
             return False
         if self.count is not None:
@@ -90,7 +90,7 @@ class FaultRule:
 
 
 class FaultProxy:
-    """What both proxies are: a server on loopback before a target, and what it spoiled so far."""
+    """A server on loopback before a target, with the number of faults so far."""
 
     def __init__(self, target: str, report: Callable[[Fault], None] = lambda _: None) -> None:
         host, _, port = target.rpartition(":")
@@ -105,8 +105,8 @@ class FaultProxy:
         self.report(fault)
 
     @asynccontextmanager
-    async def listening(self, port: int = 0) -> AsyncIterator[str]:
-        """Listen for the length of a block, and give host and port."""
+    async def listen(self, port: int = 0) -> AsyncIterator[str]:
+        """Listen inside the block, and yield host and port."""
         server = await asyncio.start_server(self.handle_connection, "127.0.0.1", port)
         try:
             yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -117,7 +117,7 @@ class FaultProxy:
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def handle_connection(self, reader: Reader, writer: Writer) -> None:
-        """Serve one connection; whatever breaks on it, nobody here is to be told."""
+        """Serve one connection; a broken connection is reset without an error."""
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
@@ -135,9 +135,9 @@ class FaultProxy:
 
 
 class HttpProxy(FaultProxy):
-    """Spoils single requests by its `rules`, of which the first that takes one decides, else by its `weather`.
+    """Spoils single requests by the first of its `rules` that matches, else by `random_rule`.
 
-    `answered` hears of each request that was answered, before its reply is spoiled.
+    `on_reply` is called with each request and its whole reply, before the reply is spoiled.
     """
 
     def __init__(self, target: str, report: Callable[[Fault], None] = lambda _: None) -> None:
@@ -169,12 +169,12 @@ class HttpProxy(FaultProxy):
         await (send_spoiled_reply(rule, reply, writer) if rule else send_reply(reply, writer))
 
     async def forward_request(self, head: bytes, body: bytes) -> bytes:
-        """Return the target's reply to a request, which it is asked to send at once and close."""
+        """Return the target's reply to a request, sent with `Connection: close`."""
         first, rest = head.split(b"\r\n", 1)
-        kept = [line for line in rest.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+        headers = [line for line in rest.split(b"\r\n") if not line.lower().startswith(b"connection:")]
         upstream, out = await asyncio.open_connection(*self.target)
         try:
-            out.write(b"\r\n".join((first, b"Connection: close", *kept)) + body)
+            out.write(b"\r\n".join((first, b"Connection: close", *headers)) + body)
             await out.drain()
             return await upstream.read()
         finally:
@@ -192,7 +192,7 @@ class TcpProxy(FaultProxy):
         self.passing.set()
 
     def set_fault(self, fault: Fault, seconds: float = 1.0) -> None:
-        """Begin to spoil; what is open is spoiled too. `seconds` is the delay of each piece."""
+        """Start to spoil, open connections included. `seconds` is the delay of each piece."""
         self.fault, self.delay_seconds = fault, seconds
         self.count_fault(fault)
         self.passing.clear()
@@ -201,7 +201,7 @@ class TcpProxy(FaultProxy):
                 task.cancel()
 
     def clear_fault(self) -> None:
-        """Let everything pass again."""
+        """Stop to spoil."""
         self.fault = None
         self.passing.set()
 
@@ -211,13 +211,14 @@ class TcpProxy(FaultProxy):
             reset_connection(writer)
             return
         upstream, out = await asyncio.open_connection(*self.target)
-        ways = [asyncio.create_task(self.copy_stream(*way)) for way in ((reader, out), (upstream, writer))]
+        directions = ((reader, out), (upstream, writer))
+        copies = [asyncio.create_task(self.copy_stream(*direction)) for direction in directions]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            for copy in copies:
+                copy.cancel()
+            await asyncio.gather(*copies, return_exceptions=True)
             out.close()
 
     async def copy_stream(self, source: Reader, target: Writer) -> None:
@@ -241,7 +242,7 @@ def reset_connection(writer: Writer) -> None:
 
 
 async def fail_undelivered(rule: FaultRule, writer: Writer) -> None:
-    """Answer a request that the server shall not hear of."""
+    """Answer a request that the server does not receive."""
     if rule.fault is Fault.UNAVAILABLE:
         writer.write(UNAVAILABLE_REPLY)
         await writer.drain()
@@ -252,13 +253,13 @@ async def fail_undelivered(rule: FaultRule, writer: Writer) -> None:
 
 
 async def send_reply(reply: bytes, writer: Writer) -> None:
-    """Send a reply as it is."""
+    """Send a reply unchanged."""
     writer.write(reply)
     await writer.drain()
 
 
 async def send_spoiled_reply(rule: FaultRule, reply: bytes, writer: Writer) -> None:
-    """Send what is left of a reply."""
+    """Send a spoiled reply."""
     match rule.fault:
         case Fault.REPLY_LOST:
             reset_connection(writer)

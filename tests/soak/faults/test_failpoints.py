@@ -1,4 +1,4 @@
-"""The failpoints strike where they say, once, and are not there unless they are asked for on the simulator."""
+"""Failpoints strike at their moment, once, and exist only on request and on the simulator."""
 
 import asyncio
 import signal
@@ -51,22 +51,22 @@ def points(tmp_path: Path) -> Failpoints:
 @pytest_asyncio.fixture
 async def store(points: Failpoints, tmp_path: Path) -> AsyncIterator[Store]:
     """A store on a file, with points around its writes."""
-    opened = await failpoint_store_opener(points)(tmp_path / "store.db")
-    yield opened
-    await opened.close()
+    store = await failpoint_store_opener(points)(tmp_path / "store.db")
+    yield store
+    await store.close()
 
 
-def test_not_there_unless_asked_for(tmp_path: Path) -> None:
-    """Without the variable there are none; with it, a Charter that is not the simulator is refused."""
+def test_failpoints_exist_only_on_request(tmp_path: Path) -> None:
+    """Without the variable there are no failpoints; with it, a Charter that is not the simulator is refused."""
     simulated = Config(loops=(LoopSettings(simulator=True),))
     real = Config(loops=(LoopSettings(simulator=True), LoopSettings(name="other", simulator=False)))
     assert load_failpoints({}, real) is None
     assert load_failpoints({FOLDER_VARIABLE: str(tmp_path)}, simulated) is not None
-    with pytest.raises(ConfigurationError, match="other is a real Charter"):
+    with pytest.raises(ConfigurationError, match="a real Charter: other"):
         load_failpoints({FOLDER_VARIABLE: str(tmp_path)}, real)
 
 
-def test_the_product_knows_nothing_of_them() -> None:
+def test_the_product_does_not_know_failpoints() -> None:
     """No module of the product names the variable or imports the tests."""
     for top in ("workflows", "activities", "worker", "deploy"):
         for path in (ROOT / top).rglob("*.py"):
@@ -75,16 +75,16 @@ def test_the_product_knows_nothing_of_them() -> None:
             assert "from tests" not in text, path
 
 
-@pytest.mark.parametrize(("moment", "heard"), [(BEFORE_SEND, False), (AFTER_SEND, True), (AFTER_REPLY, True)])
-async def test_a_request_is_lost_at_its_moment(points: Failpoints, moment: str, heard: bool) -> None:
-    """The server has heard of the request or not, the caller gets no reply, and the next request passes."""
+@pytest.mark.parametrize(("moment", "received"), [(BEFORE_SEND, False), (AFTER_SEND, True), (AFTER_REPLY, True)])
+async def test_a_request_is_lost_at_its_moment(points: Failpoints, moment: str, received: bool) -> None:
+    """The server has received the request or not, the caller gets no reply, and the next request passes."""
     async with running_server() as server, httpx.AsyncClient(transport=FailpointTransport(points)) as client:
         points.arm(f"apply-1.change.{moment}", LOSE_REPLY)
         with pytest.raises(httpx.TransportError):
             await send_change(client, server)
-        if heard:
+        if received:
             await asyncio.wait_for(server.request_received.wait(), 5.0)
-        assert bool(server.requests) == heard
+        assert bool(server.requests) == received
         assert (await send_change(client, server)).status_code == httpx.codes.OK
         assert points.list_fired() == [f"apply-1.change.{moment}"]
         assert points.list_armed() == []
@@ -95,19 +95,19 @@ async def send_change(client: httpx.AsyncClient, server: RecordingServer) -> htt
     return await client.post(f"http://{server.address}/do", content=b"please", headers={"Idempotency-Key": "a-0-do"})
 
 
-@pytest.mark.parametrize(("moment", "stands"), [(BEFORE_SEND, 0), (AFTER_SEND, 0), (AFTER_COMMIT, 1)])
-async def test_a_write_is_lost_at_its_moment(points: Failpoints, store: Store, moment: str, stands: int) -> None:
-    """The row stands only if the commit came first, the caller hears of a failure, and the next write stands."""
+@pytest.mark.parametrize(("moment", "rows"), [(BEFORE_SEND, 0), (AFTER_SEND, 0), (AFTER_COMMIT, 1)])
+async def test_a_write_is_lost_at_its_moment(points: Failpoints, store: Store, moment: str, rows: int) -> None:
+    """The row is stored only if the commit came first; the caller gets an error, and the next write is stored."""
     points.arm(f"apply-1.store.{moment}", LOSE_REPLY)
     with pytest.raises(StoreUnavailable):
         await store.audit.append(AUDIT_ROW)
-    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == stands
+    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == rows
     await store.audit.append(AUDIT_ROW)
-    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == stands + 1
+    assert len(await store.audit.load_for_plan(AUDIT_ROW.plan_id)) == rows + 1
 
 
 async def test_a_full_disk_is_full_for_one_write(points: Failpoints, store: Store) -> None:
-    """A write that needs room fails as a whole, and once there is room again everything goes on."""
+    """A write that needs space fails as a whole, and the next write with space succeeds."""
     written = refused = 0
     for _ in range(WRITE_COUNT):
         points.arm(f"apply-1.store.{BEFORE_SEND}", DISK_FULL)
@@ -122,7 +122,7 @@ async def test_a_full_disk_is_full_for_one_write(points: Failpoints, store: Stor
     assert await store.audit.verify_chain() is None
 
 
-def test_a_kill_is_a_kill(tmp_path: Path) -> None:
+def test_a_kill_ends_the_process(tmp_path: Path) -> None:
     """The process that passes an armed point dies by SIGKILL, and the point has struck."""
     points = Failpoints(tmp_path)
     points.arm("apply-1.change.before_send", KILL)
@@ -130,9 +130,9 @@ def test_a_kill_is_a_kill(tmp_path: Path) -> None:
         "from pathlib import Path; from tests.soak.faults.failpoints import Failpoints;"
         f"Failpoints(Path({str(tmp_path)!r})).pass_point('change', 'before_send', 'apply-1'); print('alive')"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert done.stdout == ""
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert process.stdout == ""
     assert points.list_fired() == ["apply-1.change.before_send"]
 
 

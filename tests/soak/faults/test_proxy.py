@@ -1,4 +1,4 @@
-"""The fault proxy does what it says: each fault as a client and as the server behind it see it."""
+"""The fault proxy: each fault as a client and as the server behind it observe it."""
 
 import asyncio
 import json
@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.soak.faults.proxy import OVERSIZE_BYTES, UNDELIVERED_FAULTS, Fault, FaultRule, HttpProxy, TcpProxy
+from tests.soak.faults.proxy import (
+    CONTENT_LENGTH_PATTERN,
+    OVERSIZE_BYTES,
+    UNDELIVERED_FAULTS,
+    Fault,
+    FaultRule,
+    HttpProxy,
+    TcpProxy,
+)
 
 BODY = json.dumps({"done": True, "what": "x" * 200}).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
@@ -21,7 +29,7 @@ NO_REPLY_FAULTS = (Fault.REPLY_LOST, Fault.TRUNCATE, Fault.GARBAGE, Fault.UNAVAI
 
 @dataclass
 class RecordingServer:
-    """A server that notes what it hears; `at` is host:port."""
+    """A server that records the requests; `address` is host:port."""
 
     address: str = ""
     requests: list[bytes] = field(default_factory=list)
@@ -30,8 +38,9 @@ class RecordingServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(httpx.Headers([line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2]])["content-length"])
-        self.requests.append(await reader.readexactly(length))
+        length = CONTENT_LENGTH_PATTERN.search(head)
+        assert length is not None
+        self.requests.append(await reader.readexactly(int(length[1])))
         self.request_received.set()
         writer.write(REPLY)
         await writer.drain()
@@ -40,7 +49,7 @@ class RecordingServer:
 
 @asynccontextmanager
 async def running_server() -> AsyncIterator[RecordingServer]:
-    """Give a running server."""
+    """Yield a running server."""
     server = RecordingServer()
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listener:
@@ -49,15 +58,13 @@ async def running_server() -> AsyncIterator[RecordingServer]:
 
 
 @asynccontextmanager
-async def faulty_proxy(
-    fault: Fault, seconds: float = 0.2, head_pattern: bytes = b""
-) -> AsyncIterator[tuple[RecordingServer, HttpProxy, str]]:
-    """Give a server behind a proxy that spoils one request, and the proxy's URL."""
+async def faulty_proxy(fault: Fault, seconds: float = 0.2) -> AsyncIterator[tuple[RecordingServer, HttpProxy, str]]:
+    """Yield a server behind a proxy that spoils one request, the proxy and its URL."""
     async with running_server() as server:
         proxy = HttpProxy(server.address)
-        async with proxy.listening() as at:
+        async with proxy.listen() as address:
             proxy.rules.append(FaultRule(fault, count=1, seconds=seconds))
-            yield server, proxy, f"http://{at}/do"
+            yield server, proxy, f"http://{address}/do"
 
 
 async def post(url: str, timeout_seconds: float = 5.0) -> httpx.Response:
@@ -67,7 +74,7 @@ async def post(url: str, timeout_seconds: float = 5.0) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("fault", "heard"),
+    ("fault", "received"),
     [
         (Fault.REFUSE, False),
         (Fault.RESET, False),
@@ -76,27 +83,27 @@ async def post(url: str, timeout_seconds: float = 5.0) -> httpx.Response:
         (Fault.TRUNCATE, True),
     ],
 )
-async def test_no_reply_comes(fault: Fault, heard: bool) -> None:
-    """The caller sees a broken connection, and the server has heard of it or not; the next request passes."""
+async def test_no_reply_comes(fault: Fault, received: bool) -> None:
+    """The caller gets a broken connection; the server has received the request or not; the next request passes."""
     async with faulty_proxy(fault) as (server, proxy, url):
         with pytest.raises(httpx.TransportError):
             await post(url)
-        assert server.requests == ([b"please"] if heard else [])
+        assert server.requests == ([b"please"] if received else [])
         assert (await post(url)).content == BODY
         assert proxy.fault_counts == {fault: 1}
 
 
 @pytest.mark.parametrize("fault", [Fault.DELAY, Fault.DRIP])
 async def test_the_reply_comes_slowly(fault: Fault) -> None:
-    """The whole reply comes, and later than it would."""
+    """The whole reply arrives, with a delay."""
     async with faulty_proxy(fault, 0.3) as (_, _, url):
-        began = asyncio.get_running_loop().time()
+        started_at = asyncio.get_running_loop().time()
         assert (await post(url)).content == BODY
-        assert asyncio.get_running_loop().time() - began >= 0.3
+        assert asyncio.get_running_loop().time() - started_at >= 0.3
 
 
-async def test_executed_after_the_caller_gave_up() -> None:
-    """A request held back is carried out although nobody waits for it any more."""
+async def test_a_late_request_is_executed_after_the_caller_gave_up() -> None:
+    """The server receives a delayed request although the caller no longer waits."""
     async with faulty_proxy(Fault.LATE, 0.4) as (server, _, url):
         with pytest.raises(httpx.ReadTimeout):
             await post(url, timeout_seconds=0.1)
@@ -105,47 +112,47 @@ async def test_executed_after_the_caller_gave_up() -> None:
 
 
 async def test_replies_that_cannot_be_used() -> None:
-    """Garbage is 200 and no JSON, oversize 200 with a body of 32 MB; 503 says when to come back."""
+    """Garbage is 200 with invalid JSON, oversize 200 with a body of 32 MB, 503 comes with Retry-After."""
     async with faulty_proxy(Fault.GARBAGE) as (server, proxy, url):
         with pytest.raises(ValueError, match=r"."):
             (await post(url)).json()
         proxy.rules = [FaultRule(Fault.OVERSIZE, count=1), FaultRule(Fault.UNAVAILABLE, count=1)]
         assert len((await post(url, 20.0)).content) == OVERSIZE_BYTES
-        heard = len(server.requests)
+        received = len(server.requests)
         refused = await post(url)
-        assert (refused.status_code, refused.headers["Retry-After"], len(server.requests)) == (503, "1", heard)
+        assert (refused.status_code, refused.headers["Retry-After"], len(server.requests)) == (503, "1", received)
 
 
 @pytest.mark.parametrize("fault", [None, Fault.DELAY, *NO_REPLY_FAULTS])
-async def test_an_answer_is_heard_of_before_its_reply_is_spoiled(fault: Fault | None) -> None:
-    """Whoever waits for answers hears of every exchange that reached the server, with request and whole reply."""
+async def test_a_reply_is_reported_before_it_is_spoiled(fault: Fault | None) -> None:
+    """`on_reply` gets every exchange that reached the server, with request and whole reply."""
     answered: list[tuple[bytes, bytes]] = []
     async with running_server() as server:
         proxy = HttpProxy(server.address)
         proxy.on_reply = lambda request, reply: answered.append((request, reply))
-        async with proxy.listening() as at:
+        async with proxy.listen() as address:
             proxy.rules += [FaultRule(fault, count=1, seconds=0.1)] if fault else []
             with suppress(httpx.HTTPError):
-                await post(f"http://{at}/do", timeout_seconds=1.0)
+                await post(f"http://{address}/do", timeout_seconds=1.0)
     assert [(request.endswith(b"please"), reply.endswith(BODY)) for request, reply in answered] == [(True, True)] * (
         fault not in UNDELIVERED_FAULTS
     )
 
 
 async def test_rules_choose_by_the_head() -> None:
-    """A rule spoils only the requests whose head matches, and the weather what no rule takes."""
+    """A rule spoils only the requests whose head matches, and the random rule those that no rule matches."""
     async with running_server() as server:
         proxy = HttpProxy(server.address)
-        async with proxy.listening() as at:
+        async with proxy.listen() as address:
             proxy.rules.append(FaultRule(Fault.UNAVAILABLE, re.compile(rb"POST /undo")))
-            assert (await post(f"http://{at}/do")).status_code == 200
-            assert (await post(f"http://{at}/undo")).status_code == 503
+            assert (await post(f"http://{address}/do")).status_code == 200
+            assert (await post(f"http://{address}/undo")).status_code == 503
             proxy.random_rule = lambda head: FaultRule(Fault.UNAVAILABLE) if b"/do" in head else None
-            assert (await post(f"http://{at}/do")).status_code == 503
+            assert (await post(f"http://{address}/do")).status_code == 503
 
 
 async def test_open_connections_are_spoiled_too() -> None:
-    """A TCP proxy stalls what is open and lets it go on, and breaks it on demand."""
+    """A TCP proxy stalls open connections, resumes them, and resets them on demand."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(100):
@@ -154,8 +161,8 @@ async def test_open_connections_are_spoiled_too() -> None:
 
     listener = await asyncio.start_server(echo, "127.0.0.1", 0)
     proxy = TcpProxy(f"127.0.0.1:{listener.sockets[0].getsockname()[1]}")
-    async with listener, proxy.listening() as at:
-        host, _, port = at.rpartition(":")
+    async with listener, proxy.listen() as address:
+        host, _, port = address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"one")
         assert await reader.readexactly(3) == b"one"

@@ -1,4 +1,6 @@
-"""The strangers are wrong in one way each, and what was told to nobody is found wherever it stands."""
+"""Each unauthorized post is invalid in one way, and a leaked secret is found."""
+
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,8 @@ TOKEN = "right-token"
 
 
 @pytest.mark.parametrize("kind", [NO_TOKEN, WRONG_TOKEN])
-def test_only_the_token_is_wrong(kind) -> None:
-    """The same post with the right token would be heard, and its mark is the component it is about."""
+def test_only_the_token_is_invalid(kind: str) -> None:
+    """The same post with the valid token would be accepted, and its mark is the component."""
     headers, content = build_request(kind, "c1", "stranger-1", TOKEN)
     assert TOKEN not in headers.get("Authorization", "")
     (alert,) = parse_payload(content).alerts
@@ -25,26 +27,26 @@ def test_only_the_token_is_wrong(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", [TRUNCATED, INVALID_BODY])
-def test_only_the_body_is_wrong(kind) -> None:
-    """It is let in, and cannot be read."""
+def test_only_the_body_is_invalid(kind: str) -> None:
+    """The token is valid, and the body cannot be parsed."""
     headers, content = build_request(kind, "c1", "stranger-1", TOKEN)
     assert headers["Authorization"] == f"Bearer {TOKEN}"
     with pytest.raises(InvalidPayload):
         parse_payload(content)
 
 
-async def test_a_secret_is_found_wherever_it_stands(tmp_path) -> None:
-    """In the middle of a file, in a text; not in what is empty or keeps it."""
+async def test_a_secret_is_found_in_files_and_texts(tmp_path: Path) -> None:
+    """A secret is found in the middle of a file and in a text, and not in other files."""
     (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
     files = [tmp_path / name for name in ("worker.log", "quiet.log", "empty.log")]
-    for file, content in zip(files, (b"\0told right-token aloud\0", b"nothing\n", b""), strict=True):
+    for file, content in zip(files, (b"\0sent right-token along\0", b"nothing\n", b""), strict=True):
         file.write_bytes(content)
-    found = await find_leaks(tmp_path, files, {"the metrics": f"x {TOKEN}", "a history": "none"})
-    assert [row["place"] for row in found] == ["the metrics", "worker.log"]
+    leaks = await find_leaks(tmp_path, files, {"the metrics": f"x {TOKEN}", "a history": "none"})
+    assert [row["place"] for row in leaks] == ["the metrics", "worker.log"]
 
 
-async def test_what_cannot_be_searched_is_no_good_news(tmp_path) -> None:
-    """A file that is not there is an error, not a file without the secret."""
+async def test_a_file_that_cannot_be_searched_is_an_error(tmp_path: Path) -> None:
+    """A missing file is an error, not a file without the secret."""
     (tmp_path / "webhook.token").write_text(f"{TOKEN}\n")
     with pytest.raises(RuntimeError, match="grep ended with 2"):
         await find_leaks(tmp_path, [tmp_path / "gone.log"], {})

@@ -1,4 +1,4 @@
-"""How long a soak waits: every call to Temporal has a bound, and whatever does not come to its end is named."""
+"""Time limits of a soak: every call to Temporal has one, and a block that exceeds its limit is reported."""
 
 import asyncio
 import time
@@ -29,23 +29,23 @@ from temporalio.service import RPCError
 T = TypeVar("T")
 
 RPC_TIMEOUT = timedelta(seconds=4)
-"""In which the server answers one call. One that is killed in the middle of it never does."""
+"""The time-out of one call: a server that is killed during the call never answers."""
 SERVER_OUTAGE_LIMIT_SECONDS = 45.0
-"""Seconds in which a server that was killed on purpose is back, on a busy machine too."""
+"""Seconds until a killed server answers again, on a busy machine too."""
 
 
 class SoakStalled(AssertionError):
-    """Something did not come to its end; the text says what, and what everybody waits for."""
+    """A block exceeded its time limit; the text names it."""
 
 
 class RpcCall(Protocol):
-    """What every call has."""
+    """The common field of every call."""
 
     rpc_timeout: timedelta | None
 
 
 class RpcTimeoutInterceptor(Interceptor):
-    """Gives every call a time-out."""
+    """Sets a time-out for every call."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
         """Return the wrapper."""
@@ -95,10 +95,10 @@ class _RpcTimeoutOutbound(OutboundInterceptor):
 
 
 async def retry_while_unavailable(call: Callable[[], Awaitable[T]]) -> T:
-    """Return the first answer, however often has to be asked while the server is away.
+    """Return the first answer, with retries while the server is unavailable.
 
     Raises:
-        RPCError: it did not come back.
+        RPCError: the server was unavailable for longer than the limit.
     """
     until = time.monotonic() + SERVER_OUTAGE_LIMIT_SECONDS
     while True:
@@ -112,28 +112,28 @@ async def retry_while_unavailable(call: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def time_limit(description: str, seconds: float) -> AsyncIterator[None]:
-    """Bound a block. Raises: Stalled (it took longer; where every task of the soak stands is told before)."""
-    telling = asyncio.get_running_loop().call_later(
+    """Limit a block. Raises: SoakStalled (it took longer; the stacks of all tasks of the soak are printed before)."""
+    timer = asyncio.get_running_loop().call_later(
         seconds, report_task_stacks, f"{description} took longer than {seconds:.0f} s"
     )
     try:
-        # A moment more: once the block is cancelled, nothing stands where it stood.
+        # Slightly later than the report: a cancellation changes the stacks.
         async with asyncio.timeout(seconds + 0.1):
             yield
     except TimeoutError:
         raise SoakStalled(f"{description} did not end within {seconds:.0f} s") from None
     finally:
-        telling.cancel()
+        timer.cancel()
 
 
 def report_task_stacks(description: str) -> None:
-    """Print where every task of the soak stands."""
-    places = sorted({place for place in map(format_task_stack, asyncio.all_tasks()) if "/tests/" in place})
-    print("\n  ".join([f"{description}; everybody waits:", *places]), flush=True)
+    """Print the stack of every task of the soak."""
+    stacks = sorted({stack for stack in map(format_task_stack, asyncio.all_tasks()) if "/tests/" in stack})
+    print("\n  ".join([f"{description}; tasks:", *stacks]), flush=True)
 
 
 def format_task_stack(task: asyncio.Task[Any]) -> str:
-    """Return where a task stands, from the outside in: `file:line name`, joined by arrows."""
+    """Return the stack of a task, outermost first: `file:line name`, joined by arrows."""
     frames = []
     awaited: Any = task.get_coro()
     while awaited is not None:
@@ -145,5 +145,6 @@ def format_task_stack(task: asyncio.Task[Any]) -> str:
 
 
 def first_attribute(value: Any, *attributes: str) -> Any:
-    """Return the first of these attributes that is there and set, None if none is."""
-    return next((found for name in attributes if (found := getattr(value, name, None)) is not None), None)
+    """Return the first of these attributes that is not None, else None."""
+    values = (getattr(value, name, None) for name in attributes)
+    return next((attribute for attribute in values if attribute is not None), None)

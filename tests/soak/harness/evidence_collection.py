@@ -1,4 +1,4 @@
-"""From a fleet at rest to the checker's evidence, one Charter at a time."""
+"""Collect the checker's evidence from a fleet at rest, one Charter at a time."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,12 +16,12 @@ from tests.soak.harness.fleet import PERIOD_SECONDS, Fleet
 from tests.soak.harness.sites import Site
 
 RESUME_GRACE_SECONDS = 15.0
-"""Seconds after a restart within which everything goes on."""
+"""Seconds after a restart within which everything resumes."""
 
 
 @dataclass
 class EvidenceCollector:
-    """What was seen so far: histories of runs that ended are fetched once."""
+    """The evidence so far; the history of an ended run is fetched once."""
 
     fleet: Fleet
     seed: int
@@ -30,14 +30,14 @@ class EvidenceCollector:
     unauthorized_posts: list[Row] = field(default_factory=list)
 
     async def fetch_histories(self) -> None:
-        """Fetch the histories of what ran since the last look."""
+        """Fetch the histories of runs that were not ended at the last fetch."""
         ended = {run_id for run_id, run in self.histories.items() if run["closed"] is not None}
         query = 'WorkflowType IN ("MapekCycle", "MapekRemediation", "Remediation", "MapekUpkeep")'
         async for run in load_histories(self.fleet.client, query, ended):
             self.histories[run["run_id"]] = run
 
     async def build_evidence(self, site: Site, quiet_since: float, ended_at: float) -> Evidence:
-        """Return what is known of one Charter and the loops upon it."""
+        """Return the evidence of one Charter and its loops."""
         rows = load_rows_from_file(self.fleet.store_file)
         runs = [run for run in self.histories.values() if run["input"]["loop"] in site.loops]
         state = (await site.charter.get("/sim/state")).json()
@@ -61,18 +61,18 @@ class EvidenceCollector:
         )
 
     async def find_leaks(self) -> Evidence:
-        """Return where a secret of the stack stands: in a log, a database, a history or the metrics."""
+        """Return the leaked secrets of the stack: in a log, a database, a history or the metrics."""
         state = self.fleet.stack.state
         files = [*state.logs.iterdir(), *state.path.glob("*.db*")]
         texts = {
             "a history": json.dumps(list(self.histories.values()), default=str),
             "the metrics": await self.fetch_metrics(),
         }
-        found = await find_leaks(state.path, files, texts)
-        return Evidence(seed=self.seed, ledger=(), leaks=tuple(found))
+        leaks = await find_leaks(state.path, files, texts)
+        return Evidence(seed=self.seed, ledger=(), leaks=tuple(leaks))
 
     async def fetch_metrics(self) -> str:
-        """Return what the worker shows Prometheus. Raises: httpx.HTTPError."""
+        """Return the worker's metrics. Raises: httpx.HTTPError."""
         token = load_secrets(self.fleet.stack.state.path)["webhook.token"]
         url = f"http://{LOOPBACK}:{self.fleet.workers['first'].port}/metrics"
         async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
@@ -80,31 +80,31 @@ class EvidenceCollector:
         return answer.raise_for_status().text
 
     def list_alerts(self, site: Site) -> Iterator[Row]:
-        """Yield the alerts the webhook took, each with when a cycle has to have looked at the latest."""
+        """Yield the alerts that the webhook accepted, each with the time at which an observation is due."""
         for at in self.fleet.alertmanager.accepted_times(site.name):
             yield {"answered_at": at, "due": compute_due(at, self.fleet.outages)}
 
 
 def has_observed(run: Row) -> bool:
-    """Tell whether a run is a cycle that saw something."""
+    """Return whether a run is a cycle whose Monitor completed."""
     return run["type"] == "MapekCycle" and any(
         event["event"] == "activity" and event["name"] == "monitor" for event in run["events"]
     )
 
 
 def compute_due(alerted_at: float, outages: Iterable[tuple[float, float]]) -> float:
-    """Return two periods after an instant; while nobody could look, and until everything has resumed, time stands.
+    """Return when an observation after an alert is due: two periods and the grace, from the end of an outage if later.
 
-    Then the grace: a period is short here, and what the machine needs when everything strikes at once is not.
+    The grace is long beside the short periods, because a busy machine needs it.
     """
-    last = alerted_at + 2 * PERIOD_SECONDS + GRACE_SECONDS
+    due = alerted_at + 2 * PERIOD_SECONDS + GRACE_SECONDS
     for start, end in sorted(outages):
-        if start < last and end + RESUME_GRACE_SECONDS > alerted_at:
-            last = max(last, end + RESUME_GRACE_SECONDS + 2 * PERIOD_SECONDS + GRACE_SECONDS)
-    return last
+        if start < due and end + RESUME_GRACE_SECONDS > alerted_at:
+            due = max(due, end + RESUME_GRACE_SECONDS + 2 * PERIOD_SECONDS + GRACE_SECONDS)
+    return due
 
 
 def parse_generations(state: dict[str, Any]) -> dict[str, int]:
-    """Return the generation of every knob, by the ground truth."""
+    """Return the generation of every knob, by Charter's state."""
     policies = {policy["name"]: int(policy["generation"]) for policy in state["policies"]}
     return {"committee": int(state["committee"]["generation"]), **policies}

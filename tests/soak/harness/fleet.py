@@ -1,4 +1,4 @@
-"""What runs in a soak, and the hands on it: the worker, which has failpoints, can be killed, frozen and doubled."""
+"""The processes of a soak; the worker has failpoints and can be killed, frozen and doubled."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ PERIOD_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """The process of a worker, its port, and the file that lets it begin; None for one that did not wait."""
+    """The process of a worker, its port, and the file that starts it; None without a standby phase."""
 
     child: ChildProcess
     port: int
@@ -41,10 +41,10 @@ class WorkerProcess:
 
 @dataclass
 class Fleet:
-    """Everything that runs, and the hands on it.
+    """All processes and their controls.
 
-    `temporal` is the address of the proxy before the server; `workers` are the ones that were started, by a name;
-    `doors` are the ports of their webhooks. `away` are the times (unix) in which no worker could serve.
+    `temporal_address` is the address of the proxy before the server. `workers` are the started workers by name;
+    `webhook_ports` are the ports of their webhooks. `outages` are the times (unix) in which no worker could serve.
     """
 
     stack: RunningStack
@@ -74,31 +74,31 @@ class Fleet:
         return [name for name, worker in self.workers.items() if worker.child.is_running]
 
     async def start_worker(self, name: str = "first", **environ: str) -> None:
-        """Let a worker begin, one that has loaded already if there is one and nothing is asked for."""
+        """Start a worker: the loaded standby if there is one and no environment is given."""
         if environ or self.standby is None:
             self.workers[name] = await self.launch_worker(name, None, (), environ)
         else:
             self.workers[name], self.standby = self.standby, None
-            if (go := self.workers[name].start_file) is not None:
-                go.touch()
+            if (start_file := self.workers[name].start_file) is not None:
+                start_file.touch()
         self.alertmanager.webhook_proxy.target = (LOOPBACK, self.workers[name].port)
 
     async def preload_worker(self, prefix: Sequence[str] = ()) -> None:
-        """Load the next worker, so that it can begin at once; with a `prefix` to its command in place of another."""
+        """Load the next worker as a standby. A `prefix` to its command replaces the present standby."""
         if prefix and self.standby:
             await self.standby.child.kill()
             self.standby = None
         if self.standby is None:
-            go = self.stack.state.path / f"go-{self.start_count}"
-            self.standby = await self.launch_worker("next", go, prefix, {STANDBY_VARIABLE: str(go)})
+            start_file = self.stack.state.path / f"go-{self.start_count}"
+            self.standby = await self.launch_worker("next", start_file, prefix, {STANDBY_VARIABLE: str(start_file)})
 
     async def launch_worker(
         self, name: str, start_file: Path | None, prefix: Sequence[str], environ: Mapping[str, str]
     ) -> WorkerProcess:
-        """Start the process of a worker, with a log and a port of its own; `prefix` is put before its command."""
+        """Start the process of a worker, with its own log and port; `prefix` precedes its command."""
         self.start_count += 1
         port = self.webhook_ports[self.start_count % len(self.webhook_ports)]
-        own = {
+        settings = {
             "MAPEK_CONFIG": str(self.stack.state.config_file),
             "MAPEK_STATE": str(self.stack.state.path),
             "TEMPORAL_ADDRESS": self.temporal_address,
@@ -109,54 +109,56 @@ class Fleet:
         argv = (*prefix, sys.executable, "-m", "tests.soak.harness.worker")
         log = self.stack.state.logs / f"worker-{self.start_count}.log"
         return WorkerProcess(
-            await process.start(name, argv, log, {**os.environ, **own, **environ}, REPOSITORY_ROOT), port, start_file
+            await process.start(name, argv, log, {**os.environ, **settings, **environ}, REPOSITORY_ROOT),
+            port,
+            start_file,
         )
 
     async def kill_worker(self, name: str = "first") -> None:
-        """End a worker with SIGKILL; returns when it is gone. Alerts go to one that is left."""
+        """Kill a worker with SIGKILL and wait for its end. Alerts go to a remaining worker."""
         await self.workers[name].child.kill()
         self.mark_down()
         if self.live_workers:
             self.alertmanager.webhook_proxy.target = (LOOPBACK, self.workers[self.live_workers[0]].port)
 
     async def kill_server(self) -> None:
-        """End the Temporal server with SIGKILL; returns when it is gone."""
+        """Kill the Temporal server with SIGKILL and wait for its end."""
         self.mark_down()
         await self.stack.kill("temporal")
 
     async def start_server(self) -> None:
-        """Start the Temporal server upon its file; returns when it answers."""
+        """Start the Temporal server with its file and wait until it answers."""
         await self.stack.start_service("temporal")
 
     def mark_down(self) -> None:
-        """Note that from now on nobody can look at anything, until a worker serves."""
+        """Start an outage, which lasts until a worker serves."""
         self.down_since = self.down_since or time.time()
 
     def mark_up(self) -> None:
-        """Note that a worker serves, and the server with it."""
+        """End the outage: a worker and the server serve."""
         if self.down_since:
             self.outages.append((self.down_since, time.time()))
             self.down_since = 0.0
 
     def freeze(self, name: str = "first") -> None:
-        """Let a worker stand still."""
+        """Freeze a worker."""
         self.mark_down()
         os.killpg(self.workers[name].child.pid, signal.SIGSTOP)
 
     def unfreeze(self, name: str = "first") -> None:
-        """Let a frozen worker go on, wherever it was."""
+        """Unfreeze a worker."""
         os.killpg(self.workers[name].child.pid, signal.SIGCONT)
 
     async def set_mode(self, site: Site, mode: LoopMode, at: float) -> None:
         """Set the mode of a site's loops."""
         for loop in site.loops:
-            await self.store.guards.set_mode(Mode(loop=loop, name=mode, actor="the soak", reason="it wants it", at=at))
+            await self.store.guards.set_mode(Mode(loop=loop, name=mode, actor="soak", reason="test", at=at))
 
 
 async def skewed_clock_environment(fleet: Fleet) -> tuple[dict[str, str], Path]:
-    """Return the environment of a worker whose clock is off by what a file says (signed seconds), and the file."""
-    found = (await binaries.ensure_binaries(["faketime"], report=lambda _: None))["faketime"].resolve()
-    library = next(found.parents[1].glob("lib/*/faketime/libfaketimeMT.so.1"))
+    """Return the environment of a worker with a skewed clock, and the file of the skew (signed seconds)."""
+    faketime = (await binaries.ensure_binaries(["faketime"], report=lambda _: None))["faketime"].resolve()
+    library = next(faketime.parents[1].glob("lib/*/faketime/libfaketimeMT.so.1"))
     file = fleet.stack.state.path / "clock"
     file.write_text("+0")
     environment = {
@@ -170,12 +172,12 @@ async def skewed_clock_environment(fleet: Fleet) -> tuple[dict[str, str], Path]:
 
 
 async def wait_until_serving(fleet: Fleet, name: str = "first") -> None:
-    """Wait until a worker serves. One that ends before that is started again, as a supervisor does it.
+    """Wait until a worker serves. A worker that ends before is started again, as a supervisor would do.
 
-    It refuses to start where a server it needs does not answer, and here one often does not.
+    A worker refuses to start while a required server does not answer, which is frequent in a soak.
     """
 
-    async def look() -> bool:
+    async def serves() -> bool:
         child = fleet.workers[name].child
         if " serves " in await asyncio.to_thread(child.log_path.read_text) and child.is_running:
             return True
@@ -183,5 +185,5 @@ async def wait_until_serving(fleet: Fleet, name: str = "first") -> None:
             await fleet.start_worker(name)
         return False
 
-    await wait_until(f"the worker {name} serves", look, 2 * READY_TIMEOUT_SECONDS, interval=0.5)
+    await wait_until(f"the worker {name} serves", serves, 2 * READY_TIMEOUT_SECONDS, interval=0.5)
     fleet.mark_up()

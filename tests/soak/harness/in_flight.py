@@ -1,4 +1,4 @@
-"""What is in flight: every running remediation with the step it is in."""
+"""The remediations in flight, each with its step."""
 
 import asyncio
 import time
@@ -13,15 +13,15 @@ from workflows import search_attributes
 
 RUNNING_QUERY = f'{type_query(*REMEDIATION_TYPES)} AND ExecutionStatus="Running"'
 IDLE_STEP_BY_PHASE = {"preparing": "settle", "verifying": "between", "rolling-back": "between"}
-"""What a remediation does in a phase while no activity is pending."""
+"""The step of a remediation by phase, without a pending activity."""
 ACTIVITY_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 CACHE_SECONDS = 0.4
-"""Seconds for which a list is shared: many look at it, and the server has other things to do."""
+"""Seconds for which a list is shared, to keep the load of the server low."""
 
 
 @dataclass(frozen=True)
 class RunningRemediation:
-    """A remediation that runs, as the list of workflows tells it."""
+    """A running remediation, as listed by the server."""
 
     workflow_id: str
     run_id: str
@@ -30,17 +30,20 @@ class RunningRemediation:
 
     @property
     def site(self) -> str:
-        """The Charter it works upon."""
+        """The Charter of the remediation."""
         return self.workflow_id.split(":")[1]
 
     def get_handle(self, client: Client) -> WorkflowHandle[object, object]:
-        """Return the hand on this very run."""
+        """Return the handle of this run."""
         return client.get_workflow_handle(self.workflow_id, run_id=self.run_id)
 
 
 @dataclass(frozen=True)
 class InFlightRemediation(RunningRemediation):
-    """The same, looked at: the step is its pending activity, or what it waits for. `begun`: a worker has it."""
+    """A described remediation: `step` is its pending activity, or the name of its wait.
+
+    `is_activity_started`: a worker executes the activity.
+    """
 
     step: str
     is_activity_started: bool
@@ -48,7 +51,7 @@ class InFlightRemediation(RunningRemediation):
 
 @dataclass
 class RemediationList:
-    """The list of what runs, asked for once for everybody who looks at the same time."""
+    """The list of running remediations, shared by concurrent callers."""
 
     client: Client
     _cached: list[RunningRemediation] = field(default_factory=list)
@@ -56,7 +59,7 @@ class RemediationList:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def list_running(self) -> list[RunningRemediation]:
-        """Return the remediations that run, at most a moment ago. Raises: RPCError (the server did not come back)."""
+        """Return the running remediations, from a short cache. Raises: RPCError (the server stays unavailable)."""
         async with self._lock:
             if time.monotonic() > self._cached_at + CACHE_SECONDS:
                 self._cached = await retry_while_unavailable(lambda: list_running(self.client))
@@ -65,34 +68,35 @@ class RemediationList:
 
 
 async def list_running(client: Client) -> list[RunningRemediation]:
-    """Return the remediations that run now, by id. Raises: RPCError."""
-    found = [parse_execution(run) async for run in client.list_workflows(RUNNING_QUERY)]
-    return sorted(found, key=lambda one: one.workflow_id)
+    """Return the running remediations, by id. Raises: RPCError."""
+    remediations = [parse_execution(run) async for run in client.list_workflows(RUNNING_QUERY)]
+    return sorted(remediations, key=lambda remediation: remediation.workflow_id)
 
 
 def parse_execution(execution: WorkflowExecution) -> RunningRemediation:
-    """Return a run as the list tells it."""
-    told = execution.typed_search_attributes
+    """Return a run of the server's list."""
+    attributes = execution.typed_search_attributes
     return RunningRemediation(
         execution.id,
         execution.run_id,
-        str(told.get(search_attributes.PLAN) or ""),
-        str(told.get(search_attributes.PHASE) or "preparing"),
+        str(attributes.get(search_attributes.PLAN) or ""),
+        str(attributes.get(search_attributes.PHASE) or "preparing"),
     )
 
 
 async def list_in_flight(client: Client) -> list[InFlightRemediation]:
-    """Return the remediations that run now, each looked at, by id. Raises: RPCError (the server did not come back)."""
+    """Return the running remediations, each described, by id. Raises: RPCError (the server stays unavailable)."""
 
-    async def look() -> list[InFlightRemediation]:
-        found = await asyncio.gather(*(describe_remediation(client, one) for one in await list_running(client)))
-        return [one for one in found if one]
+    async def describe_all() -> list[InFlightRemediation]:
+        running = await list_running(client)
+        described = await asyncio.gather(*(describe_remediation(client, remediation) for remediation in running))
+        return [remediation for remediation in described if remediation]
 
-    return await retry_while_unavailable(look)
+    return await retry_while_unavailable(describe_all)
 
 
 async def describe_remediation(client: Client, remediation: RunningRemediation) -> InFlightRemediation | None:
-    """Return a listed run as it is, None if it has ended meanwhile. Raises: RPCError."""
+    """Return the description of a listed run, None if it has ended. Raises: RPCError."""
     described = await remediation.get_handle(client).describe()
     if described.close_time is not None:
         return None
@@ -101,10 +105,10 @@ async def describe_remediation(client: Client, remediation: RunningRemediation) 
     name = pending[0].activity_type.name if pending else IDLE_STEP_BY_PHASE.get(phase, phase)
     if name == "verify" and phase == "rolling-back":
         name = "verify-undo"
-    begun = bool(pending) and pending[0].state == ACTIVITY_STARTED
-    return InFlightRemediation(remediation.workflow_id, remediation.run_id, remediation.plan, phase, name, begun)
+    is_started = bool(pending) and pending[0].state == ACTIVITY_STARTED
+    return InFlightRemediation(remediation.workflow_id, remediation.run_id, remediation.plan, phase, name, is_started)
 
 
 def distinct_steps(remediations: list[InFlightRemediation]) -> set[str]:
-    """Return the different steps they are in."""
-    return {one.step for one in remediations}
+    """Return the different steps of the remediations."""
+    return {remediation.step for remediation in remediations}

@@ -70,7 +70,7 @@ async def running_fleet(
         stack = await cleanup.enter_async_context(running_stack(build_stack_options(state, built)))
         await asyncio.gather(*(start_site(cleanup, stack, site, places, seed) for site, places in built))
         to_temporal = TcpProxy(stack.addresses.temporal, lambda fault: report("temporal", fault))
-        temporal = await cleanup.enter_async_context(to_temporal.listening())
+        temporal = await cleanup.enter_async_context(to_temporal.listen())
         store = await open_store(stack.layout.get_setting("knowledge.sqlite_path"))
         cleanup.push_async_callback(store.close)
         client = await connect_client(stack)
@@ -124,7 +124,7 @@ async def start_alertmanager(
 ) -> SoakAlertmanager:
     """Return the Alertmanager, which posts to where the stack thinks the worker is: there is the proxy."""
     to_webhook = HttpProxy(f"{LOOPBACK}:0", lambda fault: report("webhook", fault))
-    await cleanup.enter_async_context(to_webhook.listening(urlsplit(stack.addresses.mapek).port or 0))
+    await cleanup.enter_async_context(to_webhook.listen(urlsplit(stack.addresses.mapek).port or 0))
     http = httpx.AsyncClient(base_url=stack.addresses.alertmanager, trust_env=False, timeout=10)
     return SoakAlertmanager(await cleanup.enter_async_context(http), to_webhook)
 

@@ -84,8 +84,8 @@ async def build_site(
     places = SiteAddresses(
         f"http://{charter}",
         f"http://{prometheus}",
-        "http://" + await cleanup.enter_async_context(to_charter.listening()),
-        "http://" + await cleanup.enter_async_context(to_prometheus.listening()),
+        "http://" + await cleanup.enter_async_context(to_charter.listen()),
+        "http://" + await cleanup.enter_async_context(to_prometheus.listen()),
     )
     client = await cleanup.enter_async_context(httpx.AsyncClient(base_url=places.charter, trust_env=False, timeout=10))
     return Site(name, tuple(loops), client, to_charter, to_prometheus), places

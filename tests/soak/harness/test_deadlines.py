@@ -1,4 +1,4 @@
-"""A soak that waits says for what; an alert is due when somebody could have looked."""
+"""Time limits report the block and its tasks; the due time of an alert excludes outages."""
 
 import asyncio
 
@@ -14,8 +14,8 @@ async def wait_forever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_block_that_does_not_end_says_who_waits_where(capsys: pytest.CaptureFixture[str]) -> None:
-    """The error names the block, and every task of ours is printed with the place it stands at."""
+async def test_a_stalled_block_reports_its_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the block, and the stack of every task is printed."""
     waiting = asyncio.create_task(wait_forever())
     with pytest.raises(SoakStalled, match="the round did not end"):
         async with time_limit("the round", 0.05):
@@ -24,31 +24,31 @@ async def test_a_block_that_does_not_end_says_who_waits_where(capsys: pytest.Cap
     assert "test_deadlines.py" in capsys.readouterr().out
 
 
-async def test_an_error_inside_a_block_is_its_own() -> None:
-    """What goes wrong before the time is over is not called a stall."""
-    with pytest.raises(ValueError, match="own"):
+async def test_an_error_inside_a_block_is_not_a_stall() -> None:
+    """An error before the limit is raised unchanged."""
+    with pytest.raises(ValueError, match="other error"):
         async with time_limit("the round", 5.0):
-            raise ValueError("own")
+            raise ValueError("other error")
 
 
-async def test_a_task_is_seen_through_what_it_awaits() -> None:
-    """The place goes from the task's own function to the one that waits."""
+async def test_a_task_s_stack_includes_its_awaited_calls() -> None:
+    """The stack begins with the task's own function and ends with the waiting one."""
 
     async def outer() -> None:
         await wait_forever()
 
     task = asyncio.create_task(outer())
     await asyncio.sleep(0)
-    place = format_task_stack(task)
+    stack = format_task_stack(task)
     task.cancel()
-    assert place.index(" outer") < place.index(" wait_forever")
+    assert stack.index(" outer") < stack.index(" wait_forever")
 
 
 ALERT_LIMIT_SECONDS = 2 * PERIOD_SECONDS + GRACE_SECONDS
 
 
 @pytest.mark.parametrize(
-    ("away", "expected"),
+    ("outages", "expected"),
     [
         ((), ALERT_LIMIT_SECONDS),
         (((-100.0, -50.0),), ALERT_LIMIT_SECONDS),
@@ -59,7 +59,7 @@ ALERT_LIMIT_SECONDS = 2 * PERIOD_SECONDS + GRACE_SECONDS
     ],
 )
 def test_an_alert_is_due_two_periods_after_everything_resumed(
-    away: tuple[tuple[float, float], ...], expected: float
+    outages: tuple[tuple[float, float], ...], expected: float
 ) -> None:
-    """Two periods and the grace from the answer; while nobody could look, and until all has resumed, time stands."""
-    assert compute_due(1000.0, [(1000.0 + start, 1000.0 + end) for start, end in away]) == 1000.0 + expected
+    """The time is two periods and the grace, from the answer or from the end of an outage with its resumption."""
+    assert compute_due(1000.0, [(1000.0 + start, 1000.0 + end) for start, end in outages]) == 1000.0 + expected
