@@ -1,4 +1,4 @@
-"""Files generated from the code: report or rewrite those that differ."""
+"""Generated files: report or rewrite the outdated ones."""
 
 from collections.abc import Mapping
 from pathlib import Path

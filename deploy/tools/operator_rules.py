@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.operator_rules` writes the rules of deploy/prometheus as a PrometheusRule of the operator."""
+"""`python -m deploy.tools.operator_rules` writes deploy/prometheus/rules for the Prometheus operator."""
 
 import sys
 from pathlib import Path

@@ -133,7 +133,7 @@ class Metrics:
         "Milliseconds an activity task waited at Temporal until this worker took it.")
     slots = MetricSpec(
         Gauge, "temporal_worker_task_slots_available", ("namespace", "task_queue", "worker_type"),
-        "Further tasks of a kind this worker can run at once; at 0 tasks wait.")
+        "Further tasks of a kind that this worker can run at the same time; at 0 tasks wait.")
     pollers = MetricSpec(Gauge, "temporal_num_pollers", ("namespace", "task_queue", "poller_type"),
         "Open poll requests of this worker, by kind of poller.")
     cached_workflows = MetricSpec(Gauge, "temporal_sticky_cache_size", ("namespace", "task_queue"),

@@ -1,1 +1,1 @@
-"""Grafana's dashboards as code: what they show is a table here, what Grafana reads is made of it."""
+"""Grafana dashboards as code: tables of panels, from which the JSON is generated."""

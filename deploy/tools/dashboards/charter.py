@@ -1,4 +1,4 @@
-"""Dashboard of Charter: its fifteen metrics, and the four of recording rules."""
+"""Dashboard of Charter: its fifteen metrics, and the four metrics of recording rules."""
 
 from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
@@ -64,7 +64,7 @@ CHARTER_DASHBOARD = Dashboard(
         _build_gauge_panel(
             "Overrides in force", f"max({_METRIC_PREFIX}emergency_override_active_count)", "Normally none."
         ),
-        _build_rate_panel("Violations", "violations_total", "Found, by severity.", "severity"),
+        _build_rate_panel("Violations", "violations_total", "By severity.", "severity"),
         _build_rate_panel("Forbidden metrics", "forbidden_metric_attempts_total", "Attempts to collect them."),
         _build_rate_panel("Data revocations", "data_revocation_events_total", "By reason.", "reason"),
         _build_rate_panel(

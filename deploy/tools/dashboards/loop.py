@@ -1,4 +1,4 @@
-"""Dashboard of one loop: does it monitor, what does it find and do, and does that help?"""
+"""Dashboard of one loop: its cycles, violations, remediations and their outcomes."""
 
 from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
@@ -68,11 +68,11 @@ LOOP_DASHBOARD = Dashboard(
             (("{{trigger}}", f"sum by (trigger) (increase(mapek_cycles_total{_LOOP_SELECTOR}[$__rate_interval]))"),),
         ),
         Panel(
-            "Found",
+            "Violations and blind spots",
             "Violated (component, metric) pairs, and blind spots: signals that could not be judged.",
             (
                 ("violated", f"max(mapek_violations{_LOOP_SELECTOR})"),
-                ("blind", f"max(mapek_blind_spots{_LOOP_SELECTOR})"),
+                ("blind spots", f"max(mapek_blind_spots{_LOOP_SELECTOR})"),
             ),
         ),
         Panel(

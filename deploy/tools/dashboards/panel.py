@@ -1,13 +1,13 @@
-"""A panel and a board as values, and the JSON Grafana reads."""
+"""Panels and dashboards as values, and their JSON for Grafana."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 DATA_SOURCE = {"type": "prometheus", "uid": "prometheus"}
-"""The provisioned source of data, by its uid."""
+"""The provisioned data source."""
 PANEL_WIDTH, PANEL_HEIGHT = 8, 7
-"""Of a panel; a row has 24."""
+"""Size of a panel in grid units; a row is 24 wide."""
 PANELS_PER_ROW = 24 // PANEL_WIDTH
 DASHBOARD_TAG = "mapek"
 
@@ -17,7 +17,7 @@ PanelQuery = tuple[str, str]
 
 @dataclass(frozen=True)
 class Panel:
-    """What one panel shows. `unit` is Grafana's word for it; `kind` is timeseries or stat."""
+    """One panel. `unit` is a unit of Grafana; `kind` is timeseries or stat."""
 
     title: str
     description: str
@@ -28,7 +28,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Variable:
-    """What a person chooses at the top: a query's answers, or with `fixed` a text to be set once."""
+    """A choice at the top of a dashboard: the results of `query`, or a text field if `textbox_default` is set."""
 
     name: str
     query: str = ""
@@ -38,7 +38,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """One dashboard; `links` are titles and addresses at its top."""
+    """One dashboard; `links` are the titles and addresses at its top."""
 
     uid: str
     title: str
@@ -48,8 +48,14 @@ class Dashboard:
 
 
 def build_dashboard(dashboard: Dashboard) -> dict[str, Any]:
-    """Return the JSON model of a board."""
-    boards = {"title": "MAPE-K", "type": "dashboards", "tags": [DASHBOARD_TAG], "asDropdown": True, "includeVars": True}
+    """Return the JSON model of a dashboard."""
+    dashboard_list = {
+        "title": "MAPE-K",
+        "type": "dashboards",
+        "tags": [DASHBOARD_TAG],
+        "asDropdown": True,
+        "includeVars": True,
+    }
     links = [{"title": title, "type": "link", "url": url, "targetBlank": True} for title, url in dashboard.links]
     return {
         "uid": dashboard.uid,
@@ -59,16 +65,16 @@ def build_dashboard(dashboard: Dashboard) -> dict[str, Any]:
         "schemaVersion": 39,
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
-        "links": [{"keepTime": True, **boards}, *links],
-        "templating": {"list": [build_variable(one) for one in dashboard.variables]},
+        "links": [{"keepTime": True, **dashboard_list}, *links],
+        "templating": {"list": [build_variable(variable) for variable in dashboard.variables]},
         "panels": list(lay_out_panels(dashboard.panels)),
     }
 
 
 def lay_out_panels(panels: tuple[Panel, ...]) -> Iterator[dict[str, Any]]:
-    """Yield the panels' JSON, three in a row."""
+    """Yield the JSON of the panels, three in a row."""
     for number, panel in enumerate(panels):
-        place = {
+        position = {
             "x": number % PANELS_PER_ROW * PANEL_WIDTH,
             "y": number // PANELS_PER_ROW * PANEL_HEIGHT,
             "w": PANEL_WIDTH,
@@ -80,7 +86,7 @@ def lay_out_panels(panels: tuple[Panel, ...]) -> Iterator[dict[str, Any]]:
             "description": panel.description,
             "type": panel.kind,
             "datasource": DATA_SOURCE,
-            "gridPos": place,
+            "gridPos": position,
             "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
             "targets": [
                 {"refId": chr(ord("A") + index), "datasource": DATA_SOURCE, "expr": expr, "legendFormat": legend}
@@ -98,8 +104,8 @@ def build_variable(variable: Variable) -> dict[str, Any]:
             "query": variable.textbox_default,
             "current": {"text": variable.textbox_default, "value": variable.textbox_default},
         }
-    every = {"includeAll": True, "multi": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
-    asked = {
+    multi_select = {"includeAll": True, "multi": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
+    json_model = {
         "name": variable.name,
         "type": "query",
         "datasource": DATA_SOURCE,
@@ -107,4 +113,4 @@ def build_variable(variable: Variable) -> dict[str, Any]:
         "refresh": 2,
         "sort": 1,
     }
-    return {**asked, **(every if variable.multi_select else {})}
+    return {**json_model, **(multi_select if variable.multi_select else {})}

@@ -1,4 +1,4 @@
-"""Dashboard of the workers: do they keep up with Temporal, and do their tasks succeed?"""
+"""Dashboard of the workers: waiting tasks, capacity and failures."""
 
 from deploy.tools.dashboards.panel import Dashboard, Panel, Variable
 
@@ -34,7 +34,7 @@ WORKER_DASHBOARD = Dashboard(
         ),
         Panel(
             "Free slots",
-            "Further tasks all workers together can run at once; at 0 tasks wait.",
+            "Further tasks that all workers together can run at the same time; at 0 tasks wait.",
             (
                 (
                     "{{task_queue}} {{worker_type}}",
@@ -83,7 +83,7 @@ WORKER_DASHBOARD = Dashboard(
         ),
         Panel(
             "Failed workflow tasks",
-            "Workflow code raised, or does not replay: always a defect of this project.",
+            "Workflow code raised an error or does not replay: always a defect of this project.",
             (
                 (
                     "{{task_queue}}",

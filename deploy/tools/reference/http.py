@@ -1,4 +1,4 @@
-"""What the service answers, from its OpenAPI document."""
+"""The reference page of the HTTP service, from its OpenAPI document."""
 
 from pathlib import Path
 from typing import Any
@@ -18,33 +18,35 @@ def build_http_page() -> str:
     rows = [
         (
             markdown_code(f"{method.upper()} {path}"),
-            said["summary"],
-            describe_auth(said),
-            describe_responses(said, document),
+            operation["summary"],
+            describe_auth(operation),
+            describe_responses(operation, document),
         )
         for path, methods in document["paths"].items()
-        for method, said in methods.items()
+        for method, operation in methods.items()
     ]
-    about = f"{document['info']['description']} The whole document is `worker/http/openapi.yaml`."
-    return markdown_page("HTTP", about, markdown_table(("Route", "What for", "Shown", "Answers"), rows))
+    introduction = f"{document['info']['description']} The full document is `worker/http/openapi.yaml`."
+    return markdown_page(
+        "HTTP", introduction, markdown_table(("Route", "Purpose", "Authentication", "Responses"), rows)
+    )
 
 
 def describe_auth(operation: dict[str, Any]) -> str:
-    """Return what a caller has to show."""
-    ways = [name for way in operation.get("security", []) for name in way]
-    shown = " or ".join(AUTH_LABELS[name] for name in ways)
-    return f"{shown}; on loopback nothing" if {} in operation.get("security", []) else shown or "nothing"
+    """Return the authentication that a route requires."""
+    schemes = [name for requirement in operation.get("security", []) for name in requirement]
+    credentials = " or ".join(AUTH_LABELS[name] for name in schemes)
+    return f"{credentials}; on loopback none" if {} in operation.get("security", []) else credentials or "none"
 
 
 def describe_responses(operation: dict[str, Any], document: dict[str, Any]) -> str:
-    """Return the statuses with what each means."""
+    """Return the statuses with their descriptions."""
     return "; ".join(
-        f"{status}: {describe_response(answer, document)}" for status, answer in operation["responses"].items()
+        f"{status}: {describe_response(response, document)}" for status, response in operation["responses"].items()
     )
 
 
 def describe_response(response: dict[str, Any], document: dict[str, Any]) -> str:
-    """Return a response's description, wherever it stands."""
+    """Return the description of a response; that of a reference overrides that of its target."""
     if "$ref" in response:
-        response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+        response = document["components"]["responses"][response["$ref"].rpartition("/")[2]] | response
     return str(response["description"]).strip().rstrip(".")

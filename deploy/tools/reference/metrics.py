@@ -1,4 +1,4 @@
-"""Build the reference page of the metrics from the registry."""
+"""The reference page of the metrics, from the registry."""
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics import MetricWrapperBase

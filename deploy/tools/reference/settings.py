@@ -1,4 +1,4 @@
-"""Every key of the configuration, from the settings' own types, defaults and docstrings."""
+"""The reference page of the configuration, from types, defaults and docstrings of the settings."""
 
 import ast
 import inspect
@@ -24,8 +24,9 @@ MAX_DEFAULT_CHARS = 60
 """Characters of a default that are shown."""
 
 INTRODUCTION = (
-    "One YAML file: `--config`, `MAPEK_CONFIG`. Above it stand the environment and the flags; `MAPEK__SECTION__KEY` "
-    "sets any key but those of `loops`. `mapek config check` refuses a wrong key, type or combination, with its line."
+    "One YAML file: `--config`, `MAPEK_CONFIG`. The environment and the flags override it; `MAPEK__SECTION__KEY` "
+    "sets any key but those of `loops`. "
+    "`mapek config check` reports an invalid key, type or combination with its line."
 )
 
 
@@ -53,14 +54,16 @@ def iter_section_models(model: type[BaseModel]) -> Iterator[tuple[str, type[Base
 
 
 def render_section(name: str, model: type[BaseModel]) -> str:
-    """Return one section's table; a section within it is told key by key."""
-    about = textwrap.dedent(inspect.getdoc(model) or "")
-    return "\n\n".join([f"## {name}", " ".join(about.split()), markdown_table(TABLE_HEADER, iter_rows("", model))])
+    """Return the table of one section, with the keys of its inner sections."""
+    description = textwrap.dedent(inspect.getdoc(model) or "")
+    return "\n\n".join(
+        [f"## {name}", " ".join(description.split()), markdown_table(TABLE_HEADER, iter_rows("", model))]
+    )
 
 
 def iter_rows(key_prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     """Yield a row for each key below a model."""
-    said, schema = read_field_docstrings(model), model.model_json_schema()
+    docstrings, schema = read_field_docstrings(model), model.model_json_schema()
     for name, field in model.model_fields.items():
         key = f"{key_prefix}{name}"
         inner = field.annotation
@@ -68,34 +71,36 @@ def iter_rows(key_prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, st
             yield from iter_rows(f"{key}.", inner)
             continue
         kind = describe_type(schema["properties"][name], schema.get("$defs", {}))
-        yield markdown_code(key), kind, format_default(field), said.get(name, "")
+        yield markdown_code(key), kind, format_default(field), docstrings.get(name, "")
         for entry in get_args(inner):
             if isinstance(entry, type) and issubclass(entry, BaseModel):
                 yield from iter_rows(f"{key}[].", entry)
 
 
 def read_field_docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """Return the text under each field of a class and of those it comes from."""
-    found: dict[str, str] = {}
+    """Return the docstring below each field of a class and of its bases."""
+    docstrings: dict[str, str] = {}
     for kind in reversed([kind for kind in model.__mro__ if issubclass(kind, BaseModel) and kind is not BaseModel]):
         (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
         lines = body.body if isinstance(body, ast.ClassDef) else []
         for field, text in itertools.pairwise(lines):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name):
-                found[field.target.id] = str(ast.literal_eval(text.value))
-    return found
+                docstrings[field.target.id] = str(ast.literal_eval(text.value))
+    return docstrings
 
 
 def describe_type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Return what a value has to be, in words."""
+    """Return the type and the limits of a value in words."""
     if "$ref" in schema:
         return describe_type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:
         return " or ".join(
-            dict.fromkeys(describe_type(one, definitions) for one in schema["anyOf"] if one.get("type") != "null")
+            dict.fromkeys(
+                describe_type(option, definitions) for option in schema["anyOf"] if option.get("type") != "null"
+            )
         )
     if "enum" in schema or "const" in schema:
-        return ", ".join(markdown_code(str(one)) for one in schema.get("enum", [schema.get("const")]))
+        return ", ".join(markdown_code(str(value)) for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         inner = schema.get("items") or {}
         return f"list of {describe_type(inner, definitions)}" if inner else "list"
@@ -104,19 +109,19 @@ def describe_type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def describe_bounds(schema: dict[str, Any]) -> str:
-    """Return a number's limits."""
+    """Return the limits of a number."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    # pydantic writes its own names for the bounds of a type with a validator.
+    # For a type with a validator, pydantic writes its own names of the bounds.
     signs |= {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     limits = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]
     return f", {', '.join(limits)}" if limits else ""
 
 
 def format_default(field: Any) -> str:
-    """Return a default as YAML would have it, shortened if it is long."""
+    """Return a default in YAML, truncated to `MAX_DEFAULT_CHARS`."""
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
-        return "needed"
+        return "required"
     text = json.dumps(to_jsonable_python(value), ensure_ascii=False)
     return (
         markdown_code(text if len(text) <= MAX_DEFAULT_CHARS else f"{text[: MAX_DEFAULT_CHARS - 1]}…")
@@ -126,20 +131,20 @@ def format_default(field: Any) -> str:
 
 
 def render_environment() -> str:
-    """Return the table of variables with a name of their own."""
-    texts = [(markdown_code(name), markdown_code(format_key_path(place))) for name, place in ENV_KEYS.items()]
+    """Return the table of the environment variables that have their own names."""
+    variables = [(markdown_code(name), markdown_code(format_key_path(key_path))) for name, key_path in ENV_KEYS.items()]
     secrets = [
-        (markdown_code(name), f"{markdown_code(format_key_path(place))}: a secret, refused in the file")
-        for place, (name, _) in SECRET_KEYS.items()
+        (markdown_code(name), f"{markdown_code(format_key_path(key_path))}: a secret, refused in the file")
+        for key_path, (name, _) in SECRET_KEYS.items()
     ]
     others = [(markdown_code(name), meaning) for name, meaning in ENV_SPECIAL.items()]
-    return "\n\n".join(["## Environment", markdown_table(("Variable", "Sets"), [*texts, *secrets, *others])])
+    return "\n\n".join(["## Environment", markdown_table(("Variable", "Sets"), [*variables, *secrets, *others])])
 
 
 def render_replaced_keys() -> str:
     """Return the table of keys that are accepted and change nothing."""
-    gone = [(markdown_code(format_key_path(place)), instead) for place, instead in REPLACED_KEYS.items()]
-    return "\n\n".join(["## Keys of the original that change nothing", markdown_table(("Key", "Instead"), gone)])
+    rows = [(markdown_code(format_key_path(key_path)), advice) for key_path, advice in REPLACED_KEYS.items()]
+    return "\n\n".join(["## Keys of the original that change nothing", markdown_table(("Key", "Instead"), rows)])
 
 
 def render_renamed_keys() -> str:

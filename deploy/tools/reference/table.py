@@ -1,4 +1,4 @@
-"""Markdown: tables whose cells cannot break them."""
+"""Markdown pages and tables."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ def markdown_page(title: str, *blocks: str) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; lines of a cell become one, and its bars are escaped."""
+    """Return a table. Line breaks in a cell become blanks, and its bars are escaped."""
     lines = [
         markdown_row(header),
         markdown_row(["---"] * len(header)),
@@ -26,10 +26,10 @@ def markdown_row(cells: Sequence[str]) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """Return a text that stays inside its cell."""
+    """Return the text as one line with escaped bars."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def markdown_code(text: str) -> str:
-    """Return a text as code, nothing for nothing."""
+    """Return the text as code; "" stays ""."""
     return f"`{text}`" if text else ""

@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.release [FOLDER]`: wheel, SBOM and checksums; two builds of the wheel have to be equal."""
+"""`python -m deploy.tools.release [FOLDER]`: wheel, SBOM and checksums; two builds of the wheel must be equal."""
 
 import hashlib
 import os
@@ -15,45 +15,45 @@ PIP_COMMAND = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--qu
 
 
 def main(argv: list[str]) -> int:
-    """Make everything in the folder, `dist` by default; 1 if two builds differ."""
+    """Write the release into the folder, by default `dist`. Return 1 if two builds differ."""
     folder = Path(argv[0] if argv else "dist").absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    first = build_wheel(folder)
-    with tempfile.TemporaryDirectory() as other:
-        second = compute_sha256(build_wheel(Path(other)))
-    if compute_sha256(first) != second:
-        print(f"{first.name}: two builds differ", file=sys.stderr)
+    wheel = build_wheel(folder)
+    with tempfile.TemporaryDirectory() as other_dir:
+        second_sum = compute_sha256(build_wheel(Path(other_dir)))
+    if compute_sha256(wheel) != second_sum:
+        print(f"{wheel.name}: two builds differ; compare their files, then remove the cause", file=sys.stderr)
         return 1
-    bill = write_sbom(folder / "mapek.cdx.json")
-    sums = [f"{compute_sha256(path)}  {path.name}" for path in (first, bill)]
+    sbom = write_sbom(folder / "mapek.cdx.json")
+    sums = [f"{compute_sha256(path)}  {path.name}" for path in (wheel, sbom)]
     (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n", encoding="utf-8")
     print("\n".join(sums))
     return 0
 
 
 def build_wheel(target_dir: Path) -> Path:
-    """Build the wheel from what git knows, and return it.
+    """Build the wheel from the files in git, and return its path.
 
-    The same files give the same bytes: times come from the last commit (or SOURCE_DATE_EPOCH), modes are fixed, and
-    neither the folder nor the umask of whoever builds it shows.
+    The same files give the same bytes on every machine: times come from the last commit (or SOURCE_DATE_EPOCH), modes
+    are fixed, and the bytes depend neither on the folder nor on the umask.
     """
     with tempfile.TemporaryDirectory() as work:
-        source, made = Path(work) / "source", Path(work) / "made"
+        source, wheel_dir = Path(work) / "source", Path(work) / "wheel"
         for name in run_command("git", "ls-files", "-z", "--", *WHEEL_SOURCES).split("\0")[:-1]:
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY_ROOT / name, target)
             target.chmod(0o644)
-        build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(made), str(source))
+        build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(wheel_dir), str(source))
         subprocess.run(
             [*PIP_COMMAND, *build], check=True, env=build_environment(), umask=0o022, stderr=subprocess.DEVNULL
         )
-        (wheel,) = made.glob("*.whl")
+        (wheel,) = wheel_dir.glob("*.whl")
         return Path(shutil.copy(wheel, target_dir / wheel.name))
 
 
 def build_environment() -> dict[str, str]:
-    """Return the environment of a build: the time of the last commit, unless another one is set."""
+    """Return the environment of a build, with SOURCE_DATE_EPOCH: the time of the last commit unless it is set."""
     date = os.environ.get("SOURCE_DATE_EPOCH") or run_command("git", "log", "-1", "--format=%ct").strip()
     return {**os.environ, "SOURCE_DATE_EPOCH": date}
 
@@ -69,12 +69,12 @@ def write_sbom(path: Path) -> Path:
 
 
 def run_command(*command: str) -> str:
-    """Return what a command prints."""
+    """Run a command and return its output."""
     return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY_ROOT).stdout
 
 
 def compute_sha256(path: Path) -> str:
-    """Return a file's sha256 in hex."""
+    """Return the SHA-256 of a file in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# audit.sh FILE...: looks every pinned dependency up in the public lists of vulnerabilities. Fails if one is listed, and
-# also if something could not be looked up: without --strict silence would pass for good news.
+# audit.sh FILE...: search the public lists of vulnerabilities for every pinned dependency. Fails if one is listed.
+# --strict: a dependency that could not be searched fails too, because it would count as free of vulnerabilities.
 set -eu
 for file in "$@"; do
   pip-audit --strict --progress-spinner off --disable-pip --require-hashes --timeout 10 -r "$file"
