@@ -21,9 +21,9 @@ CONFIG_FILE = REPOSITORY_ROOT / "deploy/alertmanager/alertmanager.yml"
 
 def run_amtool(servers: dict[str, Path], *arguments: str) -> str:
     """Return the output of amtool; its failure fails the test."""
-    done = subprocess.run([str(servers["amtool"]), *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = subprocess.run([str(servers["amtool"]), *arguments], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 def test_the_configuration_is_valid(server_binaries: dict[str, Path]) -> None:
@@ -44,7 +44,9 @@ def test_the_configuration_is_valid(server_binaries: dict[str, Path]) -> None:
         ({"severity": "warning", "team": "sre", "component": "mapek"}, "sre-warnings"),
     ],
 )
-def test_routes(server_binaries: dict[str, Path], labels: dict[str, str], receivers: str) -> None:
+def test_each_alert_reaches_its_receivers(
+    server_binaries: dict[str, Path], labels: dict[str, str], receivers: str
+) -> None:
     """The loop receives all alerts except those about itself; exactly one receiver of operators gets each alert."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
     run_amtool(
@@ -59,6 +61,7 @@ def test_routes(server_binaries: dict[str, Path], labels: dict[str, str], receiv
 
 
 def make_alert_labels(name: str, severity: str, **labels: str) -> dict[str, str]:
+    """Return the labels of an alert of Charter."""
     return {"alertname": name, "severity": severity, "component": "charter"} | labels
 
 
@@ -93,37 +96,37 @@ INHIBITION_CASES = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def alertmanager(server_binaries: dict[str, Path], tmp_path_factory: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A real Alertmanager with the file's inhibitions and no receiver."""
+    """Start a real Alertmanager with the inhibitions of the file and no receiver."""
     folder, ports = tmp_path_factory.mktemp("alertmanager"), PortAllocator()
     rules = yaml.safe_load(CONFIG_FILE.read_text())["inhibit_rules"]
-    quiet = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], "inhibit_rules": rules}
-    (folder / "alertmanager.yml").write_text(yaml.safe_dump(quiet))
-    at = f"{LOOPBACK}:{ports.allocate(9093)}"
+    configuration = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], "inhibit_rules": rules}
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(configuration))
+    address = f"{LOOPBACK}:{ports.allocate(9093)}"
     ports.close()
     process = await asyncio.create_subprocess_exec(
         str(server_binaries["alertmanager"]),
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'data'}",
-        f"--web.listen-address={at}",
+        f"--web.listen-address={address}",
         "--cluster.listen-address=",
         stderr=asyncio.subprocess.DEVNULL,
     )
-    async with httpx.AsyncClient(base_url=f"http://{at}", trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
 
-        async def ready() -> bool:
+        async def is_ready() -> bool:
             try:
                 return (await client.get("/-/ready")).status_code == httpx.codes.OK
             except httpx.ConnectError:
                 return False
 
-        await wait_until("Alertmanager is ready", ready, 20)
+        await wait_until("Alertmanager is ready", is_ready, 20)
         yield client
     process.terminate()
     await process.wait()
 
 
 @pytest.mark.parametrize("number", range(len(INHIBITION_CASES)))
-async def test_inhibition(alertmanager: httpx.AsyncClient, number: int) -> None:
+async def test_a_critical_alert_inhibits_warnings(alertmanager: httpx.AsyncClient, number: int) -> None:
     """A critical alert mutes warnings of the same component only; missing labels are not equal."""
     source, target, muted = INHIBITION_CASES[number]
     case = {"cluster": f"case{number}"}

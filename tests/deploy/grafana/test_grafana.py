@@ -1,4 +1,4 @@
-"""The dashboards and their provisioning as files; tests/end_to_end/test_dashboards.py runs their queries."""
+"""Dashboards and provisioning as files; tests/end_to_end/test_dashboards.py runs their queries."""
 
 import re
 from typing import Any
@@ -16,20 +16,21 @@ from worker.config.schema import LinksSettings
 GRAFANA_FOLDER = REPOSITORY_ROOT / "deploy/grafana"
 
 
-def read_json(path: str) -> Any:
+def read_yaml(path: str) -> Any:
+    """Return the content of a YAML file of the repository."""
     return yaml.safe_load((REPOSITORY_ROOT / path).read_text())
 
 
 def test_the_dashboards_are_current() -> None:
     """Every file equals the generated one, and there are no others."""
     assert find_outdated(build_dashboards()) == {}, "run `make reference`"
-    assert {path.name for path in DASHBOARDS_DIR.iterdir()} == {f"{board.uid}.json" for board in DASHBOARDS}
+    assert {path.name for path in DASHBOARDS_DIR.iterdir()} == {f"{dashboard.uid}.json" for dashboard in DASHBOARDS}
 
 
 def test_panels_have_a_position_and_a_data_source() -> None:
     """Panels do not overlap, titles are unique, every query uses the provisioned data source."""
-    for board in DASHBOARDS:
-        panels = build_dashboard(board)["panels"]
+    for dashboard in DASHBOARDS:
+        panels = build_dashboard(dashboard)["panels"]
         positions = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
         assert len(positions) == len(panels) == len({panel["title"] for panel in panels})
         assert all(target["datasource"] == DATA_SOURCE for panel in panels for target in panel["targets"])
@@ -37,32 +38,32 @@ def test_panels_have_a_position_and_a_data_source() -> None:
 
 def test_variables_are_defined() -> None:
     """Every variable of a query or a link is defined by the dashboard or by Grafana."""
-    for board in DASHBOARDS:
-        known = {variable.name for variable in board.variables} | {"__rate_interval"}
-        texts = [expr for panel in board.panels for _, expr in panel.queries] + [url for _, url in board.links]
+    for dashboard in DASHBOARDS:
+        defined = {variable.name for variable in dashboard.variables} | {"__rate_interval"}
+        texts = [expr for panel in dashboard.panels for _, expr in panel.queries] + [url for _, url in dashboard.links]
         used = {name for text in texts for name in re.findall(r"\$\{?(\w+)", text)}
-        assert used <= known
+        assert used <= defined
 
 
 def test_every_metric_of_charter_is_shown() -> None:
     """Each of Charter's fifteen metrics has a panel."""
-    shown = " ".join(expr for board in DASHBOARDS for panel in board.panels for _, expr in panel.queries)
+    queries = " ".join(expr for dashboard in DASHBOARDS for panel in dashboard.panels for _, expr in panel.queries)
     assert len(METRICS) == 15
-    assert [metric.name for metric in METRICS if f"{METRIC_PREFIX}{metric.name}" not in shown] == []
+    assert [metric.name for metric in METRICS if f"{METRIC_PREFIX}{metric.name}" not in queries] == []
 
 
 def test_provisioning_matches_the_dashboards() -> None:
     """The data source has the uid of the panels, and compose mounts the dashboards into the provisioned folder."""
-    (source,) = read_json("deploy/grafana/provisioning/datasources/prometheus.yaml")["datasources"]
+    (source,) = read_yaml("deploy/grafana/provisioning/datasources/prometheus.yaml")["datasources"]
     assert {"type": source["type"], "uid": source["uid"]} == DATA_SOURCE
-    (provider,) = read_json("deploy/grafana/provisioning/dashboards/mapek.yaml")["providers"]
-    mounts = read_json("deploy/container/compose.yaml")["services"]["grafana"]["volumes"]
+    (provider,) = read_yaml("deploy/grafana/provisioning/dashboards/mapek.yaml")["providers"]
+    mounts = read_yaml("deploy/container/compose.yaml")["services"]["grafana"]["volumes"]
     assert f"../grafana/dashboards:{provider['options']['path']}:ro" in mounts
 
 
 def test_links_lead_to_the_loop() -> None:
     """The Grafana link of a cycle in the Temporal UI opens the dashboard of its loop."""
-    grafana = read_json("deploy/container/mapek.yaml")["links"]["grafana"]
+    grafana = read_yaml("deploy/container/mapek.yaml")["links"]["grafana"]
     assert "/d/mapek-loop?var-loop={loop}" in grafana
     config = Config(links=LinksSettings(grafana=grafana))
     assert "[Grafana](http://localhost:3000/d/mapek-loop?var-loop=charter)" in config.format_links(config.loops[0])

@@ -1,6 +1,6 @@
-"""For each alert: series at which it fires, and series right beside them at which it does not.
+"""For each alert: series at which it fires, and slightly different series at which it is silent.
 
-Series are promtool's: scraped every 15 s, `a+bx60` is 15 minutes of growth by b a scrape.
+Series are in the notation of promtool, with a scrape every 15 s: `a+bx60` grows by b a scrape for 15 minutes.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ INITIAL_SERIES = {f"{CHARTER_PREFIX}metric_validation_latency_ns_count{GATEWAY_S
 
 @dataclass(frozen=True)
 class AlertCase:
-    """One alert: the series that make it fire and those that do not, at `at`, with the labels it then has."""
+    """One alert: at time `at` it fires with `labels` on the series `fires`, and is silent on the series `silent`."""
 
     alert: str
     fires: dict[str, str]

@@ -43,15 +43,15 @@ def test_every_alert_fires_and_is_silent(server_binaries: dict[str, Path], tmp_p
             make_promtool_test(case, series, True, static[case.alert]) for series in (case.fires, *case.more_labels)
         ]
         tests.append(make_promtool_test(case, case.silent, False, static[case.alert]))
-    bare = yaml.safe_load((RULES_FOLDER / file).read_text())
-    for rule in (rule for group in bare["groups"] for rule in group["rules"]):
+    rules = yaml.safe_load((RULES_FOLDER / file).read_text())
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
         del rule["annotations"]
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump(bare))
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests}
     (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
     command = [str(server_binaries["promtool"]), "test", "rules", str(tmp_path / "test.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.mark.parametrize("file", CASES_BY_FILE)
@@ -65,8 +65,8 @@ def test_every_alert_has_a_case_and_texts(server_binaries: dict[str, Path], file
         "--lint-fatal",
         str(RULES_FOLDER / file),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
     assert {rule["alert"] for rule in load_rules(file)} == {case.alert for case in CASES_BY_FILE[file]}
     for rule in load_rules(file):
         assert {"severity", "team", "component"} <= set(rule["labels"])
@@ -75,22 +75,22 @@ def test_every_alert_has_a_case_and_texts(server_binaries: dict[str, Path], file
 
 def test_charter_has_eleven_alerts() -> None:
     """3 critical, 7 warning, 1 info."""
-    found = [rule["labels"]["severity"] for rule in load_rules("charter-alerts.yml")]
-    assert [found.count(severity) for severity in ("critical", "warning", "info")] == [3, 7, 1]
+    severities = [rule["labels"]["severity"] for rule in load_rules("charter-alerts.yml")]
+    assert [severities.count(severity) for severity in ("critical", "warning", "info")] == [3, 7, 1]
 
 
 def test_the_loop_exports_the_metrics_of_its_alerts() -> None:
     """The worker has every metric of a rule, with every label that the rule selects or groups by."""
     collectors = Metrics(CollectorRegistry()).by_name.values()
     exported = {
-        family.name + ("_total" if family.type == "counter" else ""): set(one._labelnames)
-        for one in collectors
-        for family in one.collect()
+        family.name + ("_total" if family.type == "counter" else ""): set(collector._labelnames)
+        for collector in collectors
+        for family in collector.collect()
     }
-    asked = 0
+    metric_count = 0
     for rule in load_rules("mapek-alerts.yml"):
         grouped = {name for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for name in group.split(", ") if name}
         for metric, selector in re.findall(r"((?:mapek|temporal)_\w+)(?:\{([^}]*)\})?", rule["expr"]):
-            asked += 1
+            metric_count += 1
             assert grouped | set(re.findall(r"(\w+)!?=", selector)) <= exported[metric], (rule["alert"], metric)
-    assert asked >= len(load_rules("mapek-alerts.yml"))
+    assert metric_count >= len(load_rules("mapek-alerts.yml"))

@@ -20,7 +20,7 @@ def test_the_reference_is_current() -> None:
 def test_outdated_files_are_reported_or_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A check changes nothing and returns 1; without it the file is written, and a second run has nothing to do."""
+    """A check changes nothing and returns 1; without it the file is written, and a second run changes nothing."""
     monkeypatch.setattr(generated, "REPOSITORY_ROOT", tmp_path)
     contents = {tmp_path / "page.md": "new"}
     assert update(contents, check_only=True) == 1
@@ -41,7 +41,7 @@ def test_outdated_files_are_reported_or_written(
     ],
 )
 def test_each_kind_is_listed(page: str, text: str) -> None:
-    """A verb, a key with its default, a secret, a route and a metric are on their page."""
+    """A command, a key with its default, a secret, a route and a metric are on their page."""
     assert text in PAGE_BUILDERS[page]()
 
 
@@ -55,7 +55,7 @@ class DocumentedSettings(BaseModel):
 
 
 def test_docstrings_of_fields() -> None:
-    """The string below a field belongs to it, also over several lines; a field without one has none."""
+    """The string below a field is its docstring, also over several lines; a field without one has none."""
     docstrings = read_field_docstrings(DocumentedSettings)
     assert docstrings["one_line"] == "The text."
     assert "and the second." in docstrings["two_lines"]
