@@ -59,7 +59,7 @@ def learning_span(at: float, step: float) -> TimeSpan:
 def is_refresh_due(
     current_limits: AdaptiveLimits | None, at: float, refresh_seconds: float, has_open_incident: bool
 ) -> bool:
-    """Tell whether a new version is due at `at` (unix seconds), `refresh_seconds` after the current one.
+    """Return whether a new version is due at `at` (unix seconds), `refresh_seconds` after the current one.
 
     During an incident the current version is kept for at least half the time it was learned from: long enough not to
     learn the incident, short enough for a level that has changed permanently.

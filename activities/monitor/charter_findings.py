@@ -11,7 +11,7 @@ from activities.monitor.visibility import CHARTER
 
 
 def is_open(finding: CharterFinding, instant: float) -> bool:
-    """Tell whether `instant` (unix seconds) is in [`opened_at`, `closed_at`)."""
+    """Return whether `instant` (unix seconds) is in [`opened_at`, `closed_at`)."""
     return finding.opened_at <= instant and (finding.closed_at is None or instant < finding.closed_at)
 
 

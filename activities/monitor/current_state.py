@@ -23,12 +23,12 @@ class CurrentState:
     policies: tuple[Policy, ...] | None
 
     def may_hide(self, targets: tuple[MetricKey, ...]) -> bool:
-        """Tell whether a blind spot may hide a violation of these pairs."""
+        """Return whether a blind spot may hide a violation of these pairs."""
         components = {component for component, _ in targets} | {ALL_COMPONENTS, *REMOTES}
         return bool(self.blind.intersection(components))
 
     def are_resolved(self, targets: tuple[MetricKey, ...]) -> bool:
-        """Tell whether all these pairs are visible and none is violated."""
+        """Return whether all these pairs are visible and none is violated."""
         return not self.violated.intersection(targets) and not self.may_hide(targets)
 
 

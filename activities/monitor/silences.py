@@ -11,7 +11,7 @@ from activities.model.alertmanager import ActiveAlert, Matcher, Silence
 from activities.monitor.metric_names import COMPONENT_LABEL
 
 ALL_COMPONENTS = "*"
-"""Stands for all components."""
+"""The component name that means all components."""
 
 
 def silenced_components(
@@ -33,12 +33,12 @@ def silenced_components(
 
 
 def covers_component(matchers: Sequence[Matcher], component: str) -> bool:
-    """Tell whether a silence covers every alert on a component, with any other labels."""
+    """Return whether a silence covers every alert on a component, with any other labels."""
     return bool(matchers) and all(m.name == COMPONENT_LABEL and matches(m, component) for m in matchers)
 
 
 def matches(matcher: Matcher, value: str) -> bool:
-    """Tell whether a value matches. A pattern that Python cannot compile matches everything: not acting is safer."""
+    """Return whether a value matches. A pattern that Python cannot compile matches all values: not acting is safer."""
     try:
         is_match = re.fullmatch(matcher.value, value) is not None if matcher.regex else matcher.value == value
     except re.error:

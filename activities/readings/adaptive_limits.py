@@ -20,5 +20,5 @@ async def compute_limits(loop: LoopDependencies, at: float) -> AdaptiveLimits:
     queries = values_queries(rules, monitor.rate_window, loop.settings.max_components)
     span = learning_span(at, max(monitor.adaptive_step, monitor.scrape_interval))
     spans = (span, *(span.days_ago(days) for days in range(1, SEASONAL_DAYS + 1)))
-    answers = [await query_all_ranges(loop, queries, (one.first, one.last, one.step)) for one in spans]
+    answers = [await query_all_ranges(loop, queries, (each.first, each.last, each.step)) for each in spans]
     return learn_limits(loop.settings.name, span, rules, answers[0], answers[1:])

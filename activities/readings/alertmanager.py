@@ -24,7 +24,7 @@ class AlertmanagerState:
 async def fetch_alertmanager(loop: LoopDependencies) -> AlertmanagerState:
     """Return the alerts and silences.
 
-    An Alertmanager that fails causes no blind spot: the loop measures by itself, and only silences are unknown.
+    A failing Alertmanager causes no blind spot: the loop has its own measurements, and only silences are unknown.
     """
     if loop.alertmanager is None:
         return AlertmanagerState()

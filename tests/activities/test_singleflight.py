@@ -64,11 +64,11 @@ async def test_a_cancelled_caller_does_not_cancel_the_others() -> None:
 async def test_a_failure_reaches_every_caller() -> None:
     """Every waiting caller gets the error, and the next one tries again."""
 
-    async def failing() -> int:
+    async def fail() -> int:
         raise Unreachable("Prometheus: connection refused")
 
     single_flight, work = SingleFlight[int](1), BlockingWork()
     work.release.set()
-    results = await asyncio.gather(*(single_flight.run(7, failing) for _ in range(3)), return_exceptions=True)
+    results = await asyncio.gather(*(single_flight.run(7, fail) for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [Unreachable] * 3
     assert await single_flight.run(7, work) == 1

@@ -91,9 +91,9 @@ async def test_kill_switch_during_an_apply(
             assert "kill switch" in output.stdout
         await harness.clear_faults()
         later = await harness.inject_fault("overload", "audit-log")
-        held = await harness.wait_for_cycle(["blocked"], later, 30.0)
-        assert "ada: Charter is being moved" in held.result.headline
-        assert "kill-switch on" in (await run_mapek(harness, "explain", held.id)).stdout
+        blocked = await harness.wait_for_cycle(["blocked"], later, 30.0)
+        assert "ada: Charter is being moved" in blocked.result.headline
+        assert "kill-switch on" in (await run_mapek(harness, "explain", blocked.id)).stdout
         assert "kill switch: " in (await run_mapek(harness, "status")).stdout
         assert await harness.list_remediations(later) == []
     again = await harness.wait_for_remediation(later, 40.0)

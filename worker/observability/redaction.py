@@ -1,4 +1,4 @@
-"""Taking credentials out of text before a person or a file sees it."""
+"""Removal of credentials from text before it is shown or written."""
 
 import re
 

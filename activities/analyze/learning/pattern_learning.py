@@ -31,10 +31,10 @@ class LabelledPattern(NamedTuple):
 def label_patterns(outcomes: Iterable[Outcome]) -> Iterator[LabelledPattern]:
     """Yield the labelled patterns of the outcomes.
 
-    A true positive was still violated when the plan was applied, with any effect. A false positive had ended by itself
-    (`recovered`) before the remediation observed again: a violation that ends during an approval may have been ended by
-    an operator. All other outcomes (rejected, stale, blind verification) give no label. Of several patterns of one kind
-    only the strongest counts: they describe the same violations.
+    A true positive was still violated when the plan was applied, with any effect. A false positive had ended without a
+    change (`recovered`) before the remediation observed again. A violation that ends during an approval gives no label:
+    an operator may have ended it. Neither do other outcomes (rejected, stale, blind verification). Of several patterns
+    of one kind only the strongest counts: they describe the same violations.
     """
     for outcome in outcomes:
         is_true_positive = outcome.type is not EffectClass.UNKNOWN and outcome.before > 0

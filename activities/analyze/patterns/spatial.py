@@ -1,4 +1,4 @@
-"""Spatial patterns: many components violated at once, or many metrics of one component."""
+"""Spatial patterns: many components violated at the same time, or many metrics of one component."""
 
 from activities.analyze.patterns.counting import build_pattern, group_by_component, latest_window, violation_samples
 from activities.analyze.settings import SpatialPatternSettings
@@ -19,10 +19,10 @@ def find_spatial_patterns(judgement: Judgement, settings: SpatialPatternSettings
     groups = group_by_component(samples)
     patterns = []
     if len(groups) >= min_count:
-        summary = f"{len(groups)} ≥ {min_count} components violated at once"
+        summary = f"{len(groups)} ≥ {min_count} components violated at the same time"
         patterns.append(build_pattern(PatternKind.SPATIAL, samples, window, settings.sensitivity, summary))
     for component, group in groups.items():
         if len(group) >= min_count:
-            summary = f"{len(group)} ≥ {min_count} metrics violated on {component} at once"
+            summary = f"{len(group)} ≥ {min_count} metrics violated on {component} at the same time"
             patterns.append(build_pattern(PatternKind.SPATIAL, group, window, settings.sensitivity, summary))
     return tuple(patterns)

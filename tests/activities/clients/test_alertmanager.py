@@ -33,9 +33,9 @@ def make_client(reply: httpx.Response, requests: list[httpx.Request]) -> Alertma
 
 async def test_active_alerts() -> None:
     """An alert keeps its labels, and its times become unix seconds in any zone; no link is kept."""
-    seen: list[httpx.Request] = []
-    got = await make_client(httpx.Response(200, json=[ALERT_JSON]), seen).fetch_alerts()
-    assert got == (
+    requests: list[httpx.Request] = []
+    result = await make_client(httpx.Response(200, json=[ALERT_JSON]), requests).fetch_alerts()
+    assert result == (
         ActiveAlert(
             fingerprint="9c1f",
             labels=ALERT_JSON["labels"],
@@ -44,8 +44,8 @@ async def test_active_alerts() -> None:
             ends_at=1768990800.0,
         ),
     )
-    assert seen[0].url.path == "/api/v2/alerts"
-    assert dict(seen[0].url.params) == {
+    assert requests[0].url.path == "/api/v2/alerts"
+    assert dict(requests[0].url.params) == {
         "active": "true",
         "silenced": "false",
         "inhibited": "false",
@@ -57,30 +57,30 @@ async def test_active_alerts() -> None:
     "body", [[{**ALERT_JSON, "startsAt": "2026-01-21 10:15"}], [{**ALERT_JSON, "labels": None}], {}]
 )
 async def test_an_alert_that_cannot_be_read(body: object) -> None:
-    """One odd alert makes the answer unreadable; it is not dropped silently."""
+    """One invalid alert makes the answer unreadable; it is not dropped silently."""
     with pytest.raises(InvalidResponse):
         await make_client(httpx.Response(200, json=body), []).fetch_alerts()
 
 
 async def test_ready() -> None:
     """Ready is 200; 503 raises."""
-    seen: list[httpx.Request] = []
-    await make_client(httpx.Response(200, text="OK"), seen).check_ready()
-    assert seen[0].url.path == "/-/ready"
+    requests: list[httpx.Request] = []
+    await make_client(httpx.Response(200, text="OK"), requests).check_ready()
+    assert requests[0].url.path == "/-/ready"
     with pytest.raises(Overloaded):
         await make_client(httpx.Response(503), []).check_ready()
 
 
 async def test_muted_alerts() -> None:
-    """On request they are included, silenced or inhibited."""
-    seen: list[httpx.Request] = []
+    """Silenced and inhibited alerts are included on request."""
+    requests: list[httpx.Request] = []
     silenced = {**ALERT_JSON, "status": {"inhibitedBy": [], "silencedBy": ["s1"], "mutedBy": [], "state": "suppressed"}}
     inhibited = {**ALERT_JSON, "status": {"inhibitedBy": ["f"], "silencedBy": [], "state": "suppressed"}}
-    got = await make_client(httpx.Response(200, json=[ALERT_JSON, silenced, inhibited]), seen).fetch_alerts(
+    result = await make_client(httpx.Response(200, json=[ALERT_JSON, silenced, inhibited]), requests).fetch_alerts(
         include_suppressed=True
     )
-    assert [(one.silenced, one.inhibited) for one in got] == [(False, False), (True, False), (False, True)]
-    assert (seen[0].url.params["silenced"], seen[0].url.params["inhibited"]) == ("true", "true")
+    assert [(alert.silenced, alert.inhibited) for alert in result] == [(False, False), (True, False), (False, True)]
+    assert (requests[0].url.params["silenced"], requests[0].url.params["inhibited"]) == ("true", "true")
 
 
 async def test_silences() -> None:
@@ -90,8 +90,8 @@ async def test_silences() -> None:
         {"name": "c", "value": "d", "isRegex": False},
     ]
     body = [{"id": "s1", "status": {"state": "active"}, "matchers": matchers, "createdBy": "me"}]
-    (got,) = await make_client(httpx.Response(200, json=body), []).fetch_silences()
-    assert got == Silence(
+    (result,) = await make_client(httpx.Response(200, json=body), []).fetch_silences()
+    assert result == Silence(
         id="s1",
         active=True,
         matchers=(Matcher(name="a", value="b.*", regex=True, equal=False), Matcher(name="c", value="d")),
@@ -100,11 +100,11 @@ async def test_silences() -> None:
 
 async def test_firing_an_alert() -> None:
     """It is posted as Prometheus posts one; a refusal raises."""
-    seen: list[httpx.Request] = []
-    await make_client(httpx.Response(200), seen).post_alert(
+    requests: list[httpx.Request] = []
+    await make_client(httpx.Response(200), requests).post_alert(
         {"alertname": "A"}, {}, starts_at=1768990500.5, ends_at=1768990560.0
     )
-    (posted,) = json.loads(seen[0].content)
+    (posted,) = json.loads(requests[0].content)
     assert (posted["startsAt"], posted["endsAt"]) == ("2026-01-21T10:15:00.500000+00:00", "2026-01-21T10:16:00+00:00")
     with pytest.raises(Rejected):
         await make_client(httpx.Response(400, json={}), []).post_alert({"": ""}, {}, starts_at=1.0, ends_at=2.0)

@@ -130,13 +130,13 @@ def make_client(reply: httpx.Response, requests: list[httpx.Request], token: str
     return CharterClient(HttpClient(httpx.MockTransport(handler)), "http://charter:8000", lambda: token)
 
 
-async def test_what_a_change_sends() -> None:
+async def test_the_request_of_a_change() -> None:
     """Key, hash and fence are headers, and equal bodies are equal bytes in any order."""
-    seen: list[httpx.Request] = []
-    charter = make_client(httpx.Response(200, json=CHANGE_REPLY), seen)
+    requests: list[httpx.Request] = []
+    charter = make_client(httpx.Response(200, json=CHANGE_REPLY), requests)
     await charter.change(make_change_request("committee/restart", {"graceful": True, "timeout": 30}, "p-0-do", 3))
     await charter.change(make_change_request("committee/restart", {"timeout": 30, "graceful": True}, "p-0-do", 3))
-    first, second = seen
+    first, second = requests
     assert first.content == second.content == b'{"graceful":true,"timeout":30}'
     assert {name: first.headers[name] for name in ("Authorization", "Idempotency-Key", "X-Plan-Hash", "If-Match")} == {
         "Authorization": "Bearer t",
@@ -148,10 +148,10 @@ async def test_what_a_change_sends() -> None:
 
 async def test_a_rollback_sends_no_body_and_stays_on_its_route() -> None:
     """A policy id from outside is one segment of the path."""
-    seen: list[httpx.Request] = []
-    charter = make_client(httpx.Response(200, json=CHANGE_REPLY), seen)
+    requests: list[httpx.Request] = []
+    charter = make_client(httpx.Response(200, json=CHANGE_REPLY), requests)
     await charter.change(make_change_request("policies/a?b#c/rollback", None, "p-0-undo", 3))
-    assert (seen[0].url.raw_path, seen[0].content) == (b"/api/v1/policies/a%3Fb%23c/rollback", b"")
+    assert (requests[0].url.raw_path, requests[0].content) == (b"/api/v1/policies/a%3Fb%23c/rollback", b"")
 
 
 @pytest.mark.parametrize("body", [{}, {"policy_id": "policy_0"}, {**CHANGE_REPLY, "generation": "4"}, [], None])
@@ -164,20 +164,20 @@ async def test_a_response_without_knob_and_generation(body: object) -> None:
 
 
 async def test_times_become_unix_seconds() -> None:
-    """Charter's ISO times are unix seconds, an open violation has no end, and the window is asked for in seconds."""
-    seen: list[httpx.Request] = []
+    """Charter's ISO times are unix seconds, an open violation has no end, and the window is sent in seconds."""
+    requests: list[httpx.Request] = []
     found = {"id": "v1", "component": "gateway", "metric": "member_health", "opened_at": "2026-01-21T10:15:00.25Z"}
-    charter = make_client(httpx.Response(200, json=[found, {**found, "closed_at": "2026-01-21T10:16:00Z"}]), seen)
+    charter = make_client(httpx.Response(200, json=[found, {**found, "closed_at": "2026-01-21T10:16:00Z"}]), requests)
     first, second = await charter.fetch_violations(1234.5)
     assert (first.opened_at, first.closed_at, second.closed_at) == (1768990500.25, None, 1768990560.0)
-    assert dict(seen[0].url.params) == {"since": "1234.500"}
+    assert dict(requests[0].url.params) == {"since": "1234.500"}
 
 
 async def test_without_a_credential_none_is_sent() -> None:
     """An empty credential is no header at all."""
-    seen: list[httpx.Request] = []
-    await make_client(httpx.Response(200, json=[]), seen, token=" \n").fetch_policies()
-    assert "Authorization" not in seen[0].headers
+    requests: list[httpx.Request] = []
+    await make_client(httpx.Response(200, json=[]), requests, token=" \n").fetch_policies()
+    assert "Authorization" not in requests[0].headers
 
 
 @pytest.mark.parametrize("token", ["canary\nX-Evil: 1", "canary 2", "canarÿ"])

@@ -192,7 +192,7 @@ async def test_status_shows_storm_and_holds(client: Client, run_mapek: RunMapek,
     assert "foreign-writer admission at " in printed
     assert " old " not in printed
     await quarantine_knob(store, "committee", "why", now)
-    await store.guards.release("charter", "committee", "ann", "looked at it", now)
+    await store.guards.release("charter", "committee", "ann", "repaired", now)
     await store.close()
     (loop,) = json.loads((await run_mapek("status", "--json"))[1])
     assert [hold["knob"] for hold in loop["held"]] == ["admission"]

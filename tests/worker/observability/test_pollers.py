@@ -1,4 +1,4 @@
-"""What the store knows and what the SDK measures, as metrics."""
+"""Metrics of the store and of the SDK."""
 
 import asyncio
 import platform
@@ -40,13 +40,13 @@ from worker.observability.pollers import METRIC_BUFFER_SIZE, record_sdk_metrics,
 
 @pytest.fixture
 async def store() -> AsyncIterator[Store]:
-    opened = await open_store("memory")
-    yield opened
-    await opened.close()
+    memory_store = await open_store("memory")
+    yield memory_store
+    await memory_store.close()
 
 
 async def read_metric(store: Store, name: str, **labels: str) -> float | None:
-    """Return a metric after one look at the store."""
+    """Return a metric after one update from the store."""
     http, metrics = HttpClient(), Metrics(CollectorRegistry())
     loop = LoopDependencies(LoopSettings(), PrometheusClient(http, "http://p"), CharterClient(http, "http://c", str))
     await update_loop_metrics(loop, Dependencies({"charter": loop}, store, lambda: 1000.0, "w"), metrics)
@@ -55,7 +55,7 @@ async def read_metric(store: Store, name: str, **labels: str) -> float | None:
 
 
 async def test_modes(store: Store) -> None:
-    """The mode in force is 1, the others 0; the first mode counts while nobody set one."""
+    """The current mode is 1, the others 0; the initial mode counts until an operator sets one."""
     assert await read_metric(store, "mapek_mode", loop="charter", mode="observe") == 1
     await store.guards.set_mode(Mode(loop="charter", name=LoopMode.STOPPED, actor="me", reason="x", at=900.0))
     assert await read_metric(store, "mapek_mode", loop="charter", mode="observe") == 0
@@ -63,15 +63,15 @@ async def test_modes(store: Store) -> None:
 
 
 async def test_quarantined_knobs(store: Store) -> None:
-    """They are counted until they are released."""
+    """Quarantined knobs are counted until their release."""
     await quarantine_knob(store, "committee", "rollback failed", 1.0)
     assert await read_metric(store, "mapek_quarantined_knobs", loop="charter") == 1
-    await store.guards.release("charter", "committee", "me", "mended", 2.0)
+    await store.guards.release("charter", "committee", "me", "repaired", 2.0)
     assert await read_metric(store, "mapek_quarantined_knobs", loop="charter") == 0
 
 
 async def test_time_to_detect_and_to_repair(store: Store) -> None:
-    """Incidents that are over: onset to detection, and onset to the end; an open one does not count."""
+    """Closed incidents add their seconds from onset to detection and to the end; an open incident adds none."""
     await store.guards.open_incident(make_problem("committee", 100.0, 130.0))
     await store.guards.open_incident(make_problem("retry.gateway", 200.0, 210.0))
     await store.guards.close_quiet("charter", 160.0)
@@ -84,7 +84,7 @@ async def test_time_to_detect_and_to_repair(store: Store) -> None:
 class BrokenWorkflow:
     @workflow.run
     async def run(self) -> None:
-        raise RuntimeError("a mistake in workflow code")
+        raise RuntimeError("an error in workflow code")
 
 
 @dataclass
@@ -103,18 +103,18 @@ class FakeMetricUpdate:
 
 
 def test_sdk_metrics_keep_their_names_and_labels() -> None:
-    """Counters add up, gauges show the last value, waits are in milliseconds; other measurements are dropped."""
+    """Counters add up, gauges show the last value, waits are in milliseconds; other metrics are dropped."""
     metrics = Metrics(CollectorRegistry())
-    failed, waited = "temporal_workflow_task_execution_failed", "temporal_activity_schedule_to_start_latency"
+    failures, wait = "temporal_workflow_task_execution_failed", "temporal_activity_schedule_to_start_latency"
     queue = {"namespace": "default", "task_queue": "mapek"}
     slots = {**queue, "worker_type": "ActivityWorker"}
     failure = {"namespace": "default", "operation": "PollActivityTaskQueue"}
     record_sdk_metrics(
         [
             FakeMetricUpdate(FakeSdkMetric("temporal_request")),
-            FakeMetricUpdate(FakeSdkMetric(failed), 1, {**queue, "workflow_type": "MapekCycle"}),
-            FakeMetricUpdate(FakeSdkMetric(failed), 1, {**queue, "workflow_type": "MapekCycle"}),
-            FakeMetricUpdate(FakeSdkMetric(waited), 1500, {**queue, "activity_type": "monitor"}),
+            FakeMetricUpdate(FakeSdkMetric(failures), 1, {**queue, "workflow_type": "MapekCycle"}),
+            FakeMetricUpdate(FakeSdkMetric(failures), 1, {**queue, "workflow_type": "MapekCycle"}),
+            FakeMetricUpdate(FakeSdkMetric(wait), 1500, {**queue, "activity_type": "monitor"}),
             FakeMetricUpdate(FakeSdkMetric("temporal_worker_task_slots_available"), 9, slots),
             FakeMetricUpdate(FakeSdkMetric("temporal_worker_task_slots_available"), 7, slots),
             FakeMetricUpdate(FakeSdkMetric("temporal_long_request_failure"), 3, failure),
@@ -122,9 +122,9 @@ def test_sdk_metrics_keep_their_names_and_labels() -> None:
         metrics,
     )
     read_sample = metrics.registry.get_sample_value
-    assert read_sample(failed, {**queue, "workflow_type": "MapekCycle"}) == 2
-    assert read_sample(f"{waited}_sum", {**queue, "activity_type": "monitor"}) == 1500
-    assert read_sample(f"{waited}_bucket", {**queue, "activity_type": "monitor", "le": "2500.0"}) == 1
+    assert read_sample(failures, {**queue, "workflow_type": "MapekCycle"}) == 2
+    assert read_sample(f"{wait}_sum", {**queue, "activity_type": "monitor"}) == 1500
+    assert read_sample(f"{wait}_bucket", {**queue, "activity_type": "monitor", "le": "2500.0"}) == 1
     assert read_sample("temporal_worker_task_slots_available", slots) == 7
     assert read_sample("temporal_long_request_failure", failure) == 3
 
@@ -151,7 +151,7 @@ def test_build_info_names_the_versions() -> None:
 
 
 def test_a_mirrored_counter_shows_the_given_total() -> None:
-    """The total may also shrink, as after a schedule was created anew; Prometheus takes that for a reset."""
+    """The total may also shrink after a schedule was created again; Prometheus reads that as a reset."""
     metrics = Metrics(CollectorRegistry())
     for total in (3.0, 3.0, 5.0, 1.0):
         metrics.schedule_skipped.labels("charter").mirror(total)
@@ -159,16 +159,16 @@ def test_a_mirrored_counter_shows_the_given_total() -> None:
 
 
 async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment) -> None:
-    """The SDK still uses the name and the labels of the table."""
-    measured, metrics = MetricBuffer(METRIC_BUFFER_SIZE), Metrics(CollectorRegistry())
+    """The SDK uses the name and the labels of the table."""
+    buffer, metrics = MetricBuffer(METRIC_BUFFER_SIZE), Metrics(CollectorRegistry())
     client = await Client.connect(
         temporal.client.service_client.config.target_host,
         data_converter=pydantic_data_converter,
-        runtime=Runtime(telemetry=TelemetryConfig(metrics=measured)),
+        runtime=Runtime(telemetry=TelemetryConfig(metrics=buffer)),
     )
 
-    async def counted() -> float | None:
-        record_sdk_metrics(measured.retrieve_updates(), metrics)
+    async def read_failures() -> float | None:
+        record_sdk_metrics(buffer.retrieve_updates(), metrics)
         failures = {"namespace": "default", "task_queue": "broken", "workflow_type": "BrokenWorkflow"}
         return metrics.registry.get_sample_value("temporal_workflow_task_execution_failed", failures)
 
@@ -178,19 +178,19 @@ async def test_a_failing_workflow_task_is_counted(temporal: WorkflowEnvironment)
         handle = await client.start_workflow(
             BrokenWorkflow.run, id="broken", task_queue="broken", execution_timeout=timedelta(seconds=30)
         )
-        assert await wait_until("a failed workflow task is counted", counted, 15)
+        assert await wait_until("a failed workflow task is counted", read_failures, 15)
         await handle.terminate()
         await asyncio.sleep(0)
 
 
-async def test_what_breaks_in_the_background_begins_again(caplog: pytest.LogCaptureFixture) -> None:
-    """What nobody waits for would else stand still unheard, and its figures with it."""
-    begun: list[str] = []
+async def test_a_failed_background_task_is_restarted(caplog: pytest.LogCaptureFixture) -> None:
+    """Each failure is logged and the task runs again: no caller awaits it, so it would stop without a trace."""
+    starts: list[str] = []
 
     async def work() -> None:
-        begun.append("once more")
-        if len(begun) < 3:
-            raise ValueError("a row of tomorrow")
+        starts.append("start")
+        if len(starts) < 3:
+            raise ValueError("an unknown row")
 
     await restart_on_failure(work, delay_seconds=0.0)
-    assert (len(begun), caplog.text.count("failed; restarting in")) == (3, 2)
+    assert (len(starts), caplog.text.count("failed; restarting in")) == (3, 2)

@@ -25,14 +25,14 @@ SECRET = "s3cr3tvalue42"
     ],
 )
 def test_credentials_are_hidden(text: str) -> None:
-    """Whatever form a credential comes in, its value is gone and the rest stays readable."""
+    """The value of a credential is hidden in every form, and the rest stays readable."""
     assert SECRET not in redact(text)
     assert "[hidden]" in redact(text)
 
 
 @pytest.mark.parametrize("text", ["p99 812 ms > 500 ms on validator-2", "http://host:9090/a@b", "the token file is /x"])
 def test_other_text_stays(text: str) -> None:
-    """What holds no credential is left as it is."""
+    """Text without a credential is unchanged."""
     assert redact(text) == text
 
 

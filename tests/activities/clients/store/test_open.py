@@ -87,14 +87,14 @@ async def test_a_newer_schema_is_refused(store_address: str) -> None:
 async def test_a_locked_database_is_unavailable(store_address: str) -> None:
     """The lock of another process is reported, and the next call works."""
     other, store = await open_store(store_address), await open_store(store_address, busy_seconds=0.05)
-    held, released = threading.Event(), threading.Event()
+    locked, released = threading.Event(), threading.Event()
 
     def hold(_: Connection) -> None:
-        held.set()
+        locked.set()
         released.wait(10.0)
 
     holding = asyncio.create_task(other.database.write(hold))
-    await asyncio.to_thread(held.wait, 10.0)
+    await asyncio.to_thread(locked.wait, 10.0)
     with pytest.raises(StoreUnavailable, match="lock"):
         await store.close_remediation(make_outcome_transaction())
     assert await store.outcomes.load_for_plan("a" * 12) is None

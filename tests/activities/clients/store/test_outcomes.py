@@ -172,7 +172,7 @@ async def test_the_newest_are_remembered(store: Store) -> None:
 def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType], Cause, float | None]]) -> None:
     """The sums are those of a plain count."""
 
-    async def summed() -> Experience:
+    async def load_experience() -> Experience:
         store = await open_store("memory")
         for i, (actions, cause, value) in enumerate(tried):
             await close_remediations(store, make_outcome(str(i), actions=tuple(actions), cause=cause, value=value))
@@ -180,7 +180,7 @@ def test_experience_is_the_sum_of_its_outcomes(tried: list[tuple[list[ActionType
         await store.close()
         return experience
 
-    experience = asyncio.run(summed())
+    experience = asyncio.run(load_experience())
     for action in ActionType:
         for cause in Cause:
             values = [v for actions, c, v in tried if c is cause and v is not None and action in actions]

@@ -118,15 +118,15 @@ async def test_an_effect_during_the_end_is_late(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "ended", "is_accepted"), [(1050.0, 1040.0, False), (1050.0, 1060.0, True), (0.0, 9.0, True)]
+    ("requested_at", "ended_at", "is_accepted"), [(1050.0, 1040.0, False), (1050.0, 1060.0, True), (0.0, 9.0, True)]
 )
-async def test_an_ending_of_an_earlier_life_comes_too_late(
-    store: Store, asked: float, ended: float, is_accepted: bool
+async def test_an_end_of_an_earlier_run_is_refused(
+    store: Store, requested_at: float, ended_at: float, is_accepted: bool
 ) -> None:
     """A delayed end does not end a plan that continued."""
     await store.plans.put(make_plan(PLAN_A), 1010.0)
-    await store.plans.put_effect(make_effect().model_copy(update={"requested_at": asked}))
-    end = OutcomeTransaction(outcome=make_outcome(PLAN_A, ended_at=ended))
+    await store.plans.put_effect(make_effect().model_copy(update={"requested_at": requested_at}))
+    end = OutcomeTransaction(outcome=make_outcome(PLAN_A, ended_at=ended_at))
     with nullcontext() if is_accepted else pytest.raises(Superseded):
         await store.close_remediation(end)
     assert (await store.outcomes.load_for_plan(PLAN_A) is not None) == is_accepted
