@@ -183,32 +183,41 @@ async def _check_signals(prometheus: PrometheusClient, loop: LoopSettings) -> li
         return [server]
     max_age = 2 * loop.monitor.scrape_interval
     try:
-        queries = [_check_rule(prometheus, rule, loop.monitor.rate_window, now) for rule in rules]
+        queries = [check_rule(prometheus, rule, loop.monitor.rate_window, now) for rule in rules]
         rule_findings = await asyncio.gather(*queries)
         details = coverage_detail_queries(rules, max_age, loop.max_components)
-        ages = await asyncio.gather(*(prometheus.query(query, now) for query in details))
+        answers = await asyncio.gather(*(prometheus.query_with_remarks(query, now) for query in details))
     except MapekError as error:
         return [server, _failed_finding(f"rules of {loop.name}", error, "check section monitor")]
     fresh = {
         (s.labels.get(COMPONENT_LABEL, ""), s.labels.get("signal", ""))
-        for s in chain.from_iterable(ages)
+        for samples, _ in answers
+        for s in samples
         if s.value <= max_age
     }
+    remarks = tuple(dict.fromkeys(chain.from_iterable(remarks for _, remarks in answers)))
+    server = server.model_copy(update={"detail": _add_remarks(server.detail, remarks)})
     signals = required_signals(rules)
     component_findings = [_component_finding(c, [s for s in signals if (c, s) not in fresh]) for c in loop.components]
     return [server, *rule_findings, *component_findings]
 
 
-async def _check_rule(prometheus: PrometheusClient, rule: MetricRule, window: float, now: float) -> Finding:
-    """Run one rule's query. A rule of rare events may have no series yet."""
+async def check_rule(prometheus: PrometheusClient, rule: MetricRule, window: float, now: float) -> Finding:
+    """Run one rule's query, and show Prometheus's advice on it. A rule of rare events may have no series yet."""
     part = f"rule {rule.metric}"
     (query,) = values_queries([rule], window, 1)
-    samples = await prometheus.query(query, now)
+    samples, remarks = await prometheus.query_with_remarks(query, now)
     if samples:
-        return Finding(part=part, detail=f"{len(samples)} components")
+        return Finding(part=part, detail=_add_remarks(f"{len(samples)} components", remarks))
     if not rule.always_present:
-        return Finding(part=part, detail="no series yet, as usual for rare events")
-    return Finding(part=part, state="missing", detail="its query returns nothing", fix=SCRAPE_FIX)
+        return Finding(part=part, detail=_add_remarks("no series yet, as usual for rare events", remarks))
+    detail = _add_remarks("its query returns nothing", remarks)
+    return Finding(part=part, state="missing", detail=detail, fix=SCRAPE_FIX)
+
+
+def _add_remarks(detail: str, remarks: tuple[str, ...]) -> str:
+    """Return the detail of a check, followed by the advice of the server. Advice does not change the state."""
+    return "; ".join((detail, *(f"remark: {remark}" for remark in remarks)))
 
 
 def _component_finding(component: str, missing_signals: list[str]) -> Finding:
