@@ -203,7 +203,7 @@ def failpoint_store_opener(points: Failpoints) -> Callable[[str | Path], Awaitab
 
 
 class StepInterceptor(MapekInterceptor):
-    """The product's interceptor, which also sets the step and passes a point before Temporal learns of the completion."""
+    """The product's interceptor; it also sets the step, and passes a point before the completion is reported."""
 
     def __init__(self, metrics: Metrics, last_run: LastRun, points: Failpoints) -> None:
         super().__init__(metrics, last_run)

@@ -62,8 +62,11 @@ def make_random_fault_rule(random: Random, share: float) -> Callable[[bytes], Fa
 
 @dataclass
 class FaultInjector:
-    """What one soak does to its fleet. `counts` are the faults that were injected, by kind, `open` the points of the
-    coverage table in which nobody was killed yet, `operators` what people did to remediations in which phase."""
+    """Injects the faults of one soak.
+
+    `counts` are the injected faults by kind. `open_points` are the points of the coverage table without a kill.
+    `operator_counts` are the interventions of operators by kind and phase.
+    """
 
     fleet: Fleet
     random: Random
@@ -89,46 +92,46 @@ class FaultInjector:
         return kind
 
     async def pick_remediation(self) -> RunningRemediation | None:
-        """Return a random remediation in flight, None without one."""
+        """Return a random remediation in flight, None without remediation."""
         remediations = await self.fleet.remediation_list.list_running()
         return self.random.choice(remediations) if remediations else None
 
     async def cancel_remediation(self) -> bool:
         """Cancel a remediation in any step."""
-        one = await self.pick_remediation()
-        if one:
-            await one.get_handle(self.fleet.client).cancel()
-            self.operator_counts[f"cancelled: {one.phase}"] += 1
-        return one is not None
+        remediation = await self.pick_remediation()
+        if remediation:
+            await remediation.get_handle(self.fleet.client).cancel()
+            self.operator_counts[f"cancelled: {remediation.phase}"] += 1
+        return remediation is not None
 
     async def terminate_remediation(self) -> bool:
         """Terminate a remediation in any step."""
-        one = await self.pick_remediation()
-        if one:
-            await one.get_handle(self.fleet.client).terminate("soak")
-            self.operator_counts[f"terminated: {one.phase}"] += 1
-        return one is not None
+        remediation = await self.pick_remediation()
+        if remediation:
+            await remediation.get_handle(self.fleet.client).terminate("soak")
+            self.operator_counts[f"terminated: {remediation.phase}"] += 1
+        return remediation is not None
 
     async def reset_remediation(self) -> bool:
         """Reset a remediation to a random workflow task."""
-        one = await self.pick_remediation()
-        if one is None:
+        remediation = await self.pick_remediation()
+        if remediation is None:
             return False
-        history = await one.get_handle(self.fleet.client).fetch_history()
+        history = await remediation.get_handle(self.fleet.client).fetch_history()
         task_ids = [e.event_id for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
         if not task_ids:
             return False
         await self.fleet.client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=self.fleet.client.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=one.workflow_id, run_id=one.run_id),
+                workflow_execution=WorkflowExecution(workflow_id=remediation.workflow_id, run_id=remediation.run_id),
                 reason="soak",
                 workflow_task_finish_event_id=self.random.choice(task_ids),
                 request_id=f"soak-{time.time_ns()}",
             ),
             timeout=RPC_TIMEOUT,
         )
-        self.operator_counts[f"reset: {one.phase}"] += 1
+        self.operator_counts[f"reset: {remediation.phase}"] += 1
         return True
 
     async def lock_store(self) -> bool:
@@ -200,10 +203,10 @@ class FaultInjector:
 
     async def change_knob_externally(self) -> bool:
         """Change a knob of a running remediation as another writer, so that its rollback may be refused."""
-        one = await self.pick_remediation()
-        if one is None or one.phase != "verifying" or "committee" not in one.workflow_id:
+        remediation = await self.pick_remediation()
+        if remediation is None or remediation.phase != "verifying" or "committee" not in remediation.workflow_id:
             return False
-        site = next(site for site in self.fleet.sites if one.workflow_id.startswith(f"mapek-fix:{site.name}:"))
+        site = next(site for site in self.fleet.sites if remediation.workflow_id.startswith(f"mapek-fix:{site.name}:"))
         state = (await site.charter.get("/sim/state")).json()["committee"]
         token = (self.fleet.stack.state.path / "charter.token").read_text().strip()
         headers = {"Idempotency-Key": f"external-{time.time_ns()}", "If-Match": f'"{state["generation"]}"'}
@@ -212,7 +215,7 @@ class FaultInjector:
             json={"replicas": state["replicas"]},
             headers={**headers, "Authorization": f"Bearer {token}"},
         )
-        await one.get_handle(self.fleet.client).cancel()
+        await remediation.get_handle(self.fleet.client).cancel()
         return reply.is_success
 
     async def blind_prometheus(self) -> bool:

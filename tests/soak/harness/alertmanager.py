@@ -19,8 +19,8 @@ HTTP_200_PREFIX = b"HTTP/1.1 200"
 class SoakAlertmanager:
     """An Alertmanager by its API, the proxy before the webhook, and when each alert was first accepted.
 
-    `accepted_at` holds unix seconds by an alert's Charter, component and start. A repeated alert, sent because the first
-    answer was lost, is not counted: the cycle of the first one may have started already.
+    `accepted_at` holds unix seconds by an alert's Charter, component and start. A repeated alert (the first
+    answer was lost) is not counted: the cycle of the first one may have started already.
     """
 
     alertmanager: httpx.AsyncClient

@@ -1,4 +1,4 @@
-"""What is measured on a fleet before it is tormented: resumption, load on failing remotes, many verifications."""
+"""Measurements on a fleet before the faults: resumption, load on failing remotes, many verifications."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -25,24 +26,24 @@ from tests.soak.harness.sites import Site
 from tests.support.waiting import wait_until
 
 RESUME_LIMIT_SECONDS = 15.0
-"""Seconds within which everything in flight goes on, from the new worker's first poll or the server's readiness."""
+"""Seconds until everything in flight resumes, from the new worker's first poll or the server's readiness."""
 OUTAGE_SECONDS = 20.0
-"""Seconds the server is away: long enough for a client to ask as seldom as it ever does."""
+"""Seconds of the server's outage: long enough for clients to reach their longest retry interval."""
 MAX_LOAD_RATIO = 1.1
-"""A failing remote is asked at most so many times as often as a healthy one."""
+"""The maximum requests to a failing remote, relative to a healthy one."""
 WINDOW_SECONDS = 24.0
-"""Seconds over which requests are counted: twelve periods, so that the edges weigh little."""
+"""Seconds over which requests are counted: eight periods, so that the edges have little weight."""
 VERIFICATION_COUNT = 100
 WARM_UP_SECONDS = 6.0
-"""Seconds after which they all run: a hundred that begin in one second are no hundred that run."""
+"""Seconds after which all verifications run; their starts are spread over this time."""
 MAX_DELAY_SECONDS = 1.0
-"""Seconds by which many verifications may delay a Monitor."""
+"""Maximum seconds by which the verifications may delay a Monitor."""
 VERIFY_TASK_QUEUE = "soak"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measured figure with its bound, both in `unit`."""
+    """One measured value with its limit, both in `unit`."""
 
     name: str
     value: float
@@ -51,30 +52,30 @@ class Measurement:
 
     @property
     def is_within_limit(self) -> bool:
-        """Whether the bound is kept."""
+        """Whether the value is within the limit."""
         return self.value <= self.limit
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.value:.2f} {self.unit} (bound {self.limit:g})"
+        return f"{self.name}: {self.value:.2f} {self.unit} (limit {self.limit:g})"
 
 
 async def measure_resumption(fleet: Fleet, sites: Sequence[Site]) -> list[Measurement]:
-    """Kill the only worker, and then the server, with remediations in flight: when does each of them go on?"""
+    """Kill the only worker, and then the server, with remediations in flight, and measure when they resume."""
     for site in sites:
         await site.inject_fault("overload", "policy-engine")
     await wait_until("verifications", lambda: list_verifying(fleet, len(sites)), 60.0)
     await fleet.preload_worker()
-    held = await list_verifying(fleet, len(sites))
+    remediations = await list_verifying(fleet, len(sites))
     await fleet.kill_worker()
     await fleet.start_worker()
     await wait_until_serving(fleet)
-    after_kill = await wait_until_all_resumed(fleet, held)
-    held = [one for one in await list_in_flight(fleet.client) if one.is_activity_started]
+    after_kill = await wait_until_all_resumed(fleet, remediations)
+    remediations = [run for run in await list_in_flight(fleet.client) if run.is_activity_started]
     await fleet.kill_server()
     await asyncio.sleep(OUTAGE_SECONDS)
     await fleet.start_server()
     ready = time.time()
-    after_restart = await wait_until_all_reported(fleet, held, ready)
+    after_restart = await wait_until_all_reported(fleet, remediations, ready)
     first_cycle = await wait_for_next_cycle(fleet, ready)
     for site in sites:
         await site.clear_faults()
@@ -92,45 +93,52 @@ async def measure_resumption(fleet: Fleet, sites: Sequence[Site]) -> list[Measur
 
 
 async def list_verifying(fleet: Fleet, min_count: int) -> list[InFlightRemediation]:
-    """Return the remediations in verification if there are so many, else none."""
+    """Return the remediations in verification if there are at least `min_count`, else none."""
     with suppress(RPCError):
-        held = [one for one in await list_in_flight(fleet.client) if one.step == "verify" and one.is_activity_started]
-        return held if len(held) >= min_count else []
+        running = await list_in_flight(fleet.client)
+        verifying = [run for run in running if run.step == "verify" and run.is_activity_started]
+        return verifying if len(verifying) >= min_count else []
     return []
 
 
 async def wait_until_all_resumed(fleet: Fleet, remediations: Sequence[InFlightRemediation]) -> float:
-    """Return after how many seconds the last of these has another attempt of its activity, or is beyond it."""
-    began = time.monotonic()
+    """Return the seconds until the last of these has a new attempt of its activity, or has passed it."""
+    started_at = time.monotonic()
 
-    async def look() -> bool:
-        handles = [one.get_handle(fleet.client) for one in remediations]
-        found = await asyncio.gather(*(handle.describe() for handle in handles))
-        pending = [list(one.raw_description.pending_activities) for one in found]
+    async def have_all_resumed() -> bool:
+        pending = await fetch_pending_activities(fleet, remediations)
         return all(not some or (some[0].attempt > 1 and some[0].HasField("last_started_time")) for some in pending)
 
-    await wait_until("everything goes on", look, 3 * RESUME_LIMIT_SECONDS)
-    return time.monotonic() - began
+    await wait_until("the resumption of every remediation", have_all_resumed, 3 * RESUME_LIMIT_SECONDS)
+    return time.monotonic() - started_at
 
 
 async def wait_until_all_reported(fleet: Fleet, remediations: Sequence[InFlightRemediation], since: float) -> float:
-    """Return after how many seconds from `since` (unix) the server has heard of the last of these again."""
+    """Return the seconds from `since` (unix) until the server has a new heartbeat of the last of these."""
 
-    async def look() -> bool:
+    async def have_all_reported() -> bool:
         with suppress(RPCError):
-            found = await asyncio.gather(*(one.get_handle(fleet.client).describe() for one in remediations))
-            pending = [list(one.raw_description.pending_activities) for one in found]
+            pending = await fetch_pending_activities(fleet, remediations)
             return all(not some or some[0].last_heartbeat_time.ToNanoseconds() / 1e9 > since for some in pending)
         return False
 
-    await wait_until("everything is heard of", look, 3 * RESUME_LIMIT_SECONDS)
+    await wait_until("a heartbeat of every remediation", have_all_reported, 3 * RESUME_LIMIT_SECONDS)
     return time.time() - since
 
 
-async def wait_for_next_cycle(fleet: Fleet, since: float) -> float:
-    """Return after how many seconds from `since` (unix) a cycle that was started since then has ended."""
+async def fetch_pending_activities(
+    fleet: Fleet, remediations: Sequence[InFlightRemediation]
+) -> list[list[PendingActivityInfo]]:
+    """Return the pending activities of each remediation. Raises: RPCError."""
+    handles = [remediation.get_handle(fleet.client) for remediation in remediations]
+    descriptions = await asyncio.gather(*(handle.describe() for handle in handles))
+    return [list(description.raw_description.pending_activities) for description in descriptions]
 
-    async def look() -> bool:
+
+async def wait_for_next_cycle(fleet: Fleet, since: float) -> float:
+    """Return the seconds from `since` (unix) until a cycle that started after it has ended."""
+
+    async def has_cycle_ended() -> bool:
         with suppress(RPCError):
             query = 'WorkflowType="MapekCycle" AND ExecutionStatus="Completed"'
             async for run in fleet.client.list_workflows(query, page_size=20, limit=20):
@@ -138,18 +146,18 @@ async def wait_for_next_cycle(fleet: Fleet, since: float) -> float:
                     return True
         return False
 
-    await wait_until("a cycle after the restart", look, 3 * RESUME_LIMIT_SECONDS)
+    await wait_until("a cycle after the restart", has_cycle_ended, 3 * RESUME_LIMIT_SECONDS)
     return time.time() - since
 
 
 async def measure_offered_load(fleet: Fleet, name: str, site: Site, proxy: HttpProxy) -> list[Measurement]:
-    """Count the requests to a remote that is healthy, fails in several ways, and has recovered.
+    """Count the requests to a remote while it is healthy, while it fails in several ways, and after its recovery.
 
-    The healthy rate is what one healthy cycle asks, once a period: a busy machine that skips ticks does not lower it.
+    The healthy rate is the requests of one healthy cycle per period, so skipped cycles on a busy machine do not lower it.
     """
     since = time.time()
-    asked = await count_requests(proxy)
-    healthy = asked / max(1, await count_cycles_since(fleet, site, since)) * WINDOW_SECONDS / PERIOD_SECONDS
+    requests = await count_requests(proxy)
+    healthy = requests / max(1, await count_cycles_since(fleet, site, since)) * WINDOW_SECONDS / PERIOD_SECONDS
     worst = 0.0
     for fault in (Fault.REFUSE, Fault.UNAVAILABLE, Fault.DROP):
         proxy.rules.append(FaultRule(fault, seconds=8.0))
@@ -173,16 +181,16 @@ async def count_requests(proxy: HttpProxy) -> float:
 
 
 async def count_cycles_since(fleet: Fleet, site: Site, since: float) -> int:
-    """Return how many cycles of a site's loops were started since then."""
+    """Return the number of cycles of a site's loops started after `since` (unix)."""
     query = 'WorkflowType="MapekCycle"'
     runs = [run async for run in fleet.client.list_workflows(query, page_size=200, limit=200)]
-    ours = tuple(f"mapek-cycle:{loop}-" for loop in site.loops)
-    return sum(run.id.startswith(ours) and run.start_time.timestamp() >= since for run in runs)
+    prefixes = tuple(f"mapek-cycle:{loop}-" for loop in site.loops)
+    return sum(run.id.startswith(prefixes) and run.start_time.timestamp() >= since for run in runs)
 
 
 @workflow.defn(name="VerifyOnly", sandboxed=False)
 class VerifyOnly:
-    """Runs one verification on the product's queue for them."""
+    """Runs one verification on the product's queue for verifications."""
 
     @workflow.run
     async def run(self, request: VerifyRequest) -> str:
@@ -199,38 +207,40 @@ class VerifyOnly:
 
 
 async def measure_many_verifications(fleet: Fleet, plan: Plan) -> list[Measurement]:
-    """Let a hundred verifications with the interval of production run at once, and time the Monitors meanwhile.
+    """Run a hundred verifications with the interval of production at the same time, and time the Monitors.
 
-    Where Monitors are slow without them already, the machine was not left alone, and a difference says nothing: so
-    that is a figure with a bound too, and nothing is measured again until it pleases.
+    The duration without verifications has a limit too: on a busy machine the difference has no meaning. A measurement
+    is never repeated.
     """
     rule = plan.verification.model_copy(update={"delay": 5.0, "interval": 15.0, "samples": 3, "required_passes": 3})
     slow = plan.model_copy(update={"plan_id": "f" * 12, "hash": "f" * 64, "verification": rule})
     await fleet.store.plans.put(slow, time.time())
-    alone = await measure_monitor_durations(fleet, WINDOW_SECONDS)
+    baseline = await measure_monitor_durations(fleet, WINDOW_SECONDS)
     async with verification_worker(fleet), running_verifications(fleet, slow):
-        beside = await measure_monitor_durations(fleet, WINDOW_SECONDS)
-    later = max(beside) - max(alone)
+        loaded = await measure_monitor_durations(fleet, WINDOW_SECONDS)
+    delay = max(loaded) - max(baseline)
     return [
-        Measurement("the slowest Monitor before it, without verifications", max(alone), MAX_DELAY_SECONDS, "s"),
+        Measurement("the slowest Monitor before it, without verifications", max(baseline), MAX_DELAY_SECONDS, "s"),
         Measurement(
-            f"the slowest of {len(beside)} Monitors, later beside {VERIFICATION_COUNT} verifications",
-            later,
+            f"the slowest of {len(loaded)} Monitors beside {VERIFICATION_COUNT} verifications, delay",
+            delay,
             MAX_DELAY_SECONDS,
             "s",
         ),
-        Measurement("a Monitor later beside them, median", median(beside) - median(alone), MAX_DELAY_SECONDS, "s"),
+        Measurement(
+            "the median delay of a Monitor beside them", median(loaded) - median(baseline), MAX_DELAY_SECONDS, "s"
+        ),
     ]
 
 
 @asynccontextmanager
 async def running_verifications(fleet: Fleet, plan: Plan) -> AsyncIterator[None]:
-    """Have a hundred verifications of a plan under way inside the block, well after they began."""
-    began = time.time()
+    """Run a hundred verifications of a plan inside the block, which begins after their warm-up."""
+    started_at = time.time()
     handles = [
         await fleet.client.start_workflow(
             "VerifyOnly",
-            VerifyRequest(plan_id=plan.plan_id, since=began + n * 0.15),
+            VerifyRequest(plan_id=plan.plan_id, since=started_at + n * 0.15),
             id=f"verify-only-{n}",
             task_queue=VERIFY_TASK_QUEUE,
         )
@@ -238,16 +248,16 @@ async def running_verifications(fleet: Fleet, plan: Plan) -> AsyncIterator[None]
     ]
     await asyncio.sleep(WARM_UP_SECONDS)
     yield
-    described = await asyncio.gather(*(handle.describe() for handle in handles))
-    running = sum(len(one.raw_description.pending_activities) for one in described)
-    assert running == VERIFICATION_COUNT, f"only {running} verifications were under way"
+    descriptions = await asyncio.gather(*(handle.describe() for handle in handles))
+    running = sum(len(description.raw_description.pending_activities) for description in descriptions)
+    assert running == VERIFICATION_COUNT, f"{running} verifications ran, expected {VERIFICATION_COUNT}"
     await asyncio.gather(*(handle.cancel() for handle in handles))
     await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
 
 
 @asynccontextmanager
 async def verification_worker(fleet: Fleet) -> AsyncIterator[None]:
-    """A worker for the workflow above, for the length of a block."""
+    """Run a worker for `VerifyOnly` inside the block."""
     async with Worker(
         fleet.client, task_queue=VERIFY_TASK_QUEUE, workflows=[VerifyOnly], workflow_runner=UnsandboxedWorkflowRunner()
     ):
@@ -255,34 +265,34 @@ async def verification_worker(fleet: Fleet) -> AsyncIterator[None]:
 
 
 async def measure_monitor_durations(fleet: Fleet, seconds: float) -> list[float]:
-    """Return how many seconds each Monitor of so long a time took from being scheduled to its end.
+    """Return the seconds of each Monitor in the next `seconds`, from its scheduling to its end.
 
-    Where none ended, there was one that took the whole time.
+    Without a completed Monitor the whole time is returned as its duration.
     """
     since = time.time()
     await asyncio.sleep(seconds)
     query = 'WorkflowType="MapekCycle" AND ExecutionStatus="Completed"'
-    found = []
+    durations = []
     async for run in fleet.client.list_workflows(query, page_size=200, limit=200):
         if run.start_time.timestamp() >= since:
             handle = fleet.client.get_workflow_handle(run.id, run_id=run.run_id)
-            found.append(monitor_duration(await handle.fetch_history()))
-    return found or [seconds]
+            durations.append(monitor_duration(await handle.fetch_history()))
+    return durations or [seconds]
 
 
 def monitor_duration(history: WorkflowHistory) -> float:
-    """Return the seconds from the first activity's scheduling to its end: a cycle begins with Monitor."""
+    """Return the seconds from the scheduling of the first activity, Monitor, to its end."""
     at: Callable[[Any], float] = next
     times = {
         kind: at(event.event_time.ToNanoseconds() / 1e9 for event in history.events if event.event_type == kind)
         for kind in (EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
     }
-    begun, ended = times.values()
-    return ended - begun
+    scheduled_at, ended_at = times.values()
+    return ended_at - scheduled_at
 
 
 async def run_measurements(fleet: Fleet) -> list[Measurement]:
-    """Measure everything, on a fleet that is otherwise left alone, and leave it at rest."""
+    """Run all measurements on a fleet without faults, and return when it is at rest."""
     figures = await measure_resumption(fleet, fleet.sites[:4])
     plans = [
         plan for site in fleet.sites for loop in site.loops for plan in await fleet.store.plans.load_unsettled(loop)
@@ -299,5 +309,5 @@ async def run_measurements(fleet: Fleet) -> list[Measurement]:
 
 
 async def is_idle(fleet: Fleet) -> bool:
-    """Tell whether no remediation runs."""
+    """Return whether no remediation runs."""
     return not await list_in_flight(fleet.client)

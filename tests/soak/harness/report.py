@@ -1,4 +1,4 @@
-"""What a soak tells at its end: kinds, counts, seed, the coverage table, and whether it came to enough."""
+"""The report of a soak: kinds, counts, seed, the coverage table, and whether the minimum counts were reached."""
 
 import json
 import time
@@ -15,27 +15,27 @@ from tests.soak.faults.unauthorized_posts import UnauthorizedSender
 from tests.soak.harness.workload import Workload
 
 SOAK_SITES = (*((f"c{n}", (f"a{n}",)) for n in range(1, 8)), ("c8", ("a8", "b8")))
-"""Charters and the loops upon each; two loops upon one must never hold the same knob."""
+"""Charters and the loops of each; two loops of one Charter must never hold the same knob."""
 KILL_TARGETS = (
     *("kill_worker",) * 19,
     *("kill_server",) * 4,
     *("kill_server_and_worker",) * 2,
     *("freeze_worker", "step_clock"),
 )
-"""What is killed in a soak of full length, and how often beside the others: of both kinds more than `LEAST`."""
+"""The targets of a soak of full length with their weights, so that the counts exceed `MIN_COUNTS`."""
 ROUND_SECONDS = 180.0
-"""Seconds of faults before everything has to come to rest."""
+"""Seconds of faults before everything must come to rest."""
 MIN_COUNTS = {"faults": 1000, "worker_kills_with_four_in_flight": 120, "server_kills": 30}
-"""What a soak of full length has to come to."""
+"""The minimum counts of a soak of full length."""
 FULL_LENGTH_MINUTES = 50.0
-"""Minutes from which a soak is of full length: a shorter one is a look, and comes to less."""
+"""Minutes from which a soak is of full length; a shorter one need not reach the minimum counts."""
 
 
 @dataclass
 class SoakRun:
-    """One soak: upon which Charters, for how long a round (seconds), what was done, and what broke.
+    """One soak: its Charters and time limits, the injected faults and the violations.
 
-    `what` is killed, with so `much` in flight if that comes about within `gathers` seconds.
+    `kill_targets` are killed with `min_in_flight` remediations in flight, or after `gather_timeout_seconds` with fewer.
     """
 
     seed: int
@@ -67,8 +67,8 @@ def build_report(
     workload: Workload,
     unauthorized_sender: UnauthorizedSender,
 ) -> dict[str, Any]:
-    """Return what was done and what broke, as JSON values."""
-    struck = [kill.point for kill in kills.records]
+    """Return the faults and the violations as JSON values."""
+    killed_points = [kill.point for kill in kills.records]
     return {
         "seed": run.seed,
         "measured": run.measurements,
@@ -82,20 +82,20 @@ def build_report(
         "server_kills": run.counts["server killed"],
         "server_kills_with_this_in_flight": dict(sorted(count_server_kill_steps(kills).items())),
         "operators": dict(sorted(injector.operator_counts.items())),
-        "troubles": workload.incident_count,
-        "strangers": dict(
+        "incidents": workload.incident_count,
+        "unauthorized_posts": dict(
             sorted(Counter(f"{post['kind']}: {post['status']}" for post in unauthorized_sender.posts).items())
         ),
         "waits": dict(kills.wait_counts),
         "open_points": sorted(kills.open_points),
-        "table": format_coverage(struck),
+        "table": format_coverage(killed_points),
         "violations": run.violations,
         "kills": kills.list_records(),
     }
 
 
 def count_server_kill_steps(kills: KillScheduler) -> Counter[str]:
-    """Return how often the server was killed with a remediation in this step."""
+    """Return the number of server kills by the steps in flight."""
     return Counter(step for kill in kills.records if kill.target == "server" for step in kill.steps)
 
 
@@ -103,8 +103,10 @@ def print_report(report: dict[str, Any], minutes: float) -> int:
     """Print a report. Return 0 without a violation and, at full length, with everything reached; else 1."""
     print("\n".join(report["table"]))
     print(json.dumps({name: value for name, value in report.items() if name not in ("table", "kills")}, indent=2))
-    short = [f"{name} {report[name]} < {least}" for name, least in MIN_COUNTS.items() if report[name] < least]
-    short += [f"points open: {', '.join(report['open_points'])}"] if report["open_points"] else []
-    if short:
-        print("not reached: " + "; ".join(short))
-    return 1 if report["violations"] or (short and minutes >= FULL_LENGTH_MINUTES) else 0
+    shortfalls = [
+        f"{name} {report[name]} < {minimum}" for name, minimum in MIN_COUNTS.items() if report[name] < minimum
+    ]
+    shortfalls += [f"points open: {', '.join(report['open_points'])}"] if report["open_points"] else []
+    if shortfalls:
+        print("not reached: " + "; ".join(shortfalls))
+    return 1 if report["violations"] or (shortfalls and minutes >= FULL_LENGTH_MINUTES) else 0

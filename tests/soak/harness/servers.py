@@ -1,6 +1,6 @@
 """The servers of a soak: one Temporal, one store, one Alertmanager, and several Charters with a Prometheus each.
 
-All are real processes. Between the worker and everything it talks to stands a proxy.
+All are real processes. A proxy is between the worker and every server it calls.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from tests.soak.harness.in_flight import RemediationList
 from tests.soak.harness.sites import Site, SiteAddresses, build_loop_entries, build_site, start_site
 
 DEBOUNCE_SECONDS = PERIOD_SECONDS / 6
-"""Seconds between two cycles that alerts start: of a period, as much as the product's five of thirty."""
+"""Seconds between two cycles that alerts start: a sixth of a period, like the product's five of thirty."""
 WEBHOOK_PORT_COUNT = 6
-"""Ports that workers take in turn for their webhook: never two that live at the same time the same one."""
+"""Ports of the workers' webhooks, used in turn, so that concurrent workers have different ones."""
 LOOP_SETTINGS: Mapping[str, Any] = {
     "orchestrator": {"loop_interval": int(PERIOD_SECONDS)},
     "plan": {
         "settle_seconds": 4,
         "cooldown": {"after_success": 15, "no_effect": 6, "rolled_back": 15},
         "approval": {"from_risk": "medium", "deadline_seconds": 30},
-        # The same few things are broken for an hour, and some remedies are meant to fail.
+        # The same few faults recur for an hour, and some remediations must fail.
         "rates": {
             "knob_per_hour": 1000,
             "knob_per_day": 10_000,
@@ -52,23 +52,23 @@ LOOP_SETTINGS: Mapping[str, Any] = {
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},
     "performance": {"max_concurrent_analyses": 30},
 }
-"""On top of the demo's timings. A verification begins when a whole rate window (5 s) shows a new member (3 s)."""
+"""Added to the demo's timings. A verification starts after a rate window (5 s) and the start of a member (3 s)."""
 
 
 @asynccontextmanager
 async def running_fleet(
     state: Path, sites: Sequence[tuple[str, Sequence[str]]], seed: int, report: Callable[[str, Fault], None]
 ) -> AsyncIterator[Fleet]:
-    """Give everything but a worker, for the length of a block; nothing of it is left afterwards.
+    """Run everything but a worker inside the block.
 
-    `sites` are the Charters by name, each with the names of its loops. `say` hears of every fault of a proxy.
+    `sites` are the Charters by name, each with the names of its loops. `report` is called for every fault of a proxy.
     """
     async with AsyncExitStack() as cleanup:
         ports = PortAllocator()
         cleanup.callback(ports.close)
         built = [await build_site(cleanup, ports, name, loops, report) for name, loops in sites]
         stack = await cleanup.enter_async_context(running_stack(build_stack_options(state, built)))
-        await asyncio.gather(*(start_site(cleanup, stack, site, places, seed) for site, places in built))
+        await asyncio.gather(*(start_site(cleanup, stack, site, addresses, seed) for site, addresses in built))
         to_temporal = TcpProxy(stack.addresses.temporal, lambda fault: report("temporal", fault))
         temporal = await cleanup.enter_async_context(to_temporal.listen())
         store = await open_store(stack.layout.get_setting("knowledge.sqlite_path"))
@@ -91,13 +91,13 @@ async def running_fleet(
 
 
 def build_stack_options(state: Path, sites: Sequence[tuple[Site, SiteAddresses]]) -> StackOptions:
-    """Return what all sites share: Temporal, Alertmanager, and the configuration with every loop."""
+    """Return the options of the shared stack: Temporal, Alertmanager, and the configuration with every loop."""
     return StackOptions(
         state_dir=state,
         profile="demo",
         settings={
             **LOOP_SETTINGS,
-            "loops": [entry for site, places in sites for entry in build_loop_entries(site, places)],
+            "loops": [entry for site, addresses in sites for entry in build_loop_entries(site, addresses)],
             "alertmanager": {
                 "debounce_seconds": DEBOUNCE_SECONDS,
                 "routes": [build_route(site.name, site.loops[0]) for site, _ in sites],
@@ -109,12 +109,12 @@ def build_stack_options(state: Path, sites: Sequence[tuple[Site, SiteAddresses]]
 
 
 async def connect_client(stack: RunningStack) -> Client:
-    """Return a client at the server itself, of which every call is bounded."""
+    """Return a client of the server itself, with a time-out for every call."""
     return await Client.connect(
         stack.addresses.temporal,
         data_converter=pydantic_data_converter,
         interceptors=[RpcTimeoutInterceptor()],
-        # A server that is killed on purpose is not worth a line for each call.
+        # Kills of the server are expected: no log line for each failed call.
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
 
@@ -122,7 +122,7 @@ async def connect_client(stack: RunningStack) -> Client:
 async def start_alertmanager(
     cleanup: AsyncExitStack, stack: RunningStack, report: Callable[[str, Fault], None]
 ) -> SoakAlertmanager:
-    """Return the Alertmanager, which posts to where the stack thinks the worker is: there is the proxy."""
+    """Return the Alertmanager; it posts to the proxy, which has the worker's configured address."""
     to_webhook = HttpProxy(f"{LOOPBACK}:0", lambda fault: report("webhook", fault))
     await cleanup.enter_async_context(to_webhook.listen(urlsplit(stack.addresses.mapek).port or 0))
     http = httpx.AsyncClient(base_url=stack.addresses.alertmanager, trust_env=False, timeout=10)
@@ -130,7 +130,7 @@ async def start_alertmanager(
 
 
 async def kill_remaining_workers(fleet: Fleet) -> None:
-    """Kill whatever worker is left, frozen ones included."""
+    """Kill all remaining workers, frozen ones included."""
     for name in fleet.live_workers:
         await fleet.kill_worker(name)
     if fleet.standby:
