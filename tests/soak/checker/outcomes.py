@@ -80,7 +80,7 @@ def check_outcome_matches_ledger(evidence: Evidence) -> Iterator[Violation]:
 
 
 def check_reversal_limit(evidence: Evidence) -> Iterator[Violation]:
-    """I8: within one incident a knob is rolled back at most once; a remediation that an operator stopped is not counted."""
+    """I8: within one incident a knob is rolled back at most once, without those that an operator stopped."""
     rolled_back = [
         plan
         for plan in list_rolled_back_plans(evidence)

@@ -153,7 +153,7 @@ async def wait_for_next_cycle(fleet: Fleet, since: float) -> float:
 async def measure_offered_load(fleet: Fleet, name: str, site: Site, proxy: HttpProxy) -> list[Measurement]:
     """Count the requests to a remote while it is healthy, while it fails in several ways, and after its recovery.
 
-    The healthy rate is the requests of one healthy cycle per period, so skipped cycles on a busy machine do not lower it.
+    The healthy rate is the requests of one healthy cycle per period, so skipped cycles do not lower it.
     """
     since = time.time()
     requests = await count_requests(proxy)
