@@ -1,4 +1,4 @@
-"""Activities as Temporal runs them: attempts under a retry policy, of which one that was given up may still run."""
+"""Activities as Temporal runs them: attempts under a retry policy. An abandoned attempt may still run."""
 
 import asyncio
 from contextvars import ContextVar
@@ -18,17 +18,17 @@ from tests.simulation.workflow_run import FAILURE_CONVERTER, PAYLOAD_CONVERTER, 
 from worker.temporal.interceptor import to_application_error
 
 FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 1.0, 100.0
-"""Seconds between attempts where the policy says nothing."""
+"""Seconds between attempts without a retry policy: the first delay and the limit."""
 TIMED_OUT_MESSAGE = "activity task timed out"
 
 
 class WorkerKilled(BaseException):
-    """The attempt's worker is dead: nothing it does reaches anybody."""
+    """The worker of the attempt was killed: the attempt has no further effect."""
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One attempt. `given_up`: the server does not wait for it any more. `dead`: its worker was killed."""
+    """One attempt. `is_abandoned`: the server no longer waits for it. `is_dead`: its worker was killed."""
 
     activity: "ScheduledActivity"
     number: int
@@ -37,16 +37,16 @@ class Attempt:
     task: "asyncio.Task[None] | None" = None
 
     def schedule_timeout(self, seconds: float) -> None:
-        """The server notices after so many seconds that nothing is heard of it."""
+        """Let the server time the attempt out after so many seconds."""
         asyncio.get_running_loop().call_later(seconds, self.activity.time_out_attempt, self)
 
 
 CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
-"""The attempt on whose behalf something reaches for the outside; None for nobody who could die."""
+"""The attempt that runs now; None outside of activities."""
 
 
 class ScheduledActivity:
-    """One activity a workflow has scheduled, until it is resolved."""
+    """One activity that a workflow scheduled, until it is resolved."""
 
     def __init__(self, server: EngineServer, run: WorkflowRun, command: ScheduleActivity) -> None:
         self.server, self.run, self.seq = server, run, command.seq
@@ -72,7 +72,7 @@ class ScheduledActivity:
         attempt.schedule_timeout(min(self.timeout_seconds, self.deadline - self.server.now))
 
     async def execute_attempt(self, attempt: Attempt) -> None:
-        """Run the product's activity, as its worker would."""
+        """Run the product's activity as a worker does."""
         CURRENT_ATTEMPT.set(attempt)
         method = self.server.activities[self.name]
         hint = next(kind for name, kind in method.__annotations__.items() if name != "return")
@@ -90,7 +90,7 @@ class ScheduledActivity:
             self.complete_attempt(attempt, result)
 
     def complete_attempt(self, attempt: Attempt, result: Any) -> None:
-        """Take the result of the attempt that is waited for."""
+        """Resolve the activity with the attempt's result, unless the server no longer waits for it."""
         if attempt.is_abandoned or attempt.is_dead or self.resolved:
             return
         job = self.make_resolution()
@@ -101,7 +101,7 @@ class ScheduledActivity:
         self.resolve(job)
 
     def fail_attempt(self, attempt: Attempt, error: ApplicationError) -> None:
-        """Take the failure of the attempt that is waited for, and try again if that is allowed."""
+        """Retry after the attempt's failure if the policy permits it, else fail the activity."""
         if attempt.is_abandoned or attempt.is_dead or self.resolved:
             return
         final = error.non_retryable or error.type in (self.policy.non_retryable_error_types or ())
@@ -115,7 +115,7 @@ class ScheduledActivity:
         self.retry_or_fail(attempt, cause, delay, final)
 
     def time_out_attempt(self, attempt: Attempt) -> None:
-        """Give up an attempt nothing was heard of in time."""
+        """Abandon an attempt that did not answer in time."""
         if attempt.is_abandoned or self.resolved or attempt is not self.attempt:
             return
         cause = Failure(message=TIMED_OUT_MESSAGE)
@@ -133,12 +133,12 @@ class ScheduledActivity:
         failure = job.resolve_activity.result.failed.failure
         failure.message = "Activity task failed"
         self.fill_failure(failure, cause)
-        what = {"name": self.name, "attempt": attempt.number, "text": cause.message, **self.event_fields}
-        self.server.record_event(self.run, "activity_failed", **what)
+        fields = {"name": self.name, "attempt": attempt.number, "text": cause.message, **self.event_fields}
+        self.server.record_event(self.run, "activity_failed", **fields)
         self.resolve(job)
 
     def cancel(self) -> None:
-        """Resolve it as cancelled at once (TRY_CANCEL); the attempt hears of it with its next heartbeat."""
+        """Resolve it as cancelled immediately (TRY_CANCEL); the attempt is cancelled at its next heartbeat."""
         if self.resolved:
             return
         job = self.make_resolution()
@@ -150,7 +150,7 @@ class ScheduledActivity:
         self.server.add_job(self.run, job)
 
     def abandon(self) -> None:
-        """Let nobody wait for it; its attempt is cancelled within a heartbeat, if it has one."""
+        """Stop waiting for it. An attempt with heartbeats is cancelled within one second."""
         self.resolved = True
         self.run.activities.pop(self.seq, None)
         attempt = self.attempt
@@ -158,19 +158,19 @@ class ScheduledActivity:
             asyncio.get_running_loop().call_later(1.0, attempt.task.cancel)
 
     def retry_delay(self, number: int) -> float:
-        """Return the seconds before the attempt after this one."""
+        """Return the seconds between attempt `number` and the next one."""
         first = self.policy.initial_interval.total_seconds()
-        longest = self.policy.maximum_interval.total_seconds() if self.policy.maximum_interval else MAX_DELAY_SECONDS
-        return float(min(longest, first * self.policy.backoff_coefficient ** min(number - 1, 16)))
+        maximum = self.policy.maximum_interval.total_seconds() if self.policy.maximum_interval else MAX_DELAY_SECONDS
+        return float(min(maximum, first * self.policy.backoff_coefficient ** min(number - 1, 16)))
 
     def make_resolution(self) -> WorkflowActivationJob:
-        """Return the event that resolves this activity, still without its result."""
+        """Return the event that resolves this activity, without a result."""
         job = WorkflowActivationJob()
         job.resolve_activity.seq = self.seq
         return job
 
     def resolve(self, job: WorkflowActivationJob) -> None:
-        """Tell the workflow."""
+        """Send the resolution to the workflow."""
         self.resolved = True
         self.run.activities.pop(self.seq, None)
         self.server.add_job(self.run, job)
@@ -183,5 +183,5 @@ class ScheduledActivity:
 
 
 def to_plain(result: Any) -> Any:
-    """Return a result as a history shows it."""
+    """Return a result as plain JSON values."""
     return result.model_dump(mode="json") if hasattr(result, "model_dump") else result

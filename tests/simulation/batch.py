@@ -1,4 +1,4 @@
-"""Many lives, each from a seed of its own: what `make simulate` plays on all cores."""
+"""One life from a seed, and the sum of many: `make simulate` plays them on all cores."""
 
 import gc
 import logging
@@ -20,13 +20,13 @@ class LifeResult:
     violations: list[Violation] = field(default_factory=list)
 
     def merge(self, other: "LifeResult") -> None:
-        """Take another's figures and violations in."""
+        """Add the figures and violations of another result."""
         self.figures.update(other.figures)
         self.violations += other.violations
 
 
 def play_life(seed: int, cycles: int, profile: FaultProfile = FaultProfile.NORMAL) -> LifeResult:
-    """Play one life and judge it. It keeps most of what it makes, so garbage is seldom looked for meanwhile."""
+    """Play one life and check it. Garbage is collected rarely: a life keeps most of its objects."""
 
     async def main() -> LifeResult:
         driver = LifeDriver(seed, profile)
@@ -34,13 +34,13 @@ def play_life(seed: int, cycles: int, profile: FaultProfile = FaultProfile.NORMA
         violations, figures = check_life(driver, seed)
         return LifeResult(Counter(figures), violations)
 
-    before = logging.root.manager.disable
+    former_level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    usual = gc.get_threshold()
+    former_threshold = gc.get_threshold()
     gc.set_threshold(50_000, 50, 50)
     try:
         with fast_simulation():
             return run_in_virtual_time(main())
     finally:
-        gc.set_threshold(*usual)
-        logging.disable(before)
+        gc.set_threshold(*former_threshold)
+        logging.disable(former_level)

@@ -1,7 +1,7 @@
-"""Charter's API over the virtual plant, as an HTTP client sees it, with the ways it can misbehave.
+"""Charter's API over the virtual plant, as an HTTP client sees it, with its faults.
 
-The changes are decided by the simulator's own functions under its own idempotency keys; only the network between is
-missing. What can happen to a change is named as the simulator's doors name it, and `refused`: no connection.
+The simulator's own functions execute the changes, with its own idempotency keys; only the network is missing. The
+faults of a change have the names of the simulator's control API, and `refused`: no connection.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 REFUSED = "refused"
 DELIVERED_LATE = "delivered-late"
-"""Charter gets the request, and so its key, long after the caller gave up."""
+"""Charter gets the request and its key long after the client's timeout."""
 CHARTER_FAULTS = (
     REFUSED,
     ApiFaultMode.ERROR_500.value,
@@ -52,15 +52,15 @@ CHANGE_HANDLERS: tuple[tuple[str, ChangeHandler], ...] = (
     (r"committee/restart", changes.restart),
 )
 LATE_DELIVERY_SECONDS = 2.5
-"""Time-outs after which a request that nobody waits for is carried out."""
+"""Client timeouts until a late request is executed."""
 BASE_URL = "http://charter/api/v1/"
 
 
 class VirtualCharter(HttpClient):
-    """Takes the place of the HTTP client: one reply for each request, or none.
+    """An HTTP client that answers each request itself, or does not answer.
 
-    `trouble` says what happens to a request for this path: empty, or one of `TROUBLES`. `refresh` brings the plant up
-    to now. `effects` holds every change with the committee as it was before it.
+    `draw_fault` returns the fault of a request for a path: empty, or one of `CHARTER_FAULTS`. `refresh` advances the
+    plant to now. `effects` has every change with the committee before it.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class VirtualCharter(HttpClient):
         self.cache: dict[str, _RawResponse] = {}
 
     async def read(self, request: Request, schema: TypeAdapter[T]) -> Read[T]:
-        """Return the reply; the same text is taken apart once."""
+        """Return the parsed reply. Equal bodies are parsed once."""
         raw = await self._read(request)
         return Read(parse_body(schema, raw.body), raw.headers)
 
@@ -85,14 +85,14 @@ class VirtualCharter(HttpClient):
         path = request.url.removeprefix(BASE_URL)
         self.requests += 1
         self.refresh()
-        trouble = self.draw_fault(path)
+        fault = self.draw_fault(path)
         if request.method == "GET":
-            if trouble:
+            if fault:
                 raise httpx.ConnectError("refused")
             return self._handle_read(path, request)
         if path == "policies/validate":
-            return self._handle_validate(request, trouble)
-        return await self._handle_change(path, request, trouble)
+            return self._handle_validate(request, fault)
+        return await self._handle_change(path, request, fault)
 
     def _handle_read(self, path: str, request: Request) -> _RawResponse:
         key = f"{path}?{sorted(request.params.items())}" if path == "policies" else path
@@ -105,10 +105,12 @@ class VirtualCharter(HttpClient):
             return serialize_committee(self.plant)
         if path == "violations":
             since = self.plant.now - 3600.0
-            return [serialize_violation(found) for found in self.plant.violation_detector.list_violations(since)]
+            return [
+                serialize_violation(violation) for violation in self.plant.violation_detector.list_violations(since)
+            ]
         book, name = self.plant.policies, request.params.get("name")
-        found = book.list_history() if request.params.get("status") == "all" else book.list_active()
-        return [serialize_policy(one, book) for one in found if name in (None, one.spec.name)]
+        policies = book.list_history() if request.params.get("status") == "all" else book.list_active()
+        return [serialize_policy(policy, book) for policy in policies if name in (None, policy.spec.name)]
 
     def _handle_validate(self, request: Request, fault: str) -> _RawResponse:
         if fault:
@@ -140,17 +142,17 @@ class VirtualCharter(HttpClient):
         return raw
 
     async def _drop_reply(self, path: str, request: Request, fault: str) -> _RawResponse:
-        begun = False
+        is_started = False
         if fault == ApiFaultMode.HANG_THEN_EXECUTE:
-            # The request waits inside its key, so that a second one finds it in flight.
+            # The request waits after it took its key, so a second request finds the key in flight.
             key = request.headers.get("Idempotency-Key", "")
             try:
-                begun = self.keys.begin(key, compute_fingerprint(f"/api/v1/{path}", _decode_body(request))) is None
+                is_started = self.keys.begin(key, compute_fingerprint(f"/api/v1/{path}", _decode_body(request))) is None
             except ProblemError as problem:
                 return _make_problem_reply(problem)
         if fault != ApiFaultMode.HANG:
             asyncio.get_running_loop().call_later(
-                LATE_DELIVERY_SECONDS * request.timeout, self._decide_change, path, request, begun
+                LATE_DELIVERY_SECONDS * request.timeout, self._decide_change, path, request, is_started
             )
         await asyncio.sleep(request.timeout)
         raise httpx.ReadTimeout("no reply")
@@ -196,9 +198,9 @@ class VirtualCharter(HttpClient):
 
 
 @lru_cache(maxsize=64)
-def parse_body(shape: TypeAdapter[T], body: bytes) -> T:
-    """Return what the client takes out of the body of a reply."""
-    return shape.validate_json(body, strict=True)
+def parse_body(schema: TypeAdapter[T], body: bytes) -> T:
+    """Return the parsed body of a reply."""
+    return schema.validate_json(body, strict=True)
 
 
 def _decode_body(request: Request) -> dict[str, Any]:

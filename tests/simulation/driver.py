@@ -1,6 +1,6 @@
-"""A long seeded life of one loop: idle stretches, faults, bad weather, people, and a rest at the end.
+"""A long life of one loop from a seed: idle periods, incidents, random faults, operators, and a rest at the end.
 
-While all is well the plant stands still and the same scrape is repeated, but every cycle still looks and judges.
+While the plant is healthy its time is skipped and the last scrape is repeated. Every cycle still monitors.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from tests.simulation.workflow_run import WorkflowIdInUse, WorkflowRun
 
 PERIOD_SECONDS, SCRAPE_SECONDS = 30.0, 15.0
 QUIET_PERIODS = 5
-"""Scrapes without anything unusual after which the plant may stand still: the longest window, and one more."""
+"""Calm scrapes before the plant's time may be skipped: the longest window, and one more."""
 REST_SECONDS = 300.0
-"""Seconds of quiet at the end: two periods, and the time the last remediations need."""
+"""Seconds without faults at the end: two periods, and the time of the last remediations."""
 CYCLE_LIMIT_SECONDS = 60.0
 IDLE_UPKEEP_PERIODS = 40
-"""While all is well, upkeep runs in every so many periods."""
+"""Upkeep runs once in so many periods while the plant is healthy."""
 RESTING_UPKEEP_PERIODS, PEACEFUL_UPKEEP_PERIODS = 4, 10
-"""The same while a remediation rests, and where there is never anything to look after."""
+"""The same while a remediation cools down, and in a peaceful life."""
 
 ALERT_PROBABILITY, ALERT_PROBABILITY_HARSH = 0.03, 0.2
-"""Share of the periods in which an alert comes, at any moment, and when violations are hunted for."""
+"""Fraction of the periods with an alert: in a normal life and in a harsh one."""
 INCIDENT_GAP_SECONDS, INCIDENT_GAP_SECONDS_HARSH = 2800.0, 60.0
-"""Mean seconds of peace between incidents, and when violations are hunted for."""
+"""Mean seconds between incidents: in a normal life and in a harsh one."""
 
 
 class FaultProfile(StrEnum):
-    """How a life goes. Peaceful: nothing is ever injected, and the plant never stands still."""
+    """Which faults a life has. PEACEFUL: none, and no time is skipped."""
 
     NORMAL = "usual"
     HARSH = "harsh"
@@ -46,7 +46,7 @@ class FaultProfile(StrEnum):
 
 @dataclass
 class CycleCounts:
-    """Cycles by how they were run, and skipped ones."""
+    """Cycles in idle periods, full cycles and skipped ones."""
 
     idle_count: int = 0
     full_count: int = 0
@@ -54,16 +54,16 @@ class CycleCounts:
 
 
 def is_waiting(run: WorkflowRun) -> bool:
-    """Tell whether a run only waits: for the end of its cool-down, or for a person."""
+    """Return whether a run only waits: for the end of its cool-down, or for its release by an operator."""
     return run.attributes.get(SearchAttribute.PHASE) in (Phase.COOLING_DOWN, Phase.QUARANTINED)
 
 
 class LifeDriver:
-    """Drives one world with this temper."""
+    """Drives one simulated environment with the faults of a profile."""
 
     def __init__(self, seed: int, profile: FaultProfile = FaultProfile.NORMAL) -> None:
         self.random = Random(seed)
-        # Half of the usual lives go without guard rails: with its budgets a loop does less, and more has to be seen.
+        # Half of the normal lives have no rate guards: budgets would permit too few effects.
         harsh = profile is FaultProfile.HARSH
         self.random_faults = RandomFaults(self.random, HARSH_FAULT_RATE_SETS if harsh else FAULT_RATE_SETS)
         self.has_guards = profile is FaultProfile.PEACEFUL or (not harsh and seed % 2 == 0)
@@ -88,7 +88,7 @@ class LifeDriver:
         )
 
     async def run_cycles(self, cycles: int) -> None:
-        """Live so many cycles, then rest until everything that runs has come to its end."""
+        """Run so many cycles, then wait until the loop is at rest."""
         tasks = [asyncio.create_task(self.incidents.generate_incidents())] if self.has_incidents else []
         self.scrape()
         while self.cycle_number < cycles:
@@ -99,7 +99,7 @@ class LifeDriver:
         await self.wait_until_at_rest()
 
     async def wait_until_at_rest(self) -> None:
-        """Let two quiet periods pass, and whatever still runs come to its end."""
+        """Run periods without faults for `REST_SECONDS`, so that running remediations end."""
         self.random_faults.rates = NO_FAULTS
         self.environment.skew = 0.0
         self.quiet_since = self.environment.now
@@ -109,7 +109,7 @@ class LifeDriver:
             await self.run_period()
 
     async def run_period(self) -> None:
-        """One period: two scrapes, a cycle, half a period later upkeep."""
+        """Run one period: two scrapes and a cycle, and upkeep half a period later."""
         self.cycle_number += 1
         if self.is_idle:
             await self.skip_idle_period()
@@ -131,7 +131,7 @@ class LifeDriver:
         await asyncio.sleep(PERIOD_SECONDS - SCRAPE_SECONDS)
 
     async def skip_idle_period(self) -> None:
-        """The same while all is well: nothing is simulated, but the cycle looks all the same."""
+        """Run one idle period: the plant is not simulated, the cycle monitors as usual."""
         world = self.environment
         world.plant.skip_time(PERIOD_SECONDS)
         self.skipped_seconds += PERIOD_SECONDS
@@ -148,7 +148,7 @@ class LifeDriver:
         await asyncio.sleep(PERIOD_SECONDS - SCRAPE_SECONDS)
 
     def wake_plant(self) -> None:
-        """Bring a plant that stood still back to work."""
+        """Resume a plant whose time was skipped."""
         if self.skipped_seconds:
             self.environment.plant.catch_up()
             self.environment.prometheus.shift_windows(self.skipped_seconds)
@@ -156,29 +156,29 @@ class LifeDriver:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is wrong, and nothing runs but remediations that only rest; never in the rest at the end."""
-        living = self.has_incidents and self.quiet_since is None
+        """Whether the plant is healthy and only waiting remediations run; false in the rest at the end."""
+        may_skip = self.has_incidents and self.quiet_since is None
         calm = (
             self.calm_scrapes >= QUIET_PERIODS
             and self.random_faults.rates is NO_FAULTS
             and not self.incidents.is_active
         )
-        return living and calm and all(map(is_waiting, self.environment.engine.running.values()))
+        return may_skip and calm and all(map(is_waiting, self.environment.engine.running.values()))
 
     def scrape(self) -> None:
-        """Let Prometheus scrape the plant as it is now."""
+        """Let Prometheus scrape the plant now."""
         world = self.environment
         world.plant.advance(world.now)
         world.charter.cache.clear()
         world.prometheus.add_scrape(world.now, world.plant.read_exporters())
         last = world.prometheus.scrapes[-1]
-        odd = last.prefilter is None and not all(map(self.is_within_limits, last.values.values()))
-        well = not odd and not world.plant.restart_queue.is_busy and not world.plant.faults and not world.skew
-        well = well and len(last.values) == len(world.plant.components) and world.now - last.at < 1.0
-        self.calm_scrapes = self.calm_scrapes + 1 if well and all(last.counter_changes.values()) else 0
+        has_breach = last.prefilter is None and not all(map(self.is_within_limits, last.values.values()))
+        is_calm = not has_breach and not world.plant.restart_queue.is_busy and not world.plant.faults and not world.skew
+        is_calm = is_calm and len(last.values) == len(world.plant.components) and world.now - last.at < 1.0
+        self.calm_scrapes = self.calm_scrapes + 1 if is_calm and all(last.counter_changes.values()) else 0
 
     def is_within_limits(self, values: dict[str, float]) -> bool:
-        """Tell whether no rule's value is beyond its nearer limit."""
+        """Return whether no value breaches its clear threshold."""
         return all(
             is_below_prefilter(rule, values[rule.metric])
             for rule in self.environment.prometheus.rules
@@ -186,7 +186,7 @@ class LifeDriver:
         )
 
     def start_cycle(self, trigger: str) -> None:
-        """Start a cycle, unless the one before still runs."""
+        """Start a cycle, unless the previous one still runs."""
         kind = trigger or "schedule"
         workflow_id = f"mapek-cycle:charter-{self.cycle_number}{trigger}"
         running = [run for run in self.environment.engine.running.values() if run.type == WorkflowName.CYCLE]
@@ -201,13 +201,13 @@ class LifeDriver:
         self.start_workflow(WorkflowName.CYCLE, workflow_id, CycleRequest(loop="charter", trigger=kind))
 
     def start_workflow(self, kind: str, workflow_id: str, request: CycleRequest | UpkeepRequest) -> None:
-        """Start a workflow; one that still runs under the id is as good."""
+        """Start a workflow, unless one runs under the id."""
         try:
             self.environment.engine.start_workflow(kind, workflow_id, request)
         except WorkflowIdInUse:
             self.environment.counts["already running"] += 1
 
     def fire_alert(self) -> None:
-        """An alert comes, is answered, and starts a cycle of its own."""
+        """Post an alert, which starts its own cycle."""
         self.alerts.append({"answered_at": self.environment.now})
         self.start_cycle("alert")

@@ -1,9 +1,8 @@
-"""A Temporal of one process and no network: the product's own workflows, driven by activations in virtual time.
+"""A Temporal server in one process without a network: activations drive the product's workflows in virtual time.
 
-It does what the server promises and no more. Events are never lost; a workflow task takes all events that are there;
-activities run at least once, by their own retry policy, and an attempt that was given up may still be running; an id
-is held by one run. When a worker dies, its workflows are built again by replaying what they were told, and must then
-say what they said before.
+It keeps only the promises of the real server. No event is lost, and a workflow task gets all pending events.
+Activities run at least once by their retry policy, and an abandoned attempt may still run. One run holds a workflow id.
+After a worker was killed, its workflows are replayed and must issue the same commands.
 """
 
 import asyncio
@@ -26,11 +25,11 @@ from tests.simulation.workflow_run import PAYLOAD_CONVERTER, WorkflowIdInUse, Wo
 
 WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 HEARTBEAT_SECONDS = 5.0
-"""Seconds without a heartbeat after which a worker counts as dead, for an activity that names none: its whole limit."""
+"""Default heartbeat timeout, seconds."""
 
 
 class Engine:
-    """All workflows and their activities. `lag` says how many seconds the next workflow task has to wait."""
+    """All workflows and their activities. `lag` returns the seconds until the next workflow task runs."""
 
     def __init__(
         self,
@@ -50,7 +49,11 @@ class Engine:
         return asyncio.get_running_loop().time()
 
     def start_workflow(self, kind: str, workflow_id: str, argument: Any) -> WorkflowRun:
-        """Start a workflow. Raises: AlreadyRunning."""
+        """Start a workflow.
+
+        Raises:
+            WorkflowIdInUse: a run holds the id.
+        """
         if workflow_id in self.running:
             raise WorkflowIdInUse(workflow_id)
         self.count += 1
@@ -64,7 +67,7 @@ class Engine:
         return run
 
     def deliver_job(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
-        """Give a signal, update or cancellation to whatever runs under the id; False if nothing does."""
+        """Deliver a signal, update or cancellation to the run of the id; return False without a run."""
         run = self.running.get(workflow_id)
         if run is None:
             return False
@@ -73,18 +76,18 @@ class Engine:
         return True
 
     def current_run_id(self, workflow_id: str) -> str:
-        """Return the id of the run that holds the workflow id, empty if nothing does."""
+        """Return the id of the run that holds the workflow id, empty without a run."""
         return self.running[workflow_id].run_id if workflow_id in self.running else ""
 
     def signal(self, workflow_id: str, name: str, argument: Any) -> bool:
-        """Send a signal; False if nothing runs under the id."""
+        """Send a signal; return False without a run."""
         job = WorkflowActivationJob()
         job.signal_workflow.signal_name = name
         job.signal_workflow.input.extend(PAYLOAD_CONVERTER.to_payloads([argument]))
         return self.deliver_job(workflow_id, job)
 
     def update(self, workflow_id: str, name: str, argument: Any) -> bool:
-        """Send an update; False if nothing runs under the id. An accepted one stands in the history."""
+        """Send an update; return False without a run. The history has accepted updates only."""
         self.count += 1
         job = WorkflowActivationJob()
         job.do_update.name, job.do_update.id = name, f"update-{self.count}"
@@ -94,13 +97,13 @@ class Engine:
         return self.deliver_job(workflow_id, job)
 
     def cancel(self, workflow_id: str) -> bool:
-        """Ask for cancellation; False if nothing runs under the id."""
+        """Request cancellation; return False without a run."""
         job = WorkflowActivationJob()
         job.cancel_workflow.SetInParent()
         return self.deliver_job(workflow_id, job)
 
     def terminate(self, workflow_id: str) -> bool:
-        """End a run without asking it; False if nothing runs under the id."""
+        """Terminate the run; return False without a run."""
         run = self.running.get(workflow_id)
         if run:
             self.record_event(run, "terminated")
@@ -108,7 +111,7 @@ class Engine:
         return run is not None
 
     def reset(self, workflow_id: str, task: int) -> bool:
-        """Go on under the id from after the run's workflow task `task` (from 1); False if it has none such."""
+        """Reset the run to the end of its workflow task `task` (from 1); return False without such a task."""
         run = self.running.get(workflow_id)
         if run is None or not 1 <= task <= len(run.activations):
             return False
@@ -121,26 +124,26 @@ class Engine:
         return True
 
     def kill_worker(self) -> int:
-        """Let the worker die with all it does and knows; return how many attempts died with it."""
+        """Kill the worker with its attempts and cached workflows; return the number of killed attempts."""
         for run in self.running.values():
             evict_instance(run)
-        died = [
+        killed = [
             attempt for attempt in self.attempts if attempt.task and not attempt.task.done() and not attempt.is_dead
         ]
-        for attempt in died:
+        for attempt in killed:
             attempt.is_dead = True
             attempt.schedule_timeout(attempt.activity.heartbeat_seconds or attempt.activity.timeout_seconds)
             if attempt.task and attempt.task is not asyncio.current_task():
                 attempt.task.cancel()
         self.attempts.clear()
-        return len(died)
+        return len(killed)
 
     def register_attempt(self, attempt: Attempt) -> None:
-        """Remember an attempt that runs, so that its worker can die: the oldest first, in every play of a seed."""
+        """Keep a running attempt, oldest first: `kill_worker` kills in the same order in each run of a seed."""
         self.attempts = [*(known for known in self.attempts if known.task and not known.task.done()), attempt]
 
     def add_job(self, run: WorkflowRun, job: WorkflowActivationJob) -> None:
-        """Add an event to the run's next workflow task, and see that there is one."""
+        """Add an event to the run's next workflow task, and schedule that task."""
         if run.closed_at is not None:
             return
         run.jobs.append(job)
@@ -149,7 +152,11 @@ class Engine:
             asyncio.get_running_loop().call_later(self.lag(), self.run_workflow_task, run)
 
     def run_workflow_task(self, run: WorkflowRun) -> None:
-        """Carry out one workflow task. Raises: RuntimeError (the workflow's code is broken)."""
+        """Run one workflow task.
+
+        Raises:
+            RuntimeError: the workflow task failed.
+        """
         run.has_pending_task = False
         if run.closed_at is not None:
             return
@@ -157,9 +164,9 @@ class Engine:
         activation.timestamp.FromNanoseconds(round(self.now * 1e9))
         run.jobs = []
         run.instance = run.instance or self.replay(run)
-        told = activation.SerializeToString()
+        encoded = activation.SerializeToString()
         completion = activate_workflow(run.instance, activation)
-        run.activations.append((told, completion.SerializeToString(deterministic=True)))
+        run.activations.append((encoded, completion.SerializeToString(deterministic=True)))
         if completion.HasField("failed"):
             raise RuntimeError(f"{run.workflow_id}: {completion.failed.failure.message}")
         for command in completion.successful.commands:
@@ -167,15 +174,15 @@ class Engine:
                 execute_command(self, run, command)
 
     def replay(self, run: WorkflowRun) -> WorkflowInstance:
-        """Return an instance that was told all the run was told; if it says anything else, its history shows it."""
+        """Return an instance that replayed the run. Other commands than before are recorded as `nondeterminism`."""
         instance = WORKFLOW_RUNNER.create_instance(instance_details(self.workflows[run.type], run))
-        for told, said in run.activations:
-            activation = WorkflowActivation.FromString(told)
+        for encoded, completion in run.activations:
+            activation = WorkflowActivation.FromString(encoded)
             activation.is_replaying = True
-            for command in WorkflowActivationCompletion.FromString(said).successful.commands:
+            for command in WorkflowActivationCompletion.FromString(completion).successful.commands:
                 if command.HasField("set_patch_marker"):
                     activation.jobs.add().notify_has_patch.patch_id = command.set_patch_marker.patch_id
-            if activate_workflow(instance, activation).SerializeToString(deterministic=True) != said:
+            if activate_workflow(instance, activation).SerializeToString(deterministic=True) != completion:
                 self.record_event(run, "nondeterminism")
         return instance
 
@@ -192,17 +199,17 @@ class Engine:
         self.closed.append(run)
 
     def record_event(self, run: WorkflowRun, event: str, **fields: Any) -> None:
-        """Write an event into the run's history."""
+        """Append an event to the run's history."""
         run.history.append({"at": self.now, "event": event, **fields})
 
 
 def activate_workflow(instance: WorkflowInstance, activation: WorkflowActivation) -> WorkflowActivationCompletion:
-    """Let a workflow work. It is an event loop of its own, so ours has to be put back afterwards."""
-    ours = asyncio.get_running_loop()
+    """Activate a workflow. The instance sets its own event loop, so the present one is restored afterwards."""
+    outer_loop = asyncio.get_running_loop()
     try:
         return instance.activate(activation)
     finally:
-        asyncio._set_running_loop(ours)
+        asyncio._set_running_loop(outer_loop)
 
 
 def evict_instance(run: WorkflowRun) -> None:
@@ -219,7 +226,7 @@ def evict_instance(run: WorkflowRun) -> None:
 
 
 def instance_details(kind: type, run: WorkflowRun) -> WorkflowInstanceDetails:
-    """Return what the SDK makes an instance of."""
+    """Return the details from which the SDK creates an instance."""
     started = datetime.fromtimestamp(run.started_at, UTC)
     info = workflow.Info(
         attempt=1,

@@ -50,7 +50,7 @@ UNUSED_METRICS = (
     "emergency_override_active_count",
     "violations_under_investigation",
 )
-"""Rules that no fault of the plant is told by: left out, because judging is most of what a simulated cycle costs."""
+"""Rules that no fault of the plant violates. They are disabled: most time of a simulated cycle is their evaluation."""
 
 LOOP_SETTINGS = LoopSettings(
     simulator=True,
@@ -65,7 +65,7 @@ LOOP_SETTINGS = LoopSettings(
     knowledge=KnowledgeSettings(autonomy=AutonomySettings(overrides=(LevelOverrideSettings(level=Level.AUTO),))),
     execute=ExecuteSettings(timeout_seconds=10.0, verify=VerifySettings(delay=45.0, samples=3, passes=2)),
 )
-"""The product's defaults with shorter windows, waits and looks back: more incidents an hour, and cheaper ones."""
+"""The product's defaults with shorter windows and waits: more incidents in an hour, and faster ones."""
 
 UNGUARDED_SETTINGS = LOOP_SETTINGS.model_copy(
     update={
@@ -84,7 +84,7 @@ UNGUARDED_SETTINGS = LOOP_SETTINGS.model_copy(
         )
     }
 )
-"""Without what keeps a loop from acting often: for hunts, in which as much as possible has to be done."""
+"""The settings without rate, oscillation and storm limits: for lives with as many effects as possible."""
 
 WORKFLOWS: Mapping[str, type] = MappingProxyType(
     {
@@ -97,16 +97,17 @@ WORKFLOWS: Mapping[str, type] = MappingProxyType(
 """The workflows of the worker that the simulation starts, by their Temporal names."""
 
 RESTART_SECONDS = 6.0
-"""Seconds until a worker that died is replaced."""
+"""Seconds until a killed worker is replaced."""
 FREEZE_SECONDS = 60.0
-"""Seconds a frozen attempt stands still: longer than its heartbeat time-out."""
+"""Seconds of a freeze: longer than the heartbeat timeout."""
 TASK_SECONDS = 0.02
-"""Seconds of a workflow task."""
+"""Seconds until a workflow task runs."""
 
 
 class SimulatedEnvironment:
-    """A loop and its surroundings. `skew` is by how many seconds the worker's clock is wrong, `switch` why nothing new
-    may be done at Charter (empty: it may).
+    """A loop with its remotes. `skew` is the error of the worker's clock, seconds.
+
+    `kill_switch_reason` is the reason why the kill switch is active, empty while it is not.
     """
 
     def __init__(self, seed: int, fault_source: FaultSource, settings: LoopSettings = LOOP_SETTINGS) -> None:
@@ -123,7 +124,7 @@ class SimulatedEnvironment:
         client = CharterClient(self.charter, "http://charter", lambda: "token")
         remotes = LoopDependencies(settings, cast(Any, self.prometheus), client)
         self.loops = {settings.name: remotes}
-        clock = lambda: self.now + self.skew  # noqa: E731 - read anew at each call
+        clock = lambda: self.now + self.skew  # noqa: E731 - the skew changes
         self.dependencies = Dependencies(
             self.loops, self.store, clock, "worker", kill_switch=lambda: self.kill_switch_reason
         )
@@ -140,7 +141,7 @@ class SimulatedEnvironment:
         return self.loop.time()
 
     def activities_by_name(self) -> dict[str, Any]:
-        """Return every activity of the product by its name."""
+        """Return every activity of the product by name."""
         execute, knowledge = ExecuteActivities(self.dependencies), KnowledgeActivities(self.dependencies)
         methods = (
             self.monitor.monitor,
@@ -157,49 +158,54 @@ class SimulatedEnvironment:
         return {method.__name__: method for method in methods}
 
     async def is_held(self, workflow_id: str) -> bool:
-        """Tell whether a workflow runs under the id: the duck type of the product's locks."""
+        """Return whether a run holds the workflow id, as the product's locks do."""
         return workflow_id in self.engine.running
 
     async def find_holder(self, workflow_id: str) -> LockHolder | None:
-        """Return the run that holds a lock."""
+        """Return the run that holds the workflow id, as the product's locks do."""
         run = self.engine.running.get(workflow_id)
         if run is None:
             return None
         phase = run.attributes.get(SearchAttribute.PHASE)
-        waiting = run.to_row()["input"]["plan_id"] if phase == Phase.AWAITING_APPROVAL else ""
-        return LockHolder(run.run_id, phase == Phase.COOLING_DOWN, waiting)
+        awaited_plan = run.to_row()["input"]["plan_id"] if phase == Phase.AWAITING_APPROVAL else ""
+        return LockHolder(run.run_id, phase == Phase.COOLING_DOWN, awaited_plan)
 
     def task_delay(self) -> float:
-        """Return the seconds until a workflow task is carried out."""
+        """Return the seconds until a workflow task runs."""
         return max(TASK_SECONDS, self.worker_up_at - self.now)
 
     def advance_plant(self) -> None:
-        """Bring the plant up to now."""
+        """Advance the plant to now."""
         if self.now >= self.plant.now + TICK_SECONDS:
             self.plant.advance(self.now)
             self.charter.cache.clear()
 
     async def pass_point(self, edge: str, point: str) -> None:
-        """Let an attempt pass a point, or let happen to it what chance wants. Raises: Killed, StoreUnavailable."""
+        """Apply the fault drawn for this point to the running attempt.
+
+        Raises:
+            WorkerKilled: the worker was killed.
+            StoreUnavailable: the store is locked, or its reply is lost.
+        """
         attempt = CURRENT_ATTEMPT.get()
         if attempt is None:
             return
         if attempt.is_dead:
             raise WorkerKilled
-        what = self.fault_source.fault_at_point(edge, point)
-        if what == KILL:
+        fault = self.fault_source.fault_at_point(edge, point)
+        if fault == KILL:
             self.kill_worker()
             raise WorkerKilled
-        if what == FREEZE:
+        if fault == FREEZE:
             attempt.schedule_timeout(min(attempt.activity.heartbeat_seconds or FREEZE_SECONDS, FREEZE_SECONDS))
             await asyncio.sleep(FREEZE_SECONDS)
             if attempt.is_dead:
                 raise WorkerKilled
-        if what in (STORE_LOCKED, REPLY_LOST):
-            raise StoreUnavailable("database is locked" if what == STORE_LOCKED else "the answer to the commit is lost")
+        if fault in (STORE_LOCKED, REPLY_LOST):
+            raise StoreUnavailable("database is locked" if fault == STORE_LOCKED else "the reply to the commit is lost")
 
     def kill_worker(self) -> None:
-        """Let the only worker die; another one comes after a while."""
+        """Kill the only worker; another one starts after `RESTART_SECONDS`."""
         self.counts["workers killed"] += 1
         self.counts["attempts killed"] += self.engine.kill_worker()
         self.worker_up_at = self.now + RESTART_SECONDS

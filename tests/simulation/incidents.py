@@ -1,4 +1,4 @@
-"""Faults of the plant and of what observes it, one incident after the other."""
+"""Incidents: faults of the plant, of Prometheus and of the worker's clock, one incident after the other."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.simulation.operators import Operators
 from tests.simulation.random_faults import NO_FAULTS, RandomFaults
 
 MAX_INCIDENT_SECONDS = 300.0
-"""Seconds until somebody ends the faults by hand."""
+"""Seconds until the faults of an incident are cleared."""
 HOUR_SECONDS = 3600.0
 CLOCK_STEPS_SECONDS = (HOUR_SECONDS, -HOUR_SECONDS)
 SERVICE_FAULTS = frozenset({FaultKind.BAD_POLICY, FaultKind.RETRY_CASCADE})
@@ -21,13 +21,13 @@ FAULT_WEIGHTS = {
     for kind in FaultKind
     if kind is not FaultKind.REMEDY_WORSENS
 }
-"""How often each fault comes: those of an exporter half as often as the others, since nothing is done against them."""
+"""Relative frequency of each fault. Faults of an exporter are rarer: the loop has no remedy for them."""
 
 
 class IncidentGenerator:
-    """Brings incidents, with `gap` seconds of peace in between on the mean.
+    """Generates incidents, on average `gap_seconds` apart.
 
-    `present` while one is on; `blind` collects when nothing true could be seen.
+    `is_active` during an incident. `blind_intervals` are those in which Prometheus had a fault.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class IncidentGenerator:
         self.blind_since: float | None = None
 
     async def generate_incidents(self) -> None:
-        """Bring one incident after the other, until cancelled."""
+        """Play one incident after the other, until cancelled."""
         while True:
             await self.wait_quietly(120.0 + self.random.expovariate(1.0 / self.gap_seconds))
             await self.play_incident()
 
     async def wait_quietly(self, seconds: float) -> None:
-        """Bring nothing for so long; what an undo brought back (a broken policy) is ended by hand in the end."""
+        """Wait without incidents, and clear faults that an undo brought back (a broken policy)."""
         until = self.environment.now + seconds
         while self.environment.now < until:
             await asyncio.sleep(min(MAX_INCIDENT_SECONDS, until - self.environment.now))
@@ -56,7 +56,7 @@ class IncidentGenerator:
                 self.environment.charter.cache.clear()
 
     async def play_incident(self) -> None:
-        """Bring one incident: a fault or two, the weather of the day, people who do things."""
+        """Play one incident: one or two faults, random faults of the remotes, and acts of operators."""
         self.is_active = True
         self.count += 1
         self.random_faults.rates = self.random.choice(self.random_faults.rate_sets)
@@ -70,7 +70,7 @@ class IncidentGenerator:
         self.is_active = False
 
     def inject_faults(self) -> None:
-        """Switch one fault on, often one that worsens its remedy, sometimes a second one."""
+        """Inject one fault, sometimes a second one, and sometimes one that makes a remedy worsen the problem."""
         self.inject_fault()
         if self.random.random() < 0.25:
             self.environment.plant.inject_fault(
@@ -80,18 +80,18 @@ class IncidentGenerator:
             self.inject_fault()
 
     def inject_fault(self) -> None:
-        """Switch one fault on somewhere."""
+        """Inject one fault at a random component."""
         (kind,) = self.random.choices(list(FAULT_WEIGHTS), list(FAULT_WEIGHTS.values()))
         members = self.environment.plant.committee.member_names
-        places = SERVICES if kind in SERVICE_FAULTS else members if kind in MEMBER_FAULTS else (*SERVICES, *members)
-        lasts = self.random.choice(
+        components = SERVICES if kind in SERVICE_FAULTS else members if kind in MEMBER_FAULTS else (*SERVICES, *members)
+        duration = self.random.choice(
             (None, self.random.uniform(60.0, 200.0), self.random.uniform(150.0, MAX_INCIDENT_SECONDS))
         )
-        self.environment.plant.inject_fault(kind, self.random.choice(places), lasts)
+        self.environment.plant.inject_fault(kind, self.random.choice(components), duration)
         self.environment.counts[f"fault {kind}"] += 1
 
     def disturb_loop(self) -> None:
-        """Now and then take the loop's eyes away, turn its clock, or let Charter forget its keys."""
+        """Sometimes disturb Prometheus or the worker's clock, or let Charter lose its idempotency keys."""
         drawn = self.random.random()
         if drawn < 0.04:
             self.set_prometheus_fault(self.random.choice(PROMETHEUS_FAULTS))
@@ -108,25 +108,25 @@ class IncidentGenerator:
             self.inject_fault()
 
     def set_prometheus_fault(self, fault: str) -> None:
-        """Set what is wrong with Prometheus, and remember how long nothing could be seen."""
+        """Set the fault of Prometheus, and keep the interval in which the loop was blind."""
         world = self.environment
         if fault == world.prometheus.fault:
             return
         if self.blind_since is not None:
-            # A frozen Prometheus is believed while its samples are fresh, and a cycle may act a minute after it looked.
+            # Samples of a frozen Prometheus are valid while fresh, and a cycle may plan a minute after it monitored.
             self.blind_intervals.append((self.blind_since + 120.0, world.now))
         self.blind_since = world.now if fault else None
         world.prometheus.fault = fault
         world.counts[f"prometheus {fault or 'well'}"] += 1
 
     def set_clock_skew(self, skew: float) -> None:
-        """Make the worker's clock wrong by so many seconds."""
+        """Set the error of the worker's clock, seconds."""
         if skew != self.environment.skew:
             self.environment.skew = skew
             self.environment.counts["clock steps"] += 1
 
     def clear_all_faults(self) -> None:
-        """End all trouble."""
+        """Clear all faults."""
         self.set_prometheus_fault("")
         self.set_clock_skew(0.0)
         self.random_faults.rates = NO_FAULTS

@@ -1,4 +1,4 @@
-"""The real store on a database in memory, without threads, and with the ways it can fail."""
+"""The product's store on a database in memory, without threads and with faults."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -20,11 +20,11 @@ from activities.clients.store.store import Store
 T = TypeVar("T")
 
 PassPoint = Callable[[str, str], Awaitable[None]]
-"""Called at each point of an edge; it may raise, kill or freeze whoever passes."""
+"""Called with an edge and a point of it; may raise, kill the worker or freeze."""
 
 
 class InlineDatabase(Database):
-    """Works on the caller's thread. `pass_point` is told `before` and, after a commit, `after`."""
+    """A database used in the caller's thread. `pass_point` is called `before` and, after a commit, `after`."""
 
     def __init__(self, engine: Engine, pass_point: PassPoint) -> None:
         self.engine = engine
@@ -39,7 +39,7 @@ class InlineDatabase(Database):
             return work(self.reader)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns; what happens at `after` happens to a commit that stands."""
+        """Return what `work` returns. A fault at `after` does not undo the commit."""
         await self.pass_point("store.write", "before")
         with map_errors(), self.writer.begin():
             result = work(self.writer)
@@ -47,7 +47,7 @@ class InlineDatabase(Database):
         return result
 
     async def close(self) -> None:
-        """Close it."""
+        """Close the database."""
         self.engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""What a scrape takes from a component's meters, and the values rules have of it.
+"""The scrape of a component's metrics, and the values of the rules computed from scrapes.
 
 The expressions are those of the built-in rules and of the recording rules, over the scrapes of one rate window.
 """
@@ -57,7 +57,9 @@ def compute_values(scrapes: Sequence[RawScrape], component_metrics: ComponentMet
         value = compute_p99(first.histograms[name], last.histograms[name], component_metrics.histograms[name])
         if value is not None:
             values[name] = value
-    count, total = (last.histograms[LATENCY_METRIC][i] - first.histograms[LATENCY_METRIC][i] for i in (0, 1))
+    first_count, first_total, _ = first.histograms[LATENCY_METRIC]
+    last_count, last_total, _ = last.histograms[LATENCY_METRIC]
+    count, total = last_count - first_count, last_total - first_total
     values["throughput_ops_per_sec"] = count / span
     if count > 0:
         values["validation_latency_seconds"] = total / count / 1e9
@@ -66,7 +68,7 @@ def compute_values(scrapes: Sequence[RawScrape], component_metrics: ComponentMet
 
 
 def take_scrape(at: float, component_metrics: ComponentMetrics, has_nan_sums: bool) -> RawScrape:
-    """Return one scrape of a component; one that lies shows NaN as the sums of its histograms."""
+    """Return one scrape of a component. With `has_nan_sums` the sums of its histograms are NaN."""
     totals = {name: sum_series(component_metrics, name) for name in RATE_METRICS}
     totals["violations"] = sum_series(component_metrics, "violations_total")
     totals["violations_critical"] = sum(
@@ -75,8 +77,8 @@ def take_scrape(at: float, component_metrics: ComponentMetrics, has_nan_sums: bo
         if name == "violations_total" and "critical" in labels
     )
     histograms = {
-        name: (found.count, math.nan if has_nan_sums else found.total, tuple(found.cumulative_counts))
-        for name, found in component_metrics.histograms.items()
+        name: (histogram.count, math.nan if has_nan_sums else histogram.total, tuple(histogram.cumulative_counts))
+        for name, histogram in component_metrics.histograms.items()
     }
     return RawScrape(at, totals, histograms)
 
@@ -95,7 +97,7 @@ def count_changes(scrapes: Sequence[RawScrape]) -> int:
 def compute_p99(
     first: tuple[float, float, tuple[float, ...]], last: tuple[float, float, tuple[float, ...]], histogram: Histogram
 ) -> float | None:
-    """Return the 99 % quantile of what was added in between, NaN if the sum is, None if nothing was added."""
+    """Return the 99 % quantile of the values added in between: NaN if the sum is NaN, None without values."""
     count = last[0] - first[0]
     if count <= 0:
         return None

@@ -1,4 +1,4 @@
-"""People around the loop: they decide, stop, release, pause, and change Charter themselves."""
+"""Operators of the loop: they decide, stop, release and pause, and change Charter past the loop."""
 
 from random import Random
 
@@ -15,13 +15,13 @@ LOOP_NAME = "charter"
 
 
 class Operators:
-    """Act at random; at the end they tidy up."""
+    """Operators who act at random, and clean up at the end."""
 
     def __init__(self, environment: SimulatedEnvironment, random: Random) -> None:
         self.environment, self.random = environment, random
 
     def act_at_random(self) -> None:
-        """Do one of the things people do, or nothing."""
+        """Do one random act, or none."""
         drawn = self.random.random()
         running = self.list_remediations()
         if running and drawn < 0.35:
@@ -32,14 +32,14 @@ class Operators:
             self.environment.kill_worker()
 
     def act_on_run(self, run: WorkflowRun) -> None:
-        """Decide upon a plan that waits, release a quarantine, or now and then stop, end or reset one."""
+        """Decide on a plan awaiting approval, release a quarantine, or sometimes cancel, terminate or reset a run."""
         phase, engine = run.attributes.get(SearchAttribute.PHASE, ""), self.environment.engine
         plan = str(parse_plan_id(run))
         if phase == Phase.AWAITING_APPROVAL and self.random.random() < 0.7:
             approval = Approval(plan=plan, approve=self.random.random() < 0.7, actor="ada", reason="at random")
             engine.update(run.workflow_id, "decide", approval)
         elif phase == Phase.QUARANTINED and self.random.random() < 0.5:
-            engine.signal(run.workflow_id, "resume", ResumeRequest(actor="ada", reason="looked at it"))
+            engine.signal(run.workflow_id, "resume", ResumeRequest(actor="ada", reason="checked"))
         elif (drawn := self.random.random()) < 0.15:
             engine.cancel(run.workflow_id)
             self.environment.counts["remediations stopped"] += 1
@@ -49,12 +49,12 @@ class Operators:
             self.reset_run(run)
 
     def terminate_run(self, run: WorkflowRun) -> None:
-        """End a remediation without asking it."""
+        """Terminate a remediation."""
         self.environment.engine.terminate(run.workflow_id)
         self.environment.counts["remediations terminated"] += 1
 
     def reset_run(self, run: WorkflowRun) -> None:
-        """Send a remediation back to one of its workflow tasks."""
+        """Reset a remediation to one of its workflow tasks."""
         if run.activations and self.environment.engine.reset(
             run.workflow_id, self.random.randint(1, len(run.activations))
         ):
@@ -83,7 +83,7 @@ class Operators:
         self.environment.counts[f"mode {name}"] += 1
 
     async def clean_up(self) -> None:
-        """Approve nothing more, release every quarantine, let the loop act, bring the committee back to its size."""
+        """Reject every plan awaiting approval, and release every quarantine."""
         for run in self.list_remediations():
             phase = run.attributes.get(SearchAttribute.PHASE, "")
             if phase == Phase.QUARANTINED:
@@ -91,22 +91,22 @@ class Operators:
                     run.workflow_id, "resume", ResumeRequest(actor="ada", reason="the day is over")
                 )
             if phase == Phase.AWAITING_APPROVAL:
-                no = Approval(plan=str(parse_plan_id(run)), approve=False, actor="ada", reason="the day is over")
-                self.environment.engine.update(run.workflow_id, "decide", no)
+                rejection = Approval(plan=str(parse_plan_id(run)), approve=False, actor="ada", reason="the day is over")
+                self.environment.engine.update(run.workflow_id, "decide", rejection)
 
     def restore_committee(self) -> None:
-        """Bring the committee back to its first size and take every policy of the loop back, by hand."""
+        """Scale a committee that grew by more than three members back to its initial size, past the loop."""
         plant = self.environment.plant
         if len(plant.committee.member_names) > INITIAL_MEMBERS + 3:
             plant.scale(INITIAL_MEMBERS, EXTERNAL_ORIGIN)
             self.environment.charter.cache.clear()
 
     def list_remediations(self) -> list[WorkflowRun]:
-        """Return the remediations that run."""
+        """Return the running remediations."""
         return [run for run in self.environment.engine.running.values() if run.type in REMEDIATION_TYPES]
 
 
 def parse_plan_id(run: WorkflowRun) -> str:
-    """Return the plan of a remediation; a child's argument is plain JSON."""
+    """Return the plan id of a remediation. A child's argument is plain JSON."""
     argument = run.argument
     return str(argument["plan_id"] if isinstance(argument, dict) else argument.plan_id)

@@ -1,4 +1,4 @@
-"""The simulated Charter in virtual time: the very plant, with coarse ticks, and able to skip what nobody looks at."""
+"""The simulator's plant in virtual time: coarse ticks, and time that can be skipped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,29 +7,29 @@ from deploy.simulator import plant as product
 from deploy.simulator.plant import Plant
 
 TICK_SECONDS = 7.5
-"""Seconds of a tick: queues settle within it, so waits jump where they would climb."""
+"""Seconds of a tick. Queues settle within one tick, so waits jump instead of climbing."""
 
 
 @contextmanager
 def coarse_ticks() -> Iterator[None]:
-    """Let every plant tick coarsely within the block."""
-    fine = product.TICK_SECONDS
+    """Set the coarse tick for every plant within the block."""
+    former_seconds = product.TICK_SECONDS
     product.TICK_SECONDS = TICK_SECONDS  # type: ignore[misc]
     try:
         yield
     finally:
-        product.TICK_SECONDS = fine  # type: ignore[misc]
+        product.TICK_SECONDS = former_seconds  # type: ignore[misc]
 
 
 class SkippablePlant(Plant):
-    """A plant that can stand still while it is healthy."""
+    """A plant whose time can be skipped while it is healthy."""
 
     def skip_time(self, seconds: float) -> None:
-        """Let the time pass in which nothing happens: counters stay, the clock moves."""
+        """Move the clock without a change of the counters."""
         self._start += seconds
         self.now += seconds
 
     def catch_up(self) -> None:
-        """Catch up with what a plant at work would have done meanwhile."""
+        """Set the gauges that a running plant would have set meanwhile."""
         for meter in self.component_metrics.values():
             meter.set_gauge("policy_last_load_timestamp", self.now)

@@ -1,4 +1,4 @@
-"""What goes wrong around a loop, drawn from a seed."""
+"""Random faults of worker, store and Charter, drawn from a seed."""
 
 from dataclasses import dataclass
 from random import Random
@@ -7,22 +7,22 @@ from typing import Protocol
 from tests.simulation.charter_api import CHARTER_FAULTS
 
 KILL, FREEZE, STORE_LOCKED, REPLY_LOST = "kill", "freeze", "locked", "unheard"
-"""At a point: the worker dies; the attempt stands still; the store is locked; the commit stands, its answer is lost."""
+"""At a point: the worker is killed; the attempt freezes; the store is locked; a commit's reply is lost."""
 
 
 class FaultSource(Protocol):
-    """Asked whenever something could go wrong."""
+    """Decides which fault happens where."""
 
     def fault_at_point(self, edge: str, point: str) -> str:
-        """Return what happens to whoever passes this point: nothing (empty), or one of the four above."""
+        """Return the fault at this point: empty, or one of the four above."""
 
     def fault_of_request(self, path: str) -> str:
-        """Return what happens to a request to Charter: nothing (empty), or one of `TROUBLES`."""
+        """Return the fault of a request to Charter: empty, or one of `CHARTER_FAULTS`."""
 
 
 @dataclass(frozen=True)
 class FaultRates:
-    """How likely each kind of trouble is, at each point or request, 0 to 1."""
+    """The probability of each kind of fault at each point or request, 0 to 1."""
 
     kill: float = 0.0
     freeze: float = 0.0
@@ -47,13 +47,13 @@ HARSH_FAULT_RATE_SETS = (
     FaultRates(changes=0.7, reply_lost=0.05),
     FaultRates(kill=0.02, changes=0.5, reply_lost=0.05),
 )
-"""For a hunt: what the promises are about, all the time."""
+"""The rates of harsh lives: mostly faults that break invariants of a wrong loop."""
 
 
 class RandomFaults:
-    """Trouble drawn from `random` in the present `climate`. `counts` tells how often each kind came.
+    """Faults drawn from `random` with the present `rates`. `counts` has the number of each kind.
 
-    `climates` are those an incident may come with.
+    `rate_sets` are the rates of which each incident has one.
     """
 
     def __init__(self, random: Random, rate_sets: tuple[FaultRates, ...] = FAULT_RATE_SETS) -> None:
@@ -61,17 +61,17 @@ class RandomFaults:
         self.counts: dict[str, int] = {}
 
     def fault_at_point(self, edge: str, point: str) -> str:
-        """Draw what happens at a point."""
-        climate = self.rates
-        if climate is NO_FAULTS:
+        """Draw the fault at a point."""
+        rates = self.rates
+        if rates is NO_FAULTS:
             return ""
         drawn = self.random.random()
         after_commit = edge == "store.write" and point == "after"
         bands = (
-            (KILL, climate.kill),
-            (FREEZE, climate.freeze),
-            (STORE_LOCKED, climate.store_locked if edge.startswith("store") and point == "before" else 0.0),
-            (REPLY_LOST, climate.reply_lost if after_commit else 0.0),
+            (KILL, rates.kill),
+            (FREEZE, rates.freeze),
+            (STORE_LOCKED, rates.store_locked if edge.startswith("store") and point == "before" else 0.0),
+            (REPLY_LOST, rates.reply_lost if after_commit else 0.0),
         )
         for kind, share in bands:
             if drawn < share:
@@ -80,15 +80,15 @@ class RandomFaults:
         return ""
 
     def fault_of_request(self, path: str) -> str:
-        """Draw what happens to a request."""
+        """Draw the fault of a request."""
         changes = path.endswith(("apply", "rollback", "scale", "restart"))
         share = self.rates.changes if changes else self.rates.reads
         if not share or self.random.random() >= share:
             return ""
-        trouble = self.random.choice(CHARTER_FAULTS)
-        return self.count_fault(f"{trouble if changes else 'refused'} at charter", trouble)
+        fault = self.random.choice(CHARTER_FAULTS)
+        return self.count_fault(f"{fault if changes else 'refused'} at charter", fault)
 
     def count_fault(self, name: str, kind: str) -> str:
-        """Count a trouble and return its kind."""
+        """Count a fault and return its kind."""
         self.counts[name] = self.counts.get(name, 0) + 1
         return kind

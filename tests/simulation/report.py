@@ -1,4 +1,4 @@
-"""What became of a life: the checker's evidence, and figures."""
+"""The result of a life: the checker's evidence, violations, and figures."""
 
 import sqlite3
 from collections import Counter
@@ -19,33 +19,33 @@ HOUR_SECONDS = 3600.0
 
 
 def build_evidence(driver: LifeDriver, seed: int) -> Evidence:
-    """Return what the checker judges."""
-    world = driver.environment
-    runs = [*world.engine.closed, *world.engine.running.values()]
-    database = cast(InlineDatabase, world.store.database)
+    """Return the evidence of a life for the checker."""
+    environment = driver.environment
+    runs = [*environment.engine.closed, *environment.engine.running.values()]
+    database = cast(InlineDatabase, environment.store.database)
     raw = database.engine.raw_connection()
     rows = load_rows(cast(sqlite3.Connection, raw.driver_connection))
     raw.close()
     return Evidence(
         seed=seed,
-        ledger=tuple(asdict(entry) for entry in world.plant.ledger),
+        ledger=tuple(asdict(entry) for entry in environment.plant.ledger),
         histories=tuple(run.to_row() for run in runs),
-        committee=tuple(world.charter.effects),
+        committee=tuple(environment.charter.effects),
         alerts=tuple(driver.alerts),
         observed_at=tuple(driver.observed_at),
         blind_intervals=tuple(driver.incidents.blind_intervals),
-        generations={entry.knob: fetch_generation(world, entry.knob) for entry in world.plant.ledger},
-        budgets=build_budgets(world.settings.plan.rates) if driver.has_guards else (),
-        is_clock_correct=not world.counts["clock steps"],
+        generations={entry.knob: fetch_generation(environment, entry.knob) for entry in environment.plant.ledger},
+        budgets=build_budgets(environment.settings.plan.rates) if driver.has_guards else (),
+        is_clock_correct=not environment.counts["clock steps"],
         period_seconds=PERIOD_SECONDS,
         quiet_since=driver.quiet_since,
-        ended_at=world.now,
+        ended_at=environment.now,
         **rows,
     )
 
 
 def build_budgets(rates: RateSettings) -> tuple[tuple[str, int, float], ...]:
-    """Return the budgets as the checker wants them."""
+    """Return the budgets as `Evidence` has them."""
     return (
         ("knob", rates.knob_per_hour, HOUR_SECONDS),
         ("knob", rates.knob_per_day, 24 * HOUR_SECONDS),
@@ -60,31 +60,31 @@ def fetch_generation(environment: SimulatedEnvironment, knob: str) -> int:
 
 
 def count_figures(driver: LifeDriver, evidence: Evidence) -> Counter[str]:
-    """Return what was done and what came of it, by name."""
-    found: Counter[str] = Counter(driver.environment.counts)
-    found.update(driver.random_faults.counts)
-    tally = driver.cycle_counts
-    found["cycles"] = tally.idle_count + tally.full_count
-    found["cycles idle"], found["cycles skipped"] = tally.idle_count, tally.skipped_count
-    found["cycles guarded"] = found["cycles"] if driver.has_guards else 0
-    found["storms"] = sum(row["kind"] == "storm" and row["summary"].startswith("entered") for row in evidence.audit)
-    found["faults brought"] = driver.incidents.count
-    found["incidents"] = len({plan["incident_id"] for plan in evidence.plans})
-    found["effects of ours"] = len(evidence.effects)
+    """Return the counts of cycles, faults, effects, outcomes and verdicts by name."""
+    figures: Counter[str] = Counter(driver.environment.counts)
+    figures.update(driver.random_faults.counts)
+    counts = driver.cycle_counts
+    figures["cycles"] = counts.idle_count + counts.full_count
+    figures["cycles idle"], figures["cycles skipped"] = counts.idle_count, counts.skipped_count
+    figures["cycles guarded"] = figures["cycles"] if driver.has_guards else 0
+    figures["storms"] = sum(row["kind"] == "storm" and row["summary"].startswith("entered") for row in evidence.audit)
+    figures["faults brought"] = driver.incidents.count
+    figures["incidents"] = len({plan["incident_id"] for plan in evidence.plans})
+    figures["effects of ours"] = len(evidence.effects)
     for run in evidence.list_remediations():
-        found[f"ending {run['outcome'] or run['status']}"] += 1
+        figures[f"ending {run['outcome'] or run['status']}"] += 1
         for event in run["events"]:
             if event["event"] == "activity" and event["name"] == "verify" and judged_plan(event):
-                found[f"verdict {event['result']['verdict']}"] += 1
+                figures[f"verdict {event['result']['verdict']}"] += 1
     for run in evidence.histories:
         if run["type"] == WorkflowName.CYCLE:
-            found[f"cycle {run['outcome'] or run['status']}"] += 1
-        found["crashes"] += sum(event["event"] == "crash" for event in run["events"])
-    return found
+            figures[f"cycle {run['outcome'] or run['status']}"] += 1
+        figures["crashes"] += sum(event["event"] == "crash" for event in run["events"])
+    return figures
 
 
 def judged_plan(event: Row) -> bool:
-    """Tell whether a verification judged a plan: neither a rollback nor one that has an outcome already."""
+    """Return whether a verification reached a verdict on an open plan, not on a rollback."""
     return not event["rollback"] and not event["result"]["headline"].startswith("the plan ended before")
 
 

@@ -1,4 +1,4 @@
-"""The same life as a hypothesis state machine: small steps, so that a broken invariant shrinks to those that matter."""
+"""A life as a hypothesis state machine: a violation shrinks to the steps that cause it."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ COMPONENTS = (*SERVICES, "validator-1", "validator-2", "validator-3")
 
 
 class PlannedFaults:
-    """Chance as a plan: what happens at the n-th point from now, and to the next changes of Charter."""
+    """Planned faults: at the n-th point from now, and of the next changes at Charter."""
 
     def __init__(self) -> None:
         self.points: dict[int, str] = {}
@@ -30,7 +30,7 @@ class PlannedFaults:
         self.changes: list[str] = []
 
     def fault_at_point(self, edge: str, point: str) -> str:
-        """Return what was planned for this point; what cannot happen there waits for the next one."""
+        """Return the fault planned for this point. A fault that is impossible here waits for the next point."""
         self.point_count += 1
         due = min((n for n in self.points if n <= self.point_count), default=None)
         if due is None:
@@ -40,28 +40,28 @@ class PlannedFaults:
         return self.points.pop(due) if fits else ""
 
     def fault_of_request(self, path: str) -> str:
-        """Return what was planned for the next change."""
+        """Return the fault planned for the next change."""
         changes = path.endswith(("apply", "rollback", "scale", "restart"))
         return self.changes.pop(0) if changes and self.changes else ""
 
 
 class LoopMachine(RuleBasedStateMachine):
-    """Everything that can happen to a loop; whether it was borne is judged at the end of each example."""
+    """The events around a loop as rules. The checker runs at the end of each example."""
 
     @initialize(seed=st.integers(0, 2**16))
     def start(self, seed: int) -> None:
-        """A healthy loop."""
+        """Start with a healthy loop."""
         self.seed = seed
-        self.ticks = fast_simulation()
-        self.ticks.__enter__()
-        self.silence = logging.root.manager.disable
+        self.speedups = fast_simulation()
+        self.speedups.__enter__()
+        self.former_log_level = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         self.loop = VirtualTimeLoop()
         asyncio.set_event_loop(self.loop)
         self.run_until_done(self.make_driver())
 
     async def make_driver(self) -> None:
-        """Make the driver on the loop it runs in, and let it see enough to judge."""
+        """Build the driver in its event loop, and run periods until cycles are not blind."""
         self.driver = LifeDriver(self.seed)
         self.planned_faults = PlannedFaults()
         self.driver.environment.fault_source = self.planned_faults
@@ -72,13 +72,13 @@ class LoopMachine(RuleBasedStateMachine):
             await self.driver.run_period()
 
     def run_until_done(self, work: object) -> None:
-        """Let virtual time pass until this is done."""
+        """Run `work` to its end in virtual time."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             self.loop.run_until_complete(work)  # type: ignore[arg-type]
 
     step_count = 0
-    """Steps of all examples."""
+    """Number of steps in all examples."""
 
     @invariant()
     def count_step(self) -> None:
@@ -87,30 +87,30 @@ class LoopMachine(RuleBasedStateMachine):
 
     @rule(periods=st.integers(1, 3))
     def advance(self, periods: int) -> None:
-        """Time passes."""
+        """Let time pass."""
 
-        async def live() -> None:
+        async def run_periods() -> None:
             for _ in range(periods):
                 await self.driver.run_period()
 
-        self.run_until_done(live())
+        self.run_until_done(run_periods())
 
     @rule(kind=st.sampled_from(list(FaultKind)), component=st.sampled_from(COMPONENTS))
     def inject_fault(self, kind: FaultKind, component: str) -> None:
-        """A fault begins."""
-        world = self.driver.environment
-        if component in world.plant.components:
-            world.plant.inject_fault(kind, component)
+        """Inject a fault."""
+        environment = self.driver.environment
+        if component in environment.plant.components:
+            environment.plant.inject_fault(kind, component)
             self.advance(2)
 
     @rule()
     def clear_faults(self) -> None:
-        """All faults end."""
+        """Clear all faults of the plant."""
         self.driver.environment.plant.clear_faults()
 
     @rule(changes=st.lists(st.sampled_from(CHARTER_FAULTS), min_size=1, max_size=5))
     def plan_charter_faults(self, changes: list[str]) -> None:
-        """The next changes do not go as they should."""
+        """Plan faults for the next changes."""
         self.planned_faults.changes = changes
 
     @rule(
@@ -119,17 +119,17 @@ class LoopMachine(RuleBasedStateMachine):
         )
     )
     def plan_point_faults(self, points: dict[int, str]) -> None:
-        """Workers die or freeze, and the store fails, at the n-th points from now."""
+        """Plan that workers are killed or freeze, or the store fails, at the n-th points from now."""
         self.planned_faults.points = {self.planned_faults.point_count + after: kind for after, kind in points.items()}
 
     @rule()
     def drop_charter_keys(self) -> None:
-        """Charter restarts without its keys."""
+        """Let Charter lose its idempotency keys."""
         self.driver.environment.charter.keys = IdempotencyStore()
 
     @rule(action=st.sampled_from(("cancel", "act_on_run", "terminate_run", "reset_run")))
     def intervene(self, action: str) -> None:
-        """Somebody does something to a remediation."""
+        """Let an operator act on a remediation."""
 
         async def act() -> None:
             for run in self.driver.operators.list_remediations()[:1]:
@@ -142,7 +142,7 @@ class LoopMachine(RuleBasedStateMachine):
 
     @rule()
     def change_charter(self) -> None:
-        """Somebody changes Charter past the loop."""
+        """Let an operator change Charter past the loop."""
 
         async def act() -> None:
             self.driver.operators.change_knob()
@@ -151,7 +151,7 @@ class LoopMachine(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from((*PROMETHEUS_FAULTS, "")), skew=st.sampled_from((0.0, 0.0, *CLOCK_STEPS_SECONDS)))
     def set_prometheus_fault(self, fault: str, skew: float) -> None:
-        """Prometheus fails or comes back, the worker's clock is wrong or right again."""
+        """Set or clear a fault of Prometheus and the error of the worker's clock."""
 
         async def act() -> None:
             self.driver.incidents.set_prometheus_fault(fault)
@@ -160,7 +160,7 @@ class LoopMachine(RuleBasedStateMachine):
         self.run_until_done(act())
 
     def teardown(self) -> None:
-        """Rest, and judge."""
+        """Wait until the loop is at rest, and check the invariants."""
         if not hasattr(self, "driver"):
             return
         try:
@@ -173,16 +173,16 @@ class LoopMachine(RuleBasedStateMachine):
             self.close()
 
     async def clear_all_faults(self) -> None:
-        """End all trouble and let the rest begin."""
+        """Clear all faults, and wait until the loop is at rest."""
         self.driver.incidents.clear_all_faults()
         await self.driver.wait_until_at_rest()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Cancel the tasks and close the event loop."""
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
         self.run_until_done(asyncio.sleep(1.0))
         self.loop.close()
         asyncio.set_event_loop(None)
-        logging.disable(self.silence)
-        self.ticks.__exit__(None, None, None)
+        logging.disable(self.former_log_level)
+        self.speedups.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""A slice of the simulation; `make simulate` plays the whole of it."""
+"""A part of the simulation; `make simulate` plays all of it."""
 
 import json
 import os
@@ -9,36 +9,39 @@ from tests.simulation.batch import play_life
 from tests.simulation.driver import FaultProfile
 
 
-def test_no_invariant_breaks_in_a_troubled_life() -> None:
-    """Faults, crashes, lost replies, people and foreign writers leave every invariant whole."""
-    found = play_life(1, 800)
-    assert found.violations == []
-    assert found.figures["cycles"] >= 800
-    assert found.figures["faults brought"] > 0
-    assert found.figures["crashes"] == 0
+def test_no_invariant_breaks_in_a_life_with_faults() -> None:
+    """Faults, crashes, lost replies, operators and external changes break no invariant."""
+    result = play_life(1, 800)
+    assert result.violations == []
+    assert result.figures["cycles"] >= 800
+    assert result.figures["faults brought"] > 0
+    assert result.figures["crashes"] == 0
 
 
 def test_no_invariant_breaks_in_a_harsh_life() -> None:
-    """Neither do they when most changes fail and workers die all the time."""
-    found = play_life(3, 80, FaultProfile.HARSH)
-    assert found.violations == []
-    assert found.figures["effects of ours"] > 0
+    """No invariant breaks when most changes fail and workers die often."""
+    result = play_life(3, 80, FaultProfile.HARSH)
+    assert result.violations == []
+    assert result.figures["effects of ours"] > 0
 
 
-def test_peace_is_left_alone() -> None:
-    """Without a fault, and with the plant's own noise, nothing is ever done."""
+def test_a_peaceful_life_has_no_effects() -> None:
+    """Without a fault the loop changes nothing, in spite of the plant's noise."""
     figures = play_life(4, 100, FaultProfile.PEACEFUL).figures
     assert figures["effects of ours"] == figures["incidents"] == 0
     assert figures["cycle healthy"] + figures["cycle blind"] == figures["cycles"]
-    assert figures["cycle blind"] <= 2, "before there are rates nothing can be seen"
+    assert figures["cycle blind"] <= 2, "a cycle is blind until there are rates"
 
 
-def test_a_seed_is_a_life() -> None:
-    """The same seed plays the same life to the last figure, however a process orders its sets."""
-    code = "from tests.simulation.batch import *; print(json.dumps(play_life(5, 200, FaultProfile.HARSH).figures, sort_keys=True))"
+def test_the_same_seed_plays_the_same_life() -> None:
+    """All figures are equal, also with another order of the sets in the process."""
+    code = (
+        "import json; from tests.simulation.batch import *; "
+        "print(json.dumps(play_life(5, 200, FaultProfile.HARSH).figures, sort_keys=True))"
+    )
     lives = [
         subprocess.run(
-            [sys.executable, "-c", f"import json; {code}"],
+            [sys.executable, "-c", code],
             env={**os.environ, "PYTHONHASHSEED": order},
             capture_output=True,
             text=True,

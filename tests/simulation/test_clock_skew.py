@@ -1,4 +1,4 @@
-"""A worker whose clock is an hour wrong."""
+"""A worker whose clock is wrong by one hour."""
 
 from activities.model.identifiers import SearchAttribute, WorkflowName
 from deploy.simulator.faults import FaultKind
@@ -8,8 +8,11 @@ from tests.simulation.speedups import fast_simulation
 from tests.simulation.virtual_time import run_in_virtual_time
 
 
-async def run_with_clock_skew(skew):
-    """Return what cycles said of a healthy present, an hour after an incident, on a clock that is so wrong."""
+async def run_with_clock_skew(skew: float) -> set[str | None]:
+    """Return the outcomes of cycles on a clock wrong by `skew` seconds.
+
+    The plant is healthy, and one hour ago there was an incident.
+    """
     driver = LifeDriver(1)
     driver.scrape()
     driver.incidents.is_active = True
@@ -17,29 +20,29 @@ async def run_with_clock_skew(skew):
     for _ in range(6):
         await driver.run_period()
     world.plant.inject_fault(FaultKind.SLOW_NODE, "validator-2")
-    began = world.now
+    started_at = world.now
     for _ in range(4):
         await driver.run_period()
     world.plant.clear_faults()
     driver.incidents.is_active = False
-    while world.now < began + HOUR_SECONDS - 60.0:
+    while world.now < started_at + HOUR_SECONDS - 60.0:
         await driver.run_period()
     driver.incidents.is_active = True
     world.skew = skew
     since = world.now
     for _ in range(8):
         await driver.run_period()
-    cycles = [done for done in world.engine.closed if done.type == WorkflowName.CYCLE and done.started_at > since]
-    return {done.attributes.get(SearchAttribute.OUTCOME) for done in cycles}
+    cycles = [run for run in world.engine.closed if run.type == WorkflowName.CYCLE and run.started_at > since]
+    return {run.attributes.get(SearchAttribute.OUTCOME) for run in cycles}
 
 
-def test_a_clock_that_is_ahead_sees_nothing() -> None:
-    """What has not been scraped yet cannot be called healthy."""
+def test_a_clock_that_is_ahead_is_blind() -> None:
+    """Without scrapes a cycle is blind, not healthy."""
     with fast_simulation():
         assert run_in_virtual_time(run_with_clock_skew(HOUR_SECONDS)) == {"blind"}
 
 
-def test_a_clock_that_is_behind_does_not_take_the_past_for_the_present() -> None:
-    """An incident of an hour ago is over: nothing is decided upon it, and what was then is not called healthy now."""
+def test_a_clock_that_is_behind_is_blind() -> None:
+    """A cycle that reads samples of one hour ago neither plans nor reports healthy."""
     with fast_simulation():
         assert run_in_virtual_time(run_with_clock_skew(-HOUR_SECONDS)) == {"blind"}

@@ -1,4 +1,4 @@
-"""People around a loop in virtual time: the kill switch in the middle of an apply, and approvals that take days."""
+"""Operators in virtual time: the kill switch in the middle of an apply, and approvals that take days."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ KILL_SWITCH_REASON = "kill switch: /k: ada: Charter is being moved"
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What became of the first plan: its outcome, what was done at Charter, and how later cycles ended."""
+    """The outcome of the first plan, the keys of the effects at Charter, and the rules that blocked later cycles."""
 
     outcome: Outcome
     change_keys: list[str]
@@ -36,7 +36,7 @@ class PlanResult:
 
 
 def make_troubled_driver(**approval: float | Risk) -> LifeDriver:
-    """Return a loop over which a lasting trouble has come; with `approval` it asks a person as that says."""
+    """Return a loop with a permanent fault. `approval` are values of the approval settings."""
     driver = LifeDriver(0)
     driver.incidents.is_active = True
     if approval:
@@ -50,7 +50,7 @@ def make_troubled_driver(**approval: float | Risk) -> LifeDriver:
 
 
 async def run_until_first_plan(driver: LifeDriver) -> Plan:
-    """Live until a remediation runs, and return its plan."""
+    """Run periods until a remediation runs, and return its plan."""
     while not driver.operators.list_remediations():
         await driver.run_period()
     argument = driver.operators.list_remediations()[0].argument
@@ -60,31 +60,31 @@ async def run_until_first_plan(driver: LifeDriver) -> Plan:
 
 
 async def run_until_outcome(driver: LifeDriver, plan: Plan, periods: int = 60) -> Outcome:
-    """Live until the plan has ended, and return how."""
+    """Run periods until the plan has an outcome, and return it."""
     for _ in range(periods):
-        if found := await driver.environment.store.outcomes.load_for_plan(plan.plan_id):
-            return found
+        if outcome := await driver.environment.store.outcomes.load_for_plan(plan.plan_id):
+            return outcome
         await driver.run_period()
-    raise AssertionError(f"{plan.plan_id} has not ended in {periods} periods")
+    raise AssertionError(f"{plan.plan_id} has no outcome after {periods} periods")
 
 
 def list_change_keys(driver: LifeDriver) -> list[str]:
-    """Return the keys of everything done at Charter."""
+    """Return the keys of all effects at Charter."""
     return [str(entry.key) for entry in driver.environment.plant.ledger]
 
 
 async def play_kill_switch_in_apply(fault: str) -> PlanResult:
-    """Throw the switch at the very moment the first change leaves, and let that happen to the request."""
+    """Activate the kill switch when the first change is sent, with `fault` on that request."""
     driver = make_troubled_driver()
     world = driver.environment
 
-    def at_the_change(path: str) -> str:
+    def activate_kill_switch(path: str) -> str:
         if not path.endswith(("apply", "scale", "restart")) or world.kill_switch_reason:
             return ""
         world.kill_switch_reason = KILL_SWITCH_REASON
         return fault
 
-    world.charter.draw_fault = at_the_change
+    world.charter.draw_fault = activate_kill_switch
     plan = await run_until_first_plan(driver)
     outcome = await run_until_outcome(driver, plan)
     world.plant.inject_fault(FaultKind.OVERLOAD, "audit-log")
@@ -95,17 +95,17 @@ async def play_kill_switch_in_apply(fault: str) -> PlanResult:
 
 
 async def list_blocking_rules(driver: LifeDriver, since: float) -> tuple[str, ...]:
-    """Return the rules that stopped something in the cycles that began since then."""
+    """Return the rules that blocked in the cycles started since then."""
     rules: set[str] = set()
-    for done in driver.environment.engine.closed:
-        if done.type == WorkflowName.CYCLE and done.started_at >= since:
-            decision = await driver.environment.store.plans.load_decision(done.workflow_id)
+    for run in driver.environment.engine.closed:
+        if run.type == WorkflowName.CYCLE and run.started_at >= since:
+            decision = await driver.environment.store.plans.load_decision(run.workflow_id)
             rules |= {block.rule for block in decision.blocks} if decision else set()
     return tuple(sorted(rules))
 
 
 @pytest.mark.parametrize(
-    ("trouble", "endings", "done"),
+    ("fault", "outcomes", "effects"),
     [
         ("", {"fixed", "improved"}, ["0-do"]),
         ("reply-lost", {"fixed", "improved"}, ["0-do"]),
@@ -113,23 +113,23 @@ async def list_blocking_rules(driver: LifeDriver, since: float) -> tuple[str, ..
         ("unavailable", {"stopped"}, []),
     ],
 )
-def test_the_kill_switch_in_the_middle_of_an_apply(trouble, endings, done) -> None:
-    """What Charter did is verified or undone, what it did not do is not sent again, and nothing new begins after it."""
+def test_the_kill_switch_in_the_middle_of_an_apply(fault: str, outcomes: set[str], effects: list[str]) -> None:
+    """Effects are verified or undone, a request without effect is not sent again, and no remediation starts."""
     with fast_simulation():
-        seen = run_in_virtual_time(play_kill_switch_in_apply(trouble))
-    assert seen.outcome.outcome in endings, seen.outcome.headline
-    assert [key.partition("-")[2] for key in seen.change_keys] == done
-    # A graver reason is named first: what was stopped is free on the ladder, and rests.
-    assert set(seen.blocking_rules) <= {"kill-switch", "storm", "cool-down", "unsettled"}
-    assert seen.blocking_rules
-    if "stopped" in endings:
-        assert KILL_SWITCH_REASON in seen.outcome.headline
+        result = run_in_virtual_time(play_kill_switch_in_apply(fault))
+    assert result.outcome.outcome in outcomes, result.outcome.headline
+    assert [key.partition("-")[2] for key in result.change_keys] == effects
+    # A more severe rule is named first. A stopped rung may be used again after its cool-down.
+    assert set(result.blocking_rules) <= {"kill-switch", "storm", "cool-down", "unsettled"}
+    assert result.blocking_rules
+    if "stopped" in outcomes:
+        assert KILL_SWITCH_REASON in result.outcome.headline
 
 
 async def play_approval_wait(
     respond: Callable[[LifeDriver, Plan], None], deadline: float = 3 * DAY_SECONDS
 ) -> PlanResult:
-    """Let a plan wait for a person for a day, then let `how` happen, and see what becomes of it."""
+    """Let a plan wait one day for approval, call `respond`, and return the result."""
     driver = make_troubled_driver(from_risk=Risk.LOW, deadline_seconds=deadline)
     plan = await run_until_first_plan(driver)
     await driver.run_period()
@@ -141,36 +141,36 @@ async def play_approval_wait(
 
 
 async def skip_time(driver: LifeDriver, seconds: float) -> None:
-    """Let time pass in which nothing changes and no cycle runs."""
+    """Let time pass without cycles and without changes of the plant."""
     driver.environment.plant.skip_time(seconds)
     driver.skipped_seconds += seconds
     await asyncio.sleep(seconds)
 
 
 def make_decision(approve: bool) -> Callable[[LifeDriver, Plan], None]:
-    """Return what a person does who decides."""
+    """Return a function that approves or rejects a plan."""
 
     def act(driver: LifeDriver, plan: Plan) -> None:
-        said = Approval(plan=plan.plan_id, approve=approve, actor="ada", reason="slept on it")
-        driver.environment.engine.update(plan.workflow_id, "decide", said)
+        approval = Approval(plan=plan.plan_id, approve=approve, actor="ada", reason="slept on it")
+        driver.environment.engine.update(plan.workflow_id, "decide", approval)
 
     return act
 
 
 def do_nothing(driver: LifeDriver, plan: Plan) -> None:
-    """Nobody answers."""
+    """Give no answer."""
     del driver, plan
 
 
 def clear_fault(driver: LifeDriver, plan: Plan) -> None:
-    """The trouble goes away by itself."""
+    """Clear the faults."""
     del plan
     driver.environment.plant.clear_faults()
     driver.environment.charter.cache.clear()
 
 
 @pytest.mark.parametrize(
-    ("how", "deadline", "ending_", "headline"),
+    ("respond", "deadline", "outcome", "headline"),
     [
         (make_decision(True), 3 * DAY_SECONDS, "fixed", "violated pairs"),
         (make_decision(False), 3 * DAY_SECONDS, "rejected", "rejected by ada: slept on it"),
@@ -178,17 +178,19 @@ def clear_fault(driver: LifeDriver, plan: Plan) -> None:
         (clear_fault, 3 * DAY_SECONDS, "recovered", "its violations are gone"),
     ],
 )
-def test_a_plan_that_waits_for_a_day(how, deadline, ending_, headline) -> None:
-    """Days later a yes still applies it, a no or silence does not, and a trouble that went away takes it along."""
+def test_a_plan_that_waits_for_a_day(
+    respond: Callable[[LifeDriver, Plan], None], deadline: float, outcome: str, headline: str
+) -> None:
+    """After a day only an approval applies the plan; a rejection, no answer or a recovery does not."""
     with fast_simulation():
-        seen = run_in_virtual_time(play_approval_wait(how, deadline))
-    assert seen.outcome.outcome == ending_, seen.outcome.headline
-    assert headline in seen.outcome.headline
-    assert bool(seen.change_keys) is (ending_ == "fixed")
+        result = run_in_virtual_time(play_approval_wait(respond, deadline))
+    assert result.outcome.outcome == outcome, result.outcome.headline
+    assert headline in result.outcome.headline
+    assert bool(result.change_keys) is (outcome == "fixed")
 
 
 async def play_approval_without_worker() -> PlanResult:
-    """Approve a plan while no worker runs for days."""
+    """Approve a plan while no worker runs for four days."""
     driver = make_troubled_driver(from_risk=Risk.LOW, deadline_seconds=DAY_SECONDS)
     plan = await run_until_first_plan(driver)
     await driver.run_period()
@@ -198,31 +200,31 @@ async def play_approval_without_worker() -> PlanResult:
     return PlanResult(await run_until_outcome(driver, plan), list_change_keys(driver))
 
 
-def test_a_yes_that_was_heard_days_too_late() -> None:
-    """What was decided longer ago than a decision holds is stale, however it was approved."""
+def test_an_approval_that_arrives_days_too_late() -> None:
+    """A plan older than its validity is stale, also with an approval."""
     with fast_simulation():
-        seen = run_in_virtual_time(play_approval_without_worker())
-    assert seen.outcome.outcome == "stale", seen.outcome.headline
-    assert "s ago, a plan is valid for 90015 s" in seen.outcome.headline
-    assert seen.change_keys == []
+        result = run_in_virtual_time(play_approval_without_worker())
+    assert result.outcome.outcome == "stale", result.outcome.headline
+    assert "s ago, a plan is valid for 90015 s" in result.outcome.headline
+    assert result.change_keys == []
 
 
 async def play_late_change_during_approval() -> tuple[list[str], set[str]]:
-    """Let an approved change linger while its plan, refused and made anew, waits for an approval.
+    """Delay an approved change while its plan, refused and built again, waits for approval.
 
-    Returns what was done, and the phases the remediations went through meanwhile.
+    Return the keys of the effects, and the phases of the remediations meanwhile.
     """
     driver = make_troubled_driver(from_risk=Risk.LOW)
-    world, lingers = driver.environment, [DELIVERED_LATE]
-    world.charter.draw_fault = lambda path: lingers.pop() if lingers and path.endswith(("apply", "scale")) else ""
-    made = await run_until_first_plan(driver)
-    while lingers:
+    world, delays = driver.environment, [DELIVERED_LATE]
+    world.charter.draw_fault = lambda path: delays.pop() if delays and path.endswith(("apply", "scale")) else ""
+    plan = await run_until_first_plan(driver)
+    while delays:
         await driver.run_period()
-        make_decision(True)(driver, made)
+        make_decision(True)(driver, plan)
         await asyncio.sleep(1.0)
-    await quarantine_knob(world.store, made.knob, "a test", world.now)
+    await quarantine_knob(world.store, plan.knob, "a test", world.now)
     await driver.run_period()
-    await world.store.guards.release("charter", made.knob, "ada", "a test", world.now)
+    await world.store.guards.release("charter", plan.knob, "ada", "a test", world.now)
     phases: set[str] = set()
     for _ in range(14):
         await driver.run_period()
@@ -230,29 +232,29 @@ async def play_late_change_during_approval() -> tuple[list[str], set[str]]:
     return list_change_keys(driver), phases
 
 
-def test_nobody_who_waits_keeps_a_late_change_standing(monkeypatch) -> None:
-    """What is done late on a knob where a plan waits for a person is taken back before anybody has to decide."""
+def test_a_late_change_is_undone_while_a_plan_awaits_approval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upkeep undoes a late effect on a knob whose next plan awaits approval."""
     monkeypatch.setattr(charter_api, "LATE_DELIVERY_SECONDS", 20.0)
     with fast_simulation():
-        (done, undone, *_), phases = run_in_virtual_time(play_late_change_during_approval())
+        (applied, undone, *_), phases = run_in_virtual_time(play_late_change_during_approval())
     assert "awaiting-approval" in phases
-    assert undone == done.replace("-do", "-undo")
+    assert undone == applied.replace("-do", "-undo")
 
 
 async def recheck_before_send(dead_members: tuple[str, ...]) -> None:
-    """Look once more before a person's wish to take a member away is sent, while these members are dead."""
+    """Check an operator's plan to remove a member just before it is sent, while these members are dead."""
     driver = make_troubled_driver()
     world = driver.environment
     for name in dead_members:
         world.plant.inject_fault(FaultKind.DEAD_NODE, name)
     committee = await world.loops["charter"].charter.fetch_committee()
-    down = Action(type=ActionType.SCALE_DOWN, parameters={"replicas": committee.replicas - 1})
-    wish = make_plan(actions=(down,), generation=committee.generation, requested_by="ada")
-    request = ApplyRequest(plan_id=wish.plan_id, step=0, generation=committee.generation)
-    await ExecuteActivities(world.dependencies).recheck_quorum(wish, request)
+    scale_down = Action(type=ActionType.SCALE_DOWN, parameters={"replicas": committee.replicas - 1})
+    plan = make_plan(actions=(scale_down,), generation=committee.generation, requested_by="ada")
+    request = ApplyRequest(plan_id=plan.plan_id, step=0, generation=committee.generation)
+    await ExecuteActivities(world.dependencies).recheck_quorum(plan, request)
 
 
-def test_a_persons_wish_does_not_cost_the_quorum() -> None:
-    """A person overrules what protects the loop from itself; the committee's majority is not theirs to spend."""
+def test_an_operators_plan_does_not_break_the_quorum() -> None:
+    """An operator's plan ignores the guards of the loop, but not the quorum guard."""
     with pytest.raises(Stale, match="quorum"):
         run_in_virtual_time(recheck_before_send(("validator-2", "validator-3")))

@@ -1,4 +1,4 @@
-"""The state machine over the simulated loop: a few hundred steps here, all of them in `make simulate`."""
+"""The state machine over the simulated loop: a few hundred steps here, many more in `make simulate`."""
 
 import os
 
@@ -10,14 +10,14 @@ from tests.simulation.state_machine import LoopMachine
 
 STEP_COUNT = int(os.environ.get("MAPEK_STEPS", "300"))
 STEPS_PER_EXAMPLE = 25
-"""Steps of one example at most; hypothesis ends some before, so twice as many examples are played."""
+"""Most steps of one example. Hypothesis ends some examples earlier, so more examples may be played."""
 
 
-# What a killed worker was doing is collected where it stood, in the middle of an await.
+# The coroutine of a killed attempt is garbage-collected in the middle of an await.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("half", ["one", "other"])
-def test_whatever_happens_to_a_loop_is_borne(half) -> None:
-    """No sequence of faults, crashes, people and time breaks an invariant. Both halves can be played at once."""
+def test_no_sequence_of_steps_breaks_an_invariant(half: str) -> None:
+    """No sequence of faults, crashes, operators and time breaks an invariant. The halves can run in parallel."""
     LoopMachine.step_count, steps = 0, STEP_COUNT // 2
     examples = max(1, steps // STEPS_PER_EXAMPLE)
     while LoopMachine.step_count < steps:

@@ -1,7 +1,7 @@
-"""A virtual Prometheus: what it would answer to the loop's four queries, computed from the plant's own meters.
+"""A virtual Prometheus: it answers the loop's four queries from the plant's own metrics.
 
-Every scrape keeps the value each rule has then, over the same window as the real expressions and recording rules.
-Between scrapes a rule has its last value; a series that is missing in a scrape is gone at once, as by a stale marker.
+Every scrape keeps the value of each rule, over the window of the real expressions and recording rules. Between scrapes
+a rule has its last value. A series missing in a scrape ends immediately, as with a stale marker.
 """
 
 import math
@@ -30,16 +30,16 @@ from deploy.simulator.component_metrics import ComponentMetrics
 from tests.simulation.meter_readings import RawScrape, Values, compute_values, count_changes, take_scrape
 
 RETENTION_SECONDS = 4200.0
-"""Seconds of history: an hour, for a worker whose clock is wrong, and the look-back."""
+"""Seconds of history: one hour, for a worker whose clock is wrong, and the look-back."""
 LOOKBACK_SECONDS = 300.0
-"""Seconds after which Prometheus no longer shows a sample."""
+"""Seconds after which Prometheus no longer returns a sample."""
 RECORDED_METRICS = frozenset({"validation_latency_seconds", "failure_rate", "throughput_ops_per_sec"})
-"""What recording rules make of a component's counters: absent as long as they make nothing of them."""
+"""Metrics of recording rules: absent until their counters give a value."""
 
 
 @dataclass
 class Scrape:
-    """What is known at one scrape: rule values by component, and how often each one's counters moved lately."""
+    """One scrape: rule values by component, and how often each component's counters changed recently."""
 
     at: float
     values: dict[str, Values] = field(default_factory=dict)
@@ -51,14 +51,14 @@ RangeAnswer = Callable[[Sequence[tuple[float, Scrape]]], tuple[SampleSeries, ...
 
 
 def answer_in_first_part(parts: Sequence[str], answer: RangeAnswer) -> dict[str, RangeAnswer]:
-    """Let the first part of a query be answered with all of it, and the others with nothing: they are joined anyway."""
+    """Return the whole answer for the first part of a query and none for the others: the client joins them."""
     return {part: answer if part is parts[0] else lambda _: () for part in parts}
 
 
 class VirtualPrometheus:
-    """Duck type of the Prometheus client. `trouble` is empty, `down`, `partial` or `frozen` (answers, scrapes no more).
+    """Duck type of the Prometheus client. `fault` is empty, `down`, `partial` or `frozen` (no new scrapes).
 
-    The answers belong to the rules given; any other query is refused. `clock` is its own, unix seconds.
+    It answers only the queries of the given rules. `clock` returns its own time, unix seconds.
     """
 
     def __init__(
@@ -83,35 +83,39 @@ class VirtualPrometheus:
         }
 
     def add_scrape(self, at: float, exports: Mapping[str, tuple[ComponentMetrics, bool]]) -> None:
-        """Take one scrape of every exporter that answers."""
+        """Scrape every exporter that answers."""
         if self.fault == "frozen":
             return
-        found = Scrape(at)
-        for name, (meter, lying) in exports.items():
-            kept = self.raw.setdefault(name, deque())
-            kept.append(take_scrape(at, meter, lying))
-            while kept[0].at <= at - self.window:
-                kept.popleft()
-            found.values[name] = {
-                m: value for m, value in compute_values(kept, meter, at).items() if m in self.rule_metrics
+        scrape = Scrape(at)
+        for name, (meter, has_nan_sums) in exports.items():
+            scrapes = self.raw.setdefault(name, deque())
+            scrapes.append(take_scrape(at, meter, has_nan_sums))
+            while scrapes[0].at <= at - self.window:
+                scrapes.popleft()
+            scrape.values[name] = {
+                m: value for m, value in compute_values(scrapes, meter, at).items() if m in self.rule_metrics
             }
-            found.counter_changes[name] = count_changes([raw for raw in kept if raw.at > at - 3 * self.interval])
+            scrape.counter_changes[name] = count_changes([raw for raw in scrapes if raw.at > at - 3 * self.interval])
         for gone in set(self.raw) - set(exports):
             del self.raw[gone]
-        self._append_scrape(found)
+        self._append_scrape(scrape)
 
     def repeat_scrape(self, at: float) -> None:
-        """Take one scrape that shows what the last one showed."""
+        """Repeat the last scrape at a later time."""
         last = self.scrapes[-1]
         self._append_scrape(Scrape(at, last.values, last.counter_changes, last.prefilter))
 
     def shift_windows(self, seconds: float) -> None:
-        """Move the windows of counters along with a plant that stood still for so long."""
-        for name, kept in self.raw.items():
-            self.raw[name] = deque(RawScrape(raw.at + seconds, raw.counters, raw.histograms) for raw in kept)
+        """Move the counter windows by the seconds that were skipped."""
+        for name, scrapes in self.raw.items():
+            self.raw[name] = deque(RawScrape(raw.at + seconds, raw.counters, raw.histograms) for raw in scrapes)
 
     async def query(self, promql: str, at: float, max_skew: float | None = None) -> tuple[Sample, ...]:
-        """Answer the pre-filter or the coverage query. Raises: Unreachable, Unreadable, Untimely."""
+        """Answer the pre-filter or the coverage query.
+
+        Raises:
+            Unreachable, InvalidResponse, ClockSkew: as the real client.
+        """
         self._raise_if_faulty(at, max_skew)
         scrape = self._scrape_at(at)
         return () if scrape is None else self._answers[promql](scrape, at)
@@ -119,11 +123,15 @@ class VirtualPrometheus:
     async def query_range(
         self, promql: str, start: float, end: float, step: float, max_skew: float | None = None
     ) -> tuple[SampleSeries, ...]:
-        """Answer the values or the freshness query. Raises: Unreachable, Unreadable, Untimely."""
+        """Answer the values or the freshness query.
+
+        Raises:
+            Unreachable, InvalidResponse, ClockSkew: as the real client.
+        """
         self._raise_if_faulty(end, max_skew)
         instants = [start + i * step for i in range(round((end - start) / step) + 1)]
-        seen = [(at, scrape) for at in instants if (scrape := self._scrape_at(at)) is not None]
-        return self._ranges[promql](seen)
+        scrapes = [(at, scrape) for at in instants if (scrape := self._scrape_at(at)) is not None]
+        return self._ranges[promql](scrapes)
 
     def _raise_if_faulty(self, at: float, max_skew: float | None) -> None:
         if self.fault == "down":
@@ -171,12 +179,12 @@ class VirtualPrometheus:
             )
             for name, values in scrape.values.items()
         ]
-        still = [
+        stalled = [
             Sample(labels={COMPONENT_LABEL: name, "signal": COUNTER_MOVING}, value=0.0, at=at)
             for name, changed in scrape.counter_changes.items()
             if not changed
         ]
-        return (*counted, *still)
+        return (*counted, *stalled)
 
     def _answer_values(self, scrapes: Sequence[tuple[float, Scrape]]) -> tuple[SampleSeries, ...]:
         lines: list[SampleSeries] = []
@@ -219,7 +227,7 @@ class VirtualPrometheus:
     def _scrapes_by_component(
         self, scrapes: Sequence[tuple[float, Scrape]]
     ) -> Iterator[tuple[str, list[tuple[float, Scrape]]]]:
-        """Yield each component with the instants and scrapes that show it."""
+        """Yield each component with the instants and scrapes that have it."""
         for name in dict.fromkeys(name for _, scrape in scrapes for name in scrape.values):
             yield name, [(at, scrape) for at, scrape in scrapes if name in scrape.values]
 
@@ -230,12 +238,12 @@ class VirtualPrometheus:
 
 
 def is_below_prefilter(rule: MetricRule, value: float) -> bool:
-    """Tell whether the pre-filter leaves the value out: finite, and not beyond the nearer limit."""
+    """Return whether the pre-filter omits the value: it is finite and does not breach the clear threshold."""
     return math.isfinite(value) and not rule.is_breached(value, rule.clear_threshold)
 
 
 class RangeSeries(NamedTuple):
-    """Duck type of a `SampleSeries`, of which there are thousands an hour."""
+    """Duck type of a `SampleSeries` that is fast to build: there are thousands in an hour."""
 
     labels: dict[str, str]
     points: tuple[tuple[float, float], ...]

@@ -1,4 +1,4 @@
-"""What the server does with each command of a workflow task."""
+"""The server's handler of each command of a workflow task."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,13 +13,17 @@ from tests.simulation.workflow_run import PAYLOAD_CONVERTER, EngineServer, Workf
 
 
 def execute_command(server: EngineServer, run: WorkflowRun, command: WorkflowCommand) -> None:
-    """Carry out one command. Raises: KeyError (one that no workflow of the product used when this was written)."""
-    kind = command.WhichOneof("variant")
+    """Execute one command.
+
+    Raises:
+        KeyError: the command has no handler in `COMMAND_HANDLERS`.
+    """
+    kind = command.WhichOneof("variant") or ""
     COMMAND_HANDLERS[kind](server, run, getattr(command, kind))
 
 
 def start_timer(server: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """A timer that fires unless it is cancelled."""
+    """Start a timer; it fires unless it is cancelled."""
     job = WorkflowActivationJob()
     job.fire_timer.seq = command.seq
 
@@ -33,42 +37,42 @@ def start_timer(server: EngineServer, run: WorkflowRun, command: Any) -> None:
 
 
 def cancel_timer(_: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """A timer nobody waits for; it may just have fired."""
+    """Cancel a timer; it may just have fired."""
     timer = run.timers.pop(command.seq, None)
     if timer:
         timer.cancel()
 
 
 def schedule_activity(server: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """An activity, from its first attempt on."""
+    """Schedule an activity and start its first attempt."""
     run.activities[command.seq] = ScheduledActivity(server, run, command)
 
 
 def request_cancel_activity(_: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """An activity nobody waits for any more; it may just have ended."""
+    """Cancel an activity; it may just have ended."""
     activity = run.activities.get(command.seq)
     if activity:
         activity.cancel()
 
 
 def start_child_workflow(server: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """A detached child: all of the product's are."""
+    """Start a child workflow. It is detached, as all children of the product."""
     job = WorkflowActivationJob()
-    answer = job.resolve_child_workflow_execution_start
-    answer.seq = command.seq
+    resolution = job.resolve_child_workflow_execution_start
+    resolution.seq = command.seq
     (argument,) = PAYLOAD_CONVERTER.from_payloads(command.input, [dict])
     try:
         child = server.start_workflow(command.workflow_type, command.workflow_id, argument)
-        answer.succeeded.run_id = child.run_id
+        resolution.succeeded.run_id = child.run_id
     except WorkflowIdInUse:
         cause = StartChildWorkflowExecutionFailedCause
-        answer.failed.workflow_id, answer.failed.workflow_type = command.workflow_id, command.workflow_type
-        answer.failed.cause = cause.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
+        resolution.failed.workflow_id, resolution.failed.workflow_type = command.workflow_id, command.workflow_type
+        resolution.failed.cause = cause.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
     server.add_job(run, job)
 
 
 def signal_external(server: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """A signal to another workflow; the sender is told if there is none."""
+    """Signal another workflow; the sender gets a failure without a run."""
     signal = WorkflowActivationJob()
     signal.signal_workflow.signal_name = command.signal_name
     signal.signal_workflow.input.extend(command.args)
@@ -76,32 +80,32 @@ def signal_external(server: EngineServer, run: WorkflowRun, command: Any) -> Non
     job = WorkflowActivationJob()
     job.resolve_signal_external_workflow.seq = command.seq
     if not sent:
-        job.resolve_signal_external_workflow.failure.message = "there is no such workflow"
+        job.resolve_signal_external_workflow.failure.message = "workflow not found"
         job.resolve_signal_external_workflow.failure.application_failure_info.type = "NotFound"
     server.add_job(run, job)
 
 
 def cancel_external_workflow(server: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """A cancellation of another workflow's run; the sender is told if it does not run any more."""
-    asked = command.workflow_execution
+    """Cancel another workflow's run; the sender gets a failure unless it runs."""
+    target = command.workflow_execution
     cancel = WorkflowActivationJob()
     cancel.cancel_workflow.SetInParent()
     job = WorkflowActivationJob()
     job.resolve_request_cancel_external_workflow.seq = command.seq
-    if server.current_run_id(asked.workflow_id) != asked.run_id or not server.deliver_job(asked.workflow_id, cancel):
+    if server.current_run_id(target.workflow_id) != target.run_id or not server.deliver_job(target.workflow_id, cancel):
         failure = job.resolve_request_cancel_external_workflow.failure
-        failure.message, failure.application_failure_info.type = "it does not run", "NotFound"
+        failure.message, failure.application_failure_info.type = "the run is closed", "NotFound"
     server.add_job(run, job)
 
 
 def upsert_search_attributes(_: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """Search attributes, kept as text."""
+    """Keep the search attributes as text."""
     for name, payload in command.search_attributes.indexed_fields.items():
         run.attributes[name] = payload.data.decode().strip('"')
 
 
 def respond_to_update(server: EngineServer, run: WorkflowRun, command: Any) -> None:
-    """The answer to an update; of one that was refused nothing stands in a real history."""
+    """Record the response to an update; a real history has no rejected ones."""
     kind = command.WhichOneof("response")
     if kind != "rejected":
         server.record_event(run, "update", response=kind)
@@ -118,7 +122,7 @@ def end_run(status: str) -> Callable[[EngineServer, WorkflowRun, Any], None]:
 
 
 def ignore_command(_server: EngineServer, _run: WorkflowRun, _command: Any) -> None:
-    """A marker or description that changes nothing here."""
+    """Ignore a marker or description."""
 
 
 COMMAND_HANDLERS: Mapping[str, Callable[[EngineServer, WorkflowRun, Any], None]] = {

@@ -1,4 +1,4 @@
-"""A run of a workflow, and what of the engine its commands and activities need."""
+"""A run of a workflow, and the protocol of the server that commands and activities use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,26 +15,29 @@ PAYLOAD_CONVERTER = pydantic_data_converter.payload_converter
 FAILURE_CONVERTER = pydantic_data_converter.failure_converter
 
 Event = dict[str, Any]
-"""What a history keeps of an event: `at` (unix seconds), `event`, and what belongs to it."""
+"""An event of a history: `at` (unix seconds), `event` (its kind), and its fields."""
 
 
 class WorkflowIdInUse(Exception):
-    """The id is held by another run."""
+    """Another run holds the workflow id."""
 
 
 class CancellableActivity(Protocol):
-    """An activity that is under way."""
+    """An activity in flight."""
 
     def cancel(self) -> None:
-        """Tell the attempt that nobody waits any more."""
+        """Resolve the activity as cancelled."""
+
+    def abandon(self) -> None:
+        """Stop waiting for the activity."""
 
 
 @dataclass(eq=False)
 class WorkflowRun:
-    """One run of a workflow. `told` are its activations with the commands it answered, for replay.
+    """One run of a workflow. `activations` are its activations with their completions, encoded, for replay.
 
-    `jobs` wait for the next workflow task; `waking` says that one is due. `original` is the id of the run it was reset
-    from at first, empty for one that was not.
+    `jobs` wait for the next workflow task; `has_pending_task`: that task is scheduled. `original_run_id` is the id of
+    the first run before resets, empty without a reset.
     """
 
     workflow_id: str
@@ -55,7 +58,7 @@ class WorkflowRun:
     status: str = "running"
 
     def to_row(self) -> Event:
-        """Return the run as the checker reads it."""
+        """Return the run as a row of the evidence."""
         return {
             "workflow_id": self.workflow_id,
             "run_id": self.run_id,
@@ -70,7 +73,7 @@ class WorkflowRun:
 
 
 class EngineServer(Protocol):
-    """What commands and activities ask of the engine."""
+    """The methods of the engine that commands and activities use."""
 
     activities: Mapping[str, Callable[[Any], Awaitable[Any]]]
     lag: Callable[[], float]
@@ -80,22 +83,22 @@ class EngineServer(Protocol):
         """The server's time, unix seconds."""
 
     def start_workflow(self, kind: str, workflow_id: str, argument: Any) -> WorkflowRun:
-        """Start a workflow. Raises: AlreadyRunning."""
+        """Start a workflow, or raise WorkflowIdInUse."""
 
     def deliver_job(self, workflow_id: str, job: WorkflowActivationJob) -> bool:
-        """Give an event to whatever runs under the id; False if nothing does."""
+        """Deliver an event to the run of the id; return False without a run."""
 
     def current_run_id(self, workflow_id: str) -> str:
-        """Return the id of the run that holds the workflow id, empty if nothing does."""
+        """Return the id of the run that holds the workflow id, empty without a run."""
 
     def add_job(self, run: WorkflowRun, job: WorkflowActivationJob) -> None:
         """Add an event to the run's next workflow task."""
 
     def record_event(self, run: WorkflowRun, event: str, **fields: Any) -> None:
-        """Write an event into the run's history."""
+        """Append an event to the run's history."""
 
     def close_run(self, run: WorkflowRun, status: str) -> None:
         """End a run and free its id."""
 
     def register_attempt(self, attempt: Any) -> None:
-        """Remember an attempt that runs, so that its worker can die."""
+        """Keep a running attempt, so that its worker can be killed."""
