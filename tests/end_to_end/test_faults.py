@@ -141,7 +141,7 @@ async def test_worker_needs_the_declared_simulator(harness: StackHarness) -> Non
     result = await run_mapek(harness, "worker", "--charter", f"http://{LOOPBACK}:9")
     assert result.exit_code == 2
     assert f"staging.use_mock_charter is true, but no Charter answers at http://{LOOPBACK}:9" in result.stderr
-    assert "`make run` starts one" in result.stderr
+    assert "start one with `make run`" in result.stderr
 
 
 async def list_attempts(harness: StackHarness, remediation: StartedRemediation) -> list[AuditEntry]:

@@ -75,9 +75,9 @@ async def test_maintenance_window_blocks_the_plan(harness: StackHarness) -> None
         since = await harness.inject_fault("overload", "gateway")
         cycle = await harness.wait_for_cycle(["blocked"], since, 40.0)
         assert cycle.result.blocked_by == ("window",)
-        assert "closed by window works until" in cycle.result.headline
+        assert "blocked by window works until" in cycle.result.headline
         assert await find_blocking_rule(harness, cycle.id) == "window"
-        assert "closed by window works until" in await explain_cycle(harness, cycle.id)
+        assert "blocked by window works until" in await explain_cycle(harness, cycle.id)
         assert await count_blocked(harness, "window") >= 1
         assert await harness.fetch_ledger(since) == []
         await harness.clear_faults()
