@@ -282,9 +282,9 @@ def test_a_valid_run_has_no_violation(evidence: Evidence) -> None:
 @pytest.mark.parametrize(("invariant", "evidence"), BROKEN_EVIDENCE.values(), ids=BROKEN_EVIDENCE.keys())
 def test_a_broken_invariant_is_found(invariant: str, evidence: Evidence) -> None:
     """Each way to break an invariant is found under its name, with the seed."""
-    found = find_violations(evidence)
-    assert invariant in {violation.invariant for violation in found}
-    assert all("seed 1" in str(violation) for violation in found)
+    violations = find_violations(evidence)
+    assert invariant in {violation.invariant for violation in violations}
+    assert all("seed 1" in str(violation) for violation in violations)
 
 
 def test_a_dead_member_may_be_restarted_below_quorum() -> None:
@@ -292,8 +292,8 @@ def test_a_dead_member_may_be_restarted_below_quorum() -> None:
     assert find_violations(replace(VALID_EVIDENCE, committee=(make_restart_state("validator-1"),))) == []
 
 
-@pytest.mark.parametrize(("recorded", "found"), [(PLAN_TIME - 5, 0), (PLAN_TIME + 5, 1)])
-def test_charter_must_refuse_a_restart_sent_after_the_outcome(recorded: float, found: int) -> None:
+@pytest.mark.parametrize(("recorded", "violation_count"), [(PLAN_TIME - 5, 0), (PLAN_TIME + 5, 1)])
+def test_charter_must_refuse_a_restart_sent_after_the_outcome(recorded: float, violation_count: int) -> None:
     """A worker that was frozen sends a step after its remediation ended: no guard of the loop runs any more."""
     late: dict[str, Any] = {"kind": "RESTART_SERVICE", "policy_id": None}
     changes: dict[str, Any] = {
@@ -303,7 +303,7 @@ def test_charter_must_refuse_a_restart_sent_after_the_outcome(recorded: float, f
     }
     run = replace(VALID_EVIDENCE, ledger=(make_ledger_row(**late),), **changes)
     shown = replace(run, committee=(make_restart_state("validator-2"),))
-    assert len([v for v in find_violations(shown) if v.invariant == "quorum"]) == found
+    assert len([v for v in find_violations(shown) if v.invariant == "quorum"]) == violation_count
 
 
 def test_a_rollback_long_after_the_end_belongs_to_the_loop() -> None:
@@ -319,8 +319,8 @@ def test_a_rollback_long_after_the_end_belongs_to_the_loop() -> None:
         outcomes=(make_stored_outcome("rolled_back", at=PLAN_TIME + 10),),
         histories=(),
     )
-    found = find_violations(replace(run, committee=(make_scale_down_state(),)))
-    assert "quorum" in {violation.invariant for violation in found}
+    violations = find_violations(replace(run, committee=(make_scale_down_state(),)))
+    assert "quorum" in {violation.invariant for violation in violations}
 
 
 def test_a_step_of_a_running_remediation_may_stay_applied() -> None:
@@ -343,8 +343,8 @@ def test_a_step_undone_before_a_reset_need_not_be_undone_again() -> None:
     assert find_violations(replace(ROLLED_BACK_EVIDENCE, histories=(first, again))) == []
 
 
-@pytest.mark.parametrize(("violation", "found"), [("member_health 0 < 1", 0), ("failure_rate 0.4 > 0.2", 1)])
-def test_a_violation_reported_by_charter_may_be_planned_for_while_blind(violation: str, found: int) -> None:
+@pytest.mark.parametrize(("violation", "violation_count"), [("member_health 0 < 1", 0), ("failure_rate 0.4 > 0.2", 1)])
+def test_a_violation_reported_by_charter_may_be_planned_for_while_blind(violation: str, violation_count: int) -> None:
     """Only the violations of the cycle that decides count, not those of the cycle that made the plan."""
     analyzed = {
         "at": PLAN_TIME - 21,
@@ -363,7 +363,7 @@ def test_a_violation_reported_by_charter_may_be_planned_for_while_blind(violatio
                 )
             )
         )
-        == found
+        == violation_count
     )
 
 
@@ -373,8 +373,8 @@ def test_a_quarantine_excuses_an_applied_step() -> None:
     assert find_violations(replace(VALID_EVIDENCE, outcomes=(make_stored_outcome("rolled_back"),), knobs=knobs)) == []
 
 
-@pytest.mark.parametrize(("key", "found"), [(None, 0), (f"{OTHER_PLAN}-0-do", 1)])
-def test_a_size_set_by_another_writer_excuses_a_late_change(key: str | None, found: int) -> None:
+@pytest.mark.parametrize(("key", "violation_count"), [(None, 0), (f"{OTHER_PLAN}-0-do", 1)])
+def test_a_size_set_by_another_writer_excuses_a_late_change(key: str | None, violation_count: int) -> None:
     """The loop cannot undo a late change of the committee any more; a next change of the loop does not excuse it."""
     size: dict[str, Any] = {"kind": "SCALE_UP", "knob": "committee", "policy_id": None}
     ledger = (make_ledger_row(**size), make_ledger_row(generation_before=8, at=PLAN_TIME + 5, **{**size, "key": key}))
@@ -388,7 +388,7 @@ def test_a_size_set_by_another_writer_excuses_a_late_change(key: str | None, fou
     }
     run = replace(VALID_EVIDENCE, ledger=ledger, audit=audit, **changes)
     violations = [v for v in find_violations(run) if v.invariant == "I4" and PLAN in v.summary]
-    assert len(violations) == found
+    assert len(violations) == violation_count
 
 
 def test_a_replaced_policy_is_not_in_force() -> None:
@@ -410,12 +410,12 @@ def make_started_evidence(times: Sequence[float], plans: Sequence[str] | None = 
 
 
 @pytest.mark.parametrize(
-    ("times", "found"),
+    ("times", "violation_count"),
     [((0, 100, 200), 0), ((0, 100, 200, 3599), 1), ((0, 100, 200, 3600), 0), ((0, 1000, 4000, 4100, 4200, 4300), 1)],
 )
-def test_more_remediations_than_the_budget_allows_are_found(times: Sequence[float], found: int) -> None:
+def test_more_remediations_than_the_budget_allows_are_found(times: Sequence[float], violation_count: int) -> None:
     """Three are allowed in any hour; a fourth in the same hour is not."""
-    assert len(list(check_budgets(make_started_evidence(times)))) == found
+    assert len(list(check_budgets(make_started_evidence(times)))) == violation_count
 
 
 def test_a_change_outside_the_budgets_is_found() -> None:
@@ -430,8 +430,8 @@ def test_an_operator_s_plan_is_not_counted() -> None:
     assert not list(check_budgets(replace(many, plans=requested)))
 
 
-@pytest.mark.parametrize(("at", "found"), [(50, 0), (150, 1), (350, 0)])
-def test_an_action_in_a_storm_is_found(at: float, found: int) -> None:
+@pytest.mark.parametrize(("at", "violation_count"), [(50, 0), (150, 1), (350, 0)])
+def test_an_action_in_a_storm_is_found(at: float, violation_count: int) -> None:
     """No remediation begins between the start and the end of a storm."""
     rows = tuple(
         {"at": when, "kind": "storm", "loop": "charter", "plan_id": "", "summary": text}
@@ -439,5 +439,5 @@ def test_an_action_in_a_storm_is_found(at: float, found: int) -> None:
     )
     assert (
         len(list(check_inactive_in_storms(replace(make_started_evidence((at,)), audit=rows, is_clock_correct=True))))
-        == found
+        == violation_count
     )
