@@ -64,10 +64,9 @@ def measure_quality(root: Path, work: Path, set_names: Sequence[str] | None) -> 
             )
     curves = fit_folds(outcomes)
     for key in outcomes:
-        name, one = key.split("/")
-        rewrite_confidences(
-            work / "project" / name / f"{one}.jsonl", work / "split" / name / f"{one}.jsonl", curves[key]
-        )
+        set_name, recording = key.split("/")
+        file = f"{recording}.jsonl"
+        rewrite_confidences(work / "project" / set_name / file, work / "split" / set_name / file, curves[key])
     found: dict[str, Any] = {}
     for name in sets:
         found[name] = {

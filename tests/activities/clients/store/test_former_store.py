@@ -253,7 +253,7 @@ async def test_the_outbox_goes_on(former_store: Store) -> None:
 
 
 async def test_a_recorded_decision_is_made_again(former_store: Store) -> None:
-    """The stored input decides what was decided then; only the digest of the snapshot has another name."""
+    """The stored input gives the recorded decision; only wording and the digest of the snapshot differ."""
     decision = await former_store.plans.load_decision(RECORDED_CYCLE)
     assert decision is not None
     [plan] = decision.plans
@@ -262,7 +262,15 @@ async def test_a_recorded_decision_is_made_again(former_store: Store) -> None:
     again = decide(snapshot, analysis, LoopSettings())
     [plan_again] = again.plans
     assert plan_again.snapshot == compute_digest(snapshot)
-    assert again.model_copy(update={"plans": (plan_again.model_copy(update={"snapshot": plan.snapshot}),)}) == decision
+    same = again.model_copy(update={"plans": (plan_again.model_copy(update={"snapshot": plan.snapshot}),)})
+    assert without_wording(same.model_dump(mode="json")) == without_wording(decision.model_dump(mode="json"))
+
+
+def without_wording(value: Any) -> Any:
+    """Return a dumped model without the summaries, whose wording may change between versions."""
+    if isinstance(value, dict):
+        return {key: without_wording(item) for key, item in value.items() if key != "summary"}
+    return [without_wording(item) for item in value] if isinstance(value, list) else value
 
 
 @pytest.fixture
