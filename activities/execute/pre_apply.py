@@ -31,9 +31,10 @@ def build_remediation_record(plan: Plan, at: float) -> RemediationRecord:
 def build_pre_apply_check(
     plan: Plan, mode: Mode, settings: PlanSettings, at: float
 ) -> Callable[[GuardState], Block | None]:
-    """Return a function that returns the first guard's block of the next step at `at` (unix seconds), None if none.
+    """Return a check of the guards' state at `at` (unix seconds): the first block of the next step, or None.
 
-    Charter is not read: the knob's generation fences its state. The mode does not block a plan that has started:
+    The check does not read Charter: the generation is the fence, and `recheck_quorum` reads the committee.
+    The mode does not block a plan that has started:
     running remediations finish while the loop is paused.
     """
 

@@ -127,7 +127,8 @@ def reach_verdict(verification: Verification, samples: Iterable[EffectSample]) -
 def decide_consequence(verdict: Verdict, plan: Plan, rollback_enabled: bool) -> Consequence:
     """Return the consequence of the verdict.
 
-    fixed, improved, no_effect and an inconclusive change of low risk are kept; the next rung is tried on top.
+    fixed, improved, no_effect and an inconclusive change of low risk are kept. After no_effect or
+    inconclusive the next rung is tried on top.
     worse, and inconclusive of higher risk, is rolled back. It is escalated to an operator if rollback is disabled or no
     action has an inverse.
     """

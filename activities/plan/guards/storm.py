@@ -1,8 +1,8 @@
-"""Storm mode: when most components look broken, suspect the monitor. How a storm starts, goes on and ends.
+"""Storm mode: when many components are in trouble at the same time, suspect the monitor. How a storm starts and ends.
 
 The leading diagnosis is believed about the components connected to it by calls. Trouble elsewhere at the same time
-speaks against the picture as a whole. In every share the members of the committee count as one group: otherwise any
-trouble of a committee that outnumbers the services would be a storm.
+speaks against the picture as a whole. The affected fraction is the lower of two: over components, and over groups in
+which the committee counts as one. Otherwise any trouble of a committee that outnumbers the services would be a storm.
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ def derive_storm(
     """Return the storm of a loop after the observation at `at` (unix seconds), None if there is none or it is over.
 
     It is over when both fractions stayed below `exit_factor` times the limit that starts one for `exit_hold` seconds.
-    Without a scope the observation is incomplete: it starts no storm, and restarts that wait.
+    Without a scope the observation is incomplete: it starts no storm, and the calm time of a current one begins again.
     """
     if scope is None:
         return current_storm.model_copy(update={"calm_since": None}) if current_storm else None

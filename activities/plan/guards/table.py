@@ -47,15 +47,18 @@ class Clearance(StrEnum):
 
 ALL_STAGES = frozenset(Stage)
 BEFORE_APPLY = frozenset({Stage.PLAN, Stage.PREPARE})
-"""The stages with a fresh observation. Before each step only the store is read; the knob's generation is the fence."""
+"""The stages with a fresh observation. Before each step the guards read only the store: the generation is the fence.
+
+The quorum is the exception: `recheck_quorum` in `execute/activity.py` reads Charter again before each committee step.
+"""
 
 
 @dataclass(frozen=True)
 class GuardRow:
     """One guard and what follows from its block.
 
-    `lasting`: waiting does not help, so the ladder passes over the rung. Else the block is passing: climbing on would
-    punish the rung for it. `binds_operator`: checked also for a plan that an operator requested.
+    `lasting`: the ladder passes over the rung. Otherwise the block is temporary, and the rung is kept.
+    `binds_operator`: checked also for a plan that an operator requested.
     """
 
     rule: GuardRule
