@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Literal
 
 import typer
+from pydantic import BaseModel, Field, TypeAdapter
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
@@ -14,6 +15,7 @@ from temporalio.client import Client
 
 from activities.clients.alertmanager import AlertmanagerClient
 from activities.clients.http import HttpClient
+from activities.clients.http_messages import Request
 from activities.clients.prometheus import PrometheusClient
 from activities.model import identifiers
 from activities.model.errors import MapekError, RetryableError, Unreachable
@@ -26,7 +28,9 @@ from activities.settings import LoopSettings
 from worker.assemble import build_loop_dependencies
 from worker.cli import output
 from worker.cli.session import RPC_TIMEOUT, JsonOption, Session, async_command, current_session
+from worker.config.load import Config
 from worker.config.schema import TemporalSettings
+from worker.config.secrets import token_reader
 from worker.temporal import bootstrap
 from worker.temporal.rpc import none_if_missing
 from worker.temporal.versioning import find_current_build, format_promote_command
@@ -34,6 +38,15 @@ from workflows import search_attributes
 
 REMOTE_TIMEOUT_SECONDS = 2.0
 SCRAPE_FIX = "check that Prometheus scrapes Charter and has the recording rules"
+
+
+class WorkerHealth(BaseModel):
+    """The part of the worker's `/health` that doctor reads; without authorization it has no components."""
+
+    components: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+HEALTH_SCHEMA = TypeAdapter(WorkerHealth)
 
 
 class Finding(FrozenModel):
@@ -65,7 +78,8 @@ async def _check_all(session: Session) -> list[Finding]:
     config = session.config
     http = HttpClient()
     try:
-        checks = [_check_temporal(session), _check_store(session), *(_check_loop(http, loop) for loop in config.loops)]
+        checks = [_check_temporal(session), _check_store(session), check_worker_store(http, config)]
+        checks.extend(_check_loop(http, loop) for loop in config.loops)
         if config.alertmanager.enabled:
             checks.append(_check_alertmanager(http, config.alertmanager.url))
         findings = await asyncio.gather(*checks)
@@ -155,6 +169,23 @@ async def _check_store(session: Session) -> list[Finding]:
         detail = f"audit row {broken_row} was changed after writing"
         return [Finding(part="store", state="missing", detail=detail, fix="investigate; restore a back-up")]
     return [Finding(part="store", detail=f"{knowledge.database}, audit intact")]
+
+
+async def check_worker_store(http: HttpClient, config: Config) -> list[Finding]:
+    """Ask the worker whether its SQLite file is still the one at the path. Without an answer, report nothing."""
+    if config.knowledge.database != "sqlite":
+        return []
+    url = f"{config.mapek_url}/health"
+    try:
+        token = token_reader(config.api.view_token_file)()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        response = await http.read(Request("GET", url, headers, timeout=REMOTE_TIMEOUT_SECONDS), HEALTH_SCHEMA)
+    except MapekError:
+        return []
+    health = response.value.components.get("knowledge", {})
+    if health.get("status") != "down":
+        return []
+    return [Finding(part="store of the worker", state="missing", detail=f"{url}: {health.get('detail', '')}")]
 
 
 async def _check_loop(http: HttpClient, loop: LoopSettings) -> list[Finding]:

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, Table, create_engine, event, insert, update
 from sqlalchemy.engine import URL
@@ -35,6 +36,13 @@ IDLE_TRANSACTION_TIMEOUT_SECONDS = 10
 """PostgreSQL ends a transaction that is idle for longer; ours take milliseconds."""
 
 
+class FileIdentity(NamedTuple):
+    """What the file system knows a file by, under any name."""
+
+    device: int
+    inode: int
+
+
 class Database:
     """An open database. Every call raises StoreUnavailable if it is locked, full, missing, corrupt or closed."""
 
@@ -46,6 +54,34 @@ class Database:
         has_one_connection = isinstance(engine.pool, StaticPool)
         self._reads = self._writes if has_one_connection else ThreadPoolExecutor(READER_THREADS, "store-read")
         self._closed = False
+        self._path = engine.url.database if engine.dialect.name == "sqlite" else None
+        self.file_identity = find_identity(self._path)
+        """The open SQLite file; None for PostgreSQL and a store in memory."""
+        if self._path:
+            # Before the other listener, which would write to the other file.
+            event.listen(engine, "connect", self._refuse_another_file, insert=True)
+
+    def check_file(self) -> None:
+        """Return if the path of the SQLite file still leads to the open file.
+
+        Raises:
+            StoreUnavailable: the file was replaced, moved or removed. Rows written now are in no file of this path.
+        """
+        present = find_identity(self._path)
+        if present != self.file_identity:
+            opened, found = (identity.inode if identity else "none" for identity in (self.file_identity, present))
+            raise StoreUnavailable(
+                f"the store's file was swapped: inode {opened} is open, the path has {found}; stop the workers, "
+                f"put the right file at the path, start them: {self._path}"
+            )
+
+    def _refuse_another_file(self, connection: Any, _record: object) -> None:
+        """Check a new connection: with two files open, reads would miss what was written."""
+        try:
+            self.check_file()
+        except StoreUnavailable:
+            connection.close()
+            raise
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction that only reads, and return its result."""
@@ -75,6 +111,15 @@ class Database:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(executor, _run_transaction, engine, work)
+
+
+def find_identity(path: str | None) -> FileIdentity | None:
+    """Return the identity of the file that a path leads to, None without a path or a file."""
+    try:
+        state = Path(path).stat() if path else None
+    except OSError:
+        return None
+    return FileIdentity(state.st_dev, state.st_ino) if state else None
 
 
 def _run_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -52,7 +52,8 @@ class Store:
         return await self.database.write(lambda connection: _close_remediation(connection, transaction))
 
     async def check_ready(self) -> None:
-        """Return if the store can be read."""
+        """Return if the store can be read, and its path still leads to the open file. Raises StoreUnavailable."""
+        await asyncio.to_thread(self.database.check_file)
         await self.database.read(lambda connection: connection.scalar(select(1)))
 
     async def close(self) -> None:
