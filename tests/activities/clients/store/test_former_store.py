@@ -253,7 +253,7 @@ async def test_the_outbox_goes_on(former_store: Store) -> None:
 
 
 async def test_a_recorded_decision_is_made_again(former_store: Store) -> None:
-    """The stored input gives the recorded decision; only wording and the digest of the snapshot differ."""
+    """The stored input gives the recorded decision; only the digest of the snapshot and one wording differ."""
     decision = await former_store.plans.load_decision(RECORDED_CYCLE)
     assert decision is not None
     [plan] = decision.plans
@@ -263,14 +263,18 @@ async def test_a_recorded_decision_is_made_again(former_store: Store) -> None:
     [plan_again] = again.plans
     assert plan_again.snapshot == compute_digest(snapshot)
     same = again.model_copy(update={"plans": (plan_again.model_copy(update={"snapshot": plan.snapshot}),)})
-    assert without_wording(same.model_dump(mode="json")) == without_wording(decision.model_dump(mode="json"))
+    assert cut_spatial_summaries(same.model_dump(mode="json")) == cut_spatial_summaries(
+        decision.model_dump(mode="json")
+    )
 
 
-def without_wording(value: Any) -> Any:
-    """Return a dumped model without the summaries, whose wording may change between versions."""
+def cut_spatial_summaries(value: Any) -> Any:
+    """Return a dumped model with its spatial summaries cut after the counts: the words after them have changed since."""
     if isinstance(value, dict):
-        return {key: without_wording(item) for key, item in value.items() if key != "summary"}
-    return [without_wording(item) for item in value] if isinstance(value, list) else value
+        return {key: cut_spatial_summaries(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [cut_spatial_summaries(item) for item in value]
+    return value.partition(" violated at ")[0] if isinstance(value, str) else value
 
 
 @pytest.fixture
