@@ -269,7 +269,7 @@ async def test_a_recorded_decision_is_made_again(former_store: Store) -> None:
 
 
 def cut_spatial_summaries(value: Any) -> Any:
-    """Return a dumped model with its spatial summaries cut after the counts: the words after them have changed since."""
+    """Return a dumped model with its spatial summaries cut after the counts: the rest has another wording."""
     if isinstance(value, dict):
         return {key: cut_spatial_summaries(item) for key, item in value.items()}
     if isinstance(value, list):
