@@ -372,6 +372,24 @@ def test_only_folders_of_dead_processes_are_removed(
     assert folder.exists() is not is_removed
 
 
+@pytest.mark.parametrize("name", [".backup-2025", ".backup-killed", ".mapek-pid-1-notes"])
+def test_a_backup_keeps_foreign_folders_beside_it(folder: Path, name: str) -> None:
+    """A folder with a similar name is not a leftover of ours."""
+    (folder / name).mkdir()
+    (folder / name / "thesis.txt").write_text("mine")
+    assert run(["--state", str(folder / "state"), "backup", str(folder / "backup.db")]) == 0
+    assert (folder / name / "thesis.txt").read_text() == "mine"
+
+
+def test_a_backup_removes_the_folder_of_a_killed_one(folder: Path, dead_process: int) -> None:
+    """Frequent back-ups must not fill the disk."""
+    leftover = folder / f".mapek-pid-{dead_process}-abcd_123"
+    leftover.mkdir()
+    (leftover / "unfinished").write_bytes(b"half")
+    assert run(["--state", str(folder / "state"), "backup", str(folder / "backup.db")]) == 0
+    assert not leftover.exists()
+
+
 def test_a_folder_that_may_be_in_use_or_foreign_stays(tmp_path: Path, dead_process: int) -> None:
     """A lock, a file of another name, a link and a plain file each keep a path with our name."""
     names = [f".mapek-pid-{dead_process}-abcd_12{number}" for number in range(4)]
