@@ -44,11 +44,12 @@ BINARY_NAMES: dict[str, tuple[str, ...]] = {
     "temporal-sql-tool": ("temporal-sql-tool",),
     "kustomize": ("kustomize",),
     "faketime": ("faketime",),
+    "pgbouncer": ("pgbouncer",),
 }
 """Each binary with its names on PATH; Debian renamed one."""
 CLUSTER_BINARIES = ("temporal-server", "temporal-sql-tool")
 """Only the cluster tests need these; building them takes minutes."""
-TOOL_BINARIES = ("kustomize", "faketime")
+TOOL_BINARIES = ("kustomize", "faketime", "pgbouncer")
 """Only tests need these."""
 DEFAULT_BINARIES = tuple(name for name in BINARY_NAMES if name not in (*CLUSTER_BINARIES, *TOOL_BINARIES))
 

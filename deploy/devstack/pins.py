@@ -101,4 +101,11 @@ PACKAGES = (
         # The binary only sets the environment; the library changes the clock.
         debian_packages=("faketime", "libfaketime"),
     ),
+    Package(
+        name="pgbouncer",
+        version="1.18.0",
+        binaries=("pgbouncer",),
+        debian_packages=("pgbouncer", "libevent-2.1-7", "libc-ares2"),
+        debian_folder="usr/sbin",
+    ),
 )

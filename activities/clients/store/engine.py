@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, Table, create_engine, event, insert, update
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -28,12 +28,28 @@ WRITE_OPTION = "mapek_writes"
 """Execution option of the engine whose transactions write."""
 ADVISORY_LOCK_ID = 0x6D6170656B
 """The writer's lock on PostgreSQL."""
+LOCK_STATEMENT = f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK_ID})"
+"""Takes the writer's lock until the end of the transaction."""
 CONNECT_TIMEOUT_SECONDS = 5
 """Limit for a new connection to PostgreSQL."""
 TCP_USER_TIMEOUT_SECONDS = 10
 """A connection to PostgreSQL without an acknowledgement ends after this; the kernel would retry for minutes."""
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 10
 """PostgreSQL ends a transaction that is idle for longer; ours take milliseconds."""
+STALE_CONNECTION_ERRORS = {
+    "25006": "the server is now a standby",
+    "25P03": "the server ended an idle transaction",
+    "26000": "a pooler changed the server connection",
+    "42P05": "a pooler changed the server connection",
+    "57P01": "the server was shut down",
+    "57P02": "the server crashed",
+    "57P03": "the server is starting or stopping",
+    "57P05": "the server ended an idle session",
+}
+"""SQLSTATE of the errors that a repeat on the same connection would raise again, with the reason.
+
+All connections of the pool are closed, and the next call connects again. Source: PostgreSQL, "Error Codes".
+"""
 
 
 class FileIdentity(NamedTuple):
@@ -133,9 +149,16 @@ def map_errors() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StoreUnavailable(truncate(f"{type(error.orig).__name__}: {error.orig}")) from error
+        reason = STALE_CONNECTION_ERRORS.get(find_sqlstate(error.orig))
+        text = truncate(f"{type(error.orig).__name__}: {error.orig}")
+        raise StoreUnavailable(f"{text}; {reason}, the next call connects again" if reason else text) from error
     except PoolTimeout as error:
         raise StoreUnavailable("no database connection became free in time") from error
+
+
+def find_sqlstate(error: BaseException | None) -> str:
+    """Return the SQLSTATE of a driver's error, "" if it has none."""
+    return getattr(error, "sqlstate", None) or ""
 
 
 def build_engine(url: URL, busy_seconds: float) -> Engine:
@@ -159,18 +182,34 @@ def _build_postgresql_engine(url: URL, busy_seconds: float) -> Engine:
             "application_name": "mapek",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
-            # A process that is stopped while it holds the writer's lock would block every other writer.
-            "options": f"-c lock_timeout={busy_seconds * 1000:.0f}"
-            f" -c idle_in_transaction_session_timeout={IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000}",
+            # A standby refuses writes, and its rows may be old. With several hosts in the URL the primary is used.
+            "target_session_attrs": "read-write",
+            # A pooler may give each transaction another server connection, which does not know our statements.
+            "prepare_threshold": None,
         },
     )
+    begin = _list_begin_statements(busy_seconds)
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        if connection.get_execution_options().get(WRITE_OPTION):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK_ID})")
+        writes = connection.get_execution_options().get(WRITE_OPTION)
+        connection.exec_driver_sql("; ".join(begin if not writes else [*begin, LOCK_STATEMENT]))
+
+    @event.listens_for(engine, "handle_error")
+    def _(context: ExceptionContext) -> None:
+        if find_sqlstate(context.original_exception) in STALE_CONNECTION_ERRORS:
+            context.is_disconnect = True
 
     return engine
+
+
+def _list_begin_statements(busy_seconds: float) -> list[str]:
+    """Return the settings of one transaction. A pooler would refuse them as start-up options of the connection."""
+    return [
+        # A process that is stopped while it holds the writer's lock would block every other writer.
+        f"SET LOCAL lock_timeout = {busy_seconds * 1000:.0f}",
+        f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000}",
+    ]
 
 
 def writer_engine(engine: Engine) -> Engine:
