@@ -41,9 +41,9 @@ from worker.notifications import NotificationSender
 from worker.observability.activity_metrics import LastRun
 from worker.observability.metrics import Metrics
 from worker.temporal.interceptor import MapekInterceptor
+from worker.webhook.alert_signal import alert_signal_sender
 from worker.webhook.batcher import AlertBatcher
 from worker.webhook.handler import AlertRouting, AlertWebhook
-from worker.webhook.intake import intake_sender
 
 ACTIVITY_BY_COMPONENT = {
     "monitor": "monitor",
@@ -188,7 +188,7 @@ def build_webhook_routes(config: Config, client: Client, metrics: Metrics) -> li
         )
     batchers = {
         loop.name: AlertBatcher(
-            intake_sender(client, LoopState(loop=loop.name, links=config.format_links(loop)), metrics),
+            alert_signal_sender(client, LoopState(loop=loop.name, links=config.format_links(loop)), metrics),
             alerts.debounce_seconds,
         )
         for loop in config.loops

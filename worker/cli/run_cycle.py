@@ -44,15 +44,15 @@ async def run_cycle(  # noqa: PLR0913 - a command's options are its parameters
     """Run one cycle of LOOP now and print its id."""
     session = current_session(ctx)
     settings = session.loop(loop)
-    intake = LoopState(loop=settings.name, links=session.config.format_links(settings))
+    loop_state = LoopState(loop=settings.name, links=session.config.format_links(settings))
     if detach and (wait or follow):
         raise typer.BadParameter("--detach cannot be combined with --wait or --follow")
     if key and not identifiers.NAME_PATTERN.fullmatch(key):
         raise typer.BadParameter(f"invalid --key {key!r}: use a-z 0-9 . _ -; start with a letter or digit")
     async with session.connect_temporal() as client:
         if detach:
-            return await _signal_cycle(client, intake, ManualCycleRequest(key=key, reason=reason))
-        cycle_id = await _request_cycle(client, intake, ManualCycleRequest(key=key, reason=reason))
+            return await _signal_cycle(client, loop_state, ManualCycleRequest(key=key, reason=reason))
+        cycle_id = await _request_cycle(client, loop_state, ManualCycleRequest(key=key, reason=reason))
         if not as_json:
             output.print_line(cycle_id)
             output.print_status(session.workflow_url(cycle_id))
@@ -61,28 +61,28 @@ async def run_cycle(  # noqa: PLR0913 - a command's options are its parameters
     return None
 
 
-async def _signal_cycle(client: Client, intake: LoopState, request: ManualCycleRequest) -> None:
+async def _signal_cycle(client: Client, loop_state: LoopState, request: ManualCycleRequest) -> None:
     await client.start_workflow(
         identifiers.WorkflowName.LOOP,
-        intake,
-        **intake_options(intake.loop),
+        loop_state,
+        **intake_options(loop_state.loop),
         start_signal="run_cycle",
         start_signal_args=[request],
         rpc_timeout=RPC_TIMEOUT,
     )
     output.print_status(
-        f"request queued at {identifiers.loop_workflow_id(intake.loop)}; the cycle starts when a worker runs"
+        f"request queued at {identifiers.loop_workflow_id(loop_state.loop)}; the cycle starts when a worker runs"
     )
 
 
-async def _request_cycle(client: Client, intake: LoopState, request: ManualCycleRequest) -> str:
+async def _request_cycle(client: Client, loop_state: LoopState, request: ManualCycleRequest) -> str:
     """Return the id of the cycle once it has started.
 
     Raises:
         Unreachable: no worker accepted the request in time.
     """
     start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
-        identifiers.WorkflowName.LOOP, intake, **intake_options(intake.loop)
+        identifiers.WorkflowName.LOOP, loop_state, **intake_options(loop_state.loop)
     )
     try:
         async with asyncio.timeout(CALL_TIMEOUT_SECONDS):

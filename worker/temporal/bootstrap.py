@@ -156,11 +156,11 @@ async def apply_with_retry(change: PendingChange) -> None:
 
 async def intake_changes(client: Client, loop: LoopSchedule) -> list[PendingChange]:
     """Return the start of the loop's intake if it is not running. A plain signal needs a running intake."""
-    intake = identifiers.loop_workflow_id(loop.loop)
-    description = await none_if_missing(client.get_workflow_handle(intake).describe(rpc_timeout=RPC_TIMEOUT))
+    workflow_id = identifiers.loop_workflow_id(loop.loop)
+    description = await none_if_missing(client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT))
     if description is not None and description.status is WorkflowExecutionStatus.RUNNING:
         return []
-    return [PendingChange(f"intake {intake} started", lambda: start_intake(client, loop))]
+    return [PendingChange(f"intake {workflow_id} started", lambda: start_intake(client, loop))]
 
 
 async def start_intake(client: Client, loop: LoopSchedule) -> None:

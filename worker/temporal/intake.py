@@ -1,4 +1,4 @@
-"""The start of a loop's intake, the same for bootstrap, CLI and webhook: a running intake is used."""
+"""How the intake (the workflow MapekLoop) is started by bootstrap, CLI and webhook: a running one is used."""
 
 from typing import Any
 

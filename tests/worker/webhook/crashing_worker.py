@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import SignalWithStartWorkflowExecutionRe
 from temporalio.client import Client
 
 from worker.cli.main import run
-from worker.webhook import intake
+from worker.webhook import alert_signal
 from worker.webhook.handler import AlertWebhook
 
 CRASH_POINTS = ("before the signal", "after the signal", "before the answer")
@@ -27,7 +27,7 @@ def kill_process() -> None:
 
 def arm_crash(point: str) -> None:
     """Make this process die at the crash point of the first alert."""
-    send, post = intake.send_until_accepted, AlertWebhook.handle_post
+    send, post = alert_signal.send_until_accepted, AlertWebhook.handle_post
 
     async def dying_send(client: Client, request: SignalWithStartWorkflowExecutionRequest) -> str:
         if point == "before the signal":
@@ -43,7 +43,7 @@ def arm_crash(point: str) -> None:
             kill_process()
         return answer
 
-    intake.send_until_accepted = dying_send
+    alert_signal.send_until_accepted = dying_send
     AlertWebhook.handle_post = dying_post  # type: ignore[method-assign]  # in this process only
 
 

@@ -13,8 +13,8 @@ from activities.model.alert import Alert, AlertBatch
 from activities.model.errors import Unreachable
 from activities.model.loop_state import LoopState
 from worker.observability.metrics import Metrics
-from worker.webhook import intake
-from worker.webhook.intake import intake_sender
+from worker.webhook import alert_signal
+from worker.webhook.alert_signal import alert_signal_sender
 
 ALERT_BATCH = AlertBatch(alerts=(Alert(fingerprint="f", firing=True, starts_at=1.0, name="A"),))
 
@@ -31,7 +31,7 @@ class FakeTemporalServer:
         client: Any = SimpleNamespace(
             namespace="default", identity="w", data_converter=pydantic_data_converter, workflow_service=service
         )
-        self.send = intake_sender(client, LoopState(loop="first"), self.metrics)
+        self.send = alert_signal_sender(client, LoopState(loop="first"), self.metrics)
 
     async def handle_call(self, request: Any, **_: Any) -> Any:
         self.requests.append(request.request_id)
@@ -56,18 +56,18 @@ async def test_a_closing_intake_is_signalled_again() -> None:
 
 async def test_a_full_run_gets_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with its maximum of signals gets a pause to continue as new; the next run gets the next signal."""
-    monkeypatch.setattr(intake, "MAX_REQUESTS_PER_RUN", 3)
+    monkeypatch.setattr(alert_signal, "MAX_REQUESTS_PER_RUN", 3)
     server, clock = FakeTemporalServer(None), asyncio.get_running_loop().time
     start = clock()
     for _ in range(3):
         await server.send(ALERT_BATCH)
-    assert clock() - start < intake.ROLLOVER_PAUSE_SECONDS
+    assert clock() - start < alert_signal.ROLLOVER_PAUSE_SECONDS
     server.run_id, start = "second run", clock()
     await server.send(ALERT_BATCH)
-    assert clock() - start > 0.8 * intake.ROLLOVER_PAUSE_SECONDS
+    assert clock() - start > 0.8 * alert_signal.ROLLOVER_PAUSE_SECONDS
     start = clock()
     await server.send(ALERT_BATCH)
-    assert clock() - start < intake.ROLLOVER_PAUSE_SECONDS / 2
+    assert clock() - start < alert_signal.ROLLOVER_PAUSE_SECONDS / 2
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED])
@@ -81,7 +81,7 @@ async def test_a_final_error_is_not_retried(status: RPCStatusCode) -> None:
 
 async def test_retries_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries against an unreachable server end after the timeout."""
-    monkeypatch.setattr(intake, "SEND_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(alert_signal, "SEND_TIMEOUT_SECONDS", 0.2)
     server = FakeTemporalServer(RPCStatusCode.UNAVAILABLE)
     with pytest.raises(Unreachable, match=r"within 0\.2 s"):
         await server.send(ALERT_BATCH)

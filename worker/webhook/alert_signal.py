@@ -1,4 +1,4 @@
-"""The signal that delivers alerts to the intake of a loop, and starts the intake if it is not running.
+"""The signal that delivers alerts to the intake (the workflow MapekLoop), and starts it if it is not running.
 
 A run of the intake continues as new after a number of signals. A signal during that step makes the worker replay the
 whole run, and for seconds the server accepts no signal. So a run that had its number of signals gets a pause. Other
@@ -61,7 +61,7 @@ class _IntakeRun:
         )
 
 
-def intake_sender(client: Client, intake: LoopState, metrics: Metrics) -> SendBatch:
+def alert_signal_sender(client: Client, loop_state: LoopState, metrics: Metrics) -> SendBatch:
     """Return the function that sends a batch to the intake of a loop and returns once Temporal has accepted it."""
     run = _IntakeRun()
 
@@ -70,29 +70,29 @@ def intake_sender(client: Client, intake: LoopState, metrics: Metrics) -> SendBa
         failure = f"Temporal did not accept {len(batch.alerts)} alerts"
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                request = await build_request(client, intake, batch)
+                request = await build_request(client, loop_state, batch)
                 run.record_signal(await send_until_accepted(client, request), time.monotonic())
         except RPCError as error:
             # Any status, among them the server's limit of signals for one run: the sender posts again.
             raise Unreachable(f"{failure}: {error.status.name}") from error
         except TimeoutError:
             raise Unreachable(f"{failure} within {SEND_TIMEOUT_SECONDS:g} s") from None
-        metrics.alert_signals.labels(intake.loop).inc()
+        metrics.alert_signals.labels(loop_state.loop).inc()
 
     return send
 
 
 async def build_request(
-    client: Client, intake: LoopState, batch: AlertBatch
+    client: Client, loop_state: LoopState, batch: AlertBatch
 ) -> SignalWithStartWorkflowExecutionRequest:
     """Return the request. Its id makes a repeated attempt the same signal if the first was accepted."""
-    encode, options = client.data_converter.encode, intake_options(intake.loop)
+    encode, options = client.data_converter.encode, intake_options(loop_state.loop)
     request = SignalWithStartWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_id=options["id"],
         workflow_type=WorkflowType(name=identifiers.WorkflowName.LOOP),
         task_queue=TaskQueue(name=options["task_queue"]),
-        input=Payloads(payloads=await encode([intake])),
+        input=Payloads(payloads=await encode([loop_state])),
         identity=client.identity,
         request_id=str(uuid.uuid4()),
         workflow_id_conflict_policy=options["id_conflict_policy"],
