@@ -11,7 +11,7 @@ from activities.monitor.visibility import REMOTES
 from activities.plan.build import build_plan
 from activities.plan.context import PlanContext
 from activities.plan.guards.storm import build_trouble_scope, derive_storm, explained_components
-from activities.plan.guards.table import PASSING_GUARDS
+from activities.plan.guards.table import TEMPORARY_GUARDS
 from activities.plan.selection import Option, evaluate_candidates
 
 OBSERVE_ONLY_RULES = frozenset({GuardRule.SILENCED, GuardRule.STORM, GuardRule.AUTONOMY})
@@ -74,8 +74,8 @@ def _is_observe_only(block: Block, context: PlanContext) -> bool:
     return is_observing or block.rule in OBSERVE_ONLY_RULES
 
 
-def _passing_rules(options: tuple[Option, ...]) -> set[str]:
-    return {option.candidate.rejected_by for option in options} & {guard.rule.value for guard in PASSING_GUARDS}
+def _temporary_rules(options: tuple[Option, ...]) -> set[str]:
+    return {option.candidate.rejected_by for option in options} & {guard.rule.value for guard in TEMPORARY_GUARDS}
 
 
 def _decide_outcome(options: tuple[Option, ...], plans: tuple[Plan, ...], shadow: tuple[Plan, ...]) -> str:
@@ -83,7 +83,7 @@ def _decide_outcome(options: tuple[Option, ...], plans: tuple[Plan, ...], shadow
         return "planned"
     if shadow:
         return "observed"
-    rules = _passing_rules(options)
+    rules = _temporary_rules(options)
     if GuardRule.UNSETTLED in rules:
         return "busy"
     if rules - {GuardRule.CONFIDENCE}:
@@ -96,7 +96,7 @@ def _format_headline(outcome: str, context: PlanContext, options: tuple[Option, 
         more = f" (and {len(plans) - 1} more)" if len(plans) > 1 else ""
         storm = next((o.block.reason for o in options if o.block and o.block.rule == GuardRule.STORM), "")
         return f"{outcome} {plans[0].headline}{more}" + (f"; {storm}" if storm else "")
-    rules = _passing_rules(options)
+    rules = _temporary_rules(options)
     best = next((option.candidate for option in options if option.candidate.rejected_by in rules), None)
     if best is not None:
         return f"{outcome} by {best.rejected_by}: {best.actions[0].summary}: {best.reason}"

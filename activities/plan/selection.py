@@ -14,7 +14,7 @@ from activities.model.storm import Storm
 from activities.plan.context import PlanContext
 from activities.plan.exploration import explore
 from activities.plan.guards.base import GuardInput
-from activities.plan.guards.table import LASTING_GUARDS, PASSING_GUARDS, Stage, find_block
+from activities.plan.guards.table import RUNG_SKIPPING_GUARDS, TEMPORARY_GUARDS, Stage, find_block
 from activities.plan.ladder import keep_next_rung, reject_candidate, reject_used_rungs, used_rungs
 from activities.plan.score import score_candidate
 from activities.plan.strategies import StrategyContext, build_ladder
@@ -53,7 +53,7 @@ def evaluate_candidates(context: PlanContext, committee: Committee, storm: Storm
         for option in _evaluate_cause(committee, context, _build_guard_input(root, committee, context, storm))
     ]
     resolved = _resolve_conflicts(sorted(options, key=_sort_key))
-    checked = [_apply_passing_guards(o, _build_guard_input(o.root, committee, context, storm)) for o in resolved]
+    checked = [_apply_temporary_guards(o, _build_guard_input(o.root, committee, context, storm)) for o in resolved]
     return tuple(sorted(checked, key=lambda option: (not option.is_open, _sort_key(option))))
 
 
@@ -111,7 +111,7 @@ def _screen_option(option: Option, guard_input: GuardInput) -> Option:
         lower_bound, minimum = candidate.effectiveness_lower_bound, guard_input.settings.min_effectiveness
         reason = f"effectiveness lower bound {lower_bound:.3f} (95 %) < plan.min_effectiveness {minimum:.3f}"
         return option.reject("evidence", reason)
-    block = find_block(Stage.PLAN, candidate.actions, guard_input, LASTING_GUARDS)
+    block = find_block(Stage.PLAN, candidate.actions, guard_input, RUNG_SKIPPING_GUARDS)
     return option if block is None else option.reject_with_block(block)
 
 
@@ -158,8 +158,8 @@ def _reject_outscored(option: Option, best: Option) -> Option:
     return option.reject("outscored", f"{actions}: score {winner.score:+.3f} ≥ {option.candidate.score:+.3f}")
 
 
-def _apply_passing_guards(option: Option, guard_input: GuardInput) -> Option:
+def _apply_temporary_guards(option: Option, guard_input: GuardInput) -> Option:
     if not option.is_open:
         return option
-    block = find_block(Stage.PLAN, option.candidate.actions, guard_input, PASSING_GUARDS)
+    block = find_block(Stage.PLAN, option.candidate.actions, guard_input, TEMPORARY_GUARDS)
     return option if block is None else option.reject_with_block(block)

@@ -107,8 +107,8 @@ def unsettled_guard(actions: Actions, guard_input: GuardInput) -> str:
 def cool_down_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse a knob during its cool-down; at the last second the knob is free."""
     knob = guard_input.guards.knob(actions[0].knob)
-    remaining = knob.cooldown_until - guard_input.at
-    return f"cools down for another {remaining:.0f} s: {knob.cooldown_reason}" if remaining > 0 else ""
+    remaining = knob.cool_down_until - guard_input.at
+    return f"cools down for another {remaining:.0f} s: {knob.cool_down_reason}" if remaining > 0 else ""
 
 
 def kill_switch_guard(_: Actions, guard_input: GuardInput) -> str:

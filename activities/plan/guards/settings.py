@@ -85,7 +85,7 @@ class OscillationSettings(Settings):
 class StormSettings(Settings):
     """When so many components look broken that the observation is doubted. Shares are of the components."""
 
-    unexplained: Fraction = 0.20
+    unexplained_fraction: Fraction = 0.20
     """Share in trouble that the leading cause does not explain; more, and at least `min_components`, starts a storm."""
     min_components: PositiveInt = 3
     """Components in trouble below which no storm starts, however few components there are."""

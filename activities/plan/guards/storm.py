@@ -131,7 +131,8 @@ def storm_guard(_: Actions, guard_input: GuardInput) -> str:
 
 def _starts_storm(metrics: StormMetrics, settings: StormSettings) -> bool:
     is_unexplained = (
-        metrics.unexplained_count >= settings.min_components and metrics.unexplained_fraction > settings.unexplained
+        metrics.unexplained_count >= settings.min_components
+        and metrics.unexplained_fraction > settings.unexplained_fraction
     )
     is_wide = (
         metrics.affected_groups >= settings.min_components and metrics.affected_fraction > settings.affected_fraction
@@ -141,7 +142,7 @@ def _starts_storm(metrics: StormMetrics, settings: StormSettings) -> bool:
 
 def _is_calm(metrics: StormMetrics, settings: StormSettings) -> bool:
     return (
-        metrics.unexplained_fraction < settings.unexplained * settings.exit_factor
+        metrics.unexplained_fraction < settings.unexplained_fraction * settings.exit_factor
         and metrics.affected_fraction < settings.affected_fraction * settings.exit_factor
     )
 

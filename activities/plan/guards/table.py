@@ -40,7 +40,7 @@ class Stage(StrEnum):
 class Clearance(StrEnum):
     """How a block goes away."""
 
-    TIME = "in time"
+    AUTOMATIC = "automatically"
     OPERATOR = "by an operator"
     SETTINGS = "by other settings"
 
@@ -57,7 +57,9 @@ The quorum is the exception: `recheck_quorum` in `execute/activity.py` reads Cha
 class GuardRow:
     """One guard and what follows from its block.
 
-    `lasting`: the ladder passes over the rung. Otherwise the block is temporary, and the rung is kept.
+    `skips_rung`: the ladder goes on to the next rung, because the block says that this remedy does not fit the system
+    as it is now. Otherwise the same remedy waits for the end of the block. `clearance` is independent of it: too small
+    a quorum skips the rung, and the block ends when a member recovers.
     `binds_operator`: checked also for a plan that an operator requested.
     """
 
@@ -65,40 +67,40 @@ class GuardRow:
     refuse: Guard
     clearance: Clearance
     stages: frozenset[Stage] = ALL_STAGES
-    lasting: bool = False
+    skips_rung: bool = False
     binds_operator: bool = False
 
 
 GUARDS: tuple[GuardRow, ...] = (
     GuardRow(
-        GuardRule.ALLOWED, allowed_actions_guard, Clearance.SETTINGS, ALL_STAGES, lasting=True, binds_operator=True
+        GuardRule.ALLOWED, allowed_actions_guard, Clearance.SETTINGS, ALL_STAGES, skips_rung=True, binds_operator=True
     ),
     GuardRow(
-        GuardRule.MAX_REPLICAS, max_replicas_guard, Clearance.SETTINGS, ALL_STAGES, lasting=True, binds_operator=True
+        GuardRule.MAX_REPLICAS, max_replicas_guard, Clearance.SETTINGS, ALL_STAGES, skips_rung=True, binds_operator=True
     ),
-    GuardRow(GuardRule.QUORUM, quorum_guard, Clearance.TIME, BEFORE_APPLY, lasting=True, binds_operator=True),
-    GuardRow(GuardRule.CONFIDENCE, confidence_guard, Clearance.TIME, frozenset({Stage.PLAN})),
+    GuardRow(GuardRule.QUORUM, quorum_guard, Clearance.AUTOMATIC, BEFORE_APPLY, skips_rung=True, binds_operator=True),
+    GuardRow(GuardRule.CONFIDENCE, confidence_guard, Clearance.AUTOMATIC, frozenset({Stage.PLAN})),
     GuardRow(GuardRule.QUARANTINE, quarantine_guard, Clearance.OPERATOR, binds_operator=True),
-    GuardRow(GuardRule.UNSETTLED, unsettled_guard, Clearance.TIME, binds_operator=True),
-    GuardRow(GuardRule.STORM, storm_guard, Clearance.TIME),
-    GuardRow(GuardRule.FROZEN, freeze_guard, Clearance.TIME),
-    GuardRow(GuardRule.FOREIGN_WRITER, foreign_writer_guard, Clearance.TIME, BEFORE_APPLY),
-    GuardRow(GuardRule.COOL_DOWN, cool_down_guard, Clearance.TIME),
-    GuardRow(GuardRule.REVERSE, reversal_guard, Clearance.TIME),
-    GuardRow(GuardRule.BUDGET, budget_guard, Clearance.TIME),
-    GuardRow(GuardRule.CONCURRENCY, concurrency_guard, Clearance.TIME),
-    GuardRow(GuardRule.FREEZE_DATE, freeze_date_guard, Clearance.TIME),
-    GuardRow(GuardRule.WINDOW, window_guard, Clearance.TIME),
+    GuardRow(GuardRule.UNSETTLED, unsettled_guard, Clearance.AUTOMATIC, binds_operator=True),
+    GuardRow(GuardRule.STORM, storm_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.FROZEN, freeze_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.FOREIGN_WRITER, foreign_writer_guard, Clearance.AUTOMATIC, BEFORE_APPLY),
+    GuardRow(GuardRule.COOL_DOWN, cool_down_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.REVERSE, reversal_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.BUDGET, budget_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.CONCURRENCY, concurrency_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.FREEZE_DATE, freeze_date_guard, Clearance.AUTOMATIC),
+    GuardRow(GuardRule.WINDOW, window_guard, Clearance.AUTOMATIC),
     GuardRow(GuardRule.KILL_SWITCH, kill_switch_guard, Clearance.OPERATOR),
     GuardRow(GuardRule.MODE, mode_guard, Clearance.OPERATOR),
     GuardRow(GuardRule.SILENCED, silenced_guard, Clearance.OPERATOR, BEFORE_APPLY),
-    GuardRow(GuardRule.AUTONOMY, autonomy_guard, Clearance.TIME, BEFORE_APPLY),
+    GuardRow(GuardRule.AUTONOMY, autonomy_guard, Clearance.AUTOMATIC, BEFORE_APPLY),
 )
-"""The gravest first: if several guards refuse, the first one is named. Lasting guards come before passing ones."""
+"""The gravest first: if several guards refuse, the first one is named. Guards that skip the rung come first."""
 
 GUARD_BY_RULE = {guard.rule: guard for guard in GUARDS}
-LASTING_GUARDS = tuple(guard for guard in GUARDS if guard.lasting)
-PASSING_GUARDS = tuple(guard for guard in GUARDS if not guard.lasting)
+RUNG_SKIPPING_GUARDS = tuple(guard for guard in GUARDS if guard.skips_rung)
+TEMPORARY_GUARDS = tuple(guard for guard in GUARDS if not guard.skips_rung)
 
 
 def find_block(

@@ -6,7 +6,7 @@ import pytest
 
 from activities.model.guard_rule import GuardRule
 from activities.model.guard_state import GuardState, KnobGuard
-from activities.plan.guards.table import GUARD_BY_RULE, GUARDS, PASSING_GUARDS, Clearance, Stage, find_block
+from activities.plan.guards.table import GUARD_BY_RULE, GUARDS, TEMPORARY_GUARDS, Clearance, Stage, find_block
 from tests.activities.plan.guards.guard_cases import GUARD_CASES, GuardCases
 from tests.activities.plan.guards.guard_inputs import NOW, SCALE_DOWN_ACTIONS, make_guard_input
 from tests.mutation.guard_mutants import GUARD_MUTANTS
@@ -75,17 +75,17 @@ def test_before_each_step_only_the_store_is_read() -> None:
     }
 
 
-def test_lasting_guards_come_first() -> None:
+def test_guards_that_skip_the_rung_come_first() -> None:
     """The preflight check relies on it: other settings are needed before the present state matters."""
-    lasting = [guard.lasting for guard in GUARDS]
-    assert lasting == sorted(lasting, reverse=True)
-    assert all(guard.lasting for guard in GUARDS if guard.clearance is Clearance.SETTINGS)
+    skips_rung = [guard.skips_rung for guard in GUARDS]
+    assert skips_rung == sorted(skips_rung, reverse=True)
+    assert all(guard.skips_rung for guard in GUARDS if guard.clearance is Clearance.SETTINGS)
 
 
 def test_the_first_guard_that_refuses_is_named() -> None:
     """Of several guards that refuse, the gravest is named."""
-    knob = KnobGuard(knob="committee", quarantined=True, cooldown_until=NOW + 5)
+    knob = KnobGuard(knob="committee", quarantined=True, cool_down_until=NOW + 5)
     guard_input = make_guard_input(guards=GuardState(knobs=(knob,)))
-    block = find_block(Stage.PLAN, SCALE_DOWN_ACTIONS, guard_input, PASSING_GUARDS)
+    block = find_block(Stage.PLAN, SCALE_DOWN_ACTIONS, guard_input, TEMPORARY_GUARDS)
     assert block is not None
     assert block.rule == GuardRule.QUARANTINE
