@@ -39,8 +39,8 @@ class KnowledgeActivities:
         recorded = await self.dependencies.store.close_remediation(
             OutcomeTransaction(
                 outcome=outcome,
-                cooldown_until=now + cool_down if cool_down else 0.0,
-                cooldown_reason=f"{request.outcome} by plan {plan.plan_id}",
+                cool_down_until=now + cool_down if cool_down else 0.0,
+                cool_down_reason=f"{request.outcome} by plan {plan.plan_id}",
                 quarantine_reason=request.undo_failed,
                 close_incident=consequences_of(request.outcome).closes_incident,
                 history_limit=knowledge.outcome_history_limit,

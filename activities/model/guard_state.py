@@ -10,19 +10,21 @@ from activities.model.types import FrozenModel, MigratedModel
 
 
 class KnobGuard(MigratedModel):
-    """The guards on one knob. `cooldown_until` is unix seconds, 0 for none.
+    """The guards on one knob. `cool_down_until` is unix seconds, 0 for none.
 
     `released_at` is when an operator last released the knob, 0 for never. Remediations before that do not freeze it.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
-        "cooldown_why": "cooldown_reason",
+        "cooldown_until": "cool_down_until",
+        "cooldown_why": "cool_down_reason",
+        "cooldown_reason": "cool_down_reason",
         "quarantine_why": "quarantine_reason",
     }
 
     knob: str
-    cooldown_until: float = 0.0
-    cooldown_reason: str = ""
+    cool_down_until: float = 0.0
+    cool_down_reason: str = ""
     quarantined: bool = False
     quarantine_reason: str = ""
     released_at: float = 0.0

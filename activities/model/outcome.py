@@ -82,15 +82,15 @@ class Outcome(MigratedModel):
 class OutcomeTransaction(FrozenModel):
     """The end of a remediation, written to the store in one transaction. Times are unix seconds.
 
-    `cooldown_until` is 0 for no cool-down. A `quarantine_reason` quarantines the knob; an empty one keeps a quarantine,
-    because only an operator releases it. `history_limit` is the number of outcomes kept per loop. `evidence_kind` is
-    the evidence for the trust in the plan's actions, None for none. `recheck_at` is the next recheck, None for none.
-    `unapplied_steps` as in `RecordRequest`.
+    `cool_down_until` is 0 for no cool-down. A `quarantine_reason` quarantines the knob. An empty one keeps a
+    quarantine, because only an operator releases it. `history_limit` is the number of outcomes kept per loop.
+    `evidence_kind` is the evidence for the trust in the plan's actions, None for none. `recheck_at` is the next
+    recheck, None for none. `unapplied_steps` as in `RecordRequest`.
     """
 
     outcome: Outcome
-    cooldown_until: float = 0.0
-    cooldown_reason: str = ""
+    cool_down_until: float = 0.0
+    cool_down_reason: str = ""
     quarantine_reason: str = ""
     close_incident: bool = False
     history_limit: int = 1000

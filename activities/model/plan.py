@@ -54,13 +54,13 @@ class Verification(MigratedModel):
 
 
 class CoolDowns(MigratedModel):
-    """The cool-down of a knob after a remediation, in seconds."""
+    """The cool-down of a knob after a remediation, in seconds. The defaults are those of the settings."""
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"kept": "after_success"}
 
-    after_success: float = 300.0
-    no_effect: float = 0.0
-    rolled_back: float = 900.0
+    after_success: float
+    no_effect: float
+    rolled_back: float
 
     def seconds_after(self, outcome: str) -> float:
         """Return the cool-down of a knob after `outcome`, 0 if nothing was applied."""

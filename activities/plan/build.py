@@ -50,7 +50,7 @@ def build_plan(option: Option, context: PlanContext, committee: Committee) -> Pl
         created_at=context.at,
         settle=settings.settle_seconds,
         verification=build_verification(option, context, committee),
-        cool_downs=settings.cooldown.to_cool_downs(),
+        cool_downs=settings.cool_down.to_cool_downs(),
         risk=risk,
         needs_approval=requires_approval(option, context, risk),
         confidence=root.confidence,

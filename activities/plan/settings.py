@@ -84,7 +84,7 @@ class PlanSettings(Settings):
     """Action types that this loop may execute."""
     settle_seconds: Duration = 15.0
     """Wait between plan and apply; after it all conditions are checked again."""
-    cooldown: CoolDownSettings = CoolDownSettings()
+    cool_down: CoolDownSettings = CoolDownSettings()
     rates: RateSettings = RateSettings()
     oscillation: OscillationSettings = OscillationSettings()
     storm: StormSettings = StormSettings()

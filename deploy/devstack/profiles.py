@@ -19,7 +19,7 @@ TIMING_PROFILES: dict[str, SettingsOverrides] = {
         },
         "plan": {
             "settle_seconds": 1,
-            "cooldown": {"after_success": 10, "rolled_back": 20},
+            "cool_down": {"after_success": 10, "rolled_back": 20},
             # Demo incidents use the same knobs: production budgets would block the third one.
             "rates": {
                 "knob_per_hour": 100,

@@ -74,13 +74,13 @@ def test_without_evidence_the_initial_level_decides(simulator: bool, outcome: st
 @given(
     at=st.floats(1e9, 2e9),
     exporter_value=st.sampled_from([0.0, float("nan"), float("inf")]),
-    cooldown_until=st.floats(0, 2e9),
+    cool_down_until=st.floats(0, 2e9),
     n=st.integers(0, 60),
     success_rate=st.floats(0, 1),
     mode=st.sampled_from(list(LoopMode)),
 )
 def test_a_decision_survives_the_record(
-    at: float, exporter_value: float, cooldown_until: float, n: int, success_rate: float, mode: LoopMode
+    at: float, exporter_value: float, cool_down_until: float, n: int, success_rate: float, mode: LoopMode
 ) -> None:
     """Written and read again, the same input gives the same decision, byte by byte."""
     analysis = make_slow_committee(exporter_value)
@@ -89,7 +89,7 @@ def test_a_decision_survives_the_record(
         analysis,
         at=at,
         experience=Experience(action_stats=(learned,)),
-        guards=GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=cooldown_until),)),
+        guards=GuardState(knobs=(KnobGuard(knob="committee", cool_down_until=cool_down_until),)),
         mode=Mode(loop="charter", name=mode),
     )
     read = Snapshot.model_validate_json(recorded.model_dump_json())

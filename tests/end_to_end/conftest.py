@@ -14,11 +14,11 @@ from tests.support.stack import StackHarness, connect_harness
 SHORT_SETTINGS: dict[str, Any] = {
     "orchestrator": {"loop_interval": 2},
     "plan": {
-        "cooldown": {"after_success": 5, "no_effect": 3, "rolled_back": 5},
+        "cool_down": {"after_success": 5, "no_effect": 3, "rolled_back": 5},
         # The tests inject the same faults repeatedly, so budgets and oscillation limits must not block them.
         "rates": {"max_concurrent_fraction": 1.0},
         "oscillation": {"reversals": 99, "failures": 99, "relapses": 99, "external_change_hold": 0},
-        "storm": {"unexplained": 1.0, "affected_fraction": 1.0},
+        "storm": {"unexplained_fraction": 1.0, "affected_fraction": 1.0},
     },
     "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},

@@ -17,7 +17,7 @@ from workflows import search_attributes
 pytestmark = pytest.mark.stack
 
 STORM_SETTINGS = {
-    "plan": {"storm": {"unexplained": 0.2, "min_components": 1, "affected_fraction": 0.2, "exit_hold": 4}}
+    "plan": {"storm": {"unexplained_fraction": 0.2, "min_components": 1, "affected_fraction": 0.2, "exit_hold": 4}}
 }
 """Low limits: the test checks the consequences of a storm, not its limits."""
 BLOCKED_WINDOW_SETTINGS = {"plan": {"windows": [{"name": "works", "cron": "* * * * *", "duration_seconds": 120}]}}

@@ -59,7 +59,7 @@ LOOP_SETTINGS = LoopSettings(
         algorithms=AlgorithmSettings(frequency=FrequencyPatternSettings(window=60.0, anomaly_threshold=5))
     ),
     plan=PlanSettings(
-        cooldown=CoolDownSettings(after_success=90.0, rolled_back=240.0),
+        cool_down=CoolDownSettings(after_success=90.0, rolled_back=240.0),
         approval=ApprovalSettings(deadline_seconds=400.0),
     ),
     knowledge=KnowledgeSettings(autonomy=AutonomySettings(overrides=(LevelOverrideSettings(level=Level.AUTO),))),
@@ -79,7 +79,7 @@ UNGUARDED_SETTINGS = LOOP_SETTINGS.model_copy(
                     reversal_delay=0.0,
                 ),
                 "oscillation": OscillationSettings(reversals=999, failures=999, relapses=999, external_change_hold=0.0),
-                "storm": StormSettings(unexplained=1.0, affected_fraction=1.0),
+                "storm": StormSettings(unexplained_fraction=1.0, affected_fraction=1.0),
             }
         )
     }

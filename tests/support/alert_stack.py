@@ -24,7 +24,7 @@ from workflows import search_attributes
 
 LOOP_NAME = "charter"
 SHORT_SETTINGS: dict[str, Any] = {
-    "plan": {"settle_seconds": 0, "cooldown": {"after_success": 5, "rolled_back": 5}},
+    "plan": {"settle_seconds": 0, "cool_down": {"after_success": 5, "rolled_back": 5}},
     "execute": {"timeout_seconds": 3},
     "alertmanager": {"debounce_seconds": 1},
     "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},

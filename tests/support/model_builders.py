@@ -9,7 +9,8 @@ from activities.model.audit import AttemptPhase, AuditEntry, AuditKind
 from activities.model.diagnosis import Cause
 from activities.model.incident import KnobProblem, Rung
 from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
-from activities.model.plan import CoolDowns, Plan, Risk, Verification
+from activities.model.plan import Plan, Risk, Verification
+from activities.plan.settings import CoolDownSettings
 
 SCALE_ACTION = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
 
@@ -33,7 +34,7 @@ def make_plan(plan_id: str = "a" * 12, **changes: Any) -> Plan:
         "created_at": 1010.0,
         "settle": 15.0,
         "verification": Verification(targets=(("validator-1", "failure_rate"),)),
-        "cool_downs": CoolDowns(),
+        "cool_downs": CoolDownSettings().to_cool_downs(),
         "risk": Risk.LOW,
         "needs_approval": False,
         "confidence": 0.9,

@@ -35,7 +35,7 @@ class SimulatedGuards:
         }
         cool_downs = {knob: until for knob, until in self._cool_down_until.items() if until > now}
         knobs = tuple(
-            KnobGuard(knob=knob, cooldown_until=until, cooldown_reason=ASSUMED_OUTCOME)
+            KnobGuard(knob=knob, cool_down_until=until, cool_down_reason=ASSUMED_OUTCOME)
             for knob, until in cool_downs.items()
         )
         self._remediations = [

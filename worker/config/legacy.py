@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from worker.config.document import Document, KeyPath, format_key_path
 from worker.config.messages import format_value
 
-REPLACED_KEYS: Mapping[KeyPath, str] = {
+IGNORED_ORIGINAL_KEYS: Mapping[KeyPath, str] = {
     ("monitor", "poll_interval"): "Monitor runs once a cycle: set orchestrator.loop_interval",
     ("alertmanager", "webhook_port"): "alerts arrive at the port of the service: set api.port",
     ("performance", "metric_cache_ttl"): "samples are never cached: monitor.scrape_interval limits their age",
@@ -17,34 +17,39 @@ REPLACED_KEYS: Mapping[KeyPath, str] = {
 """Keys of the original project that are accepted and change nothing, each with its replacement."""
 
 
+_KEY_PATTERN = re.compile(r"\w+|\[\]")
+
+
 class RenamedKey(NamedTuple):
-    """A former key, with every list as `[]`, its present name in the same section, and renamed values."""
+    """A former key, the present one (in both a list is `[]`), and renamed values."""
 
     former: str
-    name: str
+    present: str
     values: Mapping[Any, str] = {}
 
 
-RENAMED_KEYS = (
-    RenamedKey("monitor.metrics[].leave", "clear_threshold"),
-    RenamedKey("monitor.metrics[].bad", "breach"),
-    RenamedKey("plan.least_effect", "min_effectiveness"),
-    RenamedKey("plan.rates.share_at_once", "max_concurrent_fraction"),
-    RenamedKey("plan.rates.away_seconds", "risky_delay"),
-    RenamedKey("plan.rates.reverse_seconds", "reversal_delay"),
-    RenamedKey("plan.oscillation.foreign_seconds", "external_change_hold"),
-    RenamedKey("plan.storm.least", "min_components"),
-    RenamedKey("plan.storm.ill", "affected_fraction"),
-    RenamedKey("plan.storm.leave", "exit_factor"),
-    RenamedKey("plan.storm.leave_seconds", "exit_hold"),
-    RenamedKey("plan.windows[].opens", "mode", {True: "allow", False: "block"}),
-    RenamedKey("plan.error_budget.least", "min_remaining"),
-    RenamedKey("plan.cooldown.kept", "after_success"),
-    RenamedKey("knowledge.autonomy.auto_bound", "auto_min_success"),
-    RenamedKey("knowledge.autonomy.pinned", "overrides"),
-    RenamedKey("api.webhook_old_token_file", "webhook_previous_token_file"),
+REFUSED_FORMER_KEYS = (
+    RenamedKey("monitor.metrics[].leave", "monitor.metrics[].clear_threshold"),
+    RenamedKey("monitor.metrics[].bad", "monitor.metrics[].breach"),
+    RenamedKey("plan.least_effect", "plan.min_effectiveness"),
+    RenamedKey("plan.rates.share_at_once", "plan.rates.max_concurrent_fraction"),
+    RenamedKey("plan.rates.away_seconds", "plan.rates.risky_delay"),
+    RenamedKey("plan.rates.reverse_seconds", "plan.rates.reversal_delay"),
+    RenamedKey("plan.oscillation.foreign_seconds", "plan.oscillation.external_change_hold"),
+    RenamedKey("plan.storm.least", "plan.storm.min_components"),
+    RenamedKey("plan.storm.ill", "plan.storm.affected_fraction"),
+    RenamedKey("plan.storm.unexplained", "plan.storm.unexplained_fraction"),
+    RenamedKey("plan.storm.leave", "plan.storm.exit_factor"),
+    RenamedKey("plan.storm.leave_seconds", "plan.storm.exit_hold"),
+    RenamedKey("plan.windows[].opens", "plan.windows[].mode", {True: "allow", False: "block"}),
+    RenamedKey("plan.error_budget.least", "plan.error_budget.min_remaining"),
+    RenamedKey("plan.cooldown.kept", "plan.cool_down.after_success"),
+    RenamedKey("plan.cooldown", "plan.cool_down"),
+    RenamedKey("knowledge.autonomy.auto_bound", "knowledge.autonomy.auto_min_success"),
+    RenamedKey("knowledge.autonomy.pinned", "knowledge.autonomy.overrides"),
+    RenamedKey("api.webhook_old_token_file", "api.webhook_previous_token_file"),
 )
-"""Former keys of this project; each is refused with its present name."""
+"""Former keys of this project; each is refused with its present name. A key comes before the section it is in."""
 
 
 def upgrade_legacy(document: Document) -> tuple[str, ...]:
@@ -52,9 +57,9 @@ def upgrade_legacy(document: Document) -> tuple[str, ...]:
 
     A former key of this project becomes a problem of the document.
     """
-    notes = _drop_replaced_keys(document)
+    notes = _drop_ignored_keys(document)
     for section in _loop_prefixes(document):
-        for renamed in RENAMED_KEYS:
+        for renamed in REFUSED_FORMER_KEYS:
             _refuse_renamed_key(document, section, renamed)
         _convert_algorithms(document, (*section, "analyze"))
         _normalize_monitor(document, (*section, "monitor"))
@@ -68,9 +73,9 @@ def _loop_prefixes(document: Document) -> list[KeyPath]:
     return [(), *(("loops", index) for index in range(len(loops) if isinstance(loops, list) else 0))]
 
 
-def _drop_replaced_keys(document: Document) -> tuple[str, ...]:
+def _drop_ignored_keys(document: Document) -> tuple[str, ...]:
     notes = []
-    for key_path, replacement in REPLACED_KEYS.items():
+    for key_path, replacement in IGNORED_ORIGINAL_KEYS.items():
         section = document.data.get(str(key_path[0]))
         if isinstance(section, dict) and key_path[1] in section:
             del section[str(key_path[1])]
@@ -80,13 +85,16 @@ def _drop_replaced_keys(document: Document) -> tuple[str, ...]:
 
 
 def _refuse_renamed_key(document: Document, prefix: KeyPath, renamed: RenamedKey) -> None:
-    keys = re.findall(r"\w+|\[\]", renamed.former)
+    keys, present_keys = (_KEY_PATTERN.findall(name) for name in (renamed.former, renamed.present))
     for key_path in list(_find_key_paths(document.get_value(prefix), keys, prefix)):
         value = document.get_value(key_path[:-1]).pop(str(key_path[-1]))
-        present = format_key_path((*key_path[:-1], renamed.name))
-        text = f"is {format_value(value)}; this key is now called {present}"
+        if value == {}:
+            continue  # A section without a key, or whose only keys were refused before.
+        found = key_path[len(prefix) :]
+        present = [part if key == "[]" else key for key, part in zip(present_keys, found, strict=True)]
+        text = f"is {format_value(value)}; this key is now called {format_key_path((*prefix, *present))}"
         if isinstance(value, bool) and value in renamed.values:
-            text = f"{text}: write {renamed.name}: {renamed.values[value]}"
+            text = f"{text}: write {present[-1]}: {renamed.values[value]}"
         document.add_problem(key_path, text)
 
 

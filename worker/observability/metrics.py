@@ -67,7 +67,7 @@ class Metrics:
     activity_errors = MetricSpec(Counter, "mapek_activity_errors_total", ("activity", "error"),
         "Failed attempts of activities, by class of error.")
     blocked = MetricSpec(Counter, "mapek_blocked_total", ("loop", "rule"),
-        "Decisions, plans and steps that a guard stopped, by its rule (cooldown, budget, storm, window, store, ...).")
+        "Decisions, plans and steps that a guard stopped, by its rule (cool-down, budget, storm, window, store, ...).")
     violations = MetricSpec(Gauge, "mapek_violations", ("loop",),
         "Violated (component, metric) pairs at the last monitored instant.")
     blind_spots = MetricSpec(Gauge, "mapek_blind_spots", ("loop",),

@@ -159,8 +159,8 @@ def extend_cool_down(connection: Connection, charter: str, guard: KnobGuard, loo
     present_until = connection.scalar(
         select(knobs.c.cooldown_until).where(knobs.c.charter == charter, knobs.c.knob == guard.knob)
     )
-    if guard.cooldown_until > (present_until or 0.0):
-        values = {"loop": loop, "cooldown_until": guard.cooldown_until, "cooldown_reason": guard.cooldown_reason}
+    if guard.cool_down_until > (present_until or 0.0):
+        values = {"loop": loop, "cooldown_until": guard.cool_down_until, "cooldown_reason": guard.cool_down_reason}
         upsert(connection, knobs, key, values)
 
 

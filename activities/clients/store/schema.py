@@ -110,6 +110,7 @@ knobs = Table(
     Column("charter", String, primary_key=True),
     Column("knob", String, primary_key=True),
     Column("loop", String, nullable=False),
+    # These two columns keep their former spelling, `KnobGuard.FORMER_NAMES`: a new name would need a migration.
     Column("cooldown_until", Double, nullable=False, default=0.0),
     Column("cooldown_reason", String, nullable=False, default=""),
     Column("quarantined", Boolean, nullable=False, default=False),

@@ -99,7 +99,7 @@ def _close_remediation(connection: Connection, transaction: OutcomeTransaction) 
     plan_rows.mark_late(connection, outcome.plan_id, transaction.unapplied_steps)
     outcome_rows.add(connection, outcome, transaction.history_limit, transaction.recheck_at)
     cool_down = KnobGuard(
-        knob=outcome.knob, cooldown_until=transaction.cooldown_until, cooldown_reason=transaction.cooldown_reason
+        knob=outcome.knob, cool_down_until=transaction.cool_down_until, cool_down_reason=transaction.cool_down_reason
     )
     guard_rows.extend_cool_down(connection, outcome.charter, cool_down, outcome.loop)
     if transaction.quarantine_reason:

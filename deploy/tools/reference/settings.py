@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 from activities.settings import LoopSettings
 from deploy.tools.reference.table import markdown_code, markdown_page, markdown_table
 from worker.config.document import format_key_path
-from worker.config.legacy import RENAMED_KEYS, REPLACED_KEYS
+from worker.config.legacy import IGNORED_ORIGINAL_KEYS, REFUSED_FORMER_KEYS
 from worker.config.load import Config
 from worker.config.schema import LoopEntry
 from worker.config.sources import ENV_KEYS, ENV_SPECIAL, SECRET_KEYS
@@ -143,11 +143,11 @@ def render_environment() -> str:
 
 def render_replaced_keys() -> str:
     """Return the table of keys that are accepted and change nothing."""
-    rows = [(markdown_code(format_key_path(key_path)), advice) for key_path, advice in REPLACED_KEYS.items()]
+    rows = [(markdown_code(format_key_path(key_path)), advice) for key_path, advice in IGNORED_ORIGINAL_KEYS.items()]
     return "\n\n".join(["## Keys of the original that change nothing", markdown_table(("Key", "Instead"), rows)])
 
 
 def render_renamed_keys() -> str:
     """Return the table of former keys, which are refused."""
-    rows = [(markdown_code(former), markdown_code(name)) for former, name, _ in RENAMED_KEYS]
+    rows = [(markdown_code(former), markdown_code(present)) for former, present, _ in REFUSED_FORMER_KEYS]
     return "\n\n".join(["## Former keys, which are refused", markdown_table(("Key", "New name"), rows)])

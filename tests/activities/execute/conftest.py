@@ -6,7 +6,8 @@ import pytest
 
 from activities.model.action import Action, ActionType
 from activities.model.diagnosis import Cause
-from activities.model.plan import CoolDowns, Plan, Risk, Verification, compute_plan_hash
+from activities.model.plan import Plan, Risk, Verification, compute_plan_hash
+from activities.plan.settings import CoolDownSettings
 
 SCALE_UP = Action(type=ActionType.SCALE_UP, parameters={"replicas": 6}, cost=0.2)
 RESTART = Action(
@@ -50,7 +51,7 @@ def _make_plan(*actions: Action, **changes: Any) -> Plan:
         "verification": Verification(
             targets=TARGETS, neighbours=("gateway", "validator-1", "validator-2"), baseline_count=2
         ),
-        "cool_downs": CoolDowns(),
+        "cool_downs": CoolDownSettings().to_cool_downs(),
         "risk": Risk.LOW,
         "needs_approval": False,
         "approval_deadline": 86400.0,

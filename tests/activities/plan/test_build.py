@@ -138,7 +138,7 @@ def test_settings_reach_the_plan() -> None:
     """Cool-downs, approval and settling are those of the settings."""
     settings = PlanSettings(
         settle_seconds=0.0,
-        cooldown=CoolDownSettings(after_success=1.0, no_effect=2.0, rolled_back=3.0),
+        cool_down=CoolDownSettings(after_success=1.0, no_effect=2.0, rolled_back=3.0),
         approval=ApprovalSettings(from_risk=Risk.LOW, deadline_seconds=60.0),
     )
     plan = find_only_plan(choose(make_context(make_root_cause("validation_latency"), settings=settings)))

@@ -33,7 +33,7 @@ def make_used_rungs(*rungs: tuple[int, str]) -> GuardState:
 
 def make_cooling_knob() -> GuardState:
     """Return a guard state with the committee cooling down."""
-    return GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=1240.0, cooldown_reason="fixed"),))
+    return GuardState(knobs=(KnobGuard(knob="committee", cool_down_until=1240.0, cool_down_reason="fixed"),))
 
 
 def test_planned_with_values() -> None:
@@ -92,7 +92,7 @@ def test_a_cool_down_blocks_a_rung_without_using_it() -> None:
     assert [b.rule for b in decision.blocks] == ["cool-down"]
 
 
-def test_a_lasting_block_passes_over_the_rung() -> None:
+def test_a_block_that_skips_the_rung_leads_to_the_next() -> None:
     """At the maximum size SCALE_UP is never allowed: the next rung is planned immediately."""
     full = choose(make_context(make_root_cause("validation_latency"), committee=make_committee(15)))
     assert [p.rung for p in full.plans] == [1]
@@ -211,7 +211,7 @@ def test_a_further_guard_never_adds_a_plan(situation: Situation, knob_number: in
     assert not (before.plans and before.shadow)
     knobs = sorted({candidate.knob for candidate in before.candidates} | {"committee"})
     knob = knobs[knob_number % len(knobs)]
-    guard = KnobGuard(knob=knob, quarantined=quarantined, cooldown_until=0.0 if quarantined else 2000.0)
+    guard = KnobGuard(knob=knob, quarantined=quarantined, cool_down_until=0.0 if quarantined else 2000.0)
     guarded = choose(replace(free, guards=free.guards.model_copy(update={"knobs": (guard,)})))
     assert [p.plan_id for p in guarded.plans] == [p.plan_id for p in before.plans if p.knob != knob]
     observed = choose(replace(free, mode=Mode(loop="charter", name=LoopMode.OBSERVE)))

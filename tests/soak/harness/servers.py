@@ -34,7 +34,7 @@ LOOP_SETTINGS: Mapping[str, Any] = {
     "orchestrator": {"loop_interval": int(PERIOD_SECONDS)},
     "plan": {
         "settle_seconds": 4,
-        "cooldown": {"after_success": 15, "no_effect": 6, "rolled_back": 15},
+        "cool_down": {"after_success": 15, "no_effect": 6, "rolled_back": 15},
         "approval": {"from_risk": "medium", "deadline_seconds": 30},
         # The same few faults recur for an hour, and some remediations must fail.
         "rates": {
@@ -46,7 +46,7 @@ LOOP_SETTINGS: Mapping[str, Any] = {
             "risky_delay": 0,
         },
         "oscillation": {"reversals": 999, "failures": 999, "relapses": 999, "external_change_hold": 0},
-        "storm": {"unexplained": 1.0, "affected_fraction": 1.0},
+        "storm": {"unexplained_fraction": 1.0, "affected_fraction": 1.0},
     },
     "knowledge": {"autonomy": {"overrides": [{"level": "auto"}]}},
     "execute": {"timeout_seconds": 3, "verify": {"delay": 8, "samples": 3, "passes": 3}},

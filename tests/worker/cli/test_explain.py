@@ -14,8 +14,9 @@ from activities.model.decision import Block, Decision
 from activities.model.diagnosis import Cause, Diagnosis, RootCause
 from activities.model.effect import Direction, Effect
 from activities.model.outcome import EffectClass, Outcome, OutcomeTransaction
-from activities.model.plan import CoolDowns, Plan, Risk, Verification, compute_plan_hash
+from activities.model.plan import Plan, Risk, Verification, compute_plan_hash
 from activities.model.violation import Violation
+from activities.plan.settings import CoolDownSettings
 from worker.cli.main import run
 
 CYCLE = "mapek-cycle:charter-2026-01-31T12:00:30Z"
@@ -38,7 +39,7 @@ PLAN = Plan(
     created_at=100.0,
     settle=0.0,
     verification=Verification(targets=(("gateway", "failure_rate"),)),
-    cool_downs=CoolDowns(),
+    cool_downs=CoolDownSettings().to_cool_downs(),
     risk=Risk.LOW,
     needs_approval=False,
     confidence=0.8,
@@ -74,7 +75,7 @@ DECISION = Decision(
     ),
     plans=(PLAN,),
     candidates=(CHOSEN_CANDIDATE, REJECTED_CANDIDATE),
-    blocks=(Block(rule="cooldown", knob="admission", reason="rests 12 s more"),),
+    blocks=(Block(rule="cool-down", knob="admission", reason="rests 12 s more"),),
 )
 
 
@@ -134,7 +135,7 @@ def test_a_plan_is_explained_from_the_store(state_folder: Path, capsys: pytest.C
         "overload on committee, confidence 0.90: queue grows",
         "SCALE_UP committee (replicas 4): benefit 0.70 − cost 0.20 = score +0.50",
         "rejected by score: -0.05 is not above 0",
-        "cooldown on admission: rests 12 s more",
+        "cool-down on admission: rests 12 s more",
         "before: replicas 3",
         "Undone",
         "Verdict: rolled_back (degradation), violations 1 before, 3 after: made it worse",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.worker.config.test_load import load_refused
-from worker.config.legacy import RENAMED_KEYS, RenamedKey
+from worker.config.legacy import REFUSED_FORMER_KEYS, RenamedKey
 
 LIST_ENTRIES: dict[str, dict[str, Any]] = {
     "windows": {"name": "w", "cron": "0 22 * * *", "duration_seconds": 60},
@@ -24,14 +24,19 @@ FORMER_VALUES: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(
     ("renamed", "loop"),
-    [(key, loop) for key in RENAMED_KEYS for loop in (False, True) if not (loop and key.former.startswith("api."))],
+    [
+        (key, loop)
+        for key in REFUSED_FORMER_KEYS
+        for loop in (False, True)
+        if not (loop and key.former.startswith("api."))
+    ],
     ids=lambda value: value.former if isinstance(value, RenamedKey) else str(value),
 )
 def test_a_former_key_is_refused_with_its_new_name(tmp_path: Path, renamed: RenamedKey, loop: bool) -> None:
     """The only problem has file, line, value and the new name, for the file and for a loop."""
     former = renamed.former
     section, *keys = former.replace("[]", "").split(".")
-    present = f"{former.rpartition('.')[0]}.{renamed.name}".replace("[]", "[0]")
+    present = renamed.present.replace("[]", "[0]")
     value, text = FORMER_VALUES.get(former, (7, f"7; this key is now called {present}"))
     settings: Any = value
     for key in reversed(keys):

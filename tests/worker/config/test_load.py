@@ -10,7 +10,7 @@ import yaml
 from activities.model.action import ActionType
 from activities.model.errors import ConfigurationError, NotFound
 from worker.config.document import KeyPath, format_key_path
-from worker.config.legacy import REPLACED_KEYS
+from worker.config.legacy import IGNORED_ORIGINAL_KEYS
 from worker.config.load import Config, load_config
 
 ORIGINAL_CONFIG: dict[str, Any] = {
@@ -117,7 +117,7 @@ CHANGED_VALUES: list[tuple[str, Any]] = [
     ("plan.rates", {"reversal_delay": "30m", "risky_delay": "10m"}),
     ("plan.oscillation", {"reversals": 1, "window": "1h", "failures": 2, "relapses": 2, "relapse_window": "2h"}),
     ("plan.oscillation", {"freeze_seconds": "2h", "external_change_hold": "2h"}),
-    ("plan.storm", {"unexplained": 0.3, "min_components": 4, "affected_fraction": 0.5}),
+    ("plan.storm", {"unexplained_fraction": 0.3, "min_components": 4, "affected_fraction": 0.5}),
     ("plan.storm", {"exit_factor": 0.4, "exit_hold": "10m"}),
     ("plan.windows", [{"name": "w", "cron": "0 22 * * *", "duration_seconds": "2h", "timezone": "Europe/Berlin"}]),
     (
@@ -199,13 +199,13 @@ def test_the_file_of_the_original_project_is_accepted(tmp_path: Path) -> None:
     assert [query.query for query in loop.monitor.queries][1] == "westworld_charter_failure_rate > 0.10"
     assert loop.plan.cost_model[ActionType.BYPASS_VALIDATION] == 0.2
     noted_keys = {note.split(": ")[1] for note in config.notes}
-    assert noted_keys == {format_key_path(key_path) for key_path in REPLACED_KEYS}
+    assert noted_keys == {format_key_path(key_path) for key_path in IGNORED_ORIGINAL_KEYS}
 
 
 def test_every_key_of_the_original_is_covered() -> None:
     """Each key of the original is in the table of changes or in the table of replaced keys."""
     keys = {f"{section}.{key}" for section, values in ORIGINAL_CONFIG.items() for key in values}
-    replaced = {format_key_path(key_path) for key_path in REPLACED_KEYS}
+    replaced = {format_key_path(key_path) for key_path in IGNORED_ORIGINAL_KEYS}
     assert keys - {key for key, _ in CHANGED_VALUES} - replaced == {"knowledge.database"}
 
 
@@ -338,15 +338,15 @@ def test_the_environment_does_not_override_the_key_file_of_a_loop(tmp_path: Path
 def test_a_loop_overrides_only_its_own_keys(tmp_path: Path) -> None:
     """Mappings are merged key by key; the other keys of a section stay."""
     content = {
-        "plan": {"min_confidence": 0.7, "cooldown": {"after_success": "10m", "rolled_back": 5}},
+        "plan": {"min_confidence": 0.7, "cool_down": {"after_success": "10m", "rolled_back": 5}},
         "loops": [
             {"name": "a"},
-            {"name": "b", "plan": {"cooldown": {"after_success": 1}}, "topology": {"edges": [["x", "y"]]}},
+            {"name": "b", "plan": {"cool_down": {"after_success": 1}}, "topology": {"edges": [["x", "y"]]}},
         ],
     }
     first, second = load_written_config(tmp_path, content).loops
-    assert (first.plan.cooldown.after_success, second.plan.cooldown.after_success) == (600, 1)
-    assert (second.plan.min_confidence, second.plan.cooldown.rolled_back) == (0.7, 5)
+    assert (first.plan.cool_down.after_success, second.plan.cool_down.after_success) == (600, 1)
+    assert (second.plan.min_confidence, second.plan.cool_down.rolled_back) == (0.7, 5)
     assert second.topology.callees("x") == ("y",)
 
 
@@ -365,7 +365,7 @@ def test_a_loop_overrides_only_its_own_keys(tmp_path: Path) -> None:
         ({"LOG_LEVEL": "debug"}, ("orchestrator", "log_level"), "DEBUG"),
         ({"MAPE_K_AUTO_APPROVE": "false"}, ("loops", 0, "plan", "approval", "from_risk"), "low"),
         ({"MAPEK__PLAN__MIN_CONFIDENCE": "0.8"}, ("loops", 0, "plan", "min_confidence"), 0.8),
-        ({"MAPEK__PLAN__COOLDOWN__AFTER_SUCCESS": "90s"}, ("loops", 0, "plan", "cooldown", "after_success"), 90),
+        ({"MAPEK__PLAN__COOL_DOWN__AFTER_SUCCESS": "90s"}, ("loops", 0, "plan", "cool_down", "after_success"), 90),
         ({"MAPEK__MONITOR__METRICS": "[failure_rate]"}, ("loops", 0, "monitor", "metrics", 0, "name"), "failure_rate"),
         ({"MAPEK__API__PORT": "9001"}, ("api", "port"), 9001),
     ],

@@ -41,7 +41,7 @@ async def fill_store(store: Store) -> None:
         await store.audit.append(make_attempt_row(attempt=number))
     effect = Effect(plan_id=PLAN_ID, step=0, direction=Direction.DO, at=1050.0, generation=4, previous={"replicas": 5})
     await store.plans.put_effect(effect)
-    await store.close_remediation(make_outcome_transaction(cooldown_until=2000.0, evidence_kind=EvidenceKind.GOOD))
+    await store.close_remediation(make_outcome_transaction(cool_down_until=2000.0, evidence_kind=EvidenceKind.GOOD))
     await store.guards.set_mode(mode)
     await store.guards.set_storm("charter", "charter", Storm(loop="charter", since=1.0, reason="5 of 8"), 1.0)
     await store.autonomy.put_shadow(SHADOW_DECISION)

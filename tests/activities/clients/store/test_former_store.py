@@ -211,7 +211,11 @@ async def test_the_guards_hold_what_they_held(former_store: Store) -> None:
     """Cool-down, quarantine, release, incidents, rungs, remediations and storm are read from columns and bodies."""
     state = await former_store.guards.load_state("charter", 1500.0)
     committee, admission = state.knob("committee"), state.knob("admission")
-    assert (committee.cooldown_until, committee.cooldown_reason, committee.released_at) == (4e9, "rolled back", 1200.0)
+    assert (committee.cool_down_until, committee.cool_down_reason, committee.released_at) == (
+        4e9,
+        "rolled back",
+        1200.0,
+    )
     assert (admission.quarantined, admission.quarantine_reason) == (True, "undo failed")
     assert [(i.knob, i.onset, i.last_seen_at, [r.outcome for r in i.rungs]) for i in state.incidents] == [
         ("committee", 1000.0, 1010.0, ["rolled_back"]),

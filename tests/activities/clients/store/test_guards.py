@@ -102,11 +102,11 @@ async def test_quarantine_and_release(store: Store) -> None:
 async def test_a_release_leaves_the_cool_down(store: Store) -> None:
     """Releasing a knob does not end its rest."""
     await store.close_remediation(
-        make_outcome_transaction(PLAN_A, cooldown_until=2000.0, quarantine_reason="undo failed")
+        make_outcome_transaction(PLAN_A, cool_down_until=2000.0, quarantine_reason="undo failed")
     )
     await store.guards.release("charter", "committee", "ann", "checked", 1200.0)
     guard = (await store.guards.load_state("charter", 0.0)).knob("committee")
-    assert (guard.quarantined, guard.cooldown_until) == (False, 2000.0)
+    assert (guard.quarantined, guard.cool_down_until) == (False, 2000.0)
 
 
 async def test_a_mode_and_its_audit(store: Store) -> None:

@@ -197,14 +197,14 @@ async def test_a_closed_store_is_unavailable(store: Store) -> None:
 
 async def test_a_cancelled_write_happens_wholly_or_not_at_all(store: Store) -> None:
     """Cancelling the caller does not cut a transaction in two."""
-    task = asyncio.create_task(store.close_remediation(make_outcome_transaction(cooldown_until=2000.0)))
+    task = asyncio.create_task(store.close_remediation(make_outcome_transaction(cool_down_until=2000.0)))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    written = await store.close_remediation(make_outcome_transaction(cooldown_until=2000.0))
+    written = await store.close_remediation(make_outcome_transaction(cool_down_until=2000.0))
     assert written == make_outcome_transaction().outcome
     assert len(await store.audit.load_for_plan("a" * 12)) == 1
-    assert (await store.guards.load_state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
+    assert (await store.guards.load_state("charter", 0.0)).knob("committee").cool_down_until == 2000.0
 
 
 async def test_ready(store: Store) -> None:

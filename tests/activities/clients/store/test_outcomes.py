@@ -26,12 +26,12 @@ async def test_the_end_of_a_remediation_is_one_transaction(store: Store) -> None
     """Outcome, cool-down, quarantine, rung, incident and audit are written together."""
     await store.guards.start_rung(make_problem(), make_rung(), 1010.0)
     change = make_outcome_transaction(
-        cooldown_until=2000.0, cooldown_reason="fixed", quarantine_reason="undo failed", close_incident=True
+        cool_down_until=2000.0, cool_down_reason="fixed", quarantine_reason="undo failed", close_incident=True
     )
     assert await store.close_remediation(change) == change.outcome
     state = await store.guards.load_state("charter", 0.0)
     guard = state.knob("committee")
-    assert (guard.cooldown_until, guard.cooldown_reason) == (2000.0, "fixed")
+    assert (guard.cool_down_until, guard.cool_down_reason) == (2000.0, "fixed")
     assert (guard.quarantined, guard.quarantine_reason) == (True, "undo failed")
     assert state.incidents == ()
     (row,) = await store.audit.load_for_plan("a" * 12)
@@ -52,11 +52,11 @@ async def test_an_incident_that_goes_on_keeps_its_rung(store: Store) -> None:
 
 async def test_a_repeat_changes_nothing(store: Store) -> None:
     """The first end is final."""
-    first = await store.close_remediation(make_outcome_transaction(cooldown_until=2000.0))
-    again = OutcomeTransaction(outcome=make_outcome(outcome="worse", value=0.0), cooldown_until=9000.0)
+    first = await store.close_remediation(make_outcome_transaction(cool_down_until=2000.0))
+    again = OutcomeTransaction(outcome=make_outcome(outcome="worse", value=0.0), cool_down_until=9000.0)
     assert await store.close_remediation(again) == first
     guard = (await store.guards.load_state("charter", 0.0)).knob("committee")
-    assert (guard.cooldown_until, guard.quarantined) == (2000.0, False)
+    assert (guard.cool_down_until, guard.quarantined) == (2000.0, False)
     assert len(await store.audit.load_for_plan("a" * 12)) == 1
     (record,) = (await store.outcomes.load_experience("charter")).action_stats
     assert (record.count, record.total) == (1, 1.0)
@@ -84,10 +84,10 @@ async def test_a_repeated_record_does_not_take_a_release_back(store: Store) -> N
 async def test_a_longer_cool_down_is_not_cut_short(store: Store) -> None:
     """An end without a cool-down leaves a longer one in force."""
     await store.close_remediation(
-        make_outcome_transaction("a" * 12, cooldown_until=2000.0, cooldown_reason="rolled back")
+        make_outcome_transaction("a" * 12, cool_down_until=2000.0, cool_down_reason="rolled back")
     )
-    await store.close_remediation(make_outcome_transaction("b" * 12, cooldown_until=0.0))
-    assert (await store.guards.load_state("charter", 0.0)).knob("committee").cooldown_until == 2000.0
+    await store.close_remediation(make_outcome_transaction("b" * 12, cool_down_until=0.0))
+    assert (await store.guards.load_state("charter", 0.0)).knob("committee").cool_down_until == 2000.0
 
 
 async def test_an_ending_does_not_release_a_quarantine(store: Store) -> None:
@@ -99,7 +99,7 @@ async def test_an_ending_does_not_release_a_quarantine(store: Store) -> None:
 
 async def test_exactly_once_when_twenty_finish_together(store: Store) -> None:
     """Twenty concurrent ends write one outcome, and all return it."""
-    endings = [OutcomeTransaction(outcome=make_outcome(headline=str(i)), cooldown_until=2000.0 + i) for i in range(20)]
+    endings = [OutcomeTransaction(outcome=make_outcome(headline=str(i)), cool_down_until=2000.0 + i) for i in range(20)]
     stood = await asyncio.gather(*(store.close_remediation(one) for one in endings))
     assert len(set(stood)) == 1
     assert len(await store.audit.load_for_plan("a" * 12)) == 1

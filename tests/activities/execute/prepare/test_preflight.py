@@ -98,7 +98,7 @@ def test_a_tampered_plan_is_rejected(change: dict[str, Any], make_plan: PlanFact
             "decided 90016 s ago, a plan is valid for 90015 s",
         ),
         ({"at": 1767225600.25 + 15.0 + 86400.0 + PLAN_AGE_MARGIN_SECONDS - 1.0}, "", "ready"),
-        (make_knob_change(cooldown_until=1010.0), "stale", "cool-down: cools down for another 10 s"),
+        (make_knob_change(cool_down_until=1010.0), "stale", "cool-down: cools down for another 10 s"),
         (make_knob_change(quarantined=True), "stale", "quarantine"),
         ({"blind": frozenset({"prometheus"})}, "stale", "prometheus cannot be read"),
         ({"blind": frozenset({"validator-2"})}, "stale", "1 targets are blind: validator-2"),

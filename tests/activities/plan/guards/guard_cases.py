@@ -138,8 +138,8 @@ GUARD_CASES: Mapping[GuardRule, GuardCases] = {
         missing=make_case(make_remediation_record(600, knob_direction=0)),
     ),
     GuardRule.COOL_DOWN: GuardCases(
-        inside=make_knob(cooldown_until=NOW),
-        outside=make_knob(cooldown_until=NOW + 1),
+        inside=make_knob(cool_down_until=NOW),
+        outside=make_knob(cool_down_until=NOW + 1),
         missing=make_case(knobs=()),
     ),
     GuardRule.REVERSE: GuardCases(

@@ -110,7 +110,7 @@ def test_a_forbidden_action_type_is_named() -> None:
 @pytest.mark.parametrize(("until", "remaining"), [(0.0, ""), (NOW, ""), (NOW + 1, "1 s"), (NOW + 240, "240 s")])
 def test_cool_down(until: float, remaining: str) -> None:
     """A knob is free at the last second of its cool-down."""
-    guards = GuardState(knobs=(KnobGuard(knob="committee", cooldown_until=until, cooldown_reason="fixed"),))
+    guards = GuardState(knobs=(KnobGuard(knob="committee", cool_down_until=until, cool_down_reason="fixed"),))
     reason = core.cool_down_guard(make_scale_actions(6), make_guard_input(guards=guards))
     assert bool(reason) == bool(remaining)
     assert remaining in reason

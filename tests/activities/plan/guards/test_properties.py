@@ -73,7 +73,7 @@ TIGHTER_SETTINGS = st.fixed_dictionaries(
         ),
         "storm": st.builds(
             StormSettings,
-            unexplained=st.floats(0, 0.2),
+            unexplained_fraction=st.floats(0, 0.2),
             min_components=st.integers(1, 3),
             affected_fraction=st.floats(0, 0.6),
         ),

@@ -126,7 +126,7 @@ def test_explained_trouble_does_not_keep_a_storm_going() -> None:
         make_trouble_scope(components=TEN_COMPONENTS, troubled={"a"}, explained=root, topology=Topology())
         for root in ("a", "")
     )
-    settings = StormSettings(unexplained=0.1, min_components=1)
+    settings = StormSettings(unexplained_fraction=0.1, min_components=1)
     calming = CURRENT_STORM.model_copy(update={"calm_since": NOW - 300})
     assert derive_storm(None, explained, "charter", NOW, settings) is None
     assert derive_storm(calming, explained, "charter", NOW, settings) is None
