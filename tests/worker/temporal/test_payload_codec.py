@@ -172,6 +172,42 @@ async def test_only_the_origin_of_the_ui_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ui_url", "origin", "is_admitted"),
+    [
+        ("http://127.0.0.1:8233", "http://127.0.0.1:8233", True),
+        ("http://127.0.0.1:8233", "http://localhost:8233", True),
+        ("http://localhost:8233/", "http://[::1]:8233", True),
+        ("http://[::1]:8233", "http://127.0.0.1:8233", True),
+        ("https://Temporal.Example:443/ui", "https://temporal.example", True),
+        ("http://temporal.example:80", "http://temporal.example", True),
+        ("http://[fd00::1]:8080", "http://[fd00::1]:8080", True),
+        ("https://temporal.example", "http://temporal.example", False),
+        ("https://temporal.example", "https://temporal.example.evil.example", False),
+        ("http://127.0.0.1:8233", "http://127.0.0.1:8234", False),
+        ("http://127.0.0.1:8233", "http://evil.example", False),
+        ("http://127.0.0.1:8233", "null", False),
+    ],
+)
+async def test_a_private_network_preflight_admits_only_the_ui(ui_url: str, origin: str, is_admitted: bool) -> None:
+    """The preflight of Private Network Access is granted to the UI's own origins, and other origins get no grant."""
+    routes = codec_routes(EncryptionCodec(read_keys(KEYS_FOLDER)), TokenAuth(()), ui_url)
+    transport = httpx.ASGITransport(Starlette(routes=routes))
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-namespace",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://mapek") as client:
+        reply = await client.options("/codec/decode", headers=headers)
+    granted = (
+        reply.headers.get("access-control-allow-private-network"),
+        reply.headers.get("access-control-allow-origin"),
+    )
+    assert (reply.status_code, granted) == ((200, ("true", origin)) if is_admitted else (400, (None, None)))
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [(b"", 400), (b"{", 400), (b"[1]", 400), (b'{"x": 1}', 400), (b"\xff", 400), (b"x" * (9 << 20), 413)],
 )
