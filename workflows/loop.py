@@ -43,7 +43,8 @@ class MapekLoop:
                 await self.start_alert_cycle()
         # A handler still waiting for its cycle to start would lose that start.
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(self.state)
+        alerts = self.state.alerts.without_future_starts(workflow.now().timestamp())
+        workflow.continue_as_new(self.state.model_copy(update={"alerts": alerts}))
 
     def should_continue_as_new(self) -> bool:
         """Return whether the history of this run is long enough."""

@@ -78,6 +78,11 @@ class AlertState(MigratedModel):
         cleared = {"most_severe": (), "pending": 0, "overflow": 0}
         return self.model_copy(update={**cleared, "last_at": now, "cycles": self.cycles + 1})
 
+    def without_future_starts(self, now: float) -> "AlertState":
+        """Return the state without alerts whose start is after `now`: every later firing would look older than it."""
+        states = {fingerprint: state for fingerprint, state in self.last_states.items() if state[0] <= now}
+        return self.model_copy(update={"last_states": states})
+
     @property
     def reason(self) -> str:
         """Why a cycle is started now, for operators: the most severe alerts by name, the others counted."""

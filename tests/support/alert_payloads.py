@@ -1,4 +1,4 @@
-"""Payloads as Alertmanager posts them."""
+"""Payloads as Alertmanager and Grafana Alerting post them."""
 
 import json
 from typing import Any
@@ -41,3 +41,32 @@ def make_payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def make_body(*alerts: dict[str, Any], **changes: Any) -> bytes:
     """Return the notification of one group as bytes."""
     return json.dumps(make_payload(*alerts, **changes)).encode()
+
+
+def make_grafana_payload(*alerts: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the default payload of a Grafana contact point of type webhook; `changes` replace fields."""
+    extra = {
+        "silenceURL": "http://grafana.example/alerting/silence/new",
+        "dashboardURL": "",
+        "panelURL": "",
+        "values": {"B": 44.23943737541908, "C": 1},
+        "valueString": "[ var='B' labels={} value=44.23943737541908 ]",
+        "orgId": 1,
+    }
+    fields = {
+        "receiver": "mapek",
+        "status": "firing",
+        "orgId": 1,
+        "alerts": [alert | extra for alert in alerts],
+        "groupLabels": {"alertname": "CommitteeOverloaded", "grafana_folder": "charter"},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://grafana.example/",
+        "version": "1",
+        "groupKey": '{}:{alertname="CommitteeOverloaded"}',
+        "truncatedAlerts": 0,
+        "title": "[FIRING:1] CommitteeOverloaded charter",
+        "state": "alerting",
+        "message": "**Firing**",
+    }
+    return fields | changes

@@ -102,6 +102,8 @@ class Metrics:
         "Accepted alerts that repeat an earlier one (same fingerprint, start and status) known to this process.")
     alerts_ignored = MetricSpec(Counter, "mapek_alerts_ignored_total", ("reason",),
         "Alerts that started no cycle: excluded by a route, or truncated by the sender.")
+    alerts_invalid = MetricSpec(Counter, "mapek_alerts_invalid_total", ("field", "remedy"),
+        "Alerts with an invalid or overlong field, by field and remedy: dropped, or kept without the value.")
     alerts_active = MetricSpec(Gauge, "mapek_alerts_active", ("loop",),
         "Active alerts in Alertmanager at the loop's last request, muted ones included.")
     alert_signals = MetricSpec(Counter, "mapek_alert_signals_total", ("loop",),

@@ -1,8 +1,8 @@
 """The webhook for alerts: authorize the request, read it within limits, signal its loops, and only then answer.
 
-200: every alert is known to its loop, or is ignored by a route. 503: this is not certain, and Alertmanager posts again.
-Any other status is an error of the sender, and posting again does not help. 429 is never sent: Alertmanager drops the
-notification on it.
+200: every usable alert is known to its loop, or is ignored by a route. 503: this is not certain, and Alertmanager posts
+again. Any other status is an error of the sender, and posting again does not help. 429 is never sent: Alertmanager
+drops the notification on it. Every answer but 200 and 401 leaves a line in the log, and so do invalid fields.
 """
 
 import asyncio
@@ -24,14 +24,28 @@ from worker.http.request_body import RETRY_AFTER, HttpProblem, read_body
 from worker.observability.metrics import Metrics
 from worker.observability.redaction import redact
 from worker.webhook.batcher import AlertBatcher
-from worker.webhook.dedupe import RecentAlerts
-from worker.webhook.payload import MAX_BODY_BYTES, InvalidPayload, Payload, parse_payload
+from worker.webhook.dedupe import FutureStarts, RecentAlerts
+from worker.webhook.payload import MAX_BODY_BYTES, InvalidCounts, InvalidPayload, Payload, parse_payload
 from worker.webhook.routing import IGNORE, route_alert
 
 log = logging.getLogger("mapek.http")
 
 LOG_INTERVAL_SECONDS = 1.0
-"""Minimum seconds between two log lines on rejected posts."""
+"""Minimum seconds between two log lines of one kind."""
+
+
+class _LimitedLog:
+    """One kind of warning, at most once in an interval; each line counts those since the line before."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._count, self._logged_at = 0, -LOG_INTERVAL_SECONDS
+
+    def warn(self, reason: str) -> None:
+        self._count += 1
+        if time.monotonic() >= self._logged_at + LOG_INTERVAL_SECONDS:
+            log.warning(self._text, self._count, truncate(redact(reason)))
+            self._count, self._logged_at = 0, time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,10 @@ class AlertWebhook:
         self._routing = routing
         self._metrics = metrics
         self._recent: defaultdict[str, RecentAlerts] = defaultdict(RecentAlerts)
-        self._rejected_count, self._logged_at = 0, -LOG_INTERVAL_SECONDS
+        self._future_starts = FutureStarts()
+        self._unavailable = _LimitedLog("rejected %d alert posts (503); last reason: %s")
+        self._refused = _LimitedLog("refused %d alert posts, which the sender does not repeat; the last: %s")
+        self._invalid = _LimitedLog("read %d alert posts with invalid fields; the last: %s")
 
     async def handle_post(self, request: Request) -> Response:
         """Return the answer to one post and record its duration."""
@@ -59,6 +76,8 @@ class AlertWebhook:
         try:
             answer = await self._accept_post(request)
         except HttpProblem as problem:
+            if problem.status not in (401, 503):
+                self._refused.warn(f"status {problem.status}: {problem.problem.get('pointer', '')} {problem}")
             answer = problem.to_response()
         self._metrics.webhook_duration.labels(str(answer.status_code)).observe(time.monotonic() - started)
         return answer
@@ -73,7 +92,12 @@ class AlertWebhook:
         try:
             payload = parse_payload(body)
         except InvalidPayload as error:
+            self._count_invalid(error.invalid)
             raise HttpProblem(400, error.reason, error.pointer or "/") from None
+        if payload.invalid:
+            self._count_invalid(payload.invalid)
+            counts = f"invalid fields: {sum(payload.invalid.values())}, alerts kept: {len(payload.alerts)}"
+            self._invalid.warn(f"{counts}, first: {payload.first_invalid}")
         try:
             new_count = await self._deliver(payload)
         except MapekError as error:
@@ -81,18 +105,13 @@ class AlertWebhook:
         return JSONResponse({"status": "ok", "alerts": len(payload.alerts), "new": new_count})
 
     def _service_unavailable(self, reason: str) -> HttpProblem:
-        """Return the answer that makes the sender post again, and log rejections at most once a second."""
-        self._rejected_count += 1
-        if time.monotonic() >= self._logged_at + LOG_INTERVAL_SECONDS:
-            log.warning(
-                "rejected %d alert posts (503); last reason: %s", self._rejected_count, truncate(redact(reason))
-            )
-            self._rejected_count, self._logged_at = 0, time.monotonic()
+        """Return the answer that makes the sender post again, and log it."""
+        self._unavailable.warn(reason)
         return HttpProblem(503, "the alerts cannot be delivered now", headers=RETRY_AFTER)
 
     async def _deliver(self, payload: Payload) -> int:
         """Submit new alerts to their loops and return their number. Nothing is counted if a loop fails."""
-        by_loop = self._group_by_loop(payload.alerts)
+        by_loop = self._group_by_loop(self._future_starts.correct(payload.alerts, time.time()))
         ignored = by_loop.pop(IGNORE, [])
         # Omitted alerts may be for any loop with alerts in this payload; without one, for the default loop.
         loops = list(by_loop) or ([self._routing.default_loop] if payload.omitted else [])
@@ -110,6 +129,10 @@ class AlertWebhook:
         self._count_alerts(payload, len(ignored), new_count)
         return new_count
 
+    def _count_invalid(self, invalid: InvalidCounts) -> None:
+        for (name, remedy), count in invalid.items():
+            self._metrics.alerts_invalid.labels(name, remedy).inc(count)
+
     def _group_by_loop(self, alerts: tuple[Alert, ...]) -> defaultdict[str, list[Alert]]:
         by_loop: defaultdict[str, list[Alert]] = defaultdict(list)
         for alert in alerts:
@@ -122,4 +145,4 @@ class AlertWebhook:
         self._metrics.alerts_received.labels("resolved").inc(len(payload.alerts) - firing)
         self._metrics.alerts_deduplicated.inc(len(payload.alerts) - ignored_count - new_count)
         self._metrics.alerts_ignored.labels("route").inc(ignored_count)
-        self._metrics.alerts_ignored.labels("truncated").inc(payload.omitted)
+        self._metrics.alerts_ignored.labels("truncated").inc(payload.truncated)

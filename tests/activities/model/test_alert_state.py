@@ -117,3 +117,12 @@ def test_a_full_state_is_small() -> None:
     assert len(state.last_states) == alert_state.MAX_KNOWN_ALERTS
     assert len(loop_state.model_dump_json().encode()) < 200_000
     assert LoopState.model_validate_json(loop_state.model_dump_json()) == loop_state
+
+
+def test_a_known_start_in_the_future_is_forgotten() -> None:
+    """Without it a later firing with a true start is pending; the other known alerts stay."""
+    state = merge_alerts(make_alert("x", 9000.0), make_alert("y", 10.0)).mark_processed(20.0)
+    assert merge_alerts(make_alert("x", 30.0), alert_state=state).pending == 0
+    healed = state.without_future_starts(20.0)
+    assert healed.last_states == {"y": (10.0, False)}
+    assert merge_alerts(make_alert("x", 30.0), alert_state=healed).pending == 1

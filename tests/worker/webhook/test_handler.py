@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import json
+import time
 from typing import Any
 
 import httpx
 import pytest
 
 from activities.model.errors import ConfigurationError
-from tests.support.alert_payloads import make_alert, make_body
+from tests.support.alert_payloads import make_alert, make_body, make_grafana_payload
 from tests.support.webhook_service import AUTHORIZATION_HEADER, WEBHOOK_PATH, WebhookService
 from worker.config.schema import AlertRoute
 from worker.http import header_timeout, request_body
@@ -138,18 +139,68 @@ async def test_truncated_alerts_are_reported_to_the_loop() -> None:
     ("content", "status", "pointer"),
     [
         (b"{", 400, "/"),
-        (make_body(make_alert(fingerprint=None)), 400, "/alerts/0/fingerprint"),
+        (make_body(make_alert(startsAt="geheim")), 400, "/alerts/0/startsAt"),
+        (make_body(version="geheim"), 400, "/version"),
         (b" " * (MAX_BODY_BYTES + 1), 413, None),
     ],
 )
-async def test_invalid_posts_have_no_effect(content: bytes, status: int, pointer: str | None) -> None:
-    """The answer is problem+json, with a pointer to an invalid field."""
+async def test_invalid_posts_have_no_effect(
+    content: bytes, status: int, pointer: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is problem+json, with a pointer to an invalid field; the log has a line with the status."""
     service = WebhookService()
     reply = await service.post_body(content)
     problem = reply.json()
     assert (reply.status_code, problem["status"], problem.get("pointer")) == (status, status, pointer)
     assert reply.headers["content-type"] == "application/problem+json"
     assert service.list_fingerprints() == []
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "mapek.http"]
+    assert f"status {status}: {pointer or ''}" in line
+
+
+async def test_one_invalid_alert_does_not_refuse_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """The other alerts are delivered, the invalid one counts as omitted, and metric and log name the field."""
+    service = WebhookService()
+    bad = make_alert(2, startsAt="geheim")
+    for _ in range(20):
+        reply = await service.post_body(make_body(make_alert(1), bad, make_alert(3, annotations={"a": "x" * 20_000})))
+    assert (reply.status_code, reply.json()["alerts"]) == (200, 2)
+    assert service.list_fingerprints() == ["0000000000000001", "0000000000000003"]
+    assert service.received["first"][0].omitted == 1
+    assert service.read_counter("invalid", field="startsAt", remedy="dropped") == 20
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "mapek.http"]
+    assert "invalid fields: 1, alerts kept: 2, first: /alerts/1/startsAt: a time with its zone is required" in line
+    assert "geheim" not in line
+
+
+async def test_unusable_alerts_are_counted_too() -> None:
+    """A payload of invalid alerts alone is answered 400, and the metric counts them."""
+    service = WebhookService()
+    reply = await service.post_body(make_body(make_alert(status=None), make_alert(fingerprint=None, labels=None)))
+    assert (reply.status_code, reply.json()["pointer"]) == (400, "/alerts/0/status")
+    assert service.read_counter("invalid", field="status", remedy="dropped") == 1
+    assert service.read_counter("invalid", field="fingerprint", remedy="dropped") == 1
+
+
+async def test_the_alerts_of_grafana_are_delivered() -> None:
+    """A post of Grafana Alerting is delivered like one of Alertmanager, whose repeat it may be."""
+    service = WebhookService()
+    content = json.dumps(make_grafana_payload(make_alert(1), make_alert(2)))
+    assert (await service.post_body(content, make_basic_header("grafana", "new"))).json()["new"] == 2
+    assert (await service.post_body(make_body(make_alert(1)))).json()["new"] == 0
+
+
+async def test_a_future_start_does_not_hide_later_firings() -> None:
+    """After an alert with a start in the future, a firing with a true start is new."""
+    service = WebhookService()
+    for start, status, new in [
+        ("2999-01-01T00:00:00Z", "firing", 1),
+        ("2999-01-01T00:00:00Z", "firing", 0),
+        ("2999-01-01T00:00:00Z", "resolved", 1),
+        (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3)), "firing", 1),
+    ]:
+        reply = await service.post_body(make_body(make_alert(1, startsAt=start, status=status)))
+        assert reply.json()["new"] == new, start
 
 
 async def test_a_body_without_length_is_limited_too() -> None:

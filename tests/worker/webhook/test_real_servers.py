@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.alert_payloads import make_alert
+from tests.support.alert_payloads import make_alert, make_grafana_payload
 from tests.support.alert_stack import AlertStack
 from tests.support.waiting import wait_until
 from worker.cli.main import run
@@ -21,6 +21,11 @@ TOKEN_FILES = ("api.webhook_token_file", "execute.charter_api_key_file")
 def make_new_labels(component: str = "validator-1", **labels: str) -> dict[str, str]:
     """Return the labels of a new alert."""
     return {"alertname": f"Test{next(numbers)}", "severity": "critical", "node_or_service": component} | labels
+
+
+def to_rfc3339(at: float) -> str:
+    """Return unix seconds as Alertmanager writes them."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 async def run_alert_inject(alert_stack: AlertStack, *arguments: str) -> int:
@@ -77,6 +82,42 @@ async def test_unauthorized_and_invalid_posts_have_no_effect(alert_stack: AlertS
     assert await alert_stack.query_alert_state() == before
     assert await alert_stack.list_alert_cycles(since) == []
     assert await alert_stack.harness.fetch_ledger(since) == []
+
+
+async def test_an_alert_of_odd_form_does_not_lose_its_group(alert_stack: AlertStack) -> None:
+    """Alertmanager posts a group with an annotation of 20,000 characters, an overlong label and a start in the future.
+
+    All its alerts are read, and a cycle starts.
+    """
+    since, group = time.time(), make_new_labels()
+    base = {"labels": group, "endsAt": to_rfc3339(since + 7200)}
+    alerts = [
+        base | {"labels": group | {"pod": "plain"}},
+        base | {"labels": group | {"pod": "annotated"}, "annotations": {"description": "x" * 20_000}},
+        base | {"labels": group | {"pod": "long", "severity": "y" * 5_000}},
+        base | {"labels": group | {"pod": "ahead"}, "startsAt": to_rfc3339(since + 3600)},
+    ]
+    before = await alert_stack.sum_metric("mapek_alerts_received_total", status="firing")
+    url = f"{alert_stack.stack.addresses.alertmanager}/api/v2/alerts"
+    (await alert_stack.http.post(url, json=alerts)).raise_for_status()
+
+    async def are_received() -> bool:
+        return await alert_stack.sum_metric("mapek_alerts_received_total", status="firing") >= before + len(alerts)
+
+    await wait_until("every alert of the group is received", are_received, 30)
+    await alert_stack.wait_for_alert_cycle(since)
+    assert await alert_stack.sum_metric("mapek_alerts_invalid_total", field="labels", remedy="kept") >= 1
+    states = (await alert_stack.query_alert_state()).last_states.values()
+    assert max(start for start, _ in states) < time.time() + 60
+
+
+async def test_an_alert_of_grafana_starts_a_cycle(alert_stack: AlertStack) -> None:
+    """A post as Grafana Alerting sends it, with basic authentication, starts a cycle."""
+    since, url = time.time(), f"{alert_stack.stack.addresses.mapek}/webhooks/alerts"
+    payload = make_grafana_payload(make_alert(next(numbers), labels=make_new_labels(), startsAt=to_rfc3339(since)))
+    auth = ("grafana", alert_stack.webhook_token)
+    assert (await alert_stack.http.post(url, json=payload, auth=auth)).status_code == 200
+    assert (await alert_stack.wait_for_alert_cycle(since)).outcome == "healthy"
 
 
 async def test_alerts_during_a_temporal_outage_are_not_lost(alert_stack: AlertStack) -> None:
