@@ -36,7 +36,8 @@ class LoopSettings(Settings):
         """The mode until an operator sets one: act on the simulator, observe on a real Charter."""
         if self.simulator:
             return Mode(loop=self.name, name=LoopMode.ACT, reason="the Charter is the simulator")
-        reason = "first mode on a Charter that is not the simulator; change it with `mapek resume --mode act`"
+        change = f"change it with `mapek resume {self.name} --mode act`"
+        reason = f"first mode on a Charter that is not the simulator; {change}"
         return Mode(loop=self.name, name=LoopMode.OBSERVE, reason=reason)
 
     @property

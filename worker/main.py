@@ -30,7 +30,7 @@ from worker.http.service import Tls, serve
 from worker.observability.activity_metrics import poll_schedules
 from worker.observability.pollers import METRIC_BUFFER_SIZE, poll_sdk_metrics, poll_store
 from worker.sqlite_lock import exclusive_sqlite_worker
-from worker.temporal import bootstrap
+from worker.temporal.attribute_registration import find_missing_attributes
 from worker.temporal.client import connect
 from worker.temporal.versioning import (
     build_deployment_config,
@@ -168,7 +168,7 @@ def _job_name(job: BackgroundJob) -> str:
 
 async def require_search_attributes(client: Client) -> None:
     """Raise ConfigurationError for a missing search attribute, since cycles of the schedule would fail unnoticed."""
-    missing = await bootstrap.missing_search_attributes(client)
+    missing = await find_missing_attributes(client)
     if missing:
         keys = ", ".join(key.name for key in missing)
         raise ConfigurationError(f"search attributes are not registered: {keys}; run `mapek bootstrap` first")

@@ -22,7 +22,7 @@ from tests.workflows import activity_results
 from tests.workflows.activity_results import PLAN_ID
 from tests.workflows.history_summary import summarize_history
 from tests.workflows.scripted_worker import ActivityScript, ScriptedWorkers
-from worker.temporal import bootstrap
+from worker.temporal import attribute_registration
 from workflows import search_attributes
 from workflows.cycle import MapekCycle
 from workflows.remediation import MapekRemediation
@@ -162,7 +162,7 @@ async def open_workflow_env(
     await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=Duration(seconds=86400))
     )
-    await bootstrap.register_search_attributes(client)
+    await attribute_registration.register_missing_attributes(client)
     env = WorkflowTestEnv(client, cached)
     async with env.workers.run_workers():
         yield env

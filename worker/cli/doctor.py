@@ -18,7 +18,7 @@ from activities.clients.http import HttpClient
 from activities.clients.http_messages import Request
 from activities.clients.prometheus import PrometheusClient
 from activities.model import identifiers
-from activities.model.errors import MapekError, RetryableError, Unreachable
+from activities.model.errors import ConfigurationError, MapekError, RetryableError, Unreachable
 from activities.model.rule import MetricRule
 from activities.model.types import FrozenModel
 from activities.monitor.metric_names import COMPONENT_LABEL
@@ -31,10 +31,10 @@ from worker.cli.session import RPC_TIMEOUT, JsonOption, Session, async_command, 
 from worker.config.load import Config
 from worker.config.schema import TemporalSettings
 from worker.config.secrets import token_reader
-from worker.temporal import bootstrap
+from worker.temporal.attribute_registration import find_missing_attributes
 from worker.temporal.rpc import none_if_missing
 from worker.temporal.versioning import find_current_build, format_promote_command
-from workflows import search_attributes
+from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 REMOTE_TIMEOUT_SECONDS = 2.0
 SCRAPE_FIX = "check that Prometheus scrapes Charter and has the recording rules"
@@ -122,10 +122,14 @@ async def check_version(client: Client, settings: TemporalSettings) -> Finding:
 
 
 async def _check_search_attributes(client: Client) -> Finding:
-    absent = [key.name for key in await bootstrap.missing_search_attributes(client)]
+    part = "search attributes"
+    try:
+        absent = [key.name for key in await find_missing_attributes(client)]
+    except ConfigurationError as error:
+        return Finding(part=part, state="missing", detail=str(error))
     if absent:
-        return Finding(part="search attributes", state="missing", detail=", ".join(absent), fix="run `mapek bootstrap`")
-    return Finding(part="search attributes", detail=f"all {len(search_attributes.SEARCH_ATTRIBUTES)} are registered")
+        return Finding(part=part, state="missing", detail=", ".join(absent), fix="run `mapek bootstrap`")
+    return Finding(part=part, detail=f"all {len(SEARCH_ATTRIBUTES)} are registered")
 
 
 async def _check_schedule(client: Client, schedule_id: str, loop: str) -> Finding:

@@ -28,7 +28,8 @@ from activities.model.errors import (
 from activities.settings import LoopSettings
 from worker.config.document import KeyPath
 from worker.config.load import Config, load_config
-from worker.temporal.client import connect, unreachable_error
+from worker.temporal.client import connect
+from worker.temporal.connect_faults import unreachable_error
 
 P = ParamSpec("P")
 

@@ -13,7 +13,7 @@ from activities.model.cycle import DecisionSummary, DiagnosisSummary, Trigger
 from activities.model.observation import Observation
 from activities.model.remediation import PrepareResult, RecordResult, UndoResult
 from worker.observability.metrics import Metrics
-from worker.temporal.bootstrap import RPC_TIMEOUT
+from worker.temporal.attribute_registration import RPC_TIMEOUT
 
 log = logging.getLogger("mapek.worker")
 

@@ -7,12 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.common.v1 import Payload
 from temporalio.api.namespace.v1 import NamespaceConfig
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeNamespaceResponse,
@@ -29,20 +27,22 @@ from temporalio.client import (
     ScheduleUpdateInput,
     WorkflowExecutionStatus,
 )
-from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.model import identifiers
 from activities.model.loop_state import LoopState
+from worker.temporal.attribute_registration import (
+    RPC_TIMEOUT,
+    find_missing_attributes,
+    register_missing_attributes,
+)
 from worker.temporal.intake import intake_options
 from worker.temporal.rpc import none_if_missing
 from worker.temporal.schedules import LoopSchedule, cycle_schedule, upkeep_schedule, upkeep_schedule_id
-from workflows import search_attributes
+from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 DEFAULT_RETENTION_DAYS = 7
 """Days that a namespace created here keeps histories: as long as snapshots, so that a decision stays complete."""
-RPC_TIMEOUT = timedelta(seconds=10)
-"""Timeout of one call with its retries. Registering a search attribute takes seconds."""
 NAMESPACE_READY_TIMEOUT_SECONDS = 30.0
 """Seconds until every service of a server knows a new namespace and its search attributes."""
 NOT_READY_STATUSES = (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
@@ -80,11 +80,11 @@ async def find_changes(
     """
     namespace = await describe_namespace(client)
     changes = namespace_changes(client, namespace, retention_days)
-    missing = await missing_search_attributes(client) if namespace else search_attributes.SEARCH_ATTRIBUTES
+    missing = await find_missing_attributes(client) if namespace else SEARCH_ATTRIBUTES
     if missing:
         keys = ", ".join(key.name for key in missing)
         changes.append(
-            PendingChange(f"search attributes registered: {keys}", partial(register_search_attributes, client))
+            PendingChange(f"search attributes registered: {keys}", partial(register_missing_attributes, client))
         )
     for loop in loops:
         for schedule_id, schedule in (
@@ -171,24 +171,6 @@ async def start_intake(client: Client, loop: LoopSchedule) -> None:
         **intake_options(loop.loop),
         rpc_timeout=RPC_TIMEOUT,
     )
-
-
-async def missing_search_attributes(client: Client) -> list[SearchAttributeKey[Any]]:
-    """Return the search attributes that are not registered in the namespace."""
-    registered = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace), timeout=RPC_TIMEOUT
-    )
-    return [key for key in search_attributes.SEARCH_ATTRIBUTES if key.name not in registered.custom_attributes]
-
-
-async def register_search_attributes(client: Client) -> None:
-    """Register the missing search attributes."""
-    missing = await missing_search_attributes(client)
-    if missing:
-        types = {key.name: cast(Any, key.indexed_value_type) for key in missing}
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=types), timeout=RPC_TIMEOUT
-        )
 
 
 async def schedule_matches(client: Client, current: ScheduleDescription, desired: Schedule) -> bool:

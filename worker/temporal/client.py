@@ -15,14 +15,13 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from activities.model.errors import MapekError, Unauthorized, Unreachable
 from worker.config.schema import TemporalSettings
 from worker.config.sources import load_temporal_profile
+from worker.temporal.connect_faults import map_connect_error
 from worker.temporal.payload_codec import build_data_converter
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 """Default timeout of the connection."""
-_UNAUTHORIZED_STATUSES = ("PermissionDenied", "Unauthenticated")
 
 
 async def connect(
@@ -37,7 +36,7 @@ async def connect(
     must read continuously.
 
     Raises:
-        Unreachable: the server did not answer in time, or TLS verification failed.
+        Unreachable: the server did not answer in time, or a row of `CONNECT_FAULTS` explains the failure.
         Unauthorized: the API key is missing, invalid or expired.
         ConfigurationError: the encryption keys cannot be read.
     """
@@ -55,18 +54,4 @@ async def connect(
                 runtime=Runtime(telemetry=TelemetryConfig(logging=core_logging, metrics=metric_buffer)),
             )
     except (RuntimeError, TimeoutError, ValueError) as error:
-        raise _map_connect_error(str(error), settings.address) from error
-
-
-def _map_connect_error(text: str, address: str) -> MapekError:
-    """Return the error for a failed connection, of which the SDK gives only the text."""
-    if any(status in text for status in _UNAUTHORIZED_STATUSES):
-        return Unauthorized(f"Temporal at {address} refused the credential: check TEMPORAL_API_KEY or the profile")
-    if "certificate" in text.lower():
-        return Unreachable(f"TLS verification failed for Temporal at {address}: check TEMPORAL_TLS_* or the profile")
-    return unreachable_error(address)
-
-
-def unreachable_error(address: str) -> Unreachable:
-    """Return the error for a server that does not answer, with the fix."""
-    return Unreachable(f"cannot reach Temporal at {address}: start the stack with `make run`, or set TEMPORAL_ADDRESS")
+        raise map_connect_error(str(error), settings.address, options) from error

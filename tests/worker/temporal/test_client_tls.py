@@ -60,10 +60,74 @@ async def test_a_connection_needs_certificates(
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
         assert (await run_mapek("cycles"))[0] == 3
         monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(unknown[0]))
-        with pytest.raises(Unreachable, match="check TEMPORAL_TLS_"):
+        with pytest.raises(Unreachable, match="unknown CA: set TEMPORAL_TLS_SERVER_CA_CERT_PATH"):
             await connect(TemporalSettings(address=f"127.0.0.1:{port}"))
         monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(server))
         for (certificate, key), code in ((trusted, 0), (unknown, 3)):
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", str(certificate))
             monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", str(key))
             assert (await run_mapek("cycles"))[0] == code, certificate
+
+
+TLS_FAULTS = [
+    # label, what listens, environment of the client, message
+    ("TLS to a plaintext port", "temporal", {"TEMPORAL_TLS": "true"}, "answers without TLS: unset TEMPORAL_TLS"),
+    ("a key where none is taken", "temporal", {"TEMPORAL_API_KEY": "k"}, "an API key turns TLS on: unset TEMPORAL_API"),
+    ("plaintext to a TLS port", "tls", {}, "may require TLS .set TEMPORAL_TLS=true"),
+    ("unknown CA", "tls", {"TEMPORAL_TLS": "true"}, "a certificate of an unknown CA"),
+    ("another name", "tls", {"CA": "", "TEMPORAL_TLS_SERVER_NAME": "other.example"}, "a certificate for other names"),
+    ("no client certificate", "mutual", {"CA": ""}, "may require TEMPORAL_TLS_CLIENT_CERT_PATH"),
+    ("the port of a web page", "http", {}, "answers, but not with gRPC"),
+    ("TLS to the port of a web page", "http", {"TEMPORAL_TLS": "true"}, "answers without TLS"),
+    ("TLS without HTTP/2", "http1-tls", {"CA": ""}, "answers, but not with gRPC"),
+    ("nothing listens", "nothing", {}, "cannot reach Temporal at .*make run"),
+    ("an unknown host", "unknown", {}, "a name that does not resolve"),
+]
+
+
+@pytest.mark.parametrize(("label", "server", "environment", "message"), TLS_FAULTS, ids=[row[0] for row in TLS_FAULTS])
+async def test_a_failed_connection_names_its_fault(
+    client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    label: str,
+    server: str,
+    environment: dict[str, str],
+    message: str,
+) -> None:
+    """Each fault of the transport has its own message and fix, on a real socket."""
+    certificate, key = make_certificate(tmp_path, "server")
+    for name, value in environment.items():
+        is_ca = name == "CA"
+        monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH" if is_ca else name, str(certificate) if is_ca else value)
+    async with listen_as(server, client.service_client.config.target_host, certificate, key) as address:
+        with pytest.raises(Unreachable, match=message):
+            await connect(TemporalSettings(address=address))
+
+
+@asynccontextmanager
+async def listen_as(kind: str, temporal: str, certificate: Path, key: Path) -> AsyncIterator[str]:
+    """Yield the address of a server of this kind."""
+    fixed = {"temporal": temporal, "nothing": "127.0.0.1:1", "unknown": "no-such-host.invalid:7233"}
+    if kind in fixed:
+        yield fixed[kind]
+        return
+    context: ssl.SSLContext | None = None
+    if kind != "http":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols([] if kind == "http1-tls" else ["h2"])
+    if context and kind == "mutual":
+        context.load_verify_locations(certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(BLOCK_BYTES)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        while await reader.read(BLOCK_BYTES):
+            pass
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with listener:
+        yield f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
