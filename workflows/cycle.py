@@ -8,7 +8,7 @@ remediation, and the plan of the next cycle uses it.
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
     from workflows import options, search_attributes
+    from workflows.lock import request_yield
     from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
 
 
@@ -113,20 +114,13 @@ class MapekCycle:
                 ),
             )
         except WorkflowAlreadyStartedError:
-            await self.request_yield(plan)
+            if plan.supersedes:
+                reason, outcome = plan.headline, RemediationOutcome.SUPERSEDED
+                await request_yield(
+                    plan.workflow_id, YieldRequest(plan=plan.supersedes, outcome=outcome, reason=reason)
+                )
             return False
         return True
-
-    async def request_yield(self, plan: PlanSummary) -> None:
-        """Ask a plan of higher risk that waits for approval on the same knob to yield."""
-        if not plan.supersedes:
-            return
-        lock = workflow.get_external_workflow_handle(plan.workflow_id)
-        try:
-            request = YieldRequest(plan=plan.supersedes, outcome=RemediationOutcome.SUPERSEDED, reason=plan.headline)
-            await lock.signal("yield", request)
-        except FailureError:
-            workflow.logger.info("%s no longer waits for approval", plan.workflow_id)
 
     def publish_result(self, result: CycleResult) -> CycleResult:
         """Set the search attributes of the outcome: the only upsert of a cycle."""

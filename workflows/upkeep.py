@@ -13,9 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.identifiers import WorkflowName
     from activities.model.phase import Phase
     from activities.model.remediation import RemediationRequest
-    from activities.model.upkeep import CoolingRemediation, UpkeepRequest, UpkeepResult, YieldOrder
+    from activities.model.upkeep import CoolingRemediation, UpkeepRequest, UpkeepResult
     from activities.upkeep.activity import UpkeepActivities
     from workflows import options, search_attributes
+    from workflows.lock import request_yield
     from workflows.search_attributes import build_search_attributes
 
 
@@ -40,7 +41,7 @@ class MapekUpkeep:
         for leftover in result.leftovers:
             await self.start_leftover_rollback(request, leftover)
         for order in result.yield_orders:
-            await self.request_yield(order)
+            await request_yield(order.workflow_id, order.signal)
         return result
 
     async def start_leftover_rollback(self, request: UpkeepRequest, leftover: PlanSummary) -> None:
@@ -71,11 +72,3 @@ class MapekUpkeep:
             await workflow.get_external_workflow_handle(remediation.workflow_id, run_id=remediation.run_id).cancel()
         except FailureError:
             workflow.logger.info("%s no longer cools down", remediation.workflow_id)
-
-    async def request_yield(self, order: YieldOrder) -> None:
-        """Ask a plan that waits for approval to yield. It may have ended meanwhile."""
-        try:
-            lock = workflow.get_external_workflow_handle(order.workflow_id)
-            await lock.signal("yield", order.signal)
-        except FailureError:
-            workflow.logger.info("%s no longer waits for approval", order.workflow_id)
