@@ -64,10 +64,10 @@ class Consequences:
     `notification` is sent to operators. `has_initial_series`: the metrics show it at 0 from the start.
     """
 
+    uses_rung: bool
     cool_down: CoolDown = CoolDown.NONE
     effect: OutcomeMeaning = OutcomeMeaning.UNSEEN
     streak: Streak = Streak.UNCHANGED
-    uses_rung: bool = True
     closes_incident: bool = False
     is_rechecked: bool = False
     notification: NotificationKind | None = None
@@ -76,46 +76,53 @@ class Consequences:
 
 CONSEQUENCES: Mapping[RemediationOutcome, Consequences] = {
     RemediationOutcome.FIXED: Consequences(
+        uses_rung=False,
         cool_down=CoolDown.AFTER_SUCCESS,
         effect=OutcomeMeaning.MEASURED,
         streak=Streak.HELPED,
-        uses_rung=False,
         closes_incident=True,
         is_rechecked=True,
         has_initial_series=True,
     ),
     RemediationOutcome.IMPROVED: Consequences(
+        uses_rung=False,
         cool_down=CoolDown.AFTER_SUCCESS,
         effect=OutcomeMeaning.MEASURED,
         streak=Streak.HELPED,
-        uses_rung=False,
         is_rechecked=True,
         has_initial_series=True,
     ),
     RemediationOutcome.NO_EFFECT: Consequences(
-        cool_down=CoolDown.NO_EFFECT, effect=OutcomeMeaning.MEASURED, has_initial_series=True
+        uses_rung=True, cool_down=CoolDown.NO_EFFECT, effect=OutcomeMeaning.MEASURED, has_initial_series=True
     ),
     RemediationOutcome.WORSE: Consequences(
+        uses_rung=True,
         cool_down=CoolDown.ROLLED_BACK,
         effect=OutcomeMeaning.MEASURED,
         streak=Streak.FAILED,
         notification=NotificationKind.ESCALATION,
         has_initial_series=True,
     ),
-    RemediationOutcome.INCONCLUSIVE: Consequences(cool_down=CoolDown.AFTER_SUCCESS, has_initial_series=True),
-    RemediationOutcome.ROLLED_BACK: Consequences(
-        cool_down=CoolDown.ROLLED_BACK, effect=OutcomeMeaning.HARM_ONLY, streak=Streak.FAILED, has_initial_series=True
+    RemediationOutcome.INCONCLUSIVE: Consequences(
+        uses_rung=True, cool_down=CoolDown.AFTER_SUCCESS, has_initial_series=True
     ),
-    RemediationOutcome.FAILED: Consequences(cool_down=CoolDown.ROLLED_BACK, streak=Streak.FAILED),
+    RemediationOutcome.ROLLED_BACK: Consequences(
+        uses_rung=True,
+        cool_down=CoolDown.ROLLED_BACK,
+        effect=OutcomeMeaning.HARM_ONLY,
+        streak=Streak.FAILED,
+        has_initial_series=True,
+    ),
+    RemediationOutcome.FAILED: Consequences(uses_rung=True, cool_down=CoolDown.ROLLED_BACK, streak=Streak.FAILED),
     # Rolled back before its effect could be seen. The cool-down delays the next attempt.
-    RemediationOutcome.STOPPED: Consequences(cool_down=CoolDown.ROLLED_BACK, uses_rung=False),
+    RemediationOutcome.STOPPED: Consequences(uses_rung=False, cool_down=CoolDown.ROLLED_BACK),
     # The next three were never applied.
     RemediationOutcome.STALE: Consequences(uses_rung=False),
     RemediationOutcome.RECOVERED: Consequences(uses_rung=False, closes_incident=True),
     RemediationOutcome.SUPERSEDED: Consequences(uses_rung=False),
     # An operator was asked and did not approve.
-    RemediationOutcome.REJECTED: Consequences(),
-    RemediationOutcome.EXPIRED: Consequences(),
+    RemediationOutcome.REJECTED: Consequences(uses_rung=True),
+    RemediationOutcome.EXPIRED: Consequences(uses_rung=True),
 }
 
 RUNNING = Consequences(uses_rung=False)
@@ -132,4 +139,4 @@ def consequences_of(outcome: str) -> Consequences:
     try:
         return CONSEQUENCES[RemediationOutcome(outcome)]
     except ValueError:
-        return Consequences()
+        return Consequences(uses_rung=True)
