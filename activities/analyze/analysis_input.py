@@ -60,7 +60,7 @@ def grid_instants(at: float, step: float, lookback: float) -> tuple[float, ...]:
 def grid_timing(at: float, monitor: MonitorSettings, analyze: AnalyzeSettings) -> GridTiming:
     """Return the timing of an analysis as of `at` (unix seconds): the step is never below the scrape interval."""
     step = max(analyze.analysis_step, monitor.scrape_interval)
-    return GridTiming(grid_instants(at, step, analyze.lookback), step, 2.0 * monitor.scrape_interval)
+    return GridTiming(grid_instants(at, step, analyze.lookback), step, monitor.max_sample_age)
 
 
 def build_analysis_input(

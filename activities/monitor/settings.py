@@ -51,7 +51,7 @@ class MonitorSettings(Settings):
         QueryEntry(name="low_throughput", query="westworld_charter_throughput_ops_per_sec < 100"),
     )
     scrape_interval: PositiveDuration = 15.0
-    """Seconds between scrapes of Charter. A sample older than two of them is a blind spot."""
+    """Seconds between scrapes of Charter. They limit the age of a sample: `max_sample_age`."""
     rate_window: PositiveDuration = 60.0
     """Seconds: four scrapes, so that one failed scrape does not lose the rate."""
     timeout_seconds: PositiveDuration = Field(default=5.0, le=30.0)
@@ -61,3 +61,8 @@ class MonitorSettings(Settings):
     short incident does not become the baseline, short enough to follow the day."""
     adaptive_refresh: PositiveDuration = 300.0
     """Seconds between versions of the adaptive limits: two hours of past change little within them."""
+
+    @property
+    def max_sample_age(self) -> float:
+        """Return the age in seconds above which a sample is a blind spot: two scrapes, so that one may fail."""
+        return 2.0 * self.scrape_interval

@@ -18,7 +18,7 @@ FINDINGS_LOOKBACK_SECONDS = 60.0
 async def fetch_instant(loop: LoopDependencies, at: float) -> InstantReading:
     """Return the answers of the remotes at `at` (unix seconds), requested concurrently."""
     monitor = loop.settings.monitor
-    rules, max_age = build_rules(monitor), 2 * monitor.scrape_interval
+    rules, max_age = build_rules(monitor), monitor.max_sample_age
     max_skew = max_age + monitor.timeout_seconds
     limits = keep_if_fresh(await loop.limits.load_newest(), at) if loop.limits is not None else None
     blind: list[BlindSpot] = []

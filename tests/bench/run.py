@@ -59,7 +59,7 @@ class BaselineRequests:
         monitor, execute = self.settings.monitor, self.settings.execute
         rules, now = build_rules(monitor), time.time()
         prometheus = f"{monitor.prometheus_url}/api/v1/query"
-        queries = (prefilter_query(rules, monitor.rate_window), coverage_query(rules, 2 * monitor.scrape_interval))
+        queries = (prefilter_query(rules, monitor.rate_window), coverage_query(rules, monitor.max_sample_age))
         charter, headers = f"{execute.charter_url}/api/v1", self.headers
         answers = await asyncio.gather(
             *(self.client.post(prometheus, data={"query": query, "time": f"{now:.3f}"}) for query in queries),

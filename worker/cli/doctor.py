@@ -216,7 +216,7 @@ async def _check_signals(prometheus: PrometheusClient, loop: LoopSettings) -> li
     server = await _check_remote("prometheus", url, prometheus.check_ready(), "monitor.prometheus_url")
     if server.state != "ok":
         return [server]
-    max_age = 2 * loop.monitor.scrape_interval
+    max_age = loop.monitor.max_sample_age
     try:
         queries = [check_rule(prometheus, rule, loop.monitor.rate_window, now) for rule in rules]
         rule_findings = await asyncio.gather(*queries)
