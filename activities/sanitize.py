@@ -1,5 +1,6 @@
 """One function per sink for text from outside. Pure."""
 
+import json
 import re
 import unicodedata
 from urllib.parse import quote
@@ -7,6 +8,8 @@ from urllib.parse import quote
 _PROMQL_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _SLACK_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SLACK_EMPHASIS = re.compile(r"[*_~`@]")
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Control, format, surrogate, private, unassigned; line and paragraph separators."""
 _SLACK_URL_UNSAFE = re.compile(r"[<>|\s]")
 
 
@@ -36,9 +39,18 @@ def sanitize_terminal(value: str) -> str:
     """Return `value` as one line that a terminal only prints.
 
     Control and format characters (escape sequences, line ends, right-to-left overrides) become spaces or the
-    replacement character.
+    replacement character. Example: a component named "db", line feed, "all healthy" is shown as "db all healthy", so it
+    cannot forge a second line.
     """
     return "".join(_make_printable(char) for char in value)
+
+
+def escape_json_text(text: str) -> str:
+    """Return JSON text with the characters that a terminal would execute as `\\uXXXX`: the same value, safe to print.
+
+    They are control, format and unassigned characters, among them the C1 escape introducer and right-to-left overrides.
+    """
+    return "".join(json.dumps(char)[1:-1] if char != "\n" and _is_unsafe(char) else char for char in text)
 
 
 def quote_path_segment(value: str) -> str:
@@ -50,7 +62,11 @@ def quote_path_segment(value: str) -> str:
 def _make_printable(char: str) -> str:
     if char in "\t\n\r\v\f\x85\u2028\u2029":
         return " "
-    return "\ufffd" if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"} else char
+    return "\ufffd" if _is_unsafe(char) else char
+
+
+def _is_unsafe(char: str) -> bool:
+    return unicodedata.category(char) in _UNSAFE_CATEGORIES
 
 
 def _replace_surrogates(value: str) -> str:

@@ -8,7 +8,7 @@ import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.sanitize import escape_promql, quote_path_segment, sanitize_terminal
+from activities.sanitize import escape_json_text, escape_promql, quote_path_segment, sanitize_terminal
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 ESCAPED_TEXTS = st.text(st.sampled_from('\\"{}[]().*+?|^$\n\r\t/%#&=-_~`<>!@: a1é'))
@@ -30,6 +30,15 @@ def test_a_promql_string_reads_back(value: str) -> None:
 def test_promql_can_always_be_sent(value: str) -> None:
     """Lone surrogates do not break the sending."""
     assert escape_promql(value).encode().count(b'"') >= value.count('"')
+
+
+@given(st.text(), st.sampled_from([None, 2]))
+def test_json_text_is_safe_and_has_the_same_value(value: str, indent: int | None) -> None:
+    """JSON on a terminal has no control, format or unassigned character, and is read back as the same value."""
+    shown = escape_json_text(json.dumps({"text": value}, indent=indent, ensure_ascii=False))
+    unsafe = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    assert not {unicodedata.category(char) for char in shown if char != "\n"} & unsafe
+    assert json.loads(shown) == {"text": value}
 
 
 @given(st.text())

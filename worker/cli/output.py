@@ -1,7 +1,7 @@
 """What a verb prints: tables and colours on a terminal, plain lines elsewhere, JSON with `--json`.
 
-Results go to standard output, everything else to standard error. Text passes `sanitize_terminal`, so that text from
-outside cannot move the cursor or forge a line.
+Results go to standard output, everything else to standard error. Text passes `sanitize_terminal`, JSON passes
+`escape_json_text`, so that text from outside cannot move the cursor or forge a line.
 """
 
 import json
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from activities.sanitize import sanitize_terminal
+from activities.sanitize import escape_json_text, sanitize_terminal
 
 _SECONDS_BY_SUFFIX = {"_seconds": 1.0, "_ms": 1e-3, "_ns": 1e-9}
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -26,8 +26,8 @@ _TIME_KEY_PATTERN = re.compile(r"at|since|until|start|end|onset|next|.+_(at|sinc
 
 
 def print_json(value: Any) -> None:
-    """Print a value, models included, as indented JSON."""
-    print(json.dumps(to_json(value), indent=2, ensure_ascii=False))
+    """Print a value, models included, as indented JSON. Characters that a terminal would execute are escaped."""
+    print(escape_json_text(json.dumps(to_json(value), indent=2, ensure_ascii=False)))
 
 
 def to_json(value: Any, key: str = "") -> Any:
