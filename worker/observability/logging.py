@@ -14,6 +14,7 @@ from typing import Any
 from temporalio import activity, workflow
 
 from activities.model.errors import ConfigurationError
+from activities.model.identifiers import NAME_PATTERN
 from activities.sanitize import sanitize_terminal
 from worker.config.load import Config
 from worker.observability.redaction import redact
@@ -24,7 +25,10 @@ OWN_LOGGERS = ("mapek", "activities", "workflows", "worker", "temporalio.activit
 NOISY_LOGGERS = ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.access", "alembic", "sqlalchemy")
 """Loggers that log every request with its URL below WARNING."""
 
-_LOOP_PATTERN = re.compile(r"mapek-(?:cycle|loop|upkeep):([a-z0-9][a-z0-9._-]*?)(?:-\d{4}-\d\d-\d\dT[0-9:]+Z|:.*)?")
+_LOOP_PATTERN = re.compile(
+    rf"mapek-(?:cycle|loop|upkeep):({NAME_PATTERN.pattern}?)(?:-\d{{4}}-\d\d-\d\dT[0-9:]+Z|:.*)?"
+)
+"""The id of a workflow of a loop; a scheduled one ends with its time, a requested one with its key."""
 _CONTEXT_FIELDS = ("loop", "plan_id", "workflow_id", "run_id", "activity_type", "attempt")
 
 

@@ -1,6 +1,7 @@
 """The alerts this process delivered recently, so that a repeated alert costs no signal.
 
-This only saves signals: the loop itself knows every alert, across restarts and several processes.
+This only saves signals. `AlertState` (`activities/model/alert_state.py`), the state of the intake, decides which alert
+is new, across restarts and several processes.
 """
 
 from collections import OrderedDict
