@@ -10,7 +10,7 @@ from activities.execute.calls import build_apply_request, build_undo_request
 from activities.execute.pre_apply import build_pre_apply_check, build_remediation_record
 from activities.execute.readback import ChangeState, Readback, read_back
 from activities.heartbeat import background_heartbeat
-from activities.model.action import COMMITTEE, Inverse, Route
+from activities.model.action import COMMITTEE, Inverse, MemberEffect
 from activities.model.audit import AttemptPhase
 from activities.model.charter import ChangeRequest, ChangeResult
 from activities.model.effect import Direction, Effect
@@ -88,10 +88,10 @@ class ExecuteActivities:
             Stale: The knob moved, or the step would break the quorum.
         """
         action, loop = plan.actions[request.step], self.dependencies.loop(plan.loop)
-        if action.knob != COMMITTEE or action.route is Route.APPLY:
+        if action.member_effect is MemberEffect.NONE:
             return
         committee = await loop.charter.fetch_committee()
-        if committee.generation != request.generation:
+        if action.knob == COMMITTEE and committee.generation != request.generation:
             raise Stale(f"{plan.knob} moved from generation {request.generation} to {committee.generation}")
         if shortfall := breaks_quorum((action,), committee, loop.settings.plan):
             raise Stale(f"quorum: {shortfall}")
@@ -110,7 +110,15 @@ class ExecuteActivities:
     async def recover_lost_reply(
         self, audited_step: AuditedStep, change_request: ChangeRequest, *, late: bool = False
     ) -> Effect | None:
-        """Return the effect of an earlier attempt whose reply was lost; None if the step was not applied."""
+        """Return the effect of an earlier attempt whose reply was lost; None if the step is not in force.
+
+        None has two reasons. `NOT_DONE`: the step was never executed. `SUPERSEDED`: another writer changed the knob
+        later, so there is nothing of this step to undo. Another request is safe in both cases: Charter answers a known
+        key with its stored reply, and refuses a generation that is too old.
+
+        Raises:
+            Ambiguous: Charter's state does not show whether the step was executed.
+        """
         if not await audited_step.load_attempts():
             return None
         readback = await self.read_back(audited_step.plan, change_request)

@@ -1,4 +1,4 @@
-"""The nine action types, the knobs they change, and how they are undone."""
+"""The action types, the knobs they change, what they do to members, and how they are undone."""
 
 from enum import StrEnum
 from typing import Any
@@ -59,6 +59,28 @@ INVERSES: dict[Route, Inverse] = {
 }
 
 
+class MemberEffect(StrEnum):
+    """The effect of an action on the members of the committee, which the quorum guard counts."""
+
+    NONE = "no member leaves"
+    RESIZES = "the parameter replicas is the new number of members"
+    INTERRUPTS = "a member does not vote for some time"
+
+
+MEMBER_EFFECTS: dict[ActionType, MemberEffect] = {
+    ActionType.SCALE_UP: MemberEffect.RESIZES,
+    ActionType.SCALE_DOWN: MemberEffect.RESIZES,
+    ActionType.RESTART_SERVICE: MemberEffect.INTERRUPTS,
+    ActionType.APPLY_POLICY: MemberEffect.NONE,
+    ActionType.BYPASS_VALIDATION: MemberEffect.NONE,
+    ActionType.THROTTLE_REQUESTS: MemberEffect.NONE,
+    ActionType.ACTIVATE_EMERGENCY_OVERRIDE: MemberEffect.NONE,
+    ActionType.REBALANCE_LOAD: MemberEffect.NONE,
+    ActionType.UPDATE_CONFIGURATION: MemberEffect.NONE,
+}
+"""The quorum guard and the last check before a step is sent both read this table. Every action type has a row."""
+
+
 class Action(FrozenModel):
     """One change at Charter.
 
@@ -84,6 +106,16 @@ class Action(FrozenModel):
     def inverse(self) -> Inverse:
         """How the action is undone."""
         return Inverse.NONE if self.rollback_of else INVERSES[self.route]
+
+    @property
+    def member_effect(self) -> MemberEffect:
+        """The effect on the members. The rollback of a policy takes none out of service."""
+        return MemberEffect.NONE if self.rollback_of else MEMBER_EFFECTS[self.type]
+
+    @property
+    def interrupted_member(self) -> str | None:
+        """The member that the action interrupts; None for all of them, one by one."""
+        return self.component if self.route is Route.APPLY else self.parameters.get("member")
 
     @property
     def knob(self) -> str:

@@ -36,6 +36,14 @@ class Committee(FrozenModel):
     members: tuple[Member, ...] = ()
 
 
+def required_healthy_members(replicas: int) -> int:
+    """Return the number of healthy members that a change must leave: the quorum of `replicas`, n // 2 + 1, plus 1.
+
+    Examples: 3 of 3, 4 of 5, 5 of 7. The extra member lets one more fail without the loss of the majority.
+    """
+    return replicas // 2 + 2
+
+
 class Policy(FrozenModel):
     """One policy version at Charter; `name` is its knob."""
 

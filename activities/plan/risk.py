@@ -16,9 +16,14 @@ BASE_RISK: Mapping[ActionType, Risk] = MappingProxyType(
         ActionType.ACTIVATE_EMERGENCY_OVERRIDE: Risk.HIGH,
         ActionType.RESTART_SERVICE: Risk.MEDIUM,
         ActionType.SCALE_DOWN: Risk.MEDIUM,
+        ActionType.SCALE_UP: Risk.LOW,
+        ActionType.APPLY_POLICY: Risk.LOW,
+        ActionType.THROTTLE_REQUESTS: Risk.LOW,
+        ActionType.REBALANCE_LOAD: Risk.LOW,
+        ActionType.UPDATE_CONFIGURATION: Risk.LOW,
     }
 )
-"""The risk of an action with a small blast radius; others are low. A restart has no inverse."""
+"""The risk of an action with a small blast radius. Every action type has a row. A restart has no inverse."""
 
 WIDE_BLAST_RADIUS = 0.5
 """Share of the components above which the blast radius raises the risk by one level."""
@@ -43,7 +48,7 @@ def compute_risk(actions: tuple[Action, ...], component_count: int) -> Risk:
 
 def _base_risk(action: Action) -> Risk:
     # A rollback switches no protection off.
-    return Risk.LOW if action.rollback_of else BASE_RISK.get(action.type, Risk.LOW)
+    return Risk.LOW if action.rollback_of else BASE_RISK[action.type]
 
 
 def risk_requires_approval(actions: tuple[Action, ...], risk: Risk, settings: ApprovalSettings) -> bool:

@@ -3,7 +3,9 @@
 An action that adds capacity or takes load off is applied immediately. One that takes capacity or protection away waits.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from activities.model.action import Action, ActionType, Route
 
@@ -16,20 +18,23 @@ class SafetyDirection(StrEnum):
     RISKIER = "riskier"
 
 
-SAFER_ACTIONS = frozenset(
+SAFETY_DIRECTIONS: Mapping[ActionType, SafetyDirection] = MappingProxyType(
     {
-        ActionType.SCALE_UP,
-        ActionType.THROTTLE_REQUESTS,
-        ActionType.REBALANCE_LOAD,
-        ActionType.APPLY_POLICY,
+        # More capacity, less load, or a policy that an operator named as good: each costs little if it was wrong.
+        ActionType.SCALE_UP: SafetyDirection.SAFER,
+        ActionType.THROTTLE_REQUESTS: SafetyDirection.SAFER,
+        ActionType.REBALANCE_LOAD: SafetyDirection.SAFER,
+        ActionType.APPLY_POLICY: SafetyDirection.SAFER,
+        # A restart ends and the members return; a configuration can go either way.
+        ActionType.RESTART_SERVICE: SafetyDirection.NEUTRAL,
+        ActionType.UPDATE_CONFIGURATION: SafetyDirection.NEUTRAL,
+        # Less capacity, or Charter's own protection switched off.
+        ActionType.SCALE_DOWN: SafetyDirection.RISKIER,
+        ActionType.BYPASS_VALIDATION: SafetyDirection.RISKIER,
+        ActionType.ACTIVATE_EMERGENCY_OVERRIDE: SafetyDirection.RISKIER,
     }
 )
-"""More capacity, less load, or a policy that an operator named as good: each costs little if it was wrong."""
-
-RISKIER_ACTIONS = frozenset(
-    {ActionType.SCALE_DOWN, ActionType.BYPASS_VALIDATION, ActionType.ACTIVATE_EMERGENCY_OVERRIDE}
-)
-"""Less capacity, or Charter's own protection switched off."""
+"""Every action type has a row: the direction is a decision, never a default."""
 
 
 def safety_direction(actions: tuple[Action, ...]) -> SafetyDirection:
@@ -54,11 +59,11 @@ def affected_components(actions: tuple[Action, ...]) -> tuple[str, ...]:
 
 
 def _action_safety_direction(action: Action) -> SafetyDirection:
-    if action.type in RISKIER_ACTIONS:
-        return SafetyDirection.SAFER if action.rollback_of else SafetyDirection.RISKIER
-    if action.type in SAFER_ACTIONS and not action.rollback_of:
-        return SafetyDirection.SAFER
-    return SafetyDirection.NEUTRAL
+    direction = SAFETY_DIRECTIONS[action.type]
+    if not action.rollback_of:
+        return direction
+    # The rollback restores the former protection, or removes what an action had added.
+    return SafetyDirection.SAFER if direction is SafetyDirection.RISKIER else SafetyDirection.NEUTRAL
 
 
 def _action_knob_direction(action: Action) -> int:

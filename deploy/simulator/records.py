@@ -7,7 +7,7 @@ from typing import Any, Final
 
 
 class ActionKind(StrEnum):
-    """The nine action types; six are applied as policies, three have committee routes."""
+    """The action types: those of `COMMITTEE_ACTION_KINDS` have committee routes, the others are applied as policies."""
 
     SCALE_UP = "SCALE_UP"
     SCALE_DOWN = "SCALE_DOWN"

@@ -1,4 +1,4 @@
-"""The bandit simulation: nine actions, what each rule of choice costs, with and without a drift at half time."""
+"""The bandit simulation: all action types, what each rule of choice costs, with and without a drift at half time."""
 
 from collections.abc import Callable
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from activities.model.action import Action, ActionType, Route
-from activities.model.charter import Committee
+from activities.model.action import Action, MemberEffect
+from activities.model.charter import Committee, required_healthy_members
 from activities.model.diagnosis import RootCause
 from activities.model.mode import LoopMode
 from activities.monitor.silences import ALL_COMPONENTS
@@ -35,21 +35,21 @@ def quorum_guard(actions: Actions, guard_input: GuardInput) -> str:
 def breaks_quorum(actions: Iterable[Action], committee: Committee, settings: PlanSettings) -> str:
     """Return why the actions could cost the committee its majority, empty if they cannot.
 
-    With quorum = n // 2 + 1 of the configured n: no action may leave fewer than quorum + 1 healthy members. A member
-    that is unhealthy already costs nothing. The size changes by at most `scale_step`. The leader is restarted last.
+    No action may leave fewer than `required_healthy_members`. A member that is unhealthy already costs nothing. The
+    size changes by at most `scale_step`. The leader is restarted last.
     """
     actions = tuple(actions)
     replicas, healthy = committee.replicas, committee.healthy_nodes
     for action in actions:
         before = replicas
-        if action.route is Route.SCALE:
+        if action.member_effect is MemberEffect.RESIZES:
             replicas = _requested_replicas(action) or 0
             step = settings.scale_step
             if replicas < 1 or abs(replicas - before) > step:
                 return f"replicas {before} → {replicas}: at most {step} in one change, and never 0"
         # Charter chooses which member leaves, so the loop assumes a healthy one.
         lost = max(0, before - replicas) + _count_interrupted(action, committee)
-        if reason := _format_quorum_shortfall(healthy, lost, replicas // 2 + 2, replicas):
+        if reason := _format_quorum_shortfall(healthy, lost, required_healthy_members(replicas), replicas):
             return reason
         healthy -= lost
     return _leader_restart_risk(actions, committee)
@@ -62,7 +62,8 @@ def rollback_breaks_quorum(replicas: int, committee: Committee) -> str:
     committee too small for quorum + 1 must keep all its members healthy.
     """
     lost = max(0, committee.replicas - replicas)
-    reason = _format_quorum_shortfall(committee.healthy_nodes, lost, min(replicas // 2 + 2, replicas), replicas)
+    required = min(required_healthy_members(replicas), replicas)
+    reason = _format_quorum_shortfall(committee.healthy_nodes, lost, required, replicas)
     return f"quorum: {reason}" if reason else ""
 
 
@@ -137,7 +138,7 @@ def silenced_guard(_: Actions, guard_input: GuardInput) -> str:
 
 def _requested_replicas(action: Action) -> int | None:
     replicas = action.parameters.get("replicas")
-    return replicas if isinstance(replicas, int) and action.route is Route.SCALE else None
+    return replicas if isinstance(replicas, int) and action.member_effect is MemberEffect.RESIZES else None
 
 
 def _format_quorum_shortfall(healthy: int, lost: int, needed: int, replicas: int) -> str:
@@ -147,9 +148,9 @@ def _format_quorum_shortfall(healthy: int, lost: int, needed: int, replicas: int
 
 
 def _count_interrupted(action: Action, committee: Committee) -> int:
-    if action.type is not ActionType.RESTART_SERVICE:
+    if action.member_effect is not MemberEffect.INTERRUPTS:
         return 0
-    member = action.parameters.get("member")
+    member = action.interrupted_member
     members = {member.name: member for member in committee.members}
     if member in members:
         return int(members[member].healthy)
@@ -158,7 +159,7 @@ def _count_interrupted(action: Action, committee: Committee) -> int:
 
 
 def _leader_restart_risk(actions: Actions, committee: Committee) -> str:
-    restarted = {a.parameters.get("member") for a in actions if a.type is ActionType.RESTART_SERVICE}
+    restarted = {a.interrupted_member for a in actions if a.member_effect is MemberEffect.INTERRUPTS}
     restarts_leader = any(member.leader and member.name in restarted for member in committee.members)
     unhealthy = [m.name for m in committee.members if not m.healthy and m.name not in restarted]
     if not restarts_leader or not unhealthy:
