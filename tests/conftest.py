@@ -25,7 +25,9 @@ async def server_binaries(request: pytest.FixtureRequest) -> dict[str, Path]:
 
     None where a deployed stack is tested: nothing is started then.
     """
-    return {} if request.config.getoption("--stack", default=None) else await binaries.ensure_binaries()
+    if request.config.getoption("--stack", default=None):
+        return {}
+    return {name: binary.path for name, binary in (await binaries.ensure_binaries()).items()}
 
 
 @pytest_asyncio.fixture(scope="session")

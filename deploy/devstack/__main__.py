@@ -97,8 +97,8 @@ async def _setup(options: argparse.Namespace) -> int:
         *(binaries.CLUSTER_BINARIES if options.cluster else ()),
         *(binaries.TOOL_BINARIES if options.tools else ()),
     )
-    for name, path in (await binaries.ensure_binaries(binary_names, report=_print_line)).items():
-        _print_line(f"{name:<18}{path}")
+    for name, binary in (await binaries.ensure_binaries(binary_names, report=_print_line)).items():
+        _print_line(f"{name:<18}{binary.path}: {binary}")
     return 0
 
 
@@ -137,7 +137,8 @@ def format_links(stack: "RunningStack") -> str:
         "configuration": str(stack.state.config_file),
         "logs": str(stack.state.logs),
     }
-    return "\n".join(f"  {name:<15}{location}" for name, location in rows.items())
+    rows |= {f"{name} version": version for name, version in stack.versions.items()}
+    return "\n".join(f"  {name:<21}{text}" for name, text in rows.items())
 
 
 def _build_stack_options(options: argparse.Namespace) -> "StackOptions":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.devstack import process
 from deploy.devstack.pins import Package
+from deploy.devstack.versions import DEBIAN_TREE_DIR
 
 Reporter = Callable[[str], None]
 FetchMethod = Callable[[Package, Path, Reporter], Awaitable[None]]
@@ -23,8 +24,6 @@ FetchMethod = Callable[[Package, Path, Reporter], Awaitable[None]]
 WEB_ASSETS_DIR = "web"
 """The folder of a server's own pages, if its binary does not hold them."""
 _DEBIAN_WEB_ASSETS = "usr/share/prometheus/web"
-DEBIAN_TREE_DIR = "tree"
-"""The folder with the unpacked Debian packages."""
 _CONNECT_TIMEOUT_SECONDS = 3.0
 _READ_TIMEOUT_SECONDS = 20.0  # without a byte
 _PROBE_TIMEOUT_SECONDS = 30.0  # for a request that shows whether a registry answers
@@ -73,9 +72,8 @@ async def build_with_go(package: Package, target_dir: Path, report: Reporter) ->
     commands = [f"{package.go_module}/{folder}".rstrip("/") + f"@v{package.version}" for folder in folders.values()]
     progress = asyncio.create_task(_report_progress(package.name, report))
     try:
-        # Without symbol tables (-s -w) linking is faster and the file is smaller.
         await _run_command(
-            [command, "install", "-ldflags=-s -w", *commands],
+            [command, "install", f"-ldflags={_linker_flags(package)}", *commands],
             target_dir,
             _BUILD_TIMEOUT_SECONDS,
             {"GOBIN": str(target_dir)},
@@ -85,6 +83,12 @@ async def build_with_go(package: Package, target_dir: Path, report: Reporter) ->
     for binary, folder in folders.items():
         if folder:
             (target_dir / Path(folder).name).rename(target_dir / binary)
+
+
+def _linker_flags(package: Package) -> str:
+    """Return flags that write the version into the binaries, and no symbol tables: linking is faster without them."""
+    variable = package.go_version_variable
+    return f"-s -w -X {variable}={package.version}" if variable else "-s -w"
 
 
 async def download_from_debian(package: Package, target_dir: Path, report: Reporter) -> None:
@@ -121,13 +125,6 @@ async def download_from_debian(package: Package, target_dir: Path, report: Repor
         # Debian's build keeps its pages beside the binary, the vendor's build inside it.
         (target_dir / WEB_ASSETS_DIR).symlink_to(Path(DEBIAN_TREE_DIR) / _DEBIAN_WEB_ASSETS)
     shutil.rmtree(work)
-
-
-def library_environment(binary: Path) -> dict[str, str]:
-    """Return the environment with the libraries that were unpacked with a binary; empty if there are none."""
-    folders = (str(folder) for folder in (binary.parent / DEBIAN_TREE_DIR / "usr/lib").glob("*-linux-gnu"))
-    library_path = ":".join(sorted(folders))
-    return {"LD_LIBRARY_PATH": library_path} if library_path else {}
 
 
 def detect_platform() -> tuple[str, str]:

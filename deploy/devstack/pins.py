@@ -16,8 +16,9 @@ class Package:
     `url` has the placeholders {os} and {arch}; the keys of `sha256` are platforms such as "linux-amd64".
     `go_module` and `debian_packages` name the package in the registries; empty or None disables that source.
     `go_commands` are the folders of commands that are not in cmd/<binary>; "" is the module's root.
+    `go_version_variable` is the variable that the vendor's build sets to the version; empty if the code contains it.
     `debian_folder` is the folder of the binaries in Debian's packages. Each binary called with `version_argument` exits
-    with 0 if it runs on this machine.
+    with 0 if it runs on this machine, and its first line names the version.
     """
 
     name: str
@@ -27,17 +28,19 @@ class Package:
     sha256: Mapping[str, str] = field(default_factory=dict)
     go_module: str | None = None
     go_commands: Mapping[str, str] = field(default_factory=dict)
+    go_version_variable: str = ""
     debian_packages: tuple[str, ...] = ()
     debian_folder: str = "usr/bin"
     version_argument: str = "--version"
 
     @property
     def folder(self) -> str:
-        """The package's folder in the cache; it has the version, so a new pin is fetched again."""
+        """The folder in the cache of the pinned version; a new pin is fetched again."""
         return f"{self.name}-{self.version}"
 
 
 _GITHUB_URL = "https://github.com"
+_PROMETHEUS_VERSION_VARIABLE = "github.com/prometheus/common/version.Version"
 
 PACKAGES = (
     Package(
@@ -50,6 +53,7 @@ PACKAGES = (
             "linux-arm64": "bd1b0db9f18b051026de8bf6cc1505f2510f14bbb7a8b9a4a91fff46c77454f5",
         },
         go_module="github.com/temporalio/cli",
+        go_version_variable="github.com/temporalio/cli/temporalcli.Version",
     ),
     Package(
         name="prometheus",
@@ -70,6 +74,7 @@ PACKAGES = (
         },
         # Not Debian's package: its binary reads templates from a folder under /usr that only an installation creates.
         go_module="github.com/prometheus/alertmanager",
+        go_version_variable=_PROMETHEUS_VERSION_VARIABLE,
     ),
     Package(
         name="postgresql",

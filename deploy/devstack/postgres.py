@@ -19,10 +19,10 @@ import psycopg
 
 from deploy.devstack import process
 from deploy.devstack.errors import ServiceFailed
-from deploy.devstack.fetch import DEBIAN_TREE_DIR, library_environment
 from deploy.devstack.ports import LOOPBACK, PortAllocator
 from deploy.devstack.process import ChildProcess, describe_exit, wrap_as_user
 from deploy.devstack.state import write_private
+from deploy.devstack.versions import DEBIAN_TREE_DIR, library_environment
 
 POSTGRES_USER = "mapek"
 _UNPRIVILEGED_UID = 65534

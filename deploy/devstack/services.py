@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,6 +16,7 @@ from deploy.devstack.layout import StackLayout
 from deploy.devstack.ports import LOOPBACK
 from deploy.devstack.render import compute_lookback
 from deploy.devstack.state import StateDirectory
+from deploy.devstack.versions import Binary
 
 _PROBE_TIMEOUT_SECONDS = 2.0  # for one readiness check
 # By default a history shard polls its queue 20 times a second. The dev server has one shard, so every task would wait
@@ -58,7 +58,7 @@ class StackPlan:
 
     layout: StackLayout
     state: StateDirectory
-    binaries: Mapping[str, Path]
+    binaries: Mapping[str, Binary]
     seed: int
     http_client: httpx.AsyncClient
 
@@ -91,14 +91,14 @@ def _build_temporal(plan: StackPlan) -> Service:
         *(("--dynamic-config-value", f"{key}={value}") for key, value in _TEMPORAL_DYNAMIC_CONFIG.items()),
         *(("--sqlite-pragma", f"{key}={value}") for key, value in _TEMPORAL_SQLITE_PRAGMAS.items()),
     ]
-    argv = [str(plan.binaries["temporal"]), "server", "start-dev", *(part for pair in pairs for part in pair)]
+    argv = [str(plan.binaries["temporal"].path), "server", "start-dev", *(part for pair in pairs for part in pair)]
     condition = f"a healthy answer from {addresses.temporal} with namespace {addresses.namespace}"
     return Service("temporal", tuple(argv), condition, lambda: _is_temporal_ready(plan))
 
 
 def _build_prometheus(plan: StackPlan) -> Service:
     url, folder = plan.layout.addresses.prometheus, plan.state.path / "prometheus"
-    binary = plan.binaries["prometheus"]
+    binary = plan.binaries["prometheus"].path
     pages = binary.with_name(WEB_ASSETS_DIR)
     argv = (
         str(binary),
@@ -114,7 +114,7 @@ def _build_prometheus(plan: StackPlan) -> Service:
 def _build_alertmanager(plan: StackPlan) -> Service:
     url, folder = plan.layout.addresses.alertmanager, plan.state.path / "alertmanager"
     argv = (
-        str(plan.binaries["alertmanager"]),
+        str(plan.binaries["alertmanager"].path),
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'data'}",
         f"--web.listen-address={urlsplit(url).netloc}",

@@ -78,6 +78,11 @@ class RunningStack:
         """The process ids of the running services."""
         return {name: child.pid for name, child in self._children.items() if child.is_running}
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each installed server, as its binary names it, and why it is not the pinned one."""
+        return {name: str(binary) for name, binary in self._plan.binaries.items()}
+
     def log_path(self, name: str) -> Path:
         """Return the log file of a service."""
         return self.state.logs / f"{name}.log"
@@ -163,7 +168,9 @@ class RunningStack:
             "charter_token_file": self.layout.get_setting("execute.charter_api_key_file"),
             "webhook_token_file": self.layout.get_setting("api.webhook_token_file"),
         }
-        self.state.write_run_file({**addresses, **tokens, "pids": self.pids, "logs": str(self.state.logs)})
+        self.state.write_run_file(
+            {**addresses, **tokens, "versions": self.versions, "pids": self.pids, "logs": str(self.state.logs)}
+        )
 
     async def _spawn(self, service: Service) -> None:
         self.raise_if_failed()

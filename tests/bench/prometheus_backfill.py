@@ -15,8 +15,8 @@ from deploy.devstack.binaries import SearchPaths, find_binary
 @asynccontextmanager
 async def backfilled_prometheus(samples: Iterator[str]) -> AsyncIterator[str]:
     """Give the address of a Prometheus that holds these samples, lines of OpenMetrics text."""
-    binaries = {name: find_binary(name, SearchPaths()) for name in ("promtool", "prometheus")}
-    if None in binaries.values():
+    promtool, prometheus = (find_binary(name, SearchPaths()) for name in ("promtool", "prometheus"))
+    if promtool is None or prometheus is None:
         raise SystemExit("Prometheus is not installed: run `make setup`")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -25,7 +25,7 @@ async def backfilled_prometheus(samples: Iterator[str]) -> AsyncIterator[str]:
         with text.open("w", encoding="utf-8") as file:
             file.writelines(samples)
             file.write("# EOF\n")
-        made = [binaries["promtool"], "tsdb", "create-blocks-from", "openmetrics", text, data]
+        made = [promtool.path, "tsdb", "create-blocks-from", "openmetrics", text, data]
         nowhere = asyncio.subprocess.DEVNULL
         backfill = await asyncio.create_subprocess_exec(*map(str, made), stdout=nowhere, stderr=nowhere)
         assert await backfill.wait() == 0
@@ -33,7 +33,7 @@ async def backfilled_prometheus(samples: Iterator[str]) -> AsyncIterator[str]:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
         command = [
-            *(str(binaries["prometheus"]), f"--config.file={config}", f"--storage.tsdb.path={data}"),
+            *(str(prometheus.path), f"--config.file={config}", f"--storage.tsdb.path={data}"),
             *(f"--web.listen-address={address}", "--storage.tsdb.retention.time=100y"),
         ]
         server = await asyncio.create_subprocess_exec(*command, stdout=nowhere, stderr=nowhere)

@@ -15,7 +15,8 @@ async def cluster_harness(
     server_binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ClusterHarness]:
     """Yield Temporal and the store on PostgreSQL with several shards, and two workers."""
-    cluster_binaries = await binaries.ensure_binaries(binaries.CLUSTER_BINARIES)
+    found = await binaries.ensure_binaries(binaries.CLUSTER_BINARIES)
+    cluster_binaries = {name: binary.path for name, binary in found.items()}
     async with running_cluster_harness(
         {**server_binaries, **cluster_binaries}, tmp_path_factory.mktemp("cluster")
     ) as harness:

@@ -59,7 +59,7 @@ async def record_missing_histories() -> list[str]:
     missing = [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
     converter = replace(pydantic_data_converter, failure_converter_class=FailureConverterWithoutStack)
     environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(servers["temporal"]),
+        dev_server_existing_path=str(servers["temporal"].path),
         dev_server_log_level="error",
         dev_server_extra_args=["--dynamic-config-value", SUGGEST_AT],
         identity=CLIENT_IDENTITY,

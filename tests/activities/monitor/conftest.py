@@ -46,7 +46,7 @@ def require_binary(name: str) -> Path:
     """Return the path of a server's binary; a missing one is a failure, not a skip."""
     binary = find_binary(name, SearchPaths())
     assert binary is not None, f"{name} is not installed: run `make setup`"
-    return binary
+    return binary.path
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from deploy.devstack import binaries
 @pytest_asyncio.fixture(scope="session")
 async def server_binaries() -> dict[str, Path]:
     """Return all binaries; install missing ones as `make setup` does."""
-    return await binaries.ensure_binaries()
+    return {name: binary.path for name, binary in (await binaries.ensure_binaries()).items()}
 
 
 @pytest.fixture(scope="session")

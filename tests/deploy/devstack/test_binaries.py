@@ -10,13 +10,22 @@ import pytest
 import pytest_asyncio
 
 from deploy.devstack import binaries, fetch
-from deploy.devstack.binaries import BINARY_NAMES, SearchPaths, ensure_binaries, env_variable_for, find_binary
+from deploy.devstack.binaries import BINARY_NAMES, SearchPaths, ensure_binaries, find_binary
 from deploy.devstack.errors import BinaryMissing, UsageError
 from deploy.devstack.fetch import FetchFailed, Reporter
+from deploy.devstack.install import env_variable_for
 from deploy.devstack.pins import PACKAGES, Package
+from deploy.devstack.versions import Binary
 
-PROGRAM = "#!/bin/sh\necho version 1\n"
 PACKAGE = Package("prometheus", "1.0", ("prometheus", "promtool"), "", {})
+
+
+def make_program(answer: str) -> str:
+    """Return a program that answers this text to any argument."""
+    return f"#!/bin/sh\necho '{answer}'\n"
+
+
+PROGRAM = make_program("program, version 1")
 
 
 def write_executable(path: Path, text: str = PROGRAM) -> Path:
@@ -33,16 +42,16 @@ def make_search_paths(tmp_path: Path, **variables: str) -> SearchPaths:
 
 
 def make_fetch_method(
-    name: str, succeeds: bool, calls: list[str]
+    name: str, succeeds: bool, calls: list[str], version: str = ""
 ) -> Callable[[Package, Path, Reporter], Awaitable[None]]:
-    """Return a fetch method that records its calls, and writes the binaries or fails."""
+    """Return a fetch method that records its calls, and writes binaries of the pinned or another version, or fails."""
 
     async def fetch_package(package: Package, target_dir: Path, _report: Reporter) -> None:
         calls.append(name)
         if not succeeds:
             raise FetchFailed("it is closed")
         for binary in package.binaries:
-            write_executable(target_dir / binary)
+            write_executable(target_dir / binary, make_program(f"{binary}, version {version or package.version}"))
 
     fetch_package.__name__ = name
     return fetch_package
@@ -57,7 +66,8 @@ def test_environment_variable_comes_first(tmp_path: Path) -> None:
     """The environment variable has precedence over PATH."""
     write_executable(tmp_path / "path/temporal")
     configured = write_executable(tmp_path / "tools/other-name")
-    assert find_binary("temporal", make_search_paths(tmp_path, MAPEK_TEMPORAL_BIN=str(configured))) == configured
+    found = find_binary("temporal", make_search_paths(tmp_path, MAPEK_TEMPORAL_BIN=str(configured)))
+    assert found == Binary(configured, "1", "set by MAPEK_TEMPORAL_BIN; pinned is 1.5.1")
 
 
 def test_wrong_environment_variable_is_an_error(tmp_path: Path) -> None:
@@ -70,16 +80,19 @@ def test_wrong_environment_variable_is_an_error(tmp_path: Path) -> None:
 def test_path_comes_before_cache(tmp_path: Path) -> None:
     """A binary on PATH has precedence over a cached one."""
     package = next(package for package in PACKAGES if package.name == "temporal")
-    cached = write_executable(tmp_path / "cache" / package.folder / "temporal")
-    assert find_binary("temporal", make_search_paths(tmp_path)) == cached
-    on_path = write_executable(tmp_path / "path/temporal")
-    assert find_binary("temporal", make_search_paths(tmp_path)) == on_path
+    program = make_program(f"temporal version {package.version} (Server 1.29.1, UI 2.42.1)")
+    cached = write_executable(tmp_path / "cache" / package.folder / "temporal", program)
+    assert find_binary("temporal", make_search_paths(tmp_path)) == Binary(cached, package.version)
+    on_path = write_executable(tmp_path / "path/temporal", program)
+    assert find_binary("temporal", make_search_paths(tmp_path)) == Binary(on_path, package.version, "on PATH")
 
 
 def test_debian_name_of_alertmanager_is_found(tmp_path: Path) -> None:
-    """On Debian the alertmanager binary is calls prometheus-alertmanager."""
+    """Debian names the alertmanager binary prometheus-alertmanager."""
     on_path = write_executable(tmp_path / "path/prometheus-alertmanager")
-    assert find_binary("alertmanager", make_search_paths(tmp_path)) == on_path
+    found = find_binary("alertmanager", make_search_paths(tmp_path))
+    assert found is not None
+    assert found.path == on_path
 
 
 def test_cache_is_in_the_user_cache_folder() -> None:
@@ -100,7 +113,7 @@ async def test_fetch_methods_are_tried_in_order(tmp_path: Path) -> None:
     paths = await ensure_binaries(["promtool"], make_search_paths(tmp_path), lines.append, methods)
     assert calls == ["first", "second"]
     assert lines[0] == "cannot first: it is closed (prometheus); trying other sources"
-    assert paths["promtool"].is_relative_to(tmp_path / "cache")
+    assert paths["promtool"].path.is_relative_to(tmp_path / "cache")
 
 
 async def test_failed_download_of_all_packages_is_one_line(tmp_path: Path) -> None:

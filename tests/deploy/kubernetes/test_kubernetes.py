@@ -30,7 +30,7 @@ Objects = list[dict[str, Any]]
 @pytest.fixture(scope="module")
 def overlay_objects() -> dict[str, Objects]:
     """Return the objects of each overlay."""
-    kustomize = asyncio.run(binaries.ensure_binaries(["kustomize"]))["kustomize"]
+    kustomize = asyncio.run(binaries.ensure_binaries(["kustomize"]))["kustomize"].path
     objects: dict[str, Objects] = {}
     for name in OVERLAYS:
         folder = REPOSITORY_ROOT / "deploy/kubernetes/overlays" / name

@@ -157,7 +157,7 @@ class Fleet:
 
 async def skewed_clock_environment(fleet: Fleet) -> tuple[dict[str, str], Path]:
     """Return the environment of a worker with a skewed clock, and the file of the skew (signed seconds)."""
-    faketime = (await binaries.ensure_binaries(["faketime"], report=lambda _: None))["faketime"].resolve()
+    faketime = (await binaries.ensure_binaries(["faketime"], report=lambda _: None))["faketime"].path.resolve()
     library = next(faketime.parents[1].glob("lib/*/faketime/libfaketimeMT.so.1"))
     file = fleet.stack.state.path / "clock"
     file.write_text("+0")

@@ -120,7 +120,7 @@ async def start_site(
     config = yaml.safe_load(render_prometheus_config(layout, stack.state))
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == "charter"]
     write_private(folder / "prometheus.yml", yaml.safe_dump(config))
-    server = (await binaries.ensure_binaries(["prometheus"], report=lambda _: None))["prometheus"]
+    server = (await binaries.ensure_binaries(["prometheus"], report=lambda _: None))["prometheus"].path
     commands = {
         "charter": (
             *(sys.executable, "-m", "deploy.simulator", "--port", str(urlsplit(addresses.charter).port)),
