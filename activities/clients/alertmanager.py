@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 from activities.clients.http import HttpClient
 from activities.clients.http_messages import Request, encode_body
 from activities.model.alertmanager import ActiveAlert, Matcher, Silence
+from activities.model.types import truncate
 
 MAX_REPLY_BYTES = 2 << 20
 """Maximum bytes of the list of alerts, some thousands of them: every cycle reads it, and must not wait for it."""
@@ -59,6 +60,15 @@ class _WireSilence(BaseModel):
         return Silence(id=self.id, active=self.status.state == "active", matchers=matchers)
 
 
+class _WireVersion(BaseModel):
+    version: str = ""
+
+
+class _WireServerStatus(BaseModel):
+    version_info: Annotated[_WireVersion, Field(alias="versionInfo")]
+
+
+_SERVER_STATUS = TypeAdapter(_WireServerStatus)
 _ALERTS = TypeAdapter(tuple[_WireAlert, ...])
 _SILENCES = TypeAdapter(tuple[_WireSilence, ...])
 
@@ -77,6 +87,11 @@ class AlertmanagerClient:
     async def check_ready(self) -> None:
         """Return if Alertmanager is ready."""
         await self._http.probe(Request("GET", f"{self._url}/-/ready", timeout=self._timeout))
+
+    async def fetch_version(self) -> str:
+        """Return the version that the server names, empty if it names none."""
+        request = Request("GET", f"{self._url}/api/v2/status", timeout=self._timeout)
+        return truncate((await self._http.read(request, _SERVER_STATUS)).value.version_info.version)
 
     async def fetch_alerts(self, *, include_suppressed: bool = False) -> tuple[ActiveAlert, ...]:
         """Return the firing alerts; with `include_suppressed` also silenced and inhibited ones."""

@@ -55,6 +55,15 @@ class _ApiResponse(BaseModel, Generic[T]):
     isPartial: bool = False  # noqa: N815 - the wire's spelling
 
 
+class _BuildInfo(BaseModel):
+    version: str = ""
+
+
+class _BuildInfoResponse(BaseModel):
+    data: _BuildInfo
+
+
+_BUILD_INFO_RESPONSE = TypeAdapter(_BuildInfoResponse)
 _INSTANT_RESPONSE = TypeAdapter(_ApiResponse[tuple[_VectorSample, ...] | Point])
 _RANGE_RESPONSE = TypeAdapter(_ApiResponse[tuple[_MatrixSeries, ...]])
 _FINAL_ERROR_TYPES = {"bad_data", "execution"}
@@ -129,6 +138,11 @@ class PrometheusClient:
     async def check_ready(self) -> None:
         """Return if Prometheus is ready to answer queries."""
         await self._http.probe(Request("GET", f"{self._url}/-/ready", timeout=self._timeout))
+
+    async def fetch_version(self) -> str:
+        """Return the version that the server names, empty if it names none."""
+        request = Request("GET", f"{self._url}/api/v1/status/buildinfo", timeout=self._timeout)
+        return truncate((await self._http.read(request, _BUILD_INFO_RESPONSE)).value.data.version)
 
     async def query(self, promql: str, at: float, max_skew: float | None = None) -> tuple[Sample, ...]:
         """Return the value of `promql` at `at` (unix seconds), one sample a series; a scalar has no labels."""

@@ -13,7 +13,7 @@ from deploy.devstack.pins import Package
 
 _TIMEOUT_SECONDS = 20.0
 """Limit for `--version` on a busy machine."""
-_VERSION = re.compile(r"(?:^v|\bversion v?|\(PostgreSQL\) )(\d[\w.+~-]*)", re.IGNORECASE)
+_VERSION = re.compile(r"(?:^v|^PgBouncer |\bversion v?|\(PostgreSQL\) )(\d[\w.+~-]*)", re.IGNORECASE)
 DEBIAN_TREE_DIR = "tree"
 """The folder with the unpacked Debian packages."""
 

@@ -35,7 +35,7 @@ unix_socket_dir =
 @asynccontextmanager
 async def running_pgbouncer(postgres: Postgres, pool_mode: str, pool_size: int = 2) -> AsyncIterator[str]:
     """Run a pgbouncer before a server for the duration of a block, and yield the address of the database `postgres`."""
-    found = (await binaries.ensure_binaries(["pgbouncer"], report=lambda _: None))["pgbouncer"]
+    found = (await binaries.ensure_binaries(["pgbouncer"], report=lambda _: None))["pgbouncer"].path
     folder = Path(tempfile.mkdtemp(prefix="mapek-pgbouncer-"))
     ports = PortAllocator()
     try:

@@ -10,7 +10,11 @@ import typer
 from pydantic import BaseModel, Field, TypeAdapter
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    GetSystemInfoRequest,
+)
 from temporalio.client import Client
 
 from activities.clients.alertmanager import AlertmanagerClient
@@ -102,7 +106,9 @@ async def _check_temporal(session: Session) -> list[Finding]:
             queues = [
                 await _check_pollers(client, queue) for queue in (identifiers.TASK_QUEUE, identifiers.VERIFY_TASK_QUEUE)
             ]
-            server = Finding(part="temporal", detail=f"{settings.address}, namespace {settings.namespace}")
+            system = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=RPC_TIMEOUT)
+            detail = f"{settings.address}, namespace {settings.namespace}, version {system.server_version}"
+            server = Finding(part="temporal", detail=detail)
             versions = [await check_version(client, settings)] if settings.deployment_name else []
             return [server, await _check_search_attributes(client), *schedules, *queues, *versions]
     except MapekError as error:
@@ -203,11 +209,9 @@ async def _check_loop(http: HttpClient, loop: LoopSettings) -> list[Finding]:
 
 
 async def _check_alertmanager(http: HttpClient, url: str) -> list[Finding]:
-    return [
-        await _check_remote(
-            "alertmanager", url, AlertmanagerClient(http, url, REMOTE_TIMEOUT_SECONDS).check_ready(), "alertmanager.url"
-        )
-    ]
+    client = AlertmanagerClient(http, url, REMOTE_TIMEOUT_SECONDS)
+    server = await _check_remote("alertmanager", url, client.check_ready(), "alertmanager.url")
+    return [await add_version(server, client)]
 
 
 async def _check_signals(prometheus: PrometheusClient, loop: LoopSettings) -> list[Finding]:
@@ -216,6 +220,7 @@ async def _check_signals(prometheus: PrometheusClient, loop: LoopSettings) -> li
     server = await _check_remote("prometheus", url, prometheus.check_ready(), "monitor.prometheus_url")
     if server.state != "ok":
         return [server]
+    server = await add_version(server, prometheus)
     max_age = loop.monitor.max_sample_age
     try:
         queries = [check_rule(prometheus, rule, loop.monitor.rate_window, now) for rule in rules]
@@ -275,6 +280,20 @@ async def _check_remote(part: str, url: str, request: Awaitable[object], key: st
     except MapekError as error:
         return _failed_finding(part, error, f"start the server, or check {key}")
     return Finding(part=part, detail=url)
+
+
+async def add_version(server: Finding, client: PrometheusClient | AlertmanagerClient) -> Finding:
+    """Add the version that a server names to its check. An unknown version does not change the state."""
+    if server.state != "ok":
+        return server
+    try:
+        async with asyncio.timeout(REMOTE_TIMEOUT_SECONDS):
+            version = await client.fetch_version() or "unknown: the server names none"
+    except TimeoutError:
+        version = f"unknown: no answer within {REMOTE_TIMEOUT_SECONDS:g} s"
+    except MapekError as error:
+        version = f"unknown: {error}"
+    return server.model_copy(update={"detail": f"{server.detail}, version {version}"})
 
 
 def _failed_finding(part: str, error: MapekError, fix: str) -> Finding:

@@ -79,8 +79,13 @@ async def test_block_starts_and_stops_all_servers(
         assert run["pids"] == stack.pids
         assert set(run) == {
             *("temporal", "prometheus", "alertmanager", "charter", "mapek"),
-            *("charter_token_file", "webhook_token_file", "pids", "logs"),
+            *("charter_token_file", "webhook_token_file", "versions", "pids", "logs"),
         }
+        # The binary and the server that runs it name the same version.
+        build_info = (await http.get(run["prometheus"] + "/api/v1/status/buildinfo")).json()["data"]
+        status = (await http.get(run["alertmanager"] + "/api/v2/status")).json()
+        assert run["versions"]["prometheus"].split()[0] == build_info["version"]
+        assert run["versions"]["alertmanager"].split()[0] == status["versionInfo"]["version"]
     assert await wait_until_gone(*run["pids"].values()) == set()
     assert not stack.state.run_file.exists()
 

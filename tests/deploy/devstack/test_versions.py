@@ -35,6 +35,7 @@ For usage information please use 'faketime --help'."""
         ("temporal version 0.0.0-DEV (Server 1.29.1, UI 2.42.1)", "0.0.0-DEV"),
         ("temporal-sql-tool version 1.29.1", "1.29.1"),
         ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "15.18"),
+        ("PgBouncer 1.18.0\nlibevent 2.1.12-stable\nadns: c-ares 1.18.1", "1.18.0"),
         ("v5.7.1", "5.7.1"),
         (FAKETIME, "0.9.10"),
         ("", ""),
