@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from deploy.devstack import binaries, process
-from deploy.devstack.fetch import DEBIAN_TREE_DIR, library_environment
 from deploy.devstack.ports import LOOPBACK, PortAllocator
 from deploy.devstack.postgres import POSTGRES_USER, Postgres
 from deploy.devstack.process import wrap_as_user
+from deploy.devstack.versions import DEBIAN_TREE_DIR, library_environment
 from tests.support.waiting import wait_until
 
 UNPRIVILEGED_UID = 65534
