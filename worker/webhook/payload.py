@@ -25,6 +25,8 @@ MAX_BODY_BYTES = 2 << 20
 MAX_ALERTS = 1000
 """Alerts read from one payload, so that its cost is bounded. The rest count as omitted, like those that the sender
 truncated."""
+MAX_CONTAINERS = 100_000
+"""Brackets and braces in a body. 1,000 alerts have some 4,000; parsing many more would stop the worker for a second."""
 SENDERS = {"4": "Alertmanager", "1": "Grafana Alerting"}
 """The accepted values of the field `version`. Both have the same fields in an alert."""
 LABEL_LIMITS = {"alertname": 120, "severity": 16, COMPONENT_LABEL: 80}
@@ -121,6 +123,9 @@ def parse_payload(body: bytes) -> Payload:
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:
+    containers = body.count(b"[") + body.count(b"{")
+    if containers > MAX_CONTAINERS:
+        raise InvalidPayload("", f"{containers} lists and objects; the limit is {MAX_CONTAINERS}")
     try:
         content = from_json(body)
     except ValueError as error:
