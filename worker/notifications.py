@@ -56,7 +56,7 @@ class NotificationSender:
     async def drain(self, target: TargetSettings) -> None:
         """Send a target its pending notifications, until none is left or one fails."""
         try:
-            options = (target.name, target.kinds, target.supports_updates)
+            options = (target.name, target.kinds, target.updates)
             while await self.notifications.has_pending(*options, self.clock()):
                 delivery = await self.notifications.claim(*options, self.clock())
                 if delivery is None or not await self.deliver(target, delivery):

@@ -17,7 +17,7 @@ from activities.model.types import truncate
 with warnings.catch_warnings():
     # Apprise imports a deprecated module of the standard library.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, PersistentStoreMode
+    from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat, NotifyType, PersistentStoreMode
     from apprise.plugins.custom_json import NotifyJSON
     from apprise.plugins.email.base import NotifyEmail
 
@@ -95,6 +95,8 @@ def send_mail(endpoint: Endpoint, mail: Mail, title: str, text: str) -> None:
 def send_apprise(endpoint: Endpoint, title: str, text: str) -> None:
     """Send a text to any address Apprise knows, such as slack://, pagerduty:// or ntfys://.
 
+    The type is a failure: with another one, services such as Opsgenie open no alert.
+
     Raises:
         ConfigurationError: Apprise does not support the address.
         Unreachable: the target did not accept it.
@@ -156,7 +158,7 @@ def _send(plugin: Any, title: str, text: str, secrets: Iterable[str]) -> None:
     warnings_of_apprise = _WarningCollector()
     _LOG.addHandler(warnings_of_apprise)
     try:
-        accepted = plugin.notify(body=text, title=title)
+        accepted = plugin.notify(body=text, title=title, notify_type=NotifyType.FAILURE)
     except Exception as error:  # a plugin may raise anything; its text may hold anything
         raise Unreachable(f"not sent: {type(error).__name__}") from None
     finally:

@@ -64,9 +64,13 @@ def render_slack(notification: Notification, links: Links) -> dict[str, Any]:
 
 
 def render_webhook(notification: Notification, links: Links) -> dict[str, Any]:
-    """Return the JSON of the webhook. Notifications of one problem share the `key`; `status` is open or resolved."""
+    """Return the JSON of the webhook. Notifications of one problem share the `key`; `status` is open or resolved.
+
+    A problem that returns has another `occurrence`. A resolution is never sent after the next occurrence was.
+    """
     return {
         "key": notification.key,
+        "occurrence": notification.occurrence,
         "kind": notification.kind.value,
         "status": "resolved" if notification.resolution else "open",
         "loop": notification.loop,
@@ -81,11 +85,15 @@ def render_webhook(notification: Notification, links: Links) -> dict[str, Any]:
 
 
 def render_pagerduty(notification: Notification, links: Links, routing_key: str) -> dict[str, Any]:
-    """Return an event of the Events API v2: one PagerDuty incident per problem and kind, resolved when it is over."""
+    """Return an event of the Events API v2: one PagerDuty incident per occurrence, resolved when it is over.
+
+    A late resolution must not close the incident of the next occurrence, so the deduplication key contains its own.
+    """
+    parts = ("mapek", notification.loop, notification.key, notification.kind, notification.occurrence)
     event: dict[str, Any] = {
         "routing_key": routing_key,
         "event_action": "resolve" if notification.resolution else "trigger",
-        "dedup_key": f"mapek-{notification.loop}-{notification.key}-{notification.kind}",
+        "dedup_key": "-".join(part for part in parts if part),
     }
     if notification.resolution:
         return event

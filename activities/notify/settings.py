@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from activities.model.notification import NotificationKind
+from activities.model.notification import NotificationKind, Updates
 from activities.model.types import PositiveDuration, Settings
 
 
@@ -37,9 +37,9 @@ class TargetSettings(Settings):
     """Time-out of the connection, and of the answer. A slow receiver delays only its own messages."""
 
     @property
-    def supports_updates(self) -> bool:
-        """Whether a sent notification can be updated. Such a receiver is also notified of the resolution."""
-        return self.kind in ("webhook", "pagerduty")
+    def updates(self) -> Updates:
+        """What the receiver gets after the first message."""
+        return {"webhook": Updates.BY_KEY, "pagerduty": Updates.BY_OCCURRENCE}.get(self.kind, Updates.NONE)
 
 
 class NotifySettings(Settings):

@@ -4,13 +4,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from email import message_from_string
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apprise import NotifyType
+from apprise.plugins.jira import NotifyJira
+from apprise.plugins.opsgenie import NotifyOpsgenie
 from prometheus_client import CollectorRegistry
 
+from activities.clients import apprise_targets
 from activities.clients.store.store import Store, open_store
 from activities.model.notification import Notification, NotificationKind
 from activities.notify.settings import NotifySettings, TargetSettings
@@ -31,7 +36,7 @@ NOTIFICATION = Notification(
     workflow="mapek-fix:charter:committee",
     at=100.0,
 )
-FIELDS = {"key", "kind", "status", "loop", "knob", "plan", "headline", "details", "closed", "at", "links"}
+FIELDS = {"key", "occurrence", "kind", "status", "loop", "knob", "plan", "headline", "details", "closed", "at", "links"}
 CANARY_SECRET = "canary-4f1c9b2e"
 
 
@@ -136,7 +141,7 @@ async def test_a_failed_attempt_is_retried_and_logged_without_secrets(
         await store.notifications.open_or_touch(NOTIFICATION)
         await sender.drain(target)
     assert (count_attempts(sender, "hook", "failed"), count_attempts(sender, "hook", "sent")) == (1.0, 0.0)
-    assert await store.notifications.has_pending("hook", target.kinds, True, time.time() + 6.0)
+    assert await store.notifications.has_pending("hook", target.kinds, target.updates, time.time() + 6.0)
     messages = [record.getMessage() for record in caplog.records if record.name == "mapek.worker"]
     assert any(line.startswith("notify hook: ") for line in messages)
     assert CANARY_SECRET not in caplog.text
@@ -170,3 +175,85 @@ async def test_a_target_may_be_limited_to_loops(store: Store) -> None:
         await store.notifications.open_or_touch(NOTIFICATION.model_copy(update={"loop": "other", "key": "2"}))
         await make_sender(store, target).drain(target)
         assert [body["loop"] for body in hook.bodies] == ["other"]
+
+
+@dataclass
+class Pages:
+    """A receiver's open pages by the field that identifies them, as PagerDuty or a receiver of webhooks keeps them."""
+
+    identity: str
+    state: str
+    opening: str
+
+    def list_open(self, bodies: list[dict[str, Any]]) -> list[str]:
+        """Return the open pages after these messages."""
+        pages: dict[str, bool] = {}
+        for body in bodies:
+            pages[body[self.identity]] = body[self.state] == self.opening
+        return [page for page, is_open in pages.items() if is_open]
+
+
+@pytest.mark.parametrize(
+    ("kind", "pages"),
+    [
+        ("webhook", Pages("key", "status", "open")),
+        ("pagerduty", Pages("dedup_key", "event_action", "trigger")),
+        ("slack", None),
+        ("apprise", None),
+    ],
+)
+async def test_a_late_resolution_leaves_the_page_of_the_next_problem_open(
+    store: Store, kind: str, pages: Pages | None
+) -> None:
+    """The resolution fails, the problem returns, and then the receiver recovers: exactly one page is open.
+
+    A target without updates gets the two openings alone.
+    """
+    now = [1000.0]
+    async with running_http_receiver(status=202 if kind == "pagerduty" else 200) as receiver:
+        scheme = "json" if kind == "apprise" else "http"
+        environ = {"MAPEK_NOTIFY_HOOK_ADDRESS": f"{scheme}://127.0.0.1:{receiver.port}/in"}
+        target = TargetSettings.model_validate({"name": "hook", "kind": kind, "timeout_seconds": 2.0})
+        sender = make_sender(store, target, environ=environ | {"MAPEK_NOTIFY_HOOK_TOKEN": "token"})
+        sender.clock = lambda: now[0]
+
+        async def drain(seconds: float, status: int) -> list[dict[str, Any]]:
+            """Return what the receiver took while it answered with this status."""
+            before, receiver.status = len(receiver.bodies), status
+            for _ in range(10):
+                now[0] += seconds / 10
+                await sender.drain(target)
+            return receiver.bodies[before:] if status < 300 else []
+
+        accepted = receiver.status
+        await store.notifications.open_or_touch(NOTIFICATION.model_copy(update={"at": now[0]}))
+        taken = await drain(4.0, accepted)
+        await store.notifications.close(NOTIFICATION.plan, (NotificationKind.QUARANTINE,), "released", now[0])
+        await drain(60.0, 500)
+        await store.notifications.open_or_touch(NOTIFICATION.model_copy(update={"at": now[0]}))
+        taken += await drain(600.0, accepted)
+        if pages is None:
+            assert len(taken) == 2
+            return
+        assert len(pages.list_open(taken)) == 1
+        assert taken[-1][pages.state] == pages.opening or kind == "pagerduty"
+        await store.notifications.close(NOTIFICATION.plan, (NotificationKind.QUARANTINE,), "released", now[0])
+        taken += await drain(4.0, accepted)
+        assert pages.list_open(taken) == []
+
+
+def test_every_service_of_apprise_opens_an_alert() -> None:
+    """Services that map the type of a message to an action open an alert, and neither close one nor add a note."""
+    sent: list[NotifyType] = []
+
+    def notify(plugin: NotifyOpsgenie, *, notify_type: NotifyType, **_: str) -> bool:
+        del plugin
+        sent.append(notify_type)
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NotifyOpsgenie, "notify", notify)
+        apprise_targets.send_apprise(apprise_targets.Endpoint("opsgenie://apikey", 1.0), "title", "text")
+    (notify_type,) = sent
+    for service in (NotifyOpsgenie, NotifyJira):
+        assert service("apikey", targets=None).mapping[notify_type] == "new"

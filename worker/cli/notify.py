@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from activities.model.errors import ConfigurationError, MapekError
-from activities.model.notification import Notification, NotificationKind
+from activities.model.notification import Notification, NotificationKind, Updates
 from activities.notify.rendering import Links
 from activities.notify.settings import TargetSettings
 from worker.cli import output
@@ -56,7 +56,7 @@ class _TestNotification(NamedTuple):
         """Send the message and its resolution; return the error, "" if the target accepted both."""
         try:
             self.send(target, self.notification, self.links, os.environ)
-            if target.supports_updates:
+            if target.updates is not Updates.NONE:
                 resolved = self.notification.model_copy(update={"resolution": "the test is over"})
                 self.send(target, resolved, self.links, os.environ)
         except MapekError as error:

@@ -1,10 +1,10 @@
 """Notifications: one for each problem, and the version that each target has received."""
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exists, insert, not_, or_, select, update
 
 from activities.clients.store.engine import Database, upsert
 from activities.clients.store.schema import deliveries, notifications
-from activities.model.notification import Notification, NotificationKind, PendingDelivery
+from activities.model.notification import Notification, NotificationKind, PendingDelivery, Updates
 
 LEASE_SECONDS = 90.0
 """Seconds a worker may send before another worker takes over: longer than all time-outs of a target."""
@@ -43,7 +43,8 @@ class NotificationStore:
                     "plan_id": notification.plan,
                 }
                 times = {"opened_at": notification.at, "last_seen_at": notification.at, "version": 1}
-                connection.execute(insert(notifications).values(**row, **times, body=notification.model_dump_json()))
+                opened = notification.model_copy(update={"occurrence": str(round(notification.at * 1000))})
+                connection.execute(insert(notifications).values(**row, **times, body=opened.model_dump_json()))
 
         await self._database.write(work)
 
@@ -80,29 +81,32 @@ class NotificationStore:
         bodies = await self._database.read(lambda connection: connection.scalars(query).all())
         return tuple(Notification.model_validate_json(body) for body in bodies)
 
-    async def has_pending(self, target: str, kinds: tuple[NotificationKind, ...], updates: bool, now: float) -> bool:
+    async def has_pending(self, target: str, kinds: tuple[NotificationKind, ...], updates: Updates, now: float) -> bool:
         """Return whether `claim` would return a notification."""
         query = (
             select(notifications.c.id)
             .select_from(_join_deliveries(target))
-            .where(_build_due_condition(kinds, updates, now))
+            .where(notifications.c.kind.in_(kinds), _build_due_condition(target, updates, now))
             .limit(1)
         )
         return await self._database.read(lambda connection: connection.scalar(query)) is not None
 
     async def claim(
-        self, target: str, kinds: tuple[NotificationKind, ...], updates: bool, now: float
+        self, target: str, kinds: tuple[NotificationKind, ...], updates: Updates, now: float
     ) -> PendingDelivery | None:
         """Return the oldest notification the target has not received, for this worker to send; None if there is none.
 
-        With `updates` the target also receives the resolution of notifications that were sent to it. Other targets
-        receive only open ones.
+        A target with updates also receives the resolution of each notification that was sent to it, or may have been.
+        With updates by key it is dropped once the next notification of the problem was sent. Other targets receive only
+        open ones.
         """
 
         def work(connection: Connection) -> PendingDelivery | None:
             columns = (notifications.c.id, notifications.c.version, notifications.c.body, deliveries.c.attempts)
             query = (
-                select(*columns).select_from(_join_deliveries(target)).where(_build_due_condition(kinds, updates, now))
+                select(*columns)
+                .select_from(_join_deliveries(target))
+                .where(notifications.c.kind.in_(kinds), _build_due_condition(target, updates, now))
             )
             row = connection.execute(query.order_by(notifications.c.id).limit(1)).first()
             if row is None:
@@ -146,9 +150,27 @@ def _join_deliveries(target: str) -> FromClause:
     )
 
 
-def _build_due_condition(kinds: tuple[NotificationKind, ...], updates: bool, now: float) -> ColumnElement[bool]:
+def _build_due_condition(target: str, updates: Updates, now: float) -> ColumnElement[bool]:
     is_open = notifications.c.closed_at.is_(None)
     is_new = and_(or_(deliveries.c.version.is_(None), deliveries.c.version == 0), is_open)
-    is_changed = and_(deliveries.c.version > 0, deliveries.c.version < notifications.c.version)
     is_free = or_(deliveries.c.next_at.is_(None), deliveries.c.next_at <= now)
-    return and_(notifications.c.kind.in_(kinds), is_free, or_(is_new, is_changed) if updates else is_new)
+    if updates is Updates.NONE:
+        return and_(is_free, is_new)
+    # A version 0 was attempted, and its answer may be lost: the target may show it as open.
+    is_changed = and_(deliveries.c.version < notifications.c.version, or_(deliveries.c.version > 0, not_(is_open)))
+    if updates is Updates.BY_KEY:
+        is_changed = and_(is_changed, not_(_was_succeeded(target)))
+    return and_(is_free, or_(is_new, is_changed))
+
+
+def _was_succeeded(target: str) -> ColumnElement[bool]:
+    """Return the condition that the target has received a later notification of the same problem."""
+    later, sent = notifications.alias(), deliveries.alias()
+    is_same_problem = (later.c[name] == notifications.c[name] for name in ("loop", "kind", "key"))
+    return exists().where(
+        *is_same_problem,
+        later.c.id > notifications.c.id,
+        sent.c.notification_id == later.c.id,
+        sent.c.target == target,
+        sent.c.version > 0,
+    )

@@ -64,6 +64,16 @@ def test_pagerduty_triggers_and_resolves_one_incident() -> None:
     assert resolve == {"routing_key": "KEY", "event_action": "resolve", "dedup_key": trigger["dedup_key"]}
 
 
+def test_each_occurrence_is_a_page_of_its_own() -> None:
+    """Another occurrence has another deduplication key; one that an earlier version opened keeps its former key."""
+    former, first, second = (
+        render_pagerduty(NOTIFICATION.model_copy(update={"occurrence": text}), LINKS, "KEY")["dedup_key"]
+        for text in ("", "100000", "200000")
+    )
+    assert former == f"mapek-{NOTIFICATION.loop}-{NOTIFICATION.key}-{NOTIFICATION.kind}"
+    assert len({former, first, second}) == 3
+
+
 @pytest.mark.parametrize("kind", list(NotificationKind))
 def test_every_kind_has_a_severity_of_pagerduty(kind: NotificationKind) -> None:
     """PagerDuty refuses an event with any other severity."""

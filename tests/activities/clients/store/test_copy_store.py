@@ -18,7 +18,7 @@ from activities.model.effect import Direction, Effect
 from activities.model.errors import Rejected
 from activities.model.history import RemediationRecord
 from activities.model.mode import LoopMode, Mode
-from activities.model.notification import Notification, NotificationKind
+from activities.model.notification import Notification, NotificationKind, Updates
 from activities.model.storm import Storm
 from tests.activities.upkeep.test_checks import SHADOW_DECISION
 from tests.support.model_builders import make_attempt_row, make_outcome_transaction, make_plan, make_problem, make_rung
@@ -46,7 +46,7 @@ async def fill_store(store: Store) -> None:
     await store.guards.set_storm("charter", "charter", Storm(loop="charter", since=1.0, reason="5 of 8"), 1.0)
     await store.autonomy.put_shadow(SHADOW_DECISION)
     await store.notifications.open_or_touch(make_notification("first"))
-    await store.notifications.claim("pager", tuple(NotificationKind), True, 2000.0)
+    await store.notifications.claim("pager", tuple(NotificationKind), Updates.BY_KEY, 2000.0)
 
 
 def make_notification(key: str) -> Notification:

@@ -37,7 +37,7 @@ from activities.model.effect import Effect
 from activities.model.errors import StoreUnavailable
 from activities.model.history import RemediationRecord
 from activities.model.mode import LoopMode, Mode
-from activities.model.notification import Notification, NotificationKind
+from activities.model.notification import Notification, NotificationKind, Updates
 from activities.model.outcome import Outcome
 from activities.model.plan import Plan
 from activities.model.snapshot import AnalysisInput, Snapshot, compute_digest
@@ -245,11 +245,11 @@ async def test_evidence_and_shadows_count_as_before(former_store: Store) -> None
 async def test_the_outbox_goes_on(former_store: Store) -> None:
     """A target gets the update of what it was sent; a notification that is open is sent once its pause is over."""
     notifications = former_store.notifications
-    update = await notifications.claim("pager", tuple(NotificationKind), True, 2000.0)
+    update = await notifications.claim("pager", tuple(NotificationKind), Updates.BY_KEY, 2000.0)
     assert update is not None
     assert (update.notification.resolution, update.version) == ("approved", 2)
     assert [n.kind for n in await notifications.load_open("charter")] == [NotificationKind.STORM]
-    retry = await notifications.claim("chat", tuple(NotificationKind), True, 2000.0)
+    retry = await notifications.claim("chat", tuple(NotificationKind), Updates.BY_KEY, 2000.0)
     assert retry is not None
     assert (retry.notification.kind, retry.attempts) == (NotificationKind.STORM, 2)
     await notifications.open_or_touch(retry.notification.model_copy(update={"key": "new"}))
