@@ -79,14 +79,12 @@ class Plan(MigratedModel):
     `plan_id` is the first 12 hex digits of `hash`. `generation` is the knob's generation at the decision: the fence of
     the first step. `created_at` (unix seconds) is part of Charter's apply envelope, so a retry is byte-identical.
     `settle` seconds pass before the plan is prepared. `requested_by` is the operator who requested the plan, empty for
-    a plan of the loop. `explained_components` are those that the leading diagnosis explains: a problem elsewhere counts
-    against the diagnosis. `component_count` is the number of components. `evidence_patterns` are the counted patterns
+    a plan of the loop. `component_count` is the number of components. `evidence_patterns` are the counted patterns
     on the components of the plan. `low_confidence`: outcomes lowered the confidence in the cause so far that an
     operator must decide.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
-        "leading": "explained_components",
         "watched": "component_count",
         "grounds": "evidence_patterns",
         "doubted": "low_confidence",
@@ -118,7 +116,6 @@ class Plan(MigratedModel):
     snapshot: str
     headline: str
     requested_by: str = ""
-    explained_components: tuple[str, ...] = ()
     component_count: int = 0
     evidence_patterns: tuple[PatternBasis, ...] = ()
     low_confidence: bool = False

@@ -9,8 +9,8 @@ from activities.model.types import MigratedModel
 class Storm(MigratedModel):
     """A loop in storm mode: it only observes. Times are unix seconds.
 
-    `reason` has the numbers at its start. `calm_since` is when the affected components fell below the exit limit, None
-    while they exceed it.
+    `reason` has the numbers of the last observation. `calm_since` is when they fell below the exit limits, None while
+    they exceed one.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"why": "reason"}

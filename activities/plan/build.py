@@ -13,7 +13,6 @@ from activities.plan.autonomy import lowest_level
 from activities.plan.context import PlanContext
 from activities.plan.guards.core import is_low_confidence
 from activities.plan.guards.rates import error_budget_requires_approval
-from activities.plan.guards.storm import explained_components
 from activities.plan.knobs import knob_generation
 from activities.plan.risk import compute_risk, risk_requires_approval
 from activities.plan.selection import Option
@@ -59,7 +58,6 @@ def build_plan(option: Option, context: PlanContext, committee: Committee) -> Pl
         score=candidate.score,
         snapshot=context.snapshot,
         headline=format_headline(option),
-        explained_components=explained_components(context.diagnosis),
         component_count=len(context.analysis.components),
         evidence_patterns=collect_evidence_patterns(root, context.diagnosis),
         low_confidence=is_low_confidence(root, settings.min_confidence),

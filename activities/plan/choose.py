@@ -10,7 +10,7 @@ from activities.model.types import truncate
 from activities.monitor.visibility import REMOTES
 from activities.plan.build import build_plan
 from activities.plan.context import PlanContext
-from activities.plan.guards.storm import build_trouble_scope, derive_storm, explained_components
+from activities.plan.guards.storm import judge_storm
 from activities.plan.guards.table import TEMPORARY_GUARDS
 from activities.plan.selection import Option, evaluate_candidates
 
@@ -32,8 +32,8 @@ def choose(context: PlanContext) -> Decision:
     - unknown: the confidence is too low
     - escalated: no rung is left that may be tried and promises more than it costs
     """
-    scope = build_trouble_scope(context.analysis, context.diagnosis, explained_components(context.diagnosis))
-    storm = derive_storm(context.guards.storm(context.loop), scope, context.loop, context.at, context.settings.storm)
+    current_storm = context.guards.storm(context.loop)
+    storm = judge_storm(current_storm, context.analysis, context.diagnosis, context.loop, context.settings.storm)
     decision = _choose_plans(context, storm)
     blocks = decision.blocks
     if storm and not any(block.rule == GuardRule.STORM for block in blocks):

@@ -27,7 +27,7 @@ from activities.monitor.adaptive_limits import is_refresh_due
 from activities.monitor.current_state import CurrentState, build_current_state
 from activities.monitor.judgement import judge
 from activities.monitor.own_changes import own_applied_steps
-from activities.plan.guards.storm import build_trouble_scope, derive_storm, explained_components
+from activities.plan.guards.storm import judge_storm
 from activities.readings.adaptive_limits import compute_limits
 from activities.readings.analysis_input import InputLoader, make_input_loader
 from activities.upkeep.checks import RecheckResult, classify_recheck, score_shadow
@@ -84,8 +84,7 @@ class UpkeepActivities:
             return ""
         analysis_input = await load_input()
         diagnosis = diagnose(analysis_input, loop.settings.analyze)
-        scope = build_trouble_scope(analysis_input, diagnosis, explained_components(diagnosis))
-        storm = derive_storm(current_storm, scope, loop_name, analysis_input.at, loop.settings.plan.storm)
+        storm = judge_storm(current_storm, analysis_input, diagnosis, loop_name, loop.settings.plan.storm)
         if storm != current_storm:
             await guards.set_storm(loop.settings.charter, loop_name, storm, now)
         return "still in a storm" if storm else "the storm is over"

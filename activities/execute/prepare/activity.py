@@ -4,9 +4,10 @@ import asyncio
 
 from temporalio import activity
 
+from activities.analyze.diagnose import diagnose
 from activities.dependencies import Dependencies
 from activities.execute.calls import build_policy_body
-from activities.execute.prepare.preflight import PreflightFacts, preflight_check, preflight_storm
+from activities.execute.prepare.preflight import PreflightFacts, preflight_check
 from activities.heartbeat import background_heartbeat
 from activities.knowledge.approval_entry import build_approval_entry
 from activities.model.action import Route
@@ -21,6 +22,7 @@ from activities.model.types import truncate
 from activities.monitor.current_state import build_current_state
 from activities.monitor.judgement import judge
 from activities.notify.events import notification_for_approval
+from activities.plan.guards.storm import judge_storm
 from activities.readings.alertmanager import fetch_alertmanager, silenced_or_all
 from activities.readings.analysis_input import collect_analysis_input
 from activities.readings.error_budget import read_error_budget
@@ -73,6 +75,7 @@ class PrepareActivities:
             collect_analysis_input(loop, now), fetch_alertmanager(loop)
         )
         judgement = judge(analysis_input)
+        diagnosis = diagnose(analysis_input, loop.settings.analyze)
         guards = await load_guard_state(self.store, plan.charter, analysis_input, now, except_plan=plan.plan_id)
         mode = await load_effective_mode(self.store, loop.settings, now)
         steps = await load_step_state(self.store, plan)
@@ -89,7 +92,7 @@ class PrepareActivities:
             unresolved=steps.unresolved,
             last_generation=steps.last_generation,
             previous_outcome=steps.outcome if steps.changed_charter else "",
-            storm=preflight_storm(plan, analysis_input, judgement, guards, loop.settings.plan.storm),
+            storm=judge_storm(guards.storm(plan.loop), analysis_input, diagnosis, plan.loop, loop.settings.plan.storm),
             silenced=silenced_or_all(alertmanager_state, loop, analysis_input.components),
             error_budget=await read_error_budget(loop, now),
         )

@@ -17,17 +17,13 @@ from activities.model.mode import Mode
 from activities.model.plan import Plan, Risk, compute_plan_hash
 from activities.model.remediation import PrepareResult, Step
 from activities.model.remediation_outcome import RemediationOutcome
-from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
 from activities.model.types import truncate
 from activities.monitor.current_state import CurrentState
-from activities.monitor.judgement import Judgement
 from activities.monitor.visibility import REMOTES
 from activities.plan.autonomy import lowest_level
 from activities.plan.guards.base import GuardInput
 from activities.plan.guards.rates import error_budget_requires_approval
-from activities.plan.guards.settings import StormSettings
-from activities.plan.guards.storm import build_trouble_scope, derive_storm
 from activities.plan.guards.table import GUARD_BY_RULE, Clearance, Stage, find_block
 from activities.plan.knobs import knob_generation
 from activities.plan.risk import compute_risk, risk_requires_approval
@@ -140,15 +136,6 @@ def _autonomy_level(plan: Plan, facts: PreflightFacts) -> Level:
     if plan.requested_by or not plan.actions:
         return Level.AUTO
     return lowest_level(plan.cause, plan.actions, facts.autonomy)
-
-
-def preflight_storm(
-    plan: Plan, analysis_input: AnalysisInput, judgement: Judgement, guards: GuardState, settings: StormSettings
-) -> Storm | None:
-    """Return the storm the loop is in now, None if it is in none. While the committee is unreadable, no storm ends."""
-    explained = plan.explained_components or (plan.component, *(c for c, _ in plan.verification.targets))
-    scope = build_trouble_scope(analysis_input, judgement, explained)
-    return derive_storm(guards.storm(plan.loop), scope, plan.loop, analysis_input.at, settings)
 
 
 def _build_guard_input(plan: Plan, facts: PreflightFacts) -> GuardInput:

@@ -92,9 +92,9 @@ class StormSettings(Settings):
     affected_fraction: Fraction = 0.60
     """Share in trouble or blind above which a storm starts, explained or not."""
     exit_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    """A storm ends when both shares are below this part of their limits: the lower limit prevents flapping."""
+    """A storm ends when the trouble would start none, even with both limits times this: it prevents flapping."""
     exit_hold: Duration = 300.0
-    """How long both shares must stay below before the storm ends."""
+    """How long that must last before the storm ends."""
 
 
 class Window(Settings):

@@ -14,7 +14,6 @@ from activities.model.diagnosis import Diagnosis
 from activities.model.snapshot import AnalysisInput
 from activities.model.storm import Storm
 from activities.model.topology import Topology
-from activities.monitor.judgement import Judgement
 from activities.monitor.visibility import REMOTES
 from activities.plan.guards.base import Actions, GuardInput
 from activities.plan.guards.settings import StormSettings
@@ -57,56 +56,64 @@ class StormMetrics:
         return f"{unexplained}, {self.affected_fraction:.0%} in trouble or blind"
 
 
+def judge_storm(
+    current_storm: Storm | None, analysis_input: AnalysisInput, diagnosis: Diagnosis, loop: str, settings: StormSettings
+) -> Storm | None:
+    """Return the storm of a loop after an observation and its diagnosis, None if there is none or it is over.
+
+    Cycle, remediation and upkeep all judge here, each by the diagnosis of its own observation.
+    """
+    return derive_storm(
+        current_storm, build_trouble_scope(analysis_input, diagnosis), loop, analysis_input.at, settings
+    )
+
+
 def derive_storm(
     current_storm: Storm | None, scope: TroubleScope | None, loop: str, at: float, settings: StormSettings
 ) -> Storm | None:
     """Return the storm of a loop after the observation at `at` (unix seconds), None if there is none or it is over.
 
-    It is over when both fractions stayed below `exit_factor` times the limit that starts one for `exit_hold` seconds.
-    Without a scope the observation is incomplete: it starts no storm, and the calm time of a current one begins again.
+    It is over when trouble would have started no storm for `exit_hold` seconds, even with the limits of both fractions
+    multiplied by `exit_factor`. Without a scope the observation is incomplete: it starts no storm, and the calm time of
+    a current one begins again.
     """
     if scope is None:
         return current_storm.model_copy(update={"calm_since": None}) if current_storm else None
     metrics = measure_storm(scope)
     if current_storm is None:
-        return Storm(loop=loop, since=at, reason=metrics.summary) if _starts_storm(metrics, settings) else None
-    if not _is_calm(metrics, settings):
-        return current_storm.model_copy(update={"calm_since": None})
-    calm_since = at if current_storm.calm_since is None else current_storm.calm_since
+        return Storm(loop=loop, since=at, reason=metrics.summary) if _is_storm(metrics, settings, 1.0) else None
+    storm = current_storm.model_copy(update={"reason": metrics.summary})
+    if _is_storm(metrics, settings, settings.exit_factor):
+        return storm.model_copy(update={"calm_since": None})
+    calm_since = at if storm.calm_since is None else storm.calm_since
     is_over = at - calm_since >= settings.exit_hold
-    return None if is_over else current_storm.model_copy(update={"calm_since": calm_since})
+    return None if is_over else storm.model_copy(update={"calm_since": calm_since})
 
 
-def build_trouble_scope(
-    analysis_input: AnalysisInput, findings: Diagnosis | Judgement, explained: Iterable[str]
-) -> TroubleScope | None:
-    """Return the scope of an observation and the components that its leading cause explains.
+def build_trouble_scope(analysis_input: AnalysisInput, diagnosis: Diagnosis) -> TroubleScope | None:
+    """Return the scope of an observation, with the components that the leading cause explains.
 
     None if the committee or a remote could not be read: nothing follows from half an observation.
     """
     committee = analysis_input.committee
-    if committee is None or any(spot.component in REMOTES for spot in findings.blind):
+    if committee is None or any(spot.component in REMOTES for spot in diagnosis.blind):
         return None
     return TroubleScope(
         components=frozenset(analysis_input.components),
         members=frozenset(member.name for member in committee.members),
-        violated=frozenset(violation.component for violation in findings.violations),
-        blind=frozenset(spot.component for spot in findings.blind),
-        explained=frozenset(explained),
+        violated=frozenset(violation.component for violation in diagnosis.violations),
+        blind=frozenset(spot.component for spot in diagnosis.blind),
+        explained=explained_components(diagnosis),
         topology=analysis_input.topology,
     )
 
 
-def explained_components(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Return the components that the first root cause explains, with its own, sorted; none without a cause."""
-    return tuple(
-        sorted(
-            {
-                name
-                for root in diagnosis.root_causes[:1]
-                for name in (root.component, *(component for component, _ in root.violated_pairs))
-            }
-        )
+def explained_components(diagnosis: Diagnosis) -> frozenset[str]:
+    """Return the components that the first root cause explains, with its own; none without a cause."""
+    return frozenset(
+        name
+        for root in diagnosis.root_causes[:1]
+        for name in (root.component, *(component for component, _ in root.violated_pairs))
     )
 
 
@@ -129,22 +136,17 @@ def storm_guard(_: Actions, guard_input: GuardInput) -> str:
     return f"storm for {guard_input.at - storm.since:.0f} s, only observed: {storm.reason}"
 
 
-def _starts_storm(metrics: StormMetrics, settings: StormSettings) -> bool:
+def _is_storm(metrics: StormMetrics, settings: StormSettings, factor: float) -> bool:
+    """Return whether trouble is a storm with the limits of both fractions multiplied by `factor`."""
     is_unexplained = (
         metrics.unexplained_count >= settings.min_components
-        and metrics.unexplained_fraction > settings.unexplained_fraction
+        and metrics.unexplained_fraction > settings.unexplained_fraction * factor
     )
     is_wide = (
-        metrics.affected_groups >= settings.min_components and metrics.affected_fraction > settings.affected_fraction
+        metrics.affected_groups >= settings.min_components
+        and metrics.affected_fraction > settings.affected_fraction * factor
     )
     return is_unexplained or is_wide
-
-
-def _is_calm(metrics: StormMetrics, settings: StormSettings) -> bool:
-    return (
-        metrics.unexplained_fraction < settings.unexplained_fraction * settings.exit_factor
-        and metrics.affected_fraction < settings.affected_fraction * settings.exit_factor
-    )
 
 
 def _connected_to_diagnosis(scope: TroubleScope, troubled: frozenset[str]) -> frozenset[str]:

@@ -11,7 +11,6 @@ from activities.plan.guards.storm import (
     TroubleScope,
     build_trouble_scope,
     derive_storm,
-    explained_components,
     storm_guard,
 )
 from tests.activities.plan.builders import CALL_TOPOLOGY, make_context, make_root_cause
@@ -21,6 +20,7 @@ MEMBERS = frozenset(f"validator-{number}" for number in range(1, 6))
 SERVICES = frozenset({"gateway", "policy-engine", "audit-log"})
 SIX_COMPONENTS = frozenset("abcdef")
 TEN_COMPONENTS = frozenset("abcdefghij")
+TWENTY_COMPONENTS = frozenset("abcdefghijklmnopqrst")
 FIFTEEN_COMPONENTS = frozenset("abcdefghijklmno")
 CURRENT_STORM = Storm(loop="charter", since=NOW - 900, reason="75% in trouble or blind")
 
@@ -85,15 +85,22 @@ def test_a_storm_starts(scope: TroubleScope, starts: bool) -> None:
 
 def test_a_storm_ends_with_hysteresis() -> None:
     """Both fractions stay below half of their limits for five minutes; a higher one restarts the wait."""
-    stormy, between, calm = (make_unconnected_scope(troubled, TEN_COMPONENTS) for troubled in ("abcdef", "abc", "a"))
+    stormy, between, calm = (
+        make_unconnected_scope(troubled, TWENTY_COMPONENTS) for troubled in ("abcdef", "abcd", "a")
+    )
+    assert derive_storm(None, between, "charter", NOW, StormSettings()) is None
     settings = StormSettings()
     started = derive_storm(None, stormy, "charter", NOW, settings)
     assert started is not None
-    assert started.reason.startswith("5 components (50%) in trouble that the leading cause does not explain, 60%")
-    assert derive_storm(started, between, "charter", NOW + 600, settings) == started
+    assert started.reason.startswith("5 components (25%) in trouble that the leading cause does not explain, 30%")
+    going_on = derive_storm(started, between, "charter", NOW + 600, settings)
+    assert going_on is not None
+    assert (going_on.since, going_on.calm_since) == (NOW, None)
+    assert going_on.reason.startswith("3 components (15%) in trouble")
     calming = derive_storm(started, calm, "charter", NOW + 600, settings)
     assert calming is not None
     assert calming.calm_since == NOW + 600
+    assert calming.reason.startswith("0 components (0%) in trouble")
     assert derive_storm(calming, calm, "charter", NOW + 899, settings) == calming
     assert derive_storm(calming, calm, "charter", NOW + 900, settings) is None
     restarted = derive_storm(calming, between, "charter", NOW + 800, settings)
@@ -116,8 +123,18 @@ def test_an_observation_without_committee_or_remote_is_incomplete() -> None:
         make_context(make_root_cause("overload"), committee=None),
         make_context(make_root_cause("overload"), blind=(blind,)),
     )
-    scopes = [build_trouble_scope(c.analysis, c.diagnosis, explained_components(c.diagnosis)) for c in contexts]
+    scopes = [build_trouble_scope(context.analysis, context.diagnosis) for context in contexts]
     assert [scope is not None for scope in scopes] == [True, False, False]
+
+
+@pytest.mark.parametrize("troubled", ["", "a", "b", "bc"])
+def test_trouble_that_starts_no_storm_at_the_exit_limits_ends_one(troubled: str) -> None:
+    """One of three components is 33 %: it starts no storm, so it does not keep one going."""
+    scope = make_unconnected_scope(troubled, frozenset("abc"), explained="")
+    settings = StormSettings()
+    assert derive_storm(None, scope, "charter", NOW, settings) is None
+    calming = CURRENT_STORM.model_copy(update={"calm_since": NOW - settings.exit_hold})
+    assert derive_storm(calming, scope, "charter", NOW, settings) is None
 
 
 def test_explained_trouble_does_not_keep_a_storm_going() -> None:
@@ -130,7 +147,9 @@ def test_explained_trouble_does_not_keep_a_storm_going() -> None:
     calming = CURRENT_STORM.model_copy(update={"calm_since": NOW - 300})
     assert derive_storm(None, explained, "charter", NOW, settings) is None
     assert derive_storm(calming, explained, "charter", NOW, settings) is None
-    assert derive_storm(calming, unexplained, "charter", NOW, settings) == CURRENT_STORM
+    going_on = derive_storm(calming, unexplained, "charter", NOW, settings)
+    assert going_on is not None
+    assert (going_on.since, going_on.calm_since) == (CURRENT_STORM.since, None)
 
 
 def test_a_storm_refuses_with_its_numbers() -> None:
