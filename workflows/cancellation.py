@@ -1,4 +1,4 @@
-"""Waits that a cancellation must not overtake."""
+"""How a workflow waits for a running activity, so that a cancellation cannot start the rollback too early."""
 
 import asyncio
 from typing import TypeVar

@@ -32,8 +32,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.monitor.activity import MonitorActivities
     from activities.plan.activity import PlanActivities
     from workflows import options, search_attributes
-    from workflows.lock import request_yield
     from workflows.search_attributes import build_search_attribute_updates, build_search_attributes
+    from workflows.yield_request import request_yield
 
 
 @workflow.defn(name=WorkflowName.CYCLE)

@@ -1,4 +1,4 @@
-"""MapekUpkeep: leftovers, plans that wait without need, quiet incidents, retention.
+"""MapekUpkeep: rolls back leftovers of crashed remediations, ends needless waits, closes quiet incidents, retention.
 
 A terminated or timed-out remediation can leave its plan half applied. Upkeep finds such a leftover and rolls it back
 under the same lock.
@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.model.upkeep import CoolingRemediation, UpkeepRequest, UpkeepResult
     from activities.upkeep.activity import UpkeepActivities
     from workflows import options, search_attributes
-    from workflows.lock import request_yield
     from workflows.search_attributes import build_search_attributes
+    from workflows.yield_request import request_yield
 
 
 COOL_DOWN_END_GRACE_SECONDS = 2.0

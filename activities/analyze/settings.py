@@ -11,10 +11,11 @@ class TemporalPatternSettings(Settings):
 
     enabled: bool = True
     sensitivity: Fraction = 0.85
-    """Confidence of the pattern before there are outcomes: a prior that counts as 20 outcomes."""
+    """Confidence of this pattern while there are few outcomes. Outcomes change it; it weighs as much as 20 of them."""
     window: PositiveDuration = 60.0
-    """Seconds; written `60s`, `5m` or a number in the file."""
+    """Seconds of the recent past in which violations are counted."""
     threshold: PositiveInt = 3
+    """Violations of one component within `window` that make a burst."""
 
 
 class SpatialPatternSettings(Settings):
@@ -23,15 +24,16 @@ class SpatialPatternSettings(Settings):
     enabled: bool = True
     sensitivity: Fraction = 0.80
     min_components: PositiveInt = 3
-    """Distinct violated components of the loop; also the number of distinct violated metrics on one component."""
+    """Minimum number of violated components. The same number of violated metrics on one component is a pattern too."""
 
 
 class CausalPatternSettings(Settings):
-    """Latency of one component moving with failures of another that calls it."""
+    """The latency of one component rises and falls with the failures of a caller."""
 
     enabled: bool = True
     sensitivity: Fraction = 0.75
     correlation_threshold: Fraction = 0.8
+    """Minimum correlation of the two series."""
 
 
 class FrequencyPatternSettings(Settings):
@@ -40,8 +42,9 @@ class FrequencyPatternSettings(Settings):
     enabled: bool = True
     sensitivity: Fraction = 0.70
     anomaly_threshold: PositiveInt = 8
+    """Violations of one component within `window` that count as recurring."""
     window: PositiveDuration = 300.0
-    """Seconds."""
+    """Seconds of the recent past in which violations are counted."""
 
 
 class AlgorithmSettings(Settings):
@@ -58,16 +61,21 @@ class AnalyzeSettings(Settings):
 
     algorithms: AlgorithmSettings = AlgorithmSettings()
     pattern_history_limit: PositiveInt = 100
-    """Patterns that one diagnosis keeps, the most confident ones."""
+    """Maximum number of patterns in one diagnosis; the most confident ones are kept."""
     analysis_step: PositiveDuration = 15.0
-    """Seconds between the instants at which violations are counted. Never below the data's own step."""
+    """Seconds between the instants at which violations are counted. A longer `monitor.scrape_interval` is used instead,
+    because there is no new sample in between."""
     sample_size_saturation: PositiveInt = 10
-    """Counted violations from which the sample-size part of the overall confidence is 1."""
+    """Number of counted violations that is enough evidence. With fewer, the overall confidence is lower."""
     calibration: Calibration = Calibration(intercept=-2.2, weights=(0.0, 1.5, 0.0))
-    """Maps the evidence of a deviation to its confidence; fitted on recorded faults by `make bench-quality`."""
+    """Coefficients that turn the strength of a deviation into a confidence, fitted on recorded faults by
+    `make bench-quality`."""
 
     @property
     def lookback(self) -> float:
-        """Seconds of range data for the analyzers: twice the longest window, the first half for hysteresis."""
+        """Return the seconds of range data to read: twice the longest window.
+
+        The first half shows which violations had begun before the window, and so must reach the clear threshold to end.
+        """
         algorithms = self.algorithms
         return 2.0 * max(algorithms.temporal.window, algorithms.frequency.window)

@@ -1,4 +1,4 @@
-"""The state of a plan's steps, from their effects and audit rows in the store."""
+"""Which steps of a plan are or may be applied, also after a crash: from their effects and audit rows in the store."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

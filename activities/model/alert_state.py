@@ -1,4 +1,4 @@
-"""The alerts that a loop's intake knows, and those that no cycle has processed yet."""
+"""The alerts that the intake of a loop knows: when two alerts are the same, and which wait for a cycle."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -17,11 +17,14 @@ MAX_SHOWN_ALERTS = 8
 class AlertState(MigratedModel):
     """The newest state of each alert, and the alerts that no cycle has processed yet.
 
-    `last_states` holds the newest state by fingerprint and identifies repeats. `pending` counts the alerts without a
-    cycle; `most_severe` are the first `MAX_SHOWN_ALERTS` of them by severity. `overflow` counts the pending alerts that
-    did not fit into `last_states` or that the sender omitted. A repeat of such an alert looks new and starts a cycle,
-    which reads Alertmanager as every cycle does. `received`, `duplicates` and `cycles` count since the first start of
-    the intake. `last_at` (unix seconds) is the start of the last cycle for alerts, `debounce` that of the last batch.
+    Two alerts are the same if they have the same fingerprint. A repeat has a state that is not newer than the one in
+    `last_states`, and starts nothing. A state is the start of the alert and whether it is resolved.
+
+    `pending` counts the alerts for which no cycle has started; `most_severe` names up to `MAX_SHOWN_ALERTS` of them.
+    `overflow` counts the pending alerts without an entry in `last_states`: it was full, or the sender omitted them. A
+    repeat of such an alert starts another cycle. `received`, `duplicates` and `cycles` count since the first start of
+    the intake. `last_at` (unix seconds) is the start of the last cycle for alerts. `debounce` is the minimum number of
+    seconds between two such cycles, as the newest batch set it.
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
@@ -42,9 +45,9 @@ class AlertState(MigratedModel):
     debounce: float = 0.0
 
     def merge(self, batch: AlertBatch) -> "AlertState":
-        """Return the state with a batch in it. New firing alerts become pending; resolved ones do not."""
+        """Return the state after a batch of alerts. Each new firing alert becomes pending, a resolved one does not."""
         known, firing, overflow, duplicates = dict(self.last_states), [], batch.omitted, 0
-        # The oldest first. Listed once per batch: with a full state, every alert of a storm would list them again.
+        # The last entry is the oldest. One list serves the whole batch: to build it for each alert of a storm is slow.
         resolved = [fingerprint for fingerprint, state in known.items() if state[1]][::-1]
         for alert in batch.alerts:
             if alert.fingerprint in known and alert.state <= known[alert.fingerprint]:
@@ -74,7 +77,7 @@ class AlertState(MigratedModel):
         return min(self.debounce, max(0.0, self.last_at + self.debounce - now))
 
     def mark_processed(self, now: float) -> "AlertState":
-        """Return the state after a cycle was started at `now`: it checks everything, so no alert is pending."""
+        """Return the state after a cycle was started at `now`. It checks all components, so no alert is pending."""
         cleared = {"most_severe": (), "pending": 0, "overflow": 0}
         return self.model_copy(update={**cleared, "last_at": now, "cycles": self.cycles + 1})
 

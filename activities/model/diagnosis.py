@@ -1,4 +1,4 @@
-"""Analyze's answer."""
+"""A diagnosis: the patterns, the ranked root causes and the confidence."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""An incident: one problem of a knob."""
+"""An incident: one problem of a knob, with the rungs that were tried against it."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A loop's mode."""
+"""The mode of a loop: act, observe or stopped, set by an operator or the kill switch."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

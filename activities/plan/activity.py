@@ -29,7 +29,7 @@ MAX_SHOWN_REJECTED = 6
 
 
 class PlanActivities:
-    """Decides by a stored analysis input."""
+    """Decide from a stored analysis input."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self.dependencies = dependencies

@@ -1,4 +1,4 @@
-"""The consequences of earned autonomy: a plan is only a shadow, is suggested to an operator, or is applied."""
+"""What the earned autonomy permits: a plan is only recorded (shadow), suggested to an operator, or applied."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -24,11 +24,11 @@ AUTONOMY_PAIRS: Mapping[Cause, tuple[ActionType, ...]] = MappingProxyType(
         Cause.DEVIATION: (ActionType.REBALANCE_LOAD, ActionType.RESTART_SERVICE),
     }
 )
-"""Every pair with a level: the action types on the ladder of each cause."""
+"""For each cause, the action types on its ladder. Each pair of a cause and an action type has its own level."""
 
 
 def lowest_level(cause: Cause, actions: tuple[Action, ...], autonomy: Autonomy) -> Level:
-    """Return the level of a plan: that of its least trusted action."""
+    """Return the level of a plan: the lowest level of its actions against this cause."""
     return min((autonomy.level(cause, action.type) for action in actions), key=lambda level: level.rank)
 
 
@@ -45,9 +45,9 @@ def autonomy_guard(actions: Actions, guard_input: GuardInput) -> str:
 
 
 def build_shadow_decision(plan: Plan, at: float) -> ShadowDecision:
-    """Return the shadow decision to be scored later, for a plan that was held back at `at` (unix seconds).
+    """Return the record of a plan that was not applied because of its level. `at` is unix seconds.
 
-    It is due when a remediation that started now would be verified.
+    Upkeep scores it at `due_at`, when the verification of the plan would have ended: did the problem end without it?
     """
     verify = plan.verification
     return ShadowDecision(

@@ -1,4 +1,4 @@
-"""Builds the plan from the chosen candidate: everything that a remediation needs, frozen and hashed."""
+"""The plan from the chosen candidate: its id, whether an operator must approve it, and how it is verified."""
 
 from activities.analyze.causes.symptoms import expand_committee
 from activities.model.action import COMMITTEE
@@ -93,10 +93,11 @@ def format_headline(option: Option) -> str:
 
 
 def build_verification(option: Option, context: PlanContext, committee: Committee) -> Verification:
-    """Return the verification of the plan: the cause's pairs must become good, the neighbours must not get worse.
+    """Return how the plan is verified: its targets must recover, and no neighbour may get worse.
 
-    Neighbours are the components of the targets, their callers and callees, and all members for a trouble or a knob of
-    the committee. Blind components are left out: they could not be seen to get worse.
+    The targets are the violated pairs of the cause. The neighbours are their components with all callers and callees.
+    For a problem or a knob of the committee all its members are neighbours too. Blind components are left out, because
+    a change for the worse would not show there.
     """
     root, analysis, diagnosis = option.root, context.analysis, context.diagnosis
     members = frozenset(member.name for member in committee.members)

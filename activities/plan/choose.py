@@ -28,9 +28,9 @@ def choose(context: PlanContext) -> Decision:
     - planned
     - observed: only the mode, a silence, a storm or a lack of trust holds the plans back; they are in `shadow`
     - busy: an earlier plan on the knob is not settled
-    - blocked: another passing guard refuses
+    - blocked: another temporary guard refuses
     - unknown: the confidence is too low
-    - escalated: no rung is left that may be tried and promises more than it costs
+    - escalated: no remedy is left: every rung was tried, is refused, or costs more than its benefit
     """
     current_storm = context.guards.storm(context.loop)
     storm = judge_storm(current_storm, context.analysis, context.diagnosis, context.loop, context.settings.storm)

@@ -1,4 +1,4 @@
-"""The input of one choice."""
+"""The input of one decision of Plan."""
 
 from dataclasses import dataclass
 

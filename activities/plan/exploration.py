@@ -1,8 +1,8 @@
 """Exploration: draws among equally safe remedies of one cause, if the settings allow it.
 
-Without it the first good remedy is tried for ever, and nothing is learned of the others. With it one of the rungs that
-are as safe as the next one is drawn by their posteriors (Thompson sampling). Each choice is stored with its
-probability, which the later estimate of another rule needs.
+Without exploration the first remedy that works is always repeated, and nothing is learned about the others. With it,
+one of the rungs that are as safe as the next one is drawn: the more likely it is to be the best, the more often
+(Thompson sampling by their posteriors). Each choice is stored with its probability; a later comparison needs it.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ def cycle_seed(cycle_id: str) -> int:
 def explore(candidates: Sequence[Candidate], root: RootCause, context: PlanContext) -> tuple[Candidate, ...]:
     """Return the candidates of one cause with one drawn among those as safe as the next rung.
 
-    The others among them are rejected by rule `not-drawn`, riskier ones wait by rule `ladder`. With fewer than two safe
-    candidates all are returned unchanged. The same context draws the same.
+    The safe ones that were not drawn are rejected by rule `not-drawn`, riskier ones by rule `ladder`. With fewer than
+    two safe candidates all are returned unchanged. The same context always draws the same candidate.
     """
     arms = find_equally_safe(candidates, context)
     if len(arms) < 2:

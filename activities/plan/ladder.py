@@ -1,4 +1,4 @@
-"""The escalation ladder: the next rung against a cause."""
+"""The ladder of a cause: a rung that was tried is not tried again in this incident, and the next one follows."""
 
 from collections.abc import Iterable, Mapping
 

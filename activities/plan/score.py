@@ -1,4 +1,4 @@
-"""Cost, benefit and score of a candidate."""
+"""The score of a candidate: benefit (confidence × effectiveness) − cost."""
 
 import math
 from collections.abc import Iterable

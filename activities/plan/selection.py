@@ -1,6 +1,6 @@
-"""Which candidate wins: first against its own alternatives, then against those of other causes.
+"""Which candidate wins: the best one against a cause, then the best one of all causes.
 
-The choice never depends on a passing guard: those are checked afterwards, for the winners alone. So a further guard can
+The choice never depends on a temporary guard: those are checked afterwards, for the winners alone. So a further guard can
 only take a plan away. It never makes room for the second best.
 """
 

@@ -1,4 +1,4 @@
-"""The strategies: for each cause a ladder of rungs, for each rung the alternatives.
+"""The remedies against each cause, in order (`LADDERS`), with their parameters: which member, how many, how long.
 
 A remedy is a tuple of actions on one knob. A rung without a remedy (no policy is known for the component, no component
 calls the committee) is empty and passed over. After the last rung the decision is escalated.

@@ -35,7 +35,7 @@ async def run_cycle(  # noqa: PLR0913 - a command's options are its parameters
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the cycle's result and print it.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Print each step when it starts, then the result.")] = False,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Return once the request is queued; needs no worker.")
+        bool, typer.Option("--detach", help="Queue the request and return, also while no worker runs.")
     ] = False,
     key: Annotated[str, typer.Option(help="Requests with the same key run one cycle.")] = "",
     reason: Annotated[str, typer.Option(help="Reason of the request; shown in the Temporal UI.")] = "",
@@ -98,7 +98,7 @@ async def _wait_for_result(client: Client, cycle_id: str, follow: bool) -> Cycle
     """Return the cycle's result. With `follow` print each step when it starts.
 
     Raises:
-        FinalError: the cycle failed, so the loop itself is broken.
+        FinalError: the cycle ended with an error.
         Unreachable: the cycle did not end in time.
     """
     handle = client.get_workflow_handle(cycle_id, result_type=CycleResult)

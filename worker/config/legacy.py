@@ -1,4 +1,4 @@
-"""Keys and spellings of before: the original project's are accepted, this project's former ones are refused."""
+"""Former configuration keys: those of the original project are accepted, those of this project are refused."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Secrets from files or the environment, read at each use: a rotated secret takes effect immediately."""
+"""Secrets from files or the environment. They are read at each use, so a new secret needs no restart."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,19 +31,21 @@ def read_secret(path: Path) -> str:
 
 
 def token_reader(path: Path | None, value: SecretStr | None = None) -> Callable[[], str]:
-    """Return a function that returns the token: the value if there is one, else the file's content, else ""."""
+    """Return a function that reads the token at each call: `value`, else the content of the file, else ""."""
     if value is not None:
         return value.get_secret_value
     return (lambda: read_secret(path)) if path is not None else str
 
 
 def notify_variable_name(target_name: str, field: str) -> str:
-    """Return the variable for the address or token of a target: `MAPEK_NOTIFY_OPS_TOKEN`."""
+    """Return the environment variable of a target's address or token, for example `MAPEK_NOTIFY_OPS_TOKEN`."""
     return f"MAPEK_NOTIFY_{target_name.upper().replace('-', '_')}_{field.upper()}"
 
 
 def read_notify_secret(target: TargetSettings, field: str, environ: Mapping[str, str]) -> str:
-    """Return the address or token of a target: from the environment, else the file, else the settings, else "".
+    """Return the address or token of a notification target, "" if it has none.
+
+    The first source that has it decides: the environment, the file, the settings.
 
     Raises:
         ConfigurationError: the file cannot be read.

@@ -1,9 +1,9 @@
 """The signal that delivers alerts to the intake (the workflow MapekLoop), and starts it if it is not running.
 
-A run of the intake continues as new after a number of signals. A signal during that step makes the worker replay the
-whole run, and for seconds the server accepts no signal. So a run that had its number of signals gets a pause. Other
-processes may signal during the pause. Then the request is repeated here within milliseconds; `start_workflow` of the
-SDK retries only after one second, then two more.
+After `MAX_REQUESTS_PER_RUN` signals the intake continues as a new run. A signal that arrives in this step makes the
+worker replay the whole run, and the server refuses signals for seconds. So no signal is sent for a short pause then.
+Another process may still send one during the pause. Then the server refuses the signal sent here, and it is repeated
+after 25 ms. `start_workflow` of the SDK would repeat it only after a second.
 """
 
 import asyncio

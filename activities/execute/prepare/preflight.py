@@ -1,4 +1,4 @@
-"""The last check before a plan is applied: it is unaltered, allowed and still right.
+"""The check before a plan is applied: it is unaltered, no guard refuses it, and its problem still exists.
 
 Hash, id, knob, risk and need of approval are computed again, not read from the plan. A plan that this worker's
 configuration refuses is `rejected` (its rung is used up). A plan that the present state refuses is `stale` (the next

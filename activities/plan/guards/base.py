@@ -47,7 +47,7 @@ class GuardInput:
 
     @classmethod
     def of_plan(cls, plan: Plan, mode: Mode, guards: GuardState, settings: PlanSettings, at: float) -> "GuardInput":
-        """Return the input for a plan that exists, without what only Charter, Alertmanager or the evidence shows."""
+        """Return the input for an existing plan from the store alone: neither Charter nor Alertmanager is read."""
         return cls(
             at=at,
             mode=mode,

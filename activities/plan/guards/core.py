@@ -70,8 +70,8 @@ def rollback_breaks_quorum(replicas: int, committee: Committee) -> str:
 def confidence_guard(_: Actions, guard_input: GuardInput) -> str:
     """Refuse to act upon a diagnosis, or a cause in it, with a confidence below `min_confidence`.
 
-    The cause counts with its prior confidence. A cause that outcomes speak against goes to an operator instead
-    (`is_low_confidence`): the loop must neither act upon the doubt nor stop learning because of it.
+    The confidence of the cause is compared before outcomes lowered it. If only outcomes lowered it, an operator must
+    approve the plan instead (`is_low_confidence`): the loop does not act on its own, and still learns from the result.
     """
     minimum, root = guard_input.settings.min_confidence, guard_input.root
     if guard_input.confidence < minimum:
@@ -95,8 +95,8 @@ def quarantine_guard(actions: Actions, guard_input: GuardInput) -> str:
 def unsettled_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse a knob on which another plan is, or may be, applied without a recorded outcome.
 
-    A change on top of it would make its rollback impossible. Its remediation settles it; upkeep does so if that
-    remediation was terminated.
+    A second change on the knob would make the rollback of the first one impossible. The remediation of the first plan
+    ends this block when it records an outcome. Upkeep does so for a remediation that was terminated.
     """
     other = guard_input.guards.unsettled_on(actions[0].knob)
     if other is None:

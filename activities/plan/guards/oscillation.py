@@ -1,4 +1,4 @@
-"""A loop that goes in circles: reversals of a knob, remediations that fail or do not last, and a foreign writer.
+"""When a knob is frozen: it goes back and forth, its remediations fail or do not last, or another writer moved it.
 
 A knob is frozen by its remediations of the last day, not by a stored mark. So the freeze holds on every worker and in
 every replay. It ends in time, or when an operator releases the knob.
@@ -66,7 +66,7 @@ def latest_freeze(
 def foreign_writer_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse a knob that another writer has moved since the loop's last remediation.
 
-    A change under one of the loop's own keys, such as one carried out late, is not foreign.
+    A change with one of the loop's own idempotency keys is not foreign, even if Charter executed it late.
     """
     knob, hold = actions[0].knob, guard_input.settings.oscillation.external_change_hold
     ended = [r for r in guard_input.remediations_of(knob) if r.ended_at is not None and r.generation is not None]
@@ -116,7 +116,7 @@ def last_limit_exceeded(times: Sequence[float], window: float, limit: int) -> tu
 def consecutive_failures(remediations: Iterable[RemediationRecord]) -> tuple[RemediationRecord, ...]:
     """Return the failed or rolled-back remediations since the last success, by end.
 
-    A remediation that neither succeeded nor failed (stopped, without effect) does not interrupt the row.
+    A remediation that neither succeeded nor failed (stopped, no effect) is passed over.
     """
     failures: list[RemediationRecord] = []
     for record in sorted((r for r in remediations if r.ended_at is not None), key=lambda r: r.ended_at or 0.0):

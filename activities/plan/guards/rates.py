@@ -1,4 +1,4 @@
-"""Budgets of remediations, the share of components affected together, and the wait before a reversal."""
+"""How often the loop may act: budgets per hour and day, components at the same time, the wait before a reversal."""
 
 import math
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ STALE_AFTER_SECONDS = 3600.0
 def budget_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse a further remediation of a knob, or of the loop, whose budget is used up.
 
-    A remediation counts once, with any number of steps, in the windows (t − 1 h, t] and (t − 1 d, t] by its start.
+    The budgets are for the last hour and the last day. A remediation counts once at its start, with all its steps.
     """
     rates, knob, loop = guard_input.settings.rates, actions[0].knob, guard_input.loop
     of_knob = guard_input.remediations_of(knob)
@@ -57,7 +57,7 @@ def concurrency_guard(actions: Actions, guard_input: GuardInput) -> str:
 def reversal_guard(actions: Actions, guard_input: GuardInput) -> str:
     """Refuse to move a knob back soon after a move, and to make a riskier change soon after any move.
 
-    A safer change waits for nothing but the cool-down.
+    A safer change waits only for the cool-down.
     """
     moves, rates = knob_moves(guard_input.remediations_of(actions[0].knob)), guard_input.settings.rates
     safety = safety_direction(actions)

@@ -1,8 +1,9 @@
 """Storm mode: when many components are in trouble at the same time, suspect the monitor. How a storm starts and ends.
 
-The leading diagnosis is believed about the components connected to it by calls. Trouble elsewhere at the same time
-speaks against the picture as a whole. The affected fraction is the lower of two: over components, and over groups in
-which the committee counts as one. Otherwise any trouble of a committee that outnumbers the services would be a storm.
+The leading diagnosis explains the components that calls connect to it. Much trouble elsewhere at the same time means
+that the observation itself may be wrong. The affected fraction is counted twice, and the lower count is used: over all
+components, and with the whole committee as one. A committee may outnumber the services, and its trouble alone is no
+storm.
 """
 
 from collections.abc import Iterable

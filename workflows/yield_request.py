@@ -1,4 +1,4 @@
-"""The signal to the remediation that holds the lock of a knob: end a plan that only waits for approval."""
+"""The signal `yield`: ask a plan that only waits for approval to end, so that its knob is free."""
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
