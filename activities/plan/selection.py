@@ -1,7 +1,7 @@
 """Which candidate wins: the best one against a cause, then the best one of all causes.
 
-The choice never depends on a temporary guard: those are checked afterwards, for the winners alone. So a further guard can
-only take a plan away. It never makes room for the second best.
+The choice never depends on a temporary guard: those are checked afterwards, for the winners alone. So a further guard
+can only take a plan away. It never makes room for the second best.
 """
 
 from dataclasses import dataclass, replace

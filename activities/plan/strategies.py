@@ -136,6 +136,7 @@ def _restart_action(member: str) -> Action:
 
 
 def _throttle_remedy(component: str, settings: PlanSettings) -> Remedy:
+    # A throttle has no duration at Charter: it stays until its rollback, or until an operator undoes it.
     parameters = {"rate_limit": settings.throttle_rate}
     return (Action(type=ActionType.THROTTLE_REQUESTS, component=component, parameters=parameters),)
 

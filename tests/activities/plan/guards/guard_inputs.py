@@ -41,7 +41,7 @@ def make_remediation_record(seconds_ago: float, outcome: str = "fixed", **change
 
 
 def make_guard_input(*remediations: RemediationRecord, knobs: tuple[KnobGuard, ...] = (), **changes: Any) -> GuardInput:
-    """Return an input with these recent remediations that no passing guard refuses without changes."""
+    """Return an input with these recent remediations that no temporary guard refuses without changes."""
     unblocked = GuardInput(
         at=NOW,
         mode=Mode(loop="charter", name=LoopMode.ACT),
