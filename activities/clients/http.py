@@ -37,6 +37,7 @@ from activities.model.errors import (
     Unauthorized,
     Unreachable,
 )
+from activities.model.invalid_value import describe_first_error
 from activities.model.types import truncate
 from activities.sanitize import sanitize_terminal
 
@@ -88,7 +89,7 @@ class HttpClient:
         try:
             return Response(schema.validate_json(raw.body, strict=True), raw.headers)
         except ValidationError as error:
-            raise InvalidResponse(f"{request.name}: {_describe_first_error(error)}") from error
+            raise InvalidResponse(f"{request.name}: {_describe_invalid(error)}") from error
 
     async def probe(self, request: Request) -> None:
         """Return if the status is 2xx, with any body; raise as `read` does otherwise."""
@@ -111,7 +112,7 @@ class HttpClient:
         try:
             return Response(schema.validate_json(raw.body, strict=True), raw.headers)
         except ValidationError as error:
-            raise Ambiguous(f"{request.name}: {raw.status}, {_describe_first_error(error)}") from error
+            raise Ambiguous(f"{request.name}: {raw.status}, {_describe_invalid(error)}") from error
 
     async def _read(self, request: Request) -> _RawResponse:
         try:
@@ -238,15 +239,12 @@ def _format_refusal(request: Request, status: int, problem: dict[str, Any]) -> s
     return f"{request.name}: {status}" + (f" {truncate(text)}" if text else "")
 
 
+def _describe_invalid(error: ValidationError) -> str:
+    return truncate(sanitize_terminal(describe_first_error(error)))
+
+
 def _parse_generation(problem: dict[str, Any], etag: str) -> int | None:
     if type(problem.get("generation")) is int:
         return int(problem["generation"])
     tag = re.fullmatch(r'(?:W/)?"(\d{1,18})"', etag)
     return int(tag.group(1)) if tag else None
-
-
-def _describe_first_error(error: ValidationError) -> str:
-    """Return place and reason of the first error, without the value."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    key_path = ".".join(str(part) for part in first["loc"])
-    return truncate(sanitize_terminal(f"{key_path or 'body'}: {first['msg']}"))

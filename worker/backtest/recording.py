@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, field_validator
 
 from activities.model.errors import ConfigurationError
+from activities.model.invalid_value import describe_first_error
 
 COLUMNS = ["timestamp", "component", "metric", "value"]
 HEADER_FILE, SAMPLES_FILE = "recording.json", "samples.csv.gz"
@@ -147,6 +148,4 @@ def _load_header(path: Path) -> RecordingHeader:
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {field}: {first['msg']}") from None
+        raise ConfigurationError(f"{path}: {describe_first_error(error)}") from None

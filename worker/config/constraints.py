@@ -100,7 +100,7 @@ def validate_service(
         missing_key = "build_id" if temporal.deployment_name else "deployment_name"
         yield ("temporal", missing_key), "is missing: worker versioning needs deployment_name and build_id; set both"
     if not is_loopback(api.host) and api.webhook_token_file is None and api.view_token_file is None:
-        yield ("api", "host"), f"{api.host} is not loopback; use 127.0.0.1 or set api.webhook_token_file"
+        yield ("api", "host"), f'is "{api.host}", which is not loopback; use 127.0.0.1 or set api.webhook_token_file'
     if orchestrator.mode == "production" and api.debug:
         yield ("api", "debug"), "shows tracebacks to callers; set it false in orchestrator.mode production"
 

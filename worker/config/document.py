@@ -1,9 +1,11 @@
 """Reading a YAML file with the line of every value, within limits of size, depth and aliases.
 
 A file is one document of mappings, sequences and plain scalars. Keys stay as written (`on` is "on"), and dates stay
-text. A key given twice and a number that YAML reads in base 8 or 60 are refused.
+text. A key given twice and a value that YAML reads as another one than it shows (`8:00`, `010`, `1_000`, `on`) are
+refused.
 """
 
+import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -24,8 +26,8 @@ KeyPath = tuple[str | int, ...]
 """Keys and indices from the root to a value: ("loops", 0, "name")."""
 
 _SCALAR_TYPES = (str, int, float, bool, type(None))
-_SURPRISING_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
-"""Numbers that YAML reads in base 8 or 60: 010 is 8, 8:00 is 480."""
+_PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*|0x[0-9a-fA-F]+|[0-9]*\.[0-9]*([eE][-+]?[0-9]+)?)")
+"""The numbers that YAML reads as they show. It reads 010 as 8, 8:00 as 480, 0b11 as 3 and 1_000 as 1000."""
 
 
 @dataclass
@@ -159,6 +161,13 @@ def _enforce_yaml_limits(text: str, name: str) -> None:
             raise ConfigurationError(f"{position}: nested deeper than {MAX_DEPTH} levels")
 
 
+def _is_read_otherwise(value: Any, text: str) -> bool:
+    """Return whether YAML reads another value than the text shows."""
+    if isinstance(value, bool):
+        return text.lower() not in ("true", "false")
+    return isinstance(value, int | float) and not _PLAIN_NUMBER.fullmatch(text)
+
+
 class _NodeReader:
     """Converts nodes into values and records the line of each."""
 
@@ -212,8 +221,9 @@ class _NodeReader:
         if isinstance(value, float) and not math.isfinite(value):
             self._add_problem(node, key_path, f"is {node.value}; must be a finite number")
             return 0.0
-        if isinstance(value, int | float) and _SURPRISING_NUMBER.fullmatch(node.value):
-            text = f'is {node.value}, which YAML reads as {value:g}; write {value:g}, or "{node.value}" for text'
+        if _is_read_otherwise(value, node.value):
+            read = json.dumps(value)
+            text = f'is {node.value}, which YAML reads as {read}; write {read}, or "{node.value}" for text'
             self._add_problem(node, key_path, text)
         return value if isinstance(value, _SCALAR_TYPES) else str(node.value)
 

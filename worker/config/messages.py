@@ -11,26 +11,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from activities.model.invalid_value import describe_requirement
 from activities.model.types import INVALID_SETTING, Settings, truncate
 from worker.config.document import Document, KeyPath
 from worker.config.sources import SECRET_KEYS
 from worker.observability.redaction import redact
 
 S = TypeVar("S", bound=Settings)
-
-_TYPE_DESCRIPTIONS = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text (in quotes)",
-    "path_type": "a path",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a mapping of keys to values",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-}
 
 
 def validate_section(
@@ -86,15 +73,8 @@ def _describe_error(model: type[Settings], key_path: KeyPath, detail: ErrorDetai
     if detail["loc"] and detail["loc"][-1] == "[key]":
         return describe_unknown_key(str(key_path[-1]), re.findall(r"'([^']+)'", context.get("expected", "")))
     shown = "given" if any(key_path == p[-len(key_path) :] for p in SECRET_KEYS) else format_value(value)
-    if kind in _TYPE_DESCRIPTIONS:
-        return f"is {shown}; must be {_TYPE_DESCRIPTIONS[kind]}"
-    if "expected" in context:
-        return f"is {shown}; must be {context['expected']}"
-    if kind == INVALID_SETTING:
-        return detail["msg"] if isinstance(value, dict) else f"is {shown}; {detail['msg']}"
-    if "pattern" in context:
-        return f"is {shown}; must look like {context['pattern']}"
-    return f"is {shown}; must {detail['msg'].removeprefix('Input should ').removeprefix('Value should ')}"
+    requirement = describe_requirement(detail)
+    return requirement if kind == INVALID_SETTING and isinstance(value, dict) else f"is {shown}; {requirement}"
 
 
 def format_value(value: Any) -> str:

@@ -104,6 +104,7 @@ class Window(Settings):
     cron: Cron
     """Start times: minute, hour, day, month, weekday."""
     duration_seconds: PositiveDuration
+    """From the start to the end by the clock of `timezone`: 8h from 22:00 end at 06:00 on every night."""
     timezone: TimeZone = "UTC"
     actions: tuple[ActionType, ...] = ()
     """The action types the window applies to; empty for all."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from activities.model.types import parse_duration
 from deploy.tools.reference.settings import build_settings_page
 from tests.worker.config.test_load import load_refused, load_written_config
-from worker.config.document import KeyPath, format_key_path
+from worker.config.document import KeyPath, format_key_path, parse_document
 from worker.config.load import PROCESS_SECTIONS
 from worker.config.loops import LOOP_SECTIONS
 
@@ -97,11 +97,76 @@ def test_free_form_values_are_never_rewritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "read"), [("8:00", 480), ("010001", 4097), ("1:30:00", 5400), ("-010", -8), ("1:30.5", 90.5)]
+    ("value", "read"),
+    [
+        ("8:00", "480"),
+        ("010001", "4097"),
+        ("00", "0"),
+        ("1:30:00", "5400"),
+        ("-010", "-8"),
+        ("1:30.5", "90.5"),
+        ("190:20:30", "685230"),
+        ("0b11", "3"),
+        ("1_000", "1000"),
+        ("1_000.5", "1000.5"),
+        ("on", "true"),
+        ("Off", "false"),
+        ("yes", "true"),
+        ("NO", "false"),
+    ],
 )
-def test_numbers_that_yaml_reads_otherwise_are_refused(tmp_path: Path, value: str, read: float) -> None:
-    """Base 8 and base 60 are refused with the two ways to write the value; quoted text stays text."""
-    (problem, *_) = load_refused(tmp_path, f"plan: {{settle_seconds: {value}}}")
-    assert f'is {value}, which YAML reads as {read:g}; write {read:g}, or "{value}" for text' in problem
+def test_scalars_that_yaml_reads_otherwise_are_refused(tmp_path: Path, value: str, read: str) -> None:
+    """Other bases, underscores and words for booleans are refused with the two ways to write the value.
+
+    Quoted text stays text, and free-form data is refused alike: it would reach Charter as another value.
+    """
+    for text in (
+        f"plan: {{settle_seconds: {value}}}",
+        f"plan: {{known_policies: [{{name: p, parameters: {{at: {value}}}}}]}}",
+    ):
+        (problem, *_) = load_refused(tmp_path, text)
+        assert f'is {value}, which YAML reads as {read}; write {read}, or "{value}" for text' in problem
     quoted = f'plan: {{known_policies: [{{name: p, parameters: {{at: "{value}"}}}}]}}'
     assert load_written_config(tmp_path, quoted).loops[0].plan.known_policies[0].parameters == {"at": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        *(
+            ("0", 0),
+            ("-3", -3),
+            ("+3", 3),
+            ("0x1F", 31),
+            (".5", 0.5),
+            ("1.0e+3", 1000.0),
+            ("true", True),
+            ("False", False),
+        ),
+        *(("1e3", "1e3"), ("08", "08"), ("0o17", "0o17"), ("1,000", "1,000"), ("y", "y"), ("~", None), ("", None)),
+        *(("2026-12-24", "2026-12-24"), ("2026-12-24T08:00:00Z", "2026-12-24T08:00:00Z")),
+    ],
+)
+def test_scalars_that_yaml_reads_as_they_show_are_kept(value: str, read: object) -> None:
+    """Plain numbers, booleans, nulls and dates are values; other texts stay text."""
+    document = parse_document(f"key: {value}", "file")
+    assert (document.data, document.problems) == ({"key": read}, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (".inf", "must be a finite number"),
+        ("-.INF", "must be a finite number"),
+        (".nan", "must be a finite number"),
+        ("2026-13-45", "put it in quotes if it is text"),
+        ("=", "put it in quotes if it is text"),
+        ("~", "is null; must be a number of seconds"),
+        ("", "is null; must be a number of seconds"),
+        ("2026-12-24", 'is "2026-12-24"; must be a number of seconds'),
+        ("1e3", 'is "1e3"; must be a number of seconds'),
+    ],
+)
+def test_odd_scalars_are_refused_for_a_number(tmp_path: Path, value: str, problem: str) -> None:
+    """Infinite numbers, impossible dates, nulls and texts are refused, and never become 0 or a default."""
+    assert problem in load_refused(tmp_path, f"plan:\n  settle_seconds: {value}")[0]

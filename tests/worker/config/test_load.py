@@ -254,7 +254,10 @@ def test_the_store_in_memory_needs_the_simulator(tmp_path: Path) -> None:
             "monitor: {rate_window: 20, scrape_interval: 15}",
             ["monitor.rate_window: is 20 s; use at least two scrape intervals, 30 s"],
         ),
-        ("api: {host: 0.0.0.0}", ["api.host: 0.0.0.0 is not loopback; use 127.0.0.1 or set api.webhook_token_file"]),
+        (
+            "api: {host: 0.0.0.0}",
+            ['api.host: is "0.0.0.0", which is not loopback; use 127.0.0.1 or set api.webhook_token_file'],
+        ),
         ("temporal: {address: 'http://a'}", ["temporal.address: must be host:port"]),
         ("execute: {charter_url: 'ftp://a'}", ["execute.charter_url: must be http://host:port"]),
         ("execute: {verify: {samples: 4}}", ["execute.verify.samples: is 4; use 5 or more, fewer are for a simulator"]),

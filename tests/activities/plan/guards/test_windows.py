@@ -1,7 +1,7 @@
 """Windows and freeze dates: just inside, just outside, and without any."""
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -78,6 +78,74 @@ def test_a_window_between_its_starts_is_not_active() -> None:
     assert window_end(leap_day, parse_utc("2026-01-15T21:00:00")) is None
     overlapping = Window(name="overlapping", cron="*/5 * * * *", duration_seconds=600)
     assert window_end(overlapping, parse_utc("2026-01-15T21:02:00")) is not None
+
+
+BERLIN, HOWE, NEW_YORK, KOLKATA = "Europe/Berlin", "Australia/Lord_Howe", "America/New_York", "Asia/Kolkata"
+
+
+@pytest.mark.parametrize("mode", ["block", "allow"])
+@pytest.mark.parametrize(
+    ("zone", "start", "hours", "last", "ends"),
+    [
+        (BERLIN, "0 22 * * *", 8.0, "2026-03-28T04:59:59", "2026-03-28T06:00"),
+        (BERLIN, "0 22 * * *", 8.0, "2026-03-29T03:59:59", "2026-03-29T06:00"),
+        (BERLIN, "0 22 * * *", 8.0, "2026-10-25T04:59:59", "2026-10-25T06:00"),
+        (BERLIN, "0 22 * * *", 5.0, "2026-03-29T00:59:59", "2026-03-29T03:00"),
+        (BERLIN, "0 0 * * SUN", 24.0, "2026-03-29T21:59:59", "2026-03-30T00:00"),
+        (BERLIN, "0 0 * * SUN", 24.0, "2026-10-25T22:59:59", "2026-10-26T00:00"),
+        (BERLIN, "0 20 * * FRI", 60.0, "2026-10-26T06:59:59", "2026-10-26T08:00"),
+        (NEW_YORK, "0 22 * * *", 8.0, "2026-03-08T09:59:59", "2026-03-08T06:00"),
+        (NEW_YORK, "0 22 * * *", 8.0, "2026-11-01T10:59:59", "2026-11-01T06:00"),
+        (HOWE, "0 22 * * *", 8.0, "2026-10-03T18:59:59", "2026-10-04T06:00"),
+        (HOWE, "0 22 * * *", 8.0, "2026-04-04T19:29:59", "2026-04-05T06:00"),
+        (KOLKATA, "0 22 * * *", 8.0, "2026-03-29T00:29:59", "2026-03-29T06:00"),
+    ],
+)
+def test_a_window_ends_by_the_clock_of_its_zone(
+    zone: str, start: str, hours: float, last: str, ends: str, mode: Literal["block", "allow"]
+) -> None:
+    """In nights with and without a change of the clock: `last` (UTC) is its last second, `ends` the wall-clock time."""
+    window = Window(name="w", cron=start, duration_seconds=hours * 3600, timezone=zone, mode=mode)
+    assert window_end(window, parse_utc(last)) == datetime.fromisoformat(ends)
+    assert window_end(window, parse_utc(last) + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "minutes", "mode", "utc", "is_active"),
+    [
+        # 02:00 becomes 03:00 at 01:00 UTC. The end 02:30 is skipped.
+        (BERLIN, "0 22 * * *", 270, "block", "2026-03-29T01:29:59", True),
+        (BERLIN, "0 22 * * *", 270, "block", "2026-03-29T01:30:00", False),
+        (BERLIN, "0 22 * * *", 270, "allow", "2026-03-29T00:59:59", True),
+        (BERLIN, "0 22 * * *", 270, "allow", "2026-03-29T01:00:00", False),
+        # The whole window from 02:30 to 02:40 is skipped.
+        (BERLIN, "30 2 * * *", 10, "block", "2026-03-29T00:59:59", False),
+        (BERLIN, "30 2 * * *", 10, "block", "2026-03-29T01:00:00", True),
+        (BERLIN, "30 2 * * *", 10, "block", "2026-03-29T01:40:00", False),
+        (BERLIN, "30 2 * * *", 10, "allow", "2026-03-29T01:00:00", False),
+        # Only the start is skipped.
+        (BERLIN, "30 2 * * *", 120, "block", "2026-03-29T01:00:00", True),
+        (BERLIN, "30 2 * * *", 120, "allow", "2026-03-29T02:29:59", True),
+        (BERLIN, "30 2 * * *", 120, "allow", "2026-03-29T02:30:00", False),
+        # 03:00 becomes 02:00 at 01:00 UTC: the clock shows 02:15 twice.
+        (BERLIN, "15 2 * * *", 10, "block", "2026-10-25T00:15:00", True),
+        (BERLIN, "15 2 * * *", 10, "block", "2026-10-25T00:25:00", False),
+        (BERLIN, "15 2 * * *", 10, "block", "2026-10-25T01:15:00", True),
+        (BERLIN, "15 2 * * *", 10, "block", "2026-10-25T01:25:00", False),
+        # 02:00 becomes 02:30 at 15:30 UTC, and at 15:00 UTC 02:00 becomes 01:30.
+        (HOWE, "15 2 * * *", 10, "block", "2026-10-03T15:30:00", True),
+        (HOWE, "15 2 * * *", 10, "block", "2026-10-03T15:55:00", False),
+        (HOWE, "45 1 * * *", 10, "allow", "2026-04-04T14:45:00", True),
+        (HOWE, "45 1 * * *", 10, "allow", "2026-04-04T15:00:00", False),
+        (HOWE, "45 1 * * *", 10, "allow", "2026-04-04T15:15:00", True),
+    ],
+)
+def test_times_that_the_clock_skips_or_repeats(
+    zone: str, start: str, minutes: float, mode: Literal["block", "allow"], utc: str, is_active: bool
+) -> None:
+    """A blocking window is never skipped, an allowing one never extended, and a repeated time counts twice."""
+    window = Window(name="w", cron=start, duration_seconds=minutes * 60, timezone=zone, mode=mode)
+    assert (window_end(window, parse_utc(utc)) is not None) == is_active
 
 
 @pytest.mark.parametrize(
