@@ -6,7 +6,8 @@ PLACEHOLDER = "[hidden]"
 
 _SECRET_PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {PLACEHOLDER}"),
-    (re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^\s/@\"']+@"), rf"\1{PLACEHOLDER}@"),
+    # A scheme is short: without the limit, long text without `://` would be searched again from each of its letters.
+    (re.compile(r"(?i)([a-z][a-z0-9+.-]{0,30}://)[^\s/@\"']+@"), rf"\1{PLACEHOLDER}@"),
     (
         re.compile(
             r"(?i)((?:api[_-]?key|access[_-]?key|token|secret|passwd|password|authorization)[\"']?\s*[=:]\s*[\"']?)"
