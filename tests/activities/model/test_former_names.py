@@ -21,7 +21,7 @@ DROPPED_FIELDS = {
     "AdaptiveLimits": {"outlooks"},  # never filled
     "AnalysisInput": {"outlooks"},  # never filled
     "Diagnosis": {"outlooks"},  # never filled
-    "Plan": {"approval_deadline"},  # the settings of the worker decide
+    "Plan": {"approval_deadline", "leading"},  # the settings of the worker and the present diagnosis decide
 }
 """Former fields that no model has today; a payload with them is still read."""
 
