@@ -97,14 +97,14 @@ class AlertStack:
         await self.harness.store.guards.close_quiet(LOOP_NAME, time.time())
 
     async def fire_alerts(self, labels: Sequence[dict[str, str]], seconds: float = 600) -> None:
-        """Post alerts to Alertmanager like Prometheus."""
-        ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
-        alerts = [{"labels": values, "endsAt": ends} for values in labels]
+        """Post alerts to Alertmanager like Prometheus, with a start: without one, the end would be their start."""
+        starts, ends = (format_time(at) for at in (time.time(), time.time() + seconds))
+        alerts = [{"labels": values, "startsAt": starts, "endsAt": ends} for values in labels]
         (await self.http.post(f"{self.stack.addresses.alertmanager}/api/v2/alerts", json=alerts)).raise_for_status()
 
     async def create_silence(self, components: str) -> str:
         """Silence the components that match a pattern at Alertmanager, and return the id of the silence."""
-        begins, ends = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for at in (time.time(), time.time() + 600))
+        begins, ends = (format_time(at) for at in (time.time(), time.time() + 600))
         matcher = {"name": "node_or_service", "value": components, "isRegex": True, "isEqual": True}
         times = {"startsAt": begins, "endsAt": ends, "createdBy": "test", "comment": "maintenance"}
         url = f"{self.stack.addresses.alertmanager}/api/v2/silences"
@@ -165,3 +165,8 @@ async def running_alert_stack(state: Path, **settings: Any) -> AsyncIterator[Ale
         httpx.AsyncClient(trust_env=False, timeout=30) as http,
     ):
         yield AlertStack(harness, http)
+
+
+def format_time(at: float) -> str:
+    """Return a time in the format of Alertmanager."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

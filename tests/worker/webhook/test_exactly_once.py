@@ -16,7 +16,7 @@ import pytest
 from deploy.devstack.process import ChildProcess, start
 from deploy.devstack.render import REPOSITORY_ROOT
 from tests.support.alert_payloads import make_alert
-from tests.support.alert_stack import AlertStack
+from tests.support.alert_stack import AlertStack, format_time
 from tests.support.waiting import wait_until
 from tests.worker.webhook.alertmanager_pair import partitioned_pair
 from tests.worker.webhook.crashing_worker import CRASH_POINTS
@@ -145,8 +145,3 @@ async def is_ready_or_dead(alert_stack: AlertStack, child: ChildProcess) -> bool
         ).is_success or not child.is_running
     except httpx.HTTPError:
         return not child.is_running
-
-
-def format_time(at: float) -> str:
-    """Return a time in the format of Alertmanager."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
